@@ -1,0 +1,167 @@
+"""What would do without us: a dataset in, a simple model's outputs on select and test rows out.
+
+The most frequent class or the mean, a linear model, gradient boosting: they stand on the
+leaderboard beside the composites.
+"""
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import make_pipeline
+
+from autosynth.baselines.table import Table, numbers_of, table_of
+from autosynth.data.spec import Dataset, Task
+from autosynth.errors import lookup
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaselineResult:
+    """What one baseline gave.
+
+    `select` and `test` are class probabilities `(n, k)` or predictions `(n,)`, in the order of
+    those splits. `row_share` (0 to 1) is the share of the rows outside select and test it was
+    fitted on, which `note` says in words. `flops` a sample and `params` are None where they are
+    no plain arithmetic.
+    """
+
+    name: str
+    state: Literal["complete", "failed", "not_run"]
+    reason: str = ""
+    note: str = ""
+    select: Array | None = None
+    test: Array | None = None
+    train_seconds: float | None = None
+    row_share: float = 0.0
+    flops: int | None = None
+    params: int | None = None
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    predict: Callable[[Array], Array]
+    flops: int | None
+    params: int | None
+    note: str = ""
+
+
+_Fit = Callable[[Table, Array, int, int, float], _Fitted]
+"""Table of training rows, target, number of outputs, seed, seconds it may take."""
+
+
+def _fit_majority(table: Table, y: Array, k: int, seed: int, seconds: float) -> _Fitted:
+    share = (np.bincount(y, minlength=k) / len(y)).astype(np.float32)
+    return _Fitted(lambda x: np.tile(share, (len(x), 1)), 0, 0)
+
+
+def _fit_mean(table: Table, y: Array, k: int, seed: int, seconds: float) -> _Fitted:
+    mean = np.float32(y.mean(dtype=np.float64))
+    return _Fitted(lambda x: np.full(len(x), mean), 0, 0)
+
+
+def _fit_logistic(table: Table, y: Array, k: int, seed: int, seconds: float) -> _Fitted:
+    if len(np.unique(y)) == 1:
+        return _fit_majority(table, y, k, seed, seconds)
+    model = LogisticRegression(max_iter=200, random_state=seed)
+    pipeline = make_pipeline(numbers_of(table), model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # said in the note
+        pipeline.fit(table.x, y)
+    note = "stopped after 200 iterations" if model.n_iter_.max() >= 200 else ""
+    flops, params = 2 * model.coef_.size, model.coef_.size + model.intercept_.size
+    return _Fitted(_probabilities(pipeline, model.classes_, k), flops, params, note)
+
+
+def _fit_ridge(table: Table, y: Array, k: int, seed: int, seconds: float) -> _Fitted:
+    model = Ridge(alpha=1.0)
+    pipeline = make_pipeline(numbers_of(table), model).fit(table.x.astype(np.float64), y)
+    size = model.coef_.size
+    return _Fitted(lambda x: pipeline.predict(x.astype(np.float64)), 2 * size, size + 1)
+
+
+def _fit_hgb(table: Table, y: Array, k: int, seed: int, seconds: float) -> _Fitted:
+    settings = {
+        # scikit-learn takes up to 255 categories a column; codes of more are cut as numbers are.
+        "categorical_features": (table.cardinalities > 0) & (table.cardinalities <= 255),
+        "random_state": seed,
+        # Of many columns (pixels), fewer cuts lose nothing and are four times as fast to search.
+        "max_bins": 255 if table.x.shape[1] <= 256 else 64,
+    }
+    kind = HistGradientBoostingRegressor if k == 1 else HistGradientBoostingClassifier
+    if k > 1 and len(np.unique(y)) == 1:
+        return _fit_majority(table, y, k, seed, seconds)
+    rounds = 100
+    if seconds < math.inf:
+        start = time.perf_counter()
+        kind(**settings, max_iter=2).fit(table.x, y)
+        rounds = int(np.clip(2 * seconds / (time.perf_counter() - start) - 2, 5, 100))
+    model = kind(**settings, max_iter=rounds).fit(table.x, y)
+    note = "" if rounds == 100 else f"{rounds} rounds of 100"
+    if k == 1:
+        return _Fitted(model.predict, None, None, note)
+    return _Fitted(_probabilities(model, model.classes_, k), None, None, note)
+
+
+def _probabilities(model: Any, classes: Array, k: int) -> Callable[[Array], Array]:
+    def predict(x: Array) -> Array:
+        proba = np.zeros((len(x), k), np.float32)
+        proba[:, classes] = model.predict_proba(x)  # a class may be absent from the rows fitted
+        return proba
+
+    return predict
+
+
+BASELINES: Mapping[Task, Mapping[str, _Fit]] = {
+    "classification": {"majority": _fit_majority, "logistic": _fit_logistic, "hgb": _fit_hgb},
+    "regression": {"mean": _fit_mean, "ridge": _fit_ridge, "hgb": _fit_hgb},
+}
+"""The baselines of a task by name, quick ones first; the first one knows the target alone."""
+
+
+def run(
+    name: str, dataset: Dataset, *, seed: int = 0, rows: int | None = None,
+    seconds: float = math.inf,
+) -> BaselineResult:  # fmt: skip
+    """Fit one baseline and give its outputs.
+
+    Args:
+        name: a name in `BASELINES` for the dataset's task.
+        dataset: fitted on rows of `splits.train` and `splits.fit`.
+        seed: which rows, and the model's own chance.
+        rows: at most so many of them; all if left out.
+        seconds: a wish, for the models that can do with fewer rounds.
+
+    Raises:
+        UnknownNameError: the task has no baseline of that name.
+    """
+    fit = lookup(BASELINES[dataset.target.task], name, "baseline")
+    pool = np.concatenate([dataset.splits.train, dataset.splits.fit])
+    chosen = np.random.default_rng(seed).permutation(pool)[:rows]
+    start = time.perf_counter()
+    model = fit(
+        table_of(dataset, chosen), dataset.y[chosen], dataset.target.n_outputs, seed, seconds
+    )
+    train_seconds = time.perf_counter() - start
+    share = len(chosen) / len(pool)
+    on = f"fitted on {len(chosen)} of {len(pool)} rows" if share < 1 else ""
+    return BaselineResult(
+        name=name,
+        state="complete",
+        note="; ".join(filter(None, (on, model.note))),
+        select=model.predict(table_of(dataset, dataset.splits.select).x),
+        test=model.predict(table_of(dataset, dataset.splits.test).x),
+        train_seconds=train_seconds,
+        row_share=share,
+        flops=model.flops,
+        params=model.params,
+    )

@@ -1,0 +1,221 @@
+"""The card of a bundle: what it is, where it comes from, how good it is and how it is used.
+
+Takes an `Info`, gives a page of Markdown. Everything on it stands in `model.json` too.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from autosynth.bundle.info import Info
+from autosynth.strategy import topology
+
+_FIRST = 20  # classes that are listed by name
+
+
+def card_text(info: Info) -> str:
+    """The card as Markdown."""
+    sections = (
+        _what(info),
+        _use(info),
+        _deploy(info),
+        _data(info),
+        _scores(info),
+        _cost(info),
+        _limits(info),
+    )
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _what(info: Info) -> str:
+    target = info.target
+    name = info.card.get("dataset", "a dataset")
+    kinds = " and ".join(dict.fromkeys(spec.kind for spec in info.inputs))
+    lines = [
+        f"# `{info.brief}`",
+        "",
+        f"A {topology(info.strategy.root)} composite of neural networks that predicts "
+        f"`{target.name}` ({target.task}) from {kinds} data, made for {name} by AutoSynth "
+        f"{info.version}.",
+        "",
+        "The strategy in full:",
+        "",
+        f"    {info.strategy}",
+    ]
+    return "\n".join(lines)
+
+
+def _use(info: Info) -> str:
+    given = "the columns `prediction` (a value in the target's own unit)"
+    if info.target.classes:
+        given = "the columns `prediction` (a class by its name) and `proba_<class>`"
+    return f"""## Use
+
+```python
+import autosynth
+
+model = autosynth.load("path/to/this/folder")
+model.predict("new.csv")   # or a DataFrame, or arrays: what the search took, without the target
+```
+
+or `autosynth predict path/to/this/folder new.csv -o predictions.csv`. Both give {given}. Loading
+opens `model.json`, `strategy.txt`, `encoders.json` and `weights.safetensors`, and runs no code
+from this folder."""
+
+
+def _deploy(info: Info) -> str:
+    exported = info.exported
+    if not exported:
+        return ""
+    inputs = exported["inputs"]
+    names = [f"x{i}" for i in range(len(inputs))] if len(inputs) > 1 else ["x"]
+    tensors = "\n".join(
+        f"{name} = torch.zeros(3, {_numbers(each['shape'])}, dtype=torch.{each['dtype']})"
+        f"  # {each['name']}"
+        for name, each in zip(names, inputs, strict=True)
+    )
+    gives = "float64 values (rows,) in the target's own unit"
+    if info.target.classes:
+        gives = (
+            f"float32 probabilities (rows, {info.target.n_outputs}), in the order of the classes"
+        )
+    return f"""## Deploy, without AutoSynth
+
+```python
+import torch
+
+program = torch.export.load("model.pt2").module()
+{tensors}
+with torch.inference_mode():
+    print(program({", ".join(names)}))
+```
+
+Any number of rows at once. It takes raw values, encoded as `encoders.json` says, and gives
+{gives}.
+{_bias(info)}
+Checked after it was saved and opened again, on {exported["rows"]} sample rows in batches of
+{_numbers(exported["batches"])}: largest difference to the live model {exported["difference"]:.3g}
+({exported["tolerance"]:.3g} allowed), with torch {exported["torch"]}.
+
+**Load `model.pt2` only from folders you trust**: it is a zip that torch unpickles, and a forged
+one can run code. The other files cannot."""
+
+
+def _bias(info: Info) -> str:
+    if info.class_bias is None:
+        return ""
+    return (
+        "The class that `predict` names is the argmax of log probability plus `class_bias` of "
+        "`model.json`.\n"
+    )
+
+
+def _data(info: Info) -> str:
+    card, classes = info.card, info.target.classes
+    lines = ["## Data", ""]
+    lines += [f"- {key}: {card[key]}" for key in ("dataset", "fingerprint") if card.get(key)]
+    if card.get("n_train") is not None:
+        again = ", everything but test" if card.get("refit") else ""
+        lines.append(f"- trained on {_number(card['n_train'])} rows{again}")
+    for spec in info.inputs:
+        masked = ", steps may be missing (NaN)" if spec.masked else ""
+        shape = _numbers(spec.shape, " x ") + (" columns" if spec.kind == "table" else "")
+        lines.append(f"- input `{spec.name}`: {spec.kind}, {shape} a row{masked}")
+    if classes:
+        more = f", ... ({len(classes)} in all)" if len(classes) > _FIRST else ""
+        lines.append(f"- classes: {', '.join(classes[:_FIRST])}{more}")
+    return "\n".join(lines)
+
+
+def _scores(info: Info) -> str:
+    card = info.card
+    test = _head("test", card.get("n_test"))
+    columns = {
+        _head("validation", card.get("n_select")): _scored(card, "val"),
+        f"{test}, the search's own" if card.get("refit") else "": _scored(card, "search_test"),
+        test: _scored(card, "test"),
+    }
+    columns = {head: scores for head, scores in columns.items() if head and scores}
+    if not columns:
+        return ""
+    names = dict.fromkeys(name for scores in columns.values() for name in scores)
+    lines = [
+        "## Scores",
+        "",
+        "Higher is better." + _searched(card),
+        "",
+        f"| metric | {' | '.join(columns)} |",
+        f"| --- |{' ---: |' * len(columns)}",
+    ]
+    for name in names:
+        cells = (_score(scores.get(name)) for scores in columns.values())
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _searched(card: Mapping[str, Any]) -> str:
+    parts = [f"The metric was {card['metric']}"] if card.get("metric") else []
+    parts += [f"{key} {card[key]}" for key in ("seed", "trial") if card.get(key) is not None]
+    text = f" {', '.join(parts)}." if parts else ""
+    if card.get("refit"):
+        text += (
+            " Validation is of the search's own model; the weights here were trained again on more"
+            " rows, and the last column is theirs."
+        )
+    return text
+
+
+def _cost(info: Info) -> str:
+    card = info.card
+    lines = [
+        "## Cost",
+        "",
+        f"- {_number(info.flops)} FLOPs a row (2 a multiply-add)",
+        f"- {_number(info.params)} parameters",
+    ]
+    if card.get("latency_ms") is not None:
+        where = f" on {card['device']}" if card.get("device") else ""
+        lines.append(f"- {card['latency_ms']:.3g} ms for one row alone, the median{where}")
+    return "\n".join(lines)
+
+
+def _limits(info: Info) -> str:
+    lines = [
+        "## Limits",
+        "",
+        "- The scores hold for rows drawn as those above were; nothing is known of others.",
+    ]
+    if info.target.classes:
+        lines.append("- Every row gets one of the classes above, also one that is none of them.")
+        lines.append("- Probabilities are the network's own and were not calibrated afterwards.")
+    else:
+        lines.append("- Values far outside those of the training rows are not to be expected.")
+    kinds = {spec.kind for spec in info.inputs}
+    if "table" in kinds:
+        lines.append("- Categories never seen in training count as missing.")
+    if "series" in kinds:
+        steps = max(spec.shape[-1] for spec in info.inputs if spec.kind == "series")
+        lines.append(f"- Series are cut to {steps} steps.")
+    if "image" in kinds:
+        lines.append("- Images must have the size above; they are not resized.")
+    return "\n".join(lines)
+
+
+def _scored(card: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    found = card.get(key)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _head(name: str, rows: Any) -> str:
+    return name if rows is None else f"{name} ({_number(rows)} rows)"
+
+
+def _numbers(values: Iterable[int], join: str = ", ") -> str:
+    return join.join(str(value) for value in values)
+
+
+def _number(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _score(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, int | float) else "-"

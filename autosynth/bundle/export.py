@@ -1,0 +1,171 @@
+"""Adds `model.pt2` to a bundle: the composite as a program that PyTorch alone runs.
+
+`torch.export` traces it with a free batch dimension. The file is opened again and run on sample
+rows, alone, in twos and together; it counts only if it gives what the live model gives.
+"""
+
+import shutil
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+
+from autosynth.bundle.folder import ENCODERS, PROGRAM, WEIGHTS, find, replacing
+from autosynth.bundle.info import Info
+from autosynth.bundle.model import Model, load
+from autosynth.bundle.write import write_info
+from autosynth.errors import BundleError
+
+TOLERANCE = 1e-4
+"""How far a probability, or a regression value in units of `spread`, may be off."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """A checked export.
+
+    `difference` is the largest one over `rows` rows, absolute, in the unit of the output
+    (probability, or the target's own); `tolerance` is what was allowed. `batches` were tried.
+    """
+
+    folder: Path
+    difference: float
+    tolerance: float
+    rows: int
+    batches: tuple[int, ...]
+
+
+def export(bundle: str | Path, out: str | Path, *, sample: Mapping[str, Tensor]) -> Exported:
+    """Copy a bundle to `out` and add `model.pt2`, checked against the live model.
+
+    Args:
+        bundle: the folder of a bundle; it may be `out` itself.
+        out: the folder to make; a bundle that is there already is replaced.
+        sample: rows to check on, best held-back ones: each input as `InputSpec` says, rows first.
+            None of them is stored.
+
+    Raises:
+        BundleError: the bundle or the sample does not fit, PyTorch cannot export the composite, or
+            the exported program is not within the tolerance; nothing is written then.
+    """
+    source = find(bundle)
+    model = load(source)
+    inputs = _inputs(sample, model.info)
+    place = Path(out)
+    with replacing(place) as temporary:
+        for name in (ENCODERS, WEIGHTS):
+            shutil.copyfile(source / name, temporary / name)
+        path = temporary / PROGRAM
+        torch.export.save(_trace(source, inputs), path)
+        checked = _check(path, model, inputs)
+        described = {
+            "inputs": [
+                {"name": spec.name, "dtype": _dtype(tensor), "shape": list(spec.shape)}
+                for spec, tensor in zip(model.info.inputs, inputs, strict=True)
+            ],
+            "torch": torch.__version__,
+            "difference": checked.difference,
+            "tolerance": checked.tolerance,
+            "rows": checked.rows,
+            "batches": checked.batches,
+        }
+        write_info(replace(model.info, exported=described), temporary)
+    return replace(checked, folder=place)
+
+
+class _Deployed(nn.Module):
+    """Raw inputs, in order, to probabilities, or to values in the target's own unit."""
+
+    def __init__(self, module: nn.Module, info: Info) -> None:
+        super().__init__()
+        self.module = module
+        self.names = tuple(spec.name for spec in info.inputs)
+        self.classifies = info.target.task == "classification"
+        self.center, self.spread = info.center, info.spread
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        raw: Tensor = self.module(dict(zip(self.names, inputs, strict=True)))
+        if self.classifies:
+            return raw.softmax(-1)
+        # float64: a large center would swallow the digits that matter.
+        return raw.squeeze(-1).double() * self.spread + self.center
+
+
+def _inputs(sample: Mapping[str, Tensor], info: Info) -> tuple[Tensor, ...]:
+    """The sample in the model's order. Raises `BundleError` where it does not fit."""
+    for spec in info.inputs:
+        if spec.name not in sample:
+            raise BundleError(
+                f"the sample to check the export on lacks the input {spec.name!r}; it has "
+                f"{', '.join(sample) or 'none'}"
+            )
+        found = tuple(sample[spec.name].shape)
+        if not found or found[0] == 0 or found[1:] != spec.shape:
+            raise BundleError(
+                f"the sample of {spec.name!r} has shape {found}; one row or more of {spec.shape} "
+                "are needed to check the export on"
+            )
+    return tuple(sample[spec.name].cpu() for spec in info.inputs)
+
+
+def _trace(source: Path, inputs: tuple[Tensor, ...]) -> ExportedProgram:
+    model = load(source)  # a copy of its own, to be traced
+    module = model.module.requires_grad_(False).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    # Two rows of zeros: nothing depends on values, and the file keeps no row of anybody's data.
+    example = tuple(torch.zeros(2, *tensor.shape[1:], dtype=tensor.dtype) for tensor in inputs)
+    free = Dim("batch", min=1)
+    with warnings.catch_warnings():
+        # A recurrent layer keeps a list of its own parameters, and tracing puts it back.
+        warnings.filterwarnings("ignore", r"(?s)The tensor attributes? .*_flat_weights")
+        try:
+            program = torch.export.export(
+                _Deployed(module, model.info).eval(),
+                example,
+                dynamic_shapes=(tuple({0: free} for _ in example),),
+            )
+        except (RuntimeError, ValueError) as problem:
+            raise BundleError(
+                f"torch.export {torch.__version__} cannot export {model.strategy}: {problem}"
+            ) from problem
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # would store paths of this machine
+    return program
+
+
+def _check(path: Path, model: Model, inputs: tuple[Tensor, ...]) -> Exported:
+    """The saved program against the live model. Raises `BundleError` beyond the tolerance."""
+    program = torch.export.load(path).module()
+    names = [spec.name for spec in model.info.inputs]
+    while len(inputs[0]) < 3:
+        inputs = tuple(torch.cat((tensor, tensor)) for tensor in inputs)
+    truth = model.outputs({n: x.numpy() for n, x in zip(names, inputs, strict=True)})
+    if not np.isfinite(truth).all():
+        raise BundleError(
+            f"the live model of {model.strategy} gives outputs that are not finite on the sample; "
+            "an export cannot be checked on it"
+        )
+    rows = len(truth)
+    tolerance = TOLERANCE * (1.0 if model.info.target.classes else model.info.spread)
+    worst = 0.0
+    for size in (1, 2, rows):
+        with torch.inference_mode():
+            output: Tensor = program(*(tensor[:size] for tensor in inputs))
+        difference = float(np.abs(output.double().numpy() - truth[:size]).max())
+        if not difference <= tolerance:
+            raise BundleError(
+                f"model.pt2 of {model.strategy} differs from the live model by {difference:.3g} "
+                f"with a batch of {size}; up to {tolerance:.3g} is allowed. It was not kept."
+            )
+        worst = max(worst, difference)
+    return Exported(
+        folder=path.parent, difference=worst, tolerance=tolerance, rows=rows, batches=(1, 2, rows)
+    )
+
+
+def _dtype(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")

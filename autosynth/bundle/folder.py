@@ -1,0 +1,140 @@
+"""The folder of a bundle: which files it holds, reading them, and replacing it in one step.
+
+A bundle is built in a temporary folder beside its place and then takes that place, so that nobody
+ever finds half of one. A folder that holds anything else than a bundle is never replaced.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from autosynth.errors import BundleError
+
+MODEL = "model.json"
+STRATEGY = "strategy.txt"
+ENCODERS = "encoders.json"
+WEIGHTS = "weights.safetensors"
+CARD = "card.md"
+PROGRAM = "model.pt2"
+NEEDED = (MODEL, STRATEGY, ENCODERS, WEIGHTS)
+"""What `load` opens; the card is for people, the program for deployment."""
+KNOWN = frozenset((*NEEDED, CARD, PROGRAM))
+
+
+def find(path: str | Path) -> Path:
+    """The bundle at `path`, or the one inside the run at `path`.
+
+    Raises:
+        BundleError: there is no bundle, or it lacks files.
+    """
+    folder = Path(path).expanduser()
+    if not (folder / MODEL).is_file() and (folder / "bundle" / MODEL).is_file():
+        folder = folder / "bundle"
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist"
+        raise BundleError(
+            f"a bundle is a folder, and {str(path)!r} {what}; name one that `autosynth search` or "
+            "`autosynth export` made"
+        )
+    lacking = [name for name in NEEDED if not (folder / name).is_file()]
+    if lacking:
+        raise BundleError(
+            f"{str(folder)!r} is no whole bundle: it lacks {', '.join(lacking)}; copy the whole "
+            "folder, or export it again"
+        )
+    return folder
+
+
+def read_text(path: Path) -> str:
+    """UTF-8 text. Raises `BundleError` naming the file."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise damaged(path, f"cannot be read: {problem}") from problem
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """A JSON object. Raises `BundleError` naming the file."""
+    try:
+        found = json.loads(read_text(path))
+    except json.JSONDecodeError as problem:
+        raise damaged(path, f"is not JSON: {problem}") from problem
+    if not isinstance(found, dict):
+        raise damaged(path, f"holds a {type(found).__name__}, not a JSON object")
+    return found
+
+
+def write_object(path: Path, plain: Mapping[str, Any]) -> None:
+    """A JSON object as indented text; numpy numbers become JSON's."""
+    path.write_text(_text(plain) + "\n", encoding="utf-8")
+
+
+def plainly(content: Mapping[str, Any]) -> dict[str, Any]:
+    """`content` as it will be when it is written and read again."""
+    plain: dict[str, Any] = json.loads(_text(content))
+    return plain
+
+
+def damaged(path: Path, what: str) -> BundleError:
+    """An error about one file of a bundle."""
+    return BundleError(f"{path}: {what}; copy or export the bundle again")
+
+
+@contextmanager
+def replacing(folder: Path) -> Iterator[Path]:
+    """A temporary folder that takes the place of `folder` when the block ends well.
+
+    When the block raises, `folder` is as it was.
+
+    Raises:
+        BundleError: `folder` holds something that is no part of a bundle, or cannot be written.
+    """
+    folder = folder.expanduser().resolve()
+    _check_replaceable(folder)
+    temporary = folder.with_name(f".{uuid4().hex}")
+    old = folder.with_name(f"{temporary.name}.old")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        for path in temporary.iterdir():
+            with path.open("rb+") as file:
+                os.fsync(file.fileno())  # on the disk before it takes the place
+        if folder.exists():
+            folder.rename(old)
+        temporary.rename(folder)
+    except OSError as problem:
+        raise BundleError(
+            f"cannot write {str(folder)!r}: {problem.strerror or problem}; name a folder you may "
+            "write"
+        ) from problem
+    finally:
+        if old.exists() and not folder.exists():
+            old.rename(folder)
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _check_replaceable(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise BundleError(f"a bundle is a folder, and {str(folder)!r} is a file; name another")
+    others = sorted({path.name for path in folder.iterdir()} - KNOWN) if folder.exists() else []
+    if others:
+        raise BundleError(
+            f"{str(folder)!r} holds {', '.join(others[:5])}, which is no part of a bundle and "
+            "would be lost; name a new folder"
+        )
+
+
+def _text(plain: Mapping[str, Any]) -> str:
+    return json.dumps(plain, indent=1, default=_number, ensure_ascii=False)
+
+
+def _number(value: Any) -> Any:
+    if hasattr(value, "item"):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} has no place in a bundle's JSON")

@@ -1,0 +1,157 @@
+"""A loaded bundle that predicts: raw data in the form the search took it in, predictions out.
+
+Opens JSON, text and safetensors alone, and runs no code from the folder.
+"""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from autosynth import __version__
+from autosynth.bundle.folder import (
+    ENCODERS,
+    STRATEGY,
+    WEIGHTS,
+    damaged,
+    find,
+    read_object,
+    read_text,
+)
+from autosynth.bundle.info import Info, read
+from autosynth.composite import Composite, Resolved, build, resolve
+from autosynth.data import encode
+from autosynth.data.encoder import input_spec
+from autosynth.errors import BundleError, DataError, StrategyError, UnknownNameError
+from autosynth.strategy import Strategy
+from autosynth.training.output import finish
+from autosynth.training.weights import load_weights
+
+BATCH = 512
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A trained composite with all it needs to predict. Made by `load`."""
+
+    folder: Path
+    info: Info
+    encoders: Mapping[str, Any]
+    resolved: Resolved
+    module: Composite
+
+    @property
+    def strategy(self) -> Strategy:
+        """The canonical strategy; `str` of it is one line."""
+        return self.info.strategy
+
+    def predict(self, source: Any) -> pd.DataFrame:
+        """Predictions for every row of `source`; what should be known of a row is warned about.
+
+        Args:
+            source: a path, a DataFrame or arrays, as the search took them; the target column is
+                not needed, and not looked at where it is there.
+
+        Returns:
+            `prediction`: the user's own name of a class, or a value in the target's own unit; then
+            for each class `proba_<class>`, in [0, 1], rows summing to 1. A class bias, fitted for
+            metrics such as F1, moves `prediction` alone and leaves the probabilities as they are.
+            The index holds row numbers, or names of files.
+
+        Raises:
+            DataError: no rows, columns or shapes that do not fit, or a row without finite output.
+        """
+        encoded = encode(source, self.encoders)
+        for text in encoded.warnings:
+            warnings.warn(text, stacklevel=2)
+        if not len(encoded.index):
+            raise DataError("there are no rows to predict; give one or more")
+        output = self.outputs(encoded.x)
+        broken = np.flatnonzero(~np.isfinite(output.reshape(len(output), -1)).all(axis=1))
+        if len(broken):
+            raise DataError(
+                f"row {encoded.index[int(broken[0])]} has no finite output ({len(broken)} of "
+                f"{len(output)} rows): it misses values that no training row missed, or holds "
+                "values far outside theirs; fill them in, or leave the rows out"
+            )
+        return self._frame(output, encoded.index)
+
+    def outputs(self, x: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+        """Probabilities (n, classes), or values (n,) in the target's unit, of encoded rows."""
+        rows = len(x[self.info.inputs[0].name])
+        parts = []
+        with torch.inference_mode():
+            for start in range(0, rows, BATCH):
+                # A copy: memory maps are read-only.
+                batch = {name: np.array(x[name][start : start + BATCH]) for name in x}
+                parts.append(self.module({name: torch.from_numpy(b) for name, b in batch.items()}))
+        return finish(torch.cat(parts), self.info.target, self.info.center, self.info.spread)
+
+    def _frame(self, output: NDArray[Any], index: Any) -> pd.DataFrame:
+        if self.info.target.task == "regression":
+            return pd.DataFrame({"prediction": output}, index=index)
+        classes = self.info.target.classes
+        scores = output
+        if self.info.class_bias is not None:
+            scores = np.log(np.clip(output, 1e-7, 1.0)) + np.asarray(self.info.class_bias)
+        names = np.array(classes, dtype=object)[scores.argmax(axis=1)]
+        columns = {f"proba_{name}": output[:, i] for i, name in enumerate(classes)}
+        return pd.DataFrame({"prediction": names, **columns}, index=index)
+
+
+def load(path: str | Path) -> Model:
+    """The model of the bundle at `path`, or of the run at `path` that holds one.
+
+    Raises:
+        BundleError: a file is missing or damaged, or they do not belong together; it names the
+            file and what to do.
+    """
+    folder = find(path)
+    info = read(folder)
+    resolved = _resolve(folder, info)
+    module = build(resolved)
+    load_weights(module, folder / WEIGHTS)
+    module = module.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    encoders = _encoders(folder, info)
+    return Model(folder=folder, info=info, encoders=encoders, resolved=resolved, module=module)
+
+
+def _resolve(folder: Path, info: Info) -> Resolved:
+    path = folder / STRATEGY
+    if read_text(path).strip() != str(info.strategy):
+        raise damaged(path, f"is not the strategy of model.json, which is {info.strategy}")
+    by = f"written by autosynth {info.version}; this is {__version__}"
+    try:
+        resolved = resolve(info.strategy, info.inputs, info.target)
+    except (StrategyError, UnknownNameError) as problem:
+        raise BundleError(f"{path} cannot be built ({by}): {problem}") from problem
+    # Without settings: they shaped the training, and later versions may add some.
+    if str(resolved.strategy.without_settings()) != str(info.strategy.without_settings()):
+        raise BundleError(
+            f"{path} is not in canonical form ({by}): it says {info.strategy.without_settings()}, "
+            f"which is {resolved.strategy.without_settings()} here; use the version that wrote it"
+        )
+    return resolved
+
+
+def _encoders(folder: Path, info: Info) -> dict[str, Any]:
+    path = folder / ENCODERS
+    encoders = read_object(path)
+    try:
+        specs = [input_spec(fitted) for fitted in encoders["inputs"]]
+    except (KeyError, TypeError, ValueError) as problem:
+        raise damaged(path, f"is not what encodes the inputs ({problem!r})") from problem
+    for spec, wanted in zip(specs, info.inputs, strict=False):
+        if (spec.name, spec.kind, spec.shape, spec.cardinalities) != (
+            wanted.name, wanted.kind, wanted.shape, wanted.cardinalities,
+        ):  # fmt: skip
+            raise damaged(path, f"gives {spec}, and the model reads {wanted}")
+    if len(specs) != len(info.inputs):
+        raise damaged(path, f"gives {len(specs)} inputs, and the model reads {len(info.inputs)}")
+    return encoders

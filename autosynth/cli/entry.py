@@ -1,0 +1,88 @@
+"""`autosynth`: arguments to one command, and how a process ends.
+
+Arguments are checked before anything heavy is loaded: the commands import PyTorch, pandas and
+optuna when they are called, so that `--help` and a mistyped option answer at once.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from autosynth import __version__
+from autosynth.cli import listing, model, run, search
+from autosynth.cli.option import Command, Parser
+from autosynth.cli.text import columns
+from autosynth.errors import AutosynthError, unknown
+
+COMMANDS: dict[str, Command] = {
+    command.name: command
+    for command in (
+        search.SEARCH,
+        run.LEADERBOARD,
+        run.EXPORT,
+        model.PREDICT,
+        search.TRAIN,
+        listing.INSPECT,
+        run.REPORT,
+        listing.DATASETS,
+        listing.SPACES,
+        listing.COMPONENTS,
+    )
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command, and say with what exit code the process should end.
+
+    Args:
+        argv: the arguments after the program's name; those of this process if left out.
+
+    Returns:
+        0; 2 for what the user can mend, with one message on standard error; 130 after Ctrl-C; 141
+        where the reader of the output went away. Anything else that goes wrong is a bug: it is
+        raised.
+    """
+    started = time.time()  # a budget counts from here, and so takes in what is loaded late
+    try:
+        args = _parse(list(sys.argv[1:] if argv is None else argv))
+        args.started = started
+        args.call(args)
+        sys.stdout.flush()
+    except AutosynthError as problem:
+        sys.stderr.write(f"autosynth: {problem}\n")
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # as in `autosynth leaderboard | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+        return 141
+    return 0
+
+
+def _parse(argv: list[str]) -> argparse.Namespace:
+    parser = Parser(
+        prog="autosynth", allow_abbrev=False, usage="autosynth COMMAND ... [--help]",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Searches compositions of neural networks, and shows what each pays for its "
+        "cost.",
+        epilog="\n".join(["commands:", *columns([(f"  {c.name}", c.about) for c in
+                                                COMMANDS.values()])]),
+    )  # fmt: skip
+    parser.add_argument("--version", action="version", version=f"autosynth {__version__}")
+    group: Any = parser.add_subparsers(prog=parser.prog, help=argparse.SUPPRESS, dest="command")
+    parsers = {name: command.add_to(group) for name, command in COMMANDS.items()}
+    if argv and not argv[0].startswith("-") and argv[0] not in COMMANDS:
+        raise unknown("command", argv[0], COMMANDS)
+    args, rest = parser.parse_known_args(argv)
+    asked = parsers.get(args.command, parser)
+    for word in rest:
+        if word.startswith("-"):
+            raise unknown("option", word.partition("=")[0], asked.options, f"of {asked.prog}")
+    if rest:
+        asked.error(f"unexpected argument {rest[0]!r}")
+    if args.command is None:
+        parser.error("name a command")
+    return args

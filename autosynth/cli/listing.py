@@ -1,0 +1,61 @@
+"""The commands that say what there is: `inspect`, `datasets`, `spaces`, `components`."""
+
+import argparse
+from typing import Any
+
+from autosynth.cli.option import Command, data_of, data_options
+from autosynth.cli.text import columns, put
+
+
+def _inspect(args: argparse.Namespace) -> None:
+    data = data_of(args)
+    from autosynth.data import load
+
+    dataset = load(args.data, **data)
+    put(*dataset.understood, *(f"warning     {text}" for text in dataset.warnings))
+
+
+def _datasets(args: argparse.Namespace) -> None:
+    from autosynth.data import BUILTIN
+
+    put(*columns([(builtin.name, builtin.description) for builtin in BUILTIN.values()]))
+
+
+def _spaces(args: argparse.Namespace) -> None:
+    from autosynth.study.spacefile import load, names
+
+    put(*columns([(name, load(name).about) for name in names()]))
+
+
+def _components(args: argparse.Namespace) -> None:
+    from autosynth.components import FAMILIES
+    from autosynth.composite import FUSIONS, SETTINGS, SHARING
+
+    put("components, such as cnn[width=32] > gru")
+    for family in FAMILIES.values():
+        put("", f"  {family.name}: {family.about}")
+        put(*columns([(f"    {n}", *_choice(o), o.about) for n, o in family.options.items()]))
+    put("", "fusions, such as mean(cnn, gru)")
+    put(*columns([(f"  {fusion.name}", fusion.about) for fusion in FUSIONS.values()]))
+    put("", "sharing, such as mean(cnn, gru) share=stem")
+    put(*columns([(f"  {name}", about) for name, about in SHARING.items()]))
+    put("", "settings of the training, such as cnn > gru | lr=0.004 dropout=0.1")
+    put(*columns([(f"  {n}", *_choice(s), s.about) for n, s in SETTINGS.items()]))
+
+
+def _choice(option: Any) -> tuple[str, str]:
+    """The default of an option or a setting, and what it may be."""
+    default = "by the data" if option.default is None else str(option.default)
+    valid = ", ".join(option.choices) if option.choices else f"{option.low:g} to {option.high:g}"
+    return default, valid
+
+
+INSPECT = Command(
+    name="inspect", about="show what would be read of some data", call=_inspect, fill=data_options
+)
+DATASETS = Command(name="datasets", about="list the built-in sets", call=_datasets)
+SPACES = Command(name="spaces", about="list the search spaces", call=_spaces)
+COMPONENTS = Command(
+    name="components", about="list what strategies are made of, with all options",
+    call=_components,
+)  # fmt: skip

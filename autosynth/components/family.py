@@ -1,0 +1,104 @@
+"""The contract of a component family: options, a mixer per block, what opens and what ends a part.
+
+A family is a stack of residual blocks on one width. It states its pieces from its configuration
+and the grid alone; `composite` puts stems, adapters, norms and channel MLPs around them.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from autosynth.components.piece import Grid, Piece
+
+Config = Mapping[str, int | str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One option of a family: a whole number from `low` to `high`, or one of `choices`.
+
+    `default` None means that it follows from the input and the place in the strategy.
+    """
+
+    about: str
+    default: int | str | None
+    low: int = 0
+    high: int = 0
+    choices: tuple[str, ...] = ()
+
+    def check(self, value: object) -> str | None:
+        """What is wrong with a value, or None."""
+        if self.choices:
+            ok = value in self.choices
+            return None if ok else f"must be one of {', '.join(self.choices)}, not {value!r}"
+        if isinstance(value, bool) or not isinstance(value, int):
+            return f"must be a whole number, not {value!r}"
+        if not self.low <= value <= self.high:
+            return f"must be from {self.low} to {self.high}, not {value}"
+        return None
+
+
+WIDTH = Option(about="channels of every token", default=32, low=2, high=4096)
+DEPTH = Option(about="residual blocks", default=2, low=1, high=64)
+PATCH = Option(about="steps or pixels a token covers on each axis", default=None, low=1, high=256)
+NORM = Option(about="normalisation", default="layer", choices=("batch", "layer"))
+
+
+def expand(default: int) -> Option:
+    """The option `expand`: hidden width of the channel MLP as a multiple of the width."""
+    return Option(
+        about="hidden width of the channel MLP over the width; 0: none",
+        default=default, low=0, high=8,
+    )  # fmt: skip
+
+
+class Family(ABC):
+    """One component family. Stateless: everything follows from a filled-in configuration."""
+
+    name: ClassVar[str]
+    about: ClassVar[str]
+    options: ClassVar[Mapping[str, Option]]
+
+    def problem(self, config: Config) -> str | None:
+        """What is wrong with options that are each valid alone, or None."""
+        return None
+
+    def default_patch(self, grid: Grid) -> int:
+        """How coarse a stem cuts, or a chain pools: to 64 tokens of an image, 256 elsewhere."""
+        limit = 64 if len(grid) == 2 else 256
+        patch = 1
+        while _cut(grid, patch) > limit:
+            patch *= 2
+        return patch
+
+    def default_kernel(self, grid: Grid) -> int:
+        """The default of an option `kernel` that is left open."""
+        return 3 if len(grid) == 2 else 5
+
+    def leaves(self, config: Config, grid: Grid) -> Grid:
+        """The grid that a part of this family leaves, given the one it starts on."""
+        return grid
+
+    def entry_width(self, config: Config, width: int | None) -> int:
+        """The width it starts on, after tokens of `width`, or after a stem of its own (None)."""
+        return int(config["width"])
+
+    def opening(self, config: Config, grid: Grid, width: int) -> tuple[Piece, Grid] | None:
+        """A piece between entry and first block, and the grid it leaves."""
+        return None
+
+    @abstractmethod
+    def mixer(self, config: Config, index: int, grid: Grid) -> tuple[Piece, Grid] | None:
+        """The token mixer of block `index`, and the grid it leaves; None for channels alone."""
+
+    def ending(self, config: Config, grid: Grid) -> tuple[Piece, Grid] | None:
+        """A piece after the last block, and the grid it leaves."""
+        return None
+
+
+def _cut(grid: Grid, patch: int) -> int:
+    tokens = 1
+    for size in grid:
+        tokens *= -(-size // patch)
+    return tokens

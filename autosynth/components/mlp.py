@@ -1,0 +1,59 @@
+"""Multi-layer perceptron: all tokens flattened to one, then residual channel MLPs."""
+
+from torch import nn
+
+from autosynth.components.family import DEPTH, NORM, PATCH, WIDTH, Config, Family, Option, expand
+from autosynth.components.piece import Grid, Piece, Tokens, n_tokens
+
+
+class Flatten(nn.Module):
+    """All tokens side by side through one linear map: (B, T, D) to (B, 1, width)."""
+
+    def __init__(self, grid: Grid, width: int, to: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(n_tokens(grid) * width, to)
+
+    def forward(self, tokens: Tokens) -> Tokens:
+        """One token; masked ones enter as zeros."""
+        x, mask = tokens
+        if mask is not None:
+            x = x * mask.unsqueeze(-1).to(x.dtype)
+        return self.linear(x.flatten(1)).unsqueeze(1), None
+
+
+class MLP(Family):
+    """A multi-layer perceptron with residual blocks (Gorishniy et al., 2021, arXiv:2106.11959)."""
+
+    name = "mlp"
+    about = "all tokens flattened into one, then residual channel MLPs"
+    options = {
+        "width": WIDTH,
+        "depth": DEPTH,
+        "embed": Option(about="width of the tokens it flattens", default=8, low=1, high=256),
+        "expand": expand(2),
+        "patch": PATCH,
+        "norm": NORM,
+    }
+
+    def problem(self, config: Config) -> str | None:
+        """Its blocks are channel MLPs and nothing else."""
+        if config["expand"] == 0:
+            return "expand=0 leaves an mlp without layers; give 1 or more"
+        return None
+
+    def leaves(self, config: Config, grid: Grid) -> Grid:
+        """One token."""
+        return (1,)
+
+    def entry_width(self, config: Config, width: int | None) -> int:
+        """A narrow stem of its own, or what stands before it as it is."""
+        return int(config["embed"]) if width is None else width
+
+    def opening(self, config: Config, grid: Grid, width: int) -> tuple[Piece, Grid]:
+        """The flattening."""
+        inputs, to = n_tokens(grid) * width, int(config["width"])
+        piece = Piece(lambda: Flatten(grid, width, to), 2 * inputs * to, inputs * to + to)
+        return piece, (1,)
+
+    def mixer(self, config: Config, index: int, grid: Grid) -> None:
+        """None: one token has nothing to mix with."""

@@ -1,0 +1,155 @@
+"""A piece of a network: its arithmetic now, its module later. And the grid that tokens stand on.
+
+Tokens are `(x, mask)`: `x` of shape (batch, tokens, width), `mask` of shape (batch, tokens), True
+where a token is real, or None where all are. They stand on a static grid: `(height, width)` of an
+image, `(steps,)` of a series, `(columns,)` of a table. A piece takes and gives tokens. It states
+its multiply-adds and parameters as plain integers: a composite is costed before it is built.
+"""
+
+from collections.abc import Callable
+from math import prod
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Grid = tuple[int, ...]
+Tokens = tuple[Tensor, Tensor | None]
+
+
+class Piece(NamedTuple):
+    """What one step of a composite costs and how it is built.
+
+    `flops` is per sample at inference, 2 a multiply-add; elementwise work is not counted, as in
+    PyTorch's own counter. `params` counts numbers that are trained. `make` builds the module.
+    `place` are grids that the module is told at every call, after its values: shared, it stands in
+    several places. `tied` is what it is made for beside its parameters; to be shared, it is equal.
+    """
+
+    make: Callable[[], nn.Module]
+    flops: int = 0
+    params: int = 0
+    place: tuple[Grid, ...] = ()
+    tied: tuple[int, ...] = ()
+
+
+def n_tokens(grid: Grid) -> int:
+    """The number of tokens on a grid."""
+    return prod(grid)
+
+
+def coarser(grid: Grid, factor: int) -> Grid:
+    """The grid that windows of `factor` on every axis leave, the last window maybe short."""
+    return tuple(-(-size // factor) for size in grid)
+
+
+def to_map(x: Tensor, grid: Grid) -> Tensor:
+    """Tokens (B, T, D) as a map (B, D, H, W), H = 1 on a line. A view, channels last in memory."""
+    height, width = (1, grid[0]) if len(grid) == 1 else grid
+    return torch.unflatten(x, 1, (height, width)).permute(0, 3, 1, 2)
+
+
+def to_tokens(x: Tensor) -> Tensor:
+    """A map (B, D, H, W) as tokens (B, H * W, D). A view where the map is channels last."""
+    return x.permute(0, 2, 3, 1).flatten(1, 2)
+
+
+class Regrid(nn.Module):
+    """Means over windows that bring tokens from one grid to another; masked tokens do not count.
+
+    Where one grid is the other one cut, windows are fixed, or tokens repeated: padding a series at
+    its end moves none. Between other grids windows are those of adaptive pooling. `factor` says by
+    how much it is cut; without it, it is the smallest that fits.
+    """
+
+    def __init__(self, grid: Grid, to: Grid, factor: int = 0) -> None:
+        super().__init__()
+        self.grid, self.to_grid = grid, to
+        if len(grid) != len(to):
+            self.grid, self.to_grid = (n_tokens(grid),), (n_tokens(to),)
+        self.factor = factor or _factor(self.grid, self.to_grid)
+        self.repeat = 0 if self.factor else _factor(self.to_grid, self.grid)
+
+    def forward(self, tokens: Tokens) -> Tokens:
+        """Tokens on the other grid; one is masked where its whole window is."""
+        x, mask = tokens
+        if self.grid == self.to_grid:
+            return tokens
+        if mask is None:
+            return self._pool(x), None
+        weight = mask.to(x.dtype).unsqueeze(-1)
+        share = self._pool(weight)
+        return self._pool(x * weight) / share.clamp(min=1e-6), share.squeeze(-1) > 0
+
+    def _pool(self, x: Tensor) -> Tensor:
+        spatial = to_map(x, self.grid)
+        line = len(self.grid) == 1
+        if self.factor:
+            window = (1, self.factor) if line else self.factor
+            return to_tokens(
+                F.avg_pool2d(spatial, window, ceil_mode=True, count_include_pad=False)
+            )
+        height, width = (1, self.to_grid[0]) if line else self.to_grid
+        if self.repeat:
+            spatial = spatial.repeat_interleave(self.repeat, 3)
+            spatial = spatial if line else spatial.repeat_interleave(self.repeat, 2)
+            return to_tokens(spatial[:, :, :height, :width])
+        return to_tokens(F.adaptive_avg_pool2d(spatial, (height, width)))
+
+
+def _factor(grid: Grid, to: Grid) -> int:
+    """The smallest factor above 1 by which `grid` is cut to `to`; 0 if there is none."""
+    fits = (factor for factor in range(2, max(grid) + 1) if coarser(grid, factor) == to)
+    return next(fits, 0)
+
+
+class Positions(nn.Module):
+    """Adds a learned vector for the place on each axis of the grid."""
+
+    def __init__(self, grid: Grid, width: int) -> None:
+        super().__init__()
+        self.grid = grid
+        self.axes = nn.ParameterList(torch.randn(size, width) * 0.02 for size in grid)
+
+    def forward(self, tokens: Tokens) -> Tokens:
+        """The tokens, each moved by its place."""
+        x, mask = tokens
+        places = self.axes[0]
+        if len(self.grid) == 2:
+            places = (places[:, None] + self.axes[1][None]).flatten(0, 1)
+        return x + places.to(x.dtype), mask
+
+
+def positions(grid: Grid, width: int) -> Piece:
+    """`Positions` with its cost: sum(grid) * width parameters."""
+    return Piece(lambda: Positions(grid, width), 0, sum(grid) * width, tied=grid)
+
+
+class Projection(nn.Module):
+    """A linear map of every token to another width."""
+
+    def __init__(self, width: int, to: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, to)
+
+    def forward(self, tokens: Tokens) -> Tokens:
+        """The tokens, each at the other width."""
+        return self.linear(tokens[0]), tokens[1]
+
+
+def projection(grid: Grid, width: int, to: int) -> Piece:
+    """`Projection` of every token of a grid."""
+    return Piece(lambda: Projection(width, to), 2 * n_tokens(grid) * width * to, width * to + to)
+
+
+class Narrow(nn.Module):
+    """The first channels of every token, without a copy."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+
+    def forward(self, tokens: Tokens) -> Tokens:
+        """Tokens of the first `width` channels."""
+        return tokens[0][..., : self.width], tokens[1]

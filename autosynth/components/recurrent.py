@@ -1,0 +1,91 @@
+"""Recurrence: a GRU or an LSTM over the tokens in order, forwards and backwards.
+
+Backwards is a gather of every row's real tokens in reverse, then the same again: what comes after
+a row's end cannot enter it, and no packed sequence is needed, which would not export.
+"""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from autosynth.components.family import DEPTH, NORM, PATCH, WIDTH, Config, Family, expand
+from autosynth.components.piece import Grid, Piece, Tokens, n_tokens
+
+
+class Recurrence(nn.Module):
+    """Two recurrent layers of half the width, one a direction, side by side."""
+
+    def __init__(self, cell: type[nn.GRU] | type[nn.LSTM], width: int) -> None:
+        super().__init__()
+        self.forwards = cell(width, width // 2, batch_first=True)
+        self.backwards = cell(width, width // 2, batch_first=True)
+
+    def forward(self, tokens: Tokens) -> Tokens:
+        """The states of both directions at every token; masked tokens enter as zeros."""
+        x, mask = tokens
+        if mask is None:
+            back = self.backwards(x.flip(1))[0].flip(1)
+        else:
+            x = x * mask.unsqueeze(-1).to(x.dtype)
+            order = _reverse(mask).unsqueeze(-1)
+            turned = self.backwards(x.gather(1, order.expand_as(x)))[0]
+            back = turned.gather(1, order.expand_as(turned))
+        return torch.cat((self.forwards(x)[0], back), -1), mask
+
+
+def _reverse(mask: Tensor) -> Tensor:
+    """For each row of (B, T): the places to its last real token in reverse, the rest in order."""
+    place = torch.arange(mask.shape[1], device=mask.device).expand_as(mask)
+    last = (place * mask).amax(1, keepdim=True)
+    return torch.where(place <= last, last - place, place)
+
+
+class _Recurrent(Family):
+    options = {
+        "width": WIDTH,
+        "depth": DEPTH,
+        "expand": expand(2),
+        "patch": PATCH,
+        "norm": NORM,
+    }
+    cell: ClassVar[type[nn.GRU] | type[nn.LSTM]]
+    gates: ClassVar[int]
+
+    def problem(self, config: Config) -> str | None:
+        """Half of the width is for each direction."""
+        if int(config["width"]) % 2:
+            return (
+                f"width={config['width']} must be even: half of it reads forwards, half backwards"
+            )
+        return None
+
+    def mixer(self, config: Config, index: int, grid: Grid) -> tuple[Piece, Grid]:
+        """Two recurrent layers of half the width; a layer has two biases a gate."""
+        width = int(config["width"])
+        hidden = width // 2
+        weights = 2 * self.gates * hidden * (width + hidden)
+        biases = 2 * self.gates * hidden * 2
+        cell = self.cell
+        piece = Piece(
+            lambda: Recurrence(cell, width), 2 * n_tokens(grid) * weights, weights + biases
+        )
+        return piece, grid
+
+
+class GRU(_Recurrent):
+    """Gated recurrent units (Cho et al., 2014, arXiv:1406.1078), both directions."""
+
+    name = "gru"
+    about = "gated recurrent units over the tokens in order, both directions"
+    cell = nn.GRU
+    gates = 3
+
+
+class LSTM(_Recurrent):
+    """Long short-term memory (Hochreiter and Schmidhuber, 1997), both directions."""
+
+    name = "lstm"
+    about = "long short-term memory over the tokens in order, both directions"
+    cell = nn.LSTM
+    gates = 4

@@ -1,0 +1,237 @@
+"""From a strategy as written to its canonical form: names checked, defaults filled, sharing named.
+
+Works on the notation's trees and on grids alone; `program` makes pieces of the result.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from itertools import count
+
+from autosynth.components import FAMILIES, Family, Grid
+from autosynth.components.piece import coarser, n_tokens
+from autosynth.composite.fusion import FUSIONS
+from autosynth.composite.stem import raw_grid
+from autosynth.data.spec import InputSpec
+from autosynth.errors import StrategyError, lookup, unknown
+from autosynth.strategy import Chain, Fusion, Node, Part, Strategy, Value, parts
+
+SHARING = {
+    "none": "every part has its own parameters",
+    "stem": "parts that read one input share its stem, cut once as finely as any needs",
+    "layers": "stem, channel MLPs and norms at equal depth are shared across families",
+    "full": "all parameters: one part repeated in a chain, or on several inputs",
+}
+WORDS = {"share": tuple(SHARING), "train": ("joint",), "init": ("random",)}
+# Fusions of fusions that mean the same without the brackets between them.
+_ASSOCIATIVE = ("sum", "concat")
+
+
+def fill(strategy: Strategy, inputs: Mapping[str, InputSpec]) -> Strategy:
+    """The canonical strategy without its settings. Raises StrategyError, UnknownNameError."""
+    words = _check_words(strategy)
+    share = words["share"]
+    if share != "none" and len(parts(strategy.root)) < 2:
+        raise StrategyError(f"share={share} needs two parts or more, in {strategy.root}")
+    root, _ = _Filler(inputs, share).node(strategy.root, None, at_root=True)
+    if share == "full":
+        root = _tag_all(root)
+    root = _rename_tags(_sort(root, at_root=True))
+    kept = {k: v for k, v in words.items() if v != WORDS[k][0] and (k, v) != ("share", "full")}
+    return Strategy(root=root, words=tuple(kept.items()))
+
+
+def shorten(strategy: Strategy, inputs: Mapping[str, InputSpec]) -> Strategy:
+    """A canonical strategy without the options that are defaults at their place: shorter to read.
+
+    `fill` gives the canonical strategy back.
+    """
+    share = strategy.word("share", "none")
+    root, _ = _Shortener(inputs, share).node(strategy.root, None, at_root=True)
+    return replace(strategy, root=root)
+
+
+def _check_words(strategy: Strategy) -> dict[str, str]:
+    words = {name: valid[0] for name, valid in WORDS.items()}
+    for name, value in strategy.words:
+        if name not in WORDS:
+            raise unknown("word", name, WORDS, f"in {strategy.without_settings()}")
+        if value not in WORDS[name]:
+            raise unknown(f"{name}=", value, WORDS[name], f"in {strategy.without_settings()}")
+        words[name] = value
+    return words
+
+
+class _Filler:
+    """Fills parts with defaults, walking the tree with the grid that each place stands on."""
+
+    def __init__(self, inputs: Mapping[str, InputSpec], share: str) -> None:
+        self.inputs, self.share = inputs, share
+
+    def node(self, node: Node, grid: Grid | None, at_root: bool = False) -> tuple[Node, Grid]:
+        """The filled node and the grid it leaves; `grid` None where it reads the inputs."""
+        if isinstance(node, Part):
+            return self.part(node, grid)
+        if isinstance(node, Chain):
+            steps: list[Node] = []
+            for step in node.steps:
+                filled, grid = self.node(step, grid)
+                steps.append(filled)
+            assert grid is not None
+            return Chain(steps=tuple(steps)), grid
+        return self.fusion(node, grid, at_root)
+
+    def fusion(self, node: Fusion, grid: Grid | None, at_root: bool) -> tuple[Node, Grid]:
+        method = lookup(FUSIONS, node.method, "fusion", f"in {node}")
+        weights = method.check(node.args, len(node.parts))
+        filled = [self.node(part, grid, at_root) for part in node.parts]
+        children: list[Node] = []
+        for child, _ in filled:
+            same = isinstance(child, Fusion) and child.method == node.method and not child.args
+            flat = same and node.method in _ASSOCIATIVE
+            children.extend(child.parts if flat and isinstance(child, Fusion) else (child,))
+        args = tuple((None, weight) for weight in weights)
+        return replace(node, args=args, parts=tuple(children)), filled[0][1]
+
+    def part(self, part: Part, grid: Grid | None) -> tuple[Part, Grid]:
+        family = lookup(FAMILIES, part.family, "component", f"in {part}")
+        given = dict(part.config)
+        for name in given:
+            if name not in family.options:
+                raise unknown("option", name, family.options, f"of {part.family} in {part}")
+        first = self.source(part, grid)
+        if grid is None and self.reads_table(part):
+            given["patch"] = 1
+        config = self.config(family, given, first)
+        problems = [
+            f"{name} {problem}"
+            for name, value in config.items()
+            if (problem := family.options[name].check(value))
+        ]
+        problem = "; ".join(problems) or family.problem(config)
+        if problem:
+            raise StrategyError(f"{part}: {problem}")
+        cut = coarser(first, int(config["patch"]))
+        named = part.inputs if grid is not None else part.inputs or tuple(self.inputs)
+        if grid is None and len(self.inputs) == 1:
+            named = ()
+        filled = replace(part, config=tuple(sorted(config.items())), inputs=named)
+        return filled, family.leaves(config, cut)
+
+    def source(self, part: Part, grid: Grid | None) -> Grid:
+        """The grid a part starts from: what stands before it in a chain, or its raw input."""
+        if grid is not None:
+            if part.inputs:
+                raise StrategyError(
+                    f"{part} stands inside a chain and reads the part before it; name inputs on "
+                    "the first part of a chain alone"
+                )
+            return grid
+        for name in part.inputs:
+            lookup(self.inputs, name, "input", f"in {part}")
+        specs = [self.inputs[name] for name in part.inputs or self.inputs]
+        if len(specs) > 1:
+            return (sum(n_tokens(raw_grid(spec)) for spec in specs),)
+        if self.reads_table(part) and part.get("patch", 1) != 1:
+            raise StrategyError(f"{part}: a table is not cut in patches; leave patch out")
+        return raw_grid(specs[0])
+
+    def reads_table(self, part: Part) -> bool:
+        """Whether a part that reads the inputs reads one table alone."""
+        return [self.inputs[name].kind for name in part.inputs or self.inputs] == ["table"]
+
+    def config(self, family: Family, given: dict[str, Value], grid: Grid) -> dict[str, int | str]:
+        """Every option of a family: given, or its default at this place."""
+        config: dict[str, int | str] = {}
+        for name, option in family.options.items():
+            value: object = given.get(name, option.default)
+            if self.share == "layers" and name in ("norm", "expand") and name not in given:
+                value = {"norm": "layer", "expand": 2}[name]
+            if value is None and name == "kernel":
+                value = family.default_kernel(grid)
+            if value is None and name == "patch":
+                value = family.default_patch(grid)
+            assert value is not None, f"{family.name}.{name} has no default"
+            config[name] = value  # type: ignore[assignment]
+        return config
+
+
+class _Shortener(_Filler):
+    """Walks like a filler, and leaves out what it would fill in."""
+
+    def part(self, part: Part, grid: Grid | None) -> tuple[Part, Grid]:
+        filled, leaves = super().part(part, grid)
+        defaults = self.config(FAMILIES[part.family], {}, self.source(part, grid))
+        own = tuple((name, v) for name, v in filled.config if v != defaults[name])
+        return replace(filled, config=own), leaves
+
+
+def _tag_all(root: Node) -> Node:
+    """`share=full` as tags: equal parts are one; a part without an equal is refused."""
+    if any(part.tag for part in parts(root)):
+        raise StrategyError(f"share=full and tags cannot both stand in {root}; use one of them")
+    groups = Counter(_parameters(part) for part in parts(root))
+    for part in parts(root):
+        if groups[_parameters(part)] < 2:
+            raise StrategyError(
+                f"share=full: {part} has no equal to share all its parameters with; full sharing "
+                "is for one component repeated in a chain, or on several inputs"
+            )
+    names = {key: f"t{i}" for i, key in enumerate(groups)}
+    return _map(root, lambda part: replace(part, tag=names[_parameters(part)]))
+
+
+def _parameters(part: Part) -> tuple[str, tuple[tuple[str, Value], ...]]:
+    """What two parts must have in common to be one set of parameters: all but where they cut."""
+    return part.family, tuple((name, v) for name, v in part.config if name != "patch")
+
+
+def _rename_tags(root: Node) -> Node:
+    """Tags as a, b, c in the order they are met; a tag that only one part has is dropped."""
+    uses = Counter(part.tag for part in parts(root) if part.tag)
+    configs: dict[str, tuple[object, ...]] = {}
+    for part in parts(root):
+        if part.tag and configs.setdefault(part.tag, _parameters(part)) != _parameters(part):
+            raise StrategyError(
+                f"parts tagged @{part.tag} are one set of parameters and must have one family and "
+                f"one size, in {root}"
+            )
+    fresh = count()
+    names: dict[str, str] = {}
+    for part in parts(root):
+        if part.tag and uses[part.tag] > 1 and part.tag not in names:
+            names[part.tag] = f"t{next(fresh)}"
+    return _map(root, lambda part: replace(part, tag=names.get(part.tag or "")))
+
+
+def _map(node: Node, change: Callable[[Part], Part]) -> Node:
+    if isinstance(node, Part):
+        return change(node)
+    if isinstance(node, Chain):
+        return Chain(steps=tuple(_map(step, change) for step in node.steps))
+    return replace(node, parts=tuple(_map(part, change) for part in node.parts))
+
+
+def _sort(node: Node, at_root: bool) -> Node:
+    """Parts whose order does not matter in the order of their text, each with its weight.
+
+    Where tokens are joined, inside a chain or below features, they are so on the first part's
+    grid: it stays first. Tags are left out of the text: they are named by the order that it gives.
+    """
+    if isinstance(node, Part):
+        return node
+    if isinstance(node, Chain):
+        return Chain(steps=tuple(_sort(step, at_root=False) for step in node.steps))
+    outputs = at_root and FUSIONS[node.method].joins == "outputs"
+    children = [_sort(part, outputs) for part in node.parts]
+    keys = [re.sub(r"@\w+", "", str(child)) for child in children]
+    if node.args:
+        keys = [f"{key} {weight}" for key, (_, weight) in zip(keys, node.args, strict=True)]
+    fixed = 0 if at_root else 1
+    order = [*range(fixed), *sorted(range(fixed, len(children)), key=keys.__getitem__)]
+    return replace(
+        node,
+        args=tuple(node.args[i] for i in order) if node.args else (),
+        parts=tuple(children[i] for i in order),
+    )

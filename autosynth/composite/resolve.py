@@ -1,0 +1,84 @@
+"""`resolve`: a strategy and a dataset's specs in, the canonical strategy and its program out.
+
+The resolved form is what is compared, hashed, stored and trained.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from autosynth.composite.fill import fill, shorten
+from autosynth.composite.program import Program, compile_program
+from autosynth.composite.settings import SETTINGS, fill_settings
+from autosynth.data.spec import InputSpec, TargetSpec
+from autosynth.strategy import Fusion, Strategy, Topology, parts, topology, walk
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolved:
+    """A strategy that fits its data. `strategy` is canonical, every option filled in.
+
+    `brief` is the same without what is default, which is shorter to read. Strategies with equal
+    `str(strategy)` are equal.
+    """
+
+    strategy: Strategy
+    brief: Strategy
+    inputs: tuple[InputSpec, ...]
+    target: TargetSpec
+    program: Program
+
+    @property
+    def settings(self) -> dict[str, float | str]:
+        """The settings of the training, all of them."""
+        return dict(self.strategy.settings)
+
+    @property
+    def topology(self) -> Topology:
+        """single, parallel, sequential or hybrid."""
+        return topology(self.strategy.root)
+
+    @property
+    def components(self) -> str:
+        """The families in order: `cnn+gru`."""
+        return "+".join(part.family for part in parts(self.strategy.root))
+
+    @property
+    def sharing(self) -> str:
+        """none, stem, layers or full."""
+        tagged = any(part.tag for part in parts(self.strategy.root))
+        return "full" if tagged else self.strategy.word("share", "none")
+
+    @property
+    def fusion(self) -> str:
+        """The fusions from the root down: `concat`, `mean+sum`; `-` without any."""
+        methods = [n.method for n in walk(self.strategy.root) if isinstance(n, Fusion)]
+        return "+".join(methods) or "-"
+
+    @property
+    def training(self) -> str:
+        """The training scheme."""
+        return self.strategy.word("train", "joint")
+
+    @property
+    def init(self) -> str:
+        """The initialisation."""
+        return self.strategy.word("init", "random")
+
+
+def resolve(strategy: Strategy, inputs: Sequence[InputSpec], target: TargetSpec) -> Resolved:
+    """Check a strategy against families and data, fill its defaults, and put it in canonical form.
+
+    Raises StrategyError or UnknownNameError with the part that does not fit and what to do.
+    """
+    specs = {spec.name: spec for spec in inputs}
+    settings = fill_settings(dict(strategy.settings))
+    root = fill(strategy, specs)
+    program = compile_program(root, specs, target, float(settings["dropout"]))
+    shown = tuple((k, v) for k, v in settings.items() if v != SETTINGS[k].default)
+    return Resolved(
+        strategy=replace(root, settings=tuple(settings.items())),
+        brief=replace(shorten(root, specs), settings=shown),
+        inputs=tuple(inputs),
+        target=target,
+        program=program,
+    )

@@ -1,0 +1,67 @@
+"""The settings of a training that a strategy carries after the bar, and what they may be."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from autosynth.errors import StrategyError, unknown
+from autosynth.strategy import Value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One setting: a number from `low` to `high`, or one of `choices`."""
+
+    about: str
+    default: float | str
+    low: float = 0.0
+    high: float = 0.0
+    choices: tuple[str, ...] = ()
+
+    def check(self, value: object) -> str | None:
+        """What is wrong with a value, or None."""
+        if self.choices:
+            ok = value in self.choices
+            return None if ok else f"must be one of {', '.join(self.choices)}, not {value!r}"
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return f"must be a number, not {value!r}"
+        if not self.low <= value <= self.high:
+            return f"must be from {self.low} to {self.high}, not {value}"
+        return None
+
+
+SETTINGS: dict[str, Setting] = {
+    "lr": Setting(about="peak learning rate of AdamW", default=0.004, low=1e-6, high=1.0),
+    "weight_decay": Setting(about="weight decay of AdamW", default=0.01, low=0.0, high=10.0),
+    "dropout": Setting(about="share of residual changes dropped", default=0.0, low=0.0, high=0.9),
+    "smoothing": Setting(about="label smoothing", default=0.05, low=0.0, high=0.5),
+    "average": Setting(
+        about="weights kept: the last, or their moving average",
+        default="ema", choices=("none", "ema"),
+    ),
+    "schedule": Setting(
+        about="learning rate over time", default="onecycle", choices=("onecycle", "cosine")
+    ),
+    "augment": Setting(
+        about="random changes of the training inputs",
+        default="light", choices=("none", "light", "strong"),
+    ),
+}  # fmt: skip
+
+
+def fill_settings(given: Mapping[str, Value]) -> dict[str, Value]:
+    """All settings in a fixed order, defaults in. Raises StrategyError, UnknownNameError."""
+    for name in given:
+        if name not in SETTINGS:
+            raise unknown("setting", name, SETTINGS, "after the bar")
+    problems = [
+        f"{name} {problem}"
+        for name, value in given.items()
+        if (problem := SETTINGS[name].check(value))
+    ]
+    if problems:
+        raise StrategyError(f"settings after the bar: {'; '.join(problems)}")
+    filled: dict[str, Value] = {}
+    for name, setting in SETTINGS.items():
+        value = given.get(name, setting.default)
+        filled[name] = float(value) if not setting.choices else value
+    return filled

@@ -1,0 +1,165 @@
+"""Stems: raw values of one input in, tokens out. One a kind of input, in one dict.
+
+Standardisation happens here, inside the network, from statistics of training rows that `fit`
+takes: so an exported model reads raw numbers. Statistics are buffers, saved with the weights.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from autosynth.components.piece import Grid, Piece, Tokens, coarser, n_tokens, to_tokens
+from autosynth.data.spec import InputSpec
+
+N_BINS = 16
+
+
+class Stem(nn.Module, ABC):
+    """Raw values to tokens."""
+
+    @abstractmethod
+    def fit(self, raw: Tensor) -> None:
+        """Take statistics from the raw values of training rows."""
+
+    @abstractmethod
+    def forward(self, raw: Tensor) -> Tokens:
+        """Tokens of a batch of raw values."""
+
+
+class ConvolutionStem(Stem):
+    """An image (B, C, H, W) or series (B, C, L): standardised, then convolved at stride `patch`.
+
+    Its kernel is 2 * patch + 1, so that neighbouring tokens overlap (Xiao et al., 2021, "Early
+    convolutions help transformers see better", arXiv:2106.14881).
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, spec: InputSpec, patch: int, width: int) -> None:
+        super().__init__()
+        line = spec.kind == "series"
+        self.line, self.masked, self.patch = line, spec.masked, patch
+        kernel = 2 * patch + 1
+        self.conv = nn.Conv2d(
+            spec.shape[0], width,
+            (1, kernel) if line else kernel,
+            stride=(1, patch) if line else patch,
+            padding=(0, patch) if line else patch,
+        )  # fmt: skip
+        self.register_buffer("mean", torch.zeros(spec.shape[0], 1, 1))
+        self.register_buffer("scale", torch.ones(spec.shape[0], 1, 1))
+
+    def fit(self, raw: Tensor) -> None:
+        """The mean and standard deviation of every channel, missing steps left out."""
+        for channel in range(raw.shape[1]):
+            values = raw[:, channel].flatten()
+            if values.is_floating_point():
+                values = values[~values.isnan()]
+            if values.numel():
+                var, mean = torch.var_mean(values.float(), correction=0)
+                self.mean[channel] = mean
+                self.scale[channel] = 1 / var.sqrt().clamp(min=1e-6)
+
+    def forward(self, raw: Tensor) -> Tokens:
+        """A token a patch, masked where the patch has no value."""
+        x = raw.to(self.mean.dtype)
+        x = x.unsqueeze(2) if self.line else x
+        mask = None
+        if self.masked:
+            known = ~x.isnan()
+            x = torch.where(known, x, self.mean)
+            steps = known.any(1).to(x.dtype)
+            mask = nn.functional.max_pool2d(steps, (1, self.patch), ceil_mode=True).flatten(1) > 0
+        x = ((x - self.mean) * self.scale).contiguous(memory_format=torch.channels_last)
+        return to_tokens(self.conv(x)), mask
+
+
+class TableStem(Stem):
+    """A table (B, columns): one token a column.
+
+    Numbers go through a piecewise linear encoding over quantiles (Gorishniy et al., 2022,
+    arXiv:2203.05556) and a linear map of their own; categories and missing values are embedded.
+    """
+
+    edges: Tensor
+    numeric: Tensor
+    categorical: Tensor
+    offsets: Tensor
+    order: Tensor
+
+    def __init__(self, spec: InputSpec, patch: int, width: int) -> None:
+        super().__init__()
+        cards = spec.cardinalities
+        numeric = [i for i, card in enumerate(cards) if card == 0]
+        categorical = [i for i, card in enumerate(cards) if card > 0]
+        starts, total = [], 0
+        for i in categorical:
+            starts.append(total)
+            total += cards[i]
+        for name, values in (
+            ("numeric", numeric), ("categorical", categorical), ("offsets", starts),
+            ("order", sorted(range(len(cards)), key=(numeric + categorical).__getitem__)),
+        ):  # fmt: skip
+            self.register_buffer(name, torch.tensor(values, dtype=torch.long), persistent=False)
+        self.register_buffer("edges", torch.linspace(0, 1, N_BINS + 1).repeat(len(numeric), 1))
+        self.weight = nn.Parameter(torch.randn(len(numeric), N_BINS, width) * N_BINS**-0.5)
+        self.missing = nn.Parameter(torch.randn(len(numeric), width) * 0.5)
+        self.embedding = nn.Parameter(torch.randn(total, width) * 0.5)
+        self.bias = nn.Parameter(torch.zeros(len(cards), width))
+
+    def fit(self, raw: Tensor) -> None:
+        """The quantiles of every numeric column, missing values left out."""
+        steps = torch.linspace(0, 1, N_BINS + 1, dtype=torch.double)
+        for row, column in enumerate(self.numeric.tolist()):
+            values = raw[:, column].double().cpu()
+            values = values[~values.isnan()]
+            if values.numel():
+                # Indices, not torch.quantile, which refuses more than 16 million values.
+                at = (steps * (values.numel() - 1)).round().long()
+                self.edges[row] = values.sort().values[at].to(self.edges)
+
+    def forward(self, raw: Tensor) -> Tokens:
+        """A token a column, in the order of the columns."""
+        numbers = raw[:, self.numeric].unsqueeze(-1)
+        known = ~numbers.isnan()
+        low, high = self.edges[:, :-1], self.edges[:, 1:]
+        filled = torch.where(known, numbers, low[:, :1])
+        # A bin without width (a repeated value) is a step at that value.
+        share = ((filled - low) / (high - low).clamp(min=1e-12)).clamp(0, 1)
+        encoded = torch.einsum("bfk,fkd->bfd", share.to(self.weight.dtype), self.weight)
+        encoded = torch.where(known, encoded, self.missing.to(encoded.dtype))
+        codes = raw[:, self.categorical].long() + self.offsets
+        tokens = torch.cat((encoded, self.embedding[codes].to(encoded.dtype)), 1)
+        return tokens[:, self.order] + self.bias.to(encoded.dtype), None
+
+
+def _convolution(spec: InputSpec, patch: int, width: int) -> tuple[Piece, Grid]:
+    grid = coarser(spec.shape[1:], patch)
+    weights = spec.shape[0] * (2 * patch + 1) ** len(grid) * width
+    make = lambda: ConvolutionStem(spec, patch, width)  # noqa: E731
+    return Piece(make, 2 * n_tokens(grid) * weights, weights + width), grid
+
+
+def _table(spec: InputSpec, patch: int, width: int) -> tuple[Piece, Grid]:
+    columns = len(spec.cardinalities)
+    numeric = sum(1 for card in spec.cardinalities if card == 0)
+    rows = numeric * N_BINS + numeric + sum(spec.cardinalities) + columns
+    make = lambda: TableStem(spec, patch, width)  # noqa: E731
+    # Shared, it is for columns of one kind alone.
+    piece = Piece(make, 2 * numeric * N_BINS * width, rows * width, tied=spec.cardinalities)
+    return piece, (columns,)
+
+
+STEMS: dict[str, Callable[[InputSpec, int, int], tuple[Piece, Grid]]] = {
+    "image": _convolution,
+    "series": _convolution,
+    "table": _table,
+}
+
+
+def raw_grid(spec: InputSpec) -> Grid:
+    """The grid of an input's raw values: pixels, steps or columns."""
+    return spec.shape if spec.kind == "table" else spec.shape[1:]

@@ -1,0 +1,20 @@
+"""Data in, a `Dataset` out: reading, understanding, splitting and encoding."""
+
+from autosynth.data.builtin import BUILTIN, Builtin
+from autosynth.data.encode import Encoded, encode
+from autosynth.data.load import load
+from autosynth.data.spec import Dataset, InputSpec, Kind, Splits, TargetSpec, Task
+
+__all__ = [
+    "BUILTIN",
+    "Builtin",
+    "Dataset",
+    "Encoded",
+    "InputSpec",
+    "Kind",
+    "Splits",
+    "TargetSpec",
+    "Task",
+    "encode",
+    "load",
+]

@@ -1,0 +1,108 @@
+"""Says what was understood of a dataset, in the lines that `autosynth inspect` prints."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autosynth.data.columns import Aside, Column
+from autosynth.data.encoder import lengths
+from autosynth.data.raw import Raw
+from autosynth.data.spec import Dataset, InputSpec
+from autosynth.data.split import MIN_VALIDATION
+
+_MAX_CLASSES = 12
+_MAX_COLUMNS = 60
+_MAX_CATEGORIES = 6
+
+
+def describe(dataset: Dataset, raw: Raw, asides: Sequence[Aside]) -> tuple[str, ...]:
+    """Lines about rows, inputs, columns, target and splits; then what was set aside, and why."""
+    lines = [
+        f"data        {dataset.name}: {len(dataset.y)} rows from {dataset.source}",
+    ]
+    for spec in dataset.inputs:
+        lines += _input(spec, dataset.x[spec.name])
+        if spec.kind == "table":
+            (fitted,) = dataset.encoders["inputs"]
+            lines += _columns(fitted["columns"], dataset.x[spec.name], dataset.splits.train)
+    lines += [f"set aside   {aside.name}: {aside.reason}" for aside in asides[:_MAX_COLUMNS]]
+    lines.append(_target(dataset))
+    lines.append(_splits(dataset, raw))
+    lines.append(f"fingerprint {dataset.fingerprint}")
+    return tuple(lines)
+
+
+def _input(spec: InputSpec, x: NDArray[Any]) -> Iterator[str]:
+    if spec.kind == "table":
+        numbers = sum(size == 0 for size in spec.cardinalities)
+        categories = len(spec.cardinalities) - numbers
+        yield f"input       {spec.name}: {numbers} numbers, {categories} categories"
+        return
+    size = "x".join(str(axis) for axis in spec.shape)
+    what = "channels x height x width" if spec.kind == "image" else "channels x steps"
+    low, high = np.nanmin(x), np.nanmax(x)
+    yield f"input       {spec.name}: {size} ({what}), {x.dtype}, {low:g} ... {high:g}"
+    if spec.kind == "series" and np.isnan(x).any():
+        steps = lengths(x)
+        if steps.min() < spec.shape[1]:
+            yield f"            lengths {steps.min()} ... {steps.max()}"
+
+
+def _columns(
+    columns: Sequence[dict[str, Any]], x: NDArray[Any], train: NDArray[np.int64]
+) -> Iterator[str]:
+    width = max(len(column["name"]) for column in columns[:_MAX_COLUMNS])
+    for place, data in enumerate(columns[:_MAX_COLUMNS]):
+        column = Column.from_dict(data)
+        values = x[train, place]
+        yield f"column      {column.name:<{width}}  {_values(column, values)}"
+    if len(columns) > _MAX_COLUMNS:
+        yield f"            ... and {len(columns) - _MAX_COLUMNS} columns more"
+
+
+def _values(column: Column, values: NDArray[Any]) -> str:
+    if column.kind == "category":
+        shown = ", ".join(column.categories[:_MAX_CATEGORIES])
+        more = ", ..." if len(column.categories) > _MAX_CATEGORIES else ""
+        unknown = (values == 0).mean()
+        return f"category, {len(column.categories)}: {shown}{more}{_share(unknown, 'unknown')}"
+    missing = np.isnan(values).mean()
+    low, high = np.nanmin(values), np.nanmax(values)
+    if column.kind == "date":
+        first, last = (np.datetime64(int(day), "D") for day in (low, high))
+        return f"date, {first} ... {last}{_share(missing, 'missing')}"
+    return f"number, {low:g} ... {high:g}{_share(missing, 'missing')}"
+
+
+def _share(share: float, what: str) -> str:
+    return f"; {share:.2%} {what}" if share else ""
+
+
+def _target(dataset: Dataset) -> str:
+    spec = dataset.target
+    if spec.task == "regression":
+        y = dataset.y
+        return (
+            f"target      {spec.name}: regression, {y.min():g} ... {y.max():g}, mean {y.mean():g}"
+        )
+    counts = np.bincount(dataset.y, minlength=len(spec.classes))
+    listed = ", ".join(
+        f"{name} ({count})"
+        for name, count in zip(spec.classes[:_MAX_CLASSES], counts, strict=False)
+    )
+    more = ", ..." if len(spec.classes) > _MAX_CLASSES else ""
+    return f"target      {spec.name}: classification, {len(spec.classes)} classes: {listed}{more}"
+
+
+def _splits(dataset: Dataset, raw: Raw) -> str:
+    splits = dataset.splits
+    sizes = ", ".join(
+        f"{name} {len(getattr(splits, name))}" for name in ("train", "fit", "select", "test")
+    )
+    official = ["test"] if raw.test else []
+    if raw.validation and len(raw.validation) >= MIN_VALIDATION:
+        official.insert(0, "validation")
+    how = f"official {' and '.join(official)}" if official else "drawn from the seed"
+    return f"splits      {sizes} ({how})"

@@ -1,0 +1,50 @@
+"""Encodes raw rows for prediction, with the encoders a dataset was read with.
+
+Takes data in a form that `load` takes, and the dict it left in `Dataset.encoders`; the target
+column may be there and is not looked at.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autosynth.data.encoder import apply
+from autosynth.data.raw import Index
+from autosynth.data.read import read_unlabelled
+from autosynth.errors import DataError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoded:
+    """Rows as the inputs' specs say. `index` names them: row numbers, or file names of images."""
+
+    x: Mapping[str, NDArray[Any]]
+    index: Index
+    warnings: tuple[str, ...] = ()
+
+
+def encode(source: Any, encoders: Mapping[str, Any]) -> Encoded:
+    """Encode the rows of `source`: a path, a built-in name, a DataFrame or an array `x`.
+
+    A source that has an official test part inside gives that part, any other all of its rows.
+    Columns may stand in any order, categories never seen are 0, rows that hold nothing to read
+    (a broken image, a series of NaN) are left out with a warning. Raises `DataError` where columns
+    lack or shapes differ.
+    """
+    (fitted,) = encoders["inputs"]
+    raw = read_unlabelled(source, fitted)
+    rows = raw.main
+    if rows is None or not len(rows):
+        raise DataError(f"{raw.source} holds no rows to predict.")
+    applied = apply(fitted, rows.x, raw.source)
+    index = rows.index
+    if len(applied.keep) < len(index):
+        index = [str(index[int(row)]) for row in applied.keep]
+    return Encoded(
+        x={fitted["name"]: np.asarray(applied.x)},
+        index=index,
+        warnings=(*raw.warnings, *applied.warnings),
+    )

@@ -1,0 +1,96 @@
+"""Joins the parts of a source (main, validation, test) under each other, each row with its part.
+
+Takes a `Raw`; gives one array or frame, one target and the name of the part for every row.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from autosynth.data.encoder import pad_steps
+from autosynth.data.layout import Layout
+from autosynth.data.raw import Raw, Rows
+from autosynth.data.split import Parts
+from autosynth.data.table import join_frames
+from autosynth.errors import DataError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Joined:
+    """All rows of a source: `x` and `y`, and the name of the part each came from."""
+
+    x: Any
+    y: "pd.Series[Any]"
+    part: NDArray[np.str_]
+    warnings: tuple[str, ...] = ()
+
+    def only(self, keep: NDArray[np.int64], x: Any = None) -> "Joined":
+        """These rows alone, in order; `x` are their values if they changed too."""
+        whole = len(keep) == len(self.part)
+        if x is None and not whole:
+            x = self.x.iloc[keep] if isinstance(self.x, pd.DataFrame) else self.x[keep]
+        return replace(
+            self,
+            x=self.x if x is None else x,
+            y=self.y if whole else self.y.iloc[keep].reset_index(drop=True),
+            part=self.part if whole else self.part[keep],
+        )
+
+    def parts(self) -> Parts:
+        """The row numbers of each part."""
+        numbers = {name: np.flatnonzero(self.part == name) for name in ("main", "val", "test")}
+        return Parts(main=numbers["main"], validation=numbers["val"], test=numbers["test"])
+
+
+def join(raw: Raw, layout: Layout) -> Joined:
+    """The rows of `raw`; parts without a target are left out, with a warning."""
+    found = {"main": raw.main, "val": raw.validation, "test": raw.test}
+    labelled: dict[str, Rows] = {}
+    warnings = []
+    for name, rows in found.items():
+        if rows is None or not len(rows):
+            continue
+        if rows.y is None:
+            warnings.append(f"{len(rows)} {name} rows have no target; they are not used")
+        else:
+            labelled[name] = rows
+    if "main" not in labelled:
+        raise DataError(f"{raw.source} holds no rows with a target to train on.")
+    targets = [rows.y for rows in labelled.values() if rows.y is not None]
+    sizes = [len(rows) for rows in labelled.values()]
+    return Joined(
+        x=_join_x([rows.x for rows in labelled.values()], layout, raw.source),
+        y=targets[0] if len(targets) == 1 else pd.concat(targets, ignore_index=True),
+        part=np.repeat(np.array(list(labelled)), sizes),
+        warnings=tuple(warnings),
+    )
+
+
+def _join_x(arrays: list[Any], layout: Layout, source: str) -> Any:
+    first = arrays[0]
+    if isinstance(first, pd.DataFrame):
+        if not all(isinstance(other, pd.DataFrame) for other in arrays):
+            raise DataError(f"{source} is a table and its test part is not; both must be tables.")
+        return join_frames(arrays, source)
+    if any(isinstance(other, pd.DataFrame) for other in arrays):
+        raise DataError(
+            f"the test part of {source} is a table, and {layout.kind} rows are needed."
+        )
+    if layout.kind == "series" and len({array.shape for array in arrays}) > 1:
+        axis = 1 if layout.channels != "first" else 2
+        steps = max(array.shape[axis] for array in arrays if array.ndim == first.ndim)
+        arrays = [
+            pad_steps(array.astype(np.float32), steps, axis) if array.ndim == first.ndim else array
+            for array in arrays
+        ]
+        first = arrays[0]
+    for other in arrays[1:]:
+        if other.shape[1:] != first.shape[1:]:
+            raise DataError(
+                f"rows of {source} have shape {first.shape[1:]} in training and {other.shape[1:]} "
+                "in another part; they must be alike."
+            )
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)

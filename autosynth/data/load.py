@@ -1,0 +1,176 @@
+"""Reads a source into a `Dataset`: rows, target, splits, encoders, and what to tell the user.
+
+The one place that knows all steps: read, understand the target, split, fit encoders on training
+rows, encode everything.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from autosynth.data.columns import Aside
+from autosynth.data.describe import describe
+from autosynth.data.encoder import apply, fit_array, fit_table, input_spec
+from autosynth.data.fingerprint import fingerprint
+from autosynth.data.join import Joined, join
+from autosynth.data.layout import Layout, understand_array
+from autosynth.data.raw import Raw
+from autosynth.data.read import Source, all_rows, read
+from autosynth.data.spec import Dataset, Task
+from autosynth.data.split import split
+from autosynth.data.table import as_frame
+from autosynth.data.target import understand_target
+from autosynth.errors import DataError
+
+_MIN_ROWS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Input:
+    """The rows of an input on their way: arrays are encoded at once, tables when split."""
+
+    rows: Joined
+    fitted: Mapping[str, Any] | None
+    asides: tuple[Aside, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def load(
+    source: Source,
+    *,
+    target: str | None = None,
+    test: Source | None = None,
+    task: Task | None = None,
+    drop: Sequence[str] = (),
+    seed: int = 0,
+) -> Dataset:
+    """Read `source` and understand it.
+
+    Args:
+        source: a built-in name (`BUILTIN`), a path, a DataFrame, `(x, y)` or
+            `(x, y, x_test, y_test)`.
+        target: the column to predict; a table needs it.
+        test: a source of the same form; its rows are the test split, in place of an official one.
+        task: classification or regression, where the target's values would say otherwise.
+        drop: columns of a table to leave out.
+        seed: decides the rows of each split that is not official.
+
+    Raises:
+        DataNotFoundError: no such path or built-in set.
+        DataError: the data cannot be read, or there is nothing in it to learn.
+    """
+    raw = _read(source, target, test)
+    layout = _layout(raw)
+    found = _table(raw, layout, drop) if layout.kind == "table" else _array(raw, layout, drop)
+    rows = found.rows
+    goal = understand_target(
+        rows.y,
+        raw.target,
+        task=task,
+        in_test=rows.part == "test",
+        labels=raw.labels,
+        coded=raw.kind is None,
+    )
+    rows = rows.only(goal.keep)
+    _check_size(rows, raw.source)
+    classified = goal.spec.task == "classification"
+    splits = split(goal.y, rows.parts(), stratified=classified, seed=seed)
+    found = _fit(replace(found, rows=rows), raw, splits.train)
+    assert found.fitted is not None
+    dataset = Dataset(
+        name=raw.name,
+        source=raw.source,
+        inputs=(input_spec(found.fitted),),
+        target=goal.spec,
+        x={found.fitted["name"]: found.rows.x},
+        y=goal.y,
+        splits=splits,
+        encoders={"inputs": [found.fitted]},
+        fingerprint=fingerprint(raw.main, raw.validation, raw.test),
+        warnings=(*raw.warnings, *rows.warnings, *goal.warnings, *found.warnings),
+    )
+    return replace(dataset, understood=describe(dataset, raw, found.asides))
+
+
+def _read(source: Source, target: str | None, test: Source | None) -> Raw:
+    raw = read(source, target)
+    if raw.main is None:
+        raise DataError(f"{raw.source} has test rows only; training needs others.")
+    if test is None:
+        return raw
+    other = read(test, target, like=raw.main)
+    return replace(raw, test=all_rows(other), warnings=(*raw.warnings, *other.warnings))
+
+
+def _layout(raw: Raw) -> Layout:
+    assert raw.main is not None
+    if isinstance(raw.main.x, pd.DataFrame):
+        return Layout(kind="table")
+    return understand_array(raw.main.x, raw.kind, raw.source)
+
+
+def _array(raw: Raw, layout: Layout, drop: Sequence[str]) -> _Input:
+    if drop:
+        raise DataError(f"only columns of a table can be dropped; {raw.source} has none.")
+    rows = join(raw, layout)
+    fitted = fit_array(rows.x, layout)
+    applied = apply(fitted, rows.x, raw.source)
+    return _Input(
+        rows=rows.only(applied.keep, applied.x), fitted=fitted, warnings=applied.warnings
+    )
+
+
+def _table(raw: Raw, layout: Layout, drop: Sequence[str]) -> _Input:
+    rows = join(raw, layout)
+    frame = as_frame(rows.x)
+    for name in drop:
+        if name not in frame.columns:
+            near = get_close_matches(name, list(frame.columns), n=1, cutoff=0.5)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise DataError(
+                f"column {name!r}, to be dropped, is no column of {raw.source}; its columns: "
+                f"{', '.join(frame.columns[:12])}.{hint}"
+            )
+    return _Input(rows=replace(rows, x=frame.drop(columns=list(drop))), fitted=None)
+
+
+def _fit(found: _Input, raw: Raw, train: NDArray[np.int64]) -> _Input:
+    """A table's columns, understood on training rows, and its rows encoded; arrays are already."""
+    if found.fitted is not None:
+        return found
+    assert raw.main is not None
+    width = None if isinstance(raw.main.x, pd.DataFrame) else int(raw.main.x.shape[-1])
+    fitted, asides = fit_table(found.rows.x, train, width=width)
+    applied = apply(fitted, found.rows.x, raw.source)
+    return _Input(
+        rows=found.rows.only(applied.keep, applied.x),
+        fitted=fitted,
+        asides=asides,
+        warnings=(*_set_aside(asides), *applied.warnings),
+    )
+
+
+def _check_size(rows: Joined, source: str) -> None:
+    learnable = int((rows.part != "test").sum())
+    if learnable < _MIN_ROWS:
+        raise DataError(
+            f"{source} has {learnable} rows with a target to learn from; at least {_MIN_ROWS} "
+            "are needed."
+        )
+
+
+def _set_aside(asides: Sequence[Aside]) -> list[str]:
+    """One warning a reason, with the columns it set aside."""
+    reasons: dict[str, list[str]] = {}
+    for aside in asides:
+        reasons.setdefault(aside.reason, []).append(aside.name)
+    return [
+        f"{'column' if len(names) == 1 else f'{len(names)} columns'} set aside: "
+        f"{', '.join(names[:8])}{', ...' if len(names) > 8 else ''} ({reason})"
+        for reason, names in reasons.items()
+    ]

@@ -1,0 +1,51 @@
+"""What a reader hands on: rows as they were found, before anything is understood or encoded.
+
+Every form of data (a table, arrays, IDX files, a folder of images, ...) has a reader, and every
+reader gives a `Raw`; what follows (target, splits, columns, encoders) is the same for all.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from numpy.typing import NDArray
+
+from autosynth.data.spec import Kind
+
+Index = Sequence[str] | range
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """Rows of one part of a source: `x` rows first, `y` one value a row (None: not labelled).
+
+    `index` names the rows: their numbers, or the files they came from.
+    """
+
+    x: NDArray[Any] | pd.DataFrame
+    y: "pd.Series[Any] | None" = None
+    index: Index
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Raw:
+    """A source as read: its parts, and what only the reader can know.
+
+    `main` is all there is where no official parts were found. `kind` is None where shape and
+    values have to tell. `labels` says that the target is class labels by the form's definition
+    (IDX, UCR, a folder a class).
+    """
+
+    name: str
+    source: str
+    target: str
+    main: Rows | None
+    validation: Rows | None = None
+    test: Rows | None = None
+    kind: Kind | None = None
+    labels: bool = False
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,68 @@
+"""The kinds of error AutoSynth raises, and the look-up that names the nearest valid name.
+
+Every error a user can cause is an `AutosynthError`; each kind is also the built-in kind that a
+caller would expect, so `except ValueError` works without knowing this package. A message says
+which rule was broken, by what value, where, and what to do.
+"""
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class AutosynthError(Exception):
+    """Anything a user can cause and can mend. The command line ends with exit code 2."""
+
+    def __str__(self) -> str:
+        # LookupError and OSError print their arguments in forms of their own.
+        return str(self.args[0]) if self.args else ""
+
+
+class StrategyError(AutosynthError, ValueError):
+    """A strategy that cannot be read, or that does not fit the families or the data."""
+
+
+class DataError(AutosynthError, ValueError):
+    """Data that cannot be read or understood."""
+
+
+class DataNotFoundError(DataError, FileNotFoundError):
+    """A path, or the name of a built-in set, that does not exist."""
+
+
+class UnknownNameError(AutosynthError, LookupError):
+    """A name that is in no registry: component, fusion, metric, option, device, space, ..."""
+
+
+class ConfigError(AutosynthError, ValueError):
+    """Options of a search, or keys of a space file, outside what they may be."""
+
+
+class RunError(AutosynthError, RuntimeError):
+    """A run folder that cannot be written, read, or does not belong to this request."""
+
+
+class BundleError(AutosynthError, RuntimeError):
+    """A bundle that is incomplete, or whose exported form disagrees with the live model."""
+
+
+class TrialError(AutosynthError, RuntimeError):
+    """Fails one trial with its reason, and lets the search go on."""
+
+
+def unknown(what: str, name: str, valid: Iterable[str], place: str = "") -> UnknownNameError:
+    """An error for `name`, with the valid names and the nearest of them."""
+    names = list(valid)
+    near = get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    at = f" {place}" if place else ""
+    return UnknownNameError(f"unknown {what} {name!r}{at}; valid: {', '.join(names)}.{hint}")
+
+
+def lookup(registry: Mapping[str, T], name: str, what: str, place: str = "") -> T:
+    """`registry[name]`, or `UnknownNameError` with the valid names."""
+    if name not in registry:
+        raise unknown(what, name, registry, place)
+    return registry[name]

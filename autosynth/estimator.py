@@ -1,0 +1,228 @@
+"""The scikit-learn face: X and y in, a fitted estimator out that predicts in the labels of y.
+
+A search is made by `fit`; the retrained best strategy is the model. It fits where scikit-learn's
+own estimators do: in a pipeline, under cross-validation, cloned.
+"""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
+
+from autosynth.bundle import load
+from autosynth.data.spec import Task
+from autosynth.data.text import text_of
+from autosynth.errors import DataError, RunError
+from autosynth.progress import Progress
+from autosynth.run import search
+
+
+class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+    """What both have in common: the options, and a fitted model that can be pickled."""
+
+    def __init__(
+        self, *, budget: str | float | None = "5m", trials: int | None = None,
+        space: str | None = None, metric: str | None = None, cost: str = "flops",
+        max_flops: int | None = None, max_params: int | None = None, device: str = "auto",
+        workers: int = 1, seed: int = 0, refit: bool = True, out: str | Path | None = None,
+        verbose: bool = False,
+    ) -> None:  # fmt: skip
+        """Options of the search.
+
+        Args:
+            budget: wall clock of `fit`, such as 90s, 5m or 1h.
+            trials: so many trials; with budget=None, in place of a budget.
+            space: what to choose from, a name or a file; by default the one for such data.
+            metric: what is maximised; accuracy, or r2, by default.
+            cost: flops, params or latency_ms.
+            max_flops: no strategy takes more, a sample at inference.
+            max_params: no strategy has more.
+            device: auto, cpu or cuda.
+            workers: processes that train.
+            seed: of all randomness.
+            refit: train the best strategy again on everything but the test part.
+            out: folder where the run stays; left out, nothing is left on disk.
+            verbose: tell how it goes, on standard output.
+        """
+        self.budget = budget
+        self.trials = trials
+        self.space = space
+        self.metric = metric
+        self.cost = cost
+        self.max_flops = max_flops
+        self.max_params = max_params
+        self.device = device
+        self.workers = workers
+        self.seed = seed
+        self.refit = refit
+        self.out = out
+        self.verbose = verbose
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        tags.input_tags.three_d_array = True
+        return tags
+
+    def _fit(self, X: Any, y: NDArray[Any], name: str, task: Task) -> None:
+        X = self._checked(X, reset=True)
+        check_consistent_length(X, y)
+        source: Any = (X, y)
+        target = None
+        if isinstance(X, pd.DataFrame):
+            while name in X.columns:
+                name += "_"
+            source, target = X.assign(**{name: y}), name
+        asked = {key: value for key, value in self.get_params().items() if key != "verbose"}
+        with tempfile.TemporaryDirectory() as folder, Progress() as progress:
+            asked["out"] = asked["out"] or Path(folder) / "run"
+            run = search(
+                source, target=target, task=task, progress=progress if self.verbose else None,
+                **asked,
+            )  # fmt: skip
+            self.leaderboard_ = run.leaderboard
+            self.sentence_ = run.sentence
+            bundle = run.folder / "bundle"
+            if not bundle.is_dir():
+                raise RunError(
+                    f"no strategy came to its end within budget={self.budget!r}, "
+                    f"trials={self.trials!r}: give more"
+                )
+            self._bundle = {file.name: file.read_bytes() for file in bundle.iterdir()}
+        self._load()
+        self.strategy_ = self.model_.info.brief
+
+    def _load(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            for file, content in self._bundle.items():
+                (Path(name) / file).write_bytes(content)
+            self.model_ = load(name)
+
+    # A network does not pickle, but its bundle does.
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "model_"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if hasattr(self, "_bundle"):
+            self._load()
+
+    def _predicted(self, X: Any) -> pd.DataFrame:
+        check_is_fitted(self, "model_")
+        X = self._checked(X, reset=False)
+        frame = self.model_.predict(X)
+        if len(frame) != len(X):
+            raise DataError(
+                f"{len(X) - len(frame)} of {len(X)} rows hold nothing to predict from; leave them "
+                "out of X"
+            )
+        return frame
+
+    def _checked(self, X: Any, *, reset: bool) -> pd.DataFrame | NDArray[Any]:
+        """X as a frame or an array, its columns those of `fit`."""
+        if issparse(X):
+            raise DataError("X is a sparse matrix; networks take a dense one: X.toarray()")
+        validate_data(self, X, reset=reset, skip_check_array=True)
+        if isinstance(X, pd.DataFrame):
+            return X
+        array: NDArray[Any] = np.asarray(X)
+        if array.ndim < 2:
+            raise DataError(
+                f"X has {array.ndim} axes, and needs rows and columns; Reshape your data with "
+                "X.reshape(-1, 1) if it is one column"
+            )
+        return array
+
+
+class AutoSynthClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
+    """A classifier found by a search; `classes_` are the labels of `y` that it can predict.
+
+    After `fit`: `leaderboard_` (DataFrame, best first), `strategy_` (text), `sentence_` (whether
+    composing paid), `n_features_in_`, and `feature_names_in_` for a frame.
+    """
+
+    def fit(self, X: Any, y: ArrayLike) -> Self:
+        """Search, and keep the best.
+
+        Args:
+            X: a frame or an array, rows first: (n, columns), series (n, steps) or
+                (n, channels, steps), images (n, height, width) or with channels.
+            y: one label a row, of any type.
+
+        Raises:
+            AutosynthError: what `autosynth.search` raises.
+        """
+        labels = column_or_1d(y, warn=True)
+        check_classification_targets(labels)
+        self._fit(X, labels, _name(y), "classification")
+        known = _labels(labels)
+        self.classes_ = np.unique([known[name] for name in self.model_.info.target.classes])
+        return self
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The labels (n,), of the type of `y`."""
+        names = self._predicted(X)["prediction"]
+        place = {text_of(label): i for i, label in enumerate(self.classes_)}
+        found: NDArray[Any] = self.classes_[[place[str(name)] for name in names]]
+        return found
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """The probability of each of `classes_`, (n, k)."""
+        frame = self._predicted(X)
+        columns = [f"proba_{text_of(label)}" for label in self.classes_]
+        found: NDArray[np.float64] = frame[columns].to_numpy(dtype=np.float64)
+        return found
+
+
+class AutoSynthRegressor(RegressorMixin, _Estimator):  # type: ignore[misc]
+    """A regressor found by a search.
+
+    After `fit`: `leaderboard_` (DataFrame, best first), `strategy_` (text), `sentence_` (whether
+    composing paid), `n_features_in_`, and `feature_names_in_` for a frame.
+    """
+
+    def fit(self, X: Any, y: ArrayLike) -> Self:
+        """Search, and keep the best.
+
+        Args:
+            X: a frame or an array, rows first, as for `AutoSynthClassifier`.
+            y: one number a row, in any unit; predictions are in the same.
+
+        Raises:
+            AutosynthError: what `autosynth.search` raises.
+        """
+        numbers = column_or_1d(y, warn=True)
+        self._fit(X, numbers, _name(y), "regression")
+        return self
+
+    def predict(self, X: Any) -> NDArray[np.float64]:
+        """The predicted numbers (n,), in the unit of `y`."""
+        found: NDArray[np.float64] = self._predicted(X)["prediction"].to_numpy(dtype=np.float64)
+        return found
+
+
+def _name(y: Any) -> str:
+    """What the target is called: the name of a series, where it has one."""
+    name = getattr(y, "name", None)
+    return name if isinstance(name, str) and name else "target"
+
+
+def _labels(labels: NDArray[Any]) -> Mapping[str, Any]:
+    """The labels by the names that a dataset gives them."""
+    return {text_of(label): label for label in np.unique(labels)}

@@ -1,0 +1,19 @@
+"""Records in, one ranked table out, and the choice among its rows."""
+
+from autosynth.leaderboard.choice import pick
+from autosynth.leaderboard.rank import COSTS, TRIVIAL, build, front, group_of, layer_numbers
+from autosynth.leaderboard.render import render
+from autosynth.leaderboard.text import composing_sentence, human
+
+__all__ = [
+    "COSTS",
+    "TRIVIAL",
+    "build",
+    "composing_sentence",
+    "front",
+    "group_of",
+    "human",
+    "layer_numbers",
+    "pick",
+    "render",
+]

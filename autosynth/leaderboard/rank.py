@@ -1,0 +1,146 @@
+"""Records in, one ranked table out: strategies by score against cost.
+
+Pure: it reads no file and trains nothing. Rank is by non-dominated layer of (score, cost), then by
+validation score. What is no better than knowing the target alone has no rank; neither has what did
+not complete. Baselines whose cost is no plain arithmetic stand outside the layers.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from autosynth.errors import lookup
+from autosynth.pareto import layers
+from autosynth.record import Record
+
+COSTS: Mapping[str, str] = {
+    "flops": "FLOPs a sample",
+    "params": "parameters",
+    "latency_ms": "latency, ms at batch 1",
+}
+"""What a strategy can be charged for, and how a reader calls it."""
+
+TRIVIAL = ("majority", "mean")
+"""The baselines that know the target alone."""
+
+_STATES = ("complete", "stopped", "pruned", "failed", "infeasible", "not_run")
+_WHOLE = ("rank", "flops", "params", "samples_seen", "pareto", "trial", "seed")
+_NUMBERS = ("latency_ms", "train_flops", "train_seconds")
+_REGRESSION = ("r2", "neg_rmse", "neg_mae")
+_BLANK = Record(trial=0, seed=0, strategy="", state="complete")
+
+
+def build(records: Iterable[Record], *, metric: str, cost: str = "flops") -> pd.DataFrame:
+    """The leaderboard of a run, best first.
+
+    Args:
+        records: of one run, in any order.
+        metric: canonical name; the scores ranked are `record.val[metric]`, higher is better.
+        cost: a name in `COSTS`.
+
+    Returns:
+        One row a record with design.md's columns and, last, `reason`; `pareto` is the number of
+        the non-dominated layer. Numbers that are not known are missing values.
+
+    Raises:
+        UnknownNameError: no such cost.
+    """
+    records = list(records)
+    layer = layer_numbers(records, metric=metric, cost=cost)
+    ordered = sorted(records, key=lambda r: _order(r, layer.get(r.trial), metric, cost))
+    rank = {r.trial: i for i, r in enumerate((r for r in ordered if r.trial in layer), start=1)}
+    others = _other_metrics(records, metric)
+    rows = [
+        {"rank": rank.get(r.trial), **_row(r, metric, others), "pareto": layer.get(r.trial),
+         "trial": r.trial, "seed": r.seed, "reason": r.reason}
+        for r in ordered
+    ]  # fmt: skip
+    columns = ["rank", *_row(_BLANK, metric, others), "pareto", "trial", "seed", "reason"]
+    frame = pd.DataFrame(rows, columns=columns)
+    scores = [name for name in columns if name.startswith(("val_", "test_"))]
+    types = {**dict.fromkeys(_WHOLE, "Int64"), **dict.fromkeys((*_NUMBERS, *scores), "float64")}
+    return frame.astype(types)
+
+
+def layer_numbers(records: Iterable[Record], *, metric: str, cost: str) -> dict[int, int]:
+    """The non-dominated layer (1 is the front) of each trial that has one, by trial number."""
+    lookup(COSTS, cost, "cost", "(--cost)")
+    records = list(records)
+    trivial = [score_of(r, metric) for r in records if _is_trivial(r)]
+    floor = max(trivial, default=-math.inf)
+    ranked = [
+        r for r in records
+        if getattr(r, cost) is not None and score_of(r, metric) > floor and not _is_trivial(r)
+    ]  # fmt: skip
+    points = [(-score_of(r, metric), getattr(r, cost)) for r in ranked]
+    numbers = layers(np.asarray(points, dtype=float).reshape(-1, 2))
+    return {r.trial: int(number) for r, number in zip(ranked, numbers, strict=True)}
+
+
+def front(records: Iterable[Record], *, metric: str, cost: str = "flops") -> list[Record]:
+    """The records that nothing beats in score without costing more, cheapest first."""
+    records = list(records)
+    layer = layer_numbers(records, metric=metric, cost=cost)
+    members = [r for r in records if layer.get(r.trial) == 1]
+    return sorted(members, key=lambda r: (getattr(r, cost), r.trial))
+
+
+def group_of(record: Record) -> Literal["single", "composite", "baseline"]:
+    """What a record counts as when composites are held against their parts."""
+    if record.kind == "baseline":
+        return "baseline"
+    return "single" if record.topology == "single" else "composite"
+
+
+def score_of(record: Record, metric: str) -> float:
+    """The validation score; minus infinity where a record has none that counts."""
+    score = record.val.get(metric, -math.inf) if record.state == "complete" else -math.inf
+    return -math.inf if math.isnan(score) else score
+
+
+def _is_trivial(record: Record) -> bool:
+    return record.kind == "baseline" and record.strategy in TRIVIAL
+
+
+def _order(record: Record, layer: int | None, metric: str, cost: str) -> tuple[float, ...]:
+    known = getattr(record, cost)
+    return (
+        math.inf if layer is None else layer,
+        _STATES.index(record.state),
+        -score_of(record, metric),
+        math.inf if known is None else known,
+        record.trial,
+    )
+
+
+def _other_metrics(records: Sequence[Record], metric: str) -> tuple[str, ...]:
+    regression = metric in _REGRESSION or any("r2" in r.val for r in records)
+    names = _REGRESSION if regression else ("precision", "recall", "f1")
+    return tuple(name for name in names if name != metric)
+
+
+def _row(record: Record, metric: str, others: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "strategy": record.strategy,
+        "settings": record.settings,
+        "topology": "baseline" if record.kind == "baseline" else record.topology,
+        "components": record.components,
+        "sharing": record.sharing,
+        "fusion": record.fusion,
+        "training": record.training,
+        "init": record.init,
+        "state": record.state,
+        f"val_{metric}": record.val.get(metric),
+        f"test_{metric}": record.test.get(metric),
+        **{f"val_{name}": record.val.get(name) for name in others},
+        **{f"test_{name}": record.test.get(name) for name in others},
+        "flops": record.flops,
+        "params": record.params,
+        "latency_ms": record.latency_ms,
+        "train_flops": record.train_flops,
+        "train_seconds": record.train_seconds,
+        "samples_seen": record.samples_seen,
+    }

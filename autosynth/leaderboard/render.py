@@ -1,0 +1,136 @@
+"""A leaderboard in, text out: for a terminal, a spreadsheet, a program or a page."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from autosynth.errors import lookup
+from autosynth.leaderboard.text import human
+
+
+def render(
+    frame: pd.DataFrame, fmt: str = "table", *, pareto_only: bool = False,
+    sort: str | None = None, width: int | None = None,
+) -> str:  # fmt: skip
+    """The leaderboard as text that ends with a newline.
+
+    Args:
+        frame: from `build`.
+        fmt: `table` or `markdown`, the columns a reader needs; `csv` or `json`, all of them.
+        pareto_only: only the front.
+        sort: a column; scores from the best, everything else from the least.
+        width: characters a line of `table` may have; strategies and reasons are cut to fit. No
+            limit if left out.
+
+    Raises:
+        UnknownNameError: no such format or column.
+    """
+    write = lookup(_FORMATS, fmt, "format", "(--format)")
+    if pareto_only:
+        frame = frame[frame["pareto"] == 1]
+    if sort is not None:
+        lookup(dict.fromkeys(frame.columns), sort, "column", "(--sort)")
+        descending = sort.startswith(("val_", "test_"))
+        frame = frame.sort_values(
+            sort, ascending=not descending, na_position="last", kind="stable"
+        )
+    return write(frame, width)
+
+
+def _csv(frame: pd.DataFrame, width: int | None) -> str:
+    return str(frame.to_csv(index=False, lineterminator="\n"))
+
+
+def _json(frame: pd.DataFrame, width: int | None) -> str:
+    return str(frame.to_json(orient="records", indent=1, double_precision=15)) + "\n"
+
+
+def _table(frame: pd.DataFrame, width: int | None) -> str:
+    columns = _compact(frame)
+    if width is not None and set(columns["state"]) <= {"complete"}:
+        del columns["state"]  # it says nothing, and leaves room for the strategy
+    metric = next(name for name in columns if name.startswith("val_")).removeprefix("val_")
+    short = {f"val_{metric}": "val", f"test_{metric}": "test", "latency_ms": "ms"}
+    titles = [short.get(name, name) for name in columns]
+    cells = list(zip(*columns.values(), strict=True))
+    sizes = [max(map(len, [t, *c])) for t, c in zip(titles, columns.values(), strict=True)]
+    if width is not None:
+        for title, least in (("state", 12), ("strategy", 16)):
+            if title not in titles:
+                continue
+            i = titles.index(title)
+            excess = sum(sizes) + 2 * (len(sizes) - 1) - width
+            sizes[i] = max(min(least, sizes[i]), sizes[i] - max(0, excess))
+    lines = [_line(row, titles, sizes) for row in (tuple(titles), *cells)]
+    lines.insert(1, "  ".join("-" * size for size in sizes))
+    note = f"val, test: {metric}, higher is better; ms: latency; *: on the front"
+    return "\n".join([*lines, "", note]) + "\n"
+
+
+def _markdown(frame: pd.DataFrame, width: int | None) -> str:
+    columns = _compact(frame)
+    lines = [list(columns), ["---" if name in _TEXT else "---:" for name in columns]]
+    for row in zip(*columns.values(), strict=True):
+        cells = [cell.replace("|", "\\|") for cell in row]
+        lines.append(
+            [f"`{c}`" if name == "strategy" else c for name, c in zip(columns, cells, strict=True)]
+        )
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+_FORMATS: Mapping[str, Callable[[pd.DataFrame, int | None], str]] = {
+    "table": _table,
+    "csv": _csv,
+    "json": _json,
+    "markdown": _markdown,
+}
+_TEXT = ("strategy", "state")
+
+
+def _compact(frame: pd.DataFrame) -> dict[str, list[str]]:
+    """The columns a reader needs, as text by their titles; the front's ranks carry a star."""
+    scores = [name for name in frame.columns if name.startswith(("val_", "test_"))]
+    main = [name for name in scores if name.endswith(scores[0].removeprefix("val_"))][:2]
+    rows: Sequence[Any] = frame.to_dict("records")
+    star = [" *" if row["pareto"] == 1 else "  " for row in rows]
+    return {
+        "rank": [f"{_whole(row['rank'])}{s}" for row, s in zip(rows, star, strict=True)],
+        "strategy": [_strategy(row) for row in rows],
+        **{name: [score(row[name]) for row in rows] for name in main},
+        "flops": [human(row["flops"]) for row in rows],
+        "params": [human(row["params"]) for row in rows],
+        "latency_ms": [score(row["latency_ms"], 2) for row in rows],
+        "trial": [_whole(row["trial"]) for row in rows],
+        "state": [_outcome(row) for row in rows],
+    }
+
+
+def _strategy(row: Mapping[str, Any]) -> str:
+    if row["topology"] == "baseline":
+        return f"{row['strategy']} (baseline)"
+    return " | ".join(filter(None, (row["strategy"], row["settings"])))
+
+
+def _outcome(row: Mapping[str, Any]) -> str:
+    state = str(row["state"]).replace("_", " ")
+    return f"{state}: {' '.join(row['reason'].split())}" if row["reason"] else state
+
+
+def _whole(number: Any) -> str:
+    return "-" if pd.isna(number) else str(int(number))
+
+
+def score(number: Any, digits: int = 4) -> str:
+    """A score or a measure with so many digits after the point, fewer where it is large."""
+    if pd.isna(number):
+        return "-"
+    return f"{number:.{digits}f}" if abs(number) < 10 ** (5 - digits) else f"{number:.5g}"
+
+
+def _line(row: Sequence[str], titles: Sequence[str], sizes: Sequence[int]) -> str:
+    cells = []
+    for cell, title, size in zip(row, titles, sizes, strict=True):
+        shown = cell if len(cell) <= size else cell[: size - 1] + "…"
+        cells.append(shown.ljust(size) if title in _TEXT else shown.rjust(size))
+    return "  ".join(cells).rstrip()

@@ -1,0 +1,8 @@
+"""Dataset, search, leaderboard, report, bundle: the one place that knows them all."""
+
+from autosynth.run.options import parse_budget
+from autosynth.run.result import Run, open_run
+from autosynth.run.session import search
+from autosynth.run.train import Trained, train
+
+__all__ = ["Run", "Trained", "open_run", "parse_budget", "search", "train"]

@@ -1,0 +1,182 @@
+"""A run's folder: which one a request goes to, what run.toml says, and how far it got."""
+
+import json
+import os
+import platform
+import re
+import sys
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+import torch
+
+from autosynth import __version__
+from autosynth.data.spec import Dataset
+from autosynth.errors import RunError
+from autosynth.record import write_text_atomic
+from autosynth.run.options import Options
+from autosynth.training.plan import Plan
+
+RESULTS = Path("results")
+RUN_FILE, STATE_FILE = "run.toml", "state.json"
+# What may differ between a run and a request that goes on with it.
+_FREE = ("budget_seconds", "trials", "workers", "refit", "device")
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """How far a run got: seconds spent, in all its sessions, and whether it came to its end."""
+
+    elapsed_seconds: float = 0.0
+    finished: bool = False
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """What run.toml says. Raises RunError where the folder is no run."""
+    try:
+        return tomllib.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise RunError(
+            f"{str(folder)!r} is no run: it has no {RUN_FILE}; name a folder that `autosynth "
+            "search` made"
+        ) from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RunError(f"cannot read {str(folder / RUN_FILE)!r}: {error}") from error
+
+
+def read_state(folder: Path) -> State:
+    """How far a run got; nothing where it left no state."""
+    path = folder / STATE_FILE
+    return State(**json.loads(path.read_text())) if path.exists() else State()
+
+
+def write_state(folder: Path, state: State) -> None:
+    """Keep how far a run got."""
+    write_text_atomic(folder / STATE_FILE, json.dumps(state.__dict__) + "\n")
+
+
+def write_run(
+    folder: Path, dataset: Dataset, asked: Mapping[str, Any], options: Options, plan: Plan
+) -> None:
+    """Write run.toml: what was asked, and what was resolved from it."""
+    packages = ("torch", "optuna", "numpy", "pandas", "scikit-learn")
+    content = {
+        "data": {
+            "name": dataset.name, "source": dataset.source, "fingerprint": dataset.fingerprint,
+            **{key: value for key, value in asked.items() if value},
+        },
+        "search": options.to_dict(),
+        "plan": plan.to_dict(),
+        "versions": {
+            "autosynth": __version__, "python": platform.python_version(),
+            **{name: version(name) for name in packages},
+        },
+        "machine": {
+            "system": platform.system(), "processor": platform.machine(),
+            "cores": os.cpu_count() or 1, "threads": torch.get_num_threads(),
+            "device": device_name(plan.device),
+        },
+    }  # fmt: skip
+    write_text_atomic(folder / RUN_FILE, tomli_w.dumps(content))
+
+
+def device_name(device: str) -> str:
+    """What a reader calls a device."""
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(torch.device(device))
+    return f"cpu ({sys.platform}, {platform.machine()})"
+
+
+def latest(results: Path = RESULTS) -> Path:
+    """The run that was worked on last. Raises RunError where there is none."""
+    runs = [path.parent for path in results.glob(f"*/{RUN_FILE}")]
+    if not runs:
+        raise RunError(
+            f"there is no run under {str(results)!r}; name a run's folder, or make one with "
+            "`autosynth search`"
+        )
+    return max(runs, key=lambda run: _touched(run))
+
+
+def _touched(run: Path) -> float:
+    return max(path.stat().st_mtime for path in run.iterdir())
+
+
+def place(
+    dataset: Dataset, options: Options, out: str | os.PathLike[str] | None
+) -> tuple[Path, State]:
+    """The folder of a request, made where it is not there, and how far a run in it got.
+
+    Without `out`, an unfinished run of the same request on the same data goes on, and otherwise
+    the next number is taken. A finished run named by `out` goes on with the new budget.
+
+    Raises:
+        RunError: the folder cannot be written, or belongs to other data or another request.
+    """
+    if out is None:
+        folder, state = _numbered(dataset, options)
+    else:
+        folder, state = Path(out), State()
+        if folder.exists() and any(folder.iterdir()):
+            _check_same(folder, dataset, options)
+            state = read_state(folder)
+            if state.finished:
+                state = State()
+    _make(folder)
+    return folder, state
+
+
+def _make(folder: Path) -> None:
+    try:
+        (folder / "trials").mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise RunError(
+            f"cannot write the run folder {str(folder)!r}: {error.strerror or error}; name one "
+            "you may write with --out"
+        ) from error
+
+
+def _numbered(dataset: Dataset, options: Options) -> tuple[Path, State]:
+    pattern = re.compile(rf"{re.escape(dataset.name)}-(\d+)")
+    found = {
+        int(match[1]): path
+        for path in (RESULTS.iterdir() if RESULTS.is_dir() else ())
+        if (match := pattern.fullmatch(path.name))
+    }
+    for number in sorted(found, reverse=True):
+        folder = found[number]
+        if not (folder / RUN_FILE).exists():
+            continue
+        state = read_state(folder)
+        if not state.finished and not _difference(folder, dataset, options):
+            return folder, state
+    return RESULTS / f"{dataset.name}-{max(found, default=0) + 1}", State()
+
+
+def _check_same(folder: Path, dataset: Dataset, options: Options) -> None:
+    difference = _difference(folder, dataset, options)
+    if difference:
+        raise RunError(
+            f"the run in {str(folder)!r} belongs to another request: {difference}; name another "
+            "folder with --out"
+        )
+
+
+def _difference(folder: Path, dataset: Dataset, options: Options) -> str:
+    """In what a run and a request differ, or nothing."""
+    run = read_run(folder)
+    if run["data"]["fingerprint"] != dataset.fingerprint:
+        return f"its data is {run['data']['source']!r} with other content or another target"
+    now = replace(options).to_dict()
+    for name in sorted({*run["search"], *now} - {*_FREE}):
+        if run["search"].get(name) != now.get(name):
+            return f"its {name} is {run['search'].get(name)!r}, not {now.get(name)!r}"
+    return ""

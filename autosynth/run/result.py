@@ -1,0 +1,131 @@
+"""What a search leaves: a run, read from its folder alone."""
+
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from autosynth.bundle import export as export_bundle
+from autosynth.bundle import write as write_bundle
+from autosynth.composite import Resolved, build, resolve
+from autosynth.data.encoder import input_spec
+from autosynth.data.spec import TargetSpec
+from autosynth.errors import RunError
+from autosynth.leaderboard import build as build_leaderboard
+from autosynth.leaderboard import composing_sentence, pick
+from autosynth.record import Record, read_all
+from autosynth.run.folder import RUN_FILE, latest, read_run
+from autosynth.strategy import parse
+from autosynth.study.trial import weights_path
+from autosynth.training.weights import load_tensors, load_weights
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder, and what can be read from it."""
+
+    folder: Path
+
+    @cached_property
+    def asked(self) -> dict[str, Any]:
+        """What run.toml says."""
+        return read_run(self.folder)
+
+    @property
+    def metric(self) -> str:
+        """The metric that ranks."""
+        return str(self.asked["search"]["metric"])
+
+    @property
+    def cost(self) -> str:
+        """The cost on the other axis."""
+        return str(self.asked["search"]["cost"])
+
+    @property
+    def records(self) -> list[Record]:
+        """All trials and baselines, by number."""
+        return read_all(self.folder)
+
+    @property
+    def leaderboard(self) -> pd.DataFrame:
+        """The ranked table, best first."""
+        return build_leaderboard(self.records, metric=self.metric, cost=self.cost)
+
+    @property
+    def sentence(self) -> str:
+        """Whether composing paid here."""
+        path = self.folder / "composing.json"
+        return composing_sentence(json.loads(path.read_text()) if path.exists() else None)
+
+    @property
+    def best(self) -> Record:
+        """The strategy that was chosen. Raises RunError where nothing is complete."""
+        return pick(self.records, "best", metric=self.metric, cost=self.cost)
+
+    def export(
+        self, path: str | os.PathLike[str] | None = None, pick: str | int = "best",
+        max_flops: int | None = None,
+    ) -> Path:  # fmt: skip
+        """A bundle with `model.pt2`, compared with the live model on held-out rows.
+
+        Args:
+            path: the folder to make; `export` in the run's folder if left out.
+            pick: best, knee, or the number of a trial.
+            max_flops: strategies of more are not considered.
+        """
+        record = _pick(self, pick, max_flops)
+        target = Path(path) if path is not None else self.folder / "export"
+        with tempfile.TemporaryDirectory(prefix="autosynth-export-") as name:
+            source = self.folder / "bundle"
+            if record.trial != self.best.trial or not source.is_dir():
+                source = self._bundle_of(record, Path(name) / "bundle")
+            export_bundle(source, target, sample=load_tensors(self.folder / "sample.safetensors"))
+        return target
+
+    def _bundle_of(self, record: Record, folder: Path) -> Path:
+        """A bundle of any complete trial, from the weights that the search kept."""
+        data = json.loads((self.folder / "data.json").read_text())
+        resolved = _resolved(data, record)
+        model = build(resolved, record.seed)
+        weights = weights_path(self.folder, record.trial)
+        if not weights.exists():
+            raise RunError(
+                f"the weights of trial {record.trial} were not kept; pick another, or train its "
+                "strategy with `autosynth train`"
+            )
+        load_weights(model, weights)
+        bias = record.notes.get("class_bias")
+        card = {
+            "dataset": data["name"], "fingerprint": data["fingerprint"], "metric": self.metric,
+            "trial": record.trial, "seed": record.seed, "val": dict(record.val),
+            "test": dict(record.test), "refit": False, "flops": record.flops,
+            "params": record.params, "latency_ms": record.latency_ms,
+        }  # fmt: skip
+        return write_bundle(
+            folder, resolved=resolved, model=model, encoders=data["encoders"],
+            center=data["center"], spread=data["spread"],
+            class_bias=json.loads(bias) if bias else None, card=card,
+        )  # fmt: skip
+
+
+def _pick(run: Run, which: str | int, max_flops: int | None) -> Record:
+    return pick(run.records, which, metric=run.metric, cost=run.cost, max_flops=max_flops)
+
+
+def _resolved(data: dict[str, Any], record: Record) -> Resolved:
+    inputs = [input_spec(fitted) for fitted in data["encoders"]["inputs"]]
+    target = TargetSpec(**{**data["target"], "classes": tuple(data["target"]["classes"])})
+    return resolve(parse(record.notes["resolved"]), inputs, target)
+
+
+def open_run(path: str | os.PathLike[str] | None = None) -> Run:
+    """The run in a folder, or the one that was worked on last."""
+    folder = latest() if path is None else Path(path)
+    if not (folder / RUN_FILE).exists():
+        read_run(folder)
+    return Run(folder)

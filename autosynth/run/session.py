@@ -1,0 +1,239 @@
+"""`search`: a dataset in, a run out: leaderboard, picture, and the best composite as a bundle."""
+
+import io
+import json
+import math
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from autosynth.bundle import write as write_bundle
+from autosynth.data import load
+from autosynth.data.spec import Dataset, Task
+from autosynth.errors import RunError
+from autosynth.leaderboard import pick
+from autosynth.progress import Progress
+from autosynth.record import Record, read_all, write, write_text_atomic
+from autosynth.report import report
+from autosynth.run.finish import (
+    Refit,
+    class_bias,
+    compare,
+    cross_validate,
+    refit,
+    resolved_of,
+    score_test,
+)
+from autosynth.run.folder import State, place, write_state
+from autosynth.run.options import Options, listed, make_options
+from autosynth.run.prepare import check_limits, prepare, prepare_metric, prepare_space
+from autosynth.run.result import Run, open_run
+from autosynth.study import storage
+from autosynth.study.bench import Bench
+from autosynth.study.reserve import choice_seconds, finalists
+from autosynth.study.space import Space
+from autosynth.study.study import claim, ladder
+from autosynth.study.trial import Job, describe, load_trained
+from autosynth.study.workers import Schedule, run_trials
+
+
+def search(
+    source: Any,
+    *,
+    target: str | Sequence[str] | None = None,
+    test: Any = None,
+    task: Task | None = None,
+    drop: str | Sequence[str] = (),
+    space: str | None = None,
+    budget: str | float | None = None,
+    trials: int | None = None,
+    metric: str | None = None,
+    cost: str = "flops",
+    max_flops: int | None = None,
+    max_params: int | None = None,
+    device: str = "auto",
+    workers: int = 1,
+    seed: int = 0,
+    refit: bool = True,
+    out: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+    started: float | None = None,
+) -> Run:
+    """Search composition strategies on a dataset.
+
+    Args:
+        source: a path, the name of a built-in set, a DataFrame, or a tuple of arrays.
+        target: the column to predict, for a table.
+        test: rows to score on at the end, in the form of `source`; split off where left out.
+        task: classification or regression; understood from the target if left out.
+        drop: columns to leave out.
+        space: name or path of a search space; that of the input's kind if left out.
+        budget: wall clock, as `10m`; ten minutes if neither it nor `trials` is given.
+        trials: strategies to train. Without a budget, one seed gives one board.
+        metric: what is maximised; accuracy or R² if left out.
+        cost: the other axis: `flops`, `params` or `latency_ms`.
+        max_flops: no strategy of more FLOPs a sample is trained.
+        max_params: no strategy of more parameters is trained.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        workers: processes that train at once.
+        seed: of splits, sampling and training.
+        refit: whether the winner is trained again on everything but test.
+        out: the run's folder; `results/<dataset>-<n>` if left out.
+        progress: what is told of the search; nothing if left out.
+        started: `time.time()` from which the budget counts; now if left out.
+
+    Raises:
+        AutosynthError: the data, an option, the space or the folder cannot be used.
+    """
+    began = time.time() if started is None else started
+    options = make_options(
+        budget=budget, trials=trials, workers=workers, cost=cost, device=device, space=space,
+        metric=metric, max_flops=max_flops, max_params=max_params, seed=seed, refit=refit,
+    )  # fmt: skip
+    teller = progress or Progress(stream=io.StringIO(), live=False)
+    asked = {"target": list(listed(target)), "test": str(test or ""), "drop": list(listed(drop))}
+    dataset = load(source, target=_one(target), test=test, task=task, drop=listed(drop), seed=seed)
+    options = replace(options, metric=prepare_metric(dataset, options).name)
+    chosen = prepare_space(dataset, options)
+    options = replace(options, space=options.space or chosen.name)
+    check_limits(dataset, chosen, options)
+    folder, state = place(dataset, options, out)
+    return _Session(dataset, chosen, options, asked, folder, state, began, teller).run()
+
+
+def _one(target: str | Sequence[str] | None) -> str | None:
+    names = listed(target)
+    if len(names) > 1:
+        raise RunError(
+            f"one target is searched for at a time, not {len(names)}: {', '.join(names)}; run "
+            "once for each"
+        )
+    return names[0] if names else None
+
+
+class _Session:
+    """One sitting of a run, from its start or from where an earlier one was broken off."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        space: Space,
+        options: Options,
+        asked: Mapping[str, Any],
+        folder: Path,
+        state: State,
+        began: float,
+        progress: Progress,
+    ) -> None:
+        self.options, self.folder, self.progress = options, folder, progress
+        self.before, self.began = state.elapsed_seconds, began
+        for line in (*dataset.understood, *(f"warning: {text}" for text in dataset.warnings)):
+            progress.say(line)
+        self.bench = prepare(dataset, space, options, asked, folder, began - self.before, progress)
+        self.save(finished=False)
+
+    def run(self) -> Run:
+        """Trials, then what comes after them."""
+        plan = self.bench.plan
+        self.progress.say(
+            f"run {self.folder}: {plan.steps:,} steps of {plan.batch_size} rows a training"
+            + (f", bfloat16 for {', '.join(plan.bf16)}" if plan.bf16 else "")
+        )
+        whole = run_trials(self.bench, self.schedule(), self.options.workers, self.progress)
+        self.save(finished=False)
+        if not whole:
+            self.progress.say("broken off: making the leaderboard of what is done")
+        try:
+            self.finish(whole)
+        except KeyboardInterrupt:
+            report(self.folder)
+            raise
+        return open_run(self.folder)
+
+    @property
+    def deadline(self) -> float:
+        """When the budget ends, as `time.time()`."""
+        budget = self.options.budget_seconds
+        return float("inf") if budget is None else self.began - self.before + budget
+
+    def schedule(self) -> Schedule:
+        """When the trials end."""
+        return Schedule(
+            deadline=self.deadline, budget=self.options.budget_seconds or 0.0,
+            trials=self.options.trials, refit=self.options.refit,
+        )  # fmt: skip
+
+    def save(self, *, finished: bool) -> None:
+        """Keep how long this run has gone."""
+        elapsed = self.before + time.time() - self.began
+        write_state(self.folder, State(elapsed_seconds=elapsed, finished=finished))
+
+    def finish(self, whole: bool) -> None:
+        """Choose, refit, score on test, compare, report. No refit where it was broken off."""
+        bench = self.bench
+        self._not_run()
+        last = finalists(read_all(self.folder), bench)
+        if whole and bench.is_small:
+            choice = choice_seconds(last, bench, self.options.budget_seconds or math.inf)
+            cross_validate(bench, last, min(time.time() + choice, self.deadline - 1.5))
+        found = score_test(bench)
+        compare(bench, found)
+        self._importance()
+        if last:
+            self._bundle(whole and self.options.refit)
+        report(self.folder)
+        self.save(finished=whole)
+
+    def _bundle(self, again: bool) -> None:
+        """The best composite as a bundle, trained on everything but test where there is time."""
+        bench = self.bench
+        best = pick(read_all(self.folder), "best", metric=bench.metric.name, cost=bench.cost)
+        resolved = resolved_of(bench, best)
+        trained: Refit | None = refit(bench, best, self.deadline - 1.0) if again else None
+        model = trained.model if trained else load_trained(bench, best, resolved)
+        notes = dict(best.notes)
+        if trained:
+            notes["refit_test"] = json.dumps(trained.test)
+            notes["refit_seconds"] = f"{trained.seconds:.2f}"
+            write(replace(best, notes=notes), self.folder)
+        bias = class_bias(best)
+        write_bundle(
+            self.folder / "bundle", resolved=resolved, model=model,
+            encoders=bench.dataset.encoders, center=bench.feed.center, spread=bench.feed.spread,
+            class_bias=None if bias is None else bias.tolist(),
+            card=card(bench, best, trained),
+        )  # fmt: skip
+
+    def _not_run(self) -> None:
+        """Single components there was no time for stand on the board, too."""
+        records = read_all(self.folder)
+        seen = {r.notes.get("resolved") for r in records}
+        for _, resolved in ladder(self.bench.dataset, self.bench.space):
+            if str(resolved.strategy) not in seen:
+                job = Job(number=claim(self.folder), resolved=resolved, origin="ladder")
+                record = describe(self.bench, job, "not_run", "the budget ended before its turn")
+                write(record, self.folder)
+
+    def _importance(self) -> None:
+        study = storage.open_study(
+            self.bench.journal, seed=self.bench.seed, fingerprint=self.bench.space.fingerprint
+        )
+        content = json.dumps(storage.importance(study), indent=1)
+        write_text_atomic(self.folder / "importance.json", content + "\n")
+
+
+def card(bench: Bench, record: Record, trained: Refit | None) -> dict[str, Any]:
+    """What a bundle's card says of where the model comes from."""
+    splits = bench.dataset.splits
+    rows = len(bench.learnable) if trained else len(splits.train)
+    return {
+        "dataset": bench.dataset.name, "fingerprint": bench.dataset.fingerprint,
+        "metric": bench.metric.name, "trial": record.trial, "seed": record.seed,
+        "val": dict(record.val), "test": trained.test if trained else dict(record.test),
+        "search_test": dict(record.test), "n_train": rows, "n_select": len(splits.select),
+        "n_test": len(splits.test), "refit": trained is not None, "flops": record.flops,
+        "params": record.params, "latency_ms": record.latency_ms,
+    }  # fmt: skip

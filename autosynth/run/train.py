@@ -1,0 +1,154 @@
+"""`train`: one strategy on a dataset, without a search; its bundle and its scores out."""
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from autosynth.bundle import write as write_bundle
+from autosynth.composite import Cost, Resolved, cost, resolve
+from autosynth.data import load
+from autosynth.data.spec import Dataset, Task
+from autosynth.errors import RunError
+from autosynth.progress import Progress
+from autosynth.run.folder import RESULTS
+from autosynth.run.options import check_device, listed, parse_budget
+from autosynth.strategy import Strategy, parse
+from autosynth.study.probe import fixed_plan
+from autosynth.training.feed import Feed, feed
+from autosynth.training.loop import Outcome, Rows, time_steps
+from autosynth.training.loop import train as train_composite
+from autosynth.training.metrics import default_metric, evaluate, find_metric
+from autosynth.training.output import outputs
+from autosynth.training.plan import Plan
+
+DEFAULT_EPOCHS, MIN_STEPS = 20, 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """One strategy, trained: scores on `select` and test, cost, and the bundle's folder."""
+
+    strategy: str
+    val: dict[str, float]
+    test: dict[str, float]
+    cost: Cost
+    seconds: float
+    folder: Path
+
+
+def train(
+    source: Any,
+    strategy: str | Strategy,
+    *,
+    target: str | Sequence[str] | None = None,
+    test: Any = None,
+    task: Task | None = None,
+    drop: str | Sequence[str] = (),
+    metric: str | None = None,
+    budget: str | float | None = None,
+    epochs: float | None = None,
+    device: str = "auto",
+    seed: int = 0,
+    out: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> Trained:
+    """Train one strategy and write it as a bundle.
+
+    Args:
+        source: as for `search`, like all that is not named otherwise here.
+        strategy: in the notation, or parsed.
+        target: the column to predict, for a table.
+        test: rows to score on at the end.
+        task: classification or regression.
+        drop: columns to leave out.
+        metric: what the best moment of the training is chosen by.
+        budget: wall clock of the training; the schedule is made as long as that allows.
+        epochs: length of the schedule in passes over the training rows; 20 if neither is given,
+            and 300 steps at least.
+        device: auto, cpu, cuda or cuda:N.
+        seed: of splits and training.
+        out: the bundle's folder; `results/<dataset>-model-<n>` if left out.
+        progress: what is told of the training.
+
+    Raises:
+        AutosynthError: the data, the strategy, an option or the folder cannot be used.
+        TrialError: the training itself failed.
+    """
+    names = listed(target)
+    parsed = parse(strategy) if isinstance(strategy, str) else strategy
+    device = check_device(device)
+    seconds = None if budget is None else parse_budget(budget)
+    one = names[0] if names else None
+    dataset = load(source, target=one, test=test, task=task, drop=listed(drop), seed=seed)
+    score = find_metric(metric, dataset.target.task) if metric else None
+    resolved = resolve(parsed, dataset.inputs, dataset.target)
+    folder = _free_folder(dataset.name, out)
+    splits = dataset.splits
+    data = feed(dataset, torch.device(device), splits.train)
+    rows = Rows(train=splits.train, fit=splits.fit)
+    plan = _plan(resolved, data, rows, device, seconds, epochs)
+    if progress:
+        progress.say(
+            f"training {resolved.brief} for {plan.steps:,} steps of {plan.batch_size} rows"
+        )
+    chosen = score or default_metric(dataset.target.task)
+    outcome = train_composite(resolved, data, rows, plan, seed=seed, score=chosen.score)
+    return _bundle(dataset, data, resolved, outcome, folder, chosen.name, seed)
+
+
+def _plan(
+    resolved: Resolved, data: Feed, rows: Rows, device: str, seconds: float | None,
+    epochs: float | None,
+) -> Plan:  # fmt: skip
+    plan = fixed_plan(device, len(rows.train))
+    if seconds is not None:
+        step = time_steps(resolved, data, rows, plan, warmup=2, steps=5)
+        return replace(plan, steps=max(1, int(seconds / step)))
+    passes = DEFAULT_EPOCHS if epochs is None else epochs
+    steps = round(passes * len(rows.train) / plan.batch_size)
+    return replace(plan, steps=max(1 if epochs is not None else MIN_STEPS, steps))
+
+
+def _free_folder(name: str, out: str | os.PathLike[str] | None) -> Path:
+    if out is not None:
+        folder = Path(out)
+        if folder.exists() and any(folder.iterdir()) and not (folder / "model.json").exists():
+            raise RunError(
+                f"{str(folder)!r} holds something else than a bundle; name another --out"
+            )
+        return folder
+    pattern = re.compile(rf"{re.escape(name)}-model-(\d+)")
+    there = RESULTS.iterdir() if RESULTS.is_dir() else ()
+    taken = [int(match[1]) for path in there if (match := pattern.fullmatch(path.name))]
+    return RESULTS / f"{name}-model-{max(taken, default=0) + 1}"
+
+
+def _bundle(
+    dataset: Dataset, data: Feed, resolved: Resolved, outcome: Outcome, folder: Path,
+    metric: str, seed: int,
+) -> Trained:  # fmt: skip
+    splits, task = dataset.splits, dataset.target.task
+    val, test = (
+        evaluate(dataset.y[rows], outputs(outcome.model, data, rows), task)
+        for rows in (splits.select, splits.test)
+    )
+    price = cost(resolved)
+    write_bundle(
+        folder, resolved=resolved, model=outcome.model, encoders=dataset.encoders,
+        center=data.center, spread=data.spread, class_bias=None,
+        card={
+            "dataset": dataset.name, "fingerprint": dataset.fingerprint, "metric": metric,
+            "seed": seed, "val": val, "test": test, "n_train": len(splits.train),
+            "n_select": len(splits.select), "n_test": len(splits.test), "refit": False,
+            "flops": price.flops, "params": price.params,
+        },
+    )  # fmt: skip
+    return Trained(
+        strategy=str(resolved.brief), val=val, test=test, cost=price, seconds=outcome.seconds,
+        folder=folder,
+    )  # fmt: skip

@@ -1,0 +1,42 @@
+"""The notation: a line of text in, a frozen tree out, and back. Syntax only; it knows no family.
+
+    cnn > gru                                   a chain
+    attend(cnn > gru, transformer[width=64])    a fusion of two parts
+    mean(cnn, gru) share=layers | lr=0.003      words on the whole, then settings of the training
+
+Which families, fusions, words and settings there are, and which sizes they take, is for
+`autosynth.composite.resolve` to say.
+"""
+
+from autosynth.strategy.mapping import from_dict, to_dict
+from autosynth.strategy.parse import parse
+from autosynth.strategy.tree import (
+    MAX_DEPTH,
+    Chain,
+    Fusion,
+    Node,
+    Part,
+    Strategy,
+    Topology,
+    Value,
+    parts,
+    topology,
+    walk,
+)
+
+__all__ = [
+    "MAX_DEPTH",
+    "Chain",
+    "Fusion",
+    "Node",
+    "Part",
+    "Strategy",
+    "Topology",
+    "Value",
+    "from_dict",
+    "parse",
+    "parts",
+    "to_dict",
+    "topology",
+    "walk",
+]

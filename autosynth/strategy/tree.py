@@ -1,0 +1,227 @@
+"""What a strategy is: a frozen tree of parts, chains and fusions, and how it prints.
+
+Takes names and plain values, and refuses whatever the notation could not print and read back, so
+that `parse(str(strategy)) == strategy` holds for every strategy that can be made.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from autosynth.errors import StrategyError
+
+Value: TypeAlias = int | float | bool | str
+Topology: TypeAlias = Literal["single", "parallel", "sequential", "hybrid"]
+Node: TypeAlias = "Part | Chain | Fusion"
+
+BOOLS = {"true": True, "false": False}
+INT_LIMIT = 2**63
+MAX_DEPTH = 32  # of fusions inside fusions: beyond any use, and well inside Python's own limit
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One component: `family[key=value, ...]@tag:input+input`.
+
+    Parts with one tag are one set of parameters. A part without `inputs` reads all of them joined.
+    """
+
+    family: str
+    config: tuple[tuple[str, Value], ...] = ()
+    tag: str | None = None
+    inputs: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_names([self.family, *self.inputs, *([] if self.tag is None else [self.tag])])
+        _check_pairs(self.config, f"in {self.family}[...]")
+        _check_unique(self.inputs, f"input of {self.family}")
+
+    def __str__(self) -> str:
+        tag = "" if self.tag is None else f"@{self.tag}"
+        inputs = f":{'+'.join(self.inputs)}" if self.inputs else ""
+        return f"{self.family}{_brackets(self.config)}{tag}{inputs}"
+
+    def get(self, name: str, default: Value | None = None) -> Value | None:
+        """The configured value of `name`, or `default`."""
+        return dict(self.config).get(name, default)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chain:
+    """Two or more steps, each fed by the one before: `cnn > gru`. No step is itself a chain."""
+
+    steps: tuple[Node, ...]
+
+    def __post_init__(self) -> None:
+        _check_nodes(self.steps, "a chain", "steps")
+        if any(isinstance(step, Chain) for step in self.steps):
+            raise StrategyError(
+                f"a step of a chain is not itself a chain: {self}; put all the steps in one chain"
+            )
+
+    def __str__(self) -> str:
+        return " > ".join(map(str, self.steps))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fusion:
+    """Two or more parts joined: `method[args](part, part, ...)`.
+
+    An argument is `(None, value)` where it stands alone and `(key, value)` where it is named; the
+    named ones come last.
+    """
+
+    method: str
+    args: tuple[tuple[str | None, Value], ...] = ()
+    parts: tuple[Node, ...]
+
+    def __post_init__(self) -> None:
+        _check_names([self.method])
+        _check_pairs(self.args, f"in {self.method}[...]")
+        keyed = [key is not None for key, _ in self.args]
+        if keyed != sorted(keyed):
+            raise StrategyError(f"in {self.method}[...] named arguments come after the others")
+        _check_nodes(self.parts, f"the fusion {self.method!r}", "parts")
+
+    def __str__(self) -> str:
+        return f"{self.method}{_brackets(self.args)}({', '.join(map(str, self.parts))})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strategy:
+    """What is searched, trained, ranked and exported: a tree, words on the whole, settings.
+
+    `words` are such as `share=layers`; `settings`, after the bar, such as `lr=0.003`.
+    """
+
+    root: Node
+    words: tuple[tuple[str, str], ...] = ()
+    settings: tuple[tuple[str, Value], ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_nodes((self.root,), "a strategy", "root", at_least=1)
+        _check_names(name for pair in self.words for name in pair)
+        _check_unique([key for key, _ in self.words], "word of a strategy")
+        _check_pairs(self.settings, "after the bar")
+        if _depth(self.root) > MAX_DEPTH:
+            raise StrategyError(
+                f"fusions are nested more than {MAX_DEPTH} deep: {str(self.root)[:60]}...; "
+                "join parts side by side instead"
+            )
+
+    def __str__(self) -> str:
+        words = "".join(f" {key}={value}" for key, value in self.words)
+        bar = f" | {self.settings_text()}" if self.settings else ""
+        return f"{self.root}{words}{bar}"
+
+    def word(self, name: str, default: str) -> str:
+        """The value of the word `name`, or `default`."""
+        return dict(self.words).get(name, default)
+
+    def setting(self, name: str, default: Value) -> Value:
+        """The value of the setting `name`, or `default`."""
+        return dict(self.settings).get(name, default)
+
+    def settings_text(self) -> str:
+        """The settings as they print after the bar: `lr=0.003 dropout=0.1`; empty without any."""
+        return " ".join(f"{key}={_text(value)}" for key, value in self.settings)
+
+    def without_settings(self) -> "Strategy":
+        """The same composition and words, without the settings of its training."""
+        return replace(self, settings=())
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """`node` and every node below it, depth first, each before its own, left to right."""
+    yield node
+    for child in _children(node):
+        yield from walk(child)
+
+
+def parts(node: Node) -> tuple[Part, ...]:
+    """The parts of the tree, left to right."""
+    return tuple(each for each in walk(node) if isinstance(each, Part))
+
+
+def topology(node: Node) -> Topology:
+    """The shape of a tree: a part alone, parts side by side, parts in a row, or a mixture."""
+    if isinstance(node, Part):
+        return "single"
+    if not all(isinstance(child, Part) for child in _children(node)):
+        return "hybrid"
+    return "sequential" if isinstance(node, Chain) else "parallel"
+
+
+def _children(node: Node) -> tuple[Node, ...]:
+    if isinstance(node, Chain):
+        return node.steps
+    return node.parts if isinstance(node, Fusion) else ()
+
+
+def _depth(node: Node) -> int:
+    below = max((_depth(child) for child in _children(node)), default=0)
+    return below + isinstance(node, Fusion)
+
+
+def _brackets(pairs: Iterable[tuple[str | None, Value]]) -> str:
+    inside = [_text(value) if key is None else f"{key}={_text(value)}" for key, value in pairs]
+    return f"[{', '.join(inside)}]" if inside else ""
+
+
+def _text(value: Value) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    # repr is the shortest text that reads back as the same float, and always has a point or an e.
+    return value if isinstance(value, str) else repr(value)
+
+
+def _check_names(names: Iterable[str]) -> None:
+    for name in names:
+        if not (isinstance(name, str) and _NAME.fullmatch(name)):
+            raise StrategyError(
+                f"a name in a strategy is letters, digits and _, not starting with a digit, "
+                f"not {name!r}"
+            )
+
+
+def _check_unique(names: Iterable[str], what: str) -> None:
+    seen = set()
+    for name in names:
+        if name in seen:
+            raise StrategyError(f"{name!r} is given twice as {what}; give it once")
+        seen.add(name)
+
+
+def _check_pairs(pairs: Iterable[tuple[str | None, Value]], place: str) -> None:
+    pairs = tuple(pairs)
+    keys = [key for key, _ in pairs if key is not None]
+    _check_names(keys)
+    _check_unique(keys, f"a key {place}")
+    for _, value in pairs:
+        _check_value(value, place)
+
+
+def _check_value(value: Value, place: str) -> None:
+    # The exact type: a NumPy float is a float that prints as np.float64(0.1).
+    kind = type(value)
+    if kind is str and value not in BOOLS:
+        _check_names([str(value)])
+    elif not (
+        kind is bool
+        or (kind is int and abs(value) < INT_LIMIT)  # type: ignore[arg-type]
+        or (kind is float and math.isfinite(value))  # type: ignore[arg-type]
+    ):
+        raise StrategyError(
+            f"a value {place} is an int below 2**63, finite float, a bool or a name; got {value!r}"
+        )
+
+
+def _check_nodes(nodes: tuple[Node, ...], owner: str, what: str, at_least: int = 2) -> None:
+    for node in nodes:
+        if not isinstance(node, Part | Chain | Fusion):
+            raise StrategyError(f"{owner} is made of Part, Chain and Fusion, not {node!r}")
+    if len(nodes) < at_least:
+        raise StrategyError(f"{owner} has {at_least} or more {what}, not {len(nodes)}")

@@ -1,0 +1,67 @@
+"""What every trial of a run shares: data on the device, space, plan, metric, limits, folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autosynth.data.spec import Dataset
+from autosynth.study.space import Space
+from autosynth.training.feed import Feed
+from autosynth.training.metrics import Metric
+from autosynth.training.plan import Plan
+
+SMALL_ROWS = 2000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """The place a trial runs at. `trivial_score` is that of the baseline that knows no input.
+
+    `cost` is what the front charges: flops, params or latency_ms; strategies over `max_flops` or
+    `max_params` are not trained.
+    """
+
+    dataset: Dataset
+    feed: Feed
+    space: Space
+    plan: Plan
+    metric: Metric
+    trivial_score: float
+    folder: Path
+    seed: int
+    cost: str = "flops"
+    max_flops: int | None = None
+    max_params: int | None = None
+
+    @property
+    def journal(self) -> Path:
+        """The file of the sampler's memory."""
+        return self.folder / "study.journal"
+
+    @property
+    def is_small(self) -> bool:
+        """Whether the choice among the front is by 5-fold: fewer than 2,000 rows to learn from."""
+        return len(self.learnable) < SMALL_ROWS
+
+    @property
+    def learnable(self) -> NDArray[np.int64]:
+        """All rows but test."""
+        splits = self.dataset.splits
+        return np.concatenate([splits.train, splits.fit, splits.select])
+
+    def error(self, score: float) -> float:
+        """What the search minimises, from a score."""
+        return self.metric.error(score, self.trivial_score)
+
+
+def trivial_score(dataset: Dataset, metric: Metric) -> float:
+    """The score on `select` of class shares, or of the mean, of the training rows."""
+    y, select = dataset.y[dataset.splits.train], dataset.splits.select
+    if dataset.target.task == "regression":
+        output = np.full(len(select), y.mean(dtype=np.float64))
+    else:
+        shares = np.bincount(y, minlength=dataset.target.n_outputs) / len(y)
+        output = np.tile(shares, (len(select), 1))
+    return metric.score(dataset.y[select], output)

@@ -1,0 +1,184 @@
+"""From a strategy back to the parameters with which a space suggests it.
+
+So the strategies that are always in (the ladder, the portfolio) enter the sampler's model like any
+other; and a space file whose strategies it could not suggest itself is found out when it is read.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from autosynth.errors import ConfigError
+from autosynth.strategy import Chain, Fusion, Part, Strategy, Value, parts, topology, walk
+from autosynth.study.space import Shape, Space
+from autosynth.study.suggest import is_ordered, searched_options, walk_space
+
+
+def params_for(strategy: Strategy, space: Space) -> dict[str, Value]:
+    """The parameters with which `suggest` gives `strategy`, for `study.enqueue_trial`.
+
+    Raises:
+        ConfigError: with everything in the strategy that the space does not offer.
+    """
+    return _inverse(strategy, space)[0]
+
+
+def complete(strategy: Strategy, space: Space) -> Strategy:
+    """`strategy` as `suggest` writes it: what it does not say is filled from the space's defaults.
+
+    Raises:
+        ConfigError: with everything in the strategy that the space does not offer.
+    """
+    return _inverse(strategy, space)[1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Form:
+    """A strategy taken apart: its parts in the order of the shape's places."""
+
+    shape: Shape
+    found: tuple[Part, ...]
+    method: str | None
+
+
+def _form(strategy: Strategy) -> _Form | None:
+    """The form of a strategy, or None for a tree that no space can suggest."""
+    steps = strategy.root.steps if isinstance(strategy.root, Chain) else (strategy.root,)
+    head, tail = steps[0], steps[1:]
+    if isinstance(head, Part) and len(steps) > 1:
+        head, tail = strategy.root, ()
+    if not all(isinstance(step, Part) for step in tail):
+        return None
+    branches = list(head.parts) if isinstance(head, Fusion) else [head]
+    flat = [list(b.steps) if isinstance(b, Chain) else [b] for b in branches]
+    if not all(isinstance(step, Part) for branch in flat for step in branch):
+        return None
+    if not tail:  # as in a Shape
+        flat.sort(key=len, reverse=True)
+    found = [step for branch in [*flat, list(tail)] for step in branch if isinstance(step, Part)]
+    return _Form(
+        shape=Shape(branches=tuple(map(len, flat)), tail=len(tail)),
+        found=tuple(found),
+        method=head.method if isinstance(head, Fusion) else None,
+    )
+
+
+def _inverse(strategy: Strategy, space: Space) -> tuple[dict[str, Value], Strategy]:
+    form = _form(strategy)
+    problems = _misfits(strategy, space, form)
+    if problems or form is None:
+        raise _no_place(strategy, space, problems)
+    wanted = _wanted(strategy, space, form)
+    params: dict[str, Value] = {}
+
+    def look(name: str, choices: Sequence[Value]) -> Value:
+        value = wanted[name]
+        if value not in choices:
+            listed = ", ".join(map(str, choices))
+            problems.append(f"{_label(name)}={value} is not one of {listed}")
+            return choices[0]
+        if len(choices) > 1:
+            at = choices.index(value)
+            params[name] = at if is_ordered(choices) else choices[at]
+        return choices[choices.index(value)]
+
+    rebuilt = walk_space(space, look)
+    for place, part, other in zip(
+        form.shape.places(), form.found, parts(rebuilt.root), strict=True
+    ):
+        if not problems and not (part.family == other.family and _within(part, other)):
+            shared = strategy.word("share", "none")
+            problems.append(f"share={shared} would make {part} at {place} the same as {other}")
+    if problems:
+        raise _no_place(strategy, space, problems)
+    return params, rebuilt
+
+
+def _no_place(strategy: Strategy, space: Space, problems: list[str]) -> ConfigError:
+    return ConfigError(f"{strategy} is not in the space {space.name!r}: {'; '.join(problems)}")
+
+
+def _placed(form: _Form, shared: str) -> list[tuple[str, Part]]:
+    """Each part with its place; under full sharing all are the first one over again."""
+    places = form.shape.places()
+    if shared == "full":
+        places = places[:1] * len(places)
+    return list(zip(places, form.found, strict=True))
+
+
+def _written(form: _Form, option: str) -> Value | None:
+    """The first value that a part gives to an option."""
+    return next((v for part in form.found for key, v in part.config if key == option), None)
+
+
+def _within(part: Part, other: Part) -> bool:
+    return set(part.config) <= set(other.config)
+
+
+def _label(name: str) -> str:
+    return name if name.endswith((".sharing", ".family")) else name.rsplit(".", maxsplit=1)[-1]
+
+
+def _misfits(strategy: Strategy, space: Space, form: _Form | None) -> list[str]:
+    """What keeps the walk over the space from meeting every part of the strategy."""
+    if form is None:
+        return ["its tree is deeper than branches of parts, joined once, and parts after them"]
+    problems = []
+    kind = topology(strategy.root)
+    if kind not in space.topologies:
+        problems.append(f"topology {kind} is not one of {', '.join(space.topologies)}")
+    elif kind == "hybrid" and form.shape not in space.hybrids:
+        offered = ", ".join(map(str, space.hybrids))
+        problems.append(f"hybrid shape {form.shape} is not one of {offered}")
+    elif form.shape.n_parts > space.max_parts:
+        problems.append(f"{form.shape.n_parts} parts are more than max_parts={space.max_parts}")
+    if any(isinstance(node, Fusion) and node.args for node in walk(strategy.root)):
+        problems.append("fusions with arguments are not suggested")
+    shared = strategy.word("share", "none")
+    if shared == "layers":
+        missing = [key for key in space.layers if _written(form, key) is None]
+        problems += [f"share=layers: write {key} in one of its parts" for key in missing]
+    for place, part in _placed(form, shared):
+        if part.family not in space.families:
+            problems.append(f"family {part.family} is not one of {', '.join(space.families)}")
+        if part.tag or part.inputs:
+            problems.append(f"{part}: tags and inputs are not suggested")
+        offers = {*searched_options(space, place, part.family)}
+        offers |= {*space.layers} if shared == "layers" else set()
+        strange = [key for key, _ in part.config if key not in offers]
+        problems += [f"{part}: {key} is not searched at {place}" for key in strange]
+    problems += [f"the word {k}={v} is not suggested" for k, v in strategy.words if k != "share"]
+    strange = [key for key, _ in strategy.settings if key not in space.settings]
+    return problems + [f"{key} is not a setting that is searched" for key in strange]
+
+
+def _wanted(strategy: Strategy, space: Space, form: _Form) -> dict[str, Value]:
+    """What the strategy, or else a default, answers to each parameter the walk can ask for."""
+    kind = topology(strategy.root)
+    families = [part.family for part in form.found]
+    wanted: dict[str, Value] = {
+        "topology": kind,
+        "n_parts": form.shape.n_parts,
+        "hybrid.shape": str(form.shape),
+        "fusion": form.method or "",
+        f"{kind}.sharing": strategy.word("share", "none"),
+    }
+    for key in space.layers:
+        if (value := _written(form, key)) is not None:
+            wanted[f"layers.{key}"] = value
+    wanted["full.family"] = families[0]
+    for place, part in zip(form.shape.places(), form.found, strict=True):
+        wanted[f"{place}.family"] = part.family
+        for option in searched_options(space, place, part.family):
+            own = part.get(option)
+            default = space.family_defaults[part.family][option]
+            wanted[f"{place}.{part.family}.{option}"] = default if own is None else own
+    for name, values in space.settings.items():
+        wanted[name] = strategy.setting(name, _default(space, families, name, values))
+    return wanted
+
+
+def _default(space: Space, families: list[str], name: str, values: Sequence[Value]) -> Value:
+    """A setting where a strategy is silent: of its families' wishes the first in the list."""
+    tables: list[Mapping[str, Value]] = [space.family_defaults.get(f, {}) for f in families]
+    wishes = [table.get(name, space.defaults[name]) for table in tables]
+    return min(wishes, key=values.index)

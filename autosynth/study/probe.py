@@ -1,0 +1,115 @@
+"""A dataset, a space and a budget in, the plan of a run out, from a few measured steps.
+
+A large size of every family is timed in float32 and bfloat16, and the smallest in the faster: from
+the two a line of seconds against FLOPs. The schedule is then as long as the budget allows when the
+quicker half of the single components takes a third of the time there is for trials, and the first
+composite of the portfolio, which stands for what is worth training, fits under the ceiling.
+"""
+
+from dataclasses import replace
+
+from autosynth.composite import Resolved, resolve
+from autosynth.data.spec import Dataset
+from autosynth.errors import StrategyError
+from autosynth.strategy import Strategy
+from autosynth.study.params import complete
+from autosynth.study.space import Space
+from autosynth.training.feed import Feed
+from autosynth.training.loop import Rows, time_steps
+from autosynth.training.plan import Plan, batch_size
+
+FASTER = 1.1  # bfloat16 must be this much faster to be worth its rounding
+SHARE_OF_CEILING = 1 / 8
+HALF_SHARE = 0.35  # of the time for trials, spent on the quicker half of the single components
+FITTING = 0.8  # of the ceiling, that the portfolio's first composite takes
+PRUNED_SHARE = 0.6  # of their full cost, that they take with pruning
+MIN_STEPS, MAX_EPOCHS, MAX_STEPS = 60, 200, 20_000
+FIXED_STEPS = 600
+_TIMED, _WARMUP = 3, 2
+
+
+def flops_by_family(resolved: Resolved) -> dict[str, int]:
+    """FLOPs a sample of a strategy, by the family whose work they are."""
+    found: dict[str, int] = {}
+    for step in resolved.program.steps:
+        if step.family:
+            found[step.family] = found.get(step.family, 0) + step.flops
+    return found
+
+
+def fixed_plan(device: str, n_train: int, steps: int = FIXED_STEPS) -> Plan:
+    """A plan without a clock: the same on every machine, so that a seed gives one board."""
+    return Plan(device=device, batch_size=batch_size(n_train), steps=steps)
+
+
+def probe(
+    dataset: Dataset, data: Feed, space: Space, *, device: str, seconds: float, budget: float,
+    workers: int = 1,
+) -> Plan:  # fmt: skip
+    """Measure, and set schedule length, precision and ceiling.
+
+    Args:
+        dataset: what will be trained on.
+        data: the same on the device.
+        space: narrowed to the data; its ladder is what is timed.
+        device: a torch device name.
+        seconds: of wall clock there will be for trials.
+        budget: of the whole run, in seconds.
+        workers: processes that will share the trials.
+    """
+    n_train = len(dataset.splits.train)
+    base = Plan(device=device, batch_size=batch_size(n_train), steps=FIXED_STEPS)
+    rows = Rows(train=dataset.splits.train, fit=dataset.splits.train[:0])
+    low: list[str] = []
+    lines: dict[str, tuple[float, float]] = {}
+    ladder: dict[str, list[Resolved]] = {}
+    for family, steps in space.ladder.items():
+        sizes = [_resolve(complete(s, space), dataset) for s in steps]
+        ladder[family] = [size for size in sizes if size is not None]
+        if not ladder[family]:
+            continue
+        small, large = ladder[family][0], ladder[family][max(0, len(ladder[family]) - 2)]
+        single = time_steps(large, data, rows, base, warmup=_WARMUP, steps=_TIMED)
+        narrow = replace(base, bf16=(family,))
+        half = time_steps(large, data, rows, narrow, warmup=_WARMUP, steps=_TIMED)
+        if half * FASTER < single:
+            low.append(family)
+        fastest = narrow if family in low else base
+        least = time_steps(small, data, rows, fastest, warmup=_WARMUP, steps=_TIMED)
+        few, many = flops_by_family(small)[family], flops_by_family(large)[family]
+        most = half if family in low else single
+        slope = max(0.0, (most - least) / max(1, many - few))
+        lines[family] = (max(0.0005, least - slope * few), slope)
+    ceiling = budget * SHARE_OF_CEILING
+    one = replace(base, steps=1, step_seconds=lines)
+    times = [one.seconds(flops_by_family(s)) for sizes in ladder.values() for s in sizes]
+    typical = _typical(dataset, data, rows, space, replace(base, bf16=tuple(low)))
+    most = min(MAX_STEPS, MAX_EPOCHS * max(1, n_train // base.batch_size))
+    fitting = FITTING * ceiling / (typical or min(times))
+    steps_now = int(max(MIN_STEPS, min(_affordable(times, seconds * workers), fitting, most)))
+    return Plan(
+        device=device, batch_size=base.batch_size, steps=steps_now, bf16=tuple(low),
+        step_seconds=lines, ceiling_seconds=ceiling,
+    )  # fmt: skip
+
+
+def _affordable(times: list[float], seconds: float) -> float:
+    """Steps with which the quicker half of the single components takes its share of the time."""
+    half = sorted(times)[: (len(times) + 1) // 2]
+    return seconds * HALF_SHARE / (PRUNED_SHARE * sum(half))
+
+
+def _typical(dataset: Dataset, data: Feed, rows: Rows, space: Space, plan: Plan) -> float:
+    """The time of a step of the portfolio's first composite: what is worth training; 0 unknown."""
+    for strategy in space.composites[:1]:
+        resolved = _resolve(complete(strategy, space), dataset)
+        if resolved is not None:
+            return time_steps(resolved, data, rows, plan, warmup=_WARMUP, steps=_TIMED)
+    return 0.0
+
+
+def _resolve(strategy: Strategy, dataset: Dataset) -> Resolved | None:
+    try:
+        return resolve(strategy, dataset.inputs, dataset.target)
+    except StrategyError:
+        return None

@@ -1,0 +1,60 @@
+"""The time that must be left for what comes after the trials of a run."""
+
+import math
+
+import numpy as np
+
+from autosynth.pareto import layers
+from autosynth.record import Record
+from autosynth.study.bench import Bench
+
+REPORT_SECONDS = 2.5  # the picture, the page, the bundle
+RACERS = 4  # strategies that the 5-fold choice starts with
+CHOICE_SHARE = 0.25  # of the budget at most, for the 5-fold choice on small data
+REFIT_FACTOR = 1.15  # of the winner's training, more rows counted apart
+
+
+def finalists(records: list[Record], bench: Bench) -> list[Record]:
+    """The front, and the front of single components, by validation score and the run's cost."""
+    done = [
+        r for r in records
+        if r.kind == "strategy" and r.state == "complete"
+        and r.val.get(bench.metric.name, -math.inf) > bench.trivial_score
+    ]  # fmt: skip
+    singles = [r for r in done if r.topology == "single"]
+    chosen = {r.trial: r for group in (done, singles) for r in _front(group, bench)}
+    return [chosen[number] for number in sorted(chosen)]
+
+
+def _front(records: list[Record], bench: Bench) -> list[Record]:
+    if not records:
+        return []
+    points = [(-r.val[bench.metric.name], float(getattr(r, bench.cost))) for r in records]
+    layer = layers(np.asarray(points))
+    return [r for r, number in zip(records, layer, strict=True) if number == 1]
+
+
+def reserve_seconds(records: list[Record], bench: Bench, *, budget: float, refit: bool) -> float:
+    """Seconds for scoring the finalists on test, the 5-fold choice, the refit and the report."""
+    last = finalists(records, bench)
+    if not last:
+        return REPORT_SECONDS
+    splits = bench.dataset.splits
+    ratio = len(splits.test) / max(1, len(splits.select))
+    scoring = sum(float(r.notes.get("eval_seconds", 0.0)) + 0.02 for r in last) * ratio
+    scoring += 0.1 * len(last)
+    after = REPORT_SECONDS + scoring
+    best = max(last, key=lambda r: r.val[bench.metric.name])
+    if refit:
+        more = len(bench.learnable) / len(splits.train)
+        after += (best.train_seconds or 0.0) * more * REFIT_FACTOR
+    return after + choice_seconds(last, bench, budget)
+
+
+def choice_seconds(last: list[Record], bench: Bench, budget: float) -> float:
+    """The time for the 5-fold race of the finalists, on small data."""
+    if not bench.is_small:
+        return 0.0
+    dearest = sorted((r.train_seconds or 0.0 for r in last), reverse=True)
+    wanted = sum(dearest[:RACERS]) + 3 * sum(dearest[:2])
+    return min(1.1 * wanted, CHOICE_SHARE * budget)

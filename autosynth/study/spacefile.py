@@ -1,0 +1,60 @@
+"""A name or a path in, the `Space` of that file out, or every problem in the file at once.
+
+The spaces that come with AutoSynth stand in `search_spaces/`; a user's own is a path. A file that
+is wrong is refused before the first trial, with the key of each problem and the nearest name.
+"""
+
+import tomllib
+from pathlib import Path
+
+from autosynth.errors import ConfigError, unknown
+from autosynth.study.space import Space
+from autosynth.study.spacereader import SpaceReader
+
+
+def names() -> list[str]:
+    """The spaces that come with AutoSynth."""
+    return sorted(path.stem for path in _folder().glob("*.toml"))
+
+
+def load(name_or_path: str | Path) -> Space:
+    """The space of that name, or the one in the file at that path.
+
+    Raises:
+        UnknownNameError: if there is neither.
+        ConfigError: if the file cannot be read, or listing every problem in it.
+    """
+    path = Path(name_or_path)
+    if path.suffix == ".toml" or path.is_file():
+        return read(path)
+    if str(name_or_path) not in names():
+        raise unknown("search space", str(name_or_path), names(), "(no file of that name either)")
+    return read(_folder() / f"{name_or_path}.toml")
+
+
+def read(path: Path) -> Space:
+    """The space in a TOML file.
+
+    Raises:
+        ConfigError: if the file cannot be read, or listing every problem in it.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"search space {path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"search space {path}: not a TOML file: {error}") from error
+    reader = SpaceReader(content)
+    space = reader.space()
+    if reader.problems:
+        listed = "".join(f"\n  {problem}" for problem in reader.problems)
+        count = f"{len(reader.problems)} problem" + ("s" if len(reader.problems) > 1 else "")
+        raise ConfigError(f"search space {path}: {count} to mend:{listed}")
+    return space
+
+
+def _folder() -> Path:
+    """Where the spaces are: in the installed package, or beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    inside = package / "search_spaces"
+    return inside if inside.is_dir() else package.parent / "search_spaces"

@@ -1,0 +1,271 @@
+"""The tables of a space file in, a `Space` and a list of all that is wrong out."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
+from itertools import product
+from typing import Any, TypeVar
+
+from autosynth.errors import AutosynthError, unknown
+from autosynth.strategy import Part, Strategy, Value, parse
+from autosynth.study import vocabulary
+from autosynth.study.params import params_for
+from autosynth.study.space import KINDS, MAX_PARTS, TOPOLOGIES, Shape, Space
+
+Name = TypeVar("Name", bound=str)
+_Choices = Mapping[str, tuple[Value, ...]]
+Values = dict[str, tuple[Value, ...]]
+Check = Callable[[Value], str | None]
+
+_KEYS = (
+    *("name", "about", "kinds", "families", "max_parts", "topologies", "hybrids", "fusions"),
+    *("sharings", "full_families", "max_flops", "max_params", "composites"),
+    *("family", "layers", "settings", "defaults", "ladder"),
+)
+_COMMON = ("width", "expand")
+_MANY = 10**18
+
+
+class SpaceReader:
+    """Reads key by key. What is wrong becomes one of `problems`, and reading goes on."""
+
+    def __init__(self, content: Mapping[str, Any]) -> None:
+        self.content = content
+        self.problems: list[str] = []
+
+    def space(self) -> Space:
+        """The space, to be used only if there are no `problems`."""
+        self._known(self.content, _KEYS, "key")
+        families = self._names("families", vocabulary.families(), "family")
+        topologies = self._names("topologies", TOPOLOGIES, "topology")
+        joins = "parallel" in topologies or "hybrid" in topologies
+        settings = {
+            name: self._values(f"settings.{name}", values, partial(vocabulary.check_setting, name))
+            for name, values in self._table(self.content, "settings").items()
+        }
+        options = self._options(families)
+        sharings = self._names("sharings", vocabulary.sharings(), "sharing", ("none",))
+        defaults, family_defaults = self._defaults(options, settings)
+        space = Space(
+            name=self._text("name"),
+            about=self._text("about"),
+            kinds=self._names("kinds", KINDS, "kind"),
+            families=families,
+            max_parts=self._number("max_parts", 2, MAX_PARTS) or 3,
+            topologies=topologies,
+            hybrids=self._hybrids() if "hybrid" in topologies else (),
+            fusions=self._names("fusions", vocabulary.fusions(), "fusion") if joins else (),
+            sharings=sharings,
+            options=options,
+            layers=self._layers(families) if "layers" in sharings else {},
+            full_families=(
+                self._names("full_families", families, "family") if "full" in sharings else ()
+            ),
+            settings=settings,
+            defaults=defaults,
+            family_defaults=family_defaults,
+            ladder=self._ladder(families),
+            composites=self._strategies("composites", self.content.get("composites", [])),
+            max_flops=self._number("max_flops", 1, _MANY),
+            max_params=self._number("max_params", 1, _MANY),
+        )
+        if not self.problems:  # only of a sound space can one ask what lies in it
+            self._check_configs(options, space.layers)
+            self._check_strategies(space)
+        return space
+
+    def _check_configs(self, options: Mapping[str, Values], layers: _Choices) -> None:
+        """Any values of a family can stand together: else trials would be spent on what fails."""
+        for family, own in options.items():
+            for place, table in ((f"family.{family}", own), ("layers", {**own, **layers})):
+                for values in product(*table.values()):
+                    config = dict(zip(table, values, strict=True))
+                    if problem := vocabulary.check_config(family, config):
+                        told = f"values do not go together in a {family}: {problem}"
+                        self._problem(place, told)
+                        break
+
+    def _check_strategies(self, space: Space) -> None:
+        listed = {f"ladder.{family}": steps for family, steps in space.ladder.items()}
+        for key, strategies in (listed | {"composites": space.composites}).items():
+            for number, strategy in enumerate(strategies, start=1):
+                self._try(f"{key}[{number}]", partial(params_for, strategy, space))
+
+    def _options(self, families: Collection[str]) -> dict[str, Values]:
+        tables = self._table(self.content, "family")
+        self._known(tables, families, "family", "family.")
+        return {
+            family: {
+                option: self._values(
+                    f"family.{family}.{option}",
+                    values,
+                    partial(vocabulary.check_option, family, option),
+                )
+                for option, values in self._table(tables, family, "family.").items()
+            }
+            for family in families
+        }
+
+    def _layers(self, families: Collection[str]) -> Values:
+        """Width and channel MLP of parts that share layers: values that every family takes."""
+        found = self._table(self.content, "layers")
+        self._known(found, _COMMON, "option", "layers.")
+
+        def check(option: str, value: Value) -> str | None:
+            told = (vocabulary.check_option(family, option, value) for family in families)
+            return next((message for message in told if message), None)
+
+        return {
+            option: self._values(f"layers.{option}", found.get(option), partial(check, option))
+            for option in _COMMON
+        }
+
+    def _defaults(
+        self, options: Mapping[str, Values], settings: Values
+    ) -> tuple[dict[str, Value], dict[str, dict[str, Value]]]:
+        table = self._table(self.content, "defaults")
+        plain = {key: value for key, value in table.items() if not isinstance(value, dict)}
+        tables = {key: value for key, value in table.items() if isinstance(value, dict)}
+        self._known(tables, options, "family", "defaults.")
+        self._choices("defaults.", plain, settings, settings)
+        for family, searched in options.items():
+            found = tables.setdefault(family, {})
+            self._choices(f"defaults.{family}.", found, searched | settings, searched)
+        return plain, tables
+
+    def _choices(
+        self,
+        place: str,
+        found: Mapping[str, Value],
+        offered: Values,
+        needed: Collection[str],
+    ) -> None:
+        """Each default is one of the values searched, and none is missing."""
+        self._known(found, offered, "key", place)
+        for key in needed:
+            if key not in found:
+                self._problem(f"{place}{key}", "missing; name one of the values that are searched")
+        for key, value in found.items():
+            if offered.get(key) and value not in offered[key]:
+                listed = ", ".join(map(str, offered[key]))
+                self._problem(f"{place}{key}", f"{value!r} is not one of {listed}")
+
+    def _ladder(self, families: Collection[str]) -> dict[str, tuple[Strategy, ...]]:
+        tables = self._table(self.content, "ladder")
+        self._known(tables, families, "family", "ladder.")
+        ladder = {}
+        for family in families:
+            key = f"ladder.{family}"
+            ladder[family] = self._strategies(key, tables.get(family, []))
+            if family not in tables or tables[family] == []:
+                self._problem(key, f"missing; list the sizes of {family} that are always trained")
+            for number, strategy in enumerate(ladder[family], start=1):
+                if not (isinstance(strategy.root, Part) and strategy.root.family == family):
+                    self._problem(f"{key}[{number}]", f"{strategy} is not a {family} alone")
+        return ladder
+
+    def _strategies(self, key: str, texts: Any) -> tuple[Strategy, ...]:
+        if not (isinstance(texts, list) and all(isinstance(text, str) for text in texts)):
+            self._problem(key, f"a list of strategies as text, not {texts!r}")
+            return ()
+        tried = [
+            self._try(f"{key}[{number}]", partial(parse, text))
+            for number, text in enumerate(texts, start=1)
+        ]
+        return tuple(strategy for strategy in tried if strategy is not None)
+
+    def _hybrids(self) -> tuple[Shape, ...]:
+        texts = self.content.get("hybrids")
+        if not isinstance(texts, list) or not texts:
+            self._problem("hybrids", 'a list of shapes such as "2+1" or "1+1>1", for hybrids')
+            return ()
+        most = self.content.get("max_parts", 3)
+        shapes = []
+        for number, text in enumerate(texts, start=1):
+            shape = _shape(text)
+            if shape is None:
+                self._problem(
+                    f"hybrids[{number}]",
+                    f'{text!r} is no hybrid: branches with a chain among them ("2+1"), or '
+                    'branches and parts after them ("1+1>1")',
+                )
+            elif isinstance(most, int) and shape.n_parts > most:
+                self._problem(f"hybrids[{number}]", f"{text} has more than max_parts={most}")
+            else:
+                shapes.append(shape)
+        return tuple(dict.fromkeys(shapes))
+
+    def _values(self, key: str, values: Any, check: Check) -> tuple[Value, ...]:
+        if not isinstance(values, list) or not values:
+            self._problem(key, f"a list of one or more values to choose from, not {values!r}")
+            return ()
+        plain = [value for value in values if isinstance(value, int | float | bool | str)]
+        wrong = [f"{v!r} is no number, truth value or name" for v in values if v not in plain]
+        wrong += [message for value in plain if (message := check(value))]
+        wrong += [f"{value!r} stands in it twice" for value in _repeated(plain)]
+        for message in dict.fromkeys(wrong):  # an unknown option is one problem, not one a value
+            self._problem(key, message)
+        return tuple(plain)
+
+    def _names(
+        self, key: str, valid: Collection[Name], what: str, default: tuple[Name, ...] = ()
+    ) -> tuple[Name, ...]:
+        names = self.content.get(key, list(default))
+        if not isinstance(names, list) or not names:
+            self._problem(key, f"a list of one or more of {', '.join(valid)}, not {names!r}")
+            return ()
+        self._known([str(name) for name in names], valid, what, f"{key}: ")
+        for name in _repeated(names):
+            self._problem(key, f"{name!r} stands in it twice")
+        return tuple(known for name in names for known in valid if known == name)
+
+    def _text(self, key: str) -> str:
+        value = self.content.get(key)
+        if not isinstance(value, str) or not value.strip():
+            self._problem(key, "missing" if value is None else f"a line of text, not {value!r}")
+        return str(value)
+
+    def _number(self, key: str, low: int, high: int) -> int | None:
+        value = self.content.get(key)
+        right = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+        if value is not None and not right:
+            self._problem(key, f"a whole number from {low} to {high}, not {value!r}")
+        return value if right else None
+
+    def _table(self, parent: Mapping[str, Any], key: str, place: str = "") -> dict[str, Any]:
+        value = parent.get(key, {})
+        if isinstance(value, dict):
+            return dict(value)
+        self._problem(f"{place}{key}", f"a table, not {value!r}")
+        return {}
+
+    def _known(
+        self, found: Collection[str], valid: Collection[str], what: str, place: str = ""
+    ) -> None:
+        for name in found:
+            if name not in valid:
+                self._problem(f"{place}{name}", str(unknown(what, name, valid)))
+
+    def _try(self, key: str, make: Callable[[], Name | Any]) -> Any:
+        try:
+            return make()
+        except AutosynthError as error:
+            self._problem(key, str(error))
+            return None
+
+    def _problem(self, key: str, text: str) -> None:
+        self.problems.append(f"{key}: {text}")
+
+
+def _shape(text: Any) -> Shape | None:
+    """The hybrid shape that `text` says, such as 2+1 or 1+1>1; None if it says none."""
+    head, *tails = str(text).split(">")
+    numbers = [*head.split("+"), *tails]
+    if len(tails) > 1 or not all(number.isdecimal() and int(number) > 0 for number in numbers):
+        return None
+    branches, tail = tuple(map(int, head.split("+"))), int(tails[0]) if tails else 0
+    is_hybrid = len(branches) > 1 and (tail > 0 or max(branches) > 1)
+    return Shape(branches=branches, tail=tail) if is_hybrid else None
+
+
+def _repeated(values: list[Any]) -> Iterator[Any]:
+    return (value for at, value in enumerate(values) if value in values[:at])

@@ -1,0 +1,209 @@
+"""A path in, an optuna study out, and all that is written on its trials and read from them.
+
+The study is the sampler's memory; what a trial was and did stands in its record. Errors at rungs
+are user attributes, since optuna refuses `report` in a study of two objectives. Each trial writes
+only its own keys. Whoever prunes sets a constraint too: without one, TPE takes the oldest pruned
+trials for good ones.
+"""
+
+import json
+import math
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import optuna
+from optuna.exceptions import ExperimentalWarning
+from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+from optuna.samplers import TPESampler
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.trial import TrialState
+
+from autosynth.errors import RunError
+from autosynth.study.pruner import Curve
+
+STUDY = "autosynth"
+N_STARTUP = 16  # trials before the sampler trusts its model
+MIN_FOR_IMPORTANCE = 12  # complete trials
+_COST, _STRATEGY, _RUNG, _REASON, _SPACE = "cost", "strategy", "rung:", "reason", "space"
+
+
+def open_study(
+    where: Path | str, *, seed: int, worker: int = 0, fingerprint: str = ""
+) -> optuna.Study:
+    """Open a study, or create it: error and log10 of cost, both to be made small.
+
+    Args:
+        where: the journal file, or the URL of a database.
+        seed: of the run; a worker, and a run that goes on, draw their own numbers from it.
+        worker: the number of this process, from 0.
+        fingerprint: of the search space. A study keeps the one it was made with.
+
+    Raises:
+        RunError: if the study was made with another space.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    text = str(where)
+    storage = text if "://" in text else _journal(text)
+    study = optuna.create_study(
+        storage=storage,
+        study_name=STUDY,
+        directions=["minimize", "minimize"],
+        load_if_exists=True,
+    )
+    made_with = study.user_attrs.get(_SPACE)
+    if fingerprint and made_with is None:
+        study.set_user_attr(_SPACE, fingerprint)
+    elif fingerprint and made_with != fingerprint:
+        raise RunError(
+            f"{where}: this study was made with another search space ({made_with}, now "
+            f"{fingerprint}); undo the change, or start a new run with another --out"
+        )
+    study.sampler = _sampler([seed, worker, len(study.get_trials(deepcopy=False))])
+    return study
+
+
+def _journal(path: str) -> JournalStorage:
+    # Several workers write to one file. This lock needs no right to make symbolic links.
+    return JournalStorage(JournalFileBackend(path, lock_obj=JournalFileOpenLock(path)))
+
+
+def _sampler(entropy: list[int]) -> TPESampler:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # of `group`
+        return TPESampler(
+            n_startup_trials=N_STARTUP,
+            multivariate=True,
+            group=True,
+            constant_liar=True,
+            seed=int(np.random.SeedSequence(entropy).generate_state(1)[0]),
+        )
+
+
+def mend(journal: Path) -> int:
+    """Make a journal readable again after a crash, while no process has it open.
+
+    A lock that a killed process held would keep the next one waiting for half a minute, and a
+    line that a power cut left half-written would spoil every line after it.
+
+    Returns:
+        The number of bytes dropped from the end of the journal.
+
+    Raises:
+        RunError: if a line is unreadable that is not the last one.
+    """
+    journal.with_name(journal.name + ".lock").unlink(missing_ok=True)
+    if not journal.exists():
+        return 0
+    content = journal.read_bytes()
+    good = 0
+    for number, line in enumerate(content.splitlines(keepends=True), start=1):
+        if not _is_entry(line):
+            if content[good + len(line) :].strip(b"\0\n"):
+                raise RunError(
+                    f"{journal}:{number}: not a line of a journal; restore the file, or start a "
+                    "new run with another --out"
+                )
+            break
+        good += len(line)
+    if good < len(content):
+        with journal.open("r+b") as file:
+            file.truncate(good)
+    return len(content) - good
+
+
+def _is_entry(line: bytes) -> bool:
+    try:
+        return line.endswith(b"\n") and isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
+
+
+def reap(study: optuna.Study) -> list[int]:
+    """Fail the trials a killed process left running, while no process works on the study.
+
+    They would stand in the sampler's model as bad trials for ever.
+
+    Returns:
+        The numbers of those trials.
+    """
+    left = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    for trial in left:
+        study.tell(trial.number, state=TrialState.FAIL)
+    return [trial.number for trial in left]
+
+
+def start(trial: optuna.Trial, *, cost: float, strategy: str) -> None:
+    """Write on a trial what is known before training: cost (above 0) and resolved strategy."""
+    trial.set_user_attr(_COST, cost)
+    trial.set_user_attr(_STRATEGY, strategy)
+
+
+def write_rung(trial: optuna.Trial, fraction: float, error: float) -> None:
+    """Write the validation error after a fraction (0 to 1) of the schedule."""
+    trial.set_user_attr(f"{_RUNG}{fraction:.6g}", error)
+
+
+def curves(study: optuna.Study) -> dict[int, Curve]:
+    """The curve of every trial that has a cost, in any state, by trial number."""
+    trials = study.get_trials(deepcopy=False)
+    return {
+        trial.number: Curve(cost=trial.user_attrs[_COST], errors=_errors(trial.user_attrs))
+        for trial in trials
+        if _COST in trial.user_attrs
+    }
+
+
+def strategies(study: optuna.Study) -> dict[int, str]:
+    """The resolved strategy of every trial that has started, by trial number."""
+    trials = study.get_trials(deepcopy=False)
+    return {t.number: t.user_attrs[_STRATEGY] for t in trials if _STRATEGY in t.user_attrs}
+
+
+def _errors(attrs: Mapping[str, object]) -> dict[float, float]:
+    return {
+        float(key.removeprefix(_RUNG)): float(str(value))
+        for key, value in attrs.items()
+        if key.startswith(_RUNG)
+    }
+
+
+def finish(study: optuna.Study, trial: optuna.Trial, *, error: float, cost: float) -> None:
+    """End a trial that ran its whole schedule; `cost` is in its own unit, above 0."""
+    study.tell(trial, values=[error, math.log10(cost)])
+
+
+def prune(study: optuna.Study, trial: optuna.Trial, *, constraint: float, why: str) -> None:
+    """End a trial early. The sampler orders such trials by `constraint` (above 0, best first).
+
+    A trial whose cost is over a limit ends here too, so that the sampler learns to avoid it.
+    """
+    trial.set_user_attr(_REASON, why)
+    trial.set_constraint("behind", constraint)
+    study.tell(trial, state=TrialState.PRUNED)
+
+
+def fail(study: optuna.Study, trial: optuna.Trial, *, why: str) -> None:
+    """End a trial that broke; the sampler does not learn from it."""
+    trial.set_user_attr(_REASON, why)
+    study.tell(trial, state=TrialState.FAIL)
+
+
+def importance(study: optuna.Study) -> dict[str, float]:
+    """How much each choice mattered for a low error: shares of 1, the largest first.
+
+    PED-ANOVA (Watanabe et al., arXiv:2304.10255) over complete trials; empty with fewer than 12.
+    """
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    if len(complete) < MIN_FOR_IMPORTANCE:
+        return {}
+    # The best tenth, but at least five trials: with fewer the density of good values is noise.
+    evaluator = PedAnovaImportanceEvaluator(target_quantile=max(0.1, 5 / len(complete)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # "low values are taken for good": they are
+        shares = get_param_importances(
+            study, evaluator=evaluator, target=lambda trial: trial.values[0]
+        )
+    return {name: float(share) for name, share in shares.items()}

@@ -1,0 +1,123 @@
+"""A space and a trial in, a strategy out.
+
+A parameter is named by its place in the strategy (`branch1.step2.cnn.width`), so that its choices
+are fixed for a study. `walk_space` asks all the questions; `suggest` answers them from a trial,
+and `params_for` from a strategy. Ascending numbers are asked for by their position, which tells
+the sampler that neighbours are alike.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from optuna.trial import BaseTrial
+
+from autosynth.strategy import Chain, Fusion, Node, Part, Strategy, Topology, Value
+from autosynth.study.space import Shape, Space
+
+Choose = Callable[[str, Sequence[Value]], Value]
+
+# What only the stem of a part obeys: a part that follows another has none.
+_OF_STEM = ("patch", "embed")
+_SHARINGS: dict[Topology, tuple[str, ...]] = {
+    "single": ("none",),
+    "parallel": ("none", "stem", "layers"),
+    "sequential": ("none", "layers", "full"),
+    "hybrid": ("none", "stem", "layers"),
+}
+
+
+def suggest(trial: BaseTrial, space: Space) -> Strategy:
+    """A strategy of the space, with all its options and settings written out.
+
+    Args:
+        trial: of an optuna study; what only one value is left for is not asked.
+        space: narrowed to the data (`narrow`), and the same for the whole study.
+    """
+
+    def ask(name: str, choices: Sequence[Value]) -> Value:
+        if len(choices) == 1:
+            return choices[0]
+        if is_ordered(choices):
+            return choices[trial.suggest_int(name, 0, len(choices) - 1)]
+        chosen = trial.suggest_categorical(name, list(choices))
+        assert chosen is not None
+        return chosen
+
+    return walk_space(space, ask)
+
+
+def walk_space(space: Space, choose: Choose) -> Strategy:
+    """The strategy that the answers of `choose(name, choices)`, each one of its choices, make."""
+    kind, shape = _shape(space, choose)
+    method = str(choose("fusion", space.fusions)) if len(shape.branches) > 1 else ""
+    sharing = str(choose(f"{kind}.sharing", _sharings(space, kind)))
+    root = _tree(shape, _parts(space, choose, shape, sharing), method)
+    settings = tuple((name, choose(name, values)) for name, values in space.settings.items())
+    words = () if sharing == "none" else (("share", sharing),)
+    return Strategy(root=root, words=words, settings=settings)
+
+
+def _shape(space: Space, choose: Choose) -> tuple[Topology, Shape]:
+    chosen = choose("topology", space.topologies)
+    kind = next(each for each in space.topologies if each == chosen)
+    if kind == "single":
+        return kind, Shape(branches=(1,))
+    if kind == "hybrid":
+        text = choose("hybrid.shape", [str(shape) for shape in space.hybrids])
+        return kind, next(shape for shape in space.hybrids if str(shape) == text)
+    n_parts = int(choose("n_parts", range(2, space.max_parts + 1)))
+    return kind, Shape(branches=(n_parts,) if kind == "sequential" else (1,) * n_parts)
+
+
+def _sharings(space: Space, kind: Topology) -> list[str]:
+    return [each for each in space.sharings if each in _SHARINGS[kind]] or ["none"]
+
+
+def _parts(space: Space, choose: Choose, shape: Shape, sharing: str) -> list[Part]:
+    places = shape.places()
+    if sharing == "full":  # one set of parameters, used again and again
+        family = str(choose("full.family", space.full_families))
+        return [_part(space, choose, places[0], family, {})] * len(places)
+    common: dict[str, Value] = {}
+    if sharing == "layers":
+        common = {key: choose(f"layers.{key}", values) for key, values in space.layers.items()}
+    return [
+        _part(space, choose, place, str(choose(f"{place}.family", space.families)), common)
+        for place in places
+    ]
+
+
+def _part(
+    space: Space, choose: Choose, place: str, family: str, common: Mapping[str, Value]
+) -> Part:
+    own = {
+        option: choose(f"{place}.{family}.{option}", values)
+        for option, values in searched_options(space, place, family).items()
+        if option not in common
+    }
+    return Part(family=family, config=(*common.items(), *own.items()))
+
+
+def searched_options(space: Space, place: str, family: str) -> dict[str, tuple[Value, ...]]:
+    """The options of a family that mean something at a place, with their values."""
+    reads_input = place.startswith("branch") and place.endswith(".step1")
+    searched = space.options.get(family, {})
+    return {key: v for key, v in searched.items() if reads_input or key not in _OF_STEM}
+
+
+def _tree(shape: Shape, found: list[Part], method: str) -> Node:
+    rest = iter(found)
+    branches = [_chain([next(rest) for _ in range(length)]) for length in shape.branches]
+    joined = Fusion(method=method, parts=tuple(branches)) if len(branches) > 1 else branches[0]
+    tail = list(rest)
+    return Chain(steps=(joined, *tail)) if tail else joined
+
+
+def _chain(steps: Sequence[Part]) -> Node:
+    return steps[0] if len(steps) == 1 else Chain(steps=tuple(steps))
+
+
+def is_ordered(choices: Sequence[Value]) -> bool:
+    """Whether choices are three or more ascending numbers, and so asked for by position."""
+    if len(choices) < 3 or any(isinstance(each, bool | str) for each in choices):
+        return False
+    return list(choices) == sorted(set(choices))

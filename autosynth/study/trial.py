@@ -1,0 +1,210 @@
+"""One trial: a strategy in, a record and kept weights out. A bad strategy is a record, too."""
+
+import json
+import math
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from autosynth.composite import Composite, Resolved, build, cost
+from autosynth.errors import TrialError
+from autosynth.record import Record, trial_dir, write
+from autosynth.study.bench import Bench
+from autosynth.study.probe import flops_by_family
+from autosynth.training.loop import Outcome, Rows, train
+from autosynth.training.metrics import (
+    apply_class_bias,
+    bootstrap_interval,
+    evaluate,
+    fit_class_bias,
+)
+from autosynth.training.output import outputs
+from autosynth.training.weights import load_weights, save_weights
+
+FAR_OVER = 4.0  # times the ceiling: what is foreseen is rough, and a training stops itself
+BACKWARD = 3  # a training step costs about three forward passes
+OnRung = Callable[[float, float, float], str | None]
+"""Share of the schedule, error on select, its standard error: the reason to prune, or None."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What a trial is to do: number, resolved strategy, who asked for it, when it must end."""
+
+    number: int
+    resolved: Resolved
+    origin: str
+    deadline: float = math.inf
+
+
+def describe(bench: Bench, job: Job, state: str, reason: str = "") -> Record:
+    """The record of a trial as far as it is known before training."""
+    resolved, price = job.resolved, cost(job.resolved)
+    return Record(
+        trial=job.number,
+        seed=bench.seed,
+        strategy=str(resolved.brief.without_settings()),
+        settings=resolved.brief.settings_text(),
+        topology=resolved.topology,
+        components=resolved.components,
+        sharing=resolved.sharing,
+        fusion=resolved.fusion,
+        training=resolved.training,
+        init=resolved.init,
+        state=state,  # type: ignore[arg-type]
+        reason=reason,
+        flops=price.flops,
+        params=price.params,
+        origin=job.origin,
+        notes={"resolved": str(resolved.strategy)},
+    )
+
+
+def over_limit(bench: Bench, job: Job) -> str:
+    """Why a strategy is not to be trained, or nothing."""
+    price = cost(job.resolved)
+    for name, amount, limit in (
+        ("flops", price.flops, bench.max_flops),
+        ("params", price.params, bench.max_params),
+    ):
+        if limit is not None and amount > limit:
+            return f"{name}={amount:,} is over --max-{name} {limit:,}"
+    ceiling = bench.plan.ceiling_seconds
+    seconds = bench.plan.seconds(flops_by_family(job.resolved))
+    if ceiling and seconds > FAR_OVER * ceiling:
+        return f"would train for about {seconds:.0f} s, over the {ceiling:.0f} s one may take"
+    return ""
+
+
+def run_trial(bench: Bench, job: Job, on_rung: OnRung | None = None) -> Record:
+    """Train, score on select, keep the weights, write the record.
+
+    Never raises for what is wrong with the strategy: the record says it.
+    """
+    blank = describe(bench, job, "failed")
+    curve: list[tuple[float, float]] = []
+    why: list[str] = []
+
+    def rung(done: float, model: Composite) -> bool:
+        error, standard_error = error_of(bench, model)
+        curve.append((done, error))
+        reason = on_rung(done, error, standard_error) if on_rung else None
+        why.extend([reason] if reason else [])
+        return bool(reason)
+
+    splits = bench.dataset.splits
+    start = time.perf_counter()
+    ceiling = bench.plan.ceiling_seconds
+    deadline = min(job.deadline, start + 1.2 * ceiling if ceiling else math.inf)
+    try:
+        outcome = train(
+            job.resolved, bench.feed, Rows(train=splits.train, fit=splits.fit), bench.plan,
+            seed=bench.seed, score=bench.metric.score, on_rung=rung, deadline=deadline,
+        )  # fmt: skip
+        record = _finished(bench, job, blank, outcome, curve, why)
+    except TrialError as error:
+        record = replace(blank, reason=str(error), curve=tuple(curve))
+        record = replace(record, train_seconds=time.perf_counter() - start)
+    write(record, bench.folder)
+    return record
+
+
+def _finished(
+    bench: Bench,
+    job: Job,
+    blank: Record,
+    outcome: Outcome,
+    curve: list[tuple[float, float]],
+    why: list[str],
+) -> Record:
+    """The record of a training that ran, whole or in part."""
+    flops = blank.flops or 0
+    record = replace(
+        blank,
+        train_seconds=outcome.seconds,
+        samples_seen=outcome.samples_seen,
+        train_flops=float(BACKWARD * flops * outcome.samples_seen),
+        curve=tuple(curve),
+    )
+    if outcome.stopped == "pruned":
+        return replace(record, state="pruned", reason=why[0] if why else "")
+    if outcome.stopped:
+        limit = f"one training may take {bench.plan.ceiling_seconds:.0f} s"
+        cut = job.deadline < math.inf and time.perf_counter() > job.deadline - 2.0
+        reason = "the budget ended" if cut else f"too slow: {limit}"
+        return replace(record, state="stopped", reason=reason)
+    start = time.perf_counter()
+    found, bias = scored_outputs(bench, outcome.model)
+    val = evaluate(bench.dataset.y[bench.dataset.splits.select], found, bench.dataset.target.task)
+    notes = {**record.notes, "eval_seconds": f"{time.perf_counter() - start:.3f}"}
+    if outcome.best_step < outcome.steps:
+        notes["best_share"] = f"{outcome.best_step / outcome.steps:.4f}"
+    if bias is not None:
+        notes["class_bias"] = json.dumps(bias.tolist())
+    record = replace(
+        record, state="complete", val=val, notes=notes,
+        latency_ms=latency_ms(outcome.model, bench),
+        curve=(*curve, (1.0, bench.error(val[bench.metric.name]))),
+    )  # fmt: skip
+    save_weights(outcome.model, weights_path(bench.folder, job.number))
+    return record
+
+
+def weights_path(folder: Path, trial: int) -> Path:
+    """Where a trial's weights are kept."""
+    return trial_dir(folder, trial) / "weights.safetensors"
+
+
+def error_of(bench: Bench, model: Composite) -> tuple[float, float]:
+    """The error on select and the standard error of a difference of two such errors."""
+    select = bench.dataset.splits.select
+    y, found = bench.dataset.y[select], outputs(model, bench.feed, select)
+    score = bench.metric.score(y, found)
+    if not math.isfinite(score):
+        raise TrialError("the outputs on held-back rows are not finite; a lower lr may help")
+    low, high = bootstrap_interval(bench.metric, y, found, n=40)
+    spread = abs(bench.error(low) - bench.error(high)) / 3.92
+    return bench.error(score), spread
+
+
+def scored_outputs(
+    bench: Bench, model: Composite, rows: NDArray[np.int64] | None = None
+) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
+    """Outputs on select (or other rows), with thresholds fitted on `fit` where the metric asks."""
+    splits, bias = bench.dataset.splits, None
+    found = outputs(model, bench.feed, splits.select if rows is None else rows)
+    if bench.metric.thresholds and len(splits.fit):
+        bias = fit_class_bias(
+            bench.dataset.y[splits.fit], outputs(model, bench.feed, splits.fit), bench.metric
+        )
+        found = apply_class_bias(found, bias)
+    return found, bias
+
+
+def latency_ms(model: Composite, bench: Bench, seconds: float = 0.03) -> float:
+    """The median time of one row through the network, in milliseconds, on the run's device."""
+    row = bench.feed.rows(bench.dataset.splits.select[:1])
+    inputs = bench.feed.batch(row)[0]
+    taken: list[float] = []
+    model.eval()
+    with torch.inference_mode():
+        end = time.perf_counter() + seconds
+        while len(taken) < 4 or (time.perf_counter() < end and len(taken) < 50):
+            start = time.perf_counter()
+            model(inputs).cpu()
+            taken.append((time.perf_counter() - start) * 1000)
+    return statistics.median(taken[1:])
+
+
+def load_trained(bench: Bench, record: Record, resolved: Resolved) -> Composite:
+    """The composite of a complete trial, from its kept weights."""
+    model = build(resolved, bench.seed)
+    load_weights(model, weights_path(bench.folder, record.trial))
+    return model.to(bench.feed.device)

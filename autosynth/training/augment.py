@@ -1,0 +1,116 @@
+"""Light random changes of training inputs, by kind: on the device, whole batches at once.
+
+`light` moves an image or series a little and swaps a few cells of a table; `strong` also mirrors
+and blanks images, stretches and blanks series, and swaps more.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from autosynth.data.spec import InputSpec
+
+SWAPPED = {"light": 0.05, "strong": 0.15}
+
+
+def augment(
+    inputs: dict[str, Tensor], specs: tuple[InputSpec, ...], level: str
+) -> dict[str, Tensor]:
+    """A changed batch of raw inputs, shapes as they were. `level`: none, light or strong."""
+    if level == "none":
+        return inputs
+    return {spec.name: AUGMENTS[spec.kind](inputs[spec.name], level) for spec in specs}
+
+
+def _image(x: Tensor, level: str) -> Tensor:
+    """Shift by up to 1/14 of each side (He et al., 2016); strong: mirror and blank a square."""
+    batch, _, height, width = x.shape
+    rows = _shifted(batch, height, max(1, height // 14), x.device)
+    columns = _shifted(batch, width, max(1, width // 14), x.device)
+    if level == "strong":
+        mirrored = torch.rand(batch, 1, device=x.device) < 0.5
+        columns = torch.where(mirrored, columns.flip(1), columns)
+    at = torch.arange(batch, device=x.device)[:, None, None]
+    # Indexing on both axes at once leaves channels last: put them back at the end.
+    x = x.permute(0, 2, 3, 1)[at, rows[:, :, None], columns[:, None, :]]
+    x = _blank_square(x) if level == "strong" else x
+    return x.permute(0, 3, 1, 2)
+
+
+def _shifted(batch: int, size: int, reach: int, device: torch.device) -> Tensor:
+    """Places along an axis after a random shift for each row; the edge repeats."""
+    shift = torch.randint(-reach, reach + 1, (batch, 1), device=device)
+    return (torch.arange(size, device=device) + shift).clamp(0, size - 1)
+
+
+def _blank_square(x: Tensor) -> Tensor:
+    """Half of the images lose a square of a quarter to half a side (DeVries and Taylor, 2017)."""
+    batch, height, width, _ = x.shape
+
+    def span(size: int) -> Tensor:
+        length = torch.randint(size // 4, size // 2 + 1, (batch, 1), device=x.device)
+        start = (torch.rand(batch, 1, device=x.device) * size).long() - length // 2
+        place = torch.arange(size, device=x.device)
+        return (place >= start) & (place < start + length)
+
+    inside = span(height)[:, :, None] & span(width)[:, None, :]
+    inside &= torch.rand(batch, 1, 1, device=x.device) < 0.5
+    return x.masked_fill(inside.unsqueeze(-1), 0)
+
+
+def _series(x: Tensor, level: str) -> Tensor:
+    """Shift in time and scale; strong: stretch a window as well, and blank a stretch.
+
+    Window slicing and scaling as in Um et al. (2017, arXiv:1706.00527); the edges repeat.
+    """
+    batch, channels, steps = x.shape
+    mean, spread = _statistics(x)
+    start = (torch.rand(batch, 1, device=x.device) - 0.5) * 0.1 * (steps - 1)
+    length = torch.full((batch, 1), float(steps - 1), device=x.device)
+    if level == "strong":
+        length = length * (0.8 + 0.4 * torch.rand(batch, 1, device=x.device))
+        start = start + (steps - 1 - length) * torch.rand(batch, 1, device=x.device)
+    place = start + length * torch.linspace(0, 1, steps, device=x.device)
+    x = _interpolate(x, place.clamp(0, steps - 1))
+    x = x * (1 + 0.1 * torch.randn(batch, channels, 1, device=x.device))
+    x = x + 0.03 * spread * torch.randn_like(x)
+    if level == "strong":
+        size = torch.rand(batch, 1, device=x.device) * 0.2 * steps
+        begin = torch.rand(batch, 1, device=x.device) * steps
+        at = torch.arange(steps, device=x.device)
+        blank = ((at >= begin) & (at < begin + size)).unsqueeze(1) & ~x.isnan()
+        x = torch.where(blank, mean, x)
+    return x
+
+
+def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of what is there of each channel, (1, C, 1) each."""
+    known = ~x.isnan()
+    n = known.sum((0, 2), keepdim=True).clamp(min=1)
+    mean = torch.nansum(x, (0, 2), keepdim=True) / n
+    square = torch.where(known, (x - mean).square(), torch.zeros((), device=x.device))
+    return mean, square.sum((0, 2), keepdim=True).div(n).sqrt()
+
+
+def _interpolate(x: Tensor, place: Tensor) -> Tensor:
+    """Series (B, C, L) read at fractional places (B, L), linearly between steps."""
+    low = place.floor().long()
+    high = (low + 1).clamp(max=x.shape[-1] - 1)
+    share = (place - low).unsqueeze(1)
+    before, after = (x.gather(2, at.unsqueeze(1).expand_as(x)) for at in (low, high))
+    return torch.lerp(before, after, share)
+
+
+def _table(x: Tensor, level: str) -> Tensor:
+    """A share of the cells takes the value of another row (swap noise, Yoon et al., 2020)."""
+    swap = torch.rand(x.shape, device=x.device) < SWAPPED[level]
+    other = torch.randint(0, x.shape[0], x.shape, device=x.device)
+    return torch.where(swap, x.gather(0, other), x)
+
+
+AUGMENTS: dict[str, Callable[[Tensor, str], Tensor]] = {
+    "image": _image,
+    "series": _series,
+    "table": _table,
+}

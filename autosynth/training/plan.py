@@ -1,0 +1,61 @@
+"""How every training of a run goes: one schedule, one batch size, one device, rungs to stop at."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+RUNGS = (1 / 27, 1 / 9, 1 / 3)
+MIN_RUNG_STEPS = 120  # fewer say little: the learning rate has only just risen
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Fixed at the start of a run, stored with it, and held when the run goes on.
+
+    `bf16` names the families that train in bfloat16. `step_seconds` is the probe's measure of a
+    training step by family, as `(seconds, seconds per FLOP of one sample)`; empty without a probe.
+    `ceiling_seconds` is what one full training may take at most; 0 for no ceiling.
+    """
+
+    device: str
+    batch_size: int
+    steps: int
+    bf16: tuple[str, ...] = ()
+    step_seconds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    ceiling_seconds: float = 0.0
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """Steps at which a training reports and may be stopped."""
+        return tuple(
+            step for share in RUNGS if (step := round(self.steps * share)) >= MIN_RUNG_STEPS
+        )
+
+    def seconds(self, flops: Mapping[str, int]) -> float:
+        """The time foreseen for a full training, from its FLOPs a sample by family; 0 unknown."""
+        step = 0.0
+        for family, amount in flops.items():
+            start, slope = self.step_seconds.get(family, (0.0, 0.0))
+            step += start + slope * amount
+        return step * self.steps
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as run.toml keeps them."""
+        plain = asdict(self)
+        plain["bf16"] = list(self.bf16)
+        plain["step_seconds"] = {name: list(pair) for name, pair in self.step_seconds.items()}
+        return plain
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> "Plan":
+        """What `to_dict` gave."""
+        pairs = {name: (pair[0], pair[1]) for name, pair in plain["step_seconds"].items()}
+        return cls(**{**plain, "bf16": tuple(plain["bf16"]), "step_seconds": pairs})
+
+
+def batch_size(n_rows: int) -> int:
+    """The largest power of two up to 256 that is at most an eighth of the rows, and at least 8."""
+    size = 256
+    while size > 8 and size * 8 > n_rows:
+        size //= 2
+    return size

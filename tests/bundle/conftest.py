@@ -1,0 +1,128 @@
+"""Small real datasets of every kind, and bundles of composites over them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import Tensor
+
+from autosynth.bundle import write
+from autosynth.composite import Composite, Resolved, build, resolve
+from autosynth.data import Dataset, load
+from autosynth.strategy import parse
+from autosynth.training.output import finish
+
+ROWS = 48
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A dataset and its rows in raw form, without the target, as a user would give them."""
+
+    dataset: Dataset
+    raw: Any
+
+    @property
+    def sample(self) -> dict[str, Tensor]:
+        return {name: torch.from_numpy(np.array(x)) for name, x in self.dataset.x.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """A bundle on disk and the composite it was made of."""
+
+    folder: Path
+    case: Case
+    resolved: Resolved
+    model: Composite
+
+    def expected(self) -> np.ndarray:
+        """Probabilities or values of all rows, from the composite that was never on disk."""
+        with torch.inference_mode():
+            raw = self.model(self.case.sample)
+        return finish(raw, self.case.dataset.target, 7.0, 3.0)
+
+
+def _images(rng: np.random.Generator) -> Case:
+    x = rng.integers(0, 256, (ROWS, 8, 8), dtype=np.uint8)
+    y = np.array([("cat", "dog", "owl")[i % 3] for i in range(ROWS)])
+    return Case(dataset=load((x, y)), raw=x)
+
+
+def _series(rng: np.random.Generator, masked: bool) -> Case:
+    x = rng.normal(size=(ROWS, 2, 16)).astype(np.float32)
+    if masked:
+        for i in range(ROWS):
+            x[i, :, 6 + i % 11 :] = np.nan
+        x[3, 0, 2] = x[4, :, 1:3] = np.nan
+    dataset = load((x, np.arange(ROWS) % 3))
+    spec = replace(dataset.inputs[0], masked=masked)
+    return Case(dataset=replace(dataset, inputs=(spec,)), raw=x)
+
+
+def _table(rng: np.random.Generator, regression: bool) -> Case:
+    frame = pd.DataFrame(
+        {
+            "height": rng.normal(170, 10, ROWS),
+            "weight": rng.normal(70, 5, ROWS),
+            "town": [("Bern", "Basel", "Chur")[i % 3] for i in range(ROWS)],
+            "smoker": [("yes", "no")[i * 7 % 11 > 5] for i in range(ROWS)],
+        }
+    )
+    frame.loc[::5, "weight"] = np.nan
+    frame.loc[::7, "town"] = None
+    frame["y"] = (
+        rng.normal(7, 3, ROWS) if regression else [("no", "yes")[i % 2] for i in range(ROWS)]
+    )
+    return Case(dataset=load(frame, target="y"), raw=frame.drop(columns="y"))
+
+
+@pytest.fixture(scope="session")
+def cases() -> dict[str, Case]:
+    """Every kind of input, by name."""
+    rng = np.random.default_rng(0)
+    return {
+        "image": _images(rng),
+        "series": _series(rng, masked=False),
+        "masked": _series(rng, masked=True),
+        "table": _table(rng, regression=False),
+        "number": _table(rng, regression=True),
+    }
+
+
+def composite(resolved: Resolved, case: Case) -> Composite:
+    """A composite whose statistics and weights are all other than those it is built with."""
+    model = build(resolved, seed=1)
+    model.fit_inputs(case.sample)
+    with torch.no_grad(), torch.random.fork_rng():
+        torch.manual_seed(2)
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.05)
+        for _ in range(3):
+            model.train()(case.sample)  # moves the running statistics of batch norms
+    return model.eval()
+
+
+@pytest.fixture
+def make(cases: dict[str, Case], tmp_path: Path) -> Callable[..., Made]:
+    """Makes the bundle of a strategy on a kind of input."""
+
+    def made(kind: str, strategy: str, **more: Any) -> Made:
+        case = cases[kind]
+        resolved = resolve(parse(strategy), case.dataset.inputs, case.dataset.target)
+        model = composite(resolved, case)
+        folder = write(
+            tmp_path / "bundle",
+            resolved=resolved,
+            model=model,
+            encoders=case.dataset.encoders,
+            **{"center": 7.0, "spread": 3.0, "card": {"dataset": kind}, **more},
+        )
+        return Made(folder=folder, case=case, resolved=resolved, model=model)
+
+    return made

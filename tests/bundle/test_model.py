@@ -1,0 +1,365 @@
+"""A bundle that is written, loaded and predicts: the same as the composite that it was made of."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import autosynth
+from autosynth.bundle import load, write
+from autosynth.components import FAMILIES
+from autosynth.composite import cost
+from autosynth.errors import BundleError, DataError
+from autosynth.strategy import parse
+
+KINDS = ("image", "series", "masked", "table", "number")
+COMPOSITES = (
+    "concat(cnn > gru, transformer)",
+    "attend(cnn, lstm)",
+    "cnn > sum(gru, attention) > mlp",
+    "mean(cnn, gru) share=layers",
+    "sum(cnn, transformer) share=stem",
+    "gru > gru share=full",
+    "weighted[0.7, 0.3](cnn, mlp)",
+    "gated(mlp, attention[depth=0]) | dropout=0.2",
+)
+Make = Callable[..., Any]
+
+
+HOLES = pytest.mark.filterwarnings("ignore:.*series have missing steps")
+
+
+@HOLES
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("strategy", [*FAMILIES, *COMPOSITES])
+def test_a_loaded_bundle_predicts_as_the_composite_did(
+    make: Make, kind: str, strategy: str
+) -> None:
+    made = make(kind, strategy)
+    model = load(made.folder)
+    frame = model.predict(made.case.raw)
+    expected, target = made.expected(), made.case.dataset.target
+    if target.task == "regression":
+        assert list(frame.columns) == ["prediction"]
+        np.testing.assert_allclose(frame["prediction"], expected, atol=1e-5)
+        return
+    assert list(frame.columns) == ["prediction", *(f"proba_{name}" for name in target.classes)]
+    np.testing.assert_allclose(frame.iloc[:, 1:].to_numpy(), expected, atol=1e-6)
+    assert list(frame["prediction"]) == [target.classes[i] for i in expected.argmax(1)]
+    assert list(frame.index) == list(range(len(expected)))
+    assert str(model.strategy) == str(made.resolved.strategy)
+    assert np.ptp(expected[:, 0]) > 1e-3  # a network that ignores its input would prove nothing
+
+
+def test_a_bundle_says_what_it_is(make: Make) -> None:
+    card = {
+        "dataset": "animals",
+        "fingerprint": "f00d",
+        "metric": "f1",
+        "seed": 3,
+        "trial": 12,
+        "val": {"accuracy": 0.91, "f1": np.float32(0.5)},
+        "test": {"accuracy": 0.92},
+        "search_test": {"accuracy": 0.93},
+        "n_train": 1000,
+        "n_select": 100,
+        "n_test": np.int64(2000),
+        "refit": True,
+        "latency_ms": 1.25,
+        "device": "cpu",
+    }
+    made = make("image", "cnn > gru | lr=0.01", card=card, class_bias=np.zeros(3).tolist())
+    model = load(made.folder)
+    info = model.info
+    assert info.card == json.loads(json.dumps(card, default=lambda number: number.item()))
+    assert info.target == made.case.dataset.target
+    assert info.inputs == made.case.dataset.inputs
+    assert (info.flops, info.params) == (cost(made.resolved).flops, cost(made.resolved).params)
+    assert info.params == sum(p.numel() for p in model.module.parameters())
+    assert info.version == autosynth.__version__
+    assert (made.folder / "strategy.txt").read_text() == f"{made.resolved.strategy}\n"
+    page = (made.folder / "card.md").read_text()
+    for text in (
+        "# `cnn > gru | lr=0.01`", "cat, dog, owl", "f00d", "everything but test",
+        "validation (100 rows) | test (2,000 rows), the search's own | test (2,000 rows) |",
+        "| accuracy | 0.9100 | 0.9300 | 0.9200 |", f"{info.flops:,} FLOPs", f"{info.params:,} par",
+        "1.25 ms", "input `image`: image, 1 x 8 x 8 a row",
+    ):  # fmt: skip
+        assert text in page
+    assert "model.pt2" not in page  # there is none yet
+
+
+def test_the_cards_way_to_use_a_bundle_works(make: Make, tmp_path: Path) -> None:
+    made = make("table", "mlp")
+    made.case.raw.to_csv(tmp_path / "new.csv", index=False)
+    page = (made.folder / "card.md").read_text()
+    code = page.split("```python\n")[1].split("```")[0].replace("path/to/this/folder", "bundle")
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nprint(len(model.predict('new.csv')))"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+        env={"PYTHONPATH": str(Path(autosynth.__file__).parents[1])},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "48"
+
+
+def test_a_class_bias_moves_the_class_and_not_the_probabilities(make: Make) -> None:
+    made = make("image", "cnn", class_bias=[0.0, 50.0, 0.0])
+    frame = load(made.folder).predict(made.case.raw)
+    expected = made.expected()
+    assert set(expected.argmax(1)) - {1}  # there is something to move
+    assert set(frame["prediction"]) == {"dog"}
+    np.testing.assert_allclose(frame.iloc[:, 1:].to_numpy(), expected, atol=1e-6)
+
+
+def test_the_target_column_and_the_order_of_columns_do_not_matter(make: Make) -> None:
+    made = make("table", "mlp")
+    model = load(made.folder)
+    raw = made.case.raw
+    other = raw.assign(y="never seen")[["y", "town", "smoker", "weight", "height"]]
+    pd.testing.assert_frame_equal(model.predict(other), model.predict(raw))
+
+
+@HOLES
+def test_rows_do_not_depend_on_the_batch_they_are_in(make: Make) -> None:
+    made = make("masked", "mean(cnn, gru)")
+    model = load(made.folder)
+    many = np.tile(made.case.raw, (22, 1, 1))  # 1,056 rows: three batches
+    together = model.predict(many).iloc[:, 1:].to_numpy()
+    np.testing.assert_allclose(together, np.tile(made.expected(), (22, 1)), atol=1e-6)
+
+
+def test_the_run_folder_of_a_bundle_loads_too(make: Make) -> None:
+    folder = make("image", "mlp").folder
+    assert load(folder.parent).folder == folder
+
+
+def test_what_is_odd_about_the_rows_is_warned_of(make: Make) -> None:
+    made = make("series", "cnn")
+    longer = np.concatenate((made.case.raw, made.case.raw), axis=2)
+    with pytest.warns(UserWarning, match="cut to 16"):
+        load(made.folder).predict(longer)
+
+
+def test_a_row_without_finite_output_is_named(make: Make) -> None:
+    made = make("series", "cnn")
+    x = made.case.raw[:5].copy()
+    x[3, 0, 4] = np.nan
+    with (
+        pytest.warns(UserWarning, match="missing steps"),
+        pytest.raises(DataError, match=r"row 3 has no finite output \(1 of 5 rows\)"),
+    ):
+        load(made.folder).predict(x)
+
+
+def test_no_rows_are_an_error(make: Make) -> None:
+    made = make("table", "mlp")
+    with pytest.raises(DataError, match="no rows"):
+        load(made.folder).predict(made.case.raw.iloc[:0])
+
+
+# ---- broken bundles --------------------------------------------------------------------------
+
+
+def edit(path: Path, **changes: Any) -> None:
+    plain = json.loads(path.read_text())
+    path.write_text(json.dumps({**plain, **changes}))
+
+
+@pytest.mark.parametrize("name", ["model.json", "strategy.txt", "encoders.json"])
+def test_a_missing_file_is_named(make: Make, name: str) -> None:
+    folder = make("image", "mlp").folder
+    (folder / name).unlink()
+    with pytest.raises(BundleError, match=f"it lacks {name}"):
+        load(folder)
+
+
+def test_all_missing_files_are_named_at_once(make: Make) -> None:
+    folder = make("image", "mlp").folder
+    (folder / "encoders.json").unlink()
+    (folder / "weights.safetensors").unlink()
+    with pytest.raises(BundleError, match="it lacks encoders.json, weights.safetensors"):
+        load(folder)
+
+
+def test_no_bundle_at_all(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="'.*nowhere' does not exist"):
+        load(tmp_path / "nowhere")
+    (tmp_path / "model.pt2").write_bytes(b"")
+    with pytest.raises(BundleError, match="a bundle is a folder, and '.*model.pt2' is a file"):
+        load(tmp_path / "model.pt2")
+
+
+@pytest.mark.parametrize("keep", [0, 4, 100, -8])
+def test_truncated_weights(make: Make, keep: int) -> None:
+    path = make("image", "cnn").folder / "weights.safetensors"
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(BundleError, match=r"weights.safetensors: is cut off or no safetensors"):
+        load(path.parent)
+
+
+def test_weights_of_another_strategy(make: Make, tmp_path: Path) -> None:
+    other = (make("image", "cnn[width=16]").folder / "weights.safetensors").read_bytes()
+    folder = make("image", "cnn[width=8]").folder
+    (folder / "weights.safetensors").write_bytes(other)
+    with pytest.raises(BundleError, match=r"weights do not fit .* is float32 \(16,"):
+        load(folder)
+    folder = make("image", "gru").folder
+    (folder / "weights.safetensors").write_bytes(other)
+    with pytest.raises(BundleError, match="it lacks .* and .* more; it holds .*cnn"):
+        load(folder)
+
+
+def test_an_edited_strategy(make: Make) -> None:
+    made = make("image", "cnn[width=16]")
+    folder = made.folder
+    path = folder / "strategy.txt"
+    path.write_text(path.read_text().replace("width=16", "width=32"))
+    with pytest.raises(BundleError, match="strategy.txt: is not the strategy of model.json"):
+        load(folder)
+
+
+def test_a_strategy_edited_everywhere_does_not_fit_the_weights(make: Make) -> None:
+    folder = make("image", "cnn[width=16]").folder
+    for name in ("strategy.txt", "model.json"):
+        text = (folder / name).read_text().replace("width=16", "width=32")
+        (folder / name).write_text(text)
+    plain = json.loads((folder / "model.json").read_text())
+    config = [[k, 32 if k == "width" else v] for k, v in plain["strategy"]["root"]["config"]]
+    plain["strategy"]["root"]["config"] = config
+    (folder / "model.json").write_text(json.dumps(plain))
+    with pytest.raises(BundleError, match="weights do not fit the strategy"):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    ("family", "message"),
+    [
+        ("cmn", "cannot be built .* unknown component 'cmn'"),
+        ("gru", "not in canonical form .*: it says gru, which is gru\\[depth="),
+    ],
+)
+def test_a_strategy_that_is_not_in_canonical_form(make: Make, family: str, message: str) -> None:
+    folder = make("image", "mlp").folder
+    plain = json.loads((folder / "model.json").read_text())
+    plain["strategy"]["root"] = {"part": family, "config": [], "tag": None, "inputs": []}
+    text = f"{family} | {plain['strategy_text'].split(' | ')[1]}"
+    plain["strategy_text"] = text
+    (folder / "model.json").write_text(json.dumps(plain))
+    (folder / "strategy.txt").write_text(text)
+    with pytest.raises(BundleError, match=message):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format": 2, "version": "9.1"}, "is of format 2, written by autosynth 9.1"),
+        ({"inputs": []}, "there is no input"),
+        ({"inputs": [{"name": "image"}]}, "cannot be understood"),
+        ({"target": {"name": "y", "task": "ranking", "classes": []}}, "task 'ranking' is none of"),
+        ({"class_bias": [1.0]}, "is not one finite number a class"),
+        ({"spread": 0.0}, "no finite scale"),
+        ({"strategy": {"root": {}}}, "a node has one of the keys"),
+        ({"strategy_text": "cnn"}, "not the same strategy"),
+    ],
+)
+def test_a_model_json_that_is_wrong(make: Make, changes: dict[str, Any], message: str) -> None:
+    folder = make("image", "mlp").folder
+    edit(folder / "model.json", **changes)
+    with pytest.raises(BundleError, match=rf"model\.json.*{message}"):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "model.json: is not JSON"),
+        ("[]", "model.json: holds a list"),
+        ('{"format": 1}', "model.json: lacks strategy, brief, inputs"),
+    ],
+)
+def test_a_model_json_that_is_no_description(make: Make, text: str, message: str) -> None:
+    folder = make("image", "mlp").folder
+    (folder / "model.json").write_text(text)
+    with pytest.raises(BundleError, match=message):
+        load(folder)
+
+
+def test_encoders_of_other_data(make: Make) -> None:
+    other = (make("series", "mlp").folder / "encoders.json").read_text()
+    folder = make("image", "mlp").folder
+    (folder / "encoders.json").write_text(other)
+    with pytest.raises(BundleError, match=r"encoders.json: gives .*series.* reads .*image"):
+        load(folder)
+    (folder / "encoders.json").write_text("{}")
+    with pytest.raises(BundleError, match=r"encoders.json: is not what encodes the inputs"):
+        load(folder)
+
+
+def test_nothing_else_in_the_folder_is_opened(make: Make) -> None:
+    made = make("image", "mlp")
+    (made.folder / "card.md").unlink()
+    (made.folder / "model.pt2").write_bytes(b"a forged program")
+    (made.folder / "autosynth.py").write_text("raise SystemExit('ran')")
+    assert len(load(made.folder).predict(made.case.raw)) == 48
+
+
+# ---- writing ---------------------------------------------------------------------------------
+
+
+def test_a_bundle_is_replaced_and_other_folders_are_not(make: Make, tmp_path: Path) -> None:
+    first = make("image", "mlp")
+    again = make("image", "gru")
+    assert again.folder == first.folder
+    assert load(again.folder).strategy.root.family == "gru"
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]  # no temporary folder is left
+    (again.folder / "predictions.csv").write_text("mine")
+    with pytest.raises(BundleError, match="holds predictions.csv, which is no part of a bundle"):
+        make("image", "mlp")
+    assert load(again.folder).strategy.root.family == "gru"
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(BundleError, match="a bundle is a folder, and '.*file' is a file"):
+        write(tmp_path / "file", resolved=first.resolved, model=first.model, encoders={}, card={})
+
+
+def test_a_write_that_fails_leaves_what_was_there(make: Make, tmp_path: Path) -> None:
+    make("image", "mlp")
+    with pytest.raises(TypeError, match="complex has no place in a bundle's JSON"):
+        make("image", "gru", card={"val": {"accuracy": 1j}})
+    assert load(tmp_path / "bundle").strategy.root.family == "mlp"
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_a_folder_that_cannot_be_written(make: Make, tmp_path: Path) -> None:
+    made = make("image", "mlp")
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(BundleError, match="cannot write '.*bundle': .*name a folder"):
+        write(
+            tmp_path / "file" / "bundle",
+            resolved=made.resolved, model=made.model, encoders={}, card={},
+        )  # fmt: skip
+
+
+def test_a_composite_on_channels_last_memory_is_saved(make: Make, tmp_path: Path) -> None:
+    made = make("image", "cnn")
+    model = made.model.to(memory_format=torch.channels_last)
+    write(
+        made.folder, resolved=made.resolved, model=model,
+        encoders=made.case.dataset.encoders, card={},
+    )  # fmt: skip
+    proba = load(made.folder).predict(made.case.raw).iloc[:, 1:].to_numpy()
+    np.testing.assert_allclose(proba, made.expected(), atol=1e-6)
+
+
+def test_the_strategy_is_read_back_whole(make: Make) -> None:
+    made = make("image", "mean(gru, cnn[width=8]) share=stem | lr=0.01")
+    text = (made.folder / "strategy.txt").read_text().strip()
+    assert parse(text) == made.resolved.strategy == load(made.folder).strategy

@@ -1,0 +1,55 @@
+"""Small inputs of every kind that a family reads, and raw batches of them."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from autosynth.data.spec import InputSpec, TargetSpec
+
+SPECS = {
+    "image": InputSpec(name="x", kind="image", shape=(1, 6, 8)),
+    "series": InputSpec(name="x", kind="series", shape=(2, 10)),
+    "masked": InputSpec(name="x", kind="series", shape=(2, 10), masked=True),
+    "table": InputSpec(name="x", kind="table", shape=(5,), cardinalities=(0, 0, 4, 0, 3)),
+}
+TARGET = TargetSpec(name="y", task="classification", classes=("a", "b", "c"))
+
+
+@pytest.fixture
+def target() -> TargetSpec:
+    return TARGET
+
+
+@pytest.fixture(params=SPECS)
+def spec(request: pytest.FixtureRequest) -> InputSpec:
+    return SPECS[request.param]
+
+
+@pytest.fixture
+def specs() -> dict[str, InputSpec]:
+    return SPECS
+
+
+@pytest.fixture
+def raw() -> Callable[[InputSpec, int], Tensor]:
+    """Raw rows: numbers far from standardised, categories, and what is missing as NaN."""
+
+    def make(spec: InputSpec, rows: int) -> Tensor:
+        generator = torch.Generator().manual_seed(1)
+        x = 3 + 2 * torch.randn(rows, *spec.shape, generator=generator)
+        for column, codes in enumerate(spec.cardinalities):
+            if codes:
+                x[:, column] = torch.randint(0, codes, (rows,), generator=generator).float()
+            else:
+                x[torch.rand(rows, generator=generator) < 0.3, column] = torch.nan
+        if spec.masked:
+            steps = spec.shape[1]
+            for row in range(rows):
+                x[row, :, steps - row % steps :] = torch.nan
+            x[0, 0, 3] = torch.nan
+            x[1, :, 4:6] = torch.nan
+        return x
+
+    return make

@@ -1,0 +1,143 @@
+"""One contract over every fusion in every place, and a few more composites."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from autosynth.composite import FUSIONS, SHARING, build, resolve
+from autosynth.data.spec import InputSpec, TargetSpec
+from autosynth.strategy import parse
+
+Raw = Callable[[InputSpec, int], Tensor]
+DEAD = re.compile(r"(cnn\d+|t0)_.*(conv|linear)\.bias")
+PLACES = {
+    "parallel": "{}(cnn[width=4, depth=1, stages=1], gru[width=6, depth=1])",
+    "hybrid": "{}(cnn[width=4, depth=1, stages=1] > gru[width=6, depth=1], mlp[width=4, depth=1])",
+    "before a tail": "{}(gru[width=4, depth=1], cnn[width=6, depth=1, stages=1]) > mlp[width=4]",
+    "inside": "gru[width=4, depth=1] > {}(attention[width=4, heads=2], cnn[width=6, depth=2])",
+    "nested": "mean(gru[width=4, depth=1], {}(cnn[width=4, depth=1, stages=1], mlp[width=6]))",
+}
+OTHERS = [
+    "weighted[0.7, 0.3](gru[width=4], mlp[width=4])",
+    "sum(cnn[width=4], transformer[width=6, heads=2]) share=stem",
+    "mean(cnn[width=4], gru[width=4], mlp[width=4]) share=layers",
+    "gru[width=4] > gru[width=4] share=full",
+    "cnn[width=4, stages=1] > cnn[width=4, stages=1] share=full",
+    "gru[width=4] > lstm[width=4] share=layers",
+]
+TEXTS = [place.format(name) for place in PLACES.values() for name in FUSIONS] + OTHERS
+
+
+CASES = [("masked", text) for text in TEXTS]
+CASES += [
+    (kind, text) for kind in ("image", "table") for text in [*TEXTS[: len(FUSIONS)], *OTHERS]
+]
+
+
+@pytest.mark.parametrize(("kind", "text"), CASES)
+def test_a_composite_keeps_the_contract(
+    kind: str, text: str, specs: dict[str, InputSpec], target: TargetSpec, raw: Raw
+) -> None:
+    spec = specs[kind]
+    model = build(resolve(parse(text), (spec,), target), seed=1)
+    x = raw(spec, 9)
+    model.fit_inputs({"x": x})
+    out = model({"x": x})
+    assert out.shape == (9, 3)
+    assert out.isfinite().all()
+    out.square().sum().backward()
+    # Batch normalisation takes the biases before it out again.
+    learnt = {n: p for n, p in model.named_parameters() if not DEAD.search(n)}
+    most = {n: 0.0 if p.grad is None else float(p.grad.abs().max()) for n, p in learnt.items()}
+    assert [n for n, size in most.items() if size < 1e-6 * max(most.values())] == []
+    model.eval()
+    with torch.no_grad():
+        together = model({"x": x})
+        alone = torch.cat([model({"x": row.unsqueeze(0)}) for row in x[:4]])
+    torch.testing.assert_close(alone, together[:4], rtol=1e-4, atol=1e-5)
+
+
+def test_every_sharing_stands_above() -> None:
+    assert {name for name in SHARING if any(f"share={name}" in text for text in TEXTS)} == set(
+        SHARING
+    ) - {"none"}
+
+
+def test_the_same_seed_builds_the_same_network(
+    specs: dict[str, InputSpec], target: TargetSpec
+) -> None:
+    resolved = resolve(parse("mean(cnn, gru)"), (specs["image"],), target)
+    before = torch.get_rng_state()
+    first, again, other = build(resolved, 5), build(resolved, 5), build(resolved, 6)
+    assert torch.equal(before, torch.get_rng_state())
+    pairs = list(zip(first.parameters(), again.parameters(), other.parameters(), strict=True))
+    assert all(torch.equal(a, b) for a, b, _ in pairs)
+    assert not all(torch.equal(a, c) for a, _, c in pairs)
+
+
+def test_two_inputs_are_read_apart_together_and_with_one_set_of_parameters(raw: Raw) -> None:
+    target = TargetSpec(name="y", task="classification", classes=("a", "b", "c"))
+    left = InputSpec(name="left", kind="series", shape=(2, 10), masked=True)
+    right = InputSpec(name="right", kind="series", shape=(2, 7))
+    x = {"left": raw(left, 5), "right": raw(right, 5)}
+    size = "[width=4, depth=1]"
+    for text in (
+        f"sum(gru{size}:left, mlp{size}:right)",
+        f"transformer{size}:left+right",
+        f"gru{size}",
+        f"sum(gru@a{size}:left, gru@a{size}:right)".replace(f"@a{size}", f"{size}@a"),
+        "concat(cnn[width=4, stages=1]:left, cnn[width=4, stages=1]:right) share=full",
+    ):
+        model = build(resolve(parse(text), (left, right), target))
+        model.fit_inputs(x)
+        out = model(x)
+        assert out.shape == (5, 3)
+        assert out.isfinite().all()
+
+
+def test_statistics_of_inputs_are_those_of_the_rows_given(
+    specs: dict[str, InputSpec], target: TargetSpec
+) -> None:
+    model = build(resolve(parse("mlp[width=4]"), (specs["masked"],), target))
+    x = torch.randn(50, 2, 10) * torch.tensor([2.0, 30.0])[:, None] + 7
+    x[:, :, 6:] = torch.nan
+    model.fit_inputs({"x": x})
+    (stem,) = [m for name, m in model.modules_by_name.items() if "stem" in name]
+    known = x[:, :, :6].transpose(0, 1).flatten(1)
+    torch.testing.assert_close(stem.mean.flatten(), known.mean(1))
+    torch.testing.assert_close(stem.scale.flatten(), 1 / known.std(1, correction=0))
+
+
+def test_numbers_of_a_table_are_encoded_by_quantiles(target: TargetSpec) -> None:
+    spec = InputSpec(name="x", kind="table", shape=(2,), cardinalities=(0, 3))
+    model = build(resolve(parse("mlp[width=4]"), (spec,), target))
+    x = torch.stack([torch.arange(161.0) ** 2, torch.zeros(161)], 1)
+    x[3, 0] = torch.nan
+    model.fit_inputs({"x": x})
+    (stem,) = [m for name, m in model.modules_by_name.items() if "stem" in name]
+    # 160 known values, so 159 ranks between the ends; 16 bins.
+    ranks = [0, 10, 20, 30, 40, 50, 60, 70, 80, 89, 99, 109, 119, 129, 139, 149, 159]
+    known = [v for i, v in enumerate(x[:, 0].tolist()) if i != 3]
+    assert stem.edges[0].tolist() == [known[r] for r in ranks]
+
+
+@pytest.mark.parametrize("cards", [(0, 0, 0), (3, 4, 2), (4, 0, 3)])
+def test_a_table_may_lack_numbers_or_categories(
+    cards: tuple[int, ...], target: TargetSpec, raw: Raw
+) -> None:
+    spec = InputSpec(name="x", kind="table", shape=(3,), cardinalities=cards)
+    model = build(resolve(parse("gru[width=4]"), (spec,), target))
+    x = raw(spec, 8)
+    model.fit_inputs({"x": x})
+    out = model({"x": x})
+    assert out.isfinite().all()
+    # Every column has a say.
+    for column in range(3):
+        changed = x.clone()
+        changed[:, column] = (
+            (x[:, column] + 1) % cards[column] if cards[column] else x[:, column].nan_to_num() + 9
+        )
+        assert not torch.allclose(model({"x": changed}), out)

@@ -1,0 +1,144 @@
+"""Columns are understood by content, encoded as learnt on training rows, or set aside."""
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from autosynth.data.columns import Aside, Column, encode_column, understand_columns
+from autosynth.errors import DataError
+
+N = 60
+
+
+def understand(values: Any, name: str = "c") -> Column | Aside:
+    frame = pd.DataFrame({name: values})
+    return understand_columns(frame, np.arange(len(frame)))[0]
+
+
+def encoded(values: Any, column: Column | Aside) -> list[float]:
+    assert isinstance(column, Column)
+    return encode_column(pd.Series(values, name="c"), column)[0].tolist()
+
+
+def spread(*values: Any) -> list[Any]:
+    return [values[i * 7 % len(values)] for i in range(N)]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (np.linspace(0, 1, N), "number"),
+        (spread(1, 2, 3), "number"),
+        (spread(1.5, None, 2.5), "number"),
+        (spread(5.0, None), "number"),
+        (spread("1", "2.5", " 3 "), "number"),
+        (pd.array(spread(1, 2, None), dtype="Int64"), "number"),
+        ([str(i * 1.5) for i in range(N - 2)] + ["unknown", "-"], "number"),
+        (spread("a", "b"), "category"),
+        (spread(True, False), "category"),
+        (spread(True, None, False), "category"),
+        (pd.Categorical(spread(1, 2, 3)), "category"),
+        (spread("1", "2", "x"), "category"),
+        (spread("Y", None), "category"),
+        (spread("2020-01-31", "2021-05-02"), "date"),
+        (spread("2020-01-31 10:00", "2021-05-02 11:30"), "date"),
+        (spread("1/31/2020", "12/2/2021"), "date"),
+        (spread("31/1/2020", "2/12/2021"), "date"),
+        (spread("31.1.2020", "2.12.2021"), "date"),
+        (spread(date(2020, 1, 31), date(2021, 5, 2)), "date"),
+        (pd.to_datetime(spread("2020-01-31", "2021-05-02")), "date"),
+    ],
+)
+def test_kind_by_content(values: Any, kind: str) -> None:
+    column = understand(values)
+    assert isinstance(column, Column)
+    assert column.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("values", "name", "reason"),
+    [
+        ([None] * N, "c", "no value in any training row"),
+        ([np.inf] * (N - 1) + [-np.inf], "c", "no finite value"),
+        ([" ", "  "] * (N // 2), "c", "no value in any training row"),
+        ([7] * N, "c", "constant: 7"),
+        (["x"] * N, "c", "constant: x"),
+        (range(100, 100 + N), "c", "an id: it counts the rows"),
+        ([i * 37 % 101 for i in range(N)], "PassengerId", "an id: by its name"),
+        ([i * 37 % 101 for i in range(N)], "user_id", "an id: by its name"),
+        (spread(5.7e17, 5.71e17, 5.72e17), "c", "whole numbers too long to be a measure"),
+        ([f"u{i * 7 % N}" for i in range(N)], "c", "an id: no value repeats"),
+        ([f"it is the row number {i * 7 % N}" for i in range(N)], "c", "text is not read yet"),
+        ([f"u{i}" for i in range(N - 2)] + ["u1", "u2"], "c", "cover 7% of the rows"),
+    ],
+)
+def test_set_aside_with_its_reason(values: Any, name: str, reason: str) -> None:
+    aside = understand(values, name)
+    assert isinstance(aside, Aside)
+    assert reason in aside.reason
+
+
+@pytest.mark.parametrize("name", ["paid", "grid", "store_idx", "width"])
+def test_a_name_that_only_looks_like_an_id(name: str) -> None:
+    assert isinstance(understand([i * 37 % 101 for i in range(N)], name), Column)
+
+
+def test_rare_and_unseen_categories_are_unknown() -> None:
+    column = understand(["a", "b", "a", "b", "rare", None])
+    assert isinstance(column, Column)
+    assert column.categories == ("a", "b")
+    assert column.cardinality == 3
+    assert encoded(["b", "rare", "new", None, " a "], column) == [2, 0, 0, 0, 1]
+
+
+def test_categories_are_the_most_frequent_254() -> None:
+    names = [f"town {i}" for i in range(300) for _ in range(2 + (i < 254))]
+    column = understand(names)
+    assert isinstance(column, Column)
+    assert set(column.categories) == {f"town {i}" for i in range(254)}
+
+
+def test_numbers_as_categories_match_however_they_are_read() -> None:
+    column = understand(pd.Categorical(spread(1, 2, 3)))
+    assert encoded([1.0, 3.0, np.nan], column) == [1, 3, 0]
+    assert encoded(["1", "3", "9"], column) == [1, 3, 0]
+
+
+def test_dates_are_days_in_the_format_of_training() -> None:
+    column = understand(spread("31/1/2020", "2/12/2021"))
+    assert encoded(["1/2/1970", None], column)[0] == 31
+    iso = understand(spread("2020-01-31 10:00", "2021-05-02 11:30"))
+    values, wrong = encode_column(pd.Series(["1970-01-02 12:00", "soon"], name="c"), iso)
+    assert values[0] == 1.5
+    assert np.isnan(values[1])
+    assert wrong == ("column 'c': 1 values are no dates; taken as missing",)
+
+
+def test_infinities_and_words_are_missing_and_told() -> None:
+    column = Column(name="c", kind="number")
+    values, wrong = encode_column(pd.Series([1.0, np.inf, -np.inf, 1e300]), column)
+    assert np.isnan(values[1:]).all()
+    assert wrong == ("column 'c': 3 infinite values; taken as missing",)
+    values, wrong = encode_column(pd.Series(["1", "unknown", None]), column)
+    assert values[0] == 1.0
+    assert wrong == ("column 'c': 1 values are no numbers; taken as missing",)
+
+
+def test_only_training_rows_count() -> None:
+    frame = pd.DataFrame({"c": ["a"] * 10 + ["b"] * 10 + ["c"] * 10})
+    column = understand_columns(frame, np.arange(20))[0]
+    assert isinstance(column, Column)
+    assert column.categories == ("a", "b")
+
+
+def test_cells_that_are_lists() -> None:
+    with pytest.raises(DataError, match="column 'c' holds list cells"):
+        understand([[1, 2]] * 9)
+
+
+def test_round_trip() -> None:
+    column = Column(name="c", kind="category", categories=("a", "b"))
+    assert Column.from_dict(column.to_dict()) == column

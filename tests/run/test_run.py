@@ -1,0 +1,158 @@
+"""A search from data to bundle, on a small table: what a run leaves, and how it goes on."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import autosynth
+from autosynth.errors import RunError
+from autosynth.record import read_all
+from autosynth.report import report
+from autosynth.run import Run, open_run, search, train
+from autosynth.run.folder import State, read_run, read_state, write_state
+
+# Numbers that no clock enters.
+REPEATED = ["strategy", "settings", "state", "val_accuracy", "test_accuracy", "flops", "params"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return search("wine", trials=3, space="small", out=tmp_path_factory.mktemp("run") / "wine")
+
+
+def test_a_run_leaves_what_it_should(run: Run) -> None:
+    names = {path.name for path in run.folder.iterdir()}
+    wanted = {"run.toml", "trials", "study.journal", "leaderboard.csv", "leaderboard.md",
+              "front.png", "importance.json", "composing.json", "bundle"}  # fmt: skip
+    assert wanted <= names
+    assert read_state(run.folder).finished
+    asked = read_run(run.folder)
+    assert asked["search"]["trials"] == 3
+    assert asked["plan"]["batch_size"] == 8
+    assert asked["data"]["name"] == "wine"
+    assert set(asked["versions"]) >= {"autosynth", "torch", "optuna", "python"}
+
+
+def test_singles_composites_and_baselines_stand_on_one_board(run: Run) -> None:
+    board = run.leaderboard
+    assert {"majority", "logistic", "hgb"} <= set(board["strategy"])
+    trained = board[(board["topology"] != "baseline") & (board["state"] == "complete")]
+    assert len(trained) >= 2
+    assert "single" in set(trained["topology"])
+    not_run = board[board["state"] == "not_run"]
+    assert len(not_run)
+    assert not_run["flops"].notna().all()
+    assert not_run["rank"].isna().all()
+    assert run.best.val["accuracy"] == pytest.approx(
+        max(r.val["accuracy"] for r in run.records if r.trial == run.best.trial)
+    )
+
+
+def test_the_bundle_answers_in_the_users_own_names(run: Run) -> None:
+    from sklearn.datasets import load_wine
+
+    found = load_wine(as_frame=True)
+    frame = found.data
+    predictions = autosynth.load(run.folder / "bundle").predict(frame)
+    assert set(predictions["prediction"]) <= {"class_0", "class_1", "class_2"}
+    names = np.asarray(found.target_names)[found.target]
+    assert (predictions["prediction"].to_numpy() == names).mean() > 0.8
+    proba = predictions.filter(like="proba_").to_numpy()
+    assert np.allclose(proba.sum(1), 1, atol=1e-5)
+
+
+def test_a_report_is_made_again_from_the_records(run: Run, tmp_path: Path) -> None:
+    before = (run.folder / "leaderboard.csv").read_text()
+    (run.folder / "leaderboard.csv").unlink()
+    (run.folder / "front.png").unlink()
+    report(run.folder)
+    assert (run.folder / "leaderboard.csv").read_text() == before
+    assert (run.folder / "front.png").stat().st_size > 10_000
+
+
+def test_one_seed_gives_one_board(run: Run, tmp_path: Path) -> None:
+    again = search("wine", trials=3, space="small", out=tmp_path / "again")
+    one, two = (r.leaderboard.sort_values("trial")[REPEATED] for r in (run, again))
+    pd.testing.assert_frame_equal(
+        one.reset_index(drop=True), two.reset_index(drop=True), check_exact=True
+    )
+
+
+def test_a_finished_run_goes_on_when_it_is_named(tmp_path: Path) -> None:
+    first = search("wine", trials=1, space="small", out=tmp_path / "run")
+    trained = {r.trial: r.strategy for r in first.records if r.state == "complete"}
+    second = search("wine", trials=2, space="small", out=tmp_path / "run")
+    after = {r.trial: r.strategy for r in second.records if r.state == "complete"}
+    assert trained.items() <= after.items()
+    assert sum(r.kind == "strategy" and r.state == "complete" for r in second.records) == 2
+
+
+def test_an_unfinished_run_goes_on_and_a_finished_one_makes_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    first = search("wine", trials=1, space="small")
+    assert first.folder == Path("results/wine-1")
+    write_state(first.folder, replace(read_state(first.folder), finished=False))
+    assert search("wine", trials=1, space="small").folder == first.folder
+    assert search("wine", trials=1, space="small").folder == Path("results/wine-2")
+    assert open_run().folder == Path("results/wine-2")
+
+
+def test_a_folder_of_other_data_or_another_request_is_refused(run: Run) -> None:
+    with pytest.raises(RunError, match=r"belongs to another request: its data is 'wine'.*--out"):
+        search("iris", trials=1, space="small", out=run.folder)
+    with pytest.raises(RunError, match=r"its seed is 0, not 1"):
+        search("wine", trials=1, space="small", seed=1, out=run.folder)
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(RunError, match=r"is no run: it has no run.toml"):
+        search("wine", trials=1, space="small", out=tmp_path)
+    with pytest.raises(RunError, match=r"is no run"):
+        open_run(tmp_path)
+
+
+def test_small_data_is_chosen_by_folds(run: Run) -> None:
+    chosen = [r for r in run.records if r.cv is not None]
+    assert chosen
+    assert all(int(r.notes["folds"]) >= 2 for r in chosen)
+    assert run.best.trial in {r.trial for r in chosen}
+
+
+def test_the_state_survives_being_cut_off(tmp_path: Path) -> None:
+    write_state(tmp_path, State(elapsed_seconds=12.5, finished=False))
+    assert read_state(tmp_path) == State(elapsed_seconds=12.5, finished=False)
+    assert json.loads((tmp_path / "state.json").read_text())["finished"] is False
+
+
+def test_train_makes_a_bundle_of_one_strategy(tmp_path: Path) -> None:
+    trained = train("wine", "mlp[width=16] | lr=0.008", epochs=30, out=tmp_path / "model")
+    assert trained.val["accuracy"] > 0.8
+    assert trained.cost.flops > 0
+    assert len(autosynth.load(trained.folder).predict("wine")) == 178
+
+
+def test_any_trial_is_exported(run: Run, tmp_path: Path) -> None:
+    others = [
+        r.trial for r in run.records
+        if r.kind == "strategy" and r.state == "complete" and r.trial != run.best.trial
+    ]  # fmt: skip
+    made = run.export(tmp_path / "model", pick=others[0])
+    assert (made / "model.pt2").exists()
+    strategy = autosynth.load(made).info.brief
+    assert strategy.startswith(next(r.strategy for r in run.records if r.trial == others[0]))
+
+
+@pytest.mark.slow
+def test_two_workers_share_a_run(tmp_path: Path) -> None:
+    run = search("wine", trials=6, space="small", workers=2, out=tmp_path / "run")
+    trained = [r for r in run.records if r.kind == "strategy" and r.state == "complete"]
+    assert len(trained) >= 5
+    assert len({r.notes["resolved"] for r in trained}) == len(trained)
+    assert not [r for r in read_all(run.folder) if r.state == "failed"]

@@ -1,0 +1,146 @@
+"""The study of one process: turns, repeats, failures, reserves, and the plan it keeps to."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from autosynth.composite import resolve
+from autosynth.data import load
+from autosynth.data.spec import Dataset
+from autosynth.progress import Progress
+from autosynth.record import Record, read_all
+from autosynth.strategy import parse
+from autosynth.study import spacefile
+from autosynth.study.bench import Bench, trivial_score
+from autosynth.study.probe import FIXED_STEPS, fixed_plan, flops_by_family, probe
+from autosynth.study.reserve import finalists, reserve_seconds
+from autosynth.study.space import narrow
+from autosynth.study.study import Limits, Study, claim, ladder
+from autosynth.study.trial import Job, over_limit, run_trial
+from autosynth.training.feed import feed
+from autosynth.training.metrics import METRICS
+from autosynth.training.plan import Plan
+
+
+@pytest.fixture(scope="module")
+def wine() -> Dataset:
+    return load("wine")
+
+
+def bench_of(dataset: Dataset, folder: Path, steps: int = 40, **changes: object) -> Bench:
+    space = narrow(spacefile.load("small"), dataset.inputs, dataset.target.task)
+    metric = METRICS["accuracy"]
+    data = feed(dataset, torch.device("cpu"), dataset.splits.train)
+    (folder / "trials").mkdir(exist_ok=True)
+    known = {
+        "dataset": dataset, "feed": data, "space": space, "metric": metric, "folder": folder,
+        "plan": fixed_plan("cpu", len(dataset.splits.train), steps),
+        "trivial_score": trivial_score(dataset, metric), "seed": 0, **changes,
+    }  # fmt: skip
+    return Bench(**known)  # type: ignore[arg-type]
+
+
+def job_of(bench: Bench, text: str) -> Job:
+    resolved = resolve(parse(text), bench.dataset.inputs, bench.dataset.target)
+    return Job(number=claim(bench.folder), resolved=resolved, origin="given")
+
+
+def study_of(bench: Bench, trials: int) -> Study:
+    return Study(bench, Limits(trials=trials), Progress(live=False))
+
+
+def test_a_search_trains_singles_and_composites(wine: Dataset, tmp_path: Path) -> None:
+    study_of(bench_of(wine, tmp_path), trials=6).run()
+    records = [r for r in read_all(tmp_path) if r.kind == "strategy"]
+    assert len(records) == 6
+    assert {r.topology == "single" for r in records} == {True, False}
+    assert [r.origin for r in records].count("ladder") >= 2
+    assert len({r.notes["resolved"] for r in records}) == 6
+    for record in records:
+        if record.state == "complete":
+            assert (tmp_path / "trials" / f"{record.trial:06d}" / "weights.safetensors").exists()
+            assert record.train_flops == 3 * (record.flops or 0) * (record.samples_seen or 0)
+            assert record.curve[-1][0] == 1.0
+            assert record.curve[-1][1] == pytest.approx(1 - record.val["accuracy"])
+
+
+def test_what_was_trained_is_not_trained_again(wine: Dataset, tmp_path: Path) -> None:
+    bench = bench_of(wine, tmp_path)
+    study_of(bench, trials=2).run()
+    before = {r.notes["resolved"] for r in read_all(tmp_path)}
+    study_of(bench, trials=4).run()
+    after = [r.notes["resolved"] for r in read_all(tmp_path)]
+    assert before < set(after)
+    assert len(after) == len(set(after)) == 4
+
+
+def test_a_loss_that_is_not_finite_is_a_failed_record(wine: Dataset, tmp_path: Path) -> None:
+    x = wine.x["table"].copy()
+    x[:, 0] = np.inf
+    broken = replace(wine, x={"table": x})
+    bench = bench_of(broken, tmp_path)
+    record = run_trial(bench, job_of(bench, "mlp[width=8]"))
+    assert record.state == "failed"
+    assert "not finite" in record.reason
+    assert read_all(tmp_path) == [record]
+
+
+def test_a_limit_is_kept_before_training(wine: Dataset, tmp_path: Path) -> None:
+    bench = bench_of(wine, tmp_path, max_flops=1000, max_params=10**9)
+    assert "over --max-flops 1,000" in over_limit(bench, job_of(bench, "mlp[width=64]"))
+    assert over_limit(bench_of(wine, tmp_path), job_of(bench, "mlp[width=64]")) == ""
+
+
+def test_a_training_that_cannot_end_in_time_is_stopped(wine: Dataset, tmp_path: Path) -> None:
+    plan = Plan(device="cpu", batch_size=8, steps=100_000, ceiling_seconds=0.2)
+    bench = bench_of(wine, tmp_path, plan=plan)
+    record = run_trial(bench, job_of(bench, "mlp[width=8]"))
+    assert record.state == "stopped"
+    assert "too slow" in record.reason
+    assert (record.train_seconds or math.inf) < 5
+
+
+def test_a_plan_fits_its_budget(wine: Dataset, tmp_path: Path) -> None:
+    bench = bench_of(wine, tmp_path)
+    assert fixed_plan("cpu", 1000).steps == FIXED_STEPS
+    short, long = (
+        probe(wine, bench.feed, bench.space, device="cpu", seconds=s, budget=s)
+        for s in (5.0, 500.0)
+    )
+    assert short.steps < long.steps
+    assert short.ceiling_seconds == pytest.approx(5 / 8)
+    times = [long.seconds(flops_by_family(r)) for _, r in ladder(wine, bench.space)]
+    assert min(times) > 0
+    assert min(times) < long.ceiling_seconds
+
+
+def test_the_ladder_stands_cheapest_first(wine: Dataset, tmp_path: Path) -> None:
+    flops = [
+        sum(flops_by_family(r).values()) for _, r in ladder(wine, bench_of(wine, tmp_path).space)
+    ]
+    assert flops == sorted(flops)
+    assert len(flops) >= 15
+
+
+def record_of(trial: int, score: float, flops: int, topology: str = "single") -> Record:
+    return Record(
+        trial=trial, seed=0, strategy="cnn", topology=topology, state="complete",
+        val={"accuracy": score}, flops=flops, params=flops, train_seconds=2.0,
+        notes={"eval_seconds": "0.1"},
+    )  # fmt: skip
+
+
+def test_finalists_are_both_fronts(wine: Dataset, tmp_path: Path) -> None:
+    bench = bench_of(wine, tmp_path)
+    records = [
+        record_of(0, 0.9, 100), record_of(1, 0.95, 200, "parallel"), record_of(2, 0.94, 300),
+        record_of(3, 0.93, 400), record_of(4, 0.1, 1),
+    ]  # fmt: skip
+    assert [r.trial for r in finalists(records, bench)] == [0, 1, 2]
+    with_refit = reserve_seconds(records, bench, budget=1000, refit=True)
+    assert with_refit > reserve_seconds(records, bench, budget=1000, refit=False) + 2.0
+    assert reserve_seconds([], bench, budget=1000, refit=True) < 10

@@ -1,0 +1,286 @@
+"""What the shipped spaces suggest, the way back, and how they are narrowed to data."""
+
+import math
+from dataclasses import replace
+from itertools import chain
+from typing import Any
+
+import optuna
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from optuna.distributions import CategoricalDistribution
+from optuna.trial import FixedTrial
+
+from autosynth.composite import cost, resolve
+from autosynth.data.spec import InputSpec, Kind, TargetSpec
+from autosynth.errors import ConfigError
+from autosynth.strategy import parse, parts, topology
+from autosynth.study.params import complete, params_for
+from autosynth.study.space import Shape, Space, default_space, narrow
+from autosynth.study.spacefile import load
+from autosynth.study.suggest import suggest
+
+SHIPPED = ("image", "series", "small", "table")
+
+
+def an_input(kind: Kind, *shape: int, name: str = "x") -> InputSpec:
+    return InputSpec(name=name, kind=kind, shape=shape)
+
+
+INPUTS = {
+    "digits": an_input("image", 1, 8, 8),
+    "mnist": an_input("image", 1, 28, 28),
+    "mnist1d": an_input("series", 1, 40),
+    "CricketX": an_input("series", 1, 300),
+    "iris": replace(an_input("table", 4), cardinalities=(0, 0, 0, 3)),
+}
+TARGET = TargetSpec(name="y", task="classification", classes=("a", "b", "c"))
+
+
+class Scripted(FixedTrial):
+    """A fixed trial that answers what its script leaves open from numbers in [0, 1)."""
+
+    def __init__(self, script: dict[str, Any], numbers: list[float]) -> None:
+        super().__init__(dict(script))
+        self.numbers = numbers
+
+    def _suggest(self, name: str, distribution: Any) -> Any:
+        if name not in self._params:
+            at = self.numbers[len(self._suggested_params) % len(self.numbers)]
+            if isinstance(distribution, CategoricalDistribution):
+                self._params[name] = distribution.choices[int(at * len(distribution.choices))]
+            else:
+                self._params[name] = int(at * (distribution.high + 1))
+        return super()._suggest(name, distribution)
+
+
+numbers = st.lists(
+    st.floats(min_value=0, max_value=1, exclude_max=True), min_size=1, max_size=40
+).map(lambda drawn: [*drawn, 0.0])
+
+
+def space_for(space: str, data: str) -> Space:
+    return narrow(load(space), [INPUTS[data]], "classification")
+
+
+@pytest.fixture(name="spaces", scope="module")
+def _spaces() -> dict[tuple[str, str], Space]:
+    """Every shipped space, narrowed to data of its kinds."""
+    return {
+        (space, data): space_for(space, data)
+        for space in SHIPPED
+        for data, each in INPUTS.items()
+        if each.kind in load(space).kinds
+    }
+
+
+def test_single_components_come_in_five_sizes_a_family_smallest_first(spaces):
+    for (name, data), space in spaces.items():
+        for family in space.families:
+            steps = [complete(each, space) for each in space.ladder[family]]
+            assert len(set(steps)) >= 5, (name, data, family)
+            assert {topology(each.root) for each in steps} == {"single"}
+            sizes = [parts(each.root)[0] for each in steps]
+            assert sizes[0].get("width") < sizes[-1].get("width")
+
+
+def test_ladders_and_portfolios_are_what_the_space_would_suggest(spaces):
+    for space in spaces.values():
+        for strategy in [*chain(*space.ladder.values()), *space.composites]:
+            params = params_for(strategy, space)
+            suggested = suggest(FixedTrial(params), space)
+            assert suggested == complete(strategy, space)
+            assert topology(suggested.root) == topology(strategy.root)
+            for written, full in zip(parts(strategy.root), parts(suggested.root), strict=True):
+                assert written.family == full.family
+                assert set(written.config) <= set(full.config)
+            assert [name for name, _ in suggested.settings] == list(space.settings)
+
+
+def test_enqueued_strategies_reach_the_study_as_they_are():
+    space = space_for("image", "mnist")
+    study = optuna.create_study(directions=["minimize", "minimize"])
+    for strategy in space.composites:
+        study.enqueue_trial(params_for(strategy, space))
+    for strategy in space.composites:
+        assert suggest(study.ask(), space) == complete(strategy, space)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(SHIPPED), st.sampled_from(sorted(INPUTS)), numbers)
+def test_a_suggestion_prints_reads_back_and_has_its_own_parameters(name, data, drawn):
+    if INPUTS[data].kind not in load(name).kinds:
+        name = default_space([INPUTS[data]])
+    space = space_for(name, data)
+    trial = Scripted({}, drawn)
+    strategy = suggest(trial, space)
+    assert parse(str(strategy)) == strategy
+    assert params_for(strategy, space) == trial.params
+    assert complete(strategy, space) == strategy
+    assert len(parts(strategy.root)) <= space.max_parts
+    assert topology(strategy.root) == trial.params["topology"]
+    resolved = resolve(strategy, [INPUTS[data]], TARGET)
+    assert resolved.topology == trial.params["topology"]
+    assert resolved.sharing == strategy.word("share", "none")
+    assert cost(resolved).flops > 0
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(["image", "series", "table"]), numbers)
+def test_every_choice_changes_what_is_built_or_how_it_is_trained(kind, drawn):
+    data = {"image": "mnist", "series": "mnist1d", "table": "iris"}[kind]
+    space = space_for(kind, data)
+    trial = Scripted({}, drawn)
+    strategy = suggest(trial, space)
+    for name, distribution in trial.distributions.items():
+        if isinstance(distribution, CategoricalDistribution):
+            values = list(distribution.choices)
+        else:
+            values = list(range(distribution.low, distribution.high + 1))
+        made = {strategy}
+        for value in values:
+            if value != trial.params[name]:
+                other = Scripted({**trial.params, name: value}, drawn)
+                made.add(suggest(other, space))
+        resolved = {str(resolve(each, [INPUTS[data]], TARGET).strategy) for each in made}
+        assert len(resolved) == len(values), name
+
+
+def test_choices_are_the_same_in_every_trial():
+    space = space_for("image", "mnist")
+    study = optuna.create_study(
+        sampler=optuna.samplers.RandomSampler(seed=0), directions=["minimize", "minimize"]
+    )
+    seen: dict[str, Any] = {}
+    kinds = set()
+    for _ in range(150):
+        trial = study.ask()
+        strategy = suggest(trial, space)
+        kinds.add((topology(strategy.root), strategy.word("share", "none")))
+        for name, distribution in trial.distributions.items():
+            assert seen.setdefault(name, distribution) == distribution
+    assert kinds == {
+        ("single", "none"),
+        *(("parallel", share) for share in ("none", "stem", "layers")),
+        *(("sequential", share) for share in ("none", "layers", "full")),
+        *(("hybrid", share) for share in ("none", "stem", "layers")),
+    }
+
+
+def test_sharing_layers_gives_every_part_one_width_and_channel_mlp():
+    space = space_for("image", "mnist")
+    script = {"topology": "parallel", "parallel.sharing": "layers", "layers.width": 2}
+    for at in (0.0, 0.3, 0.6, 0.9):
+        found = parts(suggest(Scripted(script, [at, 0.5, 0.1]), space).root)
+        assert {part.get("width") for part in found} == {48}
+        assert len({part.get("expand") for part in found}) == 1
+
+
+def test_full_sharing_repeats_one_part():
+    space = space_for("series", "mnist1d")
+    script = {"topology": "sequential", "sequential.sharing": "full", "n_parts": 3}
+    strategy = suggest(Scripted({**script, "full.family": "gru"}, [0.5]), space)
+    first, *rest = parts(strategy.root)
+    assert first.family == "gru"
+    assert rest == [first, first]
+
+
+def test_only_the_part_that_reads_the_input_has_a_patch():
+    space = space_for("image", "mnist")
+    script = {"topology": "hybrid", "hybrid.shape": "1+1>1", "hybrid.sharing": "none"}
+    for at in (0.0, 0.3, 0.6, 0.9):
+        found = parts(suggest(Scripted(script, [at]), space).root)
+        assert [part.get("patch") is not None for part in found] == [True, True, False]
+
+
+def test_defaults_of_a_family_come_before_those_of_the_space():
+    space = space_for("image", "mnist")
+    assert complete(parse("cnn"), space).setting("lr", 0.0) == 0.004
+    assert complete(parse("transformer"), space).setting("lr", 0.0) == 0.002
+    assert complete(parse("mean(cnn, transformer)"), space).setting("lr", 0.0) == 0.002
+    assert complete(parse("mean(cnn, transformer) | lr=0.008"), space).setting("lr", 0.0) == 0.008
+
+
+def test_the_longer_branch_comes_first_when_branches_are_joined_last():
+    space = space_for("image", "mnist")
+    short_first = complete(parse("mean(gru, cnn > transformer)"), space)
+    assert short_first == complete(parse("mean(cnn > transformer, gru)"), space)
+    assert str(Shape(branches=(1, 2))) == "2+1"
+    assert str(Shape(branches=(1, 2), tail=1)) == "1+2>1"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("cnn[width=10]", r"width=10 is not one of 8, 16, 24"),
+        ("cnn[dilation=2]", r"dilation is not searched at branch1\.step1"),
+        ("lstm", r"family lstm is not one of cnn, gru"),
+        ("cnn > gru[patch=2]", r"patch is not searched at branch1\.step2"),
+        ("mean(cnn, gru, mlp, cnn)", r"4 parts are more than max_parts=3"),
+        ("mean(cnn, sum(gru, mlp))", r"tree is deeper than branches of parts"),
+        ("cnn > mean(gru, mlp)", r"tree is deeper than branches of parts"),
+        ("mean(cnn > gru, cnn > gru)", r"hybrid shape 2\+2 is not one of 2\+1, 1\+1>1"),
+        ("weighted[0.5, 0.5](cnn, gru)", r"fusions with arguments are not suggested"),
+        ("mean(cnn@a, cnn@a)", r"tags and inputs are not suggested"),
+        ("mean(cnn, gru) train=subsets", r"the word train=subsets is not suggested"),
+        ("mean(cnn, gru) share=full", r"parallel\.sharing=full is not one of none, stem, layers"),
+        ("mean(cnn, gru) share=layers", r"write width in one of its parts"),
+        (
+            "mean(cnn[width=16, expand=2], gru[width=32]) share=layers",
+            r"would make gru\[width=32\] at branch2\.step1 the same as gru\[width=16",
+        ),
+        ("cnn > gru share=full", r"would make gru at branch1\.step2 the same as cnn"),
+        ("bilinear(cnn, gru)", r"fusion=bilinear is not one of sum, mean"),
+        ("cnn | lr=0.003", r"lr=0\.003 is not one of 0\.0005, 0\.001"),
+        ("cnn | momentum=0.9", r"momentum is not a setting that is searched"),
+    ],
+)
+def test_a_strategy_outside_the_space_is_refused_with_what_it_is(text, told):
+    with pytest.raises(ConfigError, match=told) as caught:
+        params_for(parse(text), space_for("image", "mnist"))
+    assert str(caught.value).startswith(f"{text} is not in the space 'image': ")
+
+
+def test_all_that_is_outside_is_told_at_once():
+    with pytest.raises(ConfigError, match=r"width=9 .*; kernel=4 .*; lr=7 is not one of"):
+        params_for(parse("cnn[width=9, kernel=4] | lr=7"), space_for("image", "mnist"))
+
+
+def test_narrow_leaves_patches_that_cut_an_input_into_four_or_more():
+    wide, small = space_for("image", "mnist"), space_for("image", "digits")
+    assert wide.options["gru"]["patch"] == (2, 4, 8)  # 28 pixels: 8, 8, 8 and 4
+    assert small.options["gru"]["patch"] == (2,)
+    assert small.options["cnn"]["patch"] == (1, 2)
+    assert small.family_defaults["gru"]["patch"] == 2
+    assert all(each.root.get("patch", 2) == 2 for each in small.ladder["gru"])
+    assert wide.fingerprint != small.fingerprint
+
+
+def test_narrow_leaves_no_patch_for_tables_and_no_smoothing_for_regressions():
+    space = narrow(load("small"), [INPUTS["iris"]], "classification")
+    assert not any("patch" in table for table in space.options.values())
+    assert not any("patch" in str(each) for each in chain(*space.ladder.values()))
+    regression = narrow(load("image"), [INPUTS["mnist"]], "regression")
+    assert "smoothing" not in regression.settings
+    assert "smoothing" not in str(complete(parse("cnn"), regression))
+
+
+def test_narrow_refuses_an_input_of_another_kind():
+    with pytest.raises(ConfigError, match=r"'table' is for table; the input 'x' is of kind image"):
+        narrow(load("table"), [INPUTS["mnist"]], "classification")
+
+
+def test_the_default_space_is_that_of_the_dearest_input():
+    assert default_space([INPUTS["iris"]]) == "table"
+    assert default_space([INPUTS["iris"], INPUTS["mnist1d"]]) == "series"
+    assert default_space([INPUTS["iris"], INPUTS["mnist"], INPUTS["mnist1d"]]) == "image"
+
+
+def test_a_space_is_not_changed_by_narrowing():
+    space = load("image")
+    before = space.fingerprint
+    narrow(space, [INPUTS["digits"]], "regression")
+    assert space.fingerprint == before
+    assert replace(space, name="other", about="").fingerprint == before
+    assert math.prod(map(len, space.options["cnn"].values())) > 100

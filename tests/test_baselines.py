@@ -1,0 +1,222 @@
+"""Simple models on real data, here and in a process that can be ended."""
+
+import json
+import os
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_diabetes, load_digits
+from threadpoolctl import threadpool_limits
+
+from autosynth.baselines import BASELINES, run, run_in_process, start
+from autosynth.data.spec import Dataset, InputSpec, Splits, TargetSpec
+from autosynth.errors import UnknownNameError
+
+
+def dataset(x, y, kind, classes=(), cardinalities=()):
+    n = len(y)
+    order = np.random.default_rng(0).permutation(n)
+    train, fit, select, test = np.split(order, [n // 2, n * 6 // 10, n * 8 // 10])
+    task = "classification" if classes else "regression"
+    spec = InputSpec(name="x", kind=kind, shape=x.shape[1:], cardinalities=cardinalities)
+    return Dataset(
+        name="made", source="made", inputs=(spec,),
+        target=TargetSpec(name="y", task=task, classes=classes), x={"x": x}, y=y,
+        splits=Splits(train=train, fit=fit, select=select, test=test), encoders={},
+        fingerprint="0",
+    )  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    with threadpool_limits(1):  # on a busy machine, threads that wait for others take minutes
+        yield
+
+
+@pytest.fixture(scope="module")
+def digits():
+    bunch = load_digits()
+    return dataset(
+        bunch.images[:, None].astype(np.float32), bunch.target, "image", tuple("0123456789")
+    )
+
+
+@pytest.fixture(scope="module")
+def diabetes():
+    bunch = load_diabetes()
+    return dataset(bunch.data.astype(np.float32), bunch.target.astype(np.float32), "table")
+
+
+def columns(seed=0, n=1500):
+    """A category that decides, a number with gaps, and a gap that tells: 90 % can be known."""
+    rng = np.random.default_rng(seed)
+    code = rng.integers(1, 41, n)
+    number = rng.normal(size=n)
+    odd = code % 2
+    y = np.where(rng.random(n) < 0.9, odd, 1 - odd)
+    return dataset(
+        np.stack([code, np.where(rng.random(n) < 0.2, np.nan, number)], axis=1).astype(np.float32),
+        y, "table", ("no", "yes"), (41, 0),
+    )  # fmt: skip
+
+
+def accuracy(data, result):
+    return (result.test.argmax(axis=1) == data.y[data.splits.test]).mean()
+
+
+def test_majority_gives_the_shares_of_the_training_rows(digits):
+    result = run("majority", digits)
+    rows = np.concatenate([digits.splits.train, digits.splits.fit])
+    share = np.bincount(digits.y[rows]) / len(rows)
+    assert np.allclose(result.select, share)
+    assert np.allclose(result.test, share)
+    assert result.select.shape == (len(digits.splits.select), 10)
+    assert (result.flops, result.params, result.row_share) == (0, 0, 1.0)
+
+
+def test_mean_gives_the_mean(diabetes):
+    result = run("mean", diabetes)
+    rows = np.concatenate([diabetes.splits.train, diabetes.splits.fit])
+    assert result.test.shape == (len(diabetes.splits.test),)
+    assert np.allclose(result.test, diabetes.y[rows].mean())
+
+
+def test_logistic_reads_digits_and_counts_its_arithmetic(digits):
+    result = run("logistic", digits)
+    assert accuracy(digits, result) > 0.93
+    assert np.allclose(result.test.sum(axis=1), 1, atol=1e-5)
+    assert (result.flops, result.params) == (2 * 64 * 10, 64 * 10 + 10)
+
+
+def test_ridge_beats_the_mean_and_counts_its_arithmetic(diabetes):
+    result = run("ridge", diabetes)
+    y = diabetes.y[diabetes.splits.test]
+    error = ((y - result.test) ** 2).mean()
+    assert error < 0.7 * ((y - run("mean", diabetes).test) ** 2).mean()
+    assert (result.flops, result.params) == (20, 11)
+
+
+def test_boosting_reads_digits_and_numbers(digits, diabetes):
+    result = run("hgb", digits)
+    assert accuracy(digits, result) > 0.93
+    assert (result.flops, result.params) == (None, None)
+    assert run("hgb", diabetes).test.shape == (len(diabetes.splits.test),)
+
+
+@pytest.mark.parametrize("name", ["logistic", "hgb"])
+def test_categories_are_no_numbers_and_gaps_are_read(name):
+    data = columns()
+    assert accuracy(data, run(name, data)) > 0.8
+
+
+def test_many_categories_and_series_with_gaps_are_read():
+    rng = np.random.default_rng(0)
+    many = np.arange(1, 1001, dtype=np.float32)[:, None]
+    y = (np.arange(1000) > 500).astype(np.int64)
+    codes = dataset(many, y, "table", ("a", "b"), (1001,))
+    assert accuracy(codes, run("hgb", codes)) > 0.9
+    assert run("logistic", codes).test.shape == (200, 2)
+    series = rng.normal(size=(300, 2, 6000)).astype(np.float32)
+    y = rng.integers(0, 2, 300)
+    series[:, 0] += y[:, None] * 0.1  # seen in the mean over neighbours
+    series[:, 1, 3000:] = np.nan
+    long = dataset(series, y, "series", ("a", "b"))
+    result = run("logistic", long)
+    assert accuracy(long, result) > 0.9
+    assert np.isfinite(result.test).all()
+
+
+@pytest.mark.parametrize("name", ["majority", "logistic", "hgb"])
+def test_a_class_absent_from_the_rows_fitted_has_no_probability(digits, name):
+    train = digits.splits.train[digits.y[digits.splits.train] < 3]
+    few = replace(digits, splits=replace(digits.splits, train=train, fit=train[:0]))
+    result = run(name, few)
+    assert result.test.shape == (len(digits.splits.test), 10)
+    assert (result.test[:, 3:] == 0).all()
+    one = train[digits.y[train] == 2]
+    single = replace(digits, splits=replace(digits.splits, train=one, fit=one[:0]))
+    assert (run(name, single).test.argmax(axis=1) == 2).all()
+
+
+def test_a_share_of_the_rows_is_stated(digits):
+    result = run("logistic", digits, rows=200)
+    assert result.note.startswith("fitted on 200 of 1078 rows")
+    assert result.row_share == pytest.approx(200 / 1078)
+    assert accuracy(digits, result) < accuracy(digits, run("logistic", digits))
+
+
+def test_the_seed_chooses_the_rows(digits):
+    first, again, other = (run("logistic", digits, rows=200, seed=s).test for s in (0, 0, 1))
+    assert (first == again).all()
+    assert (first != other).any()
+
+
+def test_an_unknown_baseline_names_the_valid_ones(digits):
+    with pytest.raises(UnknownNameError, match="baseline 'logistics'; valid: majority, logistic"):
+        run("logistics", digits)
+    with pytest.raises(UnknownNameError, match="'ridge'; valid: majority, logistic, hgb"):
+        start(digits, ["ridge"], seconds=5)
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_the_child_gives_what_the_function_gives(digits, diabetes, task, capfd):
+    data = digits if task == "classification" else diabetes
+    results = run_in_process(data, seconds=60, seed=1)
+    assert [r.name for r in results] == list(BASELINES[task])
+    for result in results:
+        assert (result.state, result.row_share) == ("complete", 1.0), result
+        here = run(result.name, data, seed=1)
+        assert np.allclose(result.select, here.select, atol=1e-4)
+        assert np.allclose(result.test, here.test, rtol=1e-4, atol=1e-4)
+        assert (result.flops, result.params) == (here.flops, here.params)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_at_the_deadline_the_child_is_ended_and_what_it_finished_stays():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(6000, 1, 60, 60)).astype(np.float32)
+    slow = dataset(x, rng.integers(0, 200, 6000), "image", tuple(map(str, range(200))))
+    begin = time.monotonic()
+    results = run_in_process(slow, ["hgb", "majority"], seconds=4)
+    assert time.monotonic() - begin < 15  # and no minute, which it would take
+    assert [(r.name, r.state, r.reason) for r in results] == [
+        ("hgb", "not_run", "ended after 4 s"), ("majority", "not_run", "ended after 4 s")
+    ]  # fmt: skip
+
+
+def test_results_stream_in_and_closing_ends_the_child(digits):
+    with start(digits, ["majority", "hgb"], seconds=60) as running:
+        while not running.results():
+            assert not running.done
+            time.sleep(0.05)
+        assert running.results()[0].name == "majority"
+        folder, child = running._folder, running._child
+    assert child.poll() is not None
+    assert not folder.exists()
+    results = running.close()
+    assert [r.name for r in results] == ["majority", "hgb"]
+    assert results[0].state == "complete"
+    assert running.done
+
+
+def test_a_child_that_breaks_says_why(digits):
+    running = start(digits, ["majority"], seconds=60)
+    (running._folder / "dataset.pickle").write_bytes(b"no pickle")
+    (result,) = running.wait()
+    assert result.state == "failed"
+    assert "UnpicklingError" in result.reason
+
+
+def test_one_baseline_that_fails_leaves_the_others(digits):
+    bad = np.full_like(digits.x["x"], np.inf)
+    results = run_in_process(replace(digits, x={"x": bad}), ["logistic", "majority"], seconds=60)
+    assert [r.state for r in results] == ["failed", "complete"]
+    assert results[0].reason.startswith("ValueError: Input X contains infinity")
+
+
+def test_ctrl_c_does_not_reach_the_child(digits):
+    with start(digits, ["majority"], seconds=60) as running:
+        assert os.getpgid(running._child.pid) != os.getpgid(0)
+        assert json.loads((running._folder / "spec.json").read_text())["parent"] == os.getpid()

@@ -1,0 +1,118 @@
+"""Records come back as they went, and what is not one is named."""
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autosynth.errors import RunError
+from autosynth.record import (
+    Record,
+    atomic_path,
+    from_json,
+    read_all,
+    to_json,
+    write,
+    write_text_atomic,
+)
+
+FULL = Record(
+    trial=12, seed=3, strategy="mean(cnn, gru)", settings="lr=0.003", topology="parallel",
+    components="cnn+gru", sharing="none", fusion="mean", training="joint", init="random",
+    state="complete", val={"accuracy": 0.9}, test={"accuracy": 0.875}, cv=0.88, flops=10**13,
+    params=1234, latency_ms=0.5, train_flops=2e15, train_seconds=31.5, samples_seen=60_000,
+    curve=((0.037, 0.4), (1.0, 0.1)), origin="sampler", notes={"precision": "bf16"},
+)  # fmt: skip
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+records = st.builds(
+    Record,
+    trial=st.integers(0, 10**6),
+    seed=st.integers(0, 2**32),
+    kind=st.sampled_from(["strategy", "baseline"]),
+    strategy=st.text(),
+    state=st.sampled_from(["complete", "pruned", "failed", "infeasible", "stopped", "not_run"]),
+    reason=st.text(),
+    val=st.dictionaries(st.text(), numbers, max_size=3),
+    cv=st.none() | numbers,
+    flops=st.none() | st.integers(0, 2**70),
+    train_flops=st.none() | numbers,
+    curve=st.lists(st.tuples(numbers, numbers), max_size=4).map(tuple),
+    notes=st.dictionaries(st.text(), st.text(), max_size=3),
+)
+
+
+@given(records)
+def test_any_record_comes_back_from_json(record):
+    assert from_json(to_json(record)) == record
+
+
+def test_records_come_back_from_a_folder_by_trial(tmp_path):
+    early = replace(FULL, trial=2)
+    for record in (FULL, early):
+        path = write(record, tmp_path)
+    assert path == tmp_path / "trials" / "000002" / "record.json"
+    (tmp_path / "trials" / "000013").mkdir()  # a trial that was running when the run was killed
+    assert read_all(tmp_path) == [early, FULL]
+    write(replace(FULL, state="failed", reason="loss"), tmp_path)
+    assert [r.state for r in read_all(tmp_path)] == ["complete", "failed"]
+
+
+def test_numbers_json_does_not_have_are_left_out():
+    odd = replace(
+        FULL, val={"accuracy": math.nan, "f1": np.float32(0.5)}, cv=math.inf,
+        curve=((0.1, 0.5), (0.3, math.nan)), params=np.int64(7),
+    )  # fmt: skip
+    text = to_json(odd)
+    assert "NaN" not in text
+    assert "Infinity" not in text
+    back = from_json(text)
+    assert (back.val, back.cv, back.curve, back.params) == ({"f1": 0.5}, None, ((0.1, 0.5),), 7)
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda text: text[: len(text) // 2], "JSON text, and this is not"),
+        (lambda text: "[1, 2]", "a JSON object, not a list"),
+        (lambda text: '{"colour": "red"}', "no 'seed'; no 'state'.*unknown key 'colour'"),
+        (lambda text: text.replace('"complete"', '"done"'), "state 'done' is none of complete"),
+        (lambda text: text.replace('"trial": 12', '"trial": "12"'), "trial = '12'"),
+        (lambda text: text.replace('"params": 1234', '"params": true'), "params = True"),
+        (lambda text: json.dumps({**json.loads(text), "curve": [[1]]}), "not a list of pairs"),
+    ],
+)
+def test_a_file_that_is_no_record_is_named(tmp_path, change, match):
+    path = write(FULL, tmp_path)
+    path.write_text(change(path.read_text()))
+    with pytest.raises(RunError, match=rf"000012/record\.json: .*{match}"):
+        read_all(tmp_path)
+
+
+def test_a_missing_run_folder_is_named(tmp_path):
+    with pytest.raises(RunError, match="no run folder '.*nowhere'"):
+        read_all(tmp_path / "nowhere")
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "a" / "board.csv"
+    write_text_atomic(path, "old\n")
+
+    def half() -> None:
+        with atomic_path(path) as temporary:
+            temporary.write_text("ne")
+            raise KeyboardInterrupt("ctrl-c")
+
+    with pytest.raises(KeyboardInterrupt, match="ctrl-c"):
+        half()
+    assert path.read_text() == "old\n"
+    assert [file.name for file in path.parent.iterdir()] == ["board.csv"]
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(RunError, match="cannot write '.*file/trials/000012/record.json'.*--out"):
+        write(FULL, tmp_path / "file")

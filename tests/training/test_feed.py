@@ -1,0 +1,37 @@
+"""A dataset as tensors: batches of raw values, a regression target standardised."""
+
+import numpy as np
+import pytest
+import torch
+
+from autosynth.data.spec import Dataset
+from autosynth.training.feed import feed
+
+CPU = torch.device("cpu")
+
+
+def test_a_batch_holds_raw_inputs_and_codes_of_its_rows(digits: Dataset) -> None:
+    data = feed(digits, CPU, digits.splits.train)
+    inputs, y = data.batch(data.rows(np.array([5, 3, 5])))
+    assert inputs["image"].dtype == torch.uint8
+    assert inputs["image"].tolist() == digits.x["image"][[5, 3, 5]].tolist()
+    assert y.tolist() == digits.y[[5, 3, 5]].tolist()
+    assert (data.center, data.spread) == (0.0, 1.0)
+
+
+def test_a_regression_target_is_standardised_by_training_rows(prices: Dataset) -> None:
+    train = prices.splits.train
+    data = feed(prices, CPU, train)
+    assert data.center == pytest.approx(prices.y[train].mean(), rel=1e-6)
+    assert data.spread == pytest.approx(prices.y[train].std(), rel=1e-5)
+    assert data.y[train].mean().item() == pytest.approx(0, abs=1e-5)
+    assert data.y[train].std(correction=0).item() == pytest.approx(1, abs=1e-4)
+    back = data.y.double() * data.spread + data.center
+    np.testing.assert_allclose(back.numpy(), prices.y, rtol=1e-6)
+
+
+def test_a_target_without_spread_is_left_at_its_centre(prices: Dataset) -> None:
+    same = np.flatnonzero(prices.y == prices.y[7])
+    data = feed(prices, CPU, same)
+    assert data.spread == 1.0
+    assert data.y[7].item() == 0.0

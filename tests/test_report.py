@@ -121,7 +121,8 @@ def test_the_page_has_sentence_picture_front_and_all(run_dir):
     (run_dir / "importance.json").write_text('{"branch0.width": 0.25, "lr": 0.75}')
     text = report(run_dir)[1].read_text()
     order = [
-        "# digits: accuracy against flops", "Composing paid in this run", "](front.png)", "## The front",
+        "# digits: accuracy against flops", "Composing paid in this run", "](front.png)",
+        "## The front",
         "`attend(cnn > gru, lstm)`", "## Which choices mattered", "| `lr` | 75 % |",
         "| `branch0.width` | 25 % |", "## All trials", "failed: loss is not finite",
     ]  # fmt: skip

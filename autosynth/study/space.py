@@ -102,8 +102,9 @@ def narrow(space: Space, inputs: Iterable[InputSpec], task: Task, n_train: int =
     Patches go that would leave an input with fewer than four of them a side, or with so many that
     time goes into moving numbers (all go for tables, where a column is a token), and label
     smoothing goes for a regression; strategies of the ladder and the portfolio take what is left.
-    From 30,000 training rows on, what is silent on augmentation means none: few passes are made
-    over so many rows, and each row is new enough as it is.
+    Kernels go that would reach over more than half of an input. From 30,000 training rows on, what
+    is silent on augmentation means none: few passes are made over so many rows, and each row is new
+    enough as it is.
 
     Raises:
         ConfigError: if an input is of a kind the space is not for.
@@ -120,7 +121,8 @@ def narrow(space: Space, inputs: Iterable[InputSpec], task: Task, n_train: int =
         # A patch at the end may be short: 28 pixels are four patches of 8.
         least = max(-(-max(grid) // MOST_A_SIDE[kind]) for kind, grid in grids.items())
         most = min((min(grid) - 1) // 3 for grid in grids.values())
-        space = _with_patches(space, least, most)
+        space = _within(space, "patch", least, most)
+        space = _within(space, "kernel", 1, min(map(min, grids.values())) // 2)
     else:
         space = _without(space, "patch")
     if n_train >= MANY_ROWS and "none" in space.settings.get("augment", ()):
@@ -134,18 +136,18 @@ def default_space(inputs: Iterable[InputSpec]) -> str:
     return next((kind for kind in KINDS if kind in kinds), KINDS[-1])
 
 
-def _with_patches(space: Space, least: int, most: int) -> Space:
-    """The space with the patches in a range, or the nearest one; others are moved into it."""
+def _within(space: Space, option: str, least: int, most: int) -> Space:
+    """The space with the values of an option in a range, or the nearest; others move there."""
     options = {family: dict(table) for family, table in space.options.items()}
     for table in options.values():
-        if patches := [int(value) for value in table.get("patch", ())]:
-            nearest = max((p for p in patches if p <= most), default=min(patches))
-            table["patch"] = tuple(p for p in patches if least <= p <= most) or (nearest,)
+        if values := [int(value) for value in table.get(option, ())]:
+            nearest = max((v for v in values if v <= most), default=min(values))
+            table[option] = tuple(v for v in values if least <= v <= most) or (nearest,)
 
     def moved(family: str, key: str, value: Value) -> Value:
-        if key != "patch":
+        if key != option:
             return value
-        left = [int(choice) for choice in options[family]["patch"]]
+        left = [int(choice) for choice in options[family][option]]
         return max((n for n in left if n <= int(value)), default=min(left))
 
     return _changed(replace(space, options=options), moved)

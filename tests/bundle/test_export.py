@@ -14,12 +14,12 @@ import pytest
 import torch
 
 from autosynth.bundle import export, load, write
-from autosynth.training.weights import load_tensors, save_tensors
 from autosynth.bundle.export import TOLERANCE, _check
 from autosynth.components import FAMILIES
 from autosynth.composite import FUSIONS, build, resolve
 from autosynth.errors import BundleError
 from autosynth.strategy import parse
+from autosynth.training.weights import load_tensors, save_tensors
 
 Make = Callable[..., Any]
 

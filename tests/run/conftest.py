@@ -1,4 +1,4 @@
-"""Short schedules for the runs of these tests: what a run leaves does not depend on their length."""
+"""Short schedules for the runs of these tests; what a run leaves does not depend on length."""
 
 from collections.abc import Iterator
 

@@ -103,7 +103,7 @@ def narrow(space: Space, inputs: Iterable[InputSpec], task: Task, n_train: int =
     time goes into moving numbers (all go for tables, where a column is a token), and label
     smoothing goes for a regression; strategies of the ladder and the portfolio take what is left.
     Kernels go that would reach over more than half of an input. From 30,000 training rows on, what
-    is silent on augmentation means none: few passes are made over so many rows, and each row is new
+    is silent on augmentation means none: few passes are made over so many rows, and each is new
     enough as it is.
 
     Raises:

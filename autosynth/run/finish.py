@@ -69,10 +69,10 @@ def cross_validate(bench: Bench, records: Sequence[Record], deadline: float) -> 
     select = bench.dataset.splits.select
     ranked = sorted(records, key=lambda r: -r.val[bench.metric.name])[:RACERS]
     found = {r.trial: [outputs(_trained(bench, r), bench.feed, select)] for r in ranked}
-    rows = [select]
+    rows, last = [select], ranked
     for inside, outside in _other_folds(bench):
-        seconds = sum((r.train_seconds or 0.0) * 1.1 for r in ranked)
-        if time.time() + seconds > deadline:
+        ranked = _in_time(ranked, deadline - time.time())
+        if len(ranked) < 2:
             break
         for record in list(ranked):
             fold = _fold(bench, record, inside, outside)
@@ -81,13 +81,20 @@ def cross_validate(bench: Bench, records: Sequence[Record], deadline: float) -> 
             else:
                 found[record.trial].append(fold)
         rows.append(outside)
+        last = ranked
         ranked.sort(key=lambda r: -_score(bench, rows, found[r.trial]))
         ranked = ranked[: max(2, (len(ranked) + 1) // 2)]
     if len(rows) > 1:
-        for record in ranked:
+        for record in last:
             score = _score(bench, rows, found[record.trial])
             notes = {**record.notes, "folds": str(len(rows))}
             write(replace(record, cv=score, notes=notes), bench.folder)
+
+
+def _in_time(ranked: list[Record], seconds: float) -> list[Record]:
+    """The first of them that can be trained once more, one after another, in so many seconds."""
+    spent = np.cumsum([1.1 * (r.train_seconds or 0.0) for r in ranked])
+    return ranked[: int((spent <= seconds).sum())]
 
 
 def _other_folds(bench: Bench) -> Iterator[tuple[Array, Array]]:

@@ -55,6 +55,8 @@ def choice_seconds(last: list[Record], bench: Bench, budget: float) -> float:
     """The time for the 5-fold race of the finalists, on small data."""
     if not bench.is_small:
         return 0.0
+    share = CHOICE_SHARE * budget
     dearest = sorted((r.train_seconds or 0.0 for r in last), reverse=True)
     wanted = sum(dearest[:RACERS]) + 3 * sum(dearest[:2])
-    return min(1.1 * wanted, CHOICE_SHARE * budget)
+    two = 1.1 * sum(dearest[:2])  # fewer are no race
+    return min(1.1 * wanted, share) if two <= share else 0.0

@@ -68,18 +68,8 @@ def probe(
         ladder[family] = [size for size in sizes if size is not None]
         if not ladder[family]:
             continue
-        small, large = ladder[family][0], ladder[family][max(0, len(ladder[family]) - 2)]
-        single = time_steps(large, data, rows, base, warmup=_WARMUP, steps=_TIMED)
-        narrow = replace(base, bf16=(family,))
-        half = time_steps(large, data, rows, narrow, warmup=_WARMUP, steps=_TIMED)
-        if half * FASTER < single:
-            low.append(family)
-        fastest = narrow if family in low else base
-        least = time_steps(small, data, rows, fastest, warmup=_WARMUP, steps=_TIMED)
-        few, many = flops_by_family(small)[family], flops_by_family(large)[family]
-        most = half if family in low else single
-        slope = max(0.0, (most - least) / max(1, many - few))
-        lines[family] = (max(0.0005, least - slope * few), slope)
+        faster, lines[family] = _line(family, ladder[family], data, rows, base)
+        low.extend([family] if faster else [])
     ceiling = budget * SHARE_OF_CEILING
     one = replace(base, steps=1, step_seconds=lines)
     times = [one.seconds(flops_by_family(s)) for sizes in ladder.values() for s in sizes]
@@ -91,6 +81,21 @@ def probe(
         device=device, batch_size=base.batch_size, steps=steps_now, bf16=tuple(low),
         step_seconds=lines, ceiling_seconds=ceiling,
     )  # fmt: skip
+
+
+def _line(
+    family: str, sizes: list[Resolved], data: Feed, rows: Rows, base: Plan
+) -> tuple[bool, tuple[float, float]]:
+    """Whether a family is faster in bfloat16; its seconds a step at no FLOPs, and per FLOP."""
+    small, large = sizes[0], sizes[max(0, len(sizes) - 2)]
+    narrow = replace(base, bf16=(family,))
+    single = time_steps(large, data, rows, base, warmup=_WARMUP, steps=_TIMED)
+    half = time_steps(large, data, rows, narrow, warmup=_WARMUP, steps=_TIMED)
+    low = half * FASTER < single
+    least = time_steps(small, data, rows, narrow if low else base, warmup=_WARMUP, steps=_TIMED)
+    few, many = flops_by_family(small)[family], flops_by_family(large)[family]
+    slope = max(0.0, ((half if low else single) - least) / max(1, many - few))
+    return low, (max(0.0005, least - slope * few), slope)
 
 
 def _affordable(times: list[float], seconds: float) -> float:

@@ -177,7 +177,8 @@ class _Session:
         self._not_run()
         last = finalists(read_all(self.folder), bench)
         if whole and bench.is_small:
-            choice = choice_seconds(last, bench, self.options.budget_seconds or math.inf)
+            budget = self.options.budget_seconds
+            choice = math.inf if budget is None else choice_seconds(last, bench, budget)
             cross_validate(bench, last, min(time.time() + choice, self.deadline - 1.5))
         found = score_test(bench)
         compare(bench, found)

@@ -118,13 +118,6 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
         open_run(tmp_path)
 
 
-def test_small_data_is_chosen_by_folds(run: Run) -> None:
-    chosen = [r for r in run.records if r.cv is not None]
-    assert chosen
-    assert all(int(r.notes["folds"]) >= 2 for r in chosen)
-    assert run.best.trial in {r.trial for r in chosen}
-
-
 def test_the_state_survives_being_cut_off(tmp_path: Path) -> None:
     write_state(tmp_path, State(elapsed_seconds=12.5, finished=False))
     assert read_state(tmp_path) == State(elapsed_seconds=12.5, finished=False)

@@ -15,7 +15,7 @@ REFIT_FACTOR = 1.15  # of the winner's training, more rows counted apart
 
 
 def finalists(records: list[Record], bench: Bench) -> list[Record]:
-    """The front, and the front of single components, by validation score and the run's cost."""
+    """The front, the front of single components, and the best composite, by validation score."""
     done = [
         r for r in records
         if r.kind == "strategy" and r.state == "complete"
@@ -23,6 +23,10 @@ def finalists(records: list[Record], bench: Bench) -> list[Record]:
     ]  # fmt: skip
     singles = [r for r in done if r.topology == "single"]
     chosen = {r.trial: r for group in (done, singles) for r in _front(group, bench)}
+    composites = [r for r in done if r.topology != "single"]
+    if composites:
+        best = max(composites, key=lambda r: (r.val[bench.metric.name], -getattr(r, bench.cost)))
+        chosen[best.trial] = best
     return [chosen[number] for number in sorted(chosen)]
 
 

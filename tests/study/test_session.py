@@ -141,6 +141,8 @@ def test_finalists_are_both_fronts(wine: Dataset, tmp_path: Path) -> None:
         record_of(3, 0.93, 400), record_of(4, 0.1, 1),
     ]  # fmt: skip
     assert [r.trial for r in finalists(records, bench)] == [0, 1, 2]
+    beaten = [record_of(0, 0.9, 100), record_of(5, 0.7, 900, "parallel")]
+    assert [r.trial for r in finalists(beaten, bench)] == [0, 5]  # whether composing paid
     with_refit = reserve_seconds(records, bench, budget=1000, refit=True)
     assert with_refit > reserve_seconds(records, bench, budget=1000, refit=False) + 2.0
     assert reserve_seconds([], bench, budget=1000, refit=True) < 10

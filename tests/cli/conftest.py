@@ -1,6 +1,7 @@
 """What tests of the command line share: a folder to work in, a small table, a process."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -35,6 +36,11 @@ def flowers() -> Flowers:
     return make
 
 
+def _hear_ctrl_c() -> None:
+    """In the child: a shell that runs the tests in the background has it ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def process() -> Process:
     """Start a Python process that knows this checkout, with warnings as errors."""
@@ -46,6 +52,7 @@ def process() -> Process:
             [sys.executable, "-W", "error", *args], text=True,
             stdout=stdout, stderr=stderr, pipesize=pipesize,
             env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
+            preexec_fn=_hear_ctrl_c,
         )  # fmt: skip
 
     return start

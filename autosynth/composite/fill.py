@@ -24,6 +24,8 @@ SHARING = {
     "full": "all parameters: one part repeated in a chain, or on several inputs",
 }
 WORDS = {"share": tuple(SHARING), "train": ("joint",), "init": ("random",)}
+# What parts that share layers have where they do not say: a norm and a channel MLP to share.
+_IN_LAYERS: Mapping[str, Value] = {"norm": "layer", "expand": 2}
 # Fusions of fusions that mean the same without the brackets between them.
 _ASSOCIATIVE = ("sum", "concat")
 
@@ -50,6 +52,11 @@ def shorten(strategy: Strategy, inputs: Mapping[str, InputSpec]) -> Strategy:
     share = strategy.word("share", "none")
     root, _ = _Shortener(inputs, share).node(strategy.root, None, at_root=True)
     return replace(strategy, root=root)
+
+
+def config_of(part: Part) -> dict[str, int | str]:
+    """The options of a filled part: whole numbers and choices."""
+    return {name: value for name, value in part.config if isinstance(value, int | str)}
 
 
 def _check_words(strategy: Strategy) -> dict[str, str]:
@@ -103,21 +110,21 @@ class _Filler:
         first = self.source(part, grid)
         if grid is None and self.reads_table(part):
             given["patch"] = 1
-        config = self.config(family, given, first)
+        options = self.options(family, given, first)
         problems = [
             f"{name} {problem}"
-            for name, value in config.items()
+            for name, value in options.items()
             if (problem := family.options[name].check(value))
         ]
-        problem = "; ".join(problems) or family.problem(config)
-        if problem:
-            raise StrategyError(f"{part}: {problem}")
-        cut = coarser(first, int(config["patch"]))
         named = part.inputs if grid is not None else part.inputs or tuple(self.inputs)
         if grid is None and len(self.inputs) == 1:
             named = ()
-        filled = replace(part, config=tuple(sorted(config.items())), inputs=named)
-        return filled, family.leaves(config, cut)
+        filled = replace(part, config=tuple(sorted(options.items())), inputs=named)
+        config = config_of(filled)
+        problem = "; ".join(problems) or family.problem(config)
+        if problem:
+            raise StrategyError(f"{part}: {problem}")
+        return filled, family.leaves(config, coarser(first, int(config["patch"])))
 
     def source(self, part: Part, grid: Grid | None) -> Grid:
         """The grid a part starts from: what stands before it in a chain, or its raw input."""
@@ -141,20 +148,20 @@ class _Filler:
         """Whether a part that reads the inputs reads one table alone."""
         return [self.inputs[name].kind for name in part.inputs or self.inputs] == ["table"]
 
-    def config(self, family: Family, given: dict[str, Value], grid: Grid) -> dict[str, int | str]:
+    def options(self, family: Family, given: dict[str, Value], grid: Grid) -> dict[str, Value]:
         """Every option of a family: given, or its default at this place."""
-        config: dict[str, int | str] = {}
+        found: dict[str, Value] = {}
         for name, option in family.options.items():
-            value: object = given.get(name, option.default)
-            if self.share == "layers" and name in ("norm", "expand") and name not in given:
-                value = {"norm": "layer", "expand": 2}[name]
+            value = given.get(name, option.default)
+            if self.share == "layers" and name not in given:
+                value = _IN_LAYERS.get(name, value)
             if value is None and name == "kernel":
                 value = family.default_kernel(grid)
             if value is None and name == "patch":
                 value = family.default_patch(grid)
             assert value is not None, f"{family.name}.{name} has no default"
-            config[name] = value  # type: ignore[assignment]
-        return config
+            found[name] = value
+        return found
 
 
 class _Shortener(_Filler):
@@ -162,7 +169,7 @@ class _Shortener(_Filler):
 
     def part(self, part: Part, grid: Grid | None) -> tuple[Part, Grid]:
         filled, leaves = super().part(part, grid)
-        defaults = self.config(FAMILIES[part.family], {}, self.source(part, grid))
+        defaults = self.options(FAMILIES[part.family], {}, self.source(part, grid))
         own = tuple((name, v) for name, v in filled.config if v != defaults[name])
         return replace(filled, config=own), leaves
 

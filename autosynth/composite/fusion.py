@@ -125,13 +125,17 @@ class Fusion:
             return ()
         if self.name != "weighted":
             raise StrategyError(f"{self.name} takes no arguments in brackets; leave them out")
-        values = [v for key, v in args if key is None and type(v) in (int, float)]
+        values = [
+            float(value)
+            for key, value in args
+            if key is None and isinstance(value, int | float) and not isinstance(value, bool)
+        ]
         if len(values) != n or len(args) != n:
             raise StrategyError(
                 f"weighted[...] needs one number a part: {n} parts, {len(args)} arguments; "
                 "leave the brackets out to have the weights learned"
             )
-        return tuple(float(v) for v in values)  # type: ignore[arg-type]
+        return tuple(values)
 
 
 FUSIONS: dict[str, Fusion] = {

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from autosynth.components import FAMILIES, Family, Grid, Piece
 from autosynth.components.block import channel_mlp, norm, residual
 from autosynth.components.piece import Narrow, Regrid, coarser, n_tokens, projection
+from autosynth.composite.fill import config_of
 from autosynth.composite.fusion import FUSIONS, Concat, Joint, JoinTokens, Pool, head
 from autosynth.composite.stem import STEMS, raw_grid
 from autosynth.data.spec import InputSpec, TargetSpec
@@ -197,10 +198,9 @@ class _Compiler:
         return Value(self.emit(f"join{number}", piece, *values), grid, width)
 
     def part(self, part: Part, before: Value | None) -> Value:
-        family, config = FAMILIES[part.family], dict(part.config)
+        family, config = FAMILIES[part.family], config_of(part)
         name = part.tag or f"{part.family}{next(self.numbers)}"
-        value = self.entry(part, family, config, name, before)  # type: ignore[arg-type]
-        return self.body(family, config, name, value)  # type: ignore[arg-type]
+        return self.body(family, config, name, self.entry(part, family, config, name, before))
 
     def body(self, family: Family, config: dict[str, int | str], name: str, value: Value) -> Value:
         """Opening, blocks, ending and the last norm of a part, after its entry."""
@@ -300,10 +300,10 @@ class _Compiler:
     def _shared_stem(self, name: str) -> tuple[int, int]:
         """The finest patch and the largest width that the readers of an input ask of it."""
         configs = [
-            (FAMILIES[part.family], dict(part.config)) for part in self._readers(self.root, name)
+            (FAMILIES[part.family], config_of(part)) for part in self._readers(self.root, name)
         ]
         patch = min(int(config["patch"]) for _, config in configs)
-        return patch, max(family.entry_width(config, None) for family, config in configs)  # type: ignore[arg-type]
+        return patch, max(family.entry_width(config, None) for family, config in configs)
 
     def _check_layers(self) -> None:
         for name in ("width", "expand", "norm"):

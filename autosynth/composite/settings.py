@@ -41,6 +41,10 @@ SETTINGS: dict[str, Setting] = {
     "schedule": Setting(
         about="learning rate over time", default="onecycle", choices=("onecycle", "cosine")
     ),
+    "length": Setting(
+        about="steps of the training, over those of the run's plan",
+        default=1.0, low=0.1, high=10.0,
+    ),
     "augment": Setting(
         about="random changes of the training inputs",
         default="light", choices=("none", "light", "strong"),

@@ -37,6 +37,11 @@ def flops_by_family(resolved: Resolved) -> dict[str, int]:
     return found
 
 
+def foreseen_seconds(plan: Plan, resolved: Resolved) -> float:
+    """The time that a full training of a strategy will take; 0 where nothing was measured."""
+    return plan.seconds(flops_by_family(resolved)) * float(resolved.settings["length"])
+
+
 def fixed_plan(device: str, n_train: int, steps: int = FIXED_STEPS) -> Plan:
     """A plan without a clock: the same on every machine, so that a seed gives one board."""
     return Plan(device=device, batch_size=batch_size(n_train), steps=steps)
@@ -72,7 +77,7 @@ def probe(
         low.extend([family] if faster else [])
     ceiling = budget * SHARE_OF_CEILING
     one = replace(base, steps=1, step_seconds=lines)
-    times = [one.seconds(flops_by_family(s)) for sizes in ladder.values() for s in sizes]
+    times = [foreseen_seconds(one, s) for sizes in ladder.values() for s in sizes]
     typical = _typical(dataset, data, rows, space, replace(base, bf16=tuple(low)))
     most = min(MAX_STEPS, MAX_EPOCHS * max(1, n_train // base.batch_size))
     fitting = FITTING * ceiling / (typical or min(times))

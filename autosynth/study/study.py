@@ -22,7 +22,7 @@ from autosynth.strategy import Strategy
 from autosynth.study import storage
 from autosynth.study.bench import Bench
 from autosynth.study.params import complete, params_for
-from autosynth.study.probe import flops_by_family
+from autosynth.study.probe import foreseen_seconds
 from autosynth.study.pruner import Decision, decide, is_spared
 from autosynth.study.reserve import finalists
 from autosynth.study.space import Space
@@ -87,7 +87,7 @@ class Study:
 
     def _quickest_first(self, found: list[_Candidate]) -> list[_Candidate]:
         """By the training time that is foreseen; as they were, by FLOPs, where none was probed."""
-        return sorted(found, key=lambda pair: self.bench.plan.seconds(flops_by_family(pair[1])))
+        return sorted(found, key=lambda pair: foreseen_seconds(self.bench.plan, pair[1]))
 
     def run(self) -> None:
         """Trials until a limit is met."""
@@ -128,7 +128,7 @@ class Study:
         if str(resolved.strategy) in done:
             self._repeat(trial, done[str(resolved.strategy)])
             return
-        if self.bench.plan.seconds(flops_by_family(resolved)) > left:
+        if foreseen_seconds(self.bench.plan, resolved) > left:
             self._pass_over(trial, "too long for the time that is left")
             return
         self.repeats = 0
@@ -153,7 +153,7 @@ class Study:
         self.turn += 1
         while queue:
             strategy, resolved = queue.pop(0)
-            fits = self.bench.plan.seconds(flops_by_family(resolved)) <= left
+            fits = foreseen_seconds(self.bench.plan, resolved) <= left
             if str(resolved.strategy) not in done and fits:
                 params = params_for(strategy, self.bench.space)
                 self.study.enqueue_trial(params, user_attrs={_ORIGIN: names[composite]})

@@ -17,7 +17,7 @@ from autosynth.composite import Composite, Resolved, build, cost
 from autosynth.errors import TrialError
 from autosynth.record import Record, trial_dir, write
 from autosynth.study.bench import Bench
-from autosynth.study.probe import flops_by_family
+from autosynth.study.probe import foreseen_seconds
 from autosynth.training.loop import Outcome, Rows, train
 from autosynth.training.metrics import (
     apply_class_bias,
@@ -77,7 +77,7 @@ def over_limit(bench: Bench, job: Job) -> str:
         if limit is not None and amount > limit:
             return f"{name}={amount:,} is over --max-{name} {limit:,}"
     ceiling = bench.plan.ceiling_seconds
-    seconds = bench.plan.seconds(flops_by_family(job.resolved))
+    seconds = foreseen_seconds(bench.plan, job.resolved)
     if ceiling and seconds > FAR_OVER * ceiling:
         return f"would train for about {seconds:.0f} s, over the {ceiling:.0f} s one may take"
     return ""

@@ -130,7 +130,7 @@ class _Loop:
         self.model = model.to(data.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.model.bf16 = frozenset(plan.bf16)
         self.shorter = plan.batch_size // batch
-        self.steps = plan.steps * self.shorter
+        self.steps = max(1, round(plan.steps * float(self.settings["length"]) * self.shorter))
         self.generator = torch.Generator(device="cpu").manual_seed(seed)
         self.seed = seed
         self.optimizer = _optimizer(self.model, self.settings)
@@ -140,7 +140,7 @@ class _Loop:
         self, score: Scorer | None, on_rung: OnRung | None, deadline: float, until: float
     ) -> Outcome:
         """Train to the end of the schedule, or until it is stopped."""
-        rungs = {step * self.shorter for step in self.plan.rungs}
+        rungs = {round(share * self.steps): share for share in self.plan.rungs}
         checks = {round(share * self.steps) for share in FIT_CHECKS} | {self.steps}
         checks = checks if len(self.rows.fit) and score is not None else set()
         best: tuple[float, int, dict[str, Tensor]] | None = None
@@ -154,7 +154,7 @@ class _Loop:
                 total += self._step(next(batches), step)
                 if step in rungs or step in checks:
                     self._check(total, step)
-                if step in rungs and on_rung and on_rung(step / self.steps, self.current):
+                if step in rungs and on_rung and on_rung(rungs[step], self.current):
                     stopped = "pruned"
                     break
                 if step in checks and score is not None:

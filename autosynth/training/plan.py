@@ -25,11 +25,9 @@ class Plan:
     ceiling_seconds: float = 0.0
 
     @property
-    def rungs(self) -> tuple[int, ...]:
-        """Steps at which a training reports and may be stopped."""
-        return tuple(
-            step for share in RUNGS if (step := round(self.steps * share)) >= MIN_RUNG_STEPS
-        )
+    def rungs(self) -> tuple[float, ...]:
+        """Shares of a schedule at which a training reports and may be stopped."""
+        return tuple(share for share in RUNGS if self.steps * share >= MIN_RUNG_STEPS)
 
     def seconds(self, flops: Mapping[str, int]) -> float:
         """The time foreseen for a full training, from its FLOPs a sample by family; 0 unknown."""

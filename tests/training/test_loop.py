@@ -195,9 +195,24 @@ def test_a_rung_reports_and_may_stop(digits: Dataset) -> None:
 
 
 def test_rungs_of_few_steps_are_left_out() -> None:
-    assert plan(3240).rungs == (120, 360, 1080)
-    assert plan(600).rungs == (200,)
+    assert plan(3240).rungs == pytest.approx((1 / 27, 1 / 9, 1 / 3))
+    assert plan(600).rungs == pytest.approx((1 / 3,))
     assert plan(170).rungs == ()
+
+
+def test_a_longer_schedule_trains_for_longer_and_reports_at_the_same_shares(
+    digits: Dataset,
+) -> None:
+    seen: list[float] = []
+
+    def on_rung(share: float, model: Composite) -> bool:
+        seen.append(share)
+        return False
+
+    text = "mlp[width=4] | length=1.5"
+    outcome, _ = run(digits, text, steps=400, batch=8, on_rung=on_rung)
+    assert (outcome.steps, outcome.samples_seen) == (600, 4800)
+    assert seen == pytest.approx([1 / 3])
 
 
 def test_a_look_on_a_rung_changes_nothing(digits: Dataset) -> None:

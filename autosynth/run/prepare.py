@@ -73,6 +73,7 @@ def prepare(
     known = (folder / "run.toml").exists()
     if known:
         plan = Plan.from_dict(read_run(folder)["plan"])
+        plan.use_threads()
     else:
         plan = _plan(dataset, data, space, options, started)
     write_run(folder, dataset, asked, options, plan)

@@ -1,12 +1,15 @@
 """A dataset, a space and a budget in, the plan of a run out, from a few measured steps.
 
-A large size of every family is timed in float32 and bfloat16, and the smallest in the faster: from
-the two a line of seconds against FLOPs. The schedule is then as long as the budget allows when the
-quicker half of the single components takes a third of the time there is for trials, and the first
-composite of the portfolio, which stands for what is worth training, fits under the ceiling.
+One thread is timed against all. A large size of every family is timed in float32 and bfloat16, and
+the smallest in the faster: from the two a line of seconds against FLOPs. The schedule is then as
+long as the budget allows when the quicker half of the single components takes a third of the time
+there is for trials, and the first composite of the portfolio, which stands for what is worth
+training, fits under the ceiling.
 """
 
 from dataclasses import replace
+
+import torch
 
 from autosynth.composite import Resolved, resolve
 from autosynth.data.spec import Dataset
@@ -65,6 +68,9 @@ def probe(
     n_train = len(dataset.splits.train)
     base = Plan(device=device, batch_size=batch_size(n_train), steps=FIXED_STEPS)
     rows = Rows(train=dataset.splits.train, fit=dataset.splits.train[:0])
+    if workers == 1:
+        base = replace(base, threads=_threads(dataset, data, rows, space, base))
+        base.use_threads()
     low: list[str] = []
     lines: dict[str, tuple[float, float]] = {}
     ladder: dict[str, list[Resolved]] = {}
@@ -82,10 +88,19 @@ def probe(
     most = min(MAX_STEPS, MAX_EPOCHS * max(1, n_train // base.batch_size))
     fitting = FITTING * ceiling / (typical or min(times))
     steps_now = int(max(MIN_STEPS, min(_affordable(times, seconds * workers), fitting, most)))
-    return Plan(
-        device=device, batch_size=base.batch_size, steps=steps_now, bf16=tuple(low),
-        step_seconds=lines, ceiling_seconds=ceiling,
-    )  # fmt: skip
+    return replace(
+        base, steps=steps_now, bf16=tuple(low), step_seconds=lines, ceiling_seconds=ceiling
+    )
+
+
+def _threads(dataset: Dataset, data: Feed, rows: Rows, space: Space, plan: Plan) -> int:
+    """One thread or all: on a machine with other work, threads that wait for each other lose."""
+    most, taken = torch.get_num_threads(), {}
+    for n in sorted({1, most}):
+        torch.set_num_threads(n)
+        taken[n] = _typical(dataset, data, rows, space, plan)
+    torch.set_num_threads(most)
+    return min(taken, key=lambda n: (taken[n], -n))
 
 
 def _line(

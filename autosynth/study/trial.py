@@ -108,7 +108,7 @@ def run_trial(bench: Bench, job: Job, on_rung: OnRung | None = None) -> Record:
             job.resolved, bench.feed, Rows(train=splits.train, fit=splits.fit), bench.plan,
             seed=bench.seed, score=bench.metric.score, on_rung=rung, deadline=deadline,
         )  # fmt: skip
-        record = _finished(bench, job, blank, outcome, curve, why)
+        record = _finished(bench, job, blank, outcome, curve, why, deadline)
     except TrialError as error:
         record = replace(blank, reason=str(error), curve=tuple(curve))
         record = replace(record, train_seconds=time.perf_counter() - start)
@@ -123,6 +123,7 @@ def _finished(
     outcome: Outcome,
     curve: list[tuple[float, float]],
     why: list[str],
+    deadline: float,
 ) -> Record:
     """The record of a training that ran, whole or in part."""
     flops = blank.flops or 0
@@ -136,9 +137,9 @@ def _finished(
     if outcome.stopped == "pruned":
         return replace(record, state="pruned", reason=why[0] if why else "")
     if outcome.stopped:
-        limit = f"one training may take {bench.plan.ceiling_seconds:.0f} s"
-        cut = job.deadline < math.inf and time.perf_counter() > job.deadline - 2.0
-        reason = "the budget ended" if cut else f"too slow: {limit}"
+        reason = f"too slow: one training may take {bench.plan.ceiling_seconds:.0f} s"
+        if job.deadline <= deadline:
+            reason = "it would not have ended before the budget"
         return replace(record, state="stopped", reason=reason)
     start = time.perf_counter()
     found, bias = scored_outputs(bench, outcome.model)

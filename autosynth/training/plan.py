@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import torch
+
 RUNGS = (1 / 27, 1 / 9, 1 / 3)
 MIN_RUNG_STEPS = 120  # fewer say little: the learning rate has only just risen
 
@@ -14,7 +16,8 @@ class Plan:
 
     `bf16` names the families that train in bfloat16. `step_seconds` is the probe's measure of a
     training step by family, as `(seconds, seconds per FLOP of one sample)`; empty without a probe.
-    `ceiling_seconds` is what one full training may take at most; 0 for no ceiling.
+    `ceiling_seconds` is what one full training may take at most; 0 for no ceiling. `threads` is
+    how many a process uses; 0 for as many as there are.
     """
 
     device: str
@@ -23,6 +26,12 @@ class Plan:
     bf16: tuple[str, ...] = ()
     step_seconds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     ceiling_seconds: float = 0.0
+    threads: int = 0
+
+    def use_threads(self) -> None:
+        """Have this process use as many threads as the plan says."""
+        if self.threads:
+            torch.set_num_threads(self.threads)
 
     @property
     def rungs(self) -> tuple[float, ...]:

@@ -28,7 +28,8 @@ class Record:
     `strategy` is resolved and without its settings; for a baseline it is the baseline's name.
     `components` are joined by "+". `reason` says why a trial is not complete. `val` and `test`
     hold scores by metric name, higher is better; `test` is empty until scored. `cv` is the 5-fold
-    score on small data. `flops` are a sample's, at inference; `train_flops` the whole training's.
+    score on small data. `flops` are a sample's, at inference, as expected, and `worst_flops` those
+    of one that goes through all parts of a cascade; `train_flops` the whole training's.
     `curve` pairs the fraction of the schedule (0 to 1) with the validation error there. `origin`
     says who proposed the trial: ladder, sampler or given.
     """
@@ -51,6 +52,7 @@ class Record:
     cv: float | None = None
     flops: int | None = None
     params: int | None = None
+    worst_flops: int | None = None
     latency_ms: float | None = None
     train_flops: float | None = None
     train_seconds: float | None = None
@@ -66,7 +68,7 @@ _REQUIRED = {
 _NONE = type(None)
 _JSON_TYPES: dict[str, tuple[type, ...]] = {  # text, where not named here
     **dict.fromkeys(("trial", "seed"), (int,)),
-    **dict.fromkeys(("flops", "params", "samples_seen"), (int, _NONE)),
+    **dict.fromkeys(("flops", "params", "worst_flops", "samples_seen"), (int, _NONE)),
     **dict.fromkeys(("cv", "latency_ms", "train_flops", "train_seconds"), (int, float, _NONE)),
     **dict.fromkeys(("val", "test", "notes"), (dict,)),
     "curve": (list,),

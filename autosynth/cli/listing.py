@@ -29,7 +29,7 @@ def _spaces(args: argparse.Namespace) -> None:
 
 def _components(args: argparse.Namespace) -> None:
     from autosynth.components import FAMILIES
-    from autosynth.composite import FUSIONS, SETTINGS, SHARING
+    from autosynth.composite import FUSIONS, INITS, SETTINGS, SHARING, TRAINING
 
     put("components, such as cnn[width=32] > gru")
     for family in FAMILIES.values():
@@ -39,6 +39,10 @@ def _components(args: argparse.Namespace) -> None:
     put(*columns([(f"  {fusion.name}", fusion.about) for fusion in FUSIONS.values()]))
     put("", "sharing, such as mean(cnn, gru) share=stem")
     put(*columns([(f"  {name}", about) for name, about in SHARING.items()]))
+    put("", "training, such as mean(cnn, gru) train=subsets rows=all")
+    put(*columns([(f"  {name}", about) for name, about in TRAINING.items()]))
+    put("", "initialisation, such as mean(cnn, gru) init=parts")
+    put(*columns([(f"  {name}", about) for name, about in INITS.items()]))
     put("", "settings of the training, such as cnn > gru | lr=0.004 dropout=0.1")
     put(*columns([(f"  {n}", *_choice(s), s.about) for n, s in SETTINGS.items()]))
 

@@ -3,13 +3,14 @@
 from autosynth.components.attention import Attention
 from autosynth.components.cnn import CNN
 from autosynth.components.family import Config, Family, Option
+from autosynth.components.installed import with_installed
 from autosynth.components.mlp import MLP
 from autosynth.components.piece import Grid, Piece, Tokens
 from autosynth.components.recurrent import GRU, LSTM
 from autosynth.components.transformer import Transformer
 
-FAMILIES: dict[str, Family] = {
-    family.name: family for family in (CNN(), GRU(), LSTM(), Transformer(), Attention(), MLP())
-}
+FAMILIES: dict[str, Family] = with_installed(
+    {family.name: family for family in (CNN(), GRU(), LSTM(), Transformer(), Attention(), MLP())}
+)
 
 __all__ = ["FAMILIES", "Config", "Family", "Grid", "Option", "Piece", "Tokens"]

@@ -25,6 +25,8 @@ class Piece(NamedTuple):
     PyTorch's own counter. `params` counts numbers that are trained. `make` builds the module.
     `place` are grids that the module is told at every call, after its values: shared, it stands in
     several places. `tied` is what it is made for beside its parameters; to be shared, it is equal.
+    A piece that `settles` is fitted after the training, on held-back rows; one with `folds` out
+    of fold.
     """
 
     make: Callable[[], nn.Module]
@@ -32,6 +34,8 @@ class Piece(NamedTuple):
     params: int = 0
     place: tuple[Grid, ...] = ()
     tied: tuple[int, ...] = ()
+    settles: bool = False
+    folds: bool = False
 
 
 def n_tokens(grid: Grid) -> int:

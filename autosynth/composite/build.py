@@ -1,76 +1,115 @@
 """`build`: a resolved strategy in, a network out that runs its program."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from copy import deepcopy
 from itertools import groupby
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from autosynth.composite.program import Step
+from autosynth.composite.program import Program
 from autosynth.composite.resolve import Resolved
 from autosynth.composite.stem import Stem
 
 
 class Composite(nn.Module):
-    """The network of a strategy: named modules, each there once, and the steps that apply them.
+    """The network of a program: named modules, each there once, and the steps that apply them.
 
-    `precision` names, family by family, which parts run in bfloat16; the rest is float32.
+    `bf16` names the families whose parts run in bfloat16; the rest is float32.
     """
 
-    def __init__(self, resolved: Resolved) -> None:
+    def __init__(self, program: Program, modules: Mapping[str, nn.Module] | None = None) -> None:
         super().__init__()
-        program = resolved.program
-        self.inputs = program.inputs
+        self.program = program
+        self.inputs, self.steps = program.inputs, program.steps
         self.modules_by_name = nn.ModuleDict(
-            {name: piece.make() for name, piece in program.pieces.items()}
+            {
+                name: piece.make() if modules is None else modules[name]
+                for name, piece in program.pieces.items()
+            }
         )
-        self.steps = program.steps
-        self.last_use = _last_use(program.steps, len(program.inputs))
         self.bf16: frozenset[str] = frozenset()
+        self._routes: dict[tuple[tuple[int, ...], tuple[int, ...]], _Route] = {}
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Outputs (batch, n_outputs): logits of classes, or one standardised value."""
-        values: dict[int, Any] = {i: inputs[name] for i, name in enumerate(self.inputs)}
-        place, device = len(self.inputs), values[0].device.type
-        for low, steps in groupby(self.steps, key=lambda step: step.family in self.bf16):
+        known = {i: inputs[name] for i, name in enumerate(self.inputs)}
+        outputs: Tensor = self.values(known, (self.program.output,))[0]
+        return outputs
+
+    def values(self, known: Mapping[int, Any], wanted: Sequence[int]) -> list[Any]:
+        """The wanted values of the program, from known ones; tensors come as float32."""
+        route = self._route(tuple(known), tuple(wanted))
+        values = dict(known)
+        device = next(iter(known.values()))
+        device = (device[0] if isinstance(device, tuple) else device).device.type
+        for low, steps in groupby(route.steps, key=lambda pair: pair[1].family in self.bf16):
             scope = torch.autocast(device, torch.bfloat16) if low else nullcontext()
             with scope:
-                for step in steps:
+                for at, step in steps:
                     module = self.modules_by_name[step.name]
-                    args = [values[at] for at in step.args]
-                    values[place] = module(*(args if low else map(_single, args)), *step.place)
-                    for at in set(step.args):
-                        if self.last_use[at] == place:
-                            del values[at]
-                    place += 1
-        outputs: Tensor = values[place - 1]
-        return outputs.float()
+                    args = [values[arg] for arg in step.args]
+                    values[at] = module(*(args if low else map(_single, args)), *step.place)
+                    for arg in route.done[at]:
+                        del values[arg]
+        return [_single(values[at]) for at in wanted]
+
+    def _route(self, known: tuple[int, ...], wanted: tuple[int, ...]) -> "_Route":
+        key = (known, wanted)
+        if key not in self._routes:
+            self._routes[key] = _Route(self.program, known, wanted)
+        return self._routes[key]
+
+    def twin(self) -> "Composite":
+        """The same network with weights of its own, equal to these."""
+        found = Composite(self.program, deepcopy(dict(self.modules_by_name)))
+        found.bf16 = self.bf16
+        return found
 
     def fit_inputs(self, inputs: Mapping[str, Tensor]) -> None:
         """Take the stems' statistics from the raw values of training rows."""
+        places = dict(enumerate(self.inputs))
         with torch.no_grad():
             for step in self.steps:
                 module = self.modules_by_name[step.name]
-                if isinstance(module, Stem):
-                    module.fit(inputs[self.inputs[step.args[0]]])
+                if isinstance(module, Stem) and step.args[0] in places:
+                    module.fit(inputs[places[step.args[0]]])
+
+
+class _Route:
+    """The values to compute, in order, and for each those that nothing needs after it."""
+
+    def __init__(self, program: Program, known: tuple[int, ...], wanted: tuple[int, ...]) -> None:
+        self.steps = [(at, program.step(at)) for at in program.needed(wanted, known)]
+        last = {arg: at for at, step in self.steps for arg in step.args}
+        self.done: dict[int, list[int]] = {at: [] for at, _ in self.steps}
+        for arg, at in last.items():
+            if arg not in wanted:
+                self.done[at].append(arg)
 
 
 def _single(value: Any) -> Any:
     """Tokens or outputs of a part that ran in bfloat16, for one that runs in float32."""
     if isinstance(value, tuple):
         return _single(value[0]), value[1]
-    return value.float() if value.dtype == torch.bfloat16 else value
+    return value.float() if isinstance(value, Tensor) and value.dtype == torch.bfloat16 else value
 
 
-def _last_use(steps: tuple[Step, ...], n_inputs: int) -> dict[int, int]:
-    """For each value the last one made from it, so that it can be let go there."""
-    return {at: n_inputs + i for i, step in enumerate(steps) for at in step.args}
+def build(resolved: Resolved, seed: int = 0, *, training: bool = False) -> Composite:
+    """The composite of a resolved strategy, initialised from the seed alone.
 
-
-def build(resolved: Resolved, seed: int = 0) -> Composite:
-    """The composite of a resolved strategy, initialised from the seed alone."""
+    With `training`, it has what only its training needs, too.
+    """
+    program = resolved.course.program if training else resolved.program
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
-        return Composite(resolved)
+        return Composite(program)
+
+
+def trained(resolved: Resolved, model: Composite) -> Composite:
+    """A composite without what only its training needed; the modules are the same ones."""
+    found = Composite(resolved.program, dict(model.modules_by_name))
+    found.bf16 = model.bf16
+    return found

@@ -23,7 +23,25 @@ SHARING = {
     "layers": "stem, channel MLPs and norms at equal depth are shared across families",
     "full": "all parameters: one part repeated in a chain, or on several inputs",
 }
-WORDS = {"share": tuple(SHARING), "train": ("joint",), "init": ("random",)}
+TRAINING = {
+    "joint": "all parts at once, by one loss",
+    "subsets": "every part alone, on rows=disjoint, bootstrap or all; then what joins them",
+    "staged": "the parts in order, those before frozen (or earlier=free), then all together",
+}
+INITS = {
+    "random": "random parameters",
+    "parts": "each part as it was trained alone, in the same run or just before",
+    "masked": "first trained to restore hidden pieces of the inputs, without targets",
+}
+WORDS = {
+    "share": tuple(SHARING),
+    "train": tuple(TRAINING),
+    "init": tuple(INITS),
+    "rows": ("disjoint", "bootstrap", "all"),
+    "earlier": ("frozen", "free"),
+}
+# Words that say more of another word, and mean nothing without it.
+_NEEDS = {"rows": ("train", "subsets"), "earlier": ("train", "staged")}
 # What parts that share layers have where they do not say: a norm and a channel MLP to share.
 _IN_LAYERS: Mapping[str, Value] = {"norm": "layer", "expand": 2}
 # Fusions of fusions that mean the same without the brackets between them.
@@ -34,9 +52,13 @@ def fill(strategy: Strategy, inputs: Mapping[str, InputSpec]) -> Strategy:
     """The canonical strategy without its settings. Raises StrategyError, UnknownNameError."""
     words = _check_words(strategy)
     share = words["share"]
-    if share != "none" and len(parts(strategy.root)) < 2:
-        raise StrategyError(f"share={share} needs two parts or more, in {strategy.root}")
-    root, _ = _Filler(inputs, share).node(strategy.root, None, at_root=True)
+    for name in ("share", "train", "init"):
+        several = words[name] not in (WORDS[name][0], "masked")
+        if several and len(parts(strategy.root)) < 2:
+            raise StrategyError(
+                f"{name}={words[name]} needs two parts or more, in {strategy.root}"
+            )
+    root, _ = _Filler(inputs, share).node(strategy.root, None, top=True)
     if share == "full":
         root = _tag_all(root)
     root = _rename_tags(_sort(root, at_root=True))
@@ -50,7 +72,7 @@ def shorten(strategy: Strategy, inputs: Mapping[str, InputSpec]) -> Strategy:
     `fill` gives the canonical strategy back.
     """
     share = strategy.word("share", "none")
-    root, _ = _Shortener(inputs, share).node(strategy.root, None, at_root=True)
+    root, _ = _Shortener(inputs, share).node(strategy.root, None, top=True)
     return replace(strategy, root=root)
 
 
@@ -67,6 +89,17 @@ def _check_words(strategy: Strategy) -> dict[str, str]:
         if value not in WORDS[name]:
             raise unknown(f"{name}=", value, WORDS[name], f"in {strategy.without_settings()}")
         words[name] = value
+    for name, (other, value) in _NEEDS.items():
+        if name in dict(strategy.words) and words[other] != value:
+            raise StrategyError(
+                f"{name}={words[name]} goes with {other}={value} alone, in "
+                f"{strategy.without_settings()}; leave it out"
+            )
+    if words["init"] == "parts" and words["train"] != "joint":
+        raise StrategyError(
+            f"init=parts trains parts alone first, as train={words['train']} does; give one of "
+            f"them, in {strategy.without_settings()}"
+        )
     return words
 
 
@@ -76,7 +109,7 @@ class _Filler:
     def __init__(self, inputs: Mapping[str, InputSpec], share: str) -> None:
         self.inputs, self.share = inputs, share
 
-    def node(self, node: Node, grid: Grid | None, at_root: bool = False) -> tuple[Node, Grid]:
+    def node(self, node: Node, grid: Grid | None, *, top: bool = False) -> tuple[Node, Grid]:
         """The filled node and the grid it leaves; `grid` None where it reads the inputs."""
         if isinstance(node, Part):
             return self.part(node, grid)
@@ -87,18 +120,23 @@ class _Filler:
                 steps.append(filled)
             assert grid is not None
             return Chain(steps=tuple(steps)), grid
-        return self.fusion(node, grid, at_root)
+        return self.fusion(node, grid, top)
 
-    def fusion(self, node: Fusion, grid: Grid | None, at_root: bool) -> tuple[Node, Grid]:
+    def fusion(self, node: Fusion, grid: Grid | None, top: bool) -> tuple[Node, Grid]:
+        """The filled fusion, and the grid of its first part."""
         method = lookup(FUSIONS, node.method, "fusion", f"in {node}")
-        weights = method.check(node.args, len(node.parts))
-        filled = [self.node(part, grid, at_root) for part in node.parts]
+        args = method.arguments(node.method, node.args, len(node.parts))
+        if method.fitted(args) and not top:
+            raise StrategyError(
+                f"{node.method} is fitted when its parts are trained, and stands at the root of a "
+                f"strategy alone, not inside another part, as in {node}"
+            )
+        filled = [self.node(part, grid) for part in node.parts]
         children: list[Node] = []
         for child, _ in filled:
             same = isinstance(child, Fusion) and child.method == node.method and not child.args
             flat = same and node.method in _ASSOCIATIVE
             children.extend(child.parts if flat and isinstance(child, Fusion) else (child,))
-        args = tuple((None, weight) for weight in weights)
         return replace(node, args=args, parts=tuple(children)), filled[0][1]
 
     def part(self, part: Part, grid: Grid | None) -> tuple[Part, Grid]:
@@ -230,15 +268,19 @@ def _sort(node: Node, at_root: bool) -> Node:
         return node
     if isinstance(node, Chain):
         return Chain(steps=tuple(_sort(step, at_root=False) for step in node.steps))
-    outputs = at_root and FUSIONS[node.method].joins == "outputs"
+    method = FUSIONS[node.method]
+    if method.ordered:
+        return replace(node, parts=tuple(_sort(part, at_root) for part in node.parts))
+    outputs = at_root and method.joins == "outputs"
     children = [_sort(part, outputs) for part in node.parts]
     keys = [re.sub(r"@\w+", "", str(child)) for child in children]
-    if node.args:
+    weighs = method.weighs(node.args)
+    if weighs:
         keys = [f"{key} {weight}" for key, (_, weight) in zip(keys, node.args, strict=True)]
     fixed = 0 if at_root else 1
     order = [*range(fixed), *sorted(range(fixed, len(children)), key=keys.__getitem__)]
     return replace(
         node,
-        args=tuple(node.args[i] for i in order) if node.args else (),
+        args=tuple(node.args[i] for i in order) if weighs else node.args,
         parts=tuple(children[i] for i in order),
     )

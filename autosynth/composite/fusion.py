@@ -1,219 +1,222 @@
 """Fusions: several parts' tokens, outputs or pooled features to one. One explicit dict.
 
-Inside a chain every fusion joins tokens on the first part's grid. At the root, `sum`, `mean`,
-`weighted` and `attend` join outputs, each part with a head of its own (`mean` joins probabilities,
-the others logits); `concat` and `gated` join pooled features under one non-linear head.
+Inside a chain a fusion joins tokens on the first part's grid. At the root, those that join
+`outputs` give each part a head of its own (`mean` joins probabilities, the others logits), and
+those that join `features` put one non-linear head over all. What is `fitted` is not trained with
+the network but fitted after it, on rows that the parts have not learnt from: it stands at the root
+alone, and each part is trained by a loss of its own.
 """
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
-
-from autosynth.components.piece import Piece, Tokens
+from autosynth.components.piece import Piece
+from autosynth.composite.join import (
+    STACK_HIDDEN,
+    Attend,
+    Bilinear,
+    Concat,
+    FittedSum,
+    Gated,
+    MeanProbability,
+    Stack,
+    Sum,
+)
 from autosynth.errors import StrategyError
+from autosynth.strategy import Value
+
+Args = tuple[tuple[str | None, Value], ...]
+DEFAULT_RANK, DEFAULT_GO_ON = 32, 0.3
+STACKS = ("mlp", "linear")
 
 
-def pool(tokens: Tokens) -> Tensor:
-    """The mean of the real tokens: (B, T, D) to (B, D)."""
-    x, mask = tokens
-    if mask is None:
-        return x.mean(1)
-    weight = mask.unsqueeze(-1).to(x.dtype)
-    return (x * weight).sum(1) / weight.sum(1).clamp(min=1)
+@dataclass(frozen=True, kw_only=True)
+class Joined:
+    """What is joined: `n` parts of `rows` vectors of `width`; `classes`: they are class logits."""
 
-
-class Sum(nn.Module):
-    """Parts times fixed or learned weights, summed. Tensors of one shape."""
-
-    alpha: Tensor
-
-    def __init__(self, alpha: Sequence[float], learned: bool) -> None:
-        super().__init__()
-        values = torch.tensor(alpha)
-        if learned:
-            self.alpha = nn.Parameter(values)
-        else:
-            self.register_buffer("alpha", values)
-
-    def forward(self, *parts: Tensor) -> Tensor:
-        """The weighted sum."""
-        return (torch.stack(parts, -1) * self.alpha.to(parts[0].dtype)).sum(-1)
-
-
-class MeanProbability(nn.Module):
-    """The logarithm of the mean of the parts' class probabilities."""
-
-    def forward(self, *parts: Tensor) -> Tensor:
-        """Logits whose softmax is the mean."""
-        logs = torch.stack([F.log_softmax(part.float(), -1) for part in parts])
-        return logs.logsumexp(0) - math.log(len(parts))
-
-
-class Attend(nn.Module):
-    """Attention over the parts: a softmax over scores that are linear in each part's values."""
-
-    def __init__(self, n: int, width: int) -> None:
-        super().__init__()
-        self.score = nn.Parameter(torch.randn(n, width) * 0.02)
-        self.bias = nn.Parameter(torch.zeros(n))
-
-    def forward(self, *parts: Tensor) -> Tensor:
-        """The parts, weighted by the softmax."""
-        values = torch.stack(parts, -2)
-        scores = (values * self.score.to(values.dtype)).sum(-1, keepdim=True)
-        return ((scores + self.bias.unsqueeze(-1).to(values.dtype)).softmax(-2) * values).sum(-2)
-
-
-class Concat(nn.Module):
-    """Parts side by side."""
-
-    def forward(self, *parts: Tensor) -> Tensor:
-        """Their widths add up."""
-        return torch.cat(parts, -1)
-
-
-class Gated(nn.Module):
-    """Parts times gates in (0, 1) that read all of them, summed (Arevalo et al., 2017)."""
-
-    def __init__(self, n: int, width: int) -> None:
-        super().__init__()
-        self.gate = nn.Linear(n * width, n * width)
-
-    def forward(self, *parts: Tensor) -> Tensor:
-        """The sum of the gated parts."""
-        gates = self.gate(torch.cat(parts, -1)).sigmoid()
-        gated: Tensor = torch.unflatten(gates, -1, (len(parts), -1)) * torch.stack(parts, -2)
-        return gated.sum(-2)
+    n: int
+    rows: int
+    width: int
+    args: Args = ()
+    classes: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fusion:
-    """One method. `joins` says what it joins at the root; `equal` that all widths must be one."""
+    """One method.
+
+    `joins` says what it joins at the root; `inside` whether it joins tokens, too; `equal` that all
+    widths must be one; `ordered` that the order of its parts matters. `arguments` fills and checks
+    what stands in its brackets, and `piece` is the joint.
+    """
 
     name: str
     about: str
+    piece: Callable[[Joined], Piece]
+    arguments: Callable[[str, Args, int], Args]
     joins: str = "outputs"
+    inside: bool = True
     equal: bool = True
+    ordered: bool = False
 
-    def piece(
-        self, args: Sequence[float], rows: int, width: int, n: int, probabilities: bool
-    ) -> Piece:
-        """The joint of `n` parts of `rows` vectors of `width`; with `args`, the given weights."""
-        if self.name == "mean" and probabilities:
-            return Piece(MeanProbability)
-        if self.name in ("sum", "mean", "weighted"):
-            alpha = list(args) or [1.0 if self.name == "sum" else 1 / n] * n
-            learned = self.name == "weighted" and not args
-            flops = 2 * rows * n * width if self.name == "weighted" else 0
-            return Piece(lambda: Sum(alpha, learned), flops, n if learned else 0)
-        if self.name == "attend":
-            return Piece(lambda: Attend(n, width), 4 * rows * n * width, n * width + n)
-        if self.name == "concat":
-            return Piece(Concat)
-        weights = (n * width) ** 2
-        return Piece(
-            lambda: Gated(n, width), 2 * rows * (weights + n * width), weights + n * width
+    def fitted(self, args: Args) -> bool:
+        """Whether it is fitted after the parts are trained."""
+        return not self.inside or (None, "fit") in args
+
+    def weighs(self, args: Args) -> bool:
+        """Whether its arguments are one weight a part, which moves with it."""
+        return self.name == "weighted" and len(args) > 1
+
+
+def _numbers(args: Args) -> list[float]:
+    return [
+        float(value)
+        for key, value in args
+        if key is None and isinstance(value, int | float) and not isinstance(value, bool)
+    ]
+
+
+def _nothing(name: str, args: Args, n: int) -> Args:
+    if args:
+        raise StrategyError(f"{name} takes no arguments in brackets; leave them out")
+    return ()
+
+
+def _weights(name: str, args: Args, n: int) -> Args:
+    if not args or args == ((None, "fit"),):
+        return args
+    values = _numbers(args)
+    if len(values) != n or len(args) != n:
+        raise StrategyError(
+            f"weighted[...] needs one number a part: {n} parts, {len(args)} arguments; leave the "
+            "brackets out to have the weights learned, or write weighted[fit] to have them fitted "
+            "after the training"
         )
-
-    def check(self, args: Sequence[tuple[str | None, object]], n: int) -> tuple[float, ...]:
-        """The weights given in brackets, or StrategyError."""
-        if not args:
-            return ()
-        if self.name != "weighted":
-            raise StrategyError(f"{self.name} takes no arguments in brackets; leave them out")
-        values = [
-            float(value)
-            for key, value in args
-            if key is None and isinstance(value, int | float) and not isinstance(value, bool)
-        ]
-        if len(values) != n or len(args) != n:
-            raise StrategyError(
-                f"weighted[...] needs one number a part: {n} parts, {len(args)} arguments; "
-                "leave the brackets out to have the weights learned"
-            )
-        return tuple(values)
+    return tuple((None, value) for value in values)
 
 
-FUSIONS: dict[str, Fusion] = {
+def _rank(name: str, args: Args, n: int) -> Args:
+    rank = dict(args).get("rank", DEFAULT_RANK)
+    right = isinstance(rank, int) and not isinstance(rank, bool) and 1 <= rank <= 4096
+    if not right or len(args) > 1 or any(key != "rank" for key, _ in args):
+        raise StrategyError(f"{name} takes [rank=N], a whole number from 1 to 4096, or nothing")
+    return (("rank", rank),)
+
+
+def _model(name: str, args: Args, n: int) -> Args:
+    args = args or ((None, STACKS[0]),)
+    if len(args) > 1 or args[0][0] is not None or args[0][1] not in STACKS:
+        raise StrategyError(f"{name} takes the model over the outputs: one of {', '.join(STACKS)}")
+    return args
+
+
+def _shares(name: str, args: Args, n: int) -> Args:
+    values = _numbers(args) if args else [DEFAULT_GO_ON]
+    values = values * (n - 1) if len(values) == 1 else values
+    inside = all(0 < value < 1 for value in values)
+    if len(values) != n - 1 or (args and len(args) not in (1, n - 1)) or not inside:
+        raise StrategyError(
+            f"{name}[...] takes the share of rows, between 0 and 1, that go on to the next part: "
+            f"one number for all, or one for each of the {n - 1} steps to a next part"
+        )
+    return tuple((None, value) for value in values)
+
+
+def _sum(it: Joined) -> Piece:
+    return Piece(lambda: Sum([1.0] * it.n, learned=False))
+
+
+def _mean(it: Joined) -> Piece:
+    if it.classes:
+        return Piece(MeanProbability)
+    return Piece(lambda: Sum([1 / it.n] * it.n, learned=False))
+
+
+def _weighted(it: Joined) -> Piece:
+    flops = 2 * it.rows * it.n * it.width
+    if it.args == ((None, "fit"),):
+        return Piece(lambda: FittedSum(it.n), flops, settles=True)
+    alpha = _numbers(it.args)
+    if alpha:
+        return Piece(lambda: Sum(alpha, learned=False), flops)
+    return Piece(lambda: Sum([1 / it.n] * it.n, learned=True), flops, it.n)
+
+
+def _attend(it: Joined) -> Piece:
+    flops = 4 * it.rows * it.n * it.width
+    return Piece(lambda: Attend(it.n, it.width), flops, it.n * it.width + it.n)
+
+
+def _concat(it: Joined) -> Piece:
+    return Piece(Concat)
+
+
+def _gated(it: Joined) -> Piece:
+    width = it.n * it.width
+    flops = 2 * it.rows * (width**2 + width)
+    return Piece(lambda: Gated(it.n, it.width), flops, width**2 + width)
+
+
+def _bilinear(it: Joined) -> Piece:
+    rank = int(dict(it.args)["rank"])
+    weights = (it.n + 1) * it.width * rank
+    return Piece(lambda: Bilinear(it.n, it.width, rank), 2 * it.rows * weights, weights + it.width)
+
+
+def _stack(it: Joined) -> Piece:
+    hidden = it.args[0][1] == "mlp"
+    inputs, out = it.n * it.width, it.width
+    weights = inputs * out + (STACK_HIDDEN * (inputs + out) if hidden else 0)
+    params = weights + out + (STACK_HIDDEN if hidden else 0)
+    return Piece(
+        lambda: Stack(it.n, out, hidden, it.classes), 2 * weights, params, settles=True, folds=True
+    )
+
+
+def _none(it: Joined) -> Piece:
+    raise AssertionError("a cascade is compiled step by step")
+
+
+FUSIONS: Mapping[str, Fusion] = {
     fusion.name: fusion
     for fusion in (
-        Fusion(name="sum", about="sum of outputs (logits)"),
-        Fusion(name="mean", about="mean of outputs (probabilities)"),
-        Fusion(name="weighted", about="weighted sum of outputs, weights learned or given"),
-        Fusion(name="attend", about="attention over the outputs"),
+        Fusion(name="sum", about="sum of outputs (logits)", piece=_sum, arguments=_nothing),
         Fusion(
-            name="concat", about="features side by side, one head", joins="features", equal=False
+            name="mean", about="mean of outputs (probabilities)", piece=_mean, arguments=_nothing
         ),
-        Fusion(name="gated", about="features times gates that read all of them", joins="features"),
+        Fusion(
+            name="weighted",
+            about="weighted sum of outputs; weights learned, given, or fitted afterwards: [fit]",
+            piece=_weighted, arguments=_weights,
+        ),
+        Fusion(
+            name="attend", about="attention over the outputs", piece=_attend, arguments=_nothing
+        ),
+        Fusion(
+            name="concat", about="features side by side, one head", piece=_concat,
+            arguments=_nothing, joins="features", equal=False,
+        ),
+        Fusion(
+            name="gated", about="features times gates that read all of them", piece=_gated,
+            arguments=_nothing, joins="features",
+        ),
+        Fusion(
+            name="bilinear", about="products of low-rank projections of features: [rank=32]",
+            piece=_bilinear, arguments=_rank, joins="features",
+        ),
+        Fusion(
+            name="stack", about="a small model over the outputs, fitted out of fold: [mlp]",
+            piece=_stack, arguments=_model, inside=False,
+        ),
+        Fusion(
+            name="cascade",
+            about="the next part runs for the unsure share of the rows alone: [0.3]",
+            piece=_none, arguments=_shares, inside=False, ordered=True,
+        ),
     )
-}
+}  # fmt: skip
 
 
-class Joint(nn.Module):
-    """A joint of values applied to tokens; the mask is the first part's."""
-
-    def __init__(self, join: nn.Module) -> None:
-        super().__init__()
-        self.join = join
-
-    def forward(self, *parts: Tokens) -> Tokens:
-        """The joined tokens."""
-        return self.join(*(x for x, _ in parts)), parts[0][1]
-
-
-class Head(nn.Module):
-    """Pooled features to outputs: a linear map, or two with a GELU between."""
-
-    def __init__(self, width: int, outputs: int, hidden: int | None, dropout: float) -> None:
-        super().__init__()
-        self.dropout = nn.Dropout(dropout)
-        self.up = nn.Identity() if hidden is None else nn.Linear(width, hidden)
-        self.out = nn.Linear(width if hidden is None else hidden, outputs)
-        self.hidden = hidden
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Outputs of pooled features (batch, width)."""
-        x = self.up(features)
-        x = x if self.hidden is None else F.gelu(x)
-        outputs: Tensor = self.out(self.dropout(x))
-        return outputs
-
-
-def head(width: int, outputs: int, hidden: int | None, dropout: float) -> Piece:
-    """`Head` with its cost."""
-    params, last = 0, width
-    if hidden is not None:
-        params, last = width * hidden + hidden, hidden
-    weights = width * (hidden or 0) + last * outputs
-    return Piece(
-        lambda: Head(width, outputs, hidden, dropout),
-        2 * weights,
-        params + last * outputs + outputs,
-    )
-
-
-class Pool(nn.Module):
-    """`pool` as a step."""
-
-    def forward(self, tokens: Tokens) -> Tensor:
-        """Features (batch, width)."""
-        return pool(tokens)
-
-
-class JoinTokens(nn.Module):
-    """The tokens of several inputs in a row: one line of tokens."""
-
-    def forward(self, *parts: Tokens) -> Tokens:
-        """The line; the mask is None where no input has one."""
-        tokens = torch.cat([x for x, _ in parts], 1)
-        if all(mask is None for _, mask in parts):
-            return tokens, None
-        masks = [
-            torch.ones(x.shape[:2], dtype=torch.bool, device=x.device) if mask is None else mask
-            for x, mask in parts
-        ]
-        return tokens, torch.cat(masks, 1)
+def weights_of(args: Sequence[tuple[str | None, Value]]) -> list[float]:
+    """The numbers among a fusion's arguments: weights, or shares of rows that go on."""
+    return _numbers(tuple(args))

@@ -5,9 +5,12 @@ The resolved form is what is compared, hashed, stored and trained.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
+from autosynth.composite.compiler import compile_program
+from autosynth.composite.course import Course, make_course
 from autosynth.composite.fill import fill, shorten
-from autosynth.composite.program import Program, compile_program
+from autosynth.composite.program import Program
 from autosynth.composite.settings import SETTINGS, fill_settings
 from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.strategy import Fusion, Strategy, Topology, parts, topology, walk
@@ -26,6 +29,13 @@ class Resolved:
     inputs: tuple[InputSpec, ...]
     target: TargetSpec
     program: Program
+
+    @cached_property
+    def course(self) -> Course:
+        """How it is trained: its program with what only training needs, and the phases."""
+        specs = {spec.name: spec for spec in self.inputs}
+        dropout = float(self.settings["dropout"])
+        return make_course(self.strategy, specs, self.target, dropout)
 
     @property
     def settings(self) -> dict[str, float | str]:

@@ -71,7 +71,7 @@ class ConvolutionStem(Stem):
         if self.masked:
             known = ~x.isnan()
             x = torch.where(known, x, self.mean)
-            steps = known.any(1).to(x.dtype)
+            steps = known.any(1, keepdim=True).to(x.dtype)
             mask = nn.functional.max_pool2d(steps, (1, self.patch), ceil_mode=True).flatten(1) > 0
         x = ((x - self.mean) * self.scale).contiguous(memory_format=torch.channels_last)
         return to_tokens(self.conv(x)), mask

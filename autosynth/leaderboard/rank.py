@@ -27,7 +27,7 @@ TRIVIAL = ("majority", "mean")
 """The baselines that know the target alone."""
 
 _STATES = ("complete", "stopped", "pruned", "failed", "infeasible", "not_run")
-_WHOLE = ("rank", "flops", "params", "samples_seen", "pareto", "trial", "seed")
+_WHOLE = ("rank", "flops", "worst_flops", "params", "samples_seen", "pareto", "trial", "seed")
 _NUMBERS = ("latency_ms", "train_flops", "train_seconds")
 _REGRESSION = ("r2", "neg_rmse", "neg_mae")
 _BLANK = Record(trial=0, seed=0, strategy="", state="complete")
@@ -138,6 +138,7 @@ def _row(record: Record, metric: str, others: tuple[str, ...]) -> dict[str, Any]
         **{f"val_{name}": record.val.get(name) for name in others},
         **{f"test_{name}": record.test.get(name) for name in others},
         "flops": record.flops,
+        "worst_flops": record.worst_flops,
         "params": record.params,
         "latency_ms": record.latency_ms,
         "train_flops": record.train_flops,

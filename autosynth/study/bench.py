@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from autosynth.composite import Resolved
 from autosynth.data.spec import Dataset
+from autosynth.study.probe import foreseen_seconds
 from autosynth.study.space import Space
 from autosynth.training.feed import Feed
 from autosynth.training.metrics import Metric
@@ -50,6 +52,11 @@ class Bench:
         """All rows but test."""
         splits = self.dataset.splits
         return np.concatenate([splits.train, splits.fit, splits.select])
+
+    def foreseen_seconds(self, resolved: Resolved) -> float:
+        """The time that a full training will take; 0 where nothing was measured."""
+        has_fit = bool(len(self.dataset.splits.fit))
+        return foreseen_seconds(self.plan, resolved, has_fit=has_fit)
 
     def error(self, score: float) -> float:
         """What the search minimises, from a score."""

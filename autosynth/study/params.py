@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from autosynth.errors import ConfigError
-from autosynth.strategy import Chain, Fusion, Part, Strategy, Value, parts, topology, walk
+from autosynth.strategy import Chain, Fusion, Part, Strategy, Value, parts, topology
 from autosynth.study.space import Shape, Space
 from autosynth.study.suggest import is_ordered, searched_options, walk_space
 
@@ -58,7 +58,7 @@ def _form(strategy: Strategy) -> _Form | None:
     return _Form(
         shape=Shape(branches=tuple(map(len, flat)), tail=len(tail)),
         found=tuple(found),
-        method=head.method if isinstance(head, Fusion) else None,
+        method=written_fusion(head) if isinstance(head, Fusion) else None,
     )
 
 
@@ -97,6 +97,11 @@ def _no_place(strategy: Strategy, space: Space, problems: list[str]) -> ConfigEr
     return ConfigError(f"{strategy} is not in the space {space.name!r}: {'; '.join(problems)}")
 
 
+def written_fusion(node: Fusion) -> str:
+    """A fusion as a space writes it: without its parts."""
+    return str(node).partition("(")[0]
+
+
 def _placed(form: _Form, shared: str) -> list[tuple[str, Part]]:
     """Each part with its place; under full sharing all are the first one over again."""
     places = form.shape.places()
@@ -131,8 +136,6 @@ def _misfits(strategy: Strategy, space: Space, form: _Form | None) -> list[str]:
         problems.append(f"hybrid shape {form.shape} is not one of {offered}")
     elif form.shape.n_parts > space.max_parts:
         problems.append(f"{form.shape.n_parts} parts are more than max_parts={space.max_parts}")
-    if any(isinstance(node, Fusion) and node.args for node in walk(strategy.root)):
-        problems.append("fusions with arguments are not suggested")
     shared = strategy.word("share", "none")
     if shared == "layers":
         missing = [key for key in space.layers if _written(form, key) is None]
@@ -146,7 +149,8 @@ def _misfits(strategy: Strategy, space: Space, form: _Form | None) -> list[str]:
         offers |= {*space.layers} if shared == "layers" else set()
         strange = [key for key, _ in part.config if key not in offers]
         problems += [f"{part}: {key} is not searched at {place}" for key in strange]
-    problems += [f"the word {k}={v} is not suggested" for k, v in strategy.words if k != "share"]
+    known = ("share", "train", "init", "rows", "earlier")
+    problems += [f"{k}={v} is not suggested" for k, v in strategy.words if k not in known]
     strange = [key for key, _ in strategy.settings if key not in space.settings]
     return problems + [f"{key} is not a setting that is searched" for key in strange]
 
@@ -160,6 +164,10 @@ def _wanted(strategy: Strategy, space: Space, form: _Form) -> dict[str, Value]:
         "n_parts": form.shape.n_parts,
         "hybrid.shape": str(form.shape),
         "fusion": form.method or "",
+        "inner.fusion": form.method or "",
+        "training": _training(strategy),
+        "init": strategy.word("init", "random"),
+        "alone.init": strategy.word("init", "random"),
         f"{kind}.sharing": strategy.word("share", "none"),
     }
     for key in space.layers:
@@ -175,6 +183,12 @@ def _wanted(strategy: Strategy, space: Space, form: _Form) -> dict[str, Value]:
     for name, values in space.settings.items():
         wanted[name] = strategy.setting(name, _default(space, families, name, values))
     return wanted
+
+
+def _training(strategy: Strategy) -> str:
+    """The training as a space writes it."""
+    more = [f"{key}={value}" for key, value in strategy.words if key in ("rows", "earlier")]
+    return " ".join([strategy.word("train", "joint"), *more])
 
 
 def _default(space: Space, families: list[str], name: str, values: Sequence[Value]) -> Value:

@@ -20,6 +20,8 @@ from autosynth.study.space import Space
 from autosynth.training.feed import Feed
 from autosynth.training.loop import Rows, time_steps
 from autosynth.training.plan import Plan, batch_size
+from autosynth.training.settle import folds_of
+from autosynth.training.work import TRAINED, work_of
 
 FASTER = 1.1  # bfloat16 must be this much faster to be worth its rounding
 SHARE_OF_CEILING = 1 / 8
@@ -40,9 +42,21 @@ def flops_by_family(resolved: Resolved) -> dict[str, int]:
     return found
 
 
-def foreseen_seconds(plan: Plan, resolved: Resolved) -> float:
-    """The time that a full training of a strategy will take; 0 where nothing was measured."""
-    return plan.seconds(flops_by_family(resolved)) * float(resolved.settings["length"])
+def foreseen_seconds(plan: Plan, resolved: Resolved, *, has_fit: bool = True) -> float:
+    """The time that a full training of a strategy will take; 0 where nothing was measured.
+
+    `has_fit`: there are held-back rows, on which what comes after the training can be fitted.
+    """
+    course = resolved.course
+    seconds = 0.0
+    for phase in course.phases:
+        work = work_of(course.program, phase).by_family(cached=True)
+        passes = {family: flops // TRAINED for family, flops in work.items()}
+        seconds += phase.share * plan.seconds(passes)
+    folds = folds_of(course.program, course.settles, has_fit=has_fit)
+    # Out of fold: as many epochs, on what a fold leaves.
+    seconds *= 1 + (folds - 1 if folds else 0)
+    return seconds * float(resolved.settings["length"])
 
 
 def fixed_plan(device: str, n_train: int, steps: int = FIXED_STEPS) -> Plan:

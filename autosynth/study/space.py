@@ -15,6 +15,7 @@ from autosynth.strategy import Chain, Fusion, Node, Strategy, Topology, Value
 
 KINDS: tuple[Kind, ...] = ("image", "series", "table")  # the dearest to read first
 TOPOLOGIES: tuple[Topology, ...] = ("single", "parallel", "sequential", "hybrid")
+FORBID_KEYS = ("topology", "components", "fusion", "sharing", "training", "init")
 MAX_PARTS = 8
 MANY_ROWS = 30_000
 MOST_A_SIDE = {"image": 20, "series": 256}
@@ -60,8 +61,10 @@ class Space:
     `layers[option]` those that parts sharing layers have in common, and `full_families` what can
     share everything: a family whose parameters do not depend on the grid it runs on. `defaults`,
     and `family_defaults[family]` (options, and settings that suit the family better), say what a
-    written strategy means where it is silent. `ladder[family]` are the sizes of the single
-    component that every search trains, smallest first; `composites` is tried early.
+    written strategy means where it is silent. A training is a word's value and what goes with it
+    (`subsets rows=all`); `forbidden` are columns of the leaderboard whose values may not meet.
+    `ladder[family]` are the sizes of the single component that every search trains, smallest
+    first; `composites` is tried early.
     """
 
     name: str
@@ -73,6 +76,9 @@ class Space:
     hybrids: tuple[Shape, ...] = ()
     fusions: tuple[str, ...] = ()
     sharings: tuple[str, ...] = ("none",)
+    trainings: tuple[str, ...] = ("joint",)
+    inits: tuple[str, ...] = ("random",)
+    forbidden: tuple[Mapping[str, str], ...] = ()
     options: Mapping[str, Mapping[str, tuple[Value, ...]]] = field(default_factory=dict)
     layers: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
     full_families: tuple[str, ...] = ()
@@ -83,6 +89,16 @@ class Space:
     composites: tuple[Strategy, ...] = ()
     max_flops: int | None = None
     max_params: int | None = None
+
+    def forbids(self, columns: Mapping[str, str]) -> bool:
+        """Whether a strategy with these columns of the leaderboard is not to be tried.
+
+        A column that lists several names, such as the components, has each of them.
+        """
+        return any(
+            all(value in columns[key].split("+") for key, value in table.items())
+            for table in self.forbidden
+        )
 
     @property
     def fingerprint(self) -> str:
@@ -127,7 +143,16 @@ def narrow(space: Space, inputs: Iterable[InputSpec], task: Task, n_train: int =
         space = _without(space, "patch")
     if n_train >= MANY_ROWS and "none" in space.settings.get("augment", ()):
         space = replace(space, defaults={**space.defaults, "augment": "none"})
-    return space if task == "classification" else _without(space, "smoothing")
+    if task == "classification":
+        return space
+    # A cascade goes by how sure a class is.
+    fusions = tuple(name for name in space.fusions if not name.startswith("cascade"))
+    composites = tuple(s for s in space.composites if not _is_cascade(s))
+    return _without(replace(space, fusions=fusions, composites=composites), "smoothing")
+
+
+def _is_cascade(strategy: Strategy) -> bool:
+    return isinstance(strategy.root, Fusion) and strategy.root.method == "cascade"
 
 
 def default_space(inputs: Iterable[InputSpec]) -> str:

@@ -5,7 +5,9 @@ is wrong is refused before the first trial, with the key of each problem and the
 """
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from autosynth.errors import ConfigError, unknown
 from autosynth.study.space import Space
@@ -38,19 +40,54 @@ def read(path: Path) -> Space:
     Raises:
         ConfigError: if the file cannot be read, or listing every problem in it.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"search space {path}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"search space {path}: not a TOML file: {error}") from error
-    reader = SpaceReader(content)
+    reader = SpaceReader(_content(path, ()))
     space = reader.space()
     if reader.problems:
         listed = "".join(f"\n  {problem}" for problem in reader.problems)
         count = f"{len(reader.problems)} problem" + ("s" if len(reader.problems) > 1 else "")
         raise ConfigError(f"search space {path}: {count} to mend:{listed}")
     return space
+
+
+def _content(path: Path, inside: tuple[Path, ...]) -> dict[str, Any]:
+    """The tables of a file, laid over those of the space it extends."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"search space {path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"search space {path}: not a TOML file: {error}") from error
+    base = content.pop("extends", None)
+    if base is None:
+        return content
+    if not isinstance(base, str):
+        raise ConfigError(f"search space {path}: extends: a name or a path, not {base!r}")
+    parent = path.parent / base if base.endswith(".toml") else _folder() / f"{base}.toml"
+    if not parent.is_file():
+        raise unknown("search space", base, names(), f"(extends, in {path})")
+    if parent.resolve() in (path.resolve(), *inside):
+        raise ConfigError(f"search space {path}: extends {base}, which extends it in turn")
+    merged = laid_over(content, _content(parent, (*inside, path.resolve())))
+    families = merged.get("families", [])
+    for key in ("family", "ladder", "defaults"):
+        if isinstance(merged.get(key), dict):
+            own = content.get(key, {})
+            merged[key] = {
+                name: value for name, value in merged[key].items()
+                if name in families or name in own or not isinstance(value, dict | list)
+            }  # fmt: skip
+    return merged
+
+
+def laid_over(content: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with what `content` says in its place, table by table."""
+    found = dict(base)
+    for key, value in content.items():
+        known = found.get(key)
+        if isinstance(value, dict) and isinstance(known, dict):
+            value = laid_over(value, known)
+        found[key] = value
+    return found
 
 
 def _folder() -> Path:

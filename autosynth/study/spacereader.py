@@ -9,7 +9,7 @@ from autosynth.errors import AutosynthError, unknown
 from autosynth.strategy import Part, Strategy, Value, parse
 from autosynth.study import vocabulary
 from autosynth.study.params import params_for
-from autosynth.study.space import KINDS, MAX_PARTS, TOPOLOGIES, Shape, Space
+from autosynth.study.space import FORBID_KEYS, KINDS, MAX_PARTS, TOPOLOGIES, Shape, Space
 
 Name = TypeVar("Name", bound=str)
 _Choices = Mapping[str, tuple[Value, ...]]
@@ -18,7 +18,16 @@ Check = Callable[[Value], str | None]
 
 _KEYS = (
     *("name", "about", "kinds", "families", "max_parts", "topologies", "hybrids", "fusions"),
-    *("sharings", "full_families", "max_flops", "max_params", "composites"),
+    *(
+        "sharings",
+        "trainings",
+        "inits",
+        "forbid",
+        "full_families",
+        "max_flops",
+        "max_params",
+        "composites",
+    ),
     *("family", "layers", "settings", "defaults", "ladder"),
 )
 _COMMON = ("width", "expand")
@@ -53,8 +62,11 @@ class SpaceReader:
             max_parts=self._number("max_parts", 2, MAX_PARTS) or 3,
             topologies=topologies,
             hybrids=self._hybrids() if "hybrid" in topologies else (),
-            fusions=self._names("fusions", vocabulary.fusions(), "fusion") if joins else (),
+            fusions=self._texts("fusions", vocabulary.read_fusion) if joins else (),
             sharings=sharings,
+            trainings=self._texts("trainings", vocabulary.check_training, ("joint",)),
+            inits=self._names("inits", vocabulary.inits(), "initialisation", ("random",)),
+            forbidden=self._forbidden(),
             options=options,
             layers=self._layers(families) if "layers" in sharings else {},
             full_families=(
@@ -217,6 +229,37 @@ class SpaceReader:
         for name in _repeated(names):
             self._problem(key, f"{name!r} stands in it twice")
         return tuple(known for name in names for known in valid if known == name)
+
+    def _texts(
+        self, key: str, read: Callable[[str], Any], default: tuple[str, ...] = ()
+    ) -> tuple[str, ...]:
+        """A list of texts, each of which `read` takes without an error and says nothing of."""
+        texts = self.content.get(key, list(default))
+        if not isinstance(texts, list) or not texts or not all(isinstance(t, str) for t in texts):
+            self._problem(key, f"a list of one or more texts, not {texts!r}")
+            return ()
+        for number, text in enumerate(texts, start=1):
+            told = self._try(f"{key}[{number}]", partial(read, text))
+            if isinstance(told, str):
+                self._problem(f"{key}[{number}]", told)
+        for text in _repeated(texts):
+            self._problem(key, f"{text!r} stands in it twice")
+        return tuple(texts)
+
+    def _forbidden(self) -> tuple[Mapping[str, str], ...]:
+        """Tables of columns and the values that may not meet."""
+        found = self.content.get("forbid", [])
+        if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+            self._problem(
+                "forbid", 'a list of tables: [[forbid]] and lines such as fusion = "sum"'
+            )
+            return ()
+        for number, table in enumerate(found, start=1):
+            self._known(table, FORBID_KEYS, "column", f"forbid[{number}].")
+            for key, value in table.items():
+                if not isinstance(value, str):
+                    self._problem(f"forbid[{number}].{key}", f"a text, not {value!r}")
+        return tuple(found)
 
     def _text(self, key: str) -> str:
         value = self.content.get(key)

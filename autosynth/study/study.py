@@ -22,10 +22,9 @@ from autosynth.strategy import Strategy
 from autosynth.study import storage
 from autosynth.study.bench import Bench
 from autosynth.study.params import complete, params_for
-from autosynth.study.probe import foreseen_seconds
 from autosynth.study.pruner import Decision, decide, is_spared
 from autosynth.study.reserve import finalists
-from autosynth.study.space import Space
+from autosynth.study.space import FORBID_KEYS, Space
 from autosynth.study.suggest import suggest
 from autosynth.study.trial import Job, describe, over_limit, run_trial
 
@@ -87,7 +86,7 @@ class Study:
 
     def _quickest_first(self, found: list[_Candidate]) -> list[_Candidate]:
         """By the training time that is foreseen; as they were, by FLOPs, where none was probed."""
-        return sorted(found, key=lambda pair: foreseen_seconds(self.bench.plan, pair[1]))
+        return sorted(found, key=lambda pair: self.bench.foreseen_seconds(pair[1]))
 
     def run(self) -> None:
         """Trials until a limit is met."""
@@ -124,11 +123,15 @@ class Study:
         except StrategyError as error:
             self._pass_over(trial, str(error))
             return
+        columns = {key: str(getattr(resolved, key)) for key in FORBID_KEYS}
+        if self.bench.space.forbids(columns):
+            self._pass_over(trial, "the space forbids it")
+            return
         storage.start(trial, cost=cost(resolved).flops, strategy=str(resolved.strategy))
         if str(resolved.strategy) in done:
             self._repeat(trial, done[str(resolved.strategy)])
             return
-        if foreseen_seconds(self.bench.plan, resolved) > left:
+        if self.bench.foreseen_seconds(resolved) > left:
             self._pass_over(trial, "too long for the time that is left")
             return
         self.repeats = 0
@@ -153,7 +156,7 @@ class Study:
         self.turn += 1
         while queue:
             strategy, resolved = queue.pop(0)
-            fits = foreseen_seconds(self.bench.plan, resolved) <= left
+            fits = self.bench.foreseen_seconds(resolved) <= left
             if str(resolved.strategy) not in done and fits:
                 params = params_for(strategy, self.bench.space)
                 self.study.enqueue_trial(params, user_attrs={_ORIGIN: names[composite]})

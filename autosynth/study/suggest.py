@@ -10,13 +10,16 @@ from collections.abc import Callable, Mapping, Sequence
 
 from optuna.trial import BaseTrial
 
-from autosynth.strategy import Chain, Fusion, Node, Part, Strategy, Topology, Value
+from autosynth.strategy import Chain, Fusion, Node, Part, Strategy, Topology, Value, parts
+from autosynth.study import vocabulary
 from autosynth.study.space import Shape, Space
 
 Choose = Callable[[str, Sequence[Value]], Value]
 
 # What only the stem of a part obeys: a part that follows another has none.
 _OF_STEM = ("patch", "embed")
+# Words that say what holds anyway.
+_PLAIN = (("share", "none"), ("train", "joint"), ("init", "random"))
 _SHARINGS: dict[Topology, tuple[str, ...]] = {
     "single": ("none",),
     "parallel": ("none", "stem", "layers"),
@@ -48,12 +51,37 @@ def suggest(trial: BaseTrial, space: Space) -> Strategy:
 def walk_space(space: Space, choose: Choose) -> Strategy:
     """The strategy that the answers of `choose(name, choices)`, each one of its choices, make."""
     kind, shape = _shape(space, choose)
-    method = str(choose("fusion", space.fusions)) if len(shape.branches) > 1 else ""
+    method = ""
+    if len(shape.branches) > 1:
+        inside = bool(shape.tail)
+        name = "inner.fusion" if inside else "fusion"
+        method = str(choose(name, vocabulary.inner(space.fusions) if inside else space.fusions))
     sharing = str(choose(f"{kind}.sharing", _sharings(space, kind)))
     root = _tree(shape, _parts(space, choose, shape, sharing), method)
+    words = (("share", sharing), *_training(space, choose, kind))
     settings = tuple((name, choose(name, values)) for name, values in space.settings.items())
-    words = () if sharing == "none" else (("share", sharing),)
-    return Strategy(root=root, words=words, settings=settings)
+    kept = tuple(pair for pair in words if pair not in _PLAIN)
+    return Strategy(root=root, words=kept, settings=settings)
+
+
+def _training(space: Space, choose: Choose, kind: Topology) -> list[tuple[str, str]]:
+    """The words for how it is trained, and what it begins from."""
+    training = "joint" if kind == "single" else str(choose("training", space.trainings))
+    name, inits = init_choices(space, kind, training)
+    scheme, *more = training.split()
+    words = [("train", scheme), ("init", str(choose(name, inits)))]
+    return words + [(key, value) for key, _, value in (word.partition("=") for word in more)]
+
+
+def init_choices(space: Space, kind: Topology, training: str) -> tuple[str, tuple[str, ...]]:
+    """The parameter that says what a strategy begins from, and its values.
+
+    Parts that were trained alone are for joint training of several: other trainings do so anyway.
+    """
+    if kind != "single" and training == "joint":
+        return "init", space.inits
+    rest = tuple(each for each in space.inits if each != "parts") or ("random",)
+    return "alone.init", rest
 
 
 def _shape(space: Space, choose: Choose) -> tuple[Topology, Shape]:
@@ -107,9 +135,17 @@ def searched_options(space: Space, place: str, family: str) -> dict[str, tuple[V
 def _tree(shape: Shape, found: list[Part], method: str) -> Node:
     rest = iter(found)
     branches = [_chain([next(rest) for _ in range(length)]) for length in shape.branches]
-    joined = Fusion(method=method, parts=tuple(branches)) if len(branches) > 1 else branches[0]
+    joined = _fusion(method, branches) if len(branches) > 1 else branches[0]
     tail = list(rest)
     return Chain(steps=(joined, *tail)) if tail else joined
+
+
+def _fusion(text: str, branches: Sequence[Node]) -> Fusion:
+    """A fusion from how a space writes it: `weighted[fit]`."""
+    method, args = vocabulary.read_fusion(text)
+    if vocabulary.is_ordered(method):  # a cascade begins with what is shorter
+        branches = sorted(branches, key=lambda branch: len(parts(branch)))
+    return Fusion(method=method, args=args, parts=tuple(branches))
 
 
 def _chain(steps: Sequence[Part]) -> Node:

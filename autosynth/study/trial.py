@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from autosynth.composite import Composite, Resolved, build, cost
 from autosynth.errors import TrialError
 from autosynth.record import Record, trial_dir, write
+from autosynth.study.bank import bank_of
 from autosynth.study.bench import Bench
-from autosynth.study.probe import foreseen_seconds
 from autosynth.training.loop import Outcome, Rows, train
 from autosynth.training.metrics import (
     apply_class_bias,
@@ -29,7 +30,6 @@ from autosynth.training.output import outputs
 from autosynth.training.weights import load_weights, save_weights
 
 FAR_OVER = 4.0  # times the ceiling: what is foreseen is rough, and a training stops itself
-BACKWARD = 3  # a training step costs about three forward passes
 OnRung = Callable[[float, float, float], str | None]
 """Share of the schedule, error on select, its standard error: the reason to prune, or None."""
 
@@ -62,6 +62,7 @@ def describe(bench: Bench, job: Job, state: str, reason: str = "") -> Record:
         reason=reason,
         flops=price.flops,
         params=price.params,
+        worst_flops=price.worst_flops,
         origin=job.origin,
         notes={"resolved": str(resolved.strategy)},
     )
@@ -77,7 +78,7 @@ def over_limit(bench: Bench, job: Job) -> str:
         if limit is not None and amount > limit:
             return f"{name}={amount:,} is over --max-{name} {limit:,}"
     ceiling = bench.plan.ceiling_seconds
-    seconds = foreseen_seconds(bench.plan, job.resolved)
+    seconds = bench.foreseen_seconds(job.resolved)
     if ceiling and seconds > FAR_OVER * ceiling:
         return f"would train for about {seconds:.0f} s, over the {ceiling:.0f} s one may take"
     return ""
@@ -92,7 +93,7 @@ def run_trial(bench: Bench, job: Job, on_rung: OnRung | None = None) -> Record:
     curve: list[tuple[float, float]] = []
     why: list[str] = []
 
-    def rung(done: float, model: Composite) -> bool:
+    def rung(done: float, model: nn.Module) -> bool:
         error, standard_error = error_of(bench, model)
         curve.append((done, error))
         reason = on_rung(done, error, standard_error) if on_rung else None
@@ -107,6 +108,7 @@ def run_trial(bench: Bench, job: Job, on_rung: OnRung | None = None) -> Record:
         outcome = train(
             job.resolved, bench.feed, Rows(train=splits.train, fit=splits.fit), bench.plan,
             seed=bench.seed, score=bench.metric.score, on_rung=rung, deadline=deadline,
+            bank=bank_of(bench),
         )  # fmt: skip
         record = _finished(bench, job, blank, outcome, curve, why, deadline)
     except TrialError as error:
@@ -126,12 +128,11 @@ def _finished(
     deadline: float,
 ) -> Record:
     """The record of a training that ran, whole or in part."""
-    flops = blank.flops or 0
     record = replace(
         blank,
         train_seconds=outcome.seconds,
         samples_seen=outcome.samples_seen,
-        train_flops=float(BACKWARD * flops * outcome.samples_seen),
+        train_flops=outcome.train_flops,
         curve=tuple(curve),
     )
     if outcome.stopped == "pruned":
@@ -145,8 +146,8 @@ def _finished(
     found, bias = scored_outputs(bench, outcome.model)
     val = evaluate(bench.dataset.y[bench.dataset.splits.select], found, bench.dataset.target.task)
     notes = {**record.notes, "eval_seconds": f"{time.perf_counter() - start:.3f}"}
-    if outcome.best_step < outcome.steps:
-        notes["best_share"] = f"{outcome.best_step / outcome.steps:.4f}"
+    if outcome.best_share < 1:
+        notes["best_share"] = f"{outcome.best_share:.4f}"
     if bias is not None:
         notes["class_bias"] = json.dumps(bias.tolist())
     record = replace(
@@ -163,7 +164,7 @@ def weights_path(folder: Path, trial: int) -> Path:
     return trial_dir(folder, trial) / "weights.safetensors"
 
 
-def error_of(bench: Bench, model: Composite) -> tuple[float, float]:
+def error_of(bench: Bench, model: nn.Module) -> tuple[float, float]:
     """The error on select and the standard error of a difference of two such errors."""
     select = bench.dataset.splits.select
     y, found = bench.dataset.y[select], outputs(model, bench.feed, select)

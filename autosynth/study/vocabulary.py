@@ -3,13 +3,18 @@
 The one place where the search asks the registries of what can be built and how it can be trained.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 from autosynth.components import FAMILIES, Config
-from autosynth.composite import FUSIONS, SETTINGS, SHARING
-from autosynth.errors import unknown
-from autosynth.strategy import Value
+from autosynth.composite import FUSIONS, INITS, SETTINGS, SHARING
+from autosynth.composite.fill import fill
+from autosynth.composite.fusion import Args
+from autosynth.data.spec import InputSpec
+from autosynth.errors import StrategyError, UnknownNameError, lookup, unknown
+from autosynth.strategy import Fusion, Value, parse
+
+_SERIES = InputSpec(name="x", kind="series", shape=(1, 64))
 
 
 def families() -> tuple[str, ...]:
@@ -17,9 +22,44 @@ def families() -> tuple[str, ...]:
     return tuple(FAMILIES)
 
 
-def fusions() -> tuple[str, ...]:
-    """The names of the fusions."""
-    return tuple(FUSIONS)
+def read_fusion(text: str) -> tuple[str, Args]:
+    """Method and arguments of a fusion as a space writes it: `sum`, `stack[linear]`.
+
+    Raises:
+        StrategyError: it is not written so.
+        UnknownNameError: there is no such fusion.
+    """
+    root = parse(f"{text}(mlp, mlp)").root
+    if not isinstance(root, Fusion):
+        raise StrategyError(f"{text!r} is no fusion, such as sum or weighted[fit]")
+    method = lookup(FUSIONS, root.method, "fusion")
+    method.arguments(root.method, root.args, 2)
+    return root.method, root.args
+
+
+def is_ordered(method: str) -> bool:
+    """Whether the order of a fusion's parts matters."""
+    return FUSIONS[method].ordered
+
+
+def inner(fusions: Sequence[str]) -> tuple[str, ...]:
+    """Those of some fusions that can stand inside a chain."""
+    read = [(text, *read_fusion(text)) for text in fusions]
+    return tuple(text for text, method, args in read if not FUSIONS[method].fitted(args))
+
+
+def check_training(text: str) -> str | None:
+    """What is wrong with a training as a space writes it (`staged earlier=free`), or None."""
+    try:
+        fill(parse(f"sum(mlp, mlp[depth=1]) train={text}"), {_SERIES.name: _SERIES})
+    except (StrategyError, UnknownNameError) as problem:
+        return str(problem)
+    return None
+
+
+def inits() -> tuple[str, ...]:
+    """What a network can begin from."""
+    return tuple(INITS)
 
 
 def sharings() -> tuple[str, ...]:

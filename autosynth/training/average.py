@@ -4,8 +4,6 @@ PyTorch's `AveragedModel` averages whole numbers too and cuts them to whole ones
 the column indices of a table's stem; and it copies its counter to the device at every step.
 """
 
-from copy import deepcopy
-
 import torch
 from torch import Tensor
 
@@ -19,7 +17,7 @@ class Average:
     """
 
     def __init__(self, source: Composite, decay: float) -> None:
-        self.model = deepcopy(source)
+        self.model = source.twin()
         self.decay = decay
         self.started = False
         self.averaged, self.current = _floats(self.model), _floats(source)

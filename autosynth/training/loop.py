@@ -1,34 +1,36 @@
 """The one training loop: a composite, data on the device, a plan, and a callback that may stop it.
 
-Takes a resolved strategy; gives the trained composite and what it took. It knows no search. No
-step waits for the device: the loss is looked at on rungs alone.
+Takes a resolved strategy; gives the trained composite and what it took. It knows no search. A
+training is the phases of the strategy's course, one after another, and then what is fitted.
 """
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from autosynth.composite import Composite, Resolved, build
+from autosynth.composite import Composite, Resolved, build, resolve, trained
+from autosynth.composite.course import Phase, Unit
 from autosynth.errors import TrialError
-from autosynth.training.augment import augment
-from autosynth.training.average import Average
+from autosynth.strategy import Node, Strategy
 from autosynth.training.feed import Feed
 from autosynth.training.output import outputs
 from autosynth.training.plan import Plan
+from autosynth.training.settle import settle
+from autosynth.training.stretch import Stretch, View
 
 JUDGED_FROM = 0.05  # of the time that a training has
 STATISTICS_ROWS = 8192  # at least, that means, deviations and quantiles are taken from
-WARMUP = 0.08  # of the schedule, onecycle
 FIT_CHECKS = (0.5, 0.65, 0.8, 0.9)  # when a better composite may be kept, beside the end
 Scorer = Callable[[NDArray[Any], NDArray[Any]], float]
+Bank = Callable[[Node], Mapping[str, Tensor] | None]
+"""The weights of a strategy that was trained before, by the root of its tree, or None."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,17 +43,22 @@ class Rows:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """A training that ended. `stopped` says why it ended early, empty for a full schedule."""
+    """A training that ended. `stopped` says why it ended early, empty for a full schedule.
+
+    `best_share` is the share of the last phase after which the composite was best on `fit`, and
+    `train_flops` is all that was spent: further trainings, and what was computed once, too.
+    """
 
     model: Composite
     seconds: float
     steps: int
     samples_seen: int
     stopped: str = ""
-    best_step: int = 0
+    best_share: float = 1.0
+    train_flops: float = 0.0
 
 
-OnRung = Callable[[float, Composite], bool]
+OnRung = Callable[[float, nn.Module], bool]
 
 
 def train(
@@ -65,6 +72,7 @@ def train(
     on_rung: OnRung | None = None,
     deadline: float = math.inf,
     until: float = 1.0,
+    bank: Bank | None = None,
 ) -> Outcome:
     """Train a composite on one fixed schedule.
 
@@ -75,10 +83,12 @@ def train(
         plan: schedule length, batch size, precision.
         seed: of initialisation, order and augmentation.
         score: of (targets, outputs), higher is better; needed where `rows.fit` is not empty.
-        on_rung: called with the share of the schedule done and the model; True stops the training.
+        on_rung: called with the share of the schedule done and the model, or a part of it that is
+            being trained alone; True stops the training.
         deadline: `time.perf_counter()` by which it must have ended; a training that will not is
             stopped as soon as that is clear.
-        until: the share of the schedule, above 0, at which it is complete.
+        until: the share of the last phase, above 0, at which it is complete.
+        bank: where parts that were trained before are found, for `init=parts`.
 
     Raises:
         TrialError: the loss is not finite, or memory ran out for a quarter of the batch size too.
@@ -87,7 +97,7 @@ def train(
     while True:
         try:
             # Unnamed: what a failed attempt held on the device is free for the next.
-            return _Loop(resolved, data, rows, plan, seed, batch).run(
+            return _Attempt(resolved, data, rows, plan, seed, batch, bank).run(
                 score, on_rung, deadline, until
             )
         except RuntimeError as error:
@@ -101,13 +111,17 @@ def train(
 def time_steps(
     resolved: Resolved, data: Feed, rows: Rows, plan: Plan, *, warmup: int, steps: int
 ) -> float:
-    """The least seconds that a training step took, after some to warm up: other work adds only."""
-    loop = _Loop(resolved, data, rows, plan, 0, plan.batch_size)
-    batches, taken = loop._batches(), []
+    """The least seconds that a training step took, after some to warm up: other work adds only.
+
+    Of the last phase, where there are several.
+    """
+    attempt = _Attempt(resolved, data, rows, plan, 0, plan.batch_size)
+    taken: list[float] = []
     with torch.random.fork_rng(devices=_cuda(data.device)):
+        stretch = attempt.stretch(resolved.course.phases[-1], 0)
         for step in range(warmup + steps):
             start = time.perf_counter()
-            float(loop._step(next(batches), step + 1))
+            float(stretch.step(step + 1))
             taken.append(time.perf_counter() - start)
     return min(taken[warmup:])
 
@@ -116,158 +130,186 @@ def _out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
-class _Loop:
+class _Attempt:
     """One attempt at a training, at one batch size."""
 
     def __init__(
-        self, resolved: Resolved, data: Feed, rows: Rows, plan: Plan, seed: int, batch: int
-    ) -> None:
-        self.settings, self.data, self.rows, self.plan, self.batch = (
-            resolved.settings, data, rows, plan, min(batch, len(rows.train)),
-        )  # fmt: skip
-        model = build(resolved, seed)
+        self, resolved: Resolved, data: Feed, rows: Rows, plan: Plan, seed: int, batch: int,
+        bank: Bank | None = None,
+    ) -> None:  # fmt: skip
+        self.resolved, self.data, self.rows, self.plan = resolved, data, rows, plan
+        self.seed, self.batch = seed, min(batch, len(rows.train))
+        # Twice as many steps of half as many rows.
+        self.shorter = plan.batch_size // batch
+        self.settings = resolved.settings
+        model = build(resolved, seed, training=True)
         model.fit_inputs(_sample(data, rows.train))
         self.model = model.to(data.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.model.bf16 = frozenset(plan.bf16)
-        self.shorter = plan.batch_size // batch
-        self.steps = max(1, round(plan.steps * float(self.settings["length"]) * self.shorter))
-        self.generator = torch.Generator(device="cpu").manual_seed(seed)
-        self.seed = seed
-        self.optimizer = _optimizer(self.model, self.settings)
-        self.average = _average(self.model, self.settings, self.steps)
+        self.phases = [
+            phase for phase in resolved.course.phases
+            if not (bank and phase.unit and self._found(phase.unit, bank))
+        ]  # fmt: skip
+        self.best_share, self.flops, self.samples = 1.0, 0.0, 0
+        # Of the schedule, in steps times FLOPs: how far it is.
+        self.done, self.whole = 0.0, 0.0
+
+    def stretch(self, phase: Phase, index: int) -> Stretch:
+        """A phase of this training, ready for its first step."""
+        steps = self.plan.steps * float(self.settings["length"]) * self.shorter
+        return Stretch(
+            self.model, phase, self.data, self.rows.train, self.settings, steps=steps,
+            batch=self.batch, seed=self.seed + 1000 * index,
+        )  # fmt: skip
 
     def run(
         self, score: Scorer | None, on_rung: OnRung | None, deadline: float, until: float
     ) -> Outcome:
-        """Train to the end of the schedule, or until it is stopped."""
-        rungs = {round(share * self.steps): share for share in self.plan.rungs}
-        checks = {round(share * self.steps) for share in FIT_CHECKS} | {self.steps}
-        checks = checks if len(self.rows.fit) and score is not None else set()
-        best: tuple[float, int, dict[str, Tensor]] | None = None
-        start, stopped, step = time.perf_counter(), "", 0
-        total = torch.zeros((), device=self.data.device)
+        """Train to the end of the course, or until it is stopped."""
+        start, stopped, steps = time.perf_counter(), "", 0
+        look = _Look(score, on_rung, deadline, start)
         with torch.random.fork_rng(devices=_cuda(self.data.device)):
             torch.manual_seed(self.seed)
-            batches = self._batches()
-            last = max(1, round(self.steps * until))
-            for step in range(1, last + 1):  # noqa: B007
-                total += self._step(next(batches), step)
-                if step in rungs or step in checks:
-                    self._check(total, step)
-                if step in rungs and on_rung and on_rung(rungs[step], self.current):
-                    stopped = "pruned"
+            for index, phase in enumerate(self.phases):
+                last = index + 1 == len(self.phases)
+                taken, stopped = self._phase(phase, index, look, until if last else 1.0)
+                steps += taken
+                if stopped:
                     break
-                if step in checks and score is not None:
-                    value = score(_targets(self.data, self.rows.fit), self._outputs())
-                    if best is None or value >= best[0]:
-                        best = (value, step, _copy(self.current))
-                if self._late(start, step, last, deadline):
-                    stopped = "out of time"
-                    break
-        self._check(total, step)
-        model = self.current
-        if best is not None and not stopped:
-            model.load_state_dict(best[2])
-        model.bf16 = frozenset()
+            course = self.resolved.course
+            if course.settles and not stopped:
+                settle(
+                    self.model, course.settles, self.data, self.rows.train, self.rows.fit,
+                    self.seed, self._without,
+                )  # fmt: skip
+        self.model.bf16 = frozenset()
         return Outcome(
-            model=model, seconds=time.perf_counter() - start, steps=step,
-            samples_seen=step * self.batch, stopped=stopped, best_step=best[1] if best else step,
+            model=trained(self.resolved, self.model).requires_grad_(True),
+            seconds=time.perf_counter() - start, steps=steps, samples_seen=self.samples,
+            stopped=stopped, best_share=self.best_share, train_flops=self.flops,
         )  # fmt: skip
 
-    @property
-    def current(self) -> Composite:
-        """The composite as it would be kept now."""
-        return self.average.model if self.average else self.model
+    def _phase(self, phase: Phase, index: int, look: "_Look", until: float) -> tuple[int, str]:
+        """Train one phase, and keep its best moment; the steps it took, and why it was stopped."""
+        stretch = self.stretch(phase, index)
+        before = sum(each.share for each in self.phases[:index])
+        whole = sum(each.share for each in self.phases)
+        rungs, checks = self._rungs(stretch, before, whole), self._checks(stretch, look)
+        best: tuple[float, int, dict[str, Tensor]] | None = None
+        total = torch.zeros((), device=self.data.device)
+        stopped, end, step = "", max(1, round(stretch.steps * until)), 0
+        for step in range(1, end + 1):  # noqa: B007
+            total += stretch.step(step)
+            if step in rungs or step in checks:
+                _check(total, step, stretch.steps)
+                view = self._view(stretch)
+                if step in rungs and look.on_rung and look.on_rung(rungs[step], view):
+                    stopped = "pruned"
+                    break
+                if step in checks and look.score is not None:
+                    found = outputs(view, self.data, self.rows.fit)
+                    value = look.score(_targets(self.data, self.rows.fit), found)
+                    if best is None or value >= best[0]:
+                        best = (value, step, _copy(stretch.current))
+                stretch.learn()
+            done = (before + phase.share * step / stretch.steps) / whole
+            if step < end and step % 8 == 0 and look.late(done):
+                stopped = "out of time"
+                break
+        _check(total, step, stretch.steps)
+        self.samples += step * stretch.batch
+        self.flops += stretch.flops_before + step * stretch.batch * stretch.flops
+        if best is not None and not stopped:
+            self.model.load_state_dict(best[2])
+            self.best_share = best[1] / stretch.steps
+        elif stretch.average:
+            self.model.load_state_dict(stretch.average.model.state_dict())
+        return step, stopped
 
-    def _outputs(self) -> NDArray[Any]:
-        return outputs(self.current, self.data, self.rows.fit)
+    def _view(self, stretch: Stretch) -> nn.Module:
+        """What a look sees: the composite, or the part that is trained alone."""
+        output = stretch.phase.outputs[-1]
+        if output == self.model.program.output:
+            return stretch.current
+        return View(stretch.current, output)
 
-    def _step(self, rows: Tensor, step: int) -> Tensor:
-        self.model.train()
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(step / self.steps, self.settings)
-        inputs, y = self.data.batch(rows)
-        inputs = augment(inputs, self.data.specs, str(self.settings["augment"]))
-        loss = loss_of(self.model(inputs), y, float(self.settings["smoothing"]))
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        if self.average:
-            self.average.update()
-        return loss.detach()
+    def _rungs(self, stretch: Stretch, before: float, whole: float) -> dict[int, float]:
+        """The steps of a phase at which the training reports, and its share of the schedule."""
+        if not stretch.phase.supervised:
+            return {}
+        found = {}
+        for share in self.plan.rungs:
+            step = round((share * whole - before) / stretch.phase.share * stretch.steps)
+            if 0 < step <= stretch.steps:
+                found[step] = share
+        return found
 
-    def _batches(self) -> Iterator[Tensor]:
-        """Batches of row numbers for ever: each epoch in a new order, a short last one dropped."""
-        rows = self.data.rows(self.rows.train)
-        cuda = rows.is_cuda
-        while True:
-            # Pinned, so that the copy waits for nothing.
-            order = torch.randperm(len(rows), generator=self.generator, pin_memory=cuda)
-            shuffled = rows[order.to(rows.device, non_blocking=True)]
-            for start in range(0, len(rows) - self.batch + 1, self.batch):
-                yield shuffled[start : start + self.batch]
+    def _checks(self, stretch: Stretch, look: "_Look") -> set[int]:
+        """The steps of a phase at which a better moment may be kept."""
+        if not len(self.rows.fit) or look.score is None or not stretch.phase.supervised:
+            return set()
+        return {round(share * stretch.steps) for share in FIT_CHECKS} | {stretch.steps}
 
-    def _check(self, total: Tensor, step: int) -> None:
-        if not math.isfinite(float(total)):
-            raise TrialError(
-                f"the loss is not finite by step {step} of {self.steps}; a lower lr may help"
-            )
+    def _without(self, inside: NDArray[np.int64], held: NDArray[np.int64]) -> Composite:
+        """A composite trained on some of the rows for as many epochs, for out-of-fold outputs."""
+        steps = max(1, round(self.plan.steps * len(inside) / (len(inside) + len(held))))
+        rows = Rows(train=inside, fit=inside[:0])
+        plan = replace(self.plan, steps=steps)
+        attempt = _Attempt(self.resolved, self.data, rows, plan, self.seed, self.batch)
+        for index, phase in enumerate(attempt.phases):
+            attempt._phase(phase, index, _Look(None, None, math.inf, 0.0), 1.0)
+        self.flops += attempt.flops
+        self.samples += attempt.samples
+        without: Composite = attempt.model
+        without.bf16 = frozenset()
+        return without
 
-    def _late(self, start: float, step: int, last: int, deadline: float) -> bool:
-        """Whether the training cannot end by the deadline.
+    def _found(self, unit: Unit, bank: Bank) -> bool:
+        """Take a unit's weights from the bank, where it has been trained as a strategy before."""
+        alone = resolve(Strategy(root=unit.node), self.resolved.inputs, self.resolved.target)
+        state = bank(alone.strategy.root)
+        ours = self.model.program.names([unit.output])
+        theirs = alone.program.names([alone.program.output])
+        if state is None or len(ours) != len(theirs):
+            return False
+        mine, taken = self.model.state_dict(), {}
+        for own, other in zip(ours, theirs, strict=True):
+            prefix = f"modules_by_name.{other}."
+            for key, value in state.items():
+                if key.startswith(prefix):
+                    taken[f"modules_by_name.{own}.{key.removeprefix(prefix)}"] = value
+        if any(key not in mine or mine[key].shape != v.shape for key, v in taken.items()):
+            return False
+        self.model.load_state_dict(taken, strict=False)
+        return True
+
+
+@dataclass(frozen=True)
+class _Look:
+    """Who looks at a training while it goes on, and the time it has."""
+
+    score: Scorer | None
+    on_rung: OnRung | None
+    deadline: float
+    start: float
+
+    def late(self, done: float) -> bool:
+        """Whether the training cannot end by the deadline, with so much of it done.
 
         Judged once a twentieth of its time is spent: first steps are slow, and machines hiccup.
         """
-        if deadline == math.inf or step == last or step % 8:
+        if self.deadline == math.inf:
             return False
         now = time.perf_counter()
-        if now - start < JUDGED_FROM * (deadline - start):
+        if now - self.start < JUDGED_FROM * (self.deadline - self.start):
             return False
-        return now > deadline or now + (now - start) / step * (last - step) > deadline + 1.0
+        left = (now - self.start) / done * (1 - done)
+        return now > self.deadline or now + left > self.deadline + 1.0
 
 
-def learning_rate(done: float, settings: dict[str, float | str]) -> float:
-    """The learning rate at a share of the schedule, from 0 to 1.
-
-    `cosine` falls from the peak to 0 (Loshchilov and Hutter, 2017); `onecycle` rises first over
-    15 % of the schedule (Smith and Topin, 2018, arXiv:1708.07120).
-    """
-    peak = float(settings["lr"])
-    if settings["schedule"] == "onecycle":
-        if done < WARMUP:
-            return peak * (0.04 + 0.96 * done / WARMUP)
-        done = (done - WARMUP) / (1 - WARMUP)
-    return peak * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
-
-
-def loss_of(out: Tensor, y: Tensor, smoothing: float) -> Tensor:
-    """Cross entropy of class codes, or squared error of one standardised value."""
-    if y.dtype == torch.long:
-        return F.cross_entropy(out, y, label_smoothing=smoothing)
-    return F.mse_loss(out.squeeze(-1), y)
-
-
-def _optimizer(model: nn.Module, settings: dict[str, float | str]) -> torch.optim.Optimizer:
-    """AdamW; vectors (norms, biases, positions of one axis) are not decayed."""
-    matrices = [p for p in model.parameters() if p.ndim > 1]
-    vectors = [p for p in model.parameters() if p.ndim <= 1]
-    return torch.optim.AdamW(
-        [
-            {"params": matrices, "weight_decay": float(settings["weight_decay"])},
-            {"params": vectors, "weight_decay": 0.0},
-        ],
-        lr=float(settings["lr"]),
-        fused=True,
-    )
-
-
-def _average(model: Composite, settings: dict[str, float | str], steps: int) -> Average | None:
-    """An exponential moving average of all weights over about a twentieth of the schedule."""
-    if settings["average"] == "none":
-        return None
-    decay = 1 - 1 / max(2.0, steps / 20)
-    return Average(model, decay)
+def _check(total: Tensor, step: int, steps: int) -> None:
+    if not math.isfinite(float(total)):
+        raise TrialError(f"the loss is not finite by step {step} of {steps}; a lower lr may help")
 
 
 def _sample(data: Feed, train: NDArray[np.int64]) -> dict[str, Tensor]:

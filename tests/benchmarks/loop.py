@@ -46,12 +46,13 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from autosynth.components import FAMILIES
 from autosynth.composite import Composite, Resolved, build, resolve
+from autosynth.composite.join import loss_of
 from autosynth.data import load
 from autosynth.data.spec import Dataset, InputSpec, Splits, TargetSpec
 from autosynth.strategy import parse as parse_strategy
 from autosynth.study.probe import FASTER
 from autosynth.training.feed import Feed, feed
-from autosynth.training.loop import Rows, loss_of, time_steps, train
+from autosynth.training.loop import Rows, time_steps, train
 from autosynth.training.output import outputs
 from autosynth.training.plan import Plan, batch_size
 

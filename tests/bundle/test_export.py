@@ -35,6 +35,10 @@ COVERING = (
     ("masked", "gated(cnn[depth=1, stages=1] > transformer[depth=1], lstm[depth=1])"),
     ("table", "sum(mlp[depth=1], transformer[depth=1]) share=stem"),
     ("number", "attention[depth=0]"),
+    ("series", "stack(cnn[depth=1, stages=1], mlp[depth=1])"),
+    ("number", "weighted[fit](mlp[depth=1], transformer[depth=1])"),
+    ("table", "bilinear(mlp[depth=1], attention[depth=0])"),
+    ("masked", "cascade(mlp[depth=1], cnn[depth=1, stages=1], gru[depth=1, width=8, patch=2])"),
 )
 # Tracing a recurrence takes about a tenth of a second a token.
 PRODUCT = (
@@ -79,9 +83,28 @@ def test_the_program_gives_what_the_model_gives(
     check(make(kind, strategy), tmp_path / "export")
 
 
+@pytest.mark.parametrize(("threshold", "going"), [(0.0, "none"), (0.36, "some"), (1.1, "all")])
+def test_an_exported_cascade_skips_the_rows_that_are_sure(
+    make: Make, tmp_path: Path, threshold: float, going: str
+) -> None:
+    made = make("image", "cascade(mlp[depth=1], cnn[depth=1, stages=1])", threshold=threshold)
+    (gate,) = [m for m in made.model.modules_by_name.values() if hasattr(m, "threshold")]
+    seen: list[int] = []
+    gate.register_forward_hook(lambda module, args, rows: seen.append(len(rows)))
+    check(made, tmp_path / "export")
+    rows = len(next(iter(made.case.sample.values())))
+    assert {"none": seen[0] == 0, "some": 0 < seen[0] < rows, "all": seen[0] == rows}[going]
+
+
+def all_programs() -> list[tuple[str, str]]:
+    """Every strategy on every kind; a number has no classes to be sure of."""
+    kinds = ("image", "series", "masked", "table", "number")
+    pairs = [(kind, text) for text in PRODUCT for kind in kinds]
+    return [pair for pair in pairs if pair[0] != "number" or "cascade" not in pair[1]]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["image", "series", "masked", "table", "number"])
-@pytest.mark.parametrize("strategy", PRODUCT)
+@pytest.mark.parametrize(("kind", "strategy"), all_programs())
 def test_all_programs_give_what_their_models_give(
     make: Make, tmp_path: Path, kind: str, strategy: str
 ) -> None:

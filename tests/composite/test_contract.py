@@ -28,12 +28,16 @@ OTHERS = [
     "cnn[width=4, stages=1] > cnn[width=4, stages=1] share=full",
     "gru[width=4] > lstm[width=4] share=layers",
 ]
-TEXTS = [place.format(name) for place in PLACES.values() for name in FUSIONS] + OTHERS
+INSIDE = [name for name, fusion in FUSIONS.items() if fusion.inside]
+AT_ROOT = [PLACES["parallel"].format(name) for name in (*FUSIONS, "weighted[fit]")]
+AT_ROOT += [PLACES["hybrid"].format(name) for name in FUSIONS]
+TEXTS = [place.format(name) for place in PLACES.values() for name in INSIDE] + OTHERS
+TEXTS = list(dict.fromkeys(AT_ROOT + TEXTS))
 
 
 CASES = [("masked", text) for text in TEXTS]
 CASES += [
-    (kind, text) for kind in ("image", "table") for text in [*TEXTS[: len(FUSIONS)], *OTHERS]
+    (kind, text) for kind in ("image", "table") for text in [*AT_ROOT[: len(FUSIONS)], *OTHERS]
 ]
 
 
@@ -42,15 +46,23 @@ def test_a_composite_keeps_the_contract(
     kind: str, text: str, specs: dict[str, InputSpec], target: TargetSpec, raw: Raw
 ) -> None:
     spec = specs[kind]
-    model = build(resolve(parse(text), (spec,), target), seed=1)
+    resolved = resolve(parse(text), (spec,), target)
+    model = build(resolved, seed=1, training=True)
     x = raw(spec, 9)
     model.fit_inputs({"x": x})
     out = model({"x": x})
     assert out.shape == (9, 3)
     assert out.isfinite().all()
-    out.square().sum().backward()
-    # Batch normalisation takes the biases before it out again.
-    learnt = {n: p for n, p in model.named_parameters() if not DEAD.search(n)}
+    (phase,) = resolved.course.phases
+    outs = model.values({0: x}, phase.outputs)
+    assert all(each.shape == (9, 3) for each in outs)
+    torch.stack(outs).square().sum().backward()
+    # What is fitted learns afterwards, and batch normalisation takes biases before it out again.
+    learnt = {
+        n: p
+        for n, p in model.named_parameters()
+        if n.split(".")[1] in phase.trains and not DEAD.search(n)
+    }
     most = {n: 0.0 if p.grad is None else float(p.grad.abs().max()) for n, p in learnt.items()}
     assert [n for n, size in most.items() if size < 1e-6 * max(most.values())] == []
     model.eval()

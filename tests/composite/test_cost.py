@@ -49,6 +49,15 @@ FUSED = [
     (f"concat({GRU}, {MLP})", 2256, 449),
     # Gates of 8 by 8: 2*(64 + 8) = 144, 72; a head of 4 to 4 to 3: 2*(16 + 12) = 56, 20 + 15.
     (f"gated({GRU}, {MLP})", 2368, 505),
+    # Two maps of 4 to 3, one of 3 to 4: 2*36 = 72, 36 + 4; the head as above: 56, 35.
+    (f"bilinear[rank=3]({GRU}, {MLP})", 2296, 473),
+    # Fitted afterwards: two weights of three outputs, which count as no trained ones.
+    (f"weighted[fit]({GRU}, {MLP})", 2228, 428),
+    # 6 to 3: 2*18 = 36, 21; with a layer of 16 beside it: 2*(96 + 48) = 288, 96 + 16 + 48.
+    (f"stack[linear]({GRU}, {MLP})", 2252, 449),
+    (f"stack({GRU}, {MLP})", 2540, 609),
+    # 408 + 24 for all rows, 1760 + 24 for a quarter of them.
+    (f"cascade[0.25]({MLP}, {GRU})", 878, 428),
     # In a chain: 1760 + 1680, tokens of 6 brought to 4: 2*5*24 = 240, 28; then the tail: flattened
     # 20 to 4: 160, 84; 128, 8 + 76; 8; 24, 15: 312, 191.  240 + 204 + 28 + 191 = 663.
     (f"sum({GRU}, {CNN}) > {TAIL}", 3992, 663),
@@ -152,7 +161,7 @@ def test_flops_are_those_that_pytorch_counts_on_what_is_built(text: str, spec: I
 
 @settings(max_examples=60)
 @given(
-    text=trees(("sum", "mean", "weighted", "attend", "concat", "gated")),
+    text=trees(("sum", "mean", "weighted", "attend", "concat", "gated", "bilinear")),
     share=st.sampled_from(["none", "stem", "layers", "full"]),
     spec=st.sampled_from(SPECS),
 )

@@ -10,9 +10,10 @@ from autosynth.composite import resolve
 from autosynth.data.spec import Dataset
 from autosynth.strategy import parse
 from autosynth.training.feed import feed
-from autosynth.training.loop import Rows, _Loop, train
+from autosynth.training.loop import Rows, _Attempt, train
 from autosynth.training.output import outputs
 from autosynth.training.plan import Plan
+from autosynth.training.stretch import Stretch
 
 pytestmark = pytest.mark.gpu
 
@@ -37,19 +38,18 @@ def full_precision() -> Iterator[None]:
     torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
 
 
-def loop(dataset: Dataset, text: str, device: str, bf16: tuple[str, ...] = ()) -> _Loop:
+def loop(dataset: Dataset, text: str, device: str, bf16: tuple[str, ...] = ()) -> Stretch:
     where = torch.device(device)
     data = feed(dataset, where, dataset.splits.train)
     resolved = resolve(parse(text), dataset.inputs, dataset.target)
     rows = Rows(train=dataset.splits.train, fit=NONE)
     made = Plan(device=device, batch_size=32, steps=60, bf16=bf16)
-    return _Loop(resolved, data, rows, made, 0, 32)
+    return _Attempt(resolved, data, rows, made, 0, 32).stretch(resolved.course.phases[-1], 0)
 
 
 def curve(dataset: Dataset, text: str, device: str, steps: int) -> list[float]:
-    attempt = loop(dataset, text, device)
-    batches = attempt._batches()
-    return [float(attempt._step(next(batches), step + 1)) for step in range(steps)]
+    stretch = loop(dataset, text, device)
+    return [float(stretch.step(step + 1)) for step in range(steps)]
 
 
 @pytest.mark.usefixtures("full_precision")
@@ -71,25 +71,23 @@ def test_no_step_waits_for_the_device(
 ) -> None:
     dataset = request.getfixturevalue(kind)
     settings = f"average={average} augment={augment} dropout=0.1 smoothing=0.0"
-    attempt = loop(dataset, f"{text} | {settings}", "cuda")
-    batches = attempt._batches()
+    stretch = loop(dataset, f"{text} | {settings}", "cuda")
     for step in range(1, 4):  # libraries are loaded, moments of the optimizer are made
-        attempt._step(next(batches), step)
+        stretch.step(step)
     torch.cuda.synchronize()
     torch.cuda.set_sync_debug_mode("error")
     try:
         # Past the end of an epoch too: digits have 37 batches, the others 7 and 9.
         for step in range(4, 52):
-            attempt._step(next(batches), step)
+            stretch.step(step)
     finally:
         torch.cuda.set_sync_debug_mode("default")
 
 
 @pytest.mark.parametrize("family", ["cnn", "gru", "lstm", "transformer", "attention", "mlp"])
 def test_every_family_trains_in_bfloat16(family: str, waves: Dataset) -> None:
-    attempt = loop(waves, f"{family}[width=8] | lr=0.01", "cuda", bf16=(family,))
-    batches = attempt._batches()
-    losses = [float(attempt._step(next(batches), step)) for step in range(1, 41)]
+    stretch = loop(waves, f"{family}[width=8] | lr=0.01", "cuda", bf16=(family,))
+    losses = [float(stretch.step(step)) for step in range(1, 41)]
     assert np.isfinite(losses).all()
     assert np.mean(losses[-5:]) < np.mean(losses[:5])
 

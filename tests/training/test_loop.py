@@ -9,16 +9,18 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from autosynth.composite import Composite, build, resolve
+from autosynth.composite.stem import Stem
 from autosynth.data.spec import Dataset
 from autosynth.errors import TrialError
 from autosynth.strategy import parse
 from autosynth.training.feed import Feed, feed
-from autosynth.training.loop import Outcome, Rows, learning_rate, train
+from autosynth.training.loop import Outcome, Rows, train
 from autosynth.training.output import outputs
 from autosynth.training.plan import Plan, batch_size
+from autosynth.training.stretch import learning_rate
 
 CPU = torch.device("cpu")
 NONE = np.array([], dtype=np.int64)
@@ -245,7 +247,7 @@ def test_the_best_moment_on_fit_is_kept(digits: Dataset) -> None:
 
     outcome, data = run(digits, SMALL, steps=40, rows=rows, score=score)
     assert len(found) == 5
-    assert outcome.best_step == 26  # 0.65 of 40
+    assert outcome.best_share == 0.65
     assert outcome.steps == 40
     np.testing.assert_array_equal(outputs(outcome.model, data, rows.fit), found[1])
 
@@ -259,7 +261,7 @@ def test_a_regression_is_scored_in_its_own_unit(prices: Dataset) -> None:
         assert 3000 < out.mean() < 7000
         return -float(((y - out) ** 2).mean())
 
-    assert run(prices, "mlp[width=4]", steps=10, rows=rows, score=score)[0].best_step > 0
+    assert run(prices, "mlp[width=4]", steps=10, rows=rows, score=score)[0].best_share > 0
 
 
 def test_until_ends_a_schedule_early_and_complete(digits: Dataset) -> None:
@@ -272,10 +274,9 @@ def memory_for(rows: int) -> Iterator[list[int]]:
     """A device on which a composite runs on no more than so many rows at once."""
     tried: list[int] = []
 
-    def refuse(module: nn.Module, args: tuple[object, ...]) -> None:
-        if isinstance(module, Composite) and module.training:
-            (inputs,) = args
-            tried.append(len(inputs["image"]))  # type: ignore[index]
+    def refuse(module: nn.Module, args: tuple[Tensor, ...]) -> None:
+        if isinstance(module, Stem) and module.training:
+            tried.append(len(args[0]))
             if tried[-1] > rows:
                 raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
@@ -304,7 +305,7 @@ def test_out_of_memory_at_a_quarter_fails_the_trial(digits: Dataset) -> None:
 
 def test_another_error_is_not_taken_for_out_of_memory(digits: Dataset) -> None:
     def fail(module: nn.Module, args: tuple[object, ...]) -> None:
-        if isinstance(module, Composite):
+        if isinstance(module, Stem):
             raise RuntimeError("a shape is wrong")
 
     hook = nn.modules.module.register_module_forward_pre_hook(fail)
@@ -335,10 +336,9 @@ def test_every_row_is_seen_once_an_epoch(digits: Dataset) -> None:
     seen: list[int] = []
     marked = {tuple(row.flatten().tolist()): i for i, row in enumerate(digits.x["image"])}
 
-    def look(module: nn.Module, args: tuple[object, ...]) -> None:
-        if isinstance(module, Composite):
-            (inputs,) = args
-            seen.extend(marked[tuple(r.flatten().tolist())] for r in inputs["image"])  # type: ignore[index]
+    def look(module: nn.Module, args: tuple[Tensor, ...]) -> None:
+        if isinstance(module, Stem):
+            seen.extend(marked[tuple(r.flatten().tolist())] for r in args[0])
 
     hook = nn.modules.module.register_module_forward_pre_hook(look)
     try:

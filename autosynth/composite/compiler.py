@@ -1,0 +1,353 @@
+"""Compiles a canonical strategy to a program: a walk over its tree that emits steps.
+
+Names follow from the place in the tree alone, so that a part may be compiled again, on other
+values (the rows that go on in a cascade, an input with hidden patches), and is the same part.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from autosynth.components import FAMILIES, Family, Grid, Piece
+from autosynth.components.block import channel_mlp, norm, residual
+from autosynth.components.piece import Narrow, Regrid, coarser, n_tokens, projection
+from autosynth.composite.cascade import Gate, Gather, Scatter
+from autosynth.composite.fill import config_of
+from autosynth.composite.fusion import FUSIONS, Joined, weights_of
+from autosynth.composite.head import JoinTokens, Pool, head
+from autosynth.composite.join import Concat, Joint
+from autosynth.composite.program import Program, Step
+from autosynth.composite.stem import STEMS, raw_grid
+from autosynth.data.spec import InputSpec, TargetSpec
+from autosynth.errors import StrategyError
+from autosynth.strategy import Chain, Fusion, Node, Part, Strategy, parts
+
+Path = tuple[int, ...]
+
+
+def compile_program(
+    strategy: Strategy, inputs: Mapping[str, InputSpec], target: TargetSpec, dropout: float
+) -> Program:
+    """The program of a canonical strategy. Raises StrategyError where parts cannot share."""
+    compiler = Compiler(strategy, inputs, target, dropout)
+    return compiler.program(compiler.output(strategy.root))
+
+
+class Value(NamedTuple):
+    """Where a step's result stands, and for tokens their grid and width."""
+
+    at: int
+    grid: Grid = ()
+    width: int = 0
+
+
+class Compiler:
+    """Emits the steps of one strategy."""
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        inputs: Mapping[str, InputSpec],
+        target: TargetSpec,
+        dropout: float,
+    ) -> None:
+        self.root, self.share = strategy.root, strategy.word("share", "none")
+        self.inputs, self.target, self.dropout = inputs, target, dropout
+        self.places = {name: i for i, name in enumerate(inputs)}
+        self.steps: list[Step] = []
+        self.pieces: dict[str, Piece] = {}
+        self.made: dict[tuple[str, tuple[int, ...]], int] = {}
+        self.numbers: dict[tuple[str, Path], int] = {}
+        self.share_of_rows = 1.0
+        if self.share == "layers":
+            self._check_layers()
+        if self.share == "stem" and all(len(self._readers(self.root, n)) < 2 for n in inputs):
+            raise StrategyError(
+                f"share=stem needs two parts that read one input, and {self.root} has one reader; "
+                "leave it out"
+            )
+
+    def program(self, output: int) -> Program:
+        """The steps so far."""
+        return Program(
+            inputs=tuple(self.inputs), steps=tuple(self.steps), pieces=dict(self.pieces),
+            output=output,
+        )  # fmt: skip
+
+    def number(self, what: str, path: Path) -> int:
+        """A number for a place in the tree: the next one at its first visit, then the same."""
+        return self.numbers.setdefault((what, path), len(self.numbers))
+
+    def emit(self, name: str, piece: Piece, *args: Value | int, family: str = "") -> int:
+        """The value of a step; an equal one that stands already is used again."""
+        at = tuple(arg if isinstance(arg, int) else arg.at for arg in args)
+        key = (name, at)
+        if key in self.made:
+            return self.made[key]
+        known = self.pieces.setdefault(name, piece)
+        if known.params != piece.params:
+            raise StrategyError(
+                f"{self.root}: {name} cannot be shared: it has {known.params} parameters in one "
+                f"place and {piece.params} in another, because the grids differ"
+            )
+        if known.tied != piece.tied:
+            raise StrategyError(
+                f"{self.root}: {name} cannot be shared: it is made for {known.tied} in one place "
+                f"and for {piece.tied} in another"
+            )
+        share = self.share_of_rows
+        self.steps.append(Step(name, at, piece.flops, family, piece.place, share))
+        self.made[key] = len(self.inputs) + len(self.steps) - 1
+        return self.made[key]
+
+    # Outputs: what stands at the root.
+
+    def output(self, node: Node, path: Path = ()) -> int:
+        """The value of a node's outputs, (batch, n_outputs)."""
+        number = self.number("output", path)
+        if not isinstance(node, Fusion):
+            return self.head([self.pooled(node, path)], f"head{number}", None)
+        method, name = FUSIONS[node.method], f"join{number}"
+        # Each has a head of its own, so their values differ; their text does not.
+        tagged = [part for part in node.parts if all(leaf.tag for leaf in parts(part))]
+        if method.joins == "outputs":
+            self.refuse_repeats(node, tagged)
+        if method.name == "cascade":
+            return self.cascade(node, path, name, 0)
+        if method.joins == "outputs":
+            outs = [self.output(part, (*path, i)) for i, part in enumerate(node.parts)]
+            joined = Joined(
+                n=len(outs), rows=1, width=self.target.n_outputs, args=node.args,
+                classes=self.target.task == "classification",
+            )  # fmt: skip
+            return self.emit(name, method.piece(joined), *outs)
+        pooled = [self.pooled(part, (*path, i)) for i, part in enumerate(node.parts)]
+        self.refuse_repeats(node, [value.at for value in pooled])
+        width = max(value.width for value in pooled)
+        if not method.equal:
+            return self.head(pooled, f"head{number}", width, name)
+        pooled = [self.widen(value, width, f"{name}_in{i}") for i, value in enumerate(pooled)]
+        piece = method.piece(Joined(n=len(pooled), rows=1, width=width, args=node.args))
+        features = Value(self.emit(name, piece, *pooled), (), width)
+        return self.head([features], f"head{number}", width)
+
+    def cascade(self, node: Fusion, path: Path, name: str, index: int) -> int:
+        """The outputs of a cascade from one of its parts on."""
+        if self.target.task != "classification":
+            raise StrategyError(
+                f"{node}: a cascade needs classes, whose probabilities say how sure it is of a "
+                f"row; the target {self.target.name!r} is a number"
+            )
+        outputs = self.output(node.parts[index], (*path, index))
+        if index + 1 == len(node.parts):
+            return outputs
+        share = weights_of(node.args)[index]
+        gate = Piece(lambda: Gate(share), settles=True)
+        rows = self.emit(f"{name}_gate{index}", gate, outputs)
+        before = self.places, self.share_of_rows
+        gathered = {
+            source: self.emit("gather", Piece(Gather), at, rows)
+            for source, at in self.places.items()
+            if any(self.reads(part, source) for part in node.parts[index + 1 :])
+        }
+        self.places, self.share_of_rows = {**self.places, **gathered}, before[1] * share
+        better = self.cascade(node, path, name, index + 1)
+        self.places, self.share_of_rows = before
+        return self.emit("scatter", Piece(Scatter), outputs, rows, better)
+
+    def head(self, features: list[Value], name: str, hidden: int | None, joint: str = "") -> int:
+        """Outputs from features, put side by side first where there are several."""
+        width = sum(value.width for value in features)
+        joined = features[0].at
+        if len(features) > 1:
+            joined = self.emit(joint, Piece(Concat), *features)
+        piece = head(width, self.target.n_outputs, hidden, self.dropout)
+        return self.emit(name, piece, joined)
+
+    def pooled(self, node: Node, path: Path) -> Value:
+        """The mean of a node's tokens."""
+        return self.mean(self.tokens(node, None, path))
+
+    def mean(self, tokens: Value) -> Value:
+        """Features: the mean of tokens."""
+        return Value(self.emit("pool", Piece(Pool), tokens), (), tokens.width)
+
+    def reads(self, node: Node, name: str) -> bool:
+        """Whether a part of the node reads an input."""
+        return bool(self._readers(node, name))
+
+    def widen(self, value: Value, width: int, name: str) -> Value:
+        """Features or tokens at a given width."""
+        if value.width == width:
+            return value
+        if value.grid:
+            piece = projection(value.grid, value.width, width)
+        else:
+            piece = head(value.width, width, None, 0.0)
+        return Value(self.emit(name, piece, value), value.grid, width)
+
+    def refuse_repeats(self, node: Node, values: Sequence[object]) -> None:
+        """Raise where two of a fusion's parts are one and the same."""
+        if len(set(values)) < len(values):
+            raise StrategyError(
+                f"{node}: two parts with the same parameters on the same input are one part; "
+                "leave one out, or do not share them"
+            )
+
+    def narrow(self, value: Value, width: int) -> Value:
+        """The first channels of a shared stem: a narrower reader adds no parameters."""
+        if value.width == width:
+            return value
+        piece = Piece(lambda: Narrow(width))
+        return Value(self.emit(f"narrow_{width}", piece, value), value.grid, width)
+
+    # Tokens: what stands inside a chain.
+
+    def tokens(self, node: Node, before: Value | None, path: Path) -> Value:
+        """The tokens of a node that reads `before`, or the inputs."""
+        if isinstance(node, Part):
+            return self.part(node, before, path)
+        if isinstance(node, Chain):
+            for i, step in enumerate(node.steps):
+                before = self.tokens(step, before, (*path, i))
+            assert before is not None
+            return before
+        number, method = self.number("tokens", path), FUSIONS[node.method]
+        values = [self.tokens(part, before, (*path, i)) for i, part in enumerate(node.parts)]
+        self.refuse_repeats(node, [value.at for value in values])
+        grid, width = values[0].grid, values[0].width
+        values = [self.regrid(value, grid) for value in values]
+        if method.equal:
+            values = [
+                self.widen(value, width, f"join{number}_in{i}") for i, value in enumerate(values)
+            ]
+        else:
+            width = sum(value.width for value in values)
+        joined = Joined(n=len(values), rows=n_tokens(grid), width=width, args=node.args)
+        piece = method.piece(joined)
+        make = piece.make
+        piece = piece._replace(make=lambda: Joint(make()))
+        return Value(self.emit(f"join{number}", piece, *values), grid, width)
+
+    def part(self, part: Part, before: Value | None, path: Path) -> Value:
+        """The tokens of one component."""
+        family, config = FAMILIES[part.family], config_of(part)
+        name = part.tag or f"{part.family}{self.number('part', path)}"
+        return self.body(family, config, name, self.entry(part, family, config, name, before))
+
+    def body(self, family: Family, config: dict[str, int | str], name: str, value: Value) -> Value:
+        """Opening, blocks, ending and the last norm of a part, after its entry."""
+        width, kind, expand = int(config["width"]), str(config["norm"]), int(config["expand"])
+        opening = family.opening(config, value.grid, value.width)
+        if opening:
+            piece, grid = opening
+            index = self.emit(f"{name}_open", piece, value, family=family.name)
+            value = Value(index, grid, width)
+        for i in range(int(config["depth"])):
+            block = f"{name}_b{i}"
+            shared = f"layer{i}" if self.share == "layers" else block
+            mixer = family.mixer(config, i, value.grid)
+            if mixer:
+                piece, grid = mixer
+                delta = self.emit(f"{shared}_n1", norm(kind, width), value, family=family.name)
+                delta = self.emit(f"{block}_mix", piece, delta, family=family.name)
+                value = self.add(f"{block}_add1", value, delta, grid, family)
+            if expand:
+                delta = self.emit(f"{shared}_n2", norm(kind, width), value, family=family.name)
+                piece = channel_mlp(value.grid, width, expand)
+                delta = self.emit(f"{shared}_mlp", piece, delta, family=family.name)
+                value = self.add(f"{block}_add2", value, delta, value.grid, family)
+        ending = family.ending(config, value.grid)
+        if ending:
+            piece, grid = ending
+            normed = self.emit(f"{name}_endn", norm(kind, width), value, family=family.name)
+            value = Value(self.emit(f"{name}_end", piece, normed, family=family.name), grid, width)
+        index = self.emit(f"{name}_out", norm(kind, width), value, family=family.name)
+        return Value(index, value.grid, width)
+
+    def add(self, name: str, value: Value, delta: int, grid: Grid, family: Family) -> Value:
+        """The residual sum of a block."""
+        piece = residual(value.grid, grid, self.dropout)
+        index = self.emit(f"{name}_{_text(value.grid)}", piece, value, delta, family=family.name)
+        return Value(index, grid, value.width)
+
+    # Entries: from raw inputs or the step before to the part's grid and width.
+
+    def entry(
+        self, part: Part, family: Family, config: dict[str, int | str], name: str,
+        before: Value | None,
+    ) -> Value:  # fmt: skip
+        """What the blocks of a part start from."""
+        patch = int(config["patch"])
+        if before is not None:
+            value = self.regrid(before, coarser(before.grid, patch), patch)
+            return self.widen(value, family.entry_width(config, before.width), f"{name}_adapt")
+        width = family.entry_width(config, None)
+        values = [
+            self.stem(self.inputs[source], part, patch, width, name, family.name)
+            for source in part.inputs or self.inputs
+        ]
+        if len(values) == 1:
+            return values[0]
+        grid = (sum(n_tokens(value.grid) for value in values),)
+        return Value(self.emit(f"{name}_join", Piece(JoinTokens), *values), grid, width)
+
+    def stem(
+        self, spec: InputSpec, part: Part, patch: int, width: int, name: str, family: str
+    ) -> Value:
+        """An input's tokens: of the part's own stem, or pooled from the one it shares."""
+        raw = self.places[spec.name]
+        if self.share not in ("stem", "layers"):
+            # One tag is one stem on every input of a kind.
+            title = f"{name}_stem_{spec.kind}" if part.tag else f"{name}_stem_{spec.name}"
+            piece, grid = STEMS[spec.kind](spec, patch, width)
+            return Value(self.emit(title, piece, raw, family=family), grid, width)
+        finest, widest = self._shared_stem(spec.name)
+        piece, grid = STEMS[spec.kind](spec, finest, widest)
+        value = Value(self.emit(f"stem_{spec.name}", piece, raw), grid, widest)
+        if patch % finest:
+            raise StrategyError(
+                f"{self.root}: share={self.share} pools one stem of patch={finest}, of which "
+                f"patch={patch} is no multiple"
+            )
+        to = coarser(raw_grid(spec), patch) if patch > 1 else grid
+        value = self.regrid(value, to, patch // finest)
+        return self.narrow(value, width)
+
+    def regrid(self, value: Value, grid: Grid, factor: int = 0) -> Value:
+        """Tokens on another grid, cut by `factor` where that is known."""
+        if value.grid == grid:
+            return value
+        start = value.grid
+        name = f"regrid_{_text(start)}_{_text(grid)}" + (f"_{factor}" if factor else "")
+        piece = Piece(lambda: Regrid(start, grid, factor))
+        return Value(self.emit(name, piece, value), grid, value.width)
+
+    # What sharing needs to know of the whole.
+
+    def _readers(self, node: Node, name: str) -> list[Part]:
+        """The parts that read an input: all but those after the first step of a chain."""
+        if isinstance(node, Part):
+            return [node] if not node.inputs or name in node.inputs else []
+        children = node.steps[:1] if isinstance(node, Chain) else node.parts
+        return [part for child in children for part in self._readers(child, name)]
+
+    def _shared_stem(self, name: str) -> tuple[int, int]:
+        """The finest patch and the largest width that the readers of an input ask of it."""
+        configs = [
+            (FAMILIES[part.family], config_of(part)) for part in self._readers(self.root, name)
+        ]
+        patch = min(int(config["patch"]) for _, config in configs)
+        return patch, max(family.entry_width(config, None) for family, config in configs)
+
+    def _check_layers(self) -> None:
+        for name in ("width", "expand", "norm"):
+            values = {str(part): part.get(name) for part in parts(self.root)}
+            if len(set(values.values())) > 1:
+                raise StrategyError(
+                    f"share=layers needs one {name} in all parts, not "
+                    f"{', '.join(str(v) for v in values.values())}, in {self.root}"
+                )
+
+
+def _text(grid: Grid) -> str:
+    return "x".join(str(size) for size in grid)

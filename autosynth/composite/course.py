@@ -1,0 +1,181 @@
+"""How a composite is trained: a program with what only training needs, and phases in order.
+
+A phase trains some pieces towards some values; what it does not train and what stands before what
+it trains is computed once. Joint training is one phase. A strategy's units are the parts at its
+root: the branches of a fusion, or the beginnings of a chain, each with a head.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from autosynth.components import Piece
+from autosynth.composite.compiler import Compiler, Value
+from autosynth.composite.fusion import FUSIONS
+from autosynth.composite.hidden import Hide, Pick, restore
+from autosynth.composite.program import Program
+from autosynth.data.spec import InputSpec, TargetSpec
+from autosynth.strategy import Chain, Fusion, Node, Strategy
+
+MASKED_SHARE = 0.5  # of a schedule, spent without targets before it
+JOINING_SHARE = 0.2  # of a schedule, for what joins parts that were trained alone
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unit:
+    """One part at the root: `node` alone is a strategy of its own, and `output` its value.
+
+    `names` are the pieces that no unit before it has.
+    """
+
+    node: Node
+    output: int
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """One stretch of a training.
+
+    `outputs` are scored by the loss, the mean of theirs; without `supervised` they are losses.
+    `trains` names the pieces that change. `share` is its length over the schedule's. `rows` says
+    which training rows it sees, as the strategy's word does, for number `index` of `of`; `unit`
+    which part is alone in it, that may stand trained already.
+    """
+
+    name: str
+    outputs: tuple[int, ...]
+    trains: frozenset[str]
+    share: float = 1.0
+    supervised: bool = True
+    rows: str = "all"
+    index: int = 0
+    of: int = 1
+    unit: Unit | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """`program` is the composite's own with further steps; `settles` are fitted at the end."""
+
+    program: Program
+    phases: tuple[Phase, ...]
+    settles: tuple[int, ...] = ()
+
+    @property
+    def share(self) -> float:
+        """The length of all phases over that of the schedule."""
+        return sum(phase.share for phase in self.phases)
+
+
+def make_course(
+    strategy: Strategy, inputs: Mapping[str, InputSpec], target: TargetSpec, dropout: float
+) -> Course:
+    """The course of a canonical strategy."""
+    compiler = Compiler(strategy, inputs, target, dropout)
+    output = compiler.output(strategy.root)
+    whole = compiler.program(output)
+    settles = tuple(
+        at for at in whole.needed([output]) if whole.pieces[whole.step(at).name].settles
+    )
+    fitted = frozenset(whole.step(at).name for at in settles)
+    train, init = strategy.word("train", "joint"), strategy.word("init", "random")
+    alone = train != "joint" or init == "parts" or bool(fitted)
+    units = _units(compiler, strategy.root, output) if alone else ()
+    hidden = _hidden(compiler, strategy.root) if init == "masked" else ()
+    program = compiler.program(output)
+    everything = frozenset(program.names([output])) - fitted
+    phases: list[Phase] = []
+    if hidden:
+        names = frozenset(program.names(hidden))
+        phases.append(Phase(
+            name="masked", outputs=hidden, trains=names, share=MASKED_SHARE, supervised=False
+        ))  # fmt: skip
+    if train != "joint" or init == "parts":
+        phases += _alone(strategy, units, everything)
+    outputs = tuple(unit.output for unit in units) if fitted else (output,)
+    if train == "subsets":
+        left = everything - {name for unit in units for name in unit.names}
+        if any(program.pieces[name].params for name in left):
+            phases.append(
+                Phase(name="joining", outputs=(output,), trains=left, share=JOINING_SHARE)
+            )
+    else:
+        trains = frozenset(program.names(outputs)) - fitted
+        share = 1.0 if train == "joint" else 1 / (len(units) + 1)
+        phases.append(Phase(name="together", outputs=outputs, trains=trains, share=share))
+    return Course(program=program, phases=tuple(phases), settles=settles)
+
+
+def _units(compiler: Compiler, root: Node, output: int) -> tuple[Unit, ...]:
+    """The parts at the root, each with an output of its own."""
+    found: list[tuple[Node, int]] = []
+    if isinstance(root, Chain):
+        before: Value | None = None
+        for i, step in enumerate(root.steps[:-1]):
+            before = compiler.tokens(step, before, (i,))
+            node = root.steps[0] if i == 0 else Chain(steps=root.steps[: i + 1])
+            found.append((node, compiler.head([compiler.mean(before)], f"alone{i}", None)))
+        found.append((root, output))
+    elif isinstance(root, Fusion):
+        outputs = FUSIONS[root.method].joins == "outputs"
+        for i, part in enumerate(root.parts):
+            if outputs:
+                found.append((part, compiler.output(part, (i,))))
+            else:
+                pooled = compiler.pooled(part, (i,))
+                found.append((part, compiler.head([pooled], f"alone{i}", None)))
+    else:
+        found.append((root, output))
+    program = compiler.program(output)
+    units, known = [], set[str]()
+    for node, at in found:
+        names = tuple(name for name in program.names([at]) if name not in known)
+        known.update(names)
+        units.append(Unit(node=node, output=at, names=names))
+    return tuple(units)
+
+
+def _alone(strategy: Strategy, units: tuple[Unit, ...], everything: frozenset[str]) -> list[Phase]:
+    """A phase for each unit: its own pieces, or with `earlier=free` those before them, too."""
+    train = strategy.word("train", "joint")
+    rows = strategy.word("rows", "disjoint") if train == "subsets" else "all"
+    share = 1 / (len(units) + 1) if train == "staged" else 1.0
+    free = strategy.word("earlier", "frozen") == "free"
+    # The last beginning of a chain is the whole of it, which is trained together.
+    last = train == "joint" and isinstance(strategy.root, Chain)
+    phases, before = [], frozenset[str]()
+    for i, unit in enumerate(units[: len(units) - last]):
+        names = frozenset(unit.names)
+        phases.append(Phase(
+            name=f"part {i + 1}", outputs=(unit.output,), trains=names | before, share=share,
+            rows=rows, index=i, of=len(units), unit=unit,
+        ))  # fmt: skip
+        before = before | names if free else before
+    return phases
+
+
+def _hidden(compiler: Compiler, root: Node) -> tuple[int, ...]:
+    """The losses of restoring every input, by every part at the root that reads it."""
+    picked: dict[str, int] = {}
+    raw = dict(compiler.places)
+    for name, spec in compiler.inputs.items():
+        pick, hide = _pieces(spec)
+        picked[name] = compiler.emit(f"pick_{name}", pick, raw[name])
+        compiler.places[name] = compiler.emit(f"hide_{name}", hide, raw[name], picked[name])
+    branches = [(root, ())] if not isinstance(root, Fusion) else [
+        (part, (i,)) for i, part in enumerate(root.parts)
+    ]  # fmt: skip
+    losses = []
+    for number, (node, path) in enumerate(branches):
+        tokens = compiler.tokens(node, None, path)
+        for name, spec in compiler.inputs.items():
+            if compiler.reads(node, name):
+                piece = restore(spec, tokens.grid, tokens.width)
+                title = f"restore{number}_{name}"
+                losses.append(compiler.emit(title, piece, tokens, raw[name], picked[name]))
+    compiler.places = raw
+    return tuple(losses)
+
+
+def _pieces(spec: InputSpec) -> tuple[Piece, Piece]:
+    return Piece(lambda: Pick(spec)), Piece(lambda: Hide(spec))

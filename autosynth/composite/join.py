@@ -1,0 +1,187 @@
+"""The modules that join several parts' outputs, tokens or features to one.
+
+Most are trained with the network. `FittedSum` and `Stack` are fitted afterwards, on outputs for
+rows that the parts have not learnt from: `settle` takes those and the targets.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from autosynth.components.piece import Tokens
+
+STACK_HIDDEN = 16
+STACK_STEPS, STACK_LR, STACK_DECAY = 300, 0.02, 1e-2
+
+
+def loss_of(out: Tensor, y: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Cross entropy of class codes, or squared error of one standardised value."""
+    if y.dtype == torch.long:
+        return F.cross_entropy(out, y, label_smoothing=smoothing)
+    return F.mse_loss(out.squeeze(-1), y)
+
+
+class Sum(nn.Module):
+    """Parts times fixed or learned weights, summed. Tensors of one shape."""
+
+    alpha: Tensor
+
+    def __init__(self, alpha: Sequence[float], learned: bool) -> None:
+        super().__init__()
+        values = torch.tensor(alpha)
+        if learned:
+            self.alpha = nn.Parameter(values)
+        else:
+            self.register_buffer("alpha", values)
+
+    def forward(self, *parts: Tensor) -> Tensor:
+        """The weighted sum."""
+        return (torch.stack(parts, -1) * self.alpha.to(parts[0].dtype)).sum(-1)
+
+
+class MeanProbability(nn.Module):
+    """The logarithm of the mean of the parts' class probabilities."""
+
+    def forward(self, *parts: Tensor) -> Tensor:
+        """Logits whose softmax is the mean."""
+        logs = torch.stack([F.log_softmax(part.float(), -1) for part in parts])
+        return logs.logsumexp(0) - math.log(len(parts))
+
+
+class Attend(nn.Module):
+    """Attention over the parts: a softmax over scores that are linear in each part's values."""
+
+    def __init__(self, n: int, width: int) -> None:
+        super().__init__()
+        self.score = nn.Parameter(torch.randn(n, width) * 0.02)
+        self.bias = nn.Parameter(torch.zeros(n))
+
+    def forward(self, *parts: Tensor) -> Tensor:
+        """The parts, weighted by the softmax."""
+        values = torch.stack(parts, -2)
+        scores = (values * self.score.to(values.dtype)).sum(-1, keepdim=True)
+        return ((scores + self.bias.unsqueeze(-1).to(values.dtype)).softmax(-2) * values).sum(-2)
+
+
+class Concat(nn.Module):
+    """Parts side by side."""
+
+    def forward(self, *parts: Tensor) -> Tensor:
+        """Their widths add up."""
+        return torch.cat(parts, -1)
+
+
+class Gated(nn.Module):
+    """Parts times gates in (0, 1) that read all of them, summed (Arevalo et al., 2017)."""
+
+    def __init__(self, n: int, width: int) -> None:
+        super().__init__()
+        self.gate = nn.Linear(n * width, n * width)
+
+    def forward(self, *parts: Tensor) -> Tensor:
+        """The sum of the gated parts."""
+        gates = self.gate(torch.cat(parts, -1)).sigmoid()
+        gated: Tensor = torch.unflatten(gates, -1, (len(parts), -1)) * torch.stack(parts, -2)
+        return gated.sum(-2)
+
+
+class Bilinear(nn.Module):
+    """Low-rank bilinear pooling: each part projected to `rank`, tanh, multiplied, projected back.
+
+    Kim et al. (2017, arXiv:1610.04325), without the bias of the projections.
+    """
+
+    def __init__(self, n: int, width: int, rank: int) -> None:
+        super().__init__()
+        self.inside = nn.ModuleList(nn.Linear(width, rank, bias=False) for _ in range(n))
+        self.back = nn.Linear(rank, width)
+
+    def forward(self, *parts: Tensor) -> Tensor:
+        """Products of the projected parts, at their own width again."""
+        product = self.inside[0](parts[0]).tanh()
+        for linear, part in zip(self.inside[1:], parts[1:], strict=True):
+            product = product * linear(part).tanh()
+        joined: Tensor = self.back(product)
+        return joined
+
+
+class FittedSum(Sum):
+    """A sum whose weights are fitted afterwards: those of the least loss on held-back rows.
+
+    The loss is convex in them (cross entropy of a sum of logits, or squared error).
+    """
+
+    def __init__(self, n: int) -> None:
+        super().__init__([1 / n] * n, learned=False)
+
+    def settle(self, parts: Sequence[Tensor], y: Tensor) -> None:
+        """Fit the weights to outputs (rows, n_outputs) of the parts and the targets (rows,)."""
+        alpha = self.alpha.double().clone().requires_grad_()
+        stacked = torch.stack([part.double() for part in parts], -1)
+        y = y if y.dtype == torch.long else y.double()
+        optimizer = torch.optim.LBFGS([alpha], max_iter=100, line_search_fn="strong_wolfe")
+
+        def closure() -> Tensor:
+            optimizer.zero_grad()
+            loss = loss_of((stacked * alpha).sum(-1), y)
+            loss.backward()  # type: ignore[no-untyped-call]
+            return loss
+
+        with torch.enable_grad():
+            optimizer.step(closure)  # type: ignore[no-untyped-call]
+        if alpha.isfinite().all():
+            self.alpha.copy_(alpha.detach())
+
+
+class Stack(nn.Module):
+    """A small model over the parts' outputs (Wolpert, 1992): a linear map, or one hidden layer.
+
+    It reads log probabilities, or standardised values, and begins as the parts' mean.
+    """
+
+    def __init__(self, n: int, outputs: int, hidden: bool, classes: bool) -> None:
+        super().__init__()
+        self.classes = classes
+        self.linear = nn.Linear(n * outputs, outputs)
+        self.up = nn.Linear(n * outputs, STACK_HIDDEN) if hidden else None
+        self.down = nn.Linear(STACK_HIDDEN, outputs, bias=False) if hidden else None
+        with torch.no_grad():
+            self.linear.weight.copy_(torch.eye(outputs).repeat(1, n) / n)
+            self.linear.bias.zero_()
+            if self.down is not None:
+                self.down.weight.zero_()
+
+    def forward(self, *parts: Tensor) -> Tensor:
+        """Outputs from the parts' outputs."""
+        read = [F.log_softmax(part.float(), -1) if self.classes else part for part in parts]
+        x = torch.cat(read, -1)
+        out: Tensor = self.linear(x)
+        if self.up is not None and self.down is not None:
+            out = out + self.down(F.gelu(self.up(x)))
+        return out
+
+    def settle(self, parts: Sequence[Tensor], y: Tensor) -> None:
+        """Fit it to outputs of the parts for rows that they have not learnt from."""
+        parts = [part.detach().float() for part in parts]
+        optimizer = torch.optim.AdamW(self.parameters(), lr=STACK_LR, weight_decay=STACK_DECAY)
+        with torch.enable_grad():
+            for step in range(STACK_STEPS):
+                optimizer.param_groups[0]["lr"] = STACK_LR * (1 - step / STACK_STEPS)
+                optimizer.zero_grad()
+                loss_of(self(*parts), y).backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+
+
+class Joint(nn.Module):
+    """A joint of values applied to tokens; the mask is the first part's."""
+
+    def __init__(self, join: nn.Module) -> None:
+        super().__init__()
+        self.join = join
+
+    def forward(self, *parts: Tokens) -> Tokens:
+        """The joined tokens."""
+        return self.join(*(x for x, _ in parts)), parts[0][1]

@@ -1,0 +1,67 @@
+"""What is fitted after the training: fusion weights, stacks, thresholds of cascades.
+
+Each reads outputs for rows that the parts have not learnt from: those of `fit`, and out-of-fold
+ones from further trainings where there are no such rows, and for a stack always.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.model_selection import KFold, StratifiedKFold
+from torch import Tensor
+
+from autosynth.composite import Composite
+from autosynth.composite.program import Program
+from autosynth.training.feed import Feed
+from autosynth.training.known import CHUNK, values
+
+FOLDS = 3
+Rows = NDArray[np.int64]
+TrainOn = Callable[[Rows, Rows], Composite]
+"""A composite trained without some rows: given (the others, these)."""
+
+
+def folds_of(program: Program, settles: tuple[int, ...], *, has_fit: bool) -> int:
+    """How many further trainings fitting takes."""
+    asked = any(program.pieces[program.step(at).name].folds for at in settles)
+    return FOLDS if settles and (asked or not has_fit) else 0
+
+
+def settle(
+    model: Composite, settles: tuple[int, ...], data: Feed, train: Rows, fit: Rows, seed: int,
+    train_on: TrainOn,
+) -> None:  # fmt: skip
+    """Fit the pieces that give `settles`, in the order of the program."""
+    program = model.program
+    sources: list[tuple[Composite, Rows]] = [(model, fit)] if len(fit) else []
+    if folds_of(program, settles, has_fit=bool(len(fit))):
+        sources += [(train_on(inside, held), held) for inside, held in _folds(data, train, seed)]
+    for at in settles:
+        step = program.step(at)
+        found: list[list[Tensor]] = []
+        targets: list[Tensor] = []
+        for source, numbers in sources:
+            source.modules_by_name[step.name].load_state_dict(
+                model.modules_by_name[step.name].state_dict()
+            )
+            rows = data.rows(numbers)
+            for part in torch.split(rows, CHUNK):
+                found.append(values(source, data, part, step.args))
+                targets.append(data.y[part])
+        joined = [torch.cat(parts) for parts in zip(*found, strict=True)]
+        module = model.modules_by_name[step.name].requires_grad_(True)
+        module.settle(joined, torch.cat(targets))  # type: ignore[operator]
+        for source, _ in sources:
+            source.modules_by_name[step.name].load_state_dict(module.state_dict())
+
+
+def _folds(data: Feed, train: Rows, seed: int) -> Iterator[tuple[Rows, Rows]]:
+    """Rows to train on and rows held out, so that each row is held out once."""
+    y = data.y[data.rows(train)].cpu().numpy()
+    kind = KFold
+    if data.target.task == "classification" and np.bincount(y).min() >= FOLDS:
+        kind = StratifiedKFold
+    for inside, held in kind(FOLDS, shuffle=True, random_state=seed).split(train, y):
+        yield train[inside], train[held]

@@ -1,0 +1,164 @@
+"""One phase of a training: batches in, steps of AdamW on the pieces that it trains.
+
+No step waits for the device: nothing of it is read on the host.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from autosynth.composite import Composite
+from autosynth.composite.course import Phase
+from autosynth.composite.join import loss_of
+from autosynth.training.average import Average
+from autosynth.training.feed import Feed
+from autosynth.training.known import Known
+from autosynth.training.work import work_of
+
+WARMUP = 0.08  # of the schedule, onecycle
+
+
+class Stretch:
+    """A phase at work on a composite, on its own rows, for `steps` steps of `batch` rows."""
+
+    def __init__(
+        self, model: Composite, phase: Phase, data: Feed, train: NDArray[np.int64],
+        settings: dict[str, float | str], *, steps: float, batch: int, seed: int,
+    ) -> None:  # fmt: skip
+        self.model, self.phase, self.settings = model, phase, settings
+        rows = rows_of(phase, train, data, seed)
+        self.steps, self.batch = max(1, round(steps * phase.share)), min(batch, len(rows))
+        self.work = work_of(model.program, phase)
+        self.parameters = _release(model, phase)
+        self.known = Known(model, data, data.rows(rows), self.work)
+        self.generator = torch.Generator(device="cpu").manual_seed(seed)
+        self.batches = self._batches()
+        self.optimizer = _optimizer(self.parameters, settings)
+        self.average: Average | None = None
+        if settings["average"] == "ema":
+            # Over about a twentieth of the schedule.
+            self.average = Average(model, 1 - 1 / max(2.0, self.steps / 20))
+        self.learn()
+
+    @property
+    def current(self) -> Composite:
+        """The composite as it would be kept now."""
+        return self.average.model if self.average else self.model
+
+    @property
+    def flops(self) -> int:
+        """Of one sample in one step."""
+        return self.work.flops(cached=self.known.cached)
+
+    @property
+    def flops_before(self) -> int:
+        """Of what was computed before the first step."""
+        return self.work.once() * len(self.known.rows) if self.known.kept else 0
+
+    def learn(self) -> None:
+        """Put the pieces that are trained in training mode, and the others as they are in use."""
+        for name, module in self.model.modules_by_name.items():
+            module.train(name in self.phase.trains)
+
+    def step(self, number: int) -> Tensor:
+        """The loss of the next batch, after the weights have moved; `number` from 1."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(number / self.steps, self.settings)
+        known, y = self.known.batch(next(self.batches), str(self.settings["augment"]))
+        found = self.model.values(known, self.phase.outputs)
+        if self.phase.supervised:
+            smoothing = float(self.settings["smoothing"])
+            found = [loss_of(out, y, smoothing) for out in found]
+        loss = found[0] if len(found) == 1 else torch.stack(found).mean()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.average:
+            self.average.update()
+        detached: Tensor = loss.detach()
+        return detached
+
+    def _batches(self) -> Iterator[Tensor]:
+        """Places among the rows for ever: each epoch in a new order, a short last one dropped."""
+        rows = self.known.rows
+        cuda = rows.is_cuda
+        while True:
+            # Pinned, so that the copy waits for nothing.
+            order = torch.randperm(len(rows), generator=self.generator, pin_memory=cuda)
+            order = order.to(rows.device, non_blocking=True)
+            for start in range(0, len(rows) - self.batch + 1, self.batch):
+                yield order[start : start + self.batch]
+
+
+class View(nn.Module):
+    """A composite that gives another of its values: a part's own outputs."""
+
+    def __init__(self, model: Composite, output: int) -> None:
+        super().__init__()
+        self.model, self.output = model, output
+
+    def forward(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Outputs (batch, n_outputs)."""
+        known = {i: inputs[name] for i, name in enumerate(self.model.inputs)}
+        found: Tensor = self.model.values(known, (self.output,))[0]
+        return found
+
+
+def rows_of(phase: Phase, train: NDArray[np.int64], data: Feed, seed: int) -> NDArray[np.int64]:
+    """The training rows of a phase: all, a share that no other part sees, or drawn with return.
+
+    Shares are dealt class by class, so that every part meets every class that has enough rows.
+    """
+    if phase.rows == "all":
+        return train
+    rng = np.random.default_rng(seed if phase.rows == "disjoint" else [seed, phase.index])
+    if phase.rows == "bootstrap":
+        return np.sort(rng.choice(train, len(train)))
+    y = data.y[data.rows(train)].cpu().numpy()
+    shuffled = rng.permutation(len(train))
+    if data.target.task == "classification":
+        shuffled = shuffled[np.argsort(y[shuffled], kind="stable")]
+    return np.sort(train[shuffled[phase.index :: phase.of]])
+
+
+def learning_rate(done: float, settings: dict[str, float | str]) -> float:
+    """The learning rate at a share of the schedule, from 0 to 1.
+
+    `cosine` falls from the peak to 0 (Loshchilov and Hutter, 2017); `onecycle` rises first over
+    8 % of the schedule (Smith and Topin, 2018, arXiv:1708.07120).
+    """
+    peak = float(settings["lr"])
+    if settings["schedule"] == "onecycle":
+        if done < WARMUP:
+            return peak * (0.04 + 0.96 * done / WARMUP)
+        done = (done - WARMUP) / (1 - WARMUP)
+    return peak * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+
+
+def _release(model: Composite, phase: Phase) -> list[nn.Parameter]:
+    """The parameters that a phase trains; the others are frozen."""
+    found: list[nn.Parameter] = []
+    for name, module in model.modules_by_name.items():
+        module.requires_grad_(name in phase.trains)
+        found += module.parameters() if name in phase.trains else []
+    return found
+
+
+def _optimizer(
+    parameters: list[nn.Parameter], settings: dict[str, float | str]
+) -> torch.optim.Optimizer:
+    """AdamW; vectors (norms, biases) are not decayed, matrices are, embeddings among them."""
+    groups: list[dict[str, Any]] = [
+        {
+            "params": [p for p in parameters if p.ndim > 1],
+            "weight_decay": float(settings["weight_decay"]),
+        },
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=float(settings["lr"]), fused=True)

@@ -1,0 +1,123 @@
+"""A family of another package, found by its entry point, in everything a family is in."""
+
+import csv
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FAMILY = '''
+from torch import nn
+from autosynth.components.family import DEPTH, NORM, PATCH, WIDTH, Family, expand
+from autosynth.components.piece import Piece, n_tokens
+
+
+class Mix(nn.Module):
+    """A linear map over the tokens, channel by channel."""
+
+    def __init__(self, tokens):
+        super().__init__()
+        self.linear = nn.Linear(tokens, tokens)
+
+    def forward(self, tokens):
+        x, mask = tokens
+        return self.linear(x.transpose(1, 2)).transpose(1, 2), mask
+
+
+class Mixer(Family):
+    name = "mixer"
+    about = "linear maps over tokens, and channel MLPs"
+    options = {"width": WIDTH, "depth": DEPTH, "expand": expand(2), "patch": PATCH, "norm": NORM}
+
+    def mixer(self, config, index, grid):
+        n, width = n_tokens(grid), int(config["width"])
+        return Piece(lambda: Mix(n), 2 * n * n * width, n * n + n), grid
+'''
+SPACE = """
+name = "mine"
+about = "a family of another package"
+kinds = ["image"]
+families = ["mixer", "mlp"]
+topologies = ["single", "parallel", "sequential"]
+max_parts = 2
+fusions = ["mean", "concat"]
+composites = ["mean(mixer, mlp)", "mixer > mlp"]
+[family.mixer]
+width = [4, 8]
+[family.mlp]
+width = [4, 8]
+[settings]
+lr = [0.01]
+[defaults]
+lr = 0.01
+[defaults.mixer]
+width = 8
+[defaults.mlp]
+width = 8
+[ladder]
+mixer = ["mixer[width=4]", "mixer[width=8]"]
+mlp = ["mlp[width=4]"]
+"""
+
+
+def installed(folder: Path, value: str = "my_mixer:Mixer", name: str = "mixer") -> dict[str, str]:
+    """An environment in which a package with that entry point is installed."""
+    (folder / "my_mixer.py").write_text(FAMILY)
+    info = folder / "my_mixer-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-mixer\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[autosynth.components]\n{name} = {value}\n")
+    path = os.pathsep.join([str(folder), str(Path(__file__).parents[2])])
+    return {**os.environ, "PYTHONPATH": path}
+
+
+def autosynth(env: dict[str, str], folder: Path, *args: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "autosynth", *args]
+    return subprocess.run(
+        command, env=env, cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+def test_a_family_of_another_package_is_searched_ranked_exported_and_used(tmp_path: Path) -> None:
+    env = installed(tmp_path)
+    (tmp_path / "mine.toml").write_text(SPACE)
+    listed = autosynth(env, tmp_path, "components")
+    assert "mixer: linear maps over tokens" in listed.stdout
+    ran = autosynth(
+        env,
+        tmp_path,
+        "search",
+        "digits",
+        "--space",
+        "mine.toml",
+        "--budget",
+        "12s",
+        "--no-refit",
+        "--out",
+        "run",
+    )
+    assert ran.returncode == 0, ran.stderr
+    with (tmp_path / "run" / "leaderboard.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    done = [row for row in rows if row["state"] == "complete" and "mixer" in row["components"]]
+    assert done
+    exported = autosynth(env, tmp_path, "export", "run", "--pick", done[0]["trial"], "-o", "model")
+    assert exported.returncode == 0, exported.stderr
+    assert (tmp_path / "model" / "model.pt2").exists()
+
+
+@pytest.mark.parametrize(
+    ("value", "name", "message"),
+    [
+        ("my_mixer:Mix", "mixer", "takes|must give an autosynth.components.Family|argument"),
+        ("my_mixer:Mixer", "blender", "whose name is 'blender'"),
+    ],
+)
+def test_an_entry_point_that_is_no_family_is_named(
+    value: str, name: str, message: str, tmp_path: Path
+) -> None:
+    told = autosynth(installed(tmp_path, value, name), tmp_path, "components").stderr
+    assert re.search(message, told)

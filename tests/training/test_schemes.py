@@ -1,0 +1,228 @@
+"""Training schemes: what a phase moves and leaves, what is counted, what is fitted after."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from autosynth.composite import Composite, Resolved, build, cost, resolve
+from autosynth.data.spec import Dataset
+from autosynth.strategy import Chain, Node, parse
+from autosynth.training.feed import Feed, feed
+from autosynth.training.known import MOST_BYTES
+from autosynth.training.loop import Outcome, Rows, _Attempt, train
+from autosynth.training.output import outputs
+from autosynth.training.plan import Plan
+from autosynth.training.stretch import rows_of
+
+CPU = torch.device("cpu")
+NONE = np.array([], dtype=np.int64)
+GRU, MLP, CNN = "gru[width=8, depth=1]", "mlp[width=8, depth=1]", "cnn[width=8, depth=2]"
+PLAIN = "average=none augment=none"
+
+
+def resolved_of(dataset: Dataset, text: str) -> Resolved:
+    return resolve(parse(text), dataset.inputs, dataset.target)
+
+
+def run(
+    dataset: Dataset, text: str, steps: int = 60, *, fit: bool = True, **options: object
+) -> tuple[Outcome, Feed]:
+    data = feed(dataset, CPU, dataset.splits.train)
+    rows = Rows(train=dataset.splits.train, fit=dataset.splits.fit if fit else NONE)
+    plan = Plan(device="cpu", batch_size=64, steps=steps)
+    found = train(
+        resolved_of(dataset, text), data, rows, plan, score=accuracy if fit else None,
+        **options,  # type: ignore[arg-type]
+    )  # fmt: skip
+    return found, data
+
+
+def accuracy(y: np.ndarray, out: np.ndarray) -> float:
+    return float((out.argmax(1) == y).mean())
+
+
+def score_on_test(outcome: Outcome, data: Feed, dataset: Dataset) -> float:
+    test = dataset.splits.test
+    return accuracy(dataset.y[test], outputs(outcome.model, data, test))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"mean({CNN}, {MLP}) train=subsets",
+        f"mean({CNN}, {MLP}) train=subsets rows=bootstrap",
+        f"concat({CNN}, {MLP}) train=subsets rows=all",
+        f"weighted({CNN}, {MLP}) train=staged",
+        f"{CNN} > {MLP} train=staged earlier=free",
+        f"{CNN} > {MLP} train=subsets rows=all",
+        f"attend({CNN}, {MLP}) init=parts",
+        f"sum({CNN}, {MLP}) init=masked",
+        f"stack({CNN}, {MLP})",
+        f"weighted[fit]({CNN}, {MLP})",
+        f"cascade({MLP}, {CNN})",
+        f"gated({CNN}, {MLP}) train=staged share=stem",
+        f"mean({CNN}, {GRU}) share=layers train=subsets",
+    ],
+)
+def test_digits_are_learnt(text: str, digits: Dataset) -> None:
+    outcome, data = run(digits, f"{text} | lr=0.01", steps=300)
+    assert score_on_test(outcome, data, digits) > 0.8
+    assert outcome.stopped == ""
+    names = {name for name, _ in outcome.model.named_parameters()}
+    assert names == {name for name, _ in build(resolved_of(digits, text)).named_parameters()}
+    assert all(p.requires_grad for p in outcome.model.parameters())
+
+
+def watched(
+    dataset: Dataset, text: str, **options: object
+) -> list[tuple[float, dict[str, Tensor]]]:
+    """The weights at every rung of a training."""
+    seen: list[tuple[float, dict[str, Tensor]]] = []
+
+    def look(share: float, model: nn.Module) -> bool:
+        inside = model if isinstance(model, Composite) else model.model
+        assert isinstance(inside, Composite)
+        seen.append((share, {n: p.detach().clone() for n, p in inside.named_parameters()}))
+        return False
+
+    run(dataset, text, on_rung=look, fit=False, **options)  # type: ignore[arg-type]
+    return seen
+
+
+def moved(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> set[str]:
+    """The pieces whose weights are not the same."""
+    return {n.split(".")[1] for n in before if not torch.equal(before[n], after[n])}
+
+
+def test_a_part_that_stands_is_not_moved(digits: Dataset) -> None:
+    text = f"mean({CNN}, {MLP}) train=subsets | {PLAIN}"
+    first, *_, last = watched(digits, text, steps=1100)
+    # Rungs at a 9th and a third are in the first part's phase. The second has not moved yet.
+    names = moved(first[1], last[1])
+    assert names
+    assert all(name.startswith(("cnn", "head")) for name in names)
+    assert not any(name.startswith("mlp") for name in names)
+
+
+def test_parts_on_subsets_never_meet_each_others_rows(digits: Dataset) -> None:
+    data = feed(digits, CPU, digits.splits.train)
+    phases = resolved_of(digits, f"mean({CNN}, {GRU}, {MLP}) train=subsets").course.phases
+    found = [rows_of(phase, digits.splits.train, data, seed=3) for phase in phases]
+    assert sorted(np.concatenate(found)) == sorted(digits.splits.train)
+    for rows in found:
+        shares = np.bincount(digits.y[rows]) / len(rows)
+        assert np.abs(shares - np.bincount(digits.y) / len(digits.y)).max() < 0.02
+    again = [rows_of(phase, digits.splits.train, data, seed=3) for phase in phases]
+    assert all(np.array_equal(a, b) for a, b in zip(found, again, strict=True))
+    drawn = resolved_of(digits, f"mean({CNN}, {MLP}) train=subsets rows=bootstrap").course.phases
+    one, other = (rows_of(phase, digits.splits.train, data, seed=3) for phase in drawn)
+    assert len(one) == len(digits.splits.train)
+    assert len(np.unique(one)) == pytest.approx(0.632 * len(one), rel=0.03)
+    assert not np.array_equal(one, other)
+
+
+def test_flops_of_a_training_are_those_of_its_passes(digits: Dataset) -> None:
+    text = f"mean({CNN}, {MLP})"
+    flops = cost(resolved_of(digits, text)).flops
+    outcome, _ = run(digits, text, steps=10, fit=False)
+    # The pool and the mean have none: all of them are trained, so three passes.
+    assert outcome.train_flops == 3 * flops * 10 * 64
+    apart, _ = run(digits, f"{text} train=subsets rows=all", steps=10, fit=False)
+    assert apart.train_flops == outcome.train_flops
+    parts = [cost(resolved_of(digits, part)).flops for part in (CNN, f"{CNN} > {MLP}")]
+    staged, _ = run(digits, f"{CNN} > {MLP} train=subsets rows=all", steps=10, fit=False)
+    # First the convolutions with a head of their own; then they stand, computed once for a row.
+    head = 2 * 8 * 10
+    trunk = parts[0] - head
+    rows = len(digits.splits.train)
+    assert staged.train_flops == 640 * (3 * parts[0] + 3 * (parts[1] - trunk)) + rows * trunk
+
+
+def test_what_does_not_fit_in_memory_is_computed_again(
+    digits: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = f"{CNN} > {MLP} train=subsets rows=all | {PLAIN}"
+    kept, data = run(digits, text, steps=20, fit=False)
+    monkeypatch.setattr("autosynth.training.known.MOST_BYTES", 1000)
+    assert MOST_BYTES > 1000
+    again, _ = run(digits, text, steps=20, fit=False)
+    assert again.train_flops > kept.train_flops
+    test = digits.splits.test
+    np.testing.assert_allclose(
+        outputs(again.model, data, test), outputs(kept.model, data, test), atol=1e-4
+    )
+
+
+def test_weights_of_parts_trained_before_are_taken(digits: Dataset) -> None:
+    alone, _ = run(digits, f"{CNN} | {PLAIN}", steps=40)
+    asked: list[Node] = []
+
+    def bank(root: Node) -> Mapping[str, Tensor] | None:
+        asked.append(root)
+        same = root == resolved_of(digits, CNN).strategy.root
+        return alone.model.state_dict() if same else None
+
+    text = f"mean({CNN}, {MLP}) init=parts | {PLAIN}"
+    fresh, _ = run(digits, text, steps=20)
+    taken, _ = run(digits, text, steps=20, bank=bank)
+    assert len(asked) == 2
+    assert (fresh.steps, taken.steps) == (60, 40)  # one part less to train first
+    assert taken.train_flops < fresh.train_flops
+
+
+def test_a_chain_asks_the_bank_for_its_beginning(digits: Dataset) -> None:
+    asked: list[Node] = []
+
+    def bank(root: Node) -> None:
+        asked.append(root)
+
+    run(digits, f"{CNN} > {GRU} > {MLP} init=parts", steps=5, bank=bank)
+    assert not isinstance(asked[0], Chain)
+    assert [isinstance(root, Chain) for root in asked] == [False, True]
+
+
+@pytest.mark.parametrize("fit", [True, False])
+@pytest.mark.parametrize("text", [f"weighted[fit]({CNN}, {MLP})", f"stack({CNN}, {MLP})"])
+def test_what_is_fitted_is_no_worse_than_the_mean(text: str, fit: bool, digits: Dataset) -> None:
+    """On rows that it was not fitted to: the parts differ, so weights have something to find."""
+    settings = f"lr=0.01 {PLAIN}"
+    fitted, data = run(digits, f"{text} | {settings}", steps=40, fit=fit)
+    mean, _ = run(digits, f"mean({CNN}, {MLP}) | {settings}", steps=40, fit=fit)
+    rows = digits.splits.test
+
+    def log_loss(outcome: Outcome) -> float:
+        proba = outputs(outcome.model, data, rows)[np.arange(len(rows)), digits.y[rows]]
+        return float(-np.log(proba.clip(1e-7)).mean())
+
+    assert log_loss(fitted) < log_loss(mean) + 0.05
+
+
+def test_fitting_out_of_fold_takes_further_trainings_and_counts_them(digits: Dataset) -> None:
+    held, _ = run(digits, f"weighted[fit]({CNN}, {MLP}) | {PLAIN}", steps=12, fit=True)
+    folds, _ = run(digits, f"weighted[fit]({CNN}, {MLP}) | {PLAIN}", steps=12, fit=False)
+    # Three further ones, of two thirds of the steps.
+    assert folds.samples_seen == held.samples_seen * 3
+    assert folds.train_flops == pytest.approx(3 * held.train_flops)
+
+
+def test_the_asked_share_goes_on_in_a_trained_cascade(digits: Dataset) -> None:
+    outcome, data = run(digits, f"cascade[0.2]({MLP}, {CNN}) | lr=0.01", steps=120)
+    (gate,) = [m for m in outcome.model.modules_by_name.values() if hasattr(m, "threshold")]
+    seen: list[int] = []
+    gate.register_forward_hook(lambda m, args, rows: seen.append(len(rows)))
+    fit = digits.splits.fit
+    outputs(outcome.model, data, fit)
+    assert sum(seen) == pytest.approx(0.2 * len(fit), abs=2)
+
+
+def test_hidden_pieces_are_restored_better_with_training(digits: Dataset) -> None:
+    data = feed(digits, CPU, digits.splits.train)
+    resolved = resolved_of(digits, f"transformer[width=16, depth=1] init=masked | {PLAIN}")
+    rows = Rows(train=digits.splits.train, fit=NONE)
+    attempt = _Attempt(resolved, data, rows, Plan(device="cpu", batch_size=64, steps=200), 0, 64)
+    stretch = attempt.stretch(resolved.course.phases[0], 0)
+    losses = [float(stretch.step(step)) for step in range(1, stretch.steps + 1)]
+    assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])

@@ -28,7 +28,8 @@ def test_its_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_its_strategies_resolve() -> None:
     lines = re.findall(r"^ {6}(\S.*?)(?: {3,}\S.*)?$", README, re.MULTILINE)
-    strategies = [line for line in lines if re.match(r"(cnn|mean|attend|sum|weighted|stack|cascade)\b", line)]
+    fusions = "mean|attend|sum|weighted|stack|cascade"
+    strategies = [line for line in lines if re.match(rf"(cnn|{fusions})\b", line)]
     assert len(strategies) >= 6
     for text in strategies:
         assert resolve(parse(text), [IMAGE], DIGIT).brief

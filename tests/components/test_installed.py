@@ -39,7 +39,7 @@ class Mixer(Family):
 SPACE = """
 name = "mine"
 about = "a family of another package"
-kinds = ["image"]
+kinds = ["table"]
 families = ["mixer", "mlp"]
 topologies = ["single", "parallel", "sequential"]
 max_parts = 2
@@ -86,19 +86,8 @@ def test_a_family_of_another_package_is_searched_ranked_exported_and_used(tmp_pa
     (tmp_path / "mine.toml").write_text(SPACE)
     listed = autosynth(env, tmp_path, "components")
     assert "mixer: linear maps over tokens" in listed.stdout
-    ran = autosynth(
-        env,
-        tmp_path,
-        "search",
-        "digits",
-        "--space",
-        "mine.toml",
-        "--budget",
-        "12s",
-        "--no-refit",
-        "--out",
-        "run",
-    )
+    words = ("--space", "mine.toml", "--trials", "4", "--no-refit", "--out", "run")
+    ran = autosynth(env, tmp_path, "search", "iris", *words)
     assert ran.returncode == 0, ran.stderr
     with (tmp_path / "run" / "leaderboard.csv").open() as file:
         rows = list(csv.DictReader(file))

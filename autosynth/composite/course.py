@@ -91,7 +91,7 @@ def make_course(
             name="masked", outputs=hidden, trains=names, share=MASKED_SHARE, supervised=False
         ))  # fmt: skip
     if train != "joint" or init == "parts":
-        phases += _alone(strategy, units, everything)
+        phases += _alone(strategy, units, program)
     outputs = tuple(unit.output for unit in units) if fitted else (output,)
     if train == "subsets":
         left = everything - {name for unit in units for name in unit.names}
@@ -135,23 +135,22 @@ def _units(compiler: Compiler, root: Node, output: int) -> tuple[Unit, ...]:
     return tuple(units)
 
 
-def _alone(strategy: Strategy, units: tuple[Unit, ...], everything: frozenset[str]) -> list[Phase]:
-    """A phase for each unit: its own pieces, or with `earlier=free` those before them, too."""
+def _alone(strategy: Strategy, units: tuple[Unit, ...], program: Program) -> list[Phase]:
+    """A phase for each unit: its own pieces, or with `earlier=free` all that it stands on."""
     train = strategy.word("train", "joint")
     rows = strategy.word("rows", "disjoint") if train == "subsets" else "all"
     share = 1 / (len(units) + 1) if train == "staged" else 1.0
     free = strategy.word("earlier", "frozen") == "free"
     # The last beginning of a chain is the whole of it, which is trained together.
     last = train == "joint" and isinstance(strategy.root, Chain)
-    phases, before = [], frozenset[str]()
-    for i, unit in enumerate(units[: len(units) - last]):
-        names = frozenset(unit.names)
-        phases.append(Phase(
-            name=f"part {i + 1}", outputs=(unit.output,), trains=names | before, share=share,
-            rows=rows, index=i, of=len(units), unit=unit,
-        ))  # fmt: skip
-        before = before | names if free else before
-    return phases
+    return [
+        Phase(
+            name=f"part {i + 1}", outputs=(unit.output,), share=share, rows=rows, index=i,
+            trains=frozenset(program.names([unit.output]) if free else unit.names),
+            of=len(units), unit=unit,
+        )
+        for i, unit in enumerate(units[: len(units) - last])
+    ]  # fmt: skip
 
 
 def _hidden(compiler: Compiler, root: Node) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from autosynth.errors import ConfigError
-from autosynth.strategy import Chain, Fusion, Part, Strategy, Value, parts, topology
+from autosynth.strategy import Chain, Fusion, Part, Strategy, Value, topology
 from autosynth.study.space import Shape, Space
 from autosynth.study.suggest import is_ordered, searched_options, walk_space
 
@@ -82,9 +82,9 @@ def _inverse(strategy: Strategy, space: Space) -> tuple[dict[str, Value], Strate
         return choices[choices.index(value)]
 
     rebuilt = walk_space(space, look)
-    for place, part, other in zip(
-        form.shape.places(), form.found, parts(rebuilt.root), strict=True
-    ):
+    again = _form(rebuilt)
+    assert again is not None
+    for place, part, other in zip(form.shape.places(), form.found, again.found, strict=True):
         if not problems and not (part.family == other.family and _within(part, other)):
             shared = strategy.word("share", "none")
             problems.append(f"share={shared} would make {part} at {place} the same as {other}")

@@ -80,7 +80,7 @@ def test_stages_train_on_what_stands_and_then_together(
     assert second.once() > 0
     assert second.flops(cached=True) < second.flops(cached=False)
     free = course(f"{CNN} > {GRU} > {MLP} train=staged earlier=free", spec, target)
-    assert free.phases[0].trains < free.phases[1].trains
+    assert free.phases[0].trains - {"alone0"} < free.phases[1].trains
     assert not work_of(free.program, free.phases[1]).standing
 
 

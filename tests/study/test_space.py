@@ -21,7 +21,7 @@ from autosynth.study.space import Shape, Space, default_space, narrow
 from autosynth.study.spacefile import load
 from autosynth.study.suggest import suggest
 
-SHIPPED = ("image", "series", "small", "table")
+SHIPPED = ("everything", "image", "series", "small", "table")
 
 
 def an_input(kind: Kind, *shape: int, name: str = "x") -> InputSpec:
@@ -285,3 +285,40 @@ def test_a_space_is_not_changed_by_narrowing():
     assert space.fingerprint == before
     assert replace(space, name="other", about="").fingerprint == before
     assert math.prod(map(len, space.options["cnn"].values())) > 100
+
+
+def test_a_space_forbids_what_its_tables_say_together():
+    space = replace(
+        space_for("image", "mnist"),
+        forbidden=({"components": "gru", "fusion": "gated"}, {"training": "staged"}),
+    )
+    columns = {"components": "cnn+gru", "fusion": "gated", "training": "joint"}
+    assert space.forbids(columns)
+    assert not space.forbids({**columns, "fusion": "gated2"})
+    assert not space.forbids({**columns, "components": "cnn"})
+    assert space.forbids({**columns, "components": "cnn", "training": "staged"})
+
+
+def test_trainings_and_initialisations_are_suggested_where_they_mean_something():
+    space = space_for("everything", "mnist1d")
+    study = optuna.create_study(
+        sampler=optuna.samplers.RandomSampler(seed=0), directions=["minimize", "minimize"]
+    )
+    found = [suggest(study.ask(), space) for _ in range(300)]
+    single = [s for s in found if topology(s.root) == "single"]
+    assert {s.word("train", "joint") for s in single} == {"joint"}
+    assert {s.word("init", "random") for s in single} == {"random", "masked"}
+    words = {(s.word("train", "joint"), s.word("init", "random")) for s in found}
+    assert words == {
+        *(("joint", init) for init in ("random", "parts", "masked")),
+        *((train, init) for train in ("staged", "subsets") for init in ("random", "masked")),
+    }
+    assert {s.word("rows", "disjoint") for s in found} == {"disjoint", "bootstrap", "all"}
+    assert {s.word("earlier", "frozen") for s in found} == {"frozen", "free"}
+
+
+def test_a_regression_is_offered_no_cascade():
+    space = load("table")
+    assert any(name.startswith("cascade") for name in space.fusions)
+    narrowed = narrow(space, [INPUTS["iris"]], "regression")
+    assert not any(name.startswith("cascade") for name in narrowed.fusions)

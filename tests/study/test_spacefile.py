@@ -158,6 +158,17 @@ def test_every_problem_of_a_file_is_told_at_once(tmp_path):
         ('"sequential"]', '"hybrid"]\nhybrids=["2+1"]', "2+1 has more than max_parts=2"),
         ('fusions = ["mean"]', "", "fusions: a list of one or more texts"),
         ('fusions = ["mean"]', 'fusions = ["mean", "mean"]', "fusions: 'mean' stands in it twice"),
+        ('fusions = ["mean"]', 'fusions = ["meen"]', "fusions[1]: unknown fusion 'meen'"),
+        ('fusions = ["mean"]', 'fusions = ["stack[tree]"]', "fusions[1]: stack takes the model"),
+        (
+            'fusions = ["mean"]',
+            'fusions = ["mean"]\ntrainings = ["alone"]',
+            "unknown train= 'alone'",
+        ),
+        ('fusions = ["mean"]', 'fusions = ["mean"]\ninits = ["zero"]', "unknown initialisation"),
+        ('fusions = ["mean"]', 'fusions = ["mean"]\nforbid = ["gru"]', "forbid: a list of tables"),
+        ("[layers]", "[[forbid]]\nfusion = 3\n[layers]", "forbid[1].fusion: a text, not 3"),
+        ("[layers]", '[[forbid]]\nkind = "x"\n[layers]', "forbid[1].kind: unknown column 'kind'"),
         ('about = "two families"', "", "about: missing"),
         ("max_flops = 1_000_000", "max_flops = true", "max_flops: a whole number"),
         ("[family.mlp]\nwidth = [8, 16]", "[family]\nmlp = 3", "family.mlp: a table, not 3"),
@@ -174,3 +185,31 @@ def test_a_space_that_is_not_there(tmp_path):
         load("imag")
     with pytest.raises(ConfigError, match=r"none\.toml: cannot be read: No such file"):
         load(tmp_path / "none.toml")
+
+
+def test_a_space_that_extends_another_says_only_what_differs(tmp_path):
+    (tmp_path / "base.toml").write_text(GOOD)
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'extends = "base.toml"\nname = "narrower"\nfamilies = ["mlp"]\nsharings = ["none"]\n'
+        'composites = []\n[family.mlp]\nwidth = [16, 32]\n[ladder]\nmlp = ["mlp"]\n'
+    )
+    space = load(path)
+    assert (space.name, space.about, space.families) == ("narrower", "two families", ("mlp",))
+    assert space.options == {"mlp": {"width": (16, 32)}}
+    assert space.settings == load(tmp_path / "base.toml").settings
+    assert "gru" not in space.ladder
+
+
+def test_what_a_space_extends_is_there_and_ends(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('extends = "imag"')
+    with pytest.raises(UnknownNameError, match=r"search space 'imag'.*\(extends, in .*mine"):
+        load(path)
+    path.write_text("extends = 3")
+    with pytest.raises(ConfigError, match="extends: a name or a path, not 3"):
+        load(path)
+    path.write_text('extends = "other.toml"')
+    (tmp_path / "other.toml").write_text('extends = "mine.toml"')
+    with pytest.raises(ConfigError, match="which extends it in turn"):
+        load(path)

@@ -144,8 +144,20 @@ def _holds_images(path: Path) -> bool:
     return path.suffix.lower() in imagefolder.SUFFIXES
 
 
+def _only_file(folder: Path) -> Path | None:
+    """The one table or set of arrays that a folder holds, beside what says nothing of data."""
+    try:
+        found = [path for path in folder.iterdir() if not path.name.startswith((".", "README"))]
+    except PermissionError:
+        return None  # told where it is read
+    one = found[0] if len(found) == 1 else None
+    return one if one and (one.suffix == ".npz" or table.is_table(one)) else None
+
+
 def _existing(source: str | Path) -> Path:
     path = Path(source).expanduser()
+    if path.is_dir():
+        return _only_file(path) or path
     if path.exists():
         return path
     hints = get_close_matches(str(source), list(BUILTIN), n=1, cutoff=0.6)

@@ -184,6 +184,18 @@ def test_a_form_that_is_not_read(tmp_path: Path, name: str) -> None:
         load(tmp_path)
 
 
+def test_a_folder_of_one_file_stands_for_it(tmp_path: Path) -> None:
+    folder = tmp_path / "wine"
+    folder.mkdir()
+    x, y = np.random.default_rng(0).normal(size=(60, 3)), np.arange(60) % 2
+    np.savez(folder / "rows.npz", x=x, y=y)
+    (folder / "README.md").write_text("where it is from")
+    assert load(folder).fingerprint == load(folder / "rows.npz").fingerprint
+    np.savez(folder / "more.npz", x=x, y=y)
+    with pytest.raises(DataError, match=r"holds README\.md, more\.npz, rows\.npz"):
+        load(folder)
+
+
 def test_a_source_that_is_no_source() -> None:
     with pytest.raises(DataError, match="this is int"):
         load(5)  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from autosynth.composite import Composite, build, resolve
+from autosynth.composite.join import FittedSum, Stack
 from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.strategy import parse
 
@@ -173,3 +174,93 @@ def test_dropout_works_in_training_alone(specs: dict[str, InputSpec], target: Ta
     assert not torch.equal(model(x), model(x))
     model.eval()
     assert torch.equal(model(x), model(x))
+
+
+def copies_of(
+    model: Composite, spec: InputSpec, target: TargetSpec, *texts: str
+) -> list[Composite]:
+    """Strategies alone, with the weights that the composite has for them, in its order."""
+    alone = [build(resolve(parse(text), (spec,), target), seed=5).eval() for text in texts]
+    modules = iter(learnt(model))
+    for copy in (module for part in alone for module in learnt(part)):
+        copy.load_state_dict(next(modules).state_dict())
+    return alone
+
+
+def test_a_hybrid_is_the_sum_of_a_part_and_of_a_chain(
+    spec: InputSpec, target: TargetSpec, raw: Raw
+) -> None:
+    """Y = M_1(D) + M_3(M_2(D))."""
+    x = raw(spec, 5)
+    model = build(resolve(parse(f"sum({GRU}, {MLP} > {GRU})"), (spec,), target), seed=6).eval()
+    single, chain = copies_of(model, spec, target, GRU, f"{MLP} > {GRU}")
+    with torch.no_grad():
+        torch.testing.assert_close(model({"x": x}), single({"x": x}) + chain({"x": x}))
+
+
+def test_bilinear_multiplies_low_rank_projections(
+    spec: InputSpec, target: TargetSpec, raw: Raw
+) -> None:
+    x = raw(spec, 5)
+    text = f"bilinear[rank=3]({GRU}, {MLP})"
+    model = build(resolve(parse(text), (spec,), target), seed=7).eval()
+    found: list[Tensor] = []
+    model.modules_by_name["pool"].register_forward_hook(lambda m, a, out: found.append(out))
+    with torch.no_grad():
+        out = model({"x": x})
+    (head,) = [m for n, m in model.modules_by_name.items() if n.startswith("head")]
+    (join,) = [m for n, m in model.modules_by_name.items() if n.startswith("join")]
+    one, other = join.inside
+    product = (found[0] @ one.weight.T).tanh() * (found[1] @ other.weight.T).tanh()
+    features = product @ join.back.weight.T + join.back.bias
+    hidden = F.gelu(features @ head.up.weight.T + head.up.bias)
+    torch.testing.assert_close(out, hidden @ head.out.weight.T + head.out.bias)
+
+
+def test_a_stack_is_a_model_over_the_outputs(
+    spec: InputSpec, target: TargetSpec, raw: Raw
+) -> None:
+    """Y = g(M_1(D), M_2(D)), which begins as the mean of log probabilities."""
+    x = raw(spec, 5)
+    model = build(resolve(parse(f"stack({GRU}, {MLP})"), (spec,), target), seed=8).eval()
+    gru, mlp = copies_of(model, spec, target, GRU, MLP)
+    (join,) = [m for n, m in model.modules_by_name.items() if n.startswith("join")]
+    with torch.no_grad():
+        both = torch.cat([part({"x": x}).log_softmax(-1) for part in (gru, mlp)], -1)
+        torch.testing.assert_close(model({"x": x}), (both[:, :3] + both[:, 3:]) / 2)
+        join.down.weight.normal_()
+        inner = F.gelu(both @ join.up.weight.T + join.up.bias) @ join.down.weight.T
+        expected = both @ join.linear.weight.T + join.linear.bias + inner
+        torch.testing.assert_close(model({"x": x}), expected)
+
+
+def test_fitted_weights_are_those_of_the_least_loss() -> None:
+    generator = torch.Generator().manual_seed(0)
+    parts = [torch.randn(200, 1, generator=generator) for _ in range(2)]
+    y = (0.7 * parts[0] - 0.2 * parts[1]).squeeze(1)
+    join = FittedSum(2)
+    with torch.no_grad():
+        join.settle(parts, y)
+    torch.testing.assert_close(join.alpha, torch.tensor([0.7, -0.2]), rtol=0, atol=1e-4)
+    # Of classes: where the loss is least, its slope is none.
+    logits = [2 * torch.randn(300, 3, generator=generator) for _ in range(2)]
+    codes = (logits[0] + torch.randn(300, 3, generator=generator)).argmax(1)
+    join.settle(logits, codes)
+    alpha = join.alpha.clone().requires_grad_()
+    F.cross_entropy((torch.stack(logits, -1) * alpha).sum(-1), codes).backward()
+    assert alpha.grad is not None
+    assert float(alpha.grad.abs().max()) < 1e-4
+    assert float(join.alpha[0]) > 5 * abs(float(join.alpha[1]))
+
+
+def test_a_stack_learns_whom_to_trust() -> None:
+    generator = torch.Generator().manual_seed(0)
+    codes = torch.randint(0, 3, (400,), generator=generator)
+    right = 3 * F.one_hot(codes, 3) + torch.randn(400, 3, generator=generator)
+    wrong = 6 * F.one_hot((codes + 1) % 3, 3) + torch.randn(400, 3, generator=generator)
+    stack = Stack(2, 3, hidden=True, classes=True)
+    before = F.cross_entropy(stack(right, wrong), codes)
+    stack.settle([right, wrong], codes)
+    after = F.cross_entropy(stack(right, wrong), codes)
+    assert before.item() > 1
+    assert after.item() < 0.1

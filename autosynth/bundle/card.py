@@ -115,6 +115,8 @@ def _data(info: Info) -> str:
     lines += [f"- {key}: {card[key]}" for key in ("dataset", "fingerprint") if card.get(key)]
     if card.get("n_train") is not None:
         again = ", everything but test" if card.get("refit") else ""
+        if again and card.get("n_fit"):
+            again += f" and {_number(card['n_fit'])} rows that what joins the parts was fitted to"
         lines.append(f"- trained on {_number(card['n_train'])} rows{again}")
     for spec in info.inputs:
         masked = ", steps may be missing (NaN)" if spec.masked else ""

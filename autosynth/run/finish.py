@@ -29,11 +29,13 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Refit:
-    """The winner trained on everything but test, and its one score there."""
+    """The winner trained on everything but test and `n_fit` rows, and its one score on test."""
 
     model: Composite
     test: dict[str, float]
     seconds: float
+    n_train: int
+    n_fit: int = 0
 
 
 def resolved_of(bench: Bench, record: Record) -> Resolved:
@@ -136,14 +138,17 @@ def refit(bench: Bench, record: Record, deadline: float) -> Refit | None:
     """Train the winner on everything but test; None if it fails or there is no time.
 
     The schedule is the trial's: as many epochs, ended at the share of it that was best on `fit`.
+    What is fitted after the training (thresholds, weights) keeps the rows of `fit` for that.
     """
-    more = len(bench.learnable) / len(bench.dataset.splits.train)
+    resolved, splits = resolved_of(bench, record), bench.dataset.splits
+    held = splits.fit if resolved.course.settles else splits.fit[:0]
+    rows = Rows(train=np.setdiff1d(bench.learnable, held), fit=held)
+    more = len(rows.train) / len(splits.train)
     plan = replace(bench.plan, steps=max(1, round(bench.plan.steps * more)))
     start = time.perf_counter()
     try:
         outcome = train(
-            resolved_of(bench, record), bench.feed,
-            Rows(train=bench.learnable, fit=bench.learnable[:0]), plan, seed=bench.seed,
+            resolved, bench.feed, rows, plan, seed=bench.seed,
             until=float(record.notes.get("best_share", 1.0)),
             deadline=start + max(1.0, deadline - time.time()),
         )  # fmt: skip
@@ -157,6 +162,8 @@ def refit(bench: Bench, record: Record, deadline: float) -> Refit | None:
         model=outcome.model,
         test=evaluate(y, found, bench.dataset.target.task),
         seconds=time.perf_counter() - start,
+        n_train=len(rows.train),
+        n_fit=len(rows.fit),
     )
 
 

@@ -229,12 +229,15 @@ class _Session:
 def card(bench: Bench, record: Record, trained: Refit | None) -> dict[str, Any]:
     """What a bundle's card says of where the model comes from."""
     splits = bench.dataset.splits
-    rows = len(bench.learnable) if trained else len(splits.train)
+    n_train, n_fit = len(splits.train), len(splits.fit)
+    if trained:
+        n_train, n_fit = trained.n_train, trained.n_fit
     return {
         "dataset": bench.dataset.name, "fingerprint": bench.dataset.fingerprint,
         "metric": bench.metric.name, "trial": record.trial, "seed": record.seed,
         "val": dict(record.val), "test": trained.test if trained else dict(record.test),
-        "search_test": dict(record.test), "n_train": rows, "n_select": len(splits.select),
-        "n_test": len(splits.test), "refit": trained is not None, "flops": record.flops,
-        "params": record.params, "latency_ms": record.latency_ms,
+        "search_test": dict(record.test), "n_train": n_train, "n_fit": n_fit,
+        "n_select": len(splits.select), "n_test": len(splits.test),
+        "refit": trained is not None, "flops": record.flops, "params": record.params,
+        "latency_ms": record.latency_ms,
     }  # fmt: skip

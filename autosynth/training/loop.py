@@ -22,7 +22,7 @@ from autosynth.strategy import Node, Strategy
 from autosynth.training.feed import Feed
 from autosynth.training.output import outputs
 from autosynth.training.plan import Plan
-from autosynth.training.settle import settle
+from autosynth.training.settle import folds_of, settle
 from autosynth.training.stretch import Stretch, View
 
 JUDGED_FROM = 0.05  # of the time that a training has
@@ -146,13 +146,12 @@ class _Attempt:
         model.fit_inputs(_sample(data, rows.train))
         self.model = model.to(data.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.model.bf16 = frozenset(plan.bf16)
+        self.settles = resolved.course.settles
         self.phases = [
             phase for phase in resolved.course.phases
             if not (bank and phase.unit and self._found(phase.unit, bank))
         ]  # fmt: skip
         self.best_share, self.flops, self.samples = 1.0, 0.0, 0
-        # Of the schedule, in steps times FLOPs: how far it is.
-        self.done, self.whole = 0.0, 0.0
 
     def stretch(self, phase: Phase, index: int) -> Stretch:
         """A phase of this training, ready for its first step."""
@@ -176,10 +175,12 @@ class _Attempt:
                 steps += taken
                 if stopped:
                     break
-            course = self.resolved.course
-            if course.settles and not stopped:
+            share = self._trained_share()
+            if share < 1 and look.late(share):
+                stopped = stopped or "out of time"
+            if self.settles and not stopped:
                 settle(
-                    self.model, course.settles, self.data, self.rows.train, self.rows.fit,
+                    self.model, self.settles, self.data, self.rows.train, self.rows.fit,
                     self.seed, self._without,
                 )  # fmt: skip
         self.model.bf16 = frozenset()
@@ -225,6 +226,12 @@ class _Attempt:
         elif stretch.average:
             self.model.load_state_dict(stretch.average.model.state_dict())
         return step, stopped
+
+    def _trained_share(self) -> float:
+        """The share of all trainings that the one on all rows is: the rest are out of fold."""
+        program, has_fit = self.model.program, bool(len(self.rows.fit))
+        folds = folds_of(program, self.settles, has_fit=has_fit)
+        return 1 / folds if folds else 1.0
 
     def _view(self, stretch: Stretch) -> nn.Module:
         """What a look sees: the composite, or the part that is trained alone."""

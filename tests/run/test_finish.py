@@ -1,7 +1,8 @@
-"""The choice among the front on small data: a race over folds, within its time."""
+"""After the trials: the choice among the front on small data, and the winner trained again."""
 
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import torch
 from autosynth.composite import resolve
 from autosynth.data import load
 from autosynth.record import Record, read_all
-from autosynth.run.finish import cross_validate
+from autosynth.run.finish import cross_validate, refit
 from autosynth.strategy import parse
 from autosynth.study import spacefile
 from autosynth.study.bench import Bench, trivial_score
@@ -61,3 +62,26 @@ def test_without_time_or_a_rival_there_is_no_race(bench: Bench) -> None:
     cross_validate(bench, records[:1], math.inf)
     cross_validate(bench, records, time.time())
     assert [r.cv for r in read_all(bench.folder)] == [None, None]
+
+
+def test_the_winner_learns_from_everything_but_test(bench: Bench) -> None:
+    (record,) = trained(bench, "mlp[width=16]")
+    again = refit(bench, record, math.inf)
+    assert again is not None
+    assert (again.n_train, again.n_fit) == (len(bench.learnable), 0)
+    assert again.test["accuracy"] > 0.5
+
+
+def test_rows_to_fit_a_threshold_on_are_kept_for_it(bench: Bench) -> None:
+    splits = bench.dataset.splits
+    cut = replace(splits, train=splits.train[10:], fit=splits.train[:10])
+    bench = replace(bench, dataset=replace(bench.dataset, splits=cut))
+    (record,) = trained(bench, "cascade(mlp[width=4], mlp[width=16])")
+    again = refit(bench, record, math.inf)
+    assert again is not None
+    assert (again.n_train, again.n_fit) == (len(bench.learnable) - 10, 10)
+    (gate,) = [m for m in again.model.modules_by_name.values() if hasattr(m, "threshold")]
+    seen: list[int] = []
+    gate.register_forward_hook(lambda module, args, rows: seen.append(len(rows)))
+    again.model(bench.feed.batch(bench.feed.rows(cut.fit))[0])
+    assert seen == [3]  # .3 of the ten rows that it was fitted to

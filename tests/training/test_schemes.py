@@ -1,5 +1,6 @@
 """Training schemes: what a phase moves and leaves, what is counted, what is fitted after."""
 
+import time
 from collections.abc import Mapping
 
 import numpy as np
@@ -226,3 +227,12 @@ def test_hidden_pieces_are_restored_better_with_training(digits: Dataset) -> Non
     stretch = attempt.stretch(resolved.course.phases[0], 0)
     losses = [float(stretch.step(step)) for step in range(1, stretch.steps + 1)]
     assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])
+
+
+def test_trainings_out_of_fold_are_not_begun_where_they_cannot_end(digits: Dataset) -> None:
+    alone, _ = run(digits, f"mean({CNN}, {MLP})", steps=600, fit=False)
+    assert alone.seconds > 0.6
+    deadline = time.perf_counter() + 1.3 * alone.seconds
+    late, _ = run(digits, f"stack({CNN}, {MLP})", steps=600, fit=False, deadline=deadline)
+    assert late.stopped == "out of time"
+    assert late.samples_seen <= alone.samples_seen

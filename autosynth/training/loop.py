@@ -111,19 +111,22 @@ def train(
 def time_steps(
     resolved: Resolved, data: Feed, rows: Rows, plan: Plan, *, warmup: int, steps: int
 ) -> float:
-    """The least seconds that a training step took, after some to warm up: other work adds only.
+    """The seconds that a training takes for each step of the plan.
 
-    Of the last phase, where there are several.
+    For every phase the least time of some steps is taken, after others to warm up: other work of
+    the machine only adds to it. Trainings out of fold are counted in.
     """
     attempt = _Attempt(resolved, data, rows, plan, 0, plan.batch_size)
-    taken: list[float] = []
+    seconds = 0.0
     with torch.random.fork_rng(devices=_cuda(data.device)):
-        stretch = attempt.stretch(resolved.course.phases[-1], 0)
-        for step in range(warmup + steps):
-            start = time.perf_counter()
-            float(stretch.step(step + 1))
-            taken.append(time.perf_counter() - start)
-    return min(taken[warmup:])
+        for index, phase in enumerate(attempt.phases):
+            stretch, taken = attempt.stretch(phase, index), []
+            for step in range(warmup + steps):
+                start = time.perf_counter()
+                float(stretch.step(step + 1))
+                taken.append(time.perf_counter() - start)
+            seconds += phase.share * min(taken[warmup:])
+    return seconds * float(attempt.settings["length"]) / attempt._trained_share()
 
 
 def _out_of_memory(error: RuntimeError) -> bool:

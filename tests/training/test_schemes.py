@@ -13,7 +13,7 @@ from autosynth.data.spec import Dataset
 from autosynth.strategy import Chain, Node, parse
 from autosynth.training.feed import Feed, feed
 from autosynth.training.known import MOST_BYTES
-from autosynth.training.loop import Outcome, Rows, _Attempt, train
+from autosynth.training.loop import Outcome, Rows, _Attempt, time_steps, train
 from autosynth.training.output import outputs
 from autosynth.training.plan import Plan
 from autosynth.training.stretch import rows_of
@@ -236,3 +236,18 @@ def test_trainings_out_of_fold_are_not_begun_where_they_cannot_end(digits: Datas
     late, _ = run(digits, f"stack({CNN}, {MLP})", steps=600, fit=False, deadline=deadline)
     assert late.stopped == "out of time"
     assert late.samples_seen <= alone.samples_seen
+
+
+def test_the_time_of_a_step_takes_in_all_phases_and_trainings(digits: Dataset) -> None:
+    data = feed(digits, CPU, digits.splits.train)
+    plan = Plan(device="cpu", batch_size=64, steps=1)
+
+    def seconds(text: str, fit: int) -> float:
+        rows = Rows(train=digits.splits.train, fit=digits.splits.fit[:fit])
+        return time_steps(resolved_of(digits, text), data, rows, plan, warmup=2, steps=6)
+
+    joint = seconds(f"mean({CNN}, {GRU})", 0)
+    assert seconds(f"mean({CNN}, {GRU}) | length=4", 0) == pytest.approx(4 * joint, rel=0.6)
+    assert seconds(f"mean({CNN}, {GRU}) init=parts", 0) > 1.3 * joint
+    assert seconds(f"weighted[fit]({CNN}, {GRU})", 0) > 2 * joint  # three trainings, out of fold
+    assert seconds(f"weighted[fit]({CNN}, {GRU})", 9) < 2 * joint

@@ -107,7 +107,7 @@ def training_options(parser: Parser) -> None:
     add("--metric", metavar="M", help="what is maximised (accuracy, or r2)")
     add("--budget", metavar="TIME", help="wall clock, such as 90s, 10m or 1h30m")
     add("--device", default="auto", metavar="D", help="auto, cpu or cuda (auto)")
-    add("--out", metavar="DIR", help="folder of what it leaves (a new one under results)")
+    add("-o", "--out", metavar="DIR", help="folder of what it leaves (a new one under results)")
 
 
 def run_argument(parser: Parser) -> None:

@@ -76,6 +76,7 @@ def load(
         labels=raw.labels,
         coded=raw.kind is None,
     )
+    spare = rows.only(goal.missing[rows.part[goal.missing] != "test"])
     rows = rows.only(goal.keep)
     _check_size(rows, raw.source)
     classified = goal.spec.task == "classification"
@@ -94,7 +95,21 @@ def load(
         fingerprint=fingerprint(raw.main, raw.validation, raw.test),
         warnings=(*raw.warnings, *rows.warnings, *goal.warnings, *found.warnings),
     )
-    return replace(dataset, understood=describe(dataset, raw, found.asides))
+    dataset = replace(dataset, understood=describe(dataset, raw, found.asides))
+    return _with_unlabelled(dataset, spare, found.fitted) if len(spare.part) else dataset
+
+
+def _with_unlabelled(dataset: Dataset, rows: Joined, fitted: Mapping[str, Any]) -> Dataset:
+    """The dataset with rows that have no target after its own."""
+    is_table = fitted["kind"] == "table"
+    x = apply(fitted, rows.x, dataset.source).x if is_table else rows.x
+    n = len(dataset.y)
+    return replace(
+        dataset,
+        x={fitted["name"]: np.concatenate([dataset.x[fitted["name"]], x])},
+        y=np.concatenate([dataset.y, np.zeros(len(x), dataset.y.dtype)]),
+        splits=replace(dataset.splits, unlabelled=np.arange(n, n + len(x))),
+    )
 
 
 def _read(source: Source, target: str | None, test: Source | None) -> Raw:

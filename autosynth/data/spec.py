@@ -55,13 +55,15 @@ class TargetSpec:
 class Splits:
     """Row numbers: `train`, `fit` (early stopping, thresholds), `select` (ranking), `test`.
 
-    `fit` is empty below 2,000 rows; out-of-fold predictions do its work there.
+    `fit` is empty below 2,000 rows; out-of-fold predictions do its work there. `unlabelled` rows
+    have no target: what stands in `y` for them means nothing.
     """
 
     train: NDArray[np.int64]
     fit: NDArray[np.int64]
     select: NDArray[np.int64]
     test: NDArray[np.int64]
+    unlabelled: NDArray[np.int64] = field(default_factory=lambda: np.array([], dtype=np.int64))
 
 
 @dataclass(frozen=True, kw_only=True)

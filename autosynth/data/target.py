@@ -4,7 +4,7 @@ Takes the target's raw values; gives class codes or numbers, in the user's own n
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,12 +22,16 @@ _MIN_ROWS_A_CLASS = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """`y` for the rows of `keep` (row numbers); `warnings` say what was left out and why."""
+    """`y` for the rows of `keep` (row numbers); `warnings` say what was left out and why.
+
+    `missing` are the rows without a value.
+    """
 
     spec: TargetSpec
     y: NDArray[Any]
     keep: NDArray[np.int64]
     warnings: tuple[str, ...]
+    missing: NDArray[np.int64]
 
 
 def understand_target(
@@ -51,7 +55,10 @@ def understand_target(
     keep = np.flatnonzero(~missing)
     warnings = []
     if missing.any():
-        warnings.append(f"target {name!r}: {missing.sum()} rows without a value were left out")
+        warnings.append(
+            f"target {name!r}: {missing.sum()} rows without a value were left out; init=masked "
+            "alone learns from them"
+        )
     if not len(keep):
         raise DataError(f"target {name!r} has no values in {len(values)} rows. Name another.")
     if numbers is not None:
@@ -59,8 +66,11 @@ def understand_target(
     if task is None:
         task = _task(numbers, labels, coded)
     if task == "regression":
-        return _regression(numbers, values, name, keep, warnings)
-    return _classification(values.iloc[keep], numbers, name, keep, in_test[keep], warnings)
+        found = _regression(numbers, values, name, keep, warnings)
+    else:
+        codes = values.iloc[keep]
+        found = _classification(codes, numbers, name, keep, in_test[keep], warnings)
+    return replace(found, missing=np.flatnonzero(missing))
 
 
 def _task(numbers: NDArray[np.float64] | None, labels: bool, coded: bool) -> Task:
@@ -96,7 +106,7 @@ def _regression(
             f"target {name!r} is {text_of(numbers[0])} in every row: nothing to learn."
         )
     spec = TargetSpec(name=name, task="regression")
-    return Target(spec=spec, y=y, keep=keep, warnings=tuple(warnings))
+    return Target(spec=spec, y=y, keep=keep, warnings=tuple(warnings), missing=keep[:0])
 
 
 def _classification(
@@ -140,7 +150,7 @@ def _classification(
         classes=tuple(text for text, ok in zip(names, good, strict=True) if ok),
     )
     y = recode[codes[rows]].astype(np.int64)
-    return Target(spec=spec, y=y, keep=keep[rows], warnings=tuple(warnings))
+    return Target(spec=spec, y=y, keep=keep[rows], warnings=tuple(warnings), missing=keep[:0])
 
 
 def _class_codes(

@@ -117,7 +117,7 @@ def _other_folds(bench: Bench) -> Iterator[tuple[Array, Array]]:
 
 def _fold(bench: Bench, record: Record, inside: Array, outside: Array) -> Array | None:
     """A strategy's outputs on held-out rows, trained on the others; None if that failed."""
-    rows = Rows(train=inside, fit=inside[:0])
+    rows = Rows(train=inside, fit=inside[:0], unlabelled=bench.dataset.splits.unlabelled)
     try:
         outcome = train(resolved_of(bench, record), bench.feed, rows, bench.plan, seed=bench.seed)
     except TrialError:
@@ -142,7 +142,8 @@ def refit(bench: Bench, record: Record, deadline: float) -> Refit | None:
     """
     resolved, splits = resolved_of(bench, record), bench.dataset.splits
     held = splits.fit if resolved.course.settles else splits.fit[:0]
-    rows = Rows(train=np.setdiff1d(bench.learnable, held), fit=held)
+    train_rows = np.setdiff1d(bench.learnable, held)
+    rows = Rows(train=train_rows, fit=held, unlabelled=splits.unlabelled)
     more = len(rows.train) / len(splits.train)
     plan = replace(bench.plan, steps=max(1, round(bench.plan.steps * more)))
     start = time.perf_counter()

@@ -90,7 +90,7 @@ def train(
     folder = _free_folder(dataset.name, out)
     splits = dataset.splits
     data = feed(dataset, torch.device(device), splits.train)
-    rows = Rows(train=splits.train, fit=splits.fit)
+    rows = Rows(train=splits.train, fit=splits.fit, unlabelled=splits.unlabelled)
     plan = _plan(resolved, data, rows, device, seconds, epochs)
     if progress:
         progress.say(

@@ -106,7 +106,8 @@ def run_trial(bench: Bench, job: Job, on_rung: OnRung | None = None) -> Record:
     deadline = min(job.deadline, start + 1.2 * ceiling if ceiling else math.inf)
     try:
         outcome = train(
-            job.resolved, bench.feed, Rows(train=splits.train, fit=splits.fit), bench.plan,
+            job.resolved, bench.feed,
+            Rows(train=splits.train, fit=splits.fit, unlabelled=splits.unlabelled), bench.plan,
             seed=bench.seed, score=bench.metric.score, on_rung=rung, deadline=deadline,
             bank=bank_of(bench),
         )  # fmt: skip

@@ -7,7 +7,7 @@ training is the phases of the strategy's course, one after another, and then wha
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -35,10 +35,14 @@ Bank = Callable[[Node], Mapping[str, Tensor] | None]
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
-    """Row numbers: what is trained on, and what the best moment is chosen on (may be empty)."""
+    """Row numbers: what is trained on, and what the best moment is chosen on (may be empty).
+
+    `unlabelled` rows have no target: phases that need none learn from them, too.
+    """
 
     train: NDArray[np.int64]
     fit: NDArray[np.int64]
+    unlabelled: NDArray[np.int64] = field(default_factory=lambda: np.array([], dtype=np.int64))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,8 +163,11 @@ class _Attempt:
     def stretch(self, phase: Phase, index: int) -> Stretch:
         """A phase of this training, ready for its first step."""
         steps = self.plan.steps * float(self.settings["length"]) * self.shorter
+        rows = self.rows.train
+        if not phase.supervised:
+            rows = np.concatenate([rows, self.rows.unlabelled])
         return Stretch(
-            self.model, phase, self.data, self.rows.train, self.settings, steps=steps,
+            self.model, phase, self.data, rows, self.settings, steps=steps,
             batch=self.batch, seed=self.seed + 1000 * index,
         )  # fmt: skip
 
@@ -263,7 +270,7 @@ class _Attempt:
     def _without(self, inside: NDArray[np.int64], held: NDArray[np.int64]) -> Composite:
         """A composite trained on some of the rows for as many epochs, for out-of-fold outputs."""
         steps = max(1, round(self.plan.steps * len(inside) / (len(inside) + len(held))))
-        rows = Rows(train=inside, fit=inside[:0])
+        rows = Rows(train=inside, fit=inside[:0], unlabelled=self.rows.unlabelled)
         plan = replace(self.plan, steps=steps)
         attempt = _Attempt(self.resolved, self.data, rows, plan, self.seed, self.batch)
         for index, phase in enumerate(attempt.phases):

@@ -63,7 +63,8 @@ def test_encoders_learn_from_training_rows_alone(frame: pd.DataFrame) -> None:
 def test_rows_without_a_target_are_left_out(frame: pd.DataFrame) -> None:
     frame.loc[[3, 4], "smoker"] = None
     data = load(frame, target="smoker")
-    assert len(data.y) == len(data.x["table"]) == 58
+    assert len(data.y) == len(data.x["table"]) == 60
+    assert list(data.splits.unlabelled) == [58, 59]
     assert "2 rows without a value were left out" in data.warnings[0]
     rows = np.concatenate([data.splits.train, data.splits.select, data.splits.test])
     assert sorted(rows) == list(range(58))
@@ -219,3 +220,21 @@ def test_rows_alone_are_no_training_set(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.zeros((20, 3)))
     with pytest.raises(DataError, match="20 rows without a target"):
         load(tmp_path / "x.npy")
+
+
+def test_rows_without_a_target_are_kept_to_learn_from_without_one() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.normal(size=80), "town": ["Bern", "Basel"] * 40})
+    frame["goal"] = np.where(frame["a"] > 0, "yes", "no")
+    whole = load(frame, target="goal")
+    assert len(whole.splits.unlabelled) == 0
+    frame.loc[frame.index % 4 == 1, "goal"] = None
+    data = load(frame, target="goal")
+    splits = data.splits
+    used = np.concatenate([splits.train, splits.fit, splits.select, splits.test])
+    assert sorted(used) == list(range(60))
+    assert list(splits.unlabelled) == list(range(60, 80))
+    known = frame["a"][frame["goal"].isna()].to_numpy(np.float32)
+    np.testing.assert_array_equal(data.x["table"][60:, 0], known)
+    assert "target      goal: classification, 2 classes" in "\n".join(data.understood)
+    assert sum(data.y[:60] == 0) == int((frame["goal"] == "no").sum())

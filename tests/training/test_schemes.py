@@ -251,3 +251,14 @@ def test_the_time_of_a_step_takes_in_all_phases_and_trainings(digits: Dataset) -
     assert seconds(f"mean({CNN}, {GRU}) init=parts", 0) > 1.3 * joint
     assert seconds(f"weighted[fit]({CNN}, {GRU})", 0) > 2 * joint  # three trainings, out of fold
     assert seconds(f"weighted[fit]({CNN}, {GRU})", 9) < 2 * joint
+
+
+def test_rows_without_a_target_serve_what_needs_none(digits: Dataset) -> None:
+    data = feed(digits, CPU, digits.splits.train)
+    resolved = resolved_of(digits, f"{CNN} init=masked")
+    few, rest = np.split(digits.splits.train, [200])
+    rows = Rows(train=few, fit=NONE, unlabelled=rest)
+    attempt = _Attempt(resolved, data, rows, Plan(device="cpu", batch_size=64, steps=20), 0, 64)
+    masked, together = (attempt.stretch(phase, 0) for phase in attempt.phases)
+    assert list(masked.known.rows.numpy()) == [*few, *rest]
+    assert list(together.known.rows.numpy()) == list(few)

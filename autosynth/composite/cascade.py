@@ -11,8 +11,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from autosynth.composite.join import Fitted
 
-class Gate(nn.Module):
+
+class Gate(Fitted):
     """Outputs (batch, classes) to the numbers of the rows that go on, (rows,), maybe none."""
 
     threshold: Tensor

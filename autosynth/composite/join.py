@@ -5,6 +5,7 @@ rows that the parts have not learnt from: `settle` takes those and the targets.
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -108,7 +109,15 @@ class Bilinear(nn.Module):
         return joined
 
 
-class FittedSum(Sum):
+class Fitted(nn.Module, ABC):
+    """A joint that is fitted after the parts are trained."""
+
+    @abstractmethod
+    def settle(self, parts: Sequence[Tensor], y: Tensor) -> None:
+        """Fit it to what it reads of the parts, (rows, ...) each, and to the targets (rows,)."""
+
+
+class FittedSum(Sum, Fitted):
     """A sum whose weights are fitted afterwards: those of the least loss on held-back rows.
 
     The loss is convex in them (cross entropy of a sum of logits, or squared error).
@@ -136,7 +145,7 @@ class FittedSum(Sum):
             self.alpha.copy_(alpha.detach())
 
 
-class Stack(nn.Module):
+class Stack(Fitted):
     """A small model over the parts' outputs (Wolpert, 1992): a linear map, or one hidden layer.
 
     It reads log probabilities, or standardised values, and begins as the parts' mean.

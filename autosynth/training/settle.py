@@ -13,6 +13,7 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from torch import Tensor
 
 from autosynth.composite import Composite
+from autosynth.composite.join import Fitted
 from autosynth.composite.program import Program
 from autosynth.training.feed import Feed
 from autosynth.training.known import CHUNK, values
@@ -43,16 +44,14 @@ def settle(
         found: list[list[Tensor]] = []
         targets: list[Tensor] = []
         for source, numbers in sources:
-            source.modules_by_name[step.name].load_state_dict(
-                model.modules_by_name[step.name].state_dict()
-            )
             rows = data.rows(numbers)
             for part in torch.split(rows, CHUNK):
                 found.append(values(source, data, part, step.args))
                 targets.append(data.y[part])
         joined = [torch.cat(parts) for parts in zip(*found, strict=True)]
         module = model.modules_by_name[step.name].requires_grad_(True)
-        module.settle(joined, torch.cat(targets))  # type: ignore[operator]
+        assert isinstance(module, Fitted)
+        module.settle(joined, torch.cat(targets))
         for source, _ in sources:
             source.modules_by_name[step.name].load_state_dict(module.state_dict())
 

@@ -274,3 +274,15 @@ def test_rows_can_be_sorted_and_cut_to_the_front():
 )  # fmt: skip
 def test_counts_are_said_in_three_digits(number, text):
     assert human(number) == text
+
+
+def test_a_cascade_shows_what_it_costs_at_worst():
+    records = [
+        *RUN,
+        trial(40, 0.9, 160_000, worst_flops=1_200_000),
+        trial(41, 0.8, 90, worst_flops=90),
+    ]
+    shown = render(build(records, metric="accuracy"), "table")
+    assert "160k ≤1.20M" in shown
+    assert shown.count("≤") == 2  # and once under the table
+    assert "through all of a cascade" in shown

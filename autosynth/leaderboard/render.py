@@ -65,6 +65,8 @@ def _table(frame: pd.DataFrame, width: int | None) -> str:
     lines = [_line(row, titles, sizes) for row in (tuple(titles), *cells)]
     lines.insert(1, "  ".join("-" * size for size in sizes))
     note = f"val, test: {metric}, higher is better; ms: latency; *: on the front"
+    if any("≤" in flops for flops in columns["flops"]):
+        note += "; ≤: where a row goes through all of a cascade"
     return "\n".join([*lines, "", note]) + "\n"
 
 
@@ -98,12 +100,20 @@ def _compact(frame: pd.DataFrame) -> dict[str, list[str]]:
         "rank": [f"{_whole(row['rank'])}{s}" for row, s in zip(rows, star, strict=True)],
         "strategy": [_strategy(row) for row in rows],
         **{name: [score(row[name]) for row in rows] for name in main},
-        "flops": [human(row["flops"]) for row in rows],
+        "flops": [_flops(row) for row in rows],
         "params": [human(row["params"]) for row in rows],
         "latency_ms": [score(row["latency_ms"], 2) for row in rows],
         "trial": [_whole(row["trial"]) for row in rows],
         "state": [_outcome(row) for row in rows],
     }
+
+
+def _flops(row: Mapping[str, Any]) -> str:
+    """FLOPs as expected, and for a cascade those of a row that goes through all of it."""
+    expected, worst = row["flops"], row["worst_flops"]
+    if pd.isna(expected) or pd.isna(worst) or worst <= expected:
+        return human(expected)
+    return f"{human(expected)} ≤{human(worst)}"
 
 
 def _strategy(row: Mapping[str, Any]) -> str:

@@ -6,11 +6,17 @@ from autosynth.components.family import Config, Family, Option
 from autosynth.components.installed import with_installed
 from autosynth.components.mlp import MLP
 from autosynth.components.piece import Grid, Piece, Tokens
+from autosynth.components.pretrained import PretrainedFamily
 from autosynth.components.recurrent import GRU, LSTM
 from autosynth.components.transformer import Transformer
 
 FAMILIES: dict[str, Family] = with_installed(
-    {family.name: family for family in (CNN(), GRU(), LSTM(), Transformer(), Attention(), MLP())}
-)
+    {
+        family.name: family
+        for family in (
+            CNN(), GRU(), LSTM(), Transformer(), Attention(), MLP(), PretrainedFamily(),
+        )
+    }
+)  # fmt: skip
 
 __all__ = ["FAMILIES", "Config", "Family", "Grid", "Option", "Piece", "Tokens"]

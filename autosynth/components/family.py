@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from autosynth.components.piece import Grid, Piece
+from autosynth.data.spec import InputSpec
 
 Config = Mapping[str, int | str]
 
@@ -54,11 +55,17 @@ def expand(default: int) -> Option:
 
 
 class Family(ABC):
-    """One component family. Stateless: everything follows from a filled-in configuration."""
+    """One component family. Stateless: everything follows from a filled-in configuration.
+
+    `reads` are the kinds of input that it reads by a stem of its own, one input at a time. Such a
+    part stands first in a chain, and shares no stem and no layers with others. Without an option
+    `depth` it has no blocks.
+    """
 
     name: ClassVar[str]
     about: ClassVar[str]
     options: ClassVar[Mapping[str, Option]]
+    reads: ClassVar[tuple[str, ...]] = ()
 
     def problem(self, config: Config) -> str | None:
         """What is wrong with options that are each valid alone, or None."""
@@ -83,6 +90,10 @@ class Family(ABC):
     def entry_width(self, config: Config, width: int | None) -> int:
         """The width it starts on, after tokens of `width`, or after a stem of its own (None)."""
         return int(config["width"])
+
+    def stem(self, config: Config, spec: InputSpec) -> tuple[Piece, Grid, int]:
+        """Its own stem for an input, a `Stem`, with the grid and the width of what it leaves."""
+        raise NotImplementedError(f"{self.name} has no stem of its own, and reads none itself")
 
     def opening(self, config: Config, grid: Grid, width: int) -> tuple[Piece, Grid] | None:
         """A piece between entry and first block, and the grid it leaves."""

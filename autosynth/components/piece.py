@@ -6,6 +6,7 @@ image, `(steps,)` of a series, `(columns,)` of a table. A piece takes and gives 
 its multiply-adds and parameters as plain integers: a composite is costed before it is built.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from math import prod
 from typing import NamedTuple
@@ -22,11 +23,12 @@ class Piece(NamedTuple):
     """What one step of a composite costs and how it is built.
 
     `flops` is per sample at inference, 2 a multiply-add; elementwise work is not counted, as in
-    PyTorch's own counter. `params` counts numbers that are trained. `make` builds the module.
+    PyTorch's own counter. `params` counts the module's parameters. `make` builds the module.
     `place` are grids that the module is told at every call, after its values: shared, it stands in
     several places. `tied` is what it is made for beside its parameters; to be shared, it is equal.
     A piece that `settles` is fitted after the training, on held-back rows; one with `folds` out
-    of fold.
+    of fold. A `frozen` one comes as it is: no training changes it, and what it gives of raw values
+    is computed once.
     """
 
     make: Callable[[], nn.Module]
@@ -36,6 +38,23 @@ class Piece(NamedTuple):
     tied: tuple[int, ...] = ()
     settles: bool = False
     folds: bool = False
+    frozen: bool = False
+
+
+class Stem(nn.Module, ABC):
+    """Raw values of one input to tokens."""
+
+    @abstractmethod
+    def fit(self, raw: Tensor) -> None:
+        """Take what it needs before a training from the raw values of training rows.
+
+        Statistics, and weights that come from elsewhere. They are saved with the composite, and
+        this is not called again.
+        """
+
+    @abstractmethod
+    def forward(self, raw: Tensor) -> Tokens:
+        """Tokens of a batch of raw values."""
 
 
 def n_tokens(grid: Grid) -> int:

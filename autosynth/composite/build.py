@@ -9,15 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from autosynth.components.piece import Stem
 from autosynth.composite.program import Program
 from autosynth.composite.resolve import Resolved
-from autosynth.composite.stem import Stem
 
 
 class Composite(nn.Module):
     """The network of a program: named modules, each there once, and the steps that apply them.
 
-    `bf16` names the families whose parts run in bfloat16; the rest is float32.
+    `bf16` names the families whose parts run in bfloat16; the rest is float32. Frozen pieces stay
+    as they are in use: in evaluation mode, without gradients, whatever is asked of the whole.
     """
 
     def __init__(self, program: Program, modules: Mapping[str, nn.Module] | None = None) -> None:
@@ -32,6 +33,22 @@ class Composite(nn.Module):
         )
         self.bf16: frozenset[str] = frozenset()
         self._routes: dict[tuple[tuple[int, ...], tuple[int, ...]], _Route] = {}
+        for name in program.frozen:
+            self.modules_by_name[name].eval().requires_grad_(False)
+
+    def train(self, mode: bool = True) -> "Composite":
+        """Training or evaluation mode; frozen pieces are in the latter."""
+        super().train(mode)
+        for name in self.program.frozen:
+            self.modules_by_name[name].eval()
+        return self
+
+    def requires_grad_(self, requires_grad: bool = True) -> "Composite":
+        """Gradients for all parameters but those of frozen pieces."""
+        super().requires_grad_(requires_grad)
+        for name in self.program.frozen:
+            self.modules_by_name[name].requires_grad_(False)
+        return self
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Outputs (batch, n_outputs): logits of classes, or one standardised value."""
@@ -69,7 +86,11 @@ class Composite(nn.Module):
         return found
 
     def fit_inputs(self, inputs: Mapping[str, Tensor]) -> None:
-        """Take the stems' statistics from the raw values of training rows."""
+        """Let the stems take what they need, from the raw values of training rows.
+
+        Raises:
+            TrialError: the weights of a pretrained network are not to be found.
+        """
         places = dict(enumerate(self.inputs))
         with torch.no_grad():
             for step in self.steps:

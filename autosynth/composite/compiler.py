@@ -60,10 +60,10 @@ class Compiler:
         self.share_of_rows = 1.0
         if self.share == "layers":
             self._check_layers()
-        if self.share == "stem" and all(len(self._readers(self.root, n)) < 2 for n in inputs):
+        if self.share == "stem" and all(len(self._sharers(n)) < 2 for n in inputs):
             raise StrategyError(
-                f"share=stem needs two parts that read one input, and {self.root} has one reader; "
-                "leave it out"
+                f"share=stem needs two parts that read one input by the stem of its kind, and "
+                f"{self.root} has no two; leave it out"
             )
 
     def program(self, output: int) -> Program:
@@ -236,13 +236,14 @@ class Compiler:
 
     def body(self, family: Family, config: dict[str, int | str], name: str, value: Value) -> Value:
         """Opening, blocks, ending and the last norm of a part, after its entry."""
-        width, kind, expand = int(config["width"]), str(config["norm"]), int(config["expand"])
+        kind, expand = str(config["norm"]), int(config.get("expand", 0))
         opening = family.opening(config, value.grid, value.width)
         if opening:
             piece, grid = opening
             index = self.emit(f"{name}_open", piece, value, family=family.name)
-            value = Value(index, grid, width)
-        for i in range(int(config["depth"])):
+            value = Value(index, grid, int(config["width"]))
+        width = value.width
+        for i in range(int(config.get("depth", 0))):
             block = f"{name}_b{i}"
             shared = f"layer{i}" if self.share == "layers" else block
             mixer = family.mixer(config, i, value.grid)
@@ -277,6 +278,8 @@ class Compiler:
         before: Value | None,
     ) -> Value:  # fmt: skip
         """What the blocks of a part start from."""
+        if family.reads:
+            return self.own_stem(part, family, config, name)
         patch = int(config["patch"])
         if before is not None:
             value = self.regrid(before, coarser(before.grid, patch), patch)
@@ -290,6 +293,15 @@ class Compiler:
             return values[0]
         grid = (sum(n_tokens(value.grid) for value in values),)
         return Value(self.emit(f"{name}_join", Piece(JoinTokens), *values), grid, width)
+
+    def own_stem(
+        self, part: Part, family: Family, config: dict[str, int | str], name: str
+    ) -> Value:
+        """An input's tokens by the stem that the family brings."""
+        (source,) = part.inputs or self.inputs
+        title = f"{name}_stem" if part.tag else f"{name}_stem_{source}"
+        piece, grid, width = family.stem(config, self.inputs[source])
+        return Value(self.emit(title, piece, self.places[source], family=family.name), grid, width)
 
     def stem(
         self, spec: InputSpec, part: Part, patch: int, width: int, name: str, family: str
@@ -331,11 +343,13 @@ class Compiler:
         children = node.steps[:1] if isinstance(node, Chain) else node.parts
         return [part for child in children for part in self._readers(child, name)]
 
+    def _sharers(self, name: str) -> list[Part]:
+        """The readers of an input that have no stem of their own."""
+        return [p for p in self._readers(self.root, name) if not FAMILIES[p.family].reads]
+
     def _shared_stem(self, name: str) -> tuple[int, int]:
         """The finest patch and the largest width that the readers of an input ask of it."""
-        configs = [
-            (FAMILIES[part.family], config_of(part)) for part in self._readers(self.root, name)
-        ]
+        configs = [(FAMILIES[part.family], config_of(part)) for part in self._sharers(name)]
         patch = min(int(config["patch"]) for _, config in configs)
         return patch, max(family.entry_width(config, None) for family, config in configs)
 

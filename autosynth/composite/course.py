@@ -1,12 +1,13 @@
 """How a composite is trained: a program with what only training needs, and phases in order.
 
 A phase trains some pieces towards some values; what it does not train and what stands before what
-it trains is computed once. Joint training is one phase. A strategy's units are the parts at its
-root: the branches of a fusion, or the beginnings of a chain, each with a head.
+it trains is computed once. No phase trains a frozen piece. Joint training is one phase. A
+strategy's units are the parts at its root: the branches of a fusion, or the beginnings of a chain,
+each with a head.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autosynth.components import Piece
 from autosynth.composite.compiler import Compiler, Value
@@ -103,6 +104,7 @@ def make_course(
         trains = frozenset(program.names(outputs)) - fitted
         share = 1.0 if train == "joint" else 1 / (len(units) + 1)
         phases.append(Phase(name="together", outputs=outputs, trains=trains, share=share))
+    phases = [replace(phase, trains=phase.trains - program.frozen) for phase in phases]
     return Course(program=program, phases=tuple(phases), settles=settles)
 
 

@@ -141,6 +141,8 @@ class _Filler:
 
     def part(self, part: Part, grid: Grid | None) -> tuple[Part, Grid]:
         family = lookup(FAMILIES, part.family, "component", f"in {part}")
+        if family.reads:
+            self.check_place(part, family, grid)
         given = dict(part.config)
         for name in given:
             if name not in family.options:
@@ -162,7 +164,27 @@ class _Filler:
         problem = "; ".join(problems) or family.problem(config)
         if problem:
             raise StrategyError(f"{part}: {problem}")
-        return filled, family.leaves(config, coarser(first, int(config["patch"])))
+        return filled, family.leaves(config, coarser(first, int(config.get("patch", 1))))
+
+    def check_place(self, part: Part, family: Family, grid: Grid | None) -> None:
+        """Raise where a part whose family has a stem of its own cannot use it."""
+        kinds = " or ".join(family.reads)
+        if grid is not None:
+            raise StrategyError(
+                f"{part} reads a raw {kinds} by a network of its own, and cannot read another "
+                "part; let it stand first in its chain"
+            )
+        if self.share == "layers":
+            raise StrategyError(
+                f"{part} has no layers that other parts have too; leave share=layers out"
+            )
+        names = part.inputs or tuple(self.inputs)
+        found = [lookup(self.inputs, name, "input", f"in {part}").kind for name in names]
+        if len(found) > 1 or found[0] not in family.reads:
+            raise StrategyError(
+                f"{part} reads one {kinds}, not {' and '.join(found)}; name an input of that kind "
+                f"after a colon, or let another component read it"
+            )
 
     def source(self, part: Part, grid: Grid | None) -> Grid:
         """The grid a part starts from: what stands before it in a chain, or its raw input."""

@@ -8,6 +8,7 @@ are two sets of steps: the first can be computed once.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from autosynth.components import Grid, Piece
@@ -40,6 +41,11 @@ class Program:
     steps: tuple[Step, ...]
     pieces: Mapping[str, Piece]
     output: int
+
+    @cached_property
+    def frozen(self) -> frozenset[str]:
+        """The pieces that no training changes."""
+        return frozenset(name for name, piece in self.pieces.items() if piece.frozen)
 
     def step(self, at: int) -> Step:
         """The step that gives the value `at`."""

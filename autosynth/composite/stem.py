@@ -4,28 +4,15 @@ Standardisation happens here, inside the network, from statistics of training ro
 takes: so an exported model reads raw numbers. Statistics are buffers, saved with the weights.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
-from autosynth.components.piece import Grid, Piece, Tokens, coarser, n_tokens, to_tokens
+from autosynth.components.piece import Grid, Piece, Stem, Tokens, coarser, n_tokens, to_tokens
 from autosynth.data.spec import InputSpec
 
 N_BINS = 16
-
-
-class Stem(nn.Module, ABC):
-    """Raw values to tokens."""
-
-    @abstractmethod
-    def fit(self, raw: Tensor) -> None:
-        """Take statistics from the raw values of training rows."""
-
-    @abstractmethod
-    def forward(self, raw: Tensor) -> Tokens:
-        """Tokens of a batch of raw values."""
 
 
 class ConvolutionStem(Stem):

@@ -118,12 +118,14 @@ class SpaceReader:
         }
 
     def _layers(self, families: Collection[str]) -> Values:
-        """Width and channel MLP of parts that share layers: values that every family takes."""
+        """Width and channel MLP of parts that share layers: values that all with layers take."""
         found = self._table(self.content, "layers")
         self._known(found, _COMMON, "option", "layers.")
 
+        layered = [family for family in families if vocabulary.has_layers(family)]
+
         def check(option: str, value: Value) -> str | None:
-            told = (vocabulary.check_option(family, option, value) for family in families)
+            told = (vocabulary.check_option(family, option, value) for family in layered)
             return next((message for message in told if message), None)
 
         return {

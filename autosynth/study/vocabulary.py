@@ -22,6 +22,11 @@ def families() -> tuple[str, ...]:
     return tuple(FAMILIES)
 
 
+def has_layers(family: str) -> bool:
+    """Whether a family has layers that it could share: not, where it brings a whole network."""
+    return family not in FAMILIES or not FAMILIES[family].reads
+
+
 def read_fusion(text: str) -> tuple[str, Args]:
     """Method and arguments of a fusion as a space writes it: `sum`, `stack[linear]`.
 

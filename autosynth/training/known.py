@@ -1,9 +1,13 @@
 """What a phase reads that does not change while it trains: raw inputs, and values computed once.
 
 The values of frozen parts are computed for all rows before the first step and kept on the device,
-where they fit there; otherwise they are computed again in every step, without gradients.
+where they fit there and there is time for it; otherwise they are computed again in every step,
+without gradients. They are those of the inputs as they are, either way: augmentation changes only
+what trained parts read themselves.
 """
 
+import math
+import time
 from typing import Any
 
 import torch
@@ -21,35 +25,47 @@ CHUNK = 512
 class Known:
     """The edge of a phase for its rows, cut into batches by their place among these."""
 
-    def __init__(self, model: Composite, data: Feed, rows: Tensor, work: Work) -> None:
-        self.data, self.rows, self.inputs = data, rows, model.inputs
+    def __init__(
+        self, model: Composite, data: Feed, rows: Tensor, work: Work, deadline: float = math.inf
+    ) -> None:
+        self.model, self.data, self.rows = model, data, rows
         self.kept: dict[int, Any] = {}
-        deep = tuple(at for at in work.edge if at >= len(model.inputs))
-        if deep and self._fits(model, deep):
-            self.kept = self._compute(model, deep)
-        self.cached = bool(self.kept) or not deep
-        edge = work.edge if self.cached else range(len(model.inputs))
-        self.raw = tuple(at for at in edge if at < len(model.inputs))
+        self.raw = tuple(at for at in work.edge if at < len(model.inputs))
+        self.deep = tuple(at for at in work.edge if at >= len(model.inputs))
+        if self.deep and self._fits():
+            self.kept = self._compute(deadline)
+        self.cached = bool(self.kept) or not self.deep
 
     def batch(self, places: Tensor, level: str) -> tuple[dict[int, Any], Tensor]:
-        """Known values and targets of the rows at some places; raw inputs are augmented."""
+        """Known values and targets of the rows at some places; raw inputs alone are augmented."""
         rows = self.rows[places]
         known: dict[int, Any] = {at: _take(value, places) for at, value in self.kept.items()}
-        if not self.raw:
+        if self.cached and not self.raw:
             return known, self.data.y.index_select(0, rows)
         inputs, y = self.data.batch(rows)
+        names = self.model.inputs
+        if not self.cached:
+            with torch.no_grad():
+                raw = {i: inputs[name] for i, name in enumerate(names)}
+                known = dict(zip(self.deep, self.model.values(raw, self.deep), strict=True))
         inputs = augment(inputs, self.data.specs, level)
-        known.update((at, inputs[self.inputs[at]]) for at in self.raw)
+        known.update((at, inputs[names[at]]) for at in self.raw)
         return known, y
 
-    def _fits(self, model: Composite, deep: tuple[int, ...]) -> bool:
-        few = values(model, self.data, self.rows[:8], deep)
+    def _fits(self) -> bool:
+        few = values(self.model, self.data, self.rows[:8], self.deep)
         size = sum(_bytes(value) for value in few) / max(1, min(8, len(self.rows)))
         return size * len(self.rows) <= MOST_BYTES
 
-    def _compute(self, model: Composite, deep: tuple[int, ...]) -> dict[int, Any]:
-        chunks = [values(model, self.data, part, deep) for part in torch.split(self.rows, CHUNK)]
-        return {at: _join([c[i] for c in chunks]) for i, at in enumerate(deep)}
+    def _compute(self, deadline: float) -> dict[int, Any]:
+        """The values of all rows; none where that would not end by `deadline`."""
+        parts, chunks, start = torch.split(self.rows, CHUNK), [], time.perf_counter()
+        for part in parts:
+            chunks.append(values(self.model, self.data, part, self.deep))
+            each = (time.perf_counter() - start) / len(chunks)
+            if start + each * len(parts) > deadline:
+                return {}
+        return {at: _join([c[i] for c in chunks]) for i, at in enumerate(self.deep)}
 
 
 @torch.no_grad()

@@ -120,7 +120,10 @@ def time_steps(
     For every phase the least time of some steps is taken, after others to warm up: other work of
     the machine only adds to it. Trainings out of fold are counted in.
     """
-    attempt = _Attempt(resolved, data, rows, plan, 0, plan.batch_size)
+    parts = max(phase.of for phase in resolved.course.phases)
+    # No more rows than it takes: what stands is computed for all of them before the first step.
+    few = rows.train[: plan.batch_size * (warmup + steps) * parts]
+    attempt = _Attempt(resolved, data, replace(rows, train=few), plan, 0, plan.batch_size)
     seconds = 0.0
     with torch.random.fork_rng(devices=_cuda(data.device)):
         for index, phase in enumerate(attempt.phases):
@@ -160,7 +163,7 @@ class _Attempt:
         ]  # fmt: skip
         self.best_share, self.flops, self.samples = 1.0, 0.0, 0
 
-    def stretch(self, phase: Phase, index: int) -> Stretch:
+    def stretch(self, phase: Phase, index: int, deadline: float = math.inf) -> Stretch:
         """A phase of this training, ready for its first step."""
         steps = self.plan.steps * float(self.settings["length"]) * self.shorter
         rows = self.rows.train
@@ -168,7 +171,7 @@ class _Attempt:
             rows = np.concatenate([rows, self.rows.unlabelled])
         return Stretch(
             self.model, phase, self.data, rows, self.settings, steps=steps,
-            batch=self.batch, seed=self.seed + 1000 * index,
+            batch=self.batch, seed=self.seed + 1000 * index, deadline=deadline,
         )  # fmt: skip
 
     def run(
@@ -202,7 +205,9 @@ class _Attempt:
 
     def _phase(self, phase: Phase, index: int, look: "_Look", until: float) -> tuple[int, str]:
         """Train one phase, and keep its best moment; the steps it took, and why it was stopped."""
-        stretch = self.stretch(phase, index)
+        start = time.perf_counter()
+        stretch = self.stretch(phase, index, look.deadline)
+        look.aside += time.perf_counter() - start
         before = sum(each.share for each in self.phases[:index])
         whole = sum(each.share for each in self.phases)
         rungs, checks = self._rungs(stretch, before, whole), self._checks(stretch, look)
@@ -301,14 +306,18 @@ class _Attempt:
         return True
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Look:
-    """Who looks at a training while it goes on, and the time it has."""
+    """Who looks at a training while it goes on, and the time it has.
+
+    `aside` are the seconds of what is computed once, before the first step of a phase.
+    """
 
     score: Scorer | None
     on_rung: OnRung | None
     deadline: float
     start: float
+    aside: float = 0.0
 
     def late(self, done: float) -> bool:
         """Whether the training cannot end by the deadline, with so much of it done.
@@ -318,9 +327,10 @@ class _Look:
         if self.deadline == math.inf:
             return False
         now = time.perf_counter()
-        if now - self.start < JUDGED_FROM * (self.deadline - self.start):
+        worked = now - self.start - self.aside
+        if worked < JUDGED_FROM * (self.deadline - self.start):
             return False
-        left = (now - self.start) / done * (1 - done)
+        left = worked / done * (1 - done)
         return now > self.deadline or now + left > self.deadline + 1.0
 
 

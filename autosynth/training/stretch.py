@@ -29,20 +29,21 @@ class Stretch:
     def __init__(
         self, model: Composite, phase: Phase, data: Feed, train: NDArray[np.int64],
         settings: dict[str, float | str], *, steps: float, batch: int, seed: int,
+        deadline: float = math.inf,
     ) -> None:  # fmt: skip
         self.model, self.phase, self.settings = model, phase, settings
         rows = rows_of(phase, train, data, seed)
         self.steps, self.batch = max(1, round(steps * phase.share)), min(batch, len(rows))
         self.work = work_of(model.program, phase)
         self.parameters = _release(model, phase)
-        self.known = Known(model, data, data.rows(rows), self.work)
+        self.known = Known(model, data, data.rows(rows), self.work, deadline)
         self.generator = torch.Generator(device="cpu").manual_seed(seed)
         self.batches = self._batches()
         self.optimizer = _optimizer(self.parameters, settings)
         self.average: Average | None = None
         if settings["average"] == "ema":
             # Over about a twentieth of the schedule.
-            self.average = Average(model, 1 - 1 / max(2.0, self.steps / 20))
+            self.average = Average(model, phase.trains, 1 - 1 / max(2.0, self.steps / 20))
         self.learn()
 
     @property

@@ -277,7 +277,7 @@ def cases(args: argparse.Namespace) -> list[tuple[str, str]]:
         (kind, f"{family}[width=32]")
         for kind in SPECS
         for family in FAMILIES
-        if (kind, family) != ("image", "cnn")
+        if (kind, family) != ("image", "cnn") and not FAMILIES[family].reads
     ]
     chosen = [(kind, text) for kind, text in found if args.only in f"{kind} {text}"]
     return chosen[::5] if args.quick else chosen

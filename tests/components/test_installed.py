@@ -86,7 +86,7 @@ def test_a_family_of_another_package_is_searched_ranked_exported_and_used(tmp_pa
     (tmp_path / "mine.toml").write_text(SPACE)
     listed = autosynth(env, tmp_path, "components")
     assert "mixer: linear maps over tokens" in listed.stdout
-    words = ("--space", "mine.toml", "--trials", "4", "--no-refit", "--out", "run")
+    words = ("--space", "mine.toml", "--trials", "2", "--no-refit", "--out", "run")
     ran = autosynth(env, tmp_path, "search", "iris", *words)
     assert ran.returncode == 0, ran.stderr
     with (tmp_path / "run" / "leaderboard.csv").open() as file:

@@ -47,6 +47,18 @@ def test_every_parameter_is_trained_or_fitted_by_some_phase(
         assert set(phase.outputs) <= set(changed)
 
 
+@pytest.mark.parametrize("words", SCHEMES)
+@pytest.mark.parametrize("tree", [f"mean({MLP}, pretrained[size=32])", f"pretrained > {GRU}"])
+def test_a_frozen_piece_is_in_no_phase(
+    tree: str, words: str, specs: dict[str, InputSpec], target: TargetSpec
+) -> None:
+    found = course(f"{tree} {words}", specs["image"], target)
+    trained = {name for phase in found.phases for name in phase.trains}
+    learnt = {name for name, piece in found.program.pieces.items() if piece.params}
+    (frozen,) = found.program.frozen
+    assert learnt - trained == {frozen}
+
+
 def test_joint_training_is_one_phase_of_everything(
     specs: dict[str, InputSpec], target: TargetSpec
 ) -> None:

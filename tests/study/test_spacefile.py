@@ -1,13 +1,19 @@
 """Space files: what a user may write, and what is told about what is wrong in one."""
 
+from collections import Counter
 from pathlib import Path
 
+import optuna
 import pytest
 
-from autosynth.errors import ConfigError, UnknownNameError
+from autosynth.composite import resolve
+from autosynth.data.spec import InputSpec, TargetSpec
+from autosynth.errors import ConfigError, StrategyError, UnknownNameError
 from autosynth.strategy import parse
 from autosynth.study.params import complete, params_for
+from autosynth.study.space import narrow
 from autosynth.study.spacefile import load, names, read
+from autosynth.study.suggest import suggest
 
 SHIPPED = ("everything", "image", "series", "small", "table")
 
@@ -98,6 +104,37 @@ def test_a_users_own_file_is_a_space(tmp_path):
     assert load(comment).fingerprint == space.fingerprint
     comment.write_text(GOOD.replace("lr = [0.001, 0.01]", "lr = [0.001, 0.01, 0.02]"))
     assert load(comment).fingerprint != space.fingerprint
+
+
+def test_a_users_space_may_name_a_pretrained_network(tmp_path):
+    path = tmp_path / "mine.toml"
+    text = GOOD.replace('"gru"', '"pretrained"').replace(".gru]", ".pretrained]")
+    for old, new in (
+        ('kinds = ["table"]', 'kinds = ["image"]'),
+        ("width = [8, 16]\ndepth = [1, 2, 3]", 'size = [32, 64, 96]\ntune = ["frozen", "all"]'),
+        ("width = 16\ndepth = 1\nlr", 'size = 64\ntune = "frozen"\nlr'),
+        ("gru[width=8]", "pretrained[size=32]"),
+        ('gru = ["gru[depth=2]"]', 'pretrained = ["pretrained[size=32]"]'),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    path.write_text(text)
+    spec = InputSpec(name="x", kind="image", shape=(1, 8, 8))
+    target = TargetSpec(name="y", task="classification", classes=("a", "b"))
+    space = narrow(load(path), (spec,), target.task)
+    for strategy in (*space.ladder["pretrained"], *space.composites):
+        resolve(complete(strategy, space), (spec,), target)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    found = Counter()
+    for _ in range(300):
+        strategy = suggest(study.ask(), space)
+        try:
+            found[resolve(strategy, (spec,), target).components] += 1
+        except StrategyError:  # what the search passes over
+            found["refused"] += 1
+    assert found["pretrained"] > 20
+    assert found["pretrained+mlp"]  # a chain
+    assert found["mlp+pretrained"]  # a mean, whose parts are sorted
 
 
 def test_every_problem_of_a_file_is_told_at_once(tmp_path):

@@ -12,30 +12,45 @@ from autosynth.components.piece import Grid, Piece, Regrid, Tokens, n_tokens
 
 
 class BatchNorm(nn.BatchNorm1d):
-    """Batch normalisation over all tokens, from whose statistics masked tokens are left out."""
+    """Batch normalisation over all tokens, from whose statistics masked tokens are left out.
 
-    def forward(self, tokens: Tokens) -> Tokens:  # type: ignore[override]
-        """The tokens, normalised."""
+    A shared one may stand in several places, whose values differ: its parameters are the same in
+    all of them, and its running statistics those of each place.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, width: int, places: int = 1) -> None:
+        super().__init__(width)
+        if places > 1:
+            self.running_mean = torch.zeros(places, width)
+            self.running_var = torch.ones(places, width)
+
+    def forward(self, tokens: Tokens, place: Grid = (0,)) -> Tokens:  # type: ignore[override]
+        """The tokens, normalised as those of `place`, the number of one."""
         x, mask = tokens
+        known_mean, known_var = self.running_mean, self.running_var
+        if known_mean.dim() > 1:
+            known_mean, known_var = known_mean[place[0]], known_var[place[0]]
         if not self.training:
             # One multiply-add; also where the number of rows is only known when it runs.
-            assert self.running_mean is not None
-            assert self.running_var is not None
-            scale = self.weight * torch.rsqrt(self.running_var + self.eps)
-            shift = self.bias - self.running_mean * scale
+            scale = self.weight * torch.rsqrt(known_var + self.eps)
+            shift = self.bias - known_mean * scale
             return torch.addcmul(shift.to(x.dtype), x, scale.to(x.dtype)), mask
         rows = x.flatten(0, 1)
         if mask is None:
-            return super().forward(rows).view_as(x), mask
+            found = F.batch_norm(
+                rows, known_mean, known_var, self.weight, self.bias, True, 0.1, self.eps
+            )
+            return found.view_as(x), mask
         weight = mask.flatten().to(x.dtype).unsqueeze(1)
         n = weight.sum().clamp(min=2.0)
         mean = (rows * weight).sum(0) / n
         var = ((rows - mean).square() * weight).sum(0) / n
         with torch.no_grad():
-            assert self.running_mean is not None
-            assert self.running_var is not None
-            self.running_mean.lerp_(mean.float(), 0.1)
-            self.running_var.lerp_((var * n / (n - 1)).float(), 0.1)
+            known_mean.lerp_(mean.float(), 0.1)
+            known_var.lerp_((var * n / (n - 1)).float(), 0.1)
         scale = self.weight * torch.rsqrt(var + self.eps)
         return ((rows - mean) * scale + self.bias).view_as(x), mask
 
@@ -51,9 +66,11 @@ class LayerNorm(nn.LayerNorm):
 NORMS = {"batch": BatchNorm, "layer": LayerNorm}
 
 
-def norm(kind: str, width: int) -> Piece:
-    """A norm of `NORMS` over tokens of one width."""
-    return Piece(lambda: NORMS[kind](width), 0, 2 * width)
+def norm(kind: str, width: int, place: int = 0, places: int = 1) -> Piece:
+    """A norm of `NORMS` over tokens of one width, in the place of that number among all of its."""
+    if kind == "layer" or places == 1:
+        return Piece(lambda: NORMS[kind](width), 0, 2 * width)
+    return Piece(lambda: BatchNorm(width, places), 0, 2 * width, ((place,),))
 
 
 class ChannelMLP(nn.Module):

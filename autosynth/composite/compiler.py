@@ -57,6 +57,7 @@ class Compiler:
         self.pieces: dict[str, Piece] = {}
         self.made: dict[tuple[str, tuple[int, ...]], int] = {}
         self.numbers: dict[tuple[str, Path], int] = {}
+        self.stands: dict[str, list[Path]] = {}  # of norms: the parts that each stands in
         self.share_of_rows = 1.0
         if self.share == "layers":
             self._check_layers()
@@ -232,9 +233,12 @@ class Compiler:
         """The tokens of one component."""
         family, config = FAMILIES[part.family], config_of(part)
         name = part.tag or f"{part.family}{self.number('part', path)}"
-        return self.body(family, config, name, self.entry(part, family, config, name, before))
+        value = self.entry(part, family, config, name, before)
+        return self.body(family, config, name, value, path)
 
-    def body(self, family: Family, config: dict[str, int | str], name: str, value: Value) -> Value:
+    def body(
+        self, family: Family, config: dict[str, int | str], name: str, value: Value, path: Path
+    ) -> Value:
         """Opening, blocks, ending and the last norm of a part, after its entry."""
         kind, expand = str(config["norm"]), int(config.get("expand", 0))
         opening = family.opening(config, value.grid, value.width)
@@ -249,21 +253,32 @@ class Compiler:
             mixer = family.mixer(config, i, value.grid)
             if mixer:
                 piece, grid = mixer
-                delta = self.emit(f"{shared}_n1", norm(kind, width), value, family=family.name)
+                delta = self.norm(f"{shared}_n1", kind, value, family, path)
                 delta = self.emit(f"{block}_mix", piece, delta, family=family.name)
                 value = self.add(f"{block}_add1", value, delta, grid, family)
             if expand:
-                delta = self.emit(f"{shared}_n2", norm(kind, width), value, family=family.name)
+                delta = self.norm(f"{shared}_n2", kind, value, family, path)
                 piece = channel_mlp(value.grid, width, expand)
                 delta = self.emit(f"{shared}_mlp", piece, delta, family=family.name)
                 value = self.add(f"{block}_add2", value, delta, value.grid, family)
         ending = family.ending(config, value.grid)
         if ending:
             piece, grid = ending
-            normed = self.emit(f"{name}_endn", norm(kind, width), value, family=family.name)
+            normed = self.norm(f"{name}_endn", kind, value, family, path)
             value = Value(self.emit(f"{name}_end", piece, normed, family=family.name), grid, width)
-        index = self.emit(f"{name}_out", norm(kind, width), value, family=family.name)
+        index = self.norm(f"{name}_out", kind, value, family, path)
         return Value(index, value.grid, width)
+
+    def norm(self, name: str, kind: str, value: Value, family: Family, path: Path) -> int:
+        """A norm; where parts share it, it knows in which of them it stands."""
+        stands = self.stands.setdefault(name, [])
+        if path not in stands and (name, (value.at,)) not in self.made:
+            stands.append(path)
+        place = stands.index(path) if path in stands else 0
+        piece = norm(kind, value.width, place, len(stands))
+        if name in self.pieces:
+            self.pieces[name] = piece
+        return self.emit(name, piece, value, family=family.name)
 
     def add(self, name: str, value: Value, delta: int, grid: Grid, family: Family) -> Value:
         """The residual sum of a block."""

@@ -147,3 +147,32 @@ def test_tables_of_other_columns_do_not_share_a_stem(target: TargetSpec) -> None
     right = InputSpec(name="right", kind="table", shape=(2,), cardinalities=(4, 0))
     with pytest.raises(StrategyError, match=r"stem_table cannot be shared: it is made for"):
         resolve(parse("sum(gru@a:left, gru@a:right)"), (left, right), target)
+
+
+BATCHED = "width=4, depth=2, norm=batch, patch=1"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"cnn[{BATCHED}] > cnn[{BATCHED}] > cnn[{BATCHED}] share=full",
+        f"cnn[{BATCHED}] > cnn[{BATCHED}] share=full init=masked",
+        f"mean(cnn[{BATCHED}, expand=2], gru[{BATCHED}, expand=2]) share=layers",
+    ],
+)
+@pytest.mark.parametrize("name", ["series", "masked"])
+def test_a_shared_batch_norm_has_statistics_of_each_place(
+    name: str, text: str, specs: dict[str, InputSpec], target: TargetSpec, raw: Raw
+) -> None:
+    """In use it normalises as it did in training: what it meets differs from place to place."""
+    spec = specs[name]
+    resolved = resolve(parse(text), (spec,), target)
+    model, inputs = build(resolved, seed=1, training=True), {"x": raw(spec, 512)}
+    model.fit_inputs(inputs)
+    with torch.no_grad():
+        for _ in range(100):
+            trained = model(inputs)
+        torch.testing.assert_close(model.eval()(inputs), trained, atol=0.02, rtol=0.02)
+    # What only training needs, such as hidden pieces of the input, adds no place.
+    shapes = {key: value.shape for key, value in build(resolved).state_dict().items()}
+    assert shapes.items() <= {k: v.shape for k, v in model.state_dict().items()}.items()

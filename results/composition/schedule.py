@@ -1,0 +1,109 @@
+"""One schedule for all trainings of a set: measured once, stored, and held when the study goes on.
+
+Takes a dataset and its levels; gives the length at which the dearest training takes the seconds
+asked for, on one thread. A short training with the same steps for all says which strategy learns
+most from them, not where each would end.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from levels import Level
+
+from autosynth.composite import Resolved, resolve
+from autosynth.data.spec import Dataset
+from autosynth.errors import ConfigError
+from autosynth.record import write_text_atomic
+from autosynth.strategy import parse
+from autosynth.training.feed import Feed
+from autosynth.training.loop import Rows, time_steps
+from autosynth.training.plan import Plan
+from autosynth.training.settle import FOLDS, folds_of
+from autosynth.training.work import work_of
+
+WARMUP, TIMED = 1, 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """What all trainings of a set have in common, and what was trained.
+
+    `dearest` is the strategy whose training takes longest, foreseen to take `seconds`; empty where
+    the steps were given. `rows` are the numbers of rows of each split; `labels` the test labels of
+    two classes, packed.
+    """
+
+    data: str
+    metric: str
+    batch_size: int
+    steps: int
+    dearest: str
+    seconds: float
+    rows: dict[str, int]
+    labels: str
+    levels: tuple[Level, ...]
+
+    @property
+    def plan(self) -> Plan:
+        """The plan of every training: one thread of a processor."""
+        return Plan(device="cpu", batch_size=self.batch_size, steps=self.steps, threads=1)
+
+
+def measure(
+    dataset: Dataset, data: Feed, levels: Sequence[Level], batch_size: int
+) -> tuple[str, float]:
+    """The strategy whose training is the dearest, and its seconds for one step of the schedule."""
+    torch.set_num_threads(1)
+    plan = Plan(device="cpu", batch_size=batch_size, steps=1000, threads=1)
+    found: dict[str, float] = {}
+    for level in levels:
+        if level.strategy not in found:
+            resolved = resolve(parse(level.strategy), dataset.inputs, dataset.target)
+            found[level.strategy] = _seconds(resolved, dataset, data, plan)
+    dearest = max(found, key=found.__getitem__)
+    return dearest, found[dearest]
+
+
+def _seconds(resolved: Resolved, dataset: Dataset, data: Feed, plan: Plan) -> float:
+    """A step's time, of all phases by their work beside the last one's, and of further folds."""
+    splits, course = dataset.splits, resolved.course
+    rows = Rows(train=splits.train, fit=splits.train[:0])
+    seconds = time_steps(resolved, data, rows, plan, warmup=WARMUP, steps=TIMED)
+    work = [work_of(course.program, phase).flops(cached=True) for phase in course.phases]
+    pairs = zip(work, course.phases, strict=True)
+    seconds *= sum(flops * phase.share for flops, phase in pairs) / work[-1]
+    if folds_of(course.program, course.settles, has_fit=bool(len(splits.fit))):
+        seconds *= 1 + FOLDS * (1 - 1 / FOLDS)
+    return seconds * float(resolved.settings["length"])
+
+
+def save(path: Path, schedule: Schedule) -> None:
+    """Write it as JSON."""
+    write_text_atomic(path, json.dumps(asdict(schedule), indent=1) + "\n")
+
+
+def load(path: Path) -> Schedule:
+    """What `save` wrote.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if not path.exists():
+        raise ConfigError(f"no study in {path.parent}: run it with DATA first")
+    plain: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    found = [Level(**level) for level in plain.pop("levels")]
+    return Schedule(**plain, levels=tuple(found))
+
+
+def renew(known: Schedule, fresh: Schedule) -> Schedule:
+    """A stored schedule with the levels of today; the rest must be what it was."""
+    if (known.data, known.rows, known.metric) != (fresh.data, fresh.rows, fresh.metric):
+        raise ConfigError(
+            f"the folder holds a study of {known.data} ({known.rows}, {known.metric}), not of "
+            f"{fresh.data} ({fresh.rows}, {fresh.metric}); give another --name"
+        )
+    return replace(known, levels=fresh.levels)

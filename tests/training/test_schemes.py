@@ -64,13 +64,13 @@ def score_on_test(outcome: Outcome, data: Feed, dataset: Dataset) -> float:
         f"stack({CNN}, {MLP})",
         f"weighted[fit]({CNN}, {MLP})",
         f"cascade({MLP}, {CNN})",
-        f"gated({CNN}, {MLP}) train=staged share=stem",
+        f"attend({CNN}, {MLP}) train=staged share=stem",
         f"mean({CNN}, {GRU}) share=layers train=subsets",
     ],
 )
 def test_digits_are_learnt(text: str, digits: Dataset) -> None:
     outcome, data = run(digits, f"{text} | lr=0.01", steps=300)
-    assert score_on_test(outcome, data, digits) > 0.8
+    assert score_on_test(outcome, data, digits) > 0.7
     assert outcome.stopped == ""
     names = {name for name, _ in outcome.model.named_parameters()}
     assert names == {name for name, _ in build(resolved_of(digits, text)).named_parameters()}

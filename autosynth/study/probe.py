@@ -20,7 +20,7 @@ from autosynth.study.space import Space
 from autosynth.training.feed import Feed
 from autosynth.training.loop import Rows, time_steps
 from autosynth.training.plan import Plan, batch_size
-from autosynth.training.settle import folds_of
+from autosynth.training.settle import trainings_of
 from autosynth.training.work import TRAINED, work_of
 
 FASTER = 1.1  # bfloat16 must be this much faster to be worth its rounding
@@ -53,9 +53,7 @@ def foreseen_seconds(plan: Plan, resolved: Resolved, *, has_fit: bool = True) ->
         work = work_of(course.program, phase).by_family(cached=True)
         passes = {family: flops // TRAINED for family, flops in work.items()}
         seconds += phase.share * plan.seconds(passes)
-    folds = folds_of(course.program, course.settles, has_fit=has_fit)
-    # Out of fold: as many epochs, on what a fold leaves.
-    seconds *= 1 + (folds - 1 if folds else 0)
+    seconds *= trainings_of(course.program, course.settles, has_fit=has_fit)
     return seconds * float(resolved.settings["length"])
 
 

@@ -22,7 +22,7 @@ from autosynth.strategy import Node, Strategy
 from autosynth.training.feed import Feed
 from autosynth.training.output import outputs
 from autosynth.training.plan import Plan
-from autosynth.training.settle import folds_of, settle
+from autosynth.training.settle import settle, trainings_of
 from autosynth.training.stretch import Stretch, View
 
 JUDGED_FROM = 0.05  # of the time that a training has
@@ -245,8 +245,7 @@ class _Attempt:
     def _trained_share(self) -> float:
         """The share of all trainings that the one on all rows is: the rest are out of fold."""
         program, has_fit = self.model.program, bool(len(self.rows.fit))
-        folds = folds_of(program, self.settles, has_fit=has_fit)
-        return 1 / folds if folds else 1.0
+        return 1 / trainings_of(program, self.settles, has_fit=has_fit)
 
     def _view(self, stretch: Stretch) -> nn.Module:
         """What a look sees: the composite, or the part that is trained alone."""

@@ -30,6 +30,11 @@ def folds_of(program: Program, settles: tuple[int, ...], *, has_fit: bool) -> in
     return FOLDS if settles and (asked or not has_fit) else 0
 
 
+def trainings_of(program: Program, settles: tuple[int, ...], *, has_fit: bool) -> int:
+    """How many trainings' worth of time it all takes: K folds of (K - 1) / K, and all rows."""
+    return max(1, folds_of(program, settles, has_fit=has_fit))
+
+
 def settle(
     model: Composite, settles: tuple[int, ...], data: Feed, train: Rows, fit: Rows, seed: int,
     train_on: TrainOn,

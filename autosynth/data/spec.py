@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Kind = Literal["image", "series", "table"]
+Kind = Literal["image", "series", "table", "text"]
 Task = Literal["classification", "regression"]
 
 
@@ -25,7 +25,12 @@ class InputSpec:
       end of a shorter series;
     - table: `(columns,)`, float32. A numeric column holds raw values, NaN where missing. A
       categorical one holds codes `1 ... k`, and 0 for missing or never seen in training;
-      `cardinalities[j]` is k + 1 for it and 0 for a numeric column.
+      `cardinalities[j]` is k + 1 for it and 0 for a numeric column;
+    - text: `(length,)`, int32 codes of tokens, 0 after its end; `cardinalities` is `(n,)`, one more
+      than the largest code.
+
+    `of` names the input that this is another reading of: a pretrained network reads text in its
+    own vocabulary, as `text.minilm` beside `text`. No other component reads it.
 
     `masked` says that a series has missing steps or unequal lengths: the network carries a mask.
     """
@@ -35,6 +40,7 @@ class InputSpec:
     shape: tuple[int, ...]
     cardinalities: tuple[int, ...] = ()
     masked: bool = False
+    of: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,6 @@ from itertools import count
 from autosynth.components import FAMILIES, Family, Grid
 from autosynth.components.piece import coarser, n_tokens
 from autosynth.composite.fusion import FUSIONS
-from autosynth.composite.stem import raw_grid
 from autosynth.data.spec import InputSpec
 from autosynth.errors import StrategyError, lookup, unknown
 from autosynth.strategy import Chain, Fusion, Node, Part, Strategy, Value, parts
@@ -199,10 +198,10 @@ class _Filler:
             lookup(self.inputs, name, "input", f"in {part}")
         specs = [self.inputs[name] for name in part.inputs or self.inputs]
         if len(specs) > 1:
-            return (sum(n_tokens(raw_grid(spec)) for spec in specs),)
+            return (sum(n_tokens(spec.grid) for spec in specs),)
         if self.reads_table(part) and part.get("patch", 1) != 1:
             raise StrategyError(f"{part}: a table is not cut in patches; leave patch out")
-        return raw_grid(specs[0])
+        return specs[0].grid
 
     def reads_table(self, part: Part) -> bool:
         """Whether a part that reads the inputs reads one table alone."""

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from autosynth.components import FAMILIES
 from autosynth.components.piece import coarser, n_tokens
 from autosynth.composite import Composite, build, resolve
-from autosynth.composite.stem import raw_grid
 from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.strategy import Part, parse
 
@@ -80,7 +79,7 @@ def test_a_part_leaves_the_grid_that_its_family_declares(
     assert isinstance(part, Part)
     config = dict(part.config)
     family = FAMILIES[part.family]
-    cut = coarser(raw_grid(spec), int(config.get("patch", 1)))
+    cut = coarser(spec.grid, int(config.get("patch", 1)))
     declared = family.leaves(config, cut)  # type: ignore[arg-type]
 
     model = build(resolved)

@@ -7,7 +7,7 @@ every stage has stride 2, so that most of the work is done on small grids.
 from torch import nn
 from torch.nn import functional as F
 
-from autosynth.components.family import DEPTH, PATCH, WIDTH, Config, Family, Option, expand
+from autosynth.components.family import DEPTH, PATCH, POOL, WIDTH, Config, Family, Option, expand
 from autosynth.components.piece import Grid, Piece, Tokens, coarser, n_tokens, to_map, to_tokens
 
 
@@ -45,6 +45,7 @@ class CNN(Family):
         "stages": Option(about="how often the grid is halved", default=2, low=0, high=6),
         "expand": expand(0),
         "patch": PATCH,
+        "pool": POOL,
         "norm": Option(about="normalisation", default="batch", choices=("batch", "layer")),
     }
 
@@ -68,8 +69,8 @@ class CNN(Family):
         return patch
 
     def leaves(self, config: Config, grid: Grid) -> Grid:
-        """The grid halved as often as there are stages."""
-        return coarser(grid, 2 ** int(config["stages"]))
+        """The grid halved as often as there are stages, unless it is pooled."""
+        return super().leaves(config, coarser(grid, 2 ** int(config["stages"])))
 
     def mixer(self, config: Config, index: int, grid: Grid) -> tuple[Piece, Grid]:
         """A convolution, of stride 2 where a stage begins."""

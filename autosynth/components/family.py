@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from autosynth.components.piece import Grid, Piece
+from autosynth.components.piece import Grid, Largest, Piece
 from autosynth.data.spec import InputSpec
 
 Config = Mapping[str, int | str]
@@ -44,6 +44,11 @@ WIDTH = Option(about="channels of every token", default=32, low=2, high=4096)
 DEPTH = Option(about="residual blocks", default=2, low=1, high=64)
 PATCH = Option(about="steps or pixels a token covers on each axis", default=None, low=1, high=256)
 NORM = Option(about="normalisation", default="layer", choices=("batch", "layer"))
+
+POOL = Option(
+    about="what it leaves: every token, or one with the largest value of each channel",
+    default="none", choices=("none", "max"),
+)  # fmt: skip
 
 
 def expand(default: int) -> Option:
@@ -85,7 +90,7 @@ class Family(ABC):
 
     def leaves(self, config: Config, grid: Grid) -> Grid:
         """The grid that a part of this family leaves, given the one it starts on."""
-        return grid
+        return (1,) if config.get("pool") == "max" else grid
 
     def entry_width(self, config: Config, width: int | None) -> int:
         """The width it starts on, after tokens of `width`, or after a stem of its own (None)."""
@@ -105,7 +110,7 @@ class Family(ABC):
 
     def ending(self, config: Config, grid: Grid) -> tuple[Piece, Grid] | None:
         """A piece after the last block, and the grid it leaves."""
-        return None
+        return (Piece(Largest), (1,)) if config.get("pool") == "max" else None
 
 
 def _cut(grid: Grid, patch: int) -> int:

@@ -149,6 +149,17 @@ def positions(grid: Grid, width: int) -> Piece:
     return Piece(lambda: Positions(grid, width), 0, sum(grid) * width, tied=grid)
 
 
+class Largest(nn.Module):
+    """One token: the largest value of each channel (Collobert et al., 2011, arXiv:1103.0398)."""
+
+    def forward(self, tokens: Tokens) -> Tokens:
+        """(B, T, D) to (B, 1, D), over all real tokens; nothing is masked."""
+        x, mask = tokens
+        if mask is not None:
+            x = x.masked_fill(~mask.unsqueeze(-1), torch.finfo(x.dtype).min)
+        return x.amax(1, keepdim=True), None
+
+
 class Projection(nn.Module):
     """A linear map of every token to another width."""
 

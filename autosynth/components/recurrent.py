@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from autosynth.components.family import DEPTH, NORM, PATCH, WIDTH, Config, Family, expand
+from autosynth.components.family import DEPTH, NORM, PATCH, POOL, WIDTH, Config, Family, expand
 from autosynth.components.piece import Grid, Piece, Tokens, n_tokens
 
 
@@ -47,6 +47,7 @@ class _Recurrent(Family):
         "depth": DEPTH,
         "expand": expand(2),
         "patch": PATCH,
+        "pool": POOL,
         "norm": NORM,
     }
     cell: ClassVar[type[nn.GRU] | type[nn.LSTM]]

@@ -7,7 +7,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from autosynth.components.family import DEPTH, NORM, PATCH, WIDTH, Config, Family, Option, expand
+from autosynth.components.family import (
+    DEPTH,
+    NORM,
+    PATCH,
+    POOL,
+    WIDTH,
+    Config,
+    Family,
+    Option,
+    expand,
+)
 from autosynth.components.piece import Grid, Piece, Tokens, n_tokens, positions
 
 HEADS = Option(about="attention heads", default=4, low=1, high=64)
@@ -73,6 +83,7 @@ class Transformer(Family):
         "heads": HEADS,
         "expand": expand(2),
         "patch": PATCH,
+        "pool": POOL,
         "norm": NORM,
     }
 

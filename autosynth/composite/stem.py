@@ -137,8 +137,9 @@ class TextStem(Stem):
 
     def __init__(self, spec: InputSpec, patch: int, width: int) -> None:
         super().__init__()
-        # Of the size that a norm gives: rows of rare tokens move little.
         self.embedding = nn.Embedding(spec.cardinalities[0], width)
+        # Small: a rare token moves by a few steps of the learning rate in all.
+        nn.init.normal_(self.embedding.weight, std=0.25)
         self.regrid = Regrid(spec.grid, coarser(spec.grid, patch), patch if patch > 1 else 0)
 
     def fit(self, raw: Tensor) -> None:

@@ -70,19 +70,21 @@ def outline(folder: Path, stop: int, length: int) -> Outline:
         with torch.device("meta"):
             network = encoder(folder, stop, attention="eager").eval()
             text = torch.zeros(1, length, dtype=torch.long)
+        most = _most_tokens(network)
+        if length > most:
+            raise StrategyError(
+                f"pretrained: the network in {folder} reads texts of up to {most} tokens, and "
+                f"these have {length}; cut the texts, or use another model"
+            )
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
             shape = network(input_ids=text).last_hidden_state.shape
-    except (RuntimeError, ValueError, TypeError, AttributeError, NotImplementedError) as error:
+    except StrategyError:
+        raise
+    except (RuntimeError, ValueError, TypeError, AttributeError) as error:
         raise StrategyError(
             f"pretrained: the cost of the network in {folder} cannot be counted ({error}); use "
             "another model, such as one of the architecture bert"
         ) from error
-    most = _most_tokens(network)
-    if length > most:
-        raise StrategyError(
-            f"pretrained: the network in {folder} reads texts of up to {most} tokens, and these "
-            f"have {length}; cut the texts, or use another model"
-        )
     params = sum(parameter.numel() for parameter in network.parameters())
     return Outline(flops=counter.get_total_flops(), params=params, width=shape[-1])
 

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +18,9 @@ from autosynth.components.textmodel import TextModel, outline
 from autosynth.composite import Resolved, build, cost, resolve
 from autosynth.composite.head import pool
 from autosynth.data.modelfolder import FOLDER, text_models
-from autosynth.data.spec import Dataset, InputSpec, Splits, TargetSpec
+from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.errors import StrategyError, TrialError
 from autosynth.strategy import parse
-from autosynth.training.feed import feed
-from autosynth.training.loop import Outcome, Rows, train
-from autosynth.training.plan import Plan
 
 transformers = pytest.importorskip("transformers", reason="needs autosynth[pretrained]")
 tokenizers = pytest.importorskip("tokenizers", reason="needs autosynth[pretrained]")
@@ -327,7 +323,7 @@ def test_without_the_library_it_says_what_to_install(
         made("pretrained", text(8))
 
 
-# Inputs that are read, bundles, training.
+# Inputs that are read, and bundles.
 
 
 @pytest.mark.usefixtures("tiny")
@@ -389,72 +385,3 @@ def test_a_bundle_and_its_export_ask_for_what_is_read(
     strategy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check_bundle(strategy, tmp_path / "out", monkeypatch)
-
-
-def letters(rows: int = 240) -> Dataset:
-    """Texts of letters, whose class is whether there is an `a`."""
-    raw = random_codes(rows, 9)
-    y = (raw == WORDS.index("a") + 1).any(1).long()
-    order = np.arange(rows)
-    return Dataset(
-        name="toy", source="toy", inputs=(text(9), reading()), target=TARGET,
-        x={"text": raw.numpy(), "text.tiny": raw.numpy()}, y=y.numpy(),
-        splits=Splits(train=order[:160], fit=order[:0], select=order[160:], test=order[:0]),
-        encoders={}, fingerprint="",
-    )  # fmt: skip
-
-
-def trained(strategy: str, steps: int) -> Outcome:
-    data = letters()
-    rows = Rows(train=data.splits.train, fit=data.splits.fit)
-    plan = Plan(device="cpu", batch_size=32, steps=steps)
-    fed = feed(data, torch.device("cpu"), data.splits.train)
-    return train(resolve(parse(strategy), data.inputs, TARGET), fed, rows, plan)
-
-
-@pytest.fixture
-def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, bool]]:
-    """The rows of every call, and whether it was in training mode."""
-    found: list[tuple[int, bool]] = []
-    forward: Callable[[TextModel, Tensor], Any] = TextModel.forward
-
-    def look(self: TextModel, raw: Tensor) -> Any:
-        found.append((len(raw), any(module.training for module in self.modules())))
-        return forward(self, raw)
-
-    monkeypatch.setattr(TextModel, "forward", look)
-    return found
-
-
-def test_frozen_it_is_computed_once_a_row_and_not_moved(
-    tiny: Path, seen: list[tuple[int, bool]]
-) -> None:
-    outcome = trained("pretrained[model=tiny] | average=none augment=none", 20)
-    assert sum(rows for rows, _ in seen) == 160 + 8
-    assert not any(training for _, training in seen)
-    (stem,) = [m for m in outcome.model.modules() if isinstance(m, TextModel)]
-    expected = fitted(tiny, 3).state_dict()
-    assert all(value.equal(expected[name]) for name, value in stem.state_dict().items())
-
-
-def test_tuned_it_is_trained_whole_with_its_own_dropout(
-    tiny: Path, seen: list[tuple[int, bool]]
-) -> None:
-    strategy = "pretrained[model=tiny, tune=all, norm=layer]"
-    outcome = trained(f"{strategy} | average=none augment=none lr=0.01", 5)
-    assert seen == [(32, True)] * 5
-    (stem,) = [m for m in outcome.model.modules() if isinstance(m, TextModel)]
-    before = fitted(tiny, 3).state_dict()
-    now = {n: v for n, v in stem.state_dict().items() if not n.endswith("key.bias")}
-    assert [name for name, value in now.items() if value.equal(before[name])] == []
-    model = build(made(strategy, text(9), reading()))
-    model.fit_inputs({"text.tiny": random_codes(60, 9)})
-    model.train()({"text.tiny": random_codes(60, 9)}).square().sum().backward()
-    most = {name: value.grad for name, value in model.named_parameters()}
-    # Softmax takes the biases of keys out again.
-    still = [n for n, grad in most.items() if grad is None or not grad.abs().max() > 1e-7]
-    assert all(name.endswith("key.bias") for name in still)
-    raw = random_codes(60, 9)
-    assert not model({"text.tiny": raw}).equal(model({"text.tiny": raw}))
-    model.eval()
-    assert model({"text.tiny": raw}).equal(model({"text.tiny": raw}))

@@ -18,7 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 
-from autosynth.baselines.table import Table, numbers_of, table_of
+from autosynth.baselines.table import Table, dense_of, numbers_of, table_of
 from autosynth.data.spec import Dataset, Task
 from autosynth.errors import lookup
 
@@ -72,30 +72,41 @@ def _fit_mean(table: Table, y: Array, k: int, seed: int, seconds: float) -> _Fit
 def _fit_logistic(table: Table, y: Array, k: int, seed: int, seconds: float) -> _Fitted:
     if len(np.unique(y)) == 1:
         return _fit_majority(table, y, k, seed, seconds)
-    model = LogisticRegression(max_iter=200, random_state=seed)
+    # Thousands of weights of which a text meets a few ask for less of a penalty.
+    model = LogisticRegression(C=10 if table.texts else 1, max_iter=200, random_state=seed)
     pipeline = make_pipeline(numbers_of(table), model)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # said in the note
         pipeline.fit(table.x, y)
     note = "stopped after 200 iterations" if model.n_iter_.max() >= 200 else ""
-    flops, params = 2 * model.coef_.size, model.coef_.size + model.intercept_.size
-    return _Fitted(_probabilities(pipeline, model.classes_, k), flops, params, note)
+    params = model.coef_.size + model.intercept_.size
+    predict = _probabilities(pipeline, model.classes_, k)
+    return _Fitted(predict, _linear_flops(table, model.coef_), params, note)
 
 
 def _fit_ridge(table: Table, y: Array, k: int, seed: int, seconds: float) -> _Fitted:
     model = Ridge(alpha=1.0)
     pipeline = make_pipeline(numbers_of(table), model).fit(table.x.astype(np.float64), y)
-    size = model.coef_.size
-    return _Fitted(lambda x: pipeline.predict(x.astype(np.float64)), 2 * size, size + 1)
+    flops, params = _linear_flops(table, model.coef_), model.coef_.size + 1
+    return _Fitted(lambda x: pipeline.predict(x.astype(np.float64)), flops, params)
+
+
+def _linear_flops(table: Table, weights: Array) -> int | None:
+    """2 a weight; None with texts, of whose many weights a row meets few."""
+    return None if table.texts else 2 * weights.size
 
 
 def _fit_hgb(table: Table, y: Array, k: int, seed: int, seconds: float) -> _Fitted:
+    features = dense_of(table, seed)
+    x = features.fit_transform(table.x)
+    cards = np.zeros(x.shape[1], np.int64)
+    cards[: len(table.cells)] = table.cardinalities[table.cells]
     settings = {
         # scikit-learn takes up to 255 categories a column; codes of more are cut as numbers are.
-        "categorical_features": (table.cardinalities > 0) & (table.cardinalities <= 255),
+        "categorical_features": (cards > 0) & (cards <= 255),
         "random_state": seed,
         # Of many columns (pixels), fewer cuts lose nothing and are four times as fast to search.
-        "max_bins": 255 if table.x.shape[1] <= 256 else 64,
+        "max_bins": 255 if x.shape[1] <= 256 else 64,
     }
     kind = HistGradientBoostingRegressor if k == 1 else HistGradientBoostingClassifier
     if k > 1 and len(np.unique(y)) == 1:
@@ -103,13 +114,14 @@ def _fit_hgb(table: Table, y: Array, k: int, seed: int, seconds: float) -> _Fitt
     rounds = 100
     if seconds < math.inf:
         start = time.perf_counter()
-        kind(**settings, max_iter=2).fit(table.x, y)
+        kind(**settings, max_iter=2).fit(x, y)
         rounds = int(np.clip(2 * seconds / (time.perf_counter() - start) - 2, 5, 100))
-    model = kind(**settings, max_iter=rounds).fit(table.x, y)
+    model = kind(**settings, max_iter=rounds).fit(x, y)
     note = "" if rounds == 100 else f"{rounds} rounds of 100"
+    pipeline = make_pipeline(features, model)  # both are fitted
     if k == 1:
-        return _Fitted(model.predict, None, None, note)
-    return _Fitted(_probabilities(model, model.classes_, k), None, None, note)
+        return _Fitted(pipeline.predict, None, None, note)
+    return _Fitted(_probabilities(pipeline, model.classes_, k), None, None, note)
 
 
 def _probabilities(model: Any, classes: Array, k: int) -> Callable[[Array], Array]:

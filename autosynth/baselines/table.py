@@ -1,6 +1,7 @@
 """A dataset's inputs as one matrix of features: what simple models read.
 
-Takes a dataset and row numbers; gives float32 columns, and says which of them are categories.
+Takes a dataset and row numbers; gives float32 columns, and says which of them are categories, and
+which hold a text.
 """
 
 import math
@@ -10,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -18,44 +21,86 @@ from autosynth.data.spec import Dataset, InputSpec
 
 Array = NDArray[Any]
 
+MAX_DIRECTIONS = 64
+"""Of a text, for models that read no sparse features."""
 MAX_FEATURES = 4096
 """Images and series of more values are averaged over neighbours until they have no more."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """All features of a dataset as one matrix, and which columns are categories, of how many."""
+    """All features of a dataset as one matrix, and which columns are categories, of how many.
+
+    `texts` are the columns of each text: codes of tokens, 0 after its end.
+    """
 
     x: NDArray[np.float32]
     cardinalities: Array
+    texts: tuple[Array, ...] = ()
+
+    @property
+    def cells(self) -> NDArray[np.int64]:
+        """The columns that belong to no text."""
+        columns = np.arange(self.x.shape[1])
+        return columns[~np.isin(columns, np.concatenate(self.texts))] if self.texts else columns
 
 
 def numbers_of(table: Table) -> ColumnTransformer:
-    """Numbers standardised, gaps filled and marked; categories one-hot, the rare ones as one."""
-    is_category = table.cardinalities > 0
+    """Numbers standardised, gaps filled and marked; categories one-hot, the rare ones as one.
+
+    Of texts the TF-IDF weights of tokens and pairs of them.
+    """
+    is_category = table.cardinalities[table.cells] > 0
     gaps = make_pipeline(
         SimpleImputer(add_indicator=True, keep_empty_features=True), StandardScaler()
     )
-    hot = OneHotEncoder(
-        max_categories=64, handle_unknown="infrequent_if_exist", sparse_output=False
-    )
-    return ColumnTransformer(
-        [("numbers", gaps, ~is_category), ("categories", hot, is_category)], sparse_threshold=0
-    )
+    hot = OneHotEncoder(max_categories=64, handle_unknown="infrequent_if_exist")
+    groups = [
+        ("numbers", gaps, table.cells[~is_category]),
+        ("categories", hot, table.cells[is_category]),
+        *((f"text{i}", _weights(), columns) for i, columns in enumerate(table.texts)),
+    ]
+    return ColumnTransformer(groups, sparse_threshold=1.0 if table.texts else 0.0)
+
+
+def dense_of(table: Table, seed: int) -> ColumnTransformer:
+    """Numbers and categories as they are; of texts the main directions of TF-IDF weights (LSA)."""
+    groups: list[tuple[str, Any, Array]] = [("cells", "passthrough", table.cells)]
+    for i, columns in enumerate(table.texts):
+        directions = TruncatedSVD(MAX_DIRECTIONS, random_state=seed)
+        groups.append((f"text{i}", make_pipeline(_weights(), directions), columns))
+    return ColumnTransformer(groups)
+
+
+def _weights() -> TfidfVectorizer:
+    return TfidfVectorizer(analyzer=_tokens_and_pairs, sublinear_tf=True)
+
+
+def _tokens_and_pairs(codes: Array) -> list[int]:
+    """The tokens of a text and its pairs of neighbours, each as one number."""
+    tokens = codes[codes > 0].astype(np.int64)
+    return [*tokens.tolist(), *(tokens[:-1] * 2**32 + tokens[1:]).tolist()]
 
 
 def table_of(dataset: Dataset, rows: Array) -> Table:
     """The features `(len(rows), columns)` of those rows, all inputs side by side."""
-    blocks = [_features(spec, dataset.x[spec.name][rows]) for spec in dataset.inputs]
+    specs = [spec for spec in dataset.inputs if not spec.of]
+    blocks = [_features(spec, dataset.x[spec.name][rows]) for spec in specs]
     cardinalities = [
-        np.asarray(spec.cardinalities or (0,) * block.shape[1])
-        for spec, block in zip(dataset.inputs, blocks, strict=True)
+        np.asarray((spec.kind == "table" and spec.cardinalities) or (0,) * block.shape[1])
+        for spec, block in zip(specs, blocks, strict=True)
     ]
-    return Table(np.concatenate(blocks, axis=1), np.concatenate(cardinalities))
+    ends = np.cumsum([0, *(block.shape[1] for block in blocks)])
+    texts = tuple(
+        np.arange(start, end)
+        for spec, start, end in zip(specs, ends[:-1], ends[1:], strict=True)
+        if spec.kind == "text"
+    )
+    return Table(np.concatenate(blocks, axis=1), np.concatenate(cardinalities), texts)
 
 
 def _features(spec: InputSpec, x: Array) -> NDArray[np.float32]:
-    if spec.kind != "table":
+    if spec.kind not in ("table", "text"):
         axes = len(spec.shape) - 1
         excess = math.prod(spec.shape) / MAX_FEATURES
         step = math.ceil(excess ** (1 / axes)) if excess > 1 else 1

@@ -16,7 +16,7 @@ from autosynth.composite.head import JoinTokens, Pool, head
 from autosynth.composite.join import Concat, Joint
 from autosynth.composite.program import Program, Step
 from autosynth.composite.reading import config_of, read_by, readers, sources, used
-from autosynth.composite.stem import STEMS, raw_grid
+from autosynth.composite.stem import STEMS
 from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.errors import StrategyError
 from autosynth.strategy import Chain, Fusion, Node, Part, Strategy, parts
@@ -338,7 +338,7 @@ class Compiler:
                 f"{self.root}: share={self.share} pools one stem of patch={finest}, of which "
                 f"patch={patch} is no multiple"
             )
-        to = coarser(raw_grid(spec), patch) if patch > 1 else grid
+        to = coarser(spec.grid, patch) if patch > 1 else grid
         value = self.regrid(value, to, patch // finest)
         return self.narrow(value, width)
 

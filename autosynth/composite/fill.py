@@ -12,8 +12,7 @@ from itertools import count
 from autosynth.components import FAMILIES, Family, Grid
 from autosynth.components.piece import coarser, n_tokens
 from autosynth.composite.fusion import FUSIONS
-from autosynth.composite.reading import config_of, grid_of, reading_of, sources, used
-from autosynth.composite.stem import raw_grid
+from autosynth.composite.reading import config_of, reading_of, sources, used
 from autosynth.data.spec import InputSpec
 from autosynth.errors import StrategyError, lookup, unknown
 from autosynth.strategy import Chain, Fusion, Node, Part, Strategy, Value, parts
@@ -149,7 +148,7 @@ class _Filler:
             self.check_place(part, family, grid)
         given = _check_options(part, family)
         own = self.own_input(part, family) if family.reads else None
-        first = grid_of(own) if own else self.source(part, grid)
+        first = own.grid if own else self.source(part, grid)
         if grid is None and self.reads_table(part):
             given["patch"] = 1
         options = self.options(family, given, first, own)
@@ -219,10 +218,10 @@ class _Filler:
                 "one pretrained network reads it, and no other component"
             )
         if len(specs) > 1:
-            return (sum(n_tokens(raw_grid(spec)) for spec in specs),)
+            return (sum(n_tokens(spec.grid) for spec in specs),)
         if self.reads_table(part) and part.get("patch", 1) != 1:
             raise StrategyError(f"{part}: a table is not cut in patches; leave patch out")
-        return raw_grid(specs[0])
+        return specs[0].grid
 
     def reads_table(self, part: Part) -> bool:
         """Whether a part that reads the inputs reads one table alone."""
@@ -257,7 +256,7 @@ class _Shortener(_Filler):
         filled, leaves = super().part(part, grid)
         family, config = FAMILIES[part.family], dict(filled.config)
         own = self.own_input(part, family) if family.reads else None
-        first = grid_of(own) if own else self.source(part, grid)
+        first = own.grid if own else self.source(part, grid)
 
         def default(name: str) -> Value:
             """What would stand there, given the others."""

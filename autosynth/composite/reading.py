@@ -7,7 +7,7 @@ A bundle may hold a reading alone: the input that it is of can be named there al
 
 from collections.abc import Mapping
 
-from autosynth.components import FAMILIES, Config, Family, Grid
+from autosynth.components import FAMILIES, Config, Family
 from autosynth.data.spec import InputSpec
 from autosynth.strategy import Chain, Node, Part
 
@@ -55,8 +55,3 @@ def readers(node: Node) -> list[Part]:
         return [node]
     children = node.steps[:1] if isinstance(node, Chain) else node.parts
     return [part for child in children for part in readers(child)]
-
-
-def grid_of(spec: InputSpec) -> Grid:
-    """The grid that an input's values stand on: pixels, steps, columns or tokens."""
-    return spec.shape if spec.kind in ("table", "text") else spec.shape[1:]

@@ -9,7 +9,16 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from autosynth.components.piece import Grid, Piece, Stem, Tokens, coarser, n_tokens, to_tokens
+from autosynth.components.piece import (
+    Grid,
+    Piece,
+    Regrid,
+    Stem,
+    Tokens,
+    coarser,
+    n_tokens,
+    to_tokens,
+)
 from autosynth.data.spec import InputSpec
 
 N_BINS = 16
@@ -123,6 +132,24 @@ class TableStem(Stem):
         return tokens[:, self.order] + self.bias.to(encoded.dtype), None
 
 
+class TextStem(Stem):
+    """Codes of tokens (B, T): embedded, and the means of `patch` neighbours taken."""
+
+    def __init__(self, spec: InputSpec, patch: int, width: int) -> None:
+        super().__init__()
+        # Of the size that a norm gives: rows of rare tokens move little.
+        self.embedding = nn.Embedding(spec.cardinalities[0], width)
+        self.regrid = Regrid(spec.grid, coarser(spec.grid, patch), patch if patch > 1 else 0)
+
+    def fit(self, raw: Tensor) -> None:
+        """Nothing: codes have no scale."""
+
+    def forward(self, raw: Tensor) -> Tokens:
+        """A token a patch, masked where it lies behind the end of the text."""
+        tokens: Tokens = self.regrid((self.embedding(raw.long()), raw > 0))
+        return tokens
+
+
 def _convolution(spec: InputSpec, patch: int, width: int) -> tuple[Piece, Grid]:
     grid = coarser(spec.shape[1:], patch)
     weights = spec.shape[0] * (2 * patch + 1) ** len(grid) * width
@@ -140,13 +167,15 @@ def _table(spec: InputSpec, patch: int, width: int) -> tuple[Piece, Grid]:
     return piece, (columns,)
 
 
+def _text(spec: InputSpec, patch: int, width: int) -> tuple[Piece, Grid]:
+    codes = spec.cardinalities
+    make = lambda: TextStem(spec, patch, width)  # noqa: E731
+    return Piece(make, 0, codes[0] * width, tied=codes), coarser(spec.grid, patch)
+
+
 STEMS: dict[str, Callable[[InputSpec, int, int], tuple[Piece, Grid]]] = {
     "image": _convolution,
     "series": _convolution,
     "table": _table,
+    "text": _text,
 }
-
-
-def raw_grid(spec: InputSpec) -> Grid:
-    """The grid of an input's raw values: pixels, steps or columns."""
-    return spec.shape if spec.kind == "table" else spec.shape[1:]

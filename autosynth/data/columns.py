@@ -3,8 +3,9 @@
 Takes the training rows of a frame; gives a `Column` for each that is used. Decided by content:
 
 - numbers stay numbers, also those of few values: their order may matter;
-- text and booleans are categories, unless all of it reads as numbers or as dates;
-- set aside are ids, constants, columns without a value, and text (it is not read yet).
+- words and booleans are categories, unless all of them read as numbers or as dates;
+- sentences that seldom repeat are text;
+- set aside are ids, constants, and columns without a value.
 """
 
 import re
@@ -21,7 +22,7 @@ from autosynth.data.layout import to_float32
 from autosynth.data.text import numbers_of, text_of
 from autosynth.errors import DataError
 
-ColumnKind = Literal["number", "category", "date"]
+ColumnKind = Literal["number", "category", "date", "text"]
 
 MAX_CATEGORIES = 254
 _MIN_REPEATS = 2
@@ -33,8 +34,10 @@ _ID_NAME = re.compile(
 )
 _ID_DISTINCT = 0.95
 _MIN_ID_ROWS = 20
-_TEXT_WORDS = 4
+_TEXT_WORDS = 3
 _TEXT_DISTINCT = 0.5
+_MIN_TEXTS = 15
+_UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")  # Thai, Japanese, Chinese
 _MIN_COVERED = 0.5
 # A column of numbers may hold a word or two for what is not known.
 _MAX_WORDS = 2
@@ -166,14 +169,10 @@ def _category(values: "pd.Series[Any]", name: str, distinct: int) -> Column | As
     rows = int(counts.sum())
     if not rows:
         return Aside(name=name, reason=_NO_VALUE)
+    if distinct > max(_MIN_TEXTS, _TEXT_DISTINCT * rows) and _is_prose(counts.index[:1_000]):
+        return Column(name=name, kind="text")
     if counts.iloc[0] < _MIN_REPEATS or (_ID_NAME.search(name) and distinct > rows * _ID_DISTINCT):
-        words = np.mean([len(text.split()) for text in counts.index[:1_000]])
-        reason = "text is not read yet" if words >= _TEXT_WORDS else "an id: no value repeats"
-        return Aside(name=name, reason=reason)
-    if distinct > MAX_CATEGORIES:
-        words = np.mean([len(text.split()) for text in counts.index[:1_000]])
-        if words >= _TEXT_WORDS and distinct > _TEXT_DISTINCT * rows:
-            return Aside(name=name, reason="text is not read yet")
+        return Aside(name=name, reason="an id: no value repeats")
     kept = counts[counts >= _MIN_REPEATS].iloc[:MAX_CATEGORIES]
     if kept.sum() < _MIN_COVERED * rows:
         return Aside(
@@ -184,6 +183,12 @@ def _category(values: "pd.Series[Any]", name: str, distinct: int) -> Column | As
     if len(counts) == 1 and not values.isna().any():
         return Aside(name=name, reason=f"constant: {counts.index[0]}")
     return Column(name=name, kind="category", categories=tuple(sorted(str(c) for c in kept.index)))
+
+
+def _is_prose(texts: Sequence[str]) -> bool:
+    """Whether texts are of several words each; of some scripts, which have no spaces, letters."""
+    words = [len(text.split()) + len(_UNSPACED.findall(text)) / 2 for text in texts]
+    return bool(np.mean(words) >= _TEXT_WORDS)
 
 
 def encode_column(

@@ -1,6 +1,6 @@
 """Says what was understood of a dataset, in the lines that `autosynth inspect` prints."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,10 +22,9 @@ def describe(dataset: Dataset, raw: Raw, asides: Sequence[Aside]) -> tuple[str, 
     lines = [
         f"data        {dataset.name}: {len(dataset.y)} rows from {dataset.source}",
     ]
-    for spec in dataset.inputs:
-        lines += _input(spec, dataset.x[spec.name])
+    for spec, fitted in zip(dataset.inputs, dataset.encoders["inputs"], strict=True):
+        lines += _input(spec, dataset.x[spec.name], fitted)
         if spec.kind == "table":
-            (fitted,) = dataset.encoders["inputs"]
             lines += _columns(fitted["columns"], dataset.x[spec.name], dataset.splits.train)
     lines += [f"set aside   {aside.name}: {aside.reason}" for aside in asides[:_MAX_COLUMNS]]
     lines.append(_target(dataset))
@@ -34,7 +33,10 @@ def describe(dataset: Dataset, raw: Raw, asides: Sequence[Aside]) -> tuple[str, 
     return tuple(lines)
 
 
-def _input(spec: InputSpec, x: NDArray[Any]) -> Iterator[str]:
+def _input(spec: InputSpec, x: NDArray[Any], fitted: Mapping[str, Any]) -> Iterator[str]:
+    if spec.kind == "text":
+        yield from _text(spec, x, fitted)
+        return
     if spec.kind == "table":
         numbers = sum(size == 0 for size in spec.cardinalities)
         categories = len(spec.cardinalities) - numbers
@@ -48,6 +50,18 @@ def _input(spec: InputSpec, x: NDArray[Any]) -> Iterator[str]:
         steps = lengths(x)
         if steps.min() < spec.shape[1]:
             yield f"            lengths {steps.min()} ... {steps.max()}"
+
+
+def _text(spec: InputSpec, x: NDArray[Any], fitted: Mapping[str, Any]) -> Iterator[str]:
+    """Nothing of readings for pretrained networks: the text is said once."""
+    if spec.of:
+        return
+    tokens = (x > 0).sum(1) - 1  # the first says where the text starts
+    cut = f"; {fitted['cut']:.2%} are longer and cut" if fitted["cut"] else ""
+    yield (
+        f"input       {spec.name}: text, {tokens.min()} ... {tokens.max()} tokens, mean "
+        f"{tokens.mean():.1f}, of a vocabulary of {fitted['vocabulary']}{cut}"
+    )
 
 
 def _columns(

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from autosynth.data.encoder import apply
@@ -34,17 +33,17 @@ def encode(source: Any, encoders: Mapping[str, Any]) -> Encoded:
     (a broken image, a series of NaN) are left out with a warning. Raises `DataError` where columns
     lack or shapes differ.
     """
-    (fitted,) = encoders["inputs"]
-    raw = read_unlabelled(source, fitted)
+    inputs = encoders["inputs"]
+    raw = read_unlabelled(source, inputs[0])
     rows = raw.main
     if rows is None or not len(rows):
         raise DataError(f"{raw.source} holds no rows to predict.")
-    applied = apply(fitted, rows.x, raw.source)
+    applied = apply(inputs, rows.x, raw.source)
     index = rows.index
     if len(applied.keep) < len(index):
         index = [str(index[int(row)]) for row in applied.keep]
     return Encoded(
-        x={fitted["name"]: np.asarray(applied.x)},
+        x=applied.x,
         index=index,
         warnings=(*raw.warnings, *applied.warnings),
     )

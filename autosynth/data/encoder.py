@@ -4,55 +4,23 @@ What was fitted is one JSON-able dict an input, learnt from training rows alone;
 rows gives the same array in training and in prediction.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.data.columns import Aside, Column, encode_column, understand_columns
+from autosynth.data.columns import Column
+from autosynth.data.inputs import Applied, Fitted, apply_frame
 from autosynth.data.layout import Layout, arrange, to_float32, to_raw_type, understand_array
-from autosynth.data.order import order_columns
 from autosynth.data.spec import InputSpec
-from autosynth.data.table import as_frame
 from autosynth.errors import DataError
 
-Fitted = Mapping[str, Any]
-
+FROM_COLUMNS = ("table", "text")
 _SAMPLE = 1_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Applied:
-    """The array of an input, the row numbers it holds, and what was wrong with the others."""
-
-    x: NDArray[Any]
-    keep: NDArray[np.int64]
-    warnings: tuple[str, ...] = ()
-
-
-def fit_table(
-    frame: pd.DataFrame, train: NDArray[np.int64], *, width: int | None
-) -> tuple[dict[str, Any], tuple[Aside, ...]]:
-    """The fitted columns of `frame`, and those set aside; `width`: columns of a nameless array."""
-    understood = understand_columns(frame, train)
-    columns = [column for column in understood if isinstance(column, Column)]
-    asides = tuple(column for column in understood if isinstance(column, Aside))
-    if not columns:
-        reasons = "; ".join(f"{aside.name}: {aside.reason}" for aside in asides[:8])
-        raise DataError(f"no column is left to learn from ({reasons}).")
-    values = np.column_stack(
-        [encode_column(frame[column.name].iloc[train], column)[0] for column in columns]
-    )
-    order = order_columns(values, [column.name for column in columns])
-    return {
-        "name": "table",
-        "kind": "table",
-        "columns": [columns[place].to_dict() for place in order],
-        "width": width,
-    }, asides
+_Read = tuple[NDArray[Any], NDArray[np.int64], Sequence[str]]
+"""An array, the row numbers it holds, and what was wrong with the others."""
 
 
 def fit_array(x: NDArray[Any], layout: Layout) -> dict[str, Any]:
@@ -70,54 +38,34 @@ def fit_array(x: NDArray[Any], layout: Layout) -> dict[str, Any]:
 
 def input_spec(fitted: Fitted) -> InputSpec:
     """The `InputSpec` of a fitted input."""
-    if fitted["kind"] != "table":
+    name, kind = fitted["name"], fitted["kind"]
+    if kind == "table":
+        cards = tuple(Column.from_dict(column).cardinality for column in fitted["columns"])
+        return InputSpec(name=name, kind=kind, shape=(len(cards),), cardinalities=cards)
+    shape = tuple(fitted["shape"])
+    if kind == "text":
+        codes = (int(fitted["vocabulary"]),)
         return InputSpec(
-            name=fitted["name"], kind=fitted["kind"], shape=tuple(fitted["shape"]),
-            masked=fitted["masked"],
-        )  # fmt: skip
-    columns = [Column.from_dict(column) for column in fitted["columns"]]
-    return InputSpec(
-        name=fitted["name"],
-        kind="table",
-        shape=(len(columns),),
-        cardinalities=tuple(column.cardinality for column in columns),
-    )
+            name=name, kind=kind, shape=shape, cardinalities=codes, masked=True, of=fitted["of"]
+        )
+    return InputSpec(name=name, kind=kind, shape=shape, masked=fitted["masked"])
 
 
-def apply(fitted: Fitted, x: Any, place: str) -> Applied:
-    """The array that `fitted` makes of raw rows `x`. Raises `DataError`, naming `place`."""
-    if fitted["kind"] == "table":
-        return _apply_table(fitted, x, place)
+def apply(inputs: Sequence[Fitted], x: Any, place: str) -> Applied:
+    """The arrays that all fitted inputs of a dataset make of raw rows `x`, each once.
+
+    Raises:
+        DataError: columns lack or shapes differ, naming `place`.
+    """
+    if inputs[0]["kind"] in FROM_COLUMNS:
+        return apply_frame(inputs, x, place)
+    (fitted,) = inputs
     if isinstance(x, pd.DataFrame):
         raise DataError(f"{place} is a table, and {fitted['kind']} rows are expected.")
     layout = _layout(fitted, x, place)
-    if layout.kind == "image":
-        return _apply_image(fitted, arrange(x, layout), place)
-    return _apply_series(fitted, arrange(x, layout), place)
-
-
-def _apply_table(fitted: Fitted, x: Any, place: str) -> Applied:
-    columns = [Column.from_dict(column) for column in fitted["columns"]]
-    width = fitted["width"]
-    if not isinstance(x, pd.DataFrame) and (x.ndim != 2 or x.shape[1] != width):
-        named = ", ".join(column.name for column in columns[:8])
-        rows = f"rows with the columns {named}, ..." if width is None else f"{width} columns"
-        raise DataError(f"x in {place} has shape {x.shape}; {rows} are expected.")
-    frame = as_frame(x)
-    names = {str(name): name for name in frame.columns}
-    lacking = [column.name for column in columns if column.name not in names]
-    if lacking:
-        raise DataError(
-            f"{place} lacks {len(lacking)} columns that the model was trained on: "
-            f"{', '.join(lacking[:8])}."
-        )
-    out = np.empty((len(frame), len(columns)), dtype=np.float32)
-    warnings: list[str] = []
-    for number, column in enumerate(columns):
-        values, wrong = encode_column(frame[names[column.name]], column)
-        out[:, number] = to_float32(values)
-        warnings.extend(wrong)
-    return Applied(x=out, keep=np.arange(len(out)), warnings=tuple(warnings))
+    read = _apply_image if layout.kind == "image" else _apply_series
+    values, keep, warnings = read(fitted, arrange(x, layout), place)
+    return Applied(x={fitted["name"]: values}, keep=keep, warnings=tuple(warnings))
 
 
 def _layout(fitted: Fitted, x: NDArray[Any], place: str) -> Layout:
@@ -135,7 +83,7 @@ def _layout(fitted: Fitted, x: NDArray[Any], place: str) -> Layout:
     return layout
 
 
-def _apply_image(fitted: Fitted, x: NDArray[Any], place: str) -> Applied:
+def _apply_image(fitted: Fitted, x: NDArray[Any], place: str) -> _Read:
     if list(x.shape[1:]) != list(fitted["shape"]):
         raise DataError(
             f"images in {place} are {_size(x.shape[1:])} (channels, height, width); "
@@ -143,12 +91,12 @@ def _apply_image(fitted: Fitted, x: NDArray[Any], place: str) -> Applied:
         )
     x = to_raw_type(x) if fitted["dtype"] == "uint8" else to_float32(x)
     if x.dtype == np.uint8:
-        return Applied(x=x, keep=np.arange(len(x)))
+        return x, np.arange(len(x)), ()
     good = np.asarray(np.isfinite(x).all(axis=(1, 2, 3)))
     return _without(x, good, "images with pixels that are no finite number")
 
 
-def _apply_series(fitted: Fitted, x: NDArray[Any], place: str) -> Applied:
+def _apply_series(fitted: Fitted, x: NDArray[Any], place: str) -> _Read:
     channels, steps = fitted["shape"]
     if x.shape[1] != channels:
         raise DataError(f"series in {place} have {x.shape[1]} channels; {channels} are expected.")
@@ -165,7 +113,7 @@ def _apply_series(fitted: Fitted, x: NDArray[Any], place: str) -> Applied:
         x = np.where(infinite, np.float32(np.nan), x)
     missing = np.isnan(x)
     if not missing.any():
-        return Applied(x=x, keep=np.arange(len(x)), warnings=tuple(warnings))
+        return x, np.arange(len(x)), warnings
     inside = int((missing & ~_past_end(missing)[:, None]).any(axis=(1, 2)).sum())
     if inside:
         warnings.append(f"{inside} series have missing steps (NaN before their end)")
@@ -194,13 +142,13 @@ def _past_end(missing: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def _without(
     x: NDArray[Any], good: NDArray[np.bool_], what: str, warnings: Sequence[str] = ()
-) -> Applied:
+) -> _Read:
     if good.all():
-        return Applied(x=x, keep=np.arange(len(x)), warnings=tuple(warnings))
+        return x, np.arange(len(x)), warnings
     rows = np.flatnonzero(~good)
     shown = ", ".join(str(row) for row in rows[:5]) + (", ..." if len(rows) > 5 else "")
     told = (*warnings, f"{len(rows)} {what} left out: rows {shown}")
-    return Applied(x=x[good], keep=np.flatnonzero(good), warnings=told)
+    return x[good], np.flatnonzero(good), told
 
 
 def _size(shape: Sequence[int]) -> str:

@@ -15,6 +15,7 @@ from autosynth.data.layout import Layout
 from autosynth.data.raw import Raw, Rows
 from autosynth.data.split import Parts
 from autosynth.data.table import join_frames
+from autosynth.data.text import text_of
 from autosynth.errors import DataError
 
 
@@ -59,7 +60,7 @@ def join(raw: Raw, layout: Layout) -> Joined:
             labelled[name] = rows
     if "main" not in labelled:
         raise DataError(f"{raw.source} holds no rows with a target to train on.")
-    targets = [rows.y for rows in labelled.values() if rows.y is not None]
+    targets = _alike([rows.y for rows in labelled.values() if rows.y is not None])
     sizes = [len(rows) for rows in labelled.values()]
     return Joined(
         x=_join_x([rows.x for rows in labelled.values()], layout, raw.source),
@@ -67,6 +68,21 @@ def join(raw: Raw, layout: Layout) -> Joined:
         part=np.repeat(np.array(list(labelled)), sizes),
         warnings=tuple(warnings),
     )
+
+
+def _alike(targets: list["pd.Series[Any]"]) -> list["pd.Series[Any]"]:
+    """Class names of later parts without a last point, where this makes them those of the first.
+
+    So stand the labels of UCI's test files (`<=50K.`).
+    """
+    first = set(targets[0].dropna().map(text_of))
+    found = targets[:1]
+    for other in targets[1:]:
+        texts = other.map(text_of, na_action="ignore")
+        bare = texts.str.removesuffix(".") if texts.map(type).isin([str]).any() else texts
+        known = first.isdisjoint(texts.dropna()) and first.issuperset(bare.dropna())
+        found.append(bare if known else other)
+    return found
 
 
 def _join_x(arrays: list[Any], layout: Layout, source: str) -> Any:

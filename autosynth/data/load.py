@@ -5,7 +5,7 @@ rows, encode everything.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from autosynth.data.columns import Aside
 from autosynth.data.describe import describe
-from autosynth.data.encoder import apply, fit_array, fit_table, input_spec
+from autosynth.data.encoder import apply, fit_array, input_spec
 from autosynth.data.fingerprint import fingerprint
+from autosynth.data.inputs import Applied, Fitted, fit_frame
 from autosynth.data.join import Joined, join
 from autosynth.data.layout import Layout, understand_array
 from autosynth.data.raw import Raw
@@ -31,11 +32,12 @@ _MIN_ROWS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Input:
-    """The rows of an input on their way: arrays are encoded at once, tables when split."""
+class _Found:
+    """Rows on their way: those of arrays are encoded at once, and those of tables when split."""
 
     rows: Joined
-    fitted: Mapping[str, Any] | None
+    inputs: Sequence[Fitted] = ()
+    x: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     asides: tuple[Aside, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -78,38 +80,43 @@ def load(
     )
     spare = rows.only(goal.missing[rows.part[goal.missing] != "test"])
     rows = rows.only(goal.keep)
-    _check_size(rows, raw.source)
+    _check_size(rows, raw)
     classified = goal.spec.task == "classification"
     splits = split(goal.y, rows.parts(), stratified=classified, seed=seed)
     found = _fit(replace(found, rows=rows), raw, splits.train)
-    assert found.fitted is not None
     dataset = Dataset(
         name=raw.name,
         source=raw.source,
-        inputs=(input_spec(found.fitted),),
+        inputs=tuple(map(input_spec, found.inputs)),
         target=goal.spec,
-        x={found.fitted["name"]: found.rows.x},
+        x=found.x,
         y=goal.y,
         splits=splits,
-        encoders={"inputs": [found.fitted]},
+        encoders={"inputs": list(found.inputs)},
         fingerprint=fingerprint(raw.main, raw.validation, raw.test),
         warnings=(*raw.warnings, *rows.warnings, *goal.warnings, *found.warnings),
     )
     dataset = replace(dataset, understood=describe(dataset, raw, found.asides))
-    return _with_unlabelled(dataset, spare, found.fitted) if len(spare.part) else dataset
+    return _with_unlabelled(dataset, spare) if len(spare.part) else dataset
 
 
-def _with_unlabelled(dataset: Dataset, rows: Joined, fitted: Mapping[str, Any]) -> Dataset:
+def _with_unlabelled(dataset: Dataset, rows: Joined) -> Dataset:
     """The dataset with rows that have no target after its own."""
-    is_table = fitted["kind"] == "table"
-    x = apply(fitted, rows.x, dataset.source).x if is_table else rows.x
-    n = len(dataset.y)
+    x = _encoded(dataset.encoders["inputs"], rows, dataset.source).x
+    n, more = len(dataset.y), len(rows.part)
     return replace(
         dataset,
-        x={fitted["name"]: np.concatenate([dataset.x[fitted["name"]], x])},
-        y=np.concatenate([dataset.y, np.zeros(len(x), dataset.y.dtype)]),
-        splits=replace(dataset.splits, unlabelled=np.arange(n, n + len(x))),
+        x={name: np.concatenate([values, x[name]]) for name, values in dataset.x.items()},
+        y=np.concatenate([dataset.y, np.zeros(more, dataset.y.dtype)]),
+        splits=replace(dataset.splits, unlabelled=np.arange(n, n + more)),
     )
+
+
+def _encoded(inputs: Sequence[Fitted], rows: Joined, source: str) -> Applied:
+    """The arrays of the inputs; those of arrays are what `rows` hold."""
+    if isinstance(rows.x, pd.DataFrame):
+        return apply(inputs, rows.x, source)
+    return Applied(x={inputs[0]["name"]: rows.x}, keep=np.arange(len(rows.part)))
 
 
 def _read(source: Source, target: str | None, test: Source | None) -> Raw:
@@ -129,18 +136,19 @@ def _layout(raw: Raw) -> Layout:
     return understand_array(raw.main.x, raw.kind, raw.source)
 
 
-def _array(raw: Raw, layout: Layout, drop: Sequence[str]) -> _Input:
+def _array(raw: Raw, layout: Layout, drop: Sequence[str]) -> _Found:
     if drop:
         raise DataError(f"only columns of a table can be dropped; {raw.source} has none.")
     rows = join(raw, layout)
     fitted = fit_array(rows.x, layout)
-    applied = apply(fitted, rows.x, raw.source)
-    return _Input(
-        rows=rows.only(applied.keep, applied.x), fitted=fitted, warnings=applied.warnings
-    )
+    applied = apply([fitted], rows.x, raw.source)
+    return _Found(
+        rows=rows.only(applied.keep, applied.x[fitted["name"]]), inputs=[fitted],
+        warnings=applied.warnings,
+    )  # fmt: skip
 
 
-def _table(raw: Raw, layout: Layout, drop: Sequence[str]) -> _Input:
+def _table(raw: Raw, layout: Layout, drop: Sequence[str]) -> _Found:
     rows = join(raw, layout)
     frame = as_frame(rows.x)
     for name in drop:
@@ -151,32 +159,39 @@ def _table(raw: Raw, layout: Layout, drop: Sequence[str]) -> _Input:
                 f"column {name!r}, to be dropped, is no column of {raw.source}; its columns: "
                 f"{', '.join(frame.columns[:12])}.{hint}"
             )
-    return _Input(rows=replace(rows, x=frame.drop(columns=list(drop))), fitted=None)
+    return _Found(rows=replace(rows, x=frame.drop(columns=list(drop))))
 
 
-def _fit(found: _Input, raw: Raw, train: NDArray[np.int64]) -> _Input:
-    """A table's columns, understood on training rows, and its rows encoded; arrays are already."""
-    if found.fitted is not None:
-        return found
-    assert raw.main is not None
-    width = None if isinstance(raw.main.x, pd.DataFrame) else int(raw.main.x.shape[-1])
-    fitted, asides = fit_table(found.rows.x, train, width=width)
-    applied = apply(fitted, found.rows.x, raw.source)
-    return _Input(
-        rows=found.rows.only(applied.keep, applied.x),
-        fitted=fitted,
-        asides=asides,
-        warnings=(*_set_aside(asides), *applied.warnings),
-    )
+def _fit(found: _Found, raw: Raw, train: NDArray[np.int64]) -> _Found:
+    """Inputs of a table's columns, understood on training rows; and the arrays of all inputs."""
+    rows, inputs, asides = found.rows, found.inputs, found.asides
+    if not inputs:
+        assert raw.main is not None
+        width = None if isinstance(raw.main.x, pd.DataFrame) else int(raw.main.x.shape[-1])
+        inputs, asides = fit_frame(rows.x, train, width=width)
+    applied = _encoded(inputs, rows, raw.source)
+    return replace(
+        found, inputs=inputs, x=applied.x, asides=asides,
+        warnings=(*found.warnings, *_set_aside(asides), *applied.warnings),
+    )  # fmt: skip
 
 
-def _check_size(rows: Joined, source: str) -> None:
+def _check_size(rows: Joined, raw: Raw) -> None:
     learnable = int((rows.part != "test").sum())
     if learnable < _MIN_ROWS:
         raise DataError(
-            f"{source} has {learnable} rows with a target to learn from; at least {_MIN_ROWS} "
+            f"{raw.source} has {learnable} rows with a target to learn from; at least {_MIN_ROWS} "
             "are needed."
         )
+    if raw.test and raw.test.y is not None and learnable == len(rows.part):
+        raise DataError(
+            f"no row of the test part of {raw.source} is left: its {raw.target} is missing, or "
+            f"holds classes that training rows lack ({', '.join(_shown(raw.test.y))})."
+        )
+
+
+def _shown(values: "pd.Series[Any]") -> list[str]:
+    return [repr(value) for value in values.unique()[:4]]
 
 
 def _set_aside(asides: Sequence[Aside]) -> list[str]:

@@ -24,15 +24,12 @@ def text_models() -> dict[str, Path]:
     for name, package in PACKAGES.items():
         spec = find_spec(package.replace("-", "_"))
         for root in spec.submodule_search_locations or () if spec else ():
-            places = sorted(path.parent for path in Path(root).rglob(_FILES[1]))
-            found.update({name: place for place in places if _is_model(place)})
+            for place in sorted(path.parent for path in Path(root).rglob(_FILES[1])):
+                found[name] = place
     own = os.environ.get(FOLDER)
     if own and Path(own).is_dir():
-        found.update({
-            place.name: place for place in sorted(Path(own).iterdir())
-            if _NAME.fullmatch(place.name) and _is_model(place)
-        })  # fmt: skip
-    return found
+        found.update((p.name, p) for p in sorted(Path(own).iterdir()) if _NAME.fullmatch(p.name))
+    return {name: place for name, place in found.items() if _is_model(place)}
 
 
 def _is_model(place: Path) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from autosynth.data import arrays, idx, imagefolder, table, ucr
+from autosynth.data import arrays, idx, imagefolder, table, tablefolder, ucr
 from autosynth.data.builtin import BUILTIN
 from autosynth.data.raw import Raw, Rows
 from autosynth.errors import DataError, DataNotFoundError
@@ -19,8 +19,8 @@ from autosynth.errors import DataError, DataNotFoundError
 Source: TypeAlias = str | Path | pd.DataFrame | tuple[Any, ...]
 
 _FORMS = (
-    "a table (.csv, .tsv, .txt, .parquet), arrays (.npz), UCR series (.tsv), a folder of IDX "
-    "files, or a folder of images with one sub-folder a class"
+    "a table (.csv, .tsv, .txt, .parquet), a folder with train.csv and test.csv, arrays (.npz), "
+    "UCR series (.tsv), a folder of IDX files, or a folder of images with one sub-folder a class"
 )
 
 
@@ -100,10 +100,10 @@ def _read(source: Source, target: str | None) -> Raw:
     if str(source) in BUILTIN:
         return BUILTIN[str(source)].read()
     path = _existing(source)
-    return _read_folder(path) if path.is_dir() else _read_file(path, target)
+    return _read_folder(path, target) if path.is_dir() else _read_file(path, target)
 
 
-def _read_folder(path: Path) -> Raw:
+def _read_folder(path: Path, target: str | None) -> Raw:
     readers: tuple[tuple[Callable[[Path], bool], Callable[[Path], Raw]], ...] = (
         (idx.is_idx, idx.read_idx_folder),
         (ucr.is_ucr, ucr.read_ucr),
@@ -113,6 +113,8 @@ def _read_folder(path: Path) -> Raw:
         for fits, reader in readers:
             if fits(path):
                 return reader(path)
+        if tablefolder.is_table_folder(path):
+            return tablefolder.read_table_folder(path, target)
         found = sorted(file.name for file in path.iterdir())
     except PermissionError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from error

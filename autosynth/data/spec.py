@@ -26,8 +26,8 @@ class InputSpec:
     - table: `(columns,)`, float32. A numeric column holds raw values, NaN where missing. A
       categorical one holds codes `1 ... k`, and 0 for missing or never seen in training;
       `cardinalities[j]` is k + 1 for it and 0 for a numeric column;
-    - text: `(length,)`, int32 codes of tokens, 0 after its end; `cardinalities` is `(n,)`, one more
-      than the largest code.
+    - text: `(length,)`, int32 codes of tokens, 0 after its end; `cardinalities` is one number, one
+      more than the largest code.
 
     `of` names the input that this is another reading of: a pretrained network reads text in its
     own vocabulary, as `text.minilm` beside `text`. No other component reads it.
@@ -41,6 +41,11 @@ class InputSpec:
     cardinalities: tuple[int, ...] = ()
     masked: bool = False
     of: str = ""
+
+    @property
+    def grid(self) -> tuple[int, ...]:
+        """What its values stand on: pixels, steps, columns or tokens."""
+        return self.shape if self.kind in ("table", "text") else self.shape[1:]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,27 +1,24 @@
-"""Reads tables: `.csv`, `.tsv`, `.txt` (gzipped or not), `.parquet`, and pandas DataFrames.
+"""Reads tables: `.csv`, `.tsv`, `.txt`, `.data`, gzipped or not; `.parquet`; pandas DataFrames.
 
 Gives the frame as it stands, every row as long as the header; what its columns mean is found out
 in `columns.py`. Missing are: an empty cell, NA, N/A, nan, null, None and a lone `?`.
 """
 
 import csv
-import gzip
 import re
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
+from autosynth.data.dialect import LABEL, Dialect, cells, find_dialect, opened, twice
 from autosynth.data.raw import Raw, Rows
 from autosynth.errors import DataError
 
-SUFFIXES = (".csv", ".tsv", ".txt", ".parquet")
-_SEPARATORS = ",\t;|"
+SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".data", ".all", ".train", ".test")
 _LISTED = 12
 _RAGGED = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
 
@@ -77,50 +74,43 @@ def read_frame(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
             return pd.read_parquet(path), ()
         except (OSError, ValueError, pa.ArrowException) as error:
             raise DataError(f"{path} cannot be read as parquet: {error}.") from error
-    encoding, warnings = _encoding(path)
-    separator, header = _header(path, encoding)
-    _check_names(header, str(path))
-    frame = _parse(path, separator, encoding)
-    if len(frame.columns) != len(header) or not isinstance(frame.index, pd.RangeIndex):
-        _check_lengths(path, separator, encoding, len(header))
+    dialect, warnings = find_dialect(path)
+    if dialect.separator == LABEL:
+        return _labelled(path, dialect), warnings
+    _check_names(dialect.names, str(path))
+    frame = _parse(path, dialect)
+    if len(frame.columns) != len(dialect.names) or not isinstance(frame.index, pd.RangeIndex):
+        _check_lengths(path, dialect)
         raise DataError(f"the header of {path} does not fit its rows.")
     if _may_be_ragged(frame):
-        _check_lengths(path, separator, encoding, len(header))
+        _check_lengths(path, dialect)
     # pandas tells columns of one name apart; the header's own names are kept where it has any.
     frame.columns = pd.Index(
-        [name or str(frame.columns[place]) for place, name in enumerate(header)], dtype=object
+        [name or str(frame.columns[place]) for place, name in enumerate(dialect.names)],
+        dtype=object,
     )
     return frame, warnings
 
 
-def _header(path: Path, encoding: str) -> tuple[str, list[str]]:
-    """The separator and the column names; empty names stay empty."""
-    with _opened(path, encoding) as file:
-        first = file.readline()
-        if not first.strip():
-            raise DataError(f"{path} is an empty table; its first line holds the column names.")
-        separator = _separator(first)
-        file.seek(0)
-        cells = next(_cells(file, separator, path))[1]
-    return separator, [cell.strip() for cell in cells]
+def _labelled(path: Path, dialect: Dialect) -> pd.DataFrame:
+    """Lines of a label and a text; fastText's `__label__` says nothing."""
+    with opened(path, dialect.encoding) as file:
+        lines = [line.strip() for line in file][dialect.skip :]
+    pairs = [(*line.split(maxsplit=1), "")[:2] for line in lines if line]
+    frame = pd.DataFrame(pairs, columns=pd.Index(dialect.names, dtype=object))
+    frame[LABEL] = frame[LABEL].str.removeprefix("__label__")
+    return frame
 
 
-def _cells(file: TextIO, separator: str, path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Line number and cells of each row."""
-    reader = csv.reader(file, delimiter=separator, skipinitialspace=True)
-    try:
-        for row in reader:
-            yield reader.line_num, row
-    except csv.Error as error:
-        raise DataError(f"{path}:{reader.line_num} cannot be read: {error}.") from error
-
-
-def _parse(path: Path, separator: str, encoding: str) -> pd.DataFrame:
+def _parse(path: Path, dialect: Dialect) -> pd.DataFrame:
     try:
         return pd.read_csv(
             path,
-            sep=separator,
-            encoding=encoding,
+            sep=r"\s+" if dialect.separator == " " else dialect.separator,
+            encoding=dialect.encoding,
+            header=0 if dialect.header else None,
+            skiprows=dialect.skip,
+            quoting=csv.QUOTE_MINIMAL if dialect.quoted else csv.QUOTE_NONE,
             na_values=["?"],
             skipinitialspace=True,
             low_memory=False,
@@ -129,8 +119,8 @@ def _parse(path: Path, separator: str, encoding: str) -> pd.DataFrame:
         found = _RAGGED.search(str(error))
         if found is None:
             raise DataError(f"{path} cannot be read as a table: {error}.") from error
-        columns, line, cells = found.groups()
-        raise _ragged(path, int(line), int(cells), int(columns), separator) from error
+        columns, line, width = map(int, found.groups())
+        raise _ragged(path, line, width, columns, dialect.separator) from error
     except (OSError, EOFError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read: {error}.") from error
 
@@ -140,10 +130,11 @@ def _may_be_ragged(frame: pd.DataFrame) -> bool:
     return bool(len(frame)) and bool(frame.iloc[:, -1].isna().any())
 
 
-def _check_lengths(path: Path, separator: str, encoding: str, columns: int) -> None:
-    with _opened(path, encoding) as file:
-        for line, row in _cells(file, separator, path):
-            if row and len(row) != columns:
+def _check_lengths(path: Path, dialect: Dialect) -> None:
+    columns, separator = len(dialect.names), dialect.separator
+    with opened(path, dialect.encoding) as file:
+        for line, row in cells(file, separator, path, quoted=dialect.quoted):
+            if row and line > dialect.skip and len(row) != columns:
                 raise _ragged(path, line, len(row), columns, separator)
 
 
@@ -165,16 +156,17 @@ def checked_frame(frame: pd.DataFrame, source: str) -> pd.DataFrame:
     return frame
 
 
-def _check_names(names: list[str], source: str) -> None:
-    twice = [name for name, count in Counter(names).items() if count > 1 and name]
-    if twice:
+def _check_names(names: Sequence[str], source: str) -> None:
+    if found := twice(names):
         raise DataError(
-            f"{source}: {len(twice)} column names stand twice: {', '.join(twice[:_LISTED])}. "
+            f"{source}: {len(found)} column names stand twice: {', '.join(found[:_LISTED])}. "
             "Rename them."
         )
 
 
 def _known_target(target: str | None, columns: list[str], source: str) -> str:
+    if target is None and sorted(columns) == [LABEL, "text"]:
+        return LABEL
     listed = ", ".join(columns[:_LISTED])
     more = f", ... ({len(columns)} in all)" if len(columns) > _LISTED else ""
     if target is None:
@@ -189,36 +181,6 @@ def _known_target(target: str | None, columns: list[str], source: str) -> str:
             f"target {target!r} is no column of {source}; its columns: {listed}{more}.{hint}"
         )
     return target
-
-
-def _separator(line: str) -> str:
-    return max(_SEPARATORS, key=line.count) if any(s in line for s in _SEPARATORS) else ","
-
-
-def _encoding(path: Path) -> tuple[str, tuple[str, ...]]:
-    """UTF-8 where the file is, else latin-1 with a warning. Zero bytes are no text."""
-    try:
-        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError) as error:
-        raise DataError(f"{path} cannot be read: {error}.") from error
-    if b"\0" in data:
-        raise DataError(f"{path} is no text: byte {data.index(0)} is zero. Save it as UTF-8 text.")
-    try:
-        data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        return "latin-1", (f"{path}:{line} is not UTF-8; the file was read as latin-1",)
-    return "utf-8-sig", ()
-
-
-@contextmanager
-def _opened(path: Path, encoding: str) -> Iterator[TextIO]:
-    if path.suffix == ".gz":
-        with gzip.open(path, "rt", encoding=encoding, newline="") as file:
-            yield file
-    else:
-        with path.open(encoding=encoding, newline="") as file:
-            yield file
 
 
 def join_frames(frames: list[pd.DataFrame], source: str) -> pd.DataFrame:

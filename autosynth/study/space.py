@@ -132,7 +132,7 @@ def narrow(space: Space, inputs: Iterable[InputSpec], task: Task, n_train: int =
                 f"search space {space.name!r} is for {', '.join(space.kinds)}; the input "
                 f"{each.name!r} is of kind {each.kind}: choose another with --space"
             )
-    grids = {each.kind: each.shape[1:] for each in inputs if each.kind != "table"}
+    grids = {each.kind: each.grid for each in inputs if each.kind != "table"}
     if grids:
         # A patch at the end may be short: 28 pixels are four patches of 8.
         least = max(-(-max(grid) // MOST_A_SIDE[kind]) for kind, grid in grids.items())

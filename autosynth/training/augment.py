@@ -1,7 +1,7 @@
 """Light random changes of training inputs, by kind: on the device, whole batches at once.
 
-`light` moves an image or series a little and swaps a few cells of a table; `strong` also mirrors
-and blanks images, stretches and blanks series, and swaps more.
+`light` moves an image or series a little, swaps a few cells of a table and hides a few tokens of a
+text; `strong` also mirrors and blanks images, stretches and blanks series, swaps and hides more.
 """
 
 from collections.abc import Callable
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from autosynth.data.spec import InputSpec
+from autosynth.data.tokens import HIDDEN, START
 
 SWAPPED = {"light": 0.05, "strong": 0.15}
 
@@ -20,7 +21,11 @@ def augment(
     """A changed batch of raw inputs, shapes as they were. `level`: none, light or strong."""
     if level == "none":
         return inputs
-    return {spec.name: AUGMENTS[spec.kind](inputs[spec.name], level) for spec in specs}
+    return {
+        spec.name: x if spec.of else AUGMENTS[spec.kind](x, level)
+        for spec in specs
+        for x in (inputs[spec.name],)
+    }
 
 
 def _image(x: Tensor, level: str) -> Tensor:
@@ -109,8 +114,15 @@ def _table(x: Tensor, level: str) -> Tensor:
     return torch.where(swap, x.gather(0, other), x)
 
 
+def _text(x: Tensor, level: str) -> Tensor:
+    """A share of the tokens is hidden (word dropout, Iyyer et al., 2015)."""
+    hide = torch.rand(x.shape, device=x.device) < SWAPPED[level]
+    return torch.where(hide & (x > START), HIDDEN, x)
+
+
 AUGMENTS: dict[str, Callable[[Tensor, str], Tensor]] = {
     "image": _image,
     "series": _series,
     "table": _table,
+    "text": _text,
 }

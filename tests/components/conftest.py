@@ -13,6 +13,7 @@ SPECS = {
     "series": InputSpec(name="x", kind="series", shape=(2, 10)),
     "masked": InputSpec(name="x", kind="series", shape=(2, 10), masked=True),
     "table": InputSpec(name="x", kind="table", shape=(5,), cardinalities=(0, 0, 4, 0, 3)),
+    "text": InputSpec(name="x", kind="text", shape=(9,), cardinalities=(20,), masked=True),
 }
 TARGET = TargetSpec(name="y", task="classification", classes=("a", "b", "c"))
 
@@ -38,6 +39,10 @@ def raw() -> Callable[[InputSpec, int], Tensor]:
 
     def make(spec: InputSpec, rows: int) -> Tensor:
         generator = torch.Generator().manual_seed(1)
+        if spec.kind == "text":
+            codes = torch.randint(1, 20, (rows, 9), generator=generator, dtype=torch.int32)
+            ends = torch.arange(rows)[:, None] % 9 + 1
+            return codes * (torch.arange(9) < ends)
         x = 3 + 2 * torch.randn(rows, *spec.shape, generator=generator)
         for column, codes in enumerate(spec.cardinalities):
             if codes:

@@ -71,7 +71,7 @@ def test_kind_by_content(values: Any, kind: str) -> None:
         ([i * 37 % 101 for i in range(N)], "user_id", "an id: by its name"),
         (spread(5.7e17, 5.71e17, 5.72e17), "c", "whole numbers too long to be a measure"),
         ([f"u{i * 7 % N}" for i in range(N)], "c", "an id: no value repeats"),
-        ([f"it is the row number {i * 7 % N}" for i in range(N)], "c", "text is not read yet"),
+        ([f"u/{i * 7 % N}/seen-at.html?page={i}" for i in range(N)], "c", "no value repeats"),
         ([f"u{i}" for i in range(N - 2)] + ["u1", "u2"], "c", "cover 7% of the rows"),
     ],
 )
@@ -79,6 +79,15 @@ def test_set_aside_with_its_reason(values: Any, name: str, reason: str) -> None:
     aside = understand(values, name)
     assert isinstance(aside, Aside)
     assert reason in aside.reason
+
+
+@pytest.mark.parametrize(
+    "sentence", ["it is the row number {}", "Where is {}?", "第{}行的文字是什么", "นี่คือแถวที่ {}"]
+)
+def test_sentences_are_text(sentence: str) -> None:
+    column = understand([sentence.format(i * 7 % N) for i in range(N)])
+    assert isinstance(column, Column)
+    assert (column.kind, column.cardinality) == ("text", 0)
 
 
 @pytest.mark.parametrize("name", ["paid", "grid", "store_idx", "width"])

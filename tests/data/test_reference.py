@@ -49,14 +49,14 @@ def test_reference_set(
     assert sum(found) == len(data.y)
 
 
-def test_ids_and_text_are_set_aside(shared: Path) -> None:
+def test_ids_are_set_aside_and_text_is_read(shared: Path) -> None:
     leaf = load(shared / "leaf" / "train.csv", target="species")
     assert leaf.warnings == (
         "column set aside: id (an id: by its name, and every row has its own)",
     )
     tweets = load(shared / "airline_tweets" / "Tweets.csv", target="airline_sentiment")
     told = "\n".join(tweets.warnings)
-    assert "column set aside: text (text is not read yet)" in told
+    assert [spec.name for spec in tweets.inputs if not spec.of] == ["table", "text"]
     assert "tweet_id (an id: whole numbers too long to be a measure)" in told
 
 

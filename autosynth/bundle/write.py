@@ -16,7 +16,7 @@ from autosynth.bundle.folder import (
     write_object,
 )
 from autosynth.bundle.info import Info, to_plain
-from autosynth.composite import Composite, Resolved, cost
+from autosynth.composite import Composite, Resolved, cost, resolve
 from autosynth.training.weights import save_weights
 
 
@@ -33,11 +33,13 @@ def write(
 ) -> Path:
     """Write a bundle in one step; gives its folder.
 
+    Inputs that the composite does not read are left out of it.
+
     Args:
         folder: where; a bundle that is there already is replaced, anything else never is.
         resolved: the strategy of `model`, with inputs and target.
         model: the trained composite.
-        encoders: `Dataset.encoders`.
+        encoders: `Dataset.encoders`; of `inputs`, those that are read are written.
         center: a regression target's mean over training rows.
         spread: its standard deviation there.
         class_bias: one a class, added to log probabilities where the class is chosen.
@@ -50,6 +52,9 @@ def write(
     Raises:
         BundleError: the folder holds something else, or cannot be written.
     """
+    if len(resolved.reads) < len(resolved.inputs):
+        # Where one input is left, the strategy need not name it: its canonical form is another.
+        resolved = resolve(resolved.strategy, resolved.reads, resolved.target)
     costs = cost(resolved)
     info = Info(
         strategy=resolved.strategy,
@@ -66,7 +71,7 @@ def write(
     place = Path(folder)
     with replacing(place) as temporary:
         write_info(info, temporary)
-        write_object(temporary / ENCODERS, encoders)
+        write_object(temporary / ENCODERS, _read_alone(encoders, resolved))
         save_weights(model, temporary / WEIGHTS)
     return place
 
@@ -76,3 +81,12 @@ def write_info(info: Info, folder: Path) -> None:
     write_object(folder / MODEL, to_plain(info))
     (folder / STRATEGY).write_text(f"{info.strategy}\n", encoding="utf-8")
     (folder / CARD).write_text(card_text(info), encoding="utf-8")
+
+
+def _read_alone(encoders: Mapping[str, Any], resolved: Resolved) -> dict[str, Any]:
+    """Encoders without those of inputs that the composite does not read."""
+    if "inputs" not in encoders:
+        return dict(encoders)
+    names = {spec.name for spec in resolved.inputs}
+    inputs = [fitted for fitted in encoders["inputs"] if fitted["name"] in names]
+    return {**encoders, "inputs": inputs}

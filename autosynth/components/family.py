@@ -19,7 +19,8 @@ Config = Mapping[str, int | str]
 class Option:
     """One option of a family: a whole number from `low` to `high`, or one of `choices`.
 
-    `default` None means that it follows from the input and the place in the strategy.
+    `default` None means that it follows from the input and the place in the strategy. With
+    `kinds`, it is there for inputs of these kinds alone.
     """
 
     about: str
@@ -27,6 +28,7 @@ class Option:
     low: int = 0
     high: int = 0
     choices: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
 
     def check(self, value: object) -> str | None:
         """What is wrong with a value, or None."""
@@ -87,6 +89,22 @@ class Family(ABC):
     def default_kernel(self, grid: Grid) -> int:
         """The default of an option `kernel` that is left open."""
         return 3 if len(grid) == 2 else 5
+
+    def reading(self, config: Config, spec: InputSpec) -> str:
+        """Which other reading of a named input it reads, such as `minilm`; empty for the input.
+
+        `config` may lack options that are left open. Raises StrategyError where it cannot read
+        the input.
+        """
+        return ""
+
+    def missing(self, reading: str) -> str:
+        """Why the data may not have a reading, and what to do, as the end of a sentence."""
+        return "read the data again"
+
+    def defaults(self, config: Config, spec: InputSpec) -> Config:
+        """Defaults that follow from what it reads itself, and from the options that are given."""
+        return {}
 
     def leaves(self, config: Config, grid: Grid) -> Grid:
         """The grid that a part of this family leaves, given the one it starts on."""

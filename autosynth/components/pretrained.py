@@ -1,11 +1,14 @@
 """Pretrained: a network that was trained on other data, as it is or fine-tuned.
 
-It reads raw images and leaves its last maps of features as tokens. Where it is frozen, nothing of
-it changes, so what it gives is computed once a row and kept (`training/known.py`). Architectures
-stand in one dict; weights come from an installed package or a local folder, when a training
-starts. Afterwards they are weights like any others: a bundle holds them, and needs neither.
+It reads raw images and leaves its last maps of features as tokens, or text in its own vocabulary
+and leaves the states of its last layer. Where it is frozen, nothing of it changes, so what it
+gives is computed once a row and kept (`training/known.py`). Architectures for images stand in one
+dict, those for text in `transformers` (`textmodel.py`). Weights come from an installed package or
+a local folder, when a training starts. Afterwards they are weights like any others, which a bundle
+holds; of a text model it still needs the library, and the folder with its configuration.
 """
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,10 +17,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from autosynth.components import efficientnet
-from autosynth.components.checkpoint import find_weights, load_weights
+from autosynth.components.checkpoint import FOLDER, find_weights, load_weights
 from autosynth.components.efficientnet import Classifier, EfficientNet, Outline
 from autosynth.components.family import Config, Family, Option
 from autosynth.components.piece import Grid, Piece, Stem, Tokens, to_tokens
+from autosynth.components.textmodel import (
+    CURE,
+    TextModel,
+    check_vocabulary,
+    folder_of,
+    n_layers,
+    outline,
+)
+from autosynth.data.modelfolder import PACKAGES, text_models
 from autosynth.data.spec import InputSpec
 from autosynth.errors import StrategyError
 
@@ -96,25 +108,45 @@ class Pretrained(Stem):
         return to_tokens(self.network(x.contiguous(memory_format=torch.channels_last)))
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Model(Option):
+    """A network of a fixed name, or a text model in the user's own folder, found when asked."""
+
+    def check(self, value: object) -> str | None:
+        """What is wrong with a name, or None."""
+        if value in self.choices or value in text_models():
+            return None
+        own = os.environ.get(FOLDER)
+        return (
+            f"must be one of {', '.join(self.choices)}, or the name of a folder with config.json "
+            f"and tokenizer.json in the one that {FOLDER} names "
+            f"({repr(own) + ', where it is not' if own else 'which is not set'}), not {value!r}"
+        )
+
+
 class PretrainedFamily(Family):
     """Networks that were trained on other data."""
 
     name = "pretrained"
     about = "a network trained on other data, first in a chain; frozen, or trained further"
-    reads = ("image",)
+    reads = ("image", "text")
     options = {
-        "model": Option(
-            about="the network", default="efficientnet_lite0", choices=tuple(NETWORKS)
+        "model": _Model(
+            about=f"the network, or its folder in {FOLDER}; efficientnet_lite0 on an image, "
+            "minilm on a text",
+            default=None, choices=(*NETWORKS, *PACKAGES),
         ),
         "tune": Option(
             about="what is trained of it", default="frozen", choices=("frozen", "all")
         ),
         "size": Option(
-            about="side in pixels that images are resized to", default=96, low=32, high=320
+            about="side in pixels that images are resized to",
+            default=96, low=32, high=320, kinds=("image",),
         ),
         "stop": Option(
-            about="the stage whose features are taken; efficientnet_lite0 has 8",
-            default=8, low=1, high=8,
+            about="the stage (of an image's network) or layer (of a text's) whose features are "
+            "taken; the last one where left out",
+            default=None, low=1, high=256,
         ),
         "norm": Option(
             about="normalisation of its features", default="batch", choices=("batch", "layer")
@@ -122,19 +154,49 @@ class PretrainedFamily(Family):
     }  # fmt: skip
 
     def problem(self, config: Config) -> str | None:
-        """There are as many stages."""
-        network = NETWORKS[str(config["model"])]
-        if int(config["stop"]) > network.stages:
+        """There are as many stages; layers of a text model are counted where one is read."""
+        network = NETWORKS.get(str(config["model"]))
+        if network and int(config["stop"]) > network.stages:
             return f"stop={config['stop']}, but {network.name} has {network.stages} stages"
         return None
 
+    def reading(self, config: Config, spec: InputSpec) -> str:
+        """A text in the model's own vocabulary; an image as it is."""
+        model = _model(config, spec)
+        kind = "image" if model in NETWORKS else "text"
+        if spec.kind != kind:
+            others = NETWORKS if spec.kind == "image" else PACKAGES
+            raise StrategyError(
+                f"pretrained: model={model} reads {kind}, and {spec.of or spec.name!r} is of kind "
+                f"{spec.kind}; leave model out, or give another, such as {', '.join(others)}"
+            )
+        return "" if kind == "image" else model
+
+    def missing(self, reading: str) -> str:
+        """Why a text was not read in a model's vocabulary."""
+        if reading in text_models():
+            return f"the model {reading} was not there when the data was read; read it again"
+        return f"the model {reading} is not on this machine; {CURE}; then read the data again"
+
+    def defaults(self, config: Config, spec: InputSpec) -> Config:
+        """The network for its kind of input, and all of that network."""
+        model = _model(config, spec)
+        if "stop" in config:
+            return {"model": model}
+        network = NETWORKS.get(model)
+        return {"model": model, "stop": network.stages if network else n_layers(folder_of(model))}
+
     def leaves(self, config: Config, grid: Grid) -> Grid:
-        """The grid of its last maps, whatever that of the input."""
+        """The grid of its last maps, whatever that of the image; that of the text's tokens."""
+        if str(config["model"]) not in NETWORKS:
+            return grid
         side = _outline(config).side
         return side, side
 
     def stem(self, config: Config, spec: InputSpec) -> tuple[Piece, Grid, int]:
-        """The network itself. Raises StrategyError for images that are neither grey nor RGB."""
+        """The network itself. Raises StrategyError for an input that it cannot read."""
+        if spec.kind == "text":
+            return _text_stem(config, spec)
         if spec.shape[0] not in (1, 3):
             raise StrategyError(
                 f"pretrained reads grey or colour images, of 1 or 3 channels; {spec.name!r} has "
@@ -152,6 +214,25 @@ class PretrainedFamily(Family):
         """Never asked for: it has no blocks."""
 
 
+def _model(config: Config, spec: InputSpec) -> str:
+    return str(config.get("model", "efficientnet_lite0" if spec.kind == "image" else "minilm"))
+
+
+def _text_stem(config: Config, spec: InputSpec) -> tuple[Piece, Grid, int]:
+    folder, stop = folder_of(str(config["model"])), int(config["stop"])
+    if stop > (layers := n_layers(folder)):
+        raise StrategyError(
+            f"pretrained: stop={stop}, but {config['model']} has {layers} layers; leave stop out"
+        )
+    check_vocabulary(folder, spec)
+    found = outline(folder, stop, spec.shape[0])
+    piece = Piece(
+        lambda: TextModel(folder, stop), found.flops, found.params,
+        frozen=config["tune"] == "frozen",
+    )  # fmt: skip
+    return piece, spec.shape, found.width
+
+
 def _outline(config: Config) -> Outline:
-    outline = NETWORKS[str(config["model"])].outline
-    return outline(int(config["size"]), int(config["stop"]))
+    network = NETWORKS[str(config["model"])]
+    return network.outline(int(config["size"]), int(config["stop"]))

@@ -11,11 +11,11 @@ from autosynth.components import FAMILIES, Family, Grid, Piece
 from autosynth.components.block import channel_mlp, norm, residual
 from autosynth.components.piece import Narrow, Regrid, coarser, n_tokens, projection
 from autosynth.composite.cascade import Gate, Gather, Scatter
-from autosynth.composite.fill import config_of
 from autosynth.composite.fusion import FUSIONS, Joined, weights_of
 from autosynth.composite.head import JoinTokens, Pool, head
 from autosynth.composite.join import Concat, Joint
 from autosynth.composite.program import Program, Step
+from autosynth.composite.reading import config_of, read_by, readers, sources, used
 from autosynth.composite.stem import STEMS
 from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.errors import StrategyError
@@ -51,8 +51,9 @@ class Compiler:
         dropout: float,
     ) -> None:
         self.root, self.share = strategy.root, strategy.word("share", "none")
-        self.inputs, self.target, self.dropout = inputs, target, dropout
-        self.places = {name: i for i, name in enumerate(inputs)}
+        self.arrays, self.sources = inputs, tuple(sources(inputs))
+        self.inputs, self.target, self.dropout = used(self.root, inputs), target, dropout
+        self.places = {name: i for i, name in enumerate(self.inputs)}
         self.steps: list[Step] = []
         self.pieces: dict[str, Piece] = {}
         self.made: dict[tuple[str, tuple[int, ...]], int] = {}
@@ -61,7 +62,7 @@ class Compiler:
         self.share_of_rows = 1.0
         if self.share == "layers":
             self._check_layers()
-        if self.share == "stem" and all(len(self._sharers(n)) < 2 for n in inputs):
+        if self.share == "stem" and all(len(self._sharers(n)) < 2 for n in self.inputs):
             raise StrategyError(
                 f"share=stem needs two parts that read one input by the stem of its kind, and "
                 f"{self.root} has no two; leave it out"
@@ -174,7 +175,7 @@ class Compiler:
 
     def reads(self, node: Node, name: str) -> bool:
         """Whether a part of the node reads an input."""
-        return bool(self._readers(node, name))
+        return any(name in read_by(part, self.arrays) for part in readers(node))
 
     def widen(self, value: Value, width: int, name: str) -> Value:
         """Features or tokens at a given width."""
@@ -302,7 +303,7 @@ class Compiler:
         width = family.entry_width(config, None)
         values = [
             self.stem(self.inputs[source], part, patch, width, name, family.name)
-            for source in part.inputs or self.inputs
+            for source in part.inputs or self.sources
         ]
         if len(values) == 1:
             return values[0]
@@ -313,10 +314,11 @@ class Compiler:
         self, part: Part, family: Family, config: dict[str, int | str], name: str
     ) -> Value:
         """An input's tokens by the stem that the family brings."""
-        (source,) = part.inputs or self.inputs
+        (source,) = part.inputs or self.sources
+        (read,) = read_by(part, self.arrays)
         title = f"{name}_stem" if part.tag else f"{name}_stem_{source}"
-        piece, grid, width = family.stem(config, self.inputs[source])
-        return Value(self.emit(title, piece, self.places[source], family=family.name), grid, width)
+        piece, grid, width = family.stem(config, self.inputs[read])
+        return Value(self.emit(title, piece, self.places[read], family=family.name), grid, width)
 
     def stem(
         self, spec: InputSpec, part: Part, patch: int, width: int, name: str, family: str
@@ -351,16 +353,10 @@ class Compiler:
 
     # What sharing needs to know of the whole.
 
-    def _readers(self, node: Node, name: str) -> list[Part]:
-        """The parts that read an input: all but those after the first step of a chain."""
-        if isinstance(node, Part):
-            return [node] if not node.inputs or name in node.inputs else []
-        children = node.steps[:1] if isinstance(node, Chain) else node.parts
-        return [part for child in children for part in self._readers(child, name)]
-
     def _sharers(self, name: str) -> list[Part]:
         """The readers of an input that have no stem of their own."""
-        return [p for p in self._readers(self.root, name) if not FAMILIES[p.family].reads]
+        found = [part for part in readers(self.root) if name in read_by(part, self.arrays)]
+        return [part for part in found if not FAMILIES[part.family].reads]
 
     def _shared_stem(self, name: str) -> tuple[int, int]:
         """The finest patch and the largest width that the readers of an input ask of it."""

@@ -156,10 +156,14 @@ def _alone(strategy: Strategy, units: tuple[Unit, ...], program: Program) -> lis
 
 
 def _hidden(compiler: Compiler, root: Node) -> tuple[int, ...]:
-    """The losses of restoring every input, by every part at the root that reads it."""
+    """The losses of restoring every input, by every part at the root that reads it.
+
+    What a pretrained network reads in its own vocabulary is not hidden.
+    """
     picked: dict[str, int] = {}
     raw = dict(compiler.places)
-    for name, spec in compiler.inputs.items():
+    inputs = {name: spec for name, spec in compiler.inputs.items() if not spec.of}
+    for name, spec in inputs.items():
         pick, hide = _pieces(spec)
         picked[name] = compiler.emit(f"pick_{name}", pick, raw[name])
         compiler.places[name] = compiler.emit(f"hide_{name}", hide, raw[name], picked[name])
@@ -169,7 +173,7 @@ def _hidden(compiler: Compiler, root: Node) -> tuple[int, ...]:
     losses = []
     for number, (node, path) in enumerate(branches):
         tokens = compiler.tokens(node, None, path)
-        for name, spec in compiler.inputs.items():
+        for name, spec in inputs.items():
             if compiler.reads(node, name):
                 piece = restore(spec, tokens.grid, tokens.width)
                 title = f"restore{number}_{name}"

@@ -12,6 +12,7 @@ from itertools import count
 from autosynth.components import FAMILIES, Family, Grid
 from autosynth.components.piece import coarser, n_tokens
 from autosynth.composite.fusion import FUSIONS
+from autosynth.composite.reading import config_of, reading_of, sources, used
 from autosynth.data.spec import InputSpec
 from autosynth.errors import StrategyError, lookup, unknown
 from autosynth.strategy import Chain, Fusion, Node, Part, Strategy, Value, parts
@@ -61,6 +62,11 @@ def fill(strategy: Strategy, inputs: Mapping[str, InputSpec]) -> Strategy:
     if share == "full":
         root = _tag_all(root)
     root = _rename_tags(_sort(root, at_root=True))
+    if words["init"] == "masked" and all(spec.of for spec in used(root, inputs).values()):
+        raise StrategyError(
+            f"init=masked hides pieces of an input, and {strategy.root} reads it by pretrained "
+            "networks alone, whose vocabulary has none for what is hidden; leave it out"
+        )
     kept = {k: v for k, v in words.items() if v != WORDS[k][0] and (k, v) != ("share", "full")}
     return Strategy(root=root, words=tuple(kept.items()))
 
@@ -73,11 +79,6 @@ def shorten(strategy: Strategy, inputs: Mapping[str, InputSpec]) -> Strategy:
     share = strategy.word("share", "none")
     root, _ = _Shortener(inputs, share).node(strategy.root, None, top=True)
     return replace(strategy, root=root)
-
-
-def config_of(part: Part) -> dict[str, int | str]:
-    """The options of a filled part: whole numbers and choices."""
-    return {name: value for name, value in part.config if isinstance(value, int | str)}
 
 
 def _check_words(strategy: Strategy) -> dict[str, str]:
@@ -103,10 +104,13 @@ def _check_words(strategy: Strategy) -> dict[str, str]:
 
 
 class _Filler:
-    """Fills parts with defaults, walking the tree with the grid that each place stands on."""
+    """Fills parts with defaults, walking the tree with the grid that each place stands on.
 
-    def __init__(self, inputs: Mapping[str, InputSpec], share: str) -> None:
-        self.inputs, self.share = inputs, share
+    `arrays` are all inputs, `inputs` those that a strategy can name: no readings of others.
+    """
+
+    def __init__(self, arrays: Mapping[str, InputSpec], share: str) -> None:
+        self.arrays, self.inputs, self.share = arrays, sources(arrays), share
 
     def node(self, node: Node, grid: Grid | None, *, top: bool = False) -> tuple[Node, Grid]:
         """The filled node and the grid it leaves; `grid` None where it reads the inputs."""
@@ -142,26 +146,18 @@ class _Filler:
         family = lookup(FAMILIES, part.family, "component", f"in {part}")
         if family.reads:
             self.check_place(part, family, grid)
-        given = dict(part.config)
-        for name in given:
-            if name not in family.options:
-                raise unknown("option", name, family.options, f"of {part.family} in {part}")
-        first = self.source(part, grid)
+        given = _check_options(part, family)
+        own = self.own_input(part, family) if family.reads else None
+        first = own.grid if own else self.source(part, grid)
         if grid is None and self.reads_table(part):
             given["patch"] = 1
-        options = self.options(family, given, first)
-        problems = [
-            f"{name} {problem}"
-            for name, value in options.items()
-            if (problem := family.options[name].check(value))
-        ]
+        options = self.options(family, given, first, own)
         named = part.inputs if grid is not None else part.inputs or tuple(self.inputs)
         if grid is None and len(self.inputs) == 1:
             named = ()
         filled = replace(part, config=tuple(sorted(options.items())), inputs=named)
         config = config_of(filled)
-        problem = "; ".join(problems) or family.problem(config)
-        if problem:
+        if problem := family.problem(config):
             raise StrategyError(f"{part}: {problem}")
         return filled, family.leaves(config, coarser(first, int(config.get("patch", 1))))
 
@@ -185,6 +181,25 @@ class _Filler:
                 f"after a colon, or let another component read it"
             )
 
+    def own_input(self, part: Part, family: Family) -> InputSpec:
+        """What a part whose family has a stem of its own reads: an input, or a reading of it."""
+        (source,) = [self.inputs[name] for name in part.inputs or self.inputs]
+        for name in dict(part.config):
+            kinds = family.options[name].kinds
+            if kinds and source.kind not in kinds:
+                raise StrategyError(
+                    f"{part}: {name} is for an input of kind {' or '.join(kinds)}, and "
+                    f"{source.of or source.name!r} is of kind {source.kind}; leave {name} out"
+                )
+        name = reading_of(family, config_of(part), source)
+        if name not in self.arrays:
+            reading = name.partition(".")[2]
+            raise StrategyError(
+                f"{part}: {source.of or source.name!r} was not read as {name}: "
+                f"{family.missing(reading)}"
+            )
+        return self.arrays[name]
+
     def source(self, part: Part, grid: Grid | None) -> Grid:
         """The grid a part starts from: what stands before it in a chain, or its raw input."""
         if grid is not None:
@@ -197,6 +212,11 @@ class _Filler:
         for name in part.inputs:
             lookup(self.inputs, name, "input", f"in {part}")
         specs = [self.inputs[name] for name in part.inputs or self.inputs]
+        if readings := [spec for spec in specs if spec.of]:
+            raise StrategyError(
+                f"{part} reads {readings[0].of!r}, which is here as {readings[0].name} alone: as "
+                "one pretrained network reads it, and no other component"
+            )
         if len(specs) > 1:
             return (sum(n_tokens(spec.grid) for spec in specs),)
         if self.reads_table(part) and part.get("patch", 1) != 1:
@@ -207,11 +227,17 @@ class _Filler:
         """Whether a part that reads the inputs reads one table alone."""
         return [self.inputs[name].kind for name in part.inputs or self.inputs] == ["table"]
 
-    def options(self, family: Family, given: dict[str, Value], grid: Grid) -> dict[str, Value]:
-        """Every option of a family: given, or its default at this place."""
+    def options(
+        self, family: Family, given: dict[str, Value], grid: Grid, own: InputSpec | None
+    ) -> dict[str, Value]:
+        """Every option of a family: given, or its default at this place, where it reads `own`."""
         found: dict[str, Value] = {}
+        plain = {name: value for name, value in given.items() if isinstance(value, int | str)}
+        follow = family.defaults(plain, own) if own else {}
         for name, option in family.options.items():
-            value = given.get(name, option.default)
+            if own and option.kinds and own.kind not in option.kinds:
+                continue
+            value = given.get(name, follow.get(name, option.default))
             if self.share == "layers" and name not in given:
                 value = _IN_LAYERS.get(name, value)
             if value is None and name == "kernel":
@@ -228,9 +254,33 @@ class _Shortener(_Filler):
 
     def part(self, part: Part, grid: Grid | None) -> tuple[Part, Grid]:
         filled, leaves = super().part(part, grid)
-        defaults = self.options(FAMILIES[part.family], {}, self.source(part, grid))
-        own = tuple((name, v) for name, v in filled.config if v != defaults[name])
-        return replace(filled, config=own), leaves
+        family, config = FAMILIES[part.family], dict(filled.config)
+        own = self.own_input(part, family) if family.reads else None
+        first = own.grid if own else self.source(part, grid)
+
+        def default(name: str) -> Value:
+            """What would stand there, given the others."""
+            rest = {other: value for other, value in config.items() if other != name}
+            return self.options(family, rest, first, own)[name]
+
+        kept = tuple((name, value) for name, value in filled.config if value != default(name))
+        return replace(filled, config=kept), leaves
+
+
+def _check_options(part: Part, family: Family) -> dict[str, Value]:
+    """The options that a part gives. Raises StrategyError with all that are wrong."""
+    given = dict(part.config)
+    for name in given:
+        if name not in family.options:
+            raise unknown("option", name, family.options, f"of {part.family} in {part}")
+    problems = [
+        f"{name} {problem}"
+        for name, value in given.items()
+        if (problem := family.options[name].check(value))
+    ]
+    if problems:
+        raise StrategyError(f"{part}: {'; '.join(problems)}")
+    return given
 
 
 def _tag_all(root: Node) -> Node:

@@ -34,7 +34,8 @@ class Step(NamedTuple):
 class Program:
     """Values 0 ... len(inputs) - 1 are raw inputs; step i gives value len(inputs) + i.
 
-    `output` is the value that the composite gives.
+    `inputs` are those that it reads of a dataset's, in that order. `output` is the value that the
+    composite gives.
     """
 
     inputs: tuple[str, ...]

@@ -38,6 +38,11 @@ class Resolved:
         return make_course(self.strategy, specs, self.target, dropout)
 
     @property
+    def reads(self) -> tuple[InputSpec, ...]:
+        """The inputs that the composite reads, of all that the data has."""
+        return tuple(spec for spec in self.inputs if spec.name in self.program.inputs)
+
+    @property
     def settings(self) -> dict[str, float | str]:
         """The settings of the training, all of them."""
         return dict(self.strategy.settings)

@@ -153,6 +153,12 @@ class _Parser:
             if self.token.text in found:
                 self.fail(f"the input {self.token.text!r} is named twice; name it once")
             found.append(self.name("the name of an input"))
+            if self.token.text.startswith("."):
+                model, name = self.token.text[1:] or "minilm", found[-1]
+                self.fail(
+                    f"a strategy names the input alone, and the component says how it is read: "
+                    f"pretrained[model={model}]:{name}"
+                )
         return tuple(found)
 
     def brackets(self) -> list[tuple[str | None, Value]]:

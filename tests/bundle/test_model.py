@@ -15,7 +15,7 @@ import torch
 import autosynth
 from autosynth.bundle import load, write
 from autosynth.components import FAMILIES
-from autosynth.composite import cost
+from autosynth.composite import build, cost, resolve
 from autosynth.errors import BundleError, DataError
 from autosynth.strategy import parse
 
@@ -359,6 +359,24 @@ def test_a_folder_that_cannot_be_written(make: Make, tmp_path: Path) -> None:
             tmp_path / "file" / "bundle",
             resolved=made.resolved, model=made.model, encoders={}, card={},
         )  # fmt: skip
+
+
+def test_inputs_that_are_not_read_are_left_out(cases: dict[str, Any], tmp_path: Path) -> None:
+    data, other = cases["table"].dataset, cases["series"].dataset
+    inputs = (*other.inputs, *data.inputs)
+    resolved = resolve(parse("mean(mlp[width=4]:table, mlp:table)"), inputs, data.target)
+    assert resolved.program.inputs == ("table",)
+    encoders = {**data.encoders, "inputs": [*other.encoders["inputs"], *data.encoders["inputs"]]}
+    model = build(resolved).eval()
+    write(tmp_path / "b", resolved=resolved, model=model, encoders=encoders, card={})
+    loaded = load(tmp_path / "b")
+    assert loaded.info.inputs == data.inputs
+    assert ":" not in str(loaded.strategy)
+    assert loaded.resolved.program.steps == resolved.program.steps
+    with torch.no_grad():
+        expected = model({"table": torch.from_numpy(data.x["table"])}).softmax(1).numpy()
+    proba = loaded.predict(cases["table"].raw).iloc[:, 1:].to_numpy()
+    np.testing.assert_allclose(proba, expected, atol=1e-6)
 
 
 def test_a_composite_on_channels_last_memory_is_saved(make: Make, tmp_path: Path) -> None:

@@ -174,8 +174,8 @@ def test_cost_is_what_pytorch_counts(
 REFUSED = [
     ("cnn > pretrained", "image", "cannot read another part; let it stand first in its chain"),
     ("pretrained > pretrained share=full", "image", "let it stand first in its chain"),
-    ("pretrained", "table", "reads one image, not table"),
-    ("pretrained", "series", "reads one image, not series"),
+    ("pretrained", "table", "reads one image or text, not table"),
+    ("pretrained", "series", "reads one image or text, not series"),
     ("mean(cnn, pretrained) share=layers", "image", "leave share=layers out"),
     ("mean(cnn, pretrained) share=stem", "image", "has no two; leave it out"),
     ("pretrained[size=20]", "image", "size must be from 32 to 320, not 20"),
@@ -193,7 +193,7 @@ def test_what_cannot_be_is_refused(
 def test_it_reads_one_input_of_one_or_three_channels(target: TargetSpec) -> None:
     left = InputSpec(name="left", kind="image", shape=(3, 6, 8))
     right = InputSpec(name="right", kind="image", shape=(2, 6, 8))
-    with pytest.raises(StrategyError, match="reads one image, not image and image"):
+    with pytest.raises(StrategyError, match="reads one image or text, not image and image"):
         resolve(parse("pretrained"), (left, right), target)
     with pytest.raises(StrategyError, match="1 or 3 channels; 'right' has 2"):
         resolve(parse("pretrained:right"), (left, right), target)

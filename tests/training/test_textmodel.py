@@ -1,0 +1,123 @@
+"""A text model in a training: computed once where it is frozen, trained whole where it is not."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from autosynth.components.textmodel import TextModel
+from autosynth.composite import build, resolve
+from autosynth.data.modelfolder import FOLDER
+from autosynth.data.spec import Dataset, InputSpec, Splits, TargetSpec
+from autosynth.strategy import parse
+from autosynth.training.feed import feed
+from autosynth.training.loop import Outcome, Rows, train
+from autosynth.training.plan import Plan
+
+transformers = pytest.importorskip("transformers", reason="needs autosynth[pretrained]")
+
+N = 20  # tokens of the vocabulary
+TEXT = InputSpec(name="text", kind="text", shape=(9,), cardinalities=(N + 1,))
+READING = InputSpec(name="text.tiny", kind="text", of="text", shape=(9,), cardinalities=(N + 1,))
+TARGET = TargetSpec(name="y", task="classification", classes=("a", "b"))
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small network with random weights; texts come as codes here, and need no tokenizer."""
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    config = transformers.BertConfig(
+        vocab_size=N, hidden_size=16, num_hidden_layers=3, num_attention_heads=2,
+        intermediate_size=24, max_position_embeddings=20,
+    )  # fmt: skip
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        transformers.BertModel(config).save_pretrained(tmp_path / "tiny")
+    (tmp_path / "tiny" / "tokenizer.json").write_text("{}")
+    return tmp_path / "tiny"
+
+
+def random_codes(rows: int, length: int) -> Tensor:
+    """Texts of every length from 1 on."""
+    generator = torch.Generator().manual_seed(1)
+    found = torch.randint(2, N + 1, (rows, length), generator=generator)
+    return (found * (torch.arange(length) <= torch.arange(rows)[:, None] % length)).int()
+
+
+def fitted(folder: Path) -> TextModel:
+    stem = TextModel(folder, 3)
+    stem.fit(torch.ones(1, 1, dtype=torch.int32))
+    return stem
+
+
+def texts(rows: int = 240) -> Dataset:
+    """Texts whose class is whether one token is in them."""
+    raw = random_codes(rows, 9)
+    y = (raw == 5).any(1).long()
+    order = np.arange(rows)
+    return Dataset(
+        name="toy", source="toy", inputs=(TEXT, READING), target=TARGET,
+        x={"text": raw.numpy(), "text.tiny": raw.numpy()}, y=y.numpy(),
+        splits=Splits(train=order[:160], fit=order[:0], select=order[160:], test=order[:0]),
+        encoders={}, fingerprint="",
+    )  # fmt: skip
+
+
+def trained(strategy: str, steps: int) -> Outcome:
+    data = texts()
+    rows = Rows(train=data.splits.train, fit=data.splits.fit)
+    plan = Plan(device="cpu", batch_size=32, steps=steps)
+    fed = feed(data, torch.device("cpu"), data.splits.train)
+    return train(resolve(parse(strategy), data.inputs, TARGET), fed, rows, plan)
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, bool]]:
+    """The rows of every call, and whether it was in training mode."""
+    found: list[tuple[int, bool]] = []
+    forward: Callable[[TextModel, Tensor], Any] = TextModel.forward
+
+    def look(self: TextModel, raw: Tensor) -> Any:
+        found.append((len(raw), any(module.training for module in self.modules())))
+        return forward(self, raw)
+
+    monkeypatch.setattr(TextModel, "forward", look)
+    return found
+
+
+def test_frozen_it_is_computed_once_a_row_and_not_moved(
+    tiny: Path, seen: list[tuple[int, bool]]
+) -> None:
+    outcome = trained("pretrained[model=tiny] | average=none augment=none", 20)
+    assert sum(rows for rows, _ in seen) == 160 + 8
+    assert not any(training for _, training in seen)
+    (stem,) = [m for m in outcome.model.modules() if isinstance(m, TextModel)]
+    expected = fitted(tiny).state_dict()
+    assert all(value.equal(expected[name]) for name, value in stem.state_dict().items())
+
+
+def test_tuned_it_is_trained_whole_with_its_own_dropout(
+    tiny: Path, seen: list[tuple[int, bool]]
+) -> None:
+    strategy = "pretrained[model=tiny, tune=all, norm=layer]"
+    outcome = trained(f"{strategy} | average=none augment=none lr=0.01", 5)
+    assert seen == [(32, True)] * 5
+    (stem,) = [m for m in outcome.model.modules() if isinstance(m, TextModel)]
+    before = fitted(tiny).state_dict()
+    now = {n: v for n, v in stem.state_dict().items() if not n.endswith("key.bias")}
+    assert [name for name, value in now.items() if value.equal(before[name])] == []
+    model = build(resolve(parse(strategy), (TEXT, READING), TARGET))
+    model.fit_inputs({"text.tiny": random_codes(60, 9)})
+    model.train()({"text.tiny": random_codes(60, 9)}).square().sum().backward()
+    most = {name: value.grad for name, value in model.named_parameters()}
+    # Softmax takes the biases of keys out again.
+    still = [n for n, grad in most.items() if grad is None or not grad.abs().max() > 1e-7]
+    assert all(name.endswith("key.bias") for name in still)
+    raw = random_codes(60, 9)
+    assert not model({"text.tiny": raw}).equal(model({"text.tiny": raw}))
+    model.eval()
+    assert model({"text.tiny": raw}).equal(model({"text.tiny": raw}))

@@ -42,8 +42,9 @@ WORDS = {
 }
 # Words that say more of another word, and mean nothing without it.
 _NEEDS = {"rows": ("train", "subsets"), "earlier": ("train", "staged")}
-# What parts that share layers have where they do not say: a norm and a channel MLP to share.
-_IN_LAYERS: Mapping[str, Value] = {"norm": "layer", "expand": 2}
+# What parts that share layers have where they do not say: a norm and a channel MLP to share. A
+# shared batch norm knows each place's statistics; convolutions behind layer norm learn far later.
+_IN_LAYERS: Mapping[str, Value] = {"norm": "batch", "expand": 2}
 # Fusions of fusions that mean the same without the brackets between them.
 _ASSOCIATIVE = ("sum", "concat")
 

@@ -76,15 +76,21 @@ class Concat(nn.Module):
 
 
 class Gated(nn.Module):
-    """Parts times gates in (0, 1) that read all of them, summed (Arevalo et al., 2017)."""
+    """Parts times gates that read all of them, summed (Arevalo et al., 2017, arXiv:1702.01992).
+
+    Gates are in (0, 2) and begin at one, as a plain sum (Swietojanski and Renals, 2014): from
+    halves, the parts would learn later.
+    """
 
     def __init__(self, n: int, width: int) -> None:
         super().__init__()
         self.gate = nn.Linear(n * width, n * width)
+        nn.init.zeros_(self.gate.weight)
+        nn.init.zeros_(self.gate.bias)
 
     def forward(self, *parts: Tensor) -> Tensor:
         """The sum of the gated parts."""
-        gates = self.gate(torch.cat(parts, -1)).sigmoid()
+        gates = 2 * self.gate(torch.cat(parts, -1)).sigmoid()
         gated: Tensor = torch.unflatten(gates, -1, (len(parts), -1)) * torch.stack(parts, -2)
         return gated.sum(-2)
 
@@ -92,7 +98,9 @@ class Gated(nn.Module):
 class Bilinear(nn.Module):
     """Low-rank bilinear pooling: each part projected to `rank`, tanh, multiplied, projected back.
 
-    Kim et al. (2017, arXiv:1610.04325), without the bias of the projections.
+    Kim et al. (2017, arXiv:1610.04325), without the bias of the projections, and with their
+    shortcut: the parts' sum is added. A product of small numbers, each of which waits for the
+    other, lets the parts learn late.
     """
 
     def __init__(self, n: int, width: int, rank: int) -> None:
@@ -101,12 +109,12 @@ class Bilinear(nn.Module):
         self.back = nn.Linear(rank, width)
 
     def forward(self, *parts: Tensor) -> Tensor:
-        """Products of the projected parts, at their own width again."""
+        """Products of the projected parts, at their own width again, and the parts' sum."""
         product = self.inside[0](parts[0]).tanh()
         for linear, part in zip(self.inside[1:], parts[1:], strict=True):
             product = product * linear(part).tanh()
         joined: Tensor = self.back(product)
-        return joined
+        return joined + torch.stack(parts, -1).sum(-1)
 
 
 class Fitted(nn.Module, ABC):

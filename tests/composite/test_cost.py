@@ -45,12 +45,13 @@ FUSED = [
     (f"weighted[0.7, 0.3]({GRU}, {MLP})", 2228, 428),
     # Scores and a weighted sum: 2 * 2*2*3 = 24; 2*3 weights, 2 biases.
     (f"attend({GRU}, {MLP})", 2240, 436),
-    # Features: one head of 8 to 4 to 3: 2*(32 + 12) = 88; 36 + 15 = 51.
-    (f"concat({GRU}, {MLP})", 2256, 449),
-    # Gates of 8 by 8: 2*(64 + 8) = 144, 72; a head of 4 to 4 to 3: 2*(16 + 12) = 56, 20 + 15.
-    (f"gated({GRU}, {MLP})", 2368, 505),
-    # Two maps of 4 to 3, one of 3 to 4: 2*36 = 72, 36 + 4; the head as above: 56, 35.
-    (f"bilinear[rank=3]({GRU}, {MLP})", 2296, 473),
+    # Features: one head of 8 to 3, and of 8 to 4 to 3 beside it: 2*(24 + 44) = 136; 68 + 3 + 4.
+    (f"concat({GRU}, {MLP})", 2304, 473),
+    # Gates of 8 by 8: 2*(64 + 8) = 144, 72; a head of 4 to 3, and of 4 to 4 to 3 beside it:
+    # 2*(12 + 28) = 80, 47.
+    (f"gated({GRU}, {MLP})", 2392, 517),
+    # Two maps of 4 to 3, one of 3 to 4: 2*36 = 72, 36 + 4; the head as above: 80, 47.
+    (f"bilinear[rank=3]({GRU}, {MLP})", 2320, 485),
     # Fitted afterwards: two weights of three outputs, which count as no trained ones.
     (f"weighted[fit]({GRU}, {MLP})", 2228, 428),
     # 6 to 3: 2*18 = 36, 21; with a layer of 16 beside it: 2*(96 + 48) = 288, 96 + 16 + 48.

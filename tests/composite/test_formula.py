@@ -104,13 +104,17 @@ def features(text: str, spec: InputSpec, target: TargetSpec, x: Tensor) -> tuple
     return model, found
 
 
+def headed(features: Tensor, model: Composite) -> Tensor:
+    """A linear map of features, and one hidden layer beside it."""
+    (head,) = [m for n, m in model.modules_by_name.items() if n.startswith("head")]
+    hidden = F.gelu(features @ head.up.weight.T + head.up.bias)
+    return features @ head.out.weight.T + head.out.bias + hidden @ head.down.weight.T
+
+
 def test_concat_is_a_network_over_features(spec: InputSpec, target: TargetSpec, raw: Raw) -> None:
     x = raw(spec, 5)
     model, (gru, mlp) = features(f"concat({GRU}, {MLP})", spec, target, x)
-    (head,) = [m for n, m in model.modules_by_name.items() if n.startswith("head")]
-    up, out = head.up, head.out
-    hidden = F.gelu(torch.cat([gru, mlp], 1) @ up.weight.T + up.bias)
-    torch.testing.assert_close(model({"x": x}), hidden @ out.weight.T + out.bias)
+    torch.testing.assert_close(model({"x": x}), headed(torch.cat([gru, mlp], 1), model))
 
 
 def test_gated_multiplies_features_by_gates_that_read_all(
@@ -118,12 +122,15 @@ def test_gated_multiplies_features_by_gates_that_read_all(
 ) -> None:
     x = raw(spec, 5)
     model, (gru, mlp) = features(f"gated({GRU}, {MLP})", spec, target, x)
-    (head,) = [m for n, m in model.modules_by_name.items() if n.startswith("head")]
     (join,) = [m for n, m in model.modules_by_name.items() if n.startswith("join")]
-    gates = (torch.cat([gru, mlp], 1) @ join.gate.weight.T + join.gate.bias).sigmoid()
+    # Gates begin at one.
+    torch.testing.assert_close(model({"x": x}), headed(gru + mlp, model))
+    with torch.no_grad():
+        join.gate.weight.normal_()
+        join.gate.bias.normal_()
+    gates = 2 * (torch.cat([gru, mlp], 1) @ join.gate.weight.T + join.gate.bias).sigmoid()
     joined = gates[:, :4] * gru + gates[:, 4:] * mlp
-    hidden = F.gelu(joined @ head.up.weight.T + head.up.bias)
-    torch.testing.assert_close(model({"x": x}), hidden @ head.out.weight.T + head.out.bias)
+    torch.testing.assert_close(model({"x": x}), headed(joined, model))
 
 
 def test_features_are_means_over_real_tokens(
@@ -198,7 +205,7 @@ def test_a_hybrid_is_the_sum_of_a_part_and_of_a_chain(
         torch.testing.assert_close(model({"x": x}), single({"x": x}) + chain({"x": x}))
 
 
-def test_bilinear_multiplies_low_rank_projections(
+def test_bilinear_adds_a_product_of_low_rank_projections_to_the_sum(
     spec: InputSpec, target: TargetSpec, raw: Raw
 ) -> None:
     x = raw(spec, 5)
@@ -208,13 +215,11 @@ def test_bilinear_multiplies_low_rank_projections(
     model.modules_by_name["pool"].register_forward_hook(lambda m, a, out: found.append(out))
     with torch.no_grad():
         out = model({"x": x})
-    (head,) = [m for n, m in model.modules_by_name.items() if n.startswith("head")]
     (join,) = [m for n, m in model.modules_by_name.items() if n.startswith("join")]
     one, other = join.inside
     product = (found[0] @ one.weight.T).tanh() * (found[1] @ other.weight.T).tanh()
-    features = product @ join.back.weight.T + join.back.bias
-    hidden = F.gelu(features @ head.up.weight.T + head.up.bias)
-    torch.testing.assert_close(out, hidden @ head.out.weight.T + head.out.bias)
+    joined = product @ join.back.weight.T + join.back.bias + found[0] + found[1]
+    torch.testing.assert_close(out, headed(joined, model))
 
 
 def test_a_stack_is_a_model_over_the_outputs(

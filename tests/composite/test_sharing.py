@@ -10,7 +10,7 @@ from torch import Tensor
 from autosynth.composite import Composite, build, resolve
 from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.errors import StrategyError
-from autosynth.strategy import parse
+from autosynth.strategy import parse, parts
 
 Raw = Callable[[InputSpec, int], Tensor]
 SIZE = "width=4, depth=2, expand=2, norm=layer"
@@ -104,6 +104,15 @@ def test_full_sharing_is_written_as_tags(specs: dict[str, InputSpec], target: Ta
     assert resolve(parse("gru@lonely"), (specs["series"],), target).sharing == "none"
 
 
+def test_shared_layers_have_batch_norm_unless_told(
+    specs: dict[str, InputSpec], target: TargetSpec
+) -> None:
+    for given, found in (("", "batch"), ("[norm=layer]", "layer")):
+        text = f"mean(cnn{given}, gru{given}) share=layers"
+        strategy = resolve(parse(text), (specs["series"],), target).strategy
+        assert [part.get("norm") for part in parts(strategy.root)] == [found, found]
+
+
 REFUSED = [
     ("gru share=full", "share=full needs two parts or more"),
     ("gru share=stem", "share=stem needs two parts or more"),
@@ -116,7 +125,7 @@ REFUSED = [
     ("sum(gru@a, gru@a) > mlp", "two parts with the same parameters on the same input"),
     ("mean(gru[width=4], cnn[width=8]) share=layers", r"needs one width in all parts, not 8, 4"),
     ("mean(gru[expand=1], cnn[expand=3]) share=layers", "needs one expand in all parts"),
-    ("mean(gru[norm=batch], cnn) share=layers", "needs one norm in all parts"),
+    ("mean(gru[norm=layer], cnn) share=layers", "needs one norm in all parts"),
     ("mean(gru[patch=3], cnn[patch=2]) share=stem", "patch=2, of which patch=3 is no multiple"),
     ("gru[width=4]@a > gru[width=8]@a", "tagged @a are one set of parameters"),
     ("gru@a > lstm@a", "tagged @a are one set of parameters"),

@@ -249,6 +249,10 @@ IMAGE = Kind(
             "width=32, depth=3, kernel=3, patch=2",
             "width=48, depth=4, kernel=3, patch=2",
             "width=64, depth=4, kernel=3, patch=2",
+            # As deep and as coarse in the end as two in a row.
+            "width=16, depth=4, stages=3, kernel=3, patch=2",
+            "width=32, depth=6, stages=4, kernel=3, patch=2",
+            "width=64, depth=6, stages=4, kernel=3, patch=2",
         ),
         "transformer": (
             "width=16, depth=1, patch=8",

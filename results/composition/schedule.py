@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from levels import Level
 
-from autosynth.composite import Resolved, resolve
+from autosynth.composite import resolve
 from autosynth.data.spec import Dataset
 from autosynth.errors import ConfigError
 from autosynth.record import write_text_atomic
@@ -22,8 +22,6 @@ from autosynth.strategy import parse
 from autosynth.training.feed import Feed
 from autosynth.training.loop import Rows, time_steps
 from autosynth.training.plan import Plan
-from autosynth.training.settle import FOLDS, folds_of
-from autosynth.training.work import work_of
 
 WARMUP, TIMED = 1, 3
 
@@ -59,26 +57,16 @@ def measure(
     """The strategy whose training is the dearest, and its seconds for one step of the schedule."""
     torch.set_num_threads(1)
     plan = Plan(device="cpu", batch_size=batch_size, steps=1000, threads=1)
+    rows = Rows(train=dataset.splits.train, fit=dataset.splits.fit)
     found: dict[str, float] = {}
     for level in levels:
         if level.strategy not in found:
             resolved = resolve(parse(level.strategy), dataset.inputs, dataset.target)
-            found[level.strategy] = _seconds(resolved, dataset, data, plan)
+            found[level.strategy] = time_steps(
+                resolved, data, rows, plan, warmup=WARMUP, steps=TIMED
+            )
     dearest = max(found, key=found.__getitem__)
     return dearest, found[dearest]
-
-
-def _seconds(resolved: Resolved, dataset: Dataset, data: Feed, plan: Plan) -> float:
-    """A step's time, of all phases by their work beside the last one's, and of further folds."""
-    splits, course = dataset.splits, resolved.course
-    rows = Rows(train=splits.train, fit=splits.train[:0])
-    seconds = time_steps(resolved, data, rows, plan, warmup=WARMUP, steps=TIMED)
-    work = [work_of(course.program, phase).flops(cached=True) for phase in course.phases]
-    pairs = zip(work, course.phases, strict=True)
-    seconds *= sum(flops * phase.share for flops, phase in pairs) / work[-1]
-    if folds_of(course.program, course.settles, has_fit=bool(len(splits.fit))):
-        seconds *= 1 + FOLDS * (1 - 1 / FOLDS)
-    return seconds * float(resolved.settings["length"])
 
 
 def save(path: Path, schedule: Schedule) -> None:

@@ -233,6 +233,10 @@ def _pooled(width: int, depth: int, patch: int) -> str:
 _IMAGE_SMALL = "cnn[width=16, depth=3, kernel=3, patch=2]"
 _IMAGE_FIXED = "cnn[width=32, depth=3, kernel=3, patch=2]"
 _IMAGE_LARGE = "cnn[width=64, depth=4, kernel=3, patch=2]"
+_IMAGE_NARROW, _IMAGE_DEEP, _IMAGE_WIDE = (
+    f"cnn[width={width}, depth={depth}, stages={stages}, kernel=3, patch=2]"
+    for width, depth, stages in ((16, 4, 3), (32, 6, 4), (64, 6, 4))
+)
 IMAGE = Kind(
     components={
         "cnn": Component(family="cnn", size="width=32, depth=3, kernel=3", patch=2),
@@ -276,5 +280,11 @@ IMAGE = Kind(
         f"cascade[0.3]({_IMAGE_SMALL}, {_IMAGE_LARGE})",
         f"cascade[0.3]({_IMAGE_FIXED}, {_IMAGE_LARGE})",
         f"cascade[0.15]({_IMAGE_FIXED}, {_IMAGE_LARGE})",
+        # Of the single components that halve the grid more often.
+        f"{_IMAGE_DEEP} > attention[width=32, depth=0]",
+        f"{_IMAGE_DEEP} > mlp[width=32, depth=2, embed=4] train=subsets rows=all",
+        f"cascade[0.3]({_IMAGE_NARROW}, {_IMAGE_WIDE})",
+        f"cascade[0.3]({_IMAGE_DEEP}, {_IMAGE_WIDE})",
+        f"cascade[0.3]({_IMAGE_NARROW}, {_IMAGE_DEEP} > mlp[width=32, depth=2, embed=4])",
     ),
 )

@@ -220,3 +220,27 @@ def test_ctrl_c_does_not_reach_the_child(digits):
     with start(digits, ["majority"], seconds=60) as running:
         assert os.getpgid(running._child.pid) != os.getpgid(0)
         assert json.loads((running._folder / "spec.json").read_text())["parent"] == os.getpid()
+
+
+def test_texts_are_read_by_their_tokens_and_pairs() -> None:
+    rng = np.random.default_rng(0)
+    word = rng.integers(3, 9, (400, 6)).astype(np.int32)
+    y = rng.integers(0, 2, 400)
+    word[:, 2], word[:, 3] = np.where(y, 4, 5), np.where(y, 5, 4)  # the order alone says it
+    specs = (
+        InputSpec(name="text", kind="text", shape=(6,), cardinalities=(9,), masked=True),
+        InputSpec(name="table", kind="table", shape=(1,), cardinalities=(0,)),
+    )
+    rows = np.arange(400)
+    data = Dataset(
+        name="made", source="made", inputs=specs, y=y, encoders={}, fingerprint="",
+        x={"text": word, "table": rng.normal(size=(400, 1)).astype(np.float32)},
+        target=TargetSpec(name="y", task="classification", classes=("a", "b")),
+        splits=Splits(train=rows[:300], fit=rows[:0], select=rows[300:350], test=rows[350:]),
+    )  # fmt: skip
+    found = run("logistic", data)
+    assert found.test is not None
+    assert (found.test.argmax(1) == y[350:]).mean() > 0.9
+    assert found.flops is None
+    assert found.params is not None
+    assert run("hgb", data).state == "complete"

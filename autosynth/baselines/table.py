@@ -67,7 +67,8 @@ def dense_of(table: Table, seed: int) -> ColumnTransformer:
     """Numbers and categories as they are; of texts the main directions of TF-IDF weights (LSA)."""
     groups: list[tuple[str, Any, Array]] = [("cells", "passthrough", table.cells)]
     for i, columns in enumerate(table.texts):
-        directions = TruncatedSVD(MAX_DIRECTIONS, random_state=seed)
+        known = len(_weights().fit(table.x[:, columns]).vocabulary_)
+        directions = TruncatedSVD(min(MAX_DIRECTIONS, known), random_state=seed)
         groups.append((f"text{i}", make_pipeline(_weights(), directions), columns))
     return ColumnTransformer(groups)
 

@@ -119,8 +119,9 @@ def _data(info: Info) -> str:
             again += f" and {_number(card['n_fit'])} rows that what joins the parts was fitted to"
         lines.append(f"- trained on {_number(card['n_train'])} rows{again}")
     for spec in info.inputs:
-        masked = ", steps may be missing (NaN)" if spec.masked else ""
-        shape = _numbers(spec.shape, " x ") + (" columns" if spec.kind == "table" else "")
+        masked = ", steps may be missing (NaN)" if spec.masked and spec.kind == "series" else ""
+        unit = {"table": " columns", "text": " tokens at most"}.get(spec.kind, "")
+        shape = _numbers(spec.shape, " x ") + unit
         lines.append(f"- input `{spec.name}`: {spec.kind}, {shape} a row{masked}")
     if classes:
         more = f", ... ({len(classes)} in all)" if len(classes) > _FIRST else ""

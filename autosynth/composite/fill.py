@@ -265,7 +265,9 @@ class _Shortener(_Filler):
             return self.options(family, rest, first, own)[name]
 
         kept = tuple((name, value) for name, value in filled.config if value != default(name))
-        return replace(filled, config=kept), leaves
+        everything = set(filled.inputs) == set(self.inputs) and not family.reads
+        named = () if everything else filled.inputs
+        return replace(filled, config=kept, inputs=named), leaves
 
 
 def _check_options(part: Part, family: Family) -> dict[str, Value]:

@@ -24,6 +24,7 @@ _MIN_LINES = 10
 _MOST_LABELS = 100
 _MIN_LABELLED = 0.95
 _MOSTLY = 0.8
+_FIRST_YEAR = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +156,11 @@ def _separator(lines: Sequence[str]) -> str:
     if _are_labelled(lines):
         return LABEL
     most = max(SEPARATORS, key=lines[0].count)
-    return most if most in lines[0] else ","
+    if most in lines[0]:
+        return most
+    # One column, whose texts may hold commas: what no line holds separates nothing.
+    unused = (each for each in SEPARATORS if not any(each in line for line in lines))
+    return next(unused, ",")
 
 
 def _width(lines: Sequence[str], separator: str) -> int:
@@ -180,7 +185,7 @@ def _has_header(rows: Sequence[Sequence[str]]) -> bool:
     """Whether the first row is unlike those below it.
 
     It is, where a column of numbers begins with a word. It is not, where a cell of it is a number
-    (but for numbers that count up, such as years), or stands below in its own column again.
+    (but for numbers that count up from 0, or years), or stands below in its own column again.
     """
     first, rest = rows[0], [row for row in rows[1:] if len(row) == len(rows[0])]
     if not rest:
@@ -192,9 +197,9 @@ def _has_header(rows: Sequence[Sequence[str]]) -> bool:
         if not is_number and given and sum(map(_is_number, given)) > _MOSTLY * len(given):
             return True
     if any(numbers):
-        values = [float(cell) for cell, is_number in zip(first, numbers, strict=True) if is_number]
-        steps = {b - a for a, b in zip(values[:-1], values[1:], strict=True)}
-        return len(values) > 1 and steps == {1.0}
+        given = [float(cell) for cell, is_number in zip(first, numbers, strict=True) if is_number]
+        steps = {after - before for before, after in zip(given[:-1], given[1:], strict=True)}
+        return steps == {1.0} and (given[0] == 0 or given[0] >= _FIRST_YEAR)
     again = sum(cell in column for cell, column in zip(first, columns, strict=True))
     return again == 0
 

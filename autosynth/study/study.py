@@ -81,7 +81,7 @@ class Study:
         if bench.cost != "latency_ms":
             self.floor = CHEAP_SHARE * max(getattr(cost(r), bench.cost) for _, r in singles)
         self.turn = 0
-        self.spent = [0.0, 0.0]  # seconds, on single components and on composites
+        self.spent = [0.0, 0.0]  # seconds or trials, of single components and of composites
         self.repeats = 0
 
     def _quickest_first(self, found: list[_Candidate]) -> list[_Candidate]:
@@ -149,7 +149,7 @@ class Study:
         self._train(trial, job)
 
     def _enqueue(self, done: dict[str, Record], left: float) -> None:
-        """A single or a composite, whichever has had less time; the written ones first."""
+        """A single or a composite, whichever has had less; the written ones first."""
         names = ("ladder", "portfolio")
         composite = int(self.spent[1] < self.spent[0])
         queue = (self.singles, self.composites)[composite]
@@ -206,7 +206,9 @@ class Study:
             storage.fail(self.study, trial, why="broken off")
             shutil.rmtree(trial_dir(self.bench.folder, job.number))
             raise
-        self.spent[record.topology != "single"] += record.train_seconds or 0.0
+        # Counted without a clock: the same seed gives the same trials.
+        seconds = record.train_seconds or 0.0
+        self.spent[record.topology != "single"] += 1.0 if self.limits.trials else seconds
         if record.state == "complete":
             error = self.bench.error(record.val[self.bench.metric.name])
             storage.finish(self.study, trial, error=error, cost=self._cost(record))

@@ -21,7 +21,7 @@ from autosynth.study.space import Shape, Space, default_space, narrow
 from autosynth.study.spacefile import load
 from autosynth.study.suggest import suggest
 
-SHIPPED = ("everything", "image", "series", "small", "table")
+SHIPPED = ("everything", "image", "pretrained", "series", "small", "table", "text")
 
 
 def an_input(kind: Kind, *shape: int, name: str = "x") -> InputSpec:
@@ -82,7 +82,8 @@ def test_single_components_come_in_five_sizes_a_family_smallest_first(spaces):
             assert len(set(steps)) >= 5, (name, data, family)
             assert {topology(each.root) for each in steps} == {"single"}
             sizes = [parts(each.root)[0] for each in steps]
-            assert sizes[0].get("width") < sizes[-1].get("width")
+            size = "stop" if family == "pretrained" else "width"
+            assert sizes[0].get(size) < sizes[-1].get(size)
 
 
 def test_ladders_and_portfolios_are_what_the_space_would_suggest(spaces):

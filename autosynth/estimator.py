@@ -23,8 +23,8 @@ from sklearn.utils.validation import (
 )
 
 from autosynth.bundle import load
+from autosynth.data.inputs.text import text_of
 from autosynth.data.spec import Task
-from autosynth.data.text import text_of
 from autosynth.errors import DataError, RunError
 from autosynth.progress import Progress
 from autosynth.run import search

@@ -27,7 +27,7 @@ from autosynth.bundle.folder import (
 from autosynth.bundle.info import Info, read
 from autosynth.composite import Composite, Resolved, build, resolve
 from autosynth.data import encode
-from autosynth.data.encoder import input_spec
+from autosynth.data.inputs.encoder import input_spec
 from autosynth.errors import BundleError, DataError, StrategyError, UnknownNameError
 from autosynth.strategy import Strategy
 from autosynth.training.output import finish

@@ -29,7 +29,7 @@ from autosynth.components.textmodel import (
     n_layers,
     outline,
 )
-from autosynth.data.modelfolder import PACKAGES, text_models
+from autosynth.data.inputs.modelfolder import PACKAGES, text_models
 from autosynth.data.spec import InputSpec
 from autosynth.errors import StrategyError
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from autosynth.components.piece import Grid, Piece, Tokens, coarser, n_tokens
+from autosynth.data.inputs.tokens import HIDDEN, START
 from autosynth.data.spec import InputSpec
-from autosynth.data.tokens import HIDDEN, START
 
 MOST_BUCKETS, LEAST_BUCKETS, MOST_OUTPUTS = 1024, 32, 2**15
 

@@ -1,7 +1,7 @@
 """Data in, a `Dataset` out: reading, understanding, splitting and encoding."""
 
-from autosynth.data.builtin import BUILTIN, Builtin
 from autosynth.data.encode import Encoded, encode
+from autosynth.data.forms.builtin import BUILTIN, Builtin
 from autosynth.data.load import load
 from autosynth.data.spec import Dataset, InputSpec, Kind, Splits, TargetSpec, Task
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autosynth.data.columns import Aside, Column
-from autosynth.data.encoder import lengths
+from autosynth.data.inputs.columns import Aside, Column
+from autosynth.data.inputs.encoder import lengths
 from autosynth.data.raw import Raw
 from autosynth.data.spec import Dataset, InputSpec
 from autosynth.data.split import MIN_VALIDATION

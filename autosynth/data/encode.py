@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from autosynth.data.encoder import apply
+from autosynth.data.inputs.encoder import apply
 from autosynth.data.raw import Index
 from autosynth.data.read import read_unlabelled
 from autosynth.errors import DataError

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.data.encoder import pad_steps
-from autosynth.data.layout import Layout
+from autosynth.data.forms.table import join_frames
+from autosynth.data.inputs.encoder import pad_steps
+from autosynth.data.inputs.layout import Layout
+from autosynth.data.inputs.text import text_of
 from autosynth.data.raw import Raw, Rows
 from autosynth.data.split import Parts
-from autosynth.data.table import join_frames
-from autosynth.data.text import text_of
 from autosynth.errors import DataError
 
 

@@ -13,18 +13,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.data.columns import Aside
 from autosynth.data.describe import describe
-from autosynth.data.encoder import apply, fit_array, input_spec
 from autosynth.data.fingerprint import fingerprint
-from autosynth.data.inputs import Applied, Fitted, fit_frame
+from autosynth.data.forms.table import as_frame
+from autosynth.data.inputs.columns import Aside
+from autosynth.data.inputs.encoder import apply, fit_array, input_spec
+from autosynth.data.inputs.frame import Applied, Fitted, fit_frame
+from autosynth.data.inputs.layout import Layout, understand_array
 from autosynth.data.join import Joined, join
-from autosynth.data.layout import Layout, understand_array
 from autosynth.data.raw import Raw
 from autosynth.data.read import Source, all_rows, read
 from autosynth.data.spec import Dataset, Task
 from autosynth.data.split import split
-from autosynth.data.table import as_frame
 from autosynth.data.target import understand_target
 from autosynth.errors import DataError
 

@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from autosynth.data import arrays, idx, imagefolder, table, tablefolder, ucr
-from autosynth.data.builtin import BUILTIN
+from autosynth.data.forms import arrays, idx, imagefolder, table, tablefolder, ucr
+from autosynth.data.forms.builtin import BUILTIN
 from autosynth.data.raw import Raw, Rows
 from autosynth.errors import DataError, DataNotFoundError
 

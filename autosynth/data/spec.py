@@ -10,8 +10,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Kind = Literal["image", "series", "table", "text"]
-Task = Literal["classification", "regression"]
+Kind = Literal["image", "series", "table", "text", "audio", "ids"]
+Task = Literal["classification", "multilabel", "regression", "forecasting", "ranking", "multitask"]
+DATE = -1
+"""In `cardinalities`: the column holds dates, as days since 1970-01-01."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,15 +26,19 @@ class InputSpec:
     - series: `(channels, steps)`, float32, raw values; NaN where a step is missing or past the
       end of a shorter series;
     - table: `(columns,)`, float32. A numeric column holds raw values, NaN where missing. A
-      categorical one holds codes `1 ... k`, and 0 for missing or never seen in training;
-      `cardinalities[j]` is k + 1 for it and 0 for a numeric column;
+      categorical one holds codes; `cardinalities[j]` is the number of codes for it, 0 for a
+      numeric column, and `DATE` for one of dates, in days since 1970-01-01;
     - text: `(length,)`, int32 codes of tokens, 0 after its end; `cardinalities` is one number, one
-      more than the largest code.
+      more than the largest code;
+    - audio: `(samples,)`, float32 in -1 ... 1, one channel, `rate` samples a second; NaN past the
+      end of a shorter one;
+    - ids: `(length,)`, int32 codes of things met before, the newest first, 0 after the oldest;
+      `cardinalities` as for a text.
 
     `of` names the input that this is another reading of: a pretrained network reads text in its
     own vocabulary, as `text.minilm` beside `text`. No other component reads it.
 
-    `masked` says that a series has missing steps or unequal lengths: the network carries a mask.
+    `masked` says that rows have missing steps or unequal lengths: the network carries a mask.
     """
 
     name: str
@@ -41,25 +47,50 @@ class InputSpec:
     cardinalities: tuple[int, ...] = ()
     masked: bool = False
     of: str = ""
+    rate: int = 0
 
     @property
     def grid(self) -> tuple[int, ...]:
-        """What its values stand on: pixels, steps, columns or tokens."""
-        return self.shape if self.kind in ("table", "text") else self.shape[1:]
+        """What its values stand on: pixels, steps, columns, tokens, samples or places."""
+        return self.shape[1:] if self.kind in ("image", "series") else self.shape
 
 
 @dataclass(frozen=True, kw_only=True)
 class TargetSpec:
-    """What is predicted: `classes` are the user's own names in code order; none for numbers."""
+    """What is predicted, and in which outputs of the network.
+
+    - classification: one logit a class; `classes` are the user's own names in code order;
+    - multilabel: one logit a label, of which any number may hold;
+    - regression: one value;
+    - forecasting: the next `steps` values of a series;
+    - ranking: one logit an item, the next one of a user; `classes` are the items' own names;
+    - multitask: the outputs of its `parts` side by side, each a target of its own.
+    """
 
     name: str
     task: Task
     classes: tuple[str, ...] = ()
+    steps: int = 1
+    parts: tuple["TargetSpec", ...] = ()
 
     @property
     def n_outputs(self) -> int:
-        """The number of network outputs: one a class, one for a regression."""
-        return len(self.classes) if self.task == "classification" else 1
+        """The number of network outputs."""
+        if self.parts:
+            return sum(part.n_outputs for part in self.parts)
+        return len(self.classes) or self.steps
+
+    @property
+    def n_columns(self) -> int:
+        """The number of columns that its true values take."""
+        if self.parts:
+            return sum(part.n_columns for part in self.parts)
+        return 1 if self.task in ("classification", "ranking") else self.n_outputs
+
+    @property
+    def is_coded(self) -> bool:
+        """Whether a true value is the code of one class."""
+        return self.task in ("classification", "ranking")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,11 +110,13 @@ class Splits:
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """A dataset in memory. `x[name]` and `y` hold all rows; `splits` holds row numbers.
+    """A dataset. `x[name]` and `y` hold all rows; `splits` holds row numbers.
 
-    `y` is int64 class codes, or float32 values in the target's own unit. `encoders` is JSON-able
-    and is all that `data.encode` needs to read raw data of the same form again. `understood` are
-    the lines `autosynth inspect` prints; `warnings` what a user should know before training.
+    `y` is (n,): int64 class codes, or float32 values in the target's own unit. Where the target
+    has several columns it is float32 (n, columns): labels as 0 or 1, the steps of a forecast, or
+    the columns of several targets, codes among them. `encoders` is JSON-able and is all that
+    `data.encode` needs to read raw data of the same form again. `understood` are the lines
+    `autosynth inspect` prints; `warnings` what a user should know before training.
     """
 
     name: str

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from autosynth.data.inputs.text import missing_in, numbers_of, text_of
 from autosynth.data.spec import TargetSpec, Task
-from autosynth.data.text import missing_in, numbers_of, text_of
 from autosynth.errors import DataError
 
 _MAX_INTEGER_CLASSES = 20

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from autosynth.data.inputs.tokens import HIDDEN, START
 from autosynth.data.spec import InputSpec
-from autosynth.data.tokens import HIDDEN, START
 
 SWAPPED = {"light": 0.05, "strong": 0.15}
 

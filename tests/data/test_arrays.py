@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autosynth.data.arrays import make_rows, read_arrays, read_npy, read_npz
-from autosynth.data.layout import arrange, to_raw_type, understand_array
+from autosynth.data.forms.arrays import make_rows, read_arrays, read_npy, read_npz
+from autosynth.data.inputs.layout import arrange, to_raw_type, understand_array
 from autosynth.errors import DataError
 
 RNG = np.random.default_rng(0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from autosynth.data import BUILTIN, load
-from autosynth.data.mnist1d import generate
+from autosynth.data.forms.mnist1d import generate
 
 SHAPES = {
     "digits": ("image", (1, 8, 8), 10, 1_797),

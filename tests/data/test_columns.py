@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autosynth.data.columns import Aside, Column, encode_column, understand_columns
+from autosynth.data.inputs.columns import Aside, Column, encode_column, understand_columns
 from autosynth.errors import DataError
 
 N = 60

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from autosynth.data.table import read_frame, read_table
+from autosynth.data.forms.table import read_frame, read_table
 
 MANY = 30
 

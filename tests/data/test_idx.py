@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from autosynth.data import load
-from autosynth.data.idx import read_idx
+from autosynth.data.forms.idx import read_idx
 from autosynth.errors import DataError
 
 CODES = {

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from autosynth.data.order import order_columns
+from autosynth.data.inputs.order import order_columns
 
 
 def test_numbered_columns_stand_together_in_their_order() -> None:

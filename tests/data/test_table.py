@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from autosynth.data.forms.table import read_table
 from autosynth.data.raw import Raw
-from autosynth.data.table import read_table
 from autosynth.errors import DataError
 
 TEXT = 'a,"b, or c",goal\n1,x,yes\n2,?,no\n,"y, z",yes\n'

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from autosynth.data import encode, load
-from autosynth.data.tokens import HIDDEN, MOST_TOKENS, START, apply_text, fit_text
+from autosynth.data.inputs.tokens import HIDDEN, MOST_TOKENS, START, apply_text, fit_text
 
 ANIMALS = ("cat", "dog", "horse", "mouse", "zebra")
 

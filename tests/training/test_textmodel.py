@@ -11,7 +11,7 @@ from torch import Tensor
 
 from autosynth.components.textmodel import TextModel
 from autosynth.composite import build, resolve
-from autosynth.data.modelfolder import FOLDER
+from autosynth.data.inputs.modelfolder import FOLDER
 from autosynth.data.spec import Dataset, InputSpec, Splits, TargetSpec
 from autosynth.strategy import parse
 from autosynth.training.feed import feed

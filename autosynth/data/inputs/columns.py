@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.data.date import find_format, read_dates
-from autosynth.data.layout import to_float32
-from autosynth.data.text import numbers_of, text_of
+from autosynth.data.inputs.date import find_format, read_dates
+from autosynth.data.inputs.layout import to_float32
+from autosynth.data.inputs.text import numbers_of, text_of
 from autosynth.errors import DataError
 
 ColumnKind = Literal["number", "category", "date", "text"]

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.data.columns import Aside, Column, encode_column, understand_columns
-from autosynth.data.layout import to_float32
-from autosynth.data.order import order_columns
-from autosynth.data.table import as_frame
-from autosynth.data.tokens import apply_text, fit_text
+from autosynth.data.forms.table import as_frame
+from autosynth.data.inputs.columns import Aside, Column, encode_column, understand_columns
+from autosynth.data.inputs.layout import to_float32
+from autosynth.data.inputs.order import order_columns
+from autosynth.data.inputs.tokens import apply_text, fit_text
 from autosynth.errors import DataError
 
 Fitted = Mapping[str, Any]

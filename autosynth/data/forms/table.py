@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from autosynth.data.dialect import LABEL, Dialect, cells, find_dialect, opened, twice
+from autosynth.data.forms.dialect import LABEL, Dialect, cells, find_dialect, opened, twice
 from autosynth.data.raw import Raw, Rows
 from autosynth.errors import DataError
 

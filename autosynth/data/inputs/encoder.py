@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.data.columns import Column
-from autosynth.data.inputs import Applied, Fitted, apply_frame
-from autosynth.data.layout import Layout, arrange, to_float32, to_raw_type, understand_array
+from autosynth.data.inputs.columns import Column
+from autosynth.data.inputs.frame import Applied, Fitted, apply_frame
+from autosynth.data.inputs.layout import Layout, arrange, to_float32, to_raw_type, understand_array
 from autosynth.data.spec import InputSpec
 from autosynth.errors import DataError
 

@@ -17,8 +17,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
-from autosynth.data.modelfolder import text_models
-from autosynth.data.text import text_of
+from autosynth.data.inputs.modelfolder import text_models
+from autosynth.data.inputs.text import text_of
 from autosynth.errors import DataError
 
 START, HIDDEN = 1, 2

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 from sklearn import datasets
 
-from autosynth.data import mnist1d
-from autosynth.data.arrays import make_rows
+from autosynth.data.forms import mnist1d
+from autosynth.data.forms.arrays import make_rows
 from autosynth.data.raw import Raw, Rows
 
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from autosynth.data.forms.table import frame_rows, is_table, read_frame
 from autosynth.data.raw import Raw
-from autosynth.data.table import frame_rows, is_table, read_frame
 from autosynth.errors import DataError
 
 _WORDS: Mapping[str, str] = {

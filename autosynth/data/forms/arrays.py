@@ -16,8 +16,8 @@ import pandas as pd
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
+from autosynth.data.forms.table import checked_frame
 from autosynth.data.raw import Raw, Rows
-from autosynth.data.table import checked_frame
 from autosynth.errors import DataError
 
 _X = ("x", "images", "image", "data", "inputs", "features", "series")

@@ -1,0 +1,1 @@
+"""Inputs, one kind a file: what is fitted on training rows, and the arrays that it makes."""

@@ -1,7 +1,7 @@
 """A dataset as tensors on one device, cut into batches there: no loaders, no copies a step."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from autosynth.data.spec import Dataset, InputSpec, TargetSpec
+from autosynth.training.memory import Memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +17,7 @@ class Feed:
     """Raw inputs and targets of all rows, on the device.
 
     A regression target is standardised by the mean and deviation of the training rows; `center`
-    and `spread` bring outputs back to its own unit.
+    and `spread` bring outputs back to its own unit. `memory` keeps what frozen networks give.
     """
 
     specs: tuple[InputSpec, ...]
@@ -26,6 +27,7 @@ class Feed:
     center: float
     spread: float
     device: torch.device
+    memory: Memory = field(default_factory=Memory, compare=False, repr=False)
 
     def batch(self, rows: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """The inputs and targets of some rows, given as indices on the device."""

@@ -7,8 +7,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from autosynth.composite import Composite
 from autosynth.data.spec import TargetSpec
 from autosynth.training.feed import Feed
+from autosynth.training.known import values
+from autosynth.training.stretch import View
 
 
 def outputs(
@@ -18,8 +21,20 @@ def outputs(
     model.eval()
     rows = data.rows(numbers)
     with torch.inference_mode():
-        found = [model(data.batch(part)[0]) for part in torch.split(rows, batch_size)]
+        found = [_raw(model, data, part) for part in torch.split(rows, batch_size)]
     return finish(torch.cat(found), data.target, data.center, data.spread)
+
+
+def _raw(model: nn.Module, data: Feed, rows: Tensor) -> Tensor:
+    """Outputs of some rows; what frozen networks give for them comes from the feed's memory."""
+    found: Tensor
+    if isinstance(model, View):
+        (found,) = values(model.model, data, rows, (model.output,))
+    elif isinstance(model, Composite):
+        (found,) = values(model, data, rows, (model.program.output,))
+    else:
+        found = model(data.batch(rows)[0])
+    return found
 
 
 def finish(raw: Tensor, target: TargetSpec, center: float, spread: float) -> NDArray[Any]:

@@ -15,7 +15,8 @@ class Plan:
     """Fixed at the start of a run, stored with it, and held when the run goes on.
 
     `bf16` names the families that train in bfloat16. `step_seconds` is the probe's measure of a
-    training step by family, as `(seconds, seconds per FLOP of one sample)`; empty without a probe.
+    training step by family, as `(seconds, seconds per FLOP of one sample)`, `once_seconds` that of
+    what frozen networks give of a row, in seconds per FLOP; both are empty without a probe.
     `ceiling_seconds` is what one full training may take at most; 0 for no ceiling. `threads` is
     how many a process uses; 0 for as many as there are.
     """
@@ -25,6 +26,7 @@ class Plan:
     steps: int
     bf16: tuple[str, ...] = ()
     step_seconds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    once_seconds: Mapping[str, float] = field(default_factory=dict)
     ceiling_seconds: float = 0.0
     threads: int = 0
 
@@ -50,6 +52,7 @@ class Plan:
         """Plain values, as run.toml keeps them."""
         plain = asdict(self)
         plain["bf16"] = list(self.bf16)
+        plain["once_seconds"] = dict(self.once_seconds)
         plain["step_seconds"] = {name: list(pair) for name, pair in self.step_seconds.items()}
         return plain
 

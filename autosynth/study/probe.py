@@ -7,12 +7,13 @@ there is for trials, and the first composite of the portfolio, which stands for 
 training, fits under the ceiling. What frozen networks compute once is timed apart, and taken off.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import torch
 
 from autosynth.composite import Resolved, build, resolve
-from autosynth.data.spec import Dataset
+from autosynth.data.spec import Dataset, InputSpec
 from autosynth.errors import StrategyError
 from autosynth.strategy import Strategy
 from autosynth.study.params import complete
@@ -69,9 +70,11 @@ def once_seconds(plan: Plan, resolved: Resolved, memory: Memory, n_rows: int) ->
     return seconds
 
 
-def fixed_plan(device: str, n_train: int, steps: int = FIXED_STEPS) -> Plan:
+def fixed_plan(
+    device: str, n_train: int, steps: int = FIXED_STEPS, inputs: Iterable[InputSpec] = ()
+) -> Plan:
     """A plan without a clock: the same on every machine, so that a seed gives one board."""
-    return Plan(device=device, batch_size=batch_size(n_train), steps=steps)
+    return Plan(device=device, batch_size=batch_size(n_train, inputs), steps=steps)
 
 
 def probe(
@@ -90,7 +93,9 @@ def probe(
         workers: processes that will share the trials.
     """
     n_train = len(dataset.splits.train)
-    base = Plan(device=device, batch_size=batch_size(n_train), steps=FIXED_STEPS)
+    base = Plan(
+        device=device, batch_size=batch_size(n_train, dataset.inputs), steps=FIXED_STEPS
+    )  # fmt: skip
     timer = _Timer(data, Rows(train=dataset.splits.train, fit=dataset.splits.train[:0]))
     if workers == 1:
         base = replace(base, threads=_threads(dataset, timer, space, base))

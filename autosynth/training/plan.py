@@ -1,10 +1,12 @@
 """How every training of a run goes: one schedule, one batch size, one device, rungs to stop at."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
+
+from autosynth.data.spec import InputSpec
 
 RUNGS = (1 / 27, 1 / 9, 1 / 3)
 MIN_RUNG_STEPS = 120  # fewer say little: the learning rate has only just risen
@@ -63,9 +65,15 @@ class Plan:
         return cls(**{**plain, "bf16": tuple(plain["bf16"]), "step_seconds": pairs})
 
 
-def batch_size(n_rows: int) -> int:
-    """The largest power of two up to 256 that is at most an eighth of the rows, and at least 8."""
+def batch_size(n_rows: int, inputs: Iterable[InputSpec] = ()) -> int:
+    """The largest power of two up to 256 that is at most an eighth of the rows, and at least 8.
+
+    Where a text is among the inputs, a sixty-fourth, and at least 16: a word is in few rows, and
+    its embedding moves by a learning rate a step, however many of them are in it.
+    """
+    text = any(spec.kind == "text" for spec in inputs)
+    least, share = (16, 64) if text else (8, 8)
     size = 256
-    while size > 8 and size * 8 > n_rows:
+    while size > least and size * share > n_rows:
         size //= 2
     return size

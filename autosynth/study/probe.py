@@ -7,6 +7,7 @@ there is for trials, and the first composite of the portfolio, which stands for 
 training, fits under the ceiling. What frozen networks compute once is timed apart, and taken off.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -35,6 +36,7 @@ MIN_STEPS, MAX_EPOCHS, MAX_STEPS = 60, 200, 20_000
 FIXED_STEPS = 600
 LEFT_SHARE = 0.3  # of the time for trials, at least, that frozen networks leave
 _TIMED, _WARMUP = 3, 2
+_NO_KERNEL = "could not create a primitive"  # oneDNN: an LSTM in bfloat16 asks for AVX-512
 
 
 def flops_by_family(resolved: Resolved) -> dict[str, int]:
@@ -178,12 +180,22 @@ def _line(
     small, large = sizes[0], sizes[max(0, len(sizes) - 2)]
     narrow = replace(base, bf16=(family,))
     single = timer.step_seconds(large, base)
-    half = timer.step_seconds(large, narrow)
+    half = _if_it_can(timer, large, narrow)
     low = half * FASTER < single
     least = timer.step_seconds(small, narrow if low else base)
     few, many = flops_by_family(small)[family], flops_by_family(large)[family]
     slope = max(0.0, ((half if low else single) - least) / max(1, many - few))
     return low, (max(0.0005, least - slope * few), slope)
+
+
+def _if_it_can(timer: _Timer, resolved: Resolved, plan: Plan) -> float:
+    """The time of a step in bfloat16; infinite where this processor has no kernel for it."""
+    try:
+        return timer.step_seconds(resolved, plan)
+    except RuntimeError as error:
+        if _NO_KERNEL not in str(error):
+            raise
+        return math.inf
 
 
 def _affordable(times: list[float], seconds: float) -> float:

@@ -20,11 +20,12 @@ Index = Sequence[str] | range
 class Rows:
     """Rows of one part of a source: `x` rows first, `y` one value a row (None: not labelled).
 
-    `index` names the rows: their numbers, or the files they came from.
+    Of several targets `y` is a frame, a column each. `index` names the rows: their numbers, or the
+    files they came from.
     """
 
     x: NDArray[Any] | pd.DataFrame
-    y: "pd.Series[Any] | None" = None
+    y: "pd.Series[Any] | pd.DataFrame | None" = None
     index: Index
 
     def __len__(self) -> int:

@@ -18,6 +18,7 @@ from autosynth.training.output import outputs
 from autosynth.training.plan import Plan
 
 PLAN = Plan(device="cpu", batch_size=32, steps=60)
+FUSIONS = ("mean", "attend", "concat", "stack[mlp]", "weighted[fit]")
 
 
 def made(task: str, n: int = 400) -> Dataset:

@@ -20,8 +20,8 @@ _NEAR = 0.5
 
 def group_codes(groups: Any) -> NDArray[np.int64]:
     """The number of each row's group; a row without a label is a group of its own."""
-    codes, labels = pd.factorize(np.asarray(groups, dtype=object), use_na_sentinel=True)
-    codes = codes.astype(np.int64)
+    found, labels = pd.factorize(np.asarray(groups, dtype=object), use_na_sentinel=True)
+    codes: NDArray[np.int64] = np.array(found, dtype=np.int64)
     alone = codes < 0
     codes[alone] = len(labels) + np.arange(alone.sum())
     return codes

@@ -1,4 +1,4 @@
-"""Splits by group and by time: no group in two splits, later rows held out, official parts kept."""
+"""Splits by group and by time: no group in two splits, later rows held out."""
 
 import numpy as np
 import pytest

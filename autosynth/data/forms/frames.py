@@ -63,7 +63,7 @@ def read_jsonl(path: Path) -> pd.DataFrame:
         raise DataError(f"{path} cannot be read as lines of JSON in UTF-8: {error}.") from error
     if not records:
         raise DataError(f"{path} is empty; a line holds one JSON object, a row of the table.")
-    return pd.DataFrame.from_records(records)
+    return pd.DataFrame(records)
 
 
 READERS: Mapping[str, Callable[[Path], pd.DataFrame]] = {

@@ -74,7 +74,9 @@ def _loaded(path: str, name: str) -> Any:
         return _from_hub(datasets, path, options)
     except (ConnectionError, OSError) as error:
         if isinstance(error, FileNotFoundError):  # also: no such dataset on the Hub
-            raise DataError(f"{name} is no dataset of the Hub, nor a folder: {error}") from error
+            raise DataError(
+                f"{name} is no dataset of the Hub, nor a folder of one: {error}"
+            ) from error
         raise DataError(
             f"{name} cannot be read: {error}. hf: needs a network, or a copy that an earlier call "
             "left on this machine; else give the files of the dataset themselves."
@@ -133,7 +135,8 @@ def _frame(dataset: Any, path: str) -> pd.DataFrame:
 
 def _as_paths(cells: "pd.Series[Any]", path: str, suffix: str) -> "pd.Series[Any]":
     folder = cache_folder("hf", "files", path.replace("/", "--").strip("-"))
-    return cells.map(lambda cell: cell and _file_of(cell, folder, suffix)).astype(object)
+    paths = [_file_of(cell, folder, suffix) if isinstance(cell, dict) else None for cell in cells]
+    return pd.Series(paths, dtype=object)
 
 
 def _file_of(cell: Mapping[str, Any], folder: Path, suffix: str) -> str | None:

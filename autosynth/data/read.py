@@ -43,6 +43,12 @@ _REMOTE: Mapping[str, Callable[..., Raw]] = {
 }
 """What reads a dataset from elsewhere, by how its name begins."""
 
+_SUFFIXES = {"image": imagefolder.SUFFIXES, "audio": audiofolder.SUFFIXES}
+_MEDIA: Mapping[str, Callable[[Path], Raw]] = {
+    "image": imagefolder.read_image_folder,
+    "audio": audiofolder.read_audio_folder,
+}
+
 
 def read(source: Source, target: str | None = None, like: Rows | None = None) -> Raw:
     """The rows of `source` with their target; images of a folder get the shape of those in `like`.
@@ -165,8 +171,6 @@ def _read_folder(path: Path, target: str | None) -> Raw:
         (idx.is_idx, idx.read_idx_folder),
         (ts.is_ts, ts.read_ts),
         (ucr.is_ucr, ucr.read_ucr),
-        (lambda path: _media(path) == "image", imagefolder.read_image_folder),
-        (lambda path: _media(path) == "audio", audiofolder.read_audio_folder),
     )
     try:
         is_table = tablefolder.is_table_folder(path)
@@ -175,6 +179,8 @@ def _read_folder(path: Path, target: str | None) -> Raw:
         for fits, reader in readers:
             if fits(path):
                 return reader(path)
+        if media := _media(path):
+            return _MEDIA[media](path)
         if is_table:
             return tablefolder.read_table_folder(path, target)
         found = sorted(file.name for file in path.iterdir())
@@ -206,12 +212,9 @@ def _read_file(path: Path, target: str | None) -> Raw:
 
 def _media(path: Path) -> str | None:
     """`image` or `audio`: what a folder holds more of, or what a file is named like."""
-    suffixes = {"image": imagefolder.SUFFIXES, "audio": audiofolder.SUFFIXES}
-    if path.is_file():
-        return next((kind for kind, ends in suffixes.items() if path.suffix.lower() in ends), None)
-    found = {kind: classfolder.count(path, ends) for kind, ends in suffixes.items()}
-    most = max(found, key=lambda kind: found[kind])
-    return most if found[most] else None
+    if path.is_dir():
+        return classfolder.most_of(path, _SUFFIXES)
+    return next((kind for kind, ends in _SUFFIXES.items() if path.suffix.lower() in ends), None)
 
 
 def _only_file(folder: Path) -> Path | None:

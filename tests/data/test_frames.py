@@ -83,7 +83,7 @@ def test_decimals_are_numbers(tmp_path: Path) -> None:
 def test_a_name_that_a_line_lacks_is_missing(
     tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, object]]
 ) -> None:
-    path = tmp_path_factory.mktemp("lines") / "a.jsonl"
+    path = tmp_path_factory.getbasetemp() / "lines.jsonl"
     path.write_text("\n\n".join(map(json.dumps, rows)), encoding="utf-8")
     frame, _ = read_frame(path)
     assert len(frame) == len(rows)

@@ -29,7 +29,7 @@ class Server(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}"
 
     def describe(self, number: int, **said: Any) -> None:
-        content = {"data_set_description": {"id": number, "name": "people", **said}}
+        content = {"data_set_description": {"name": "people", "id": number, **said}}
         self.put(f"/api/v1/json/data/{number}", json.dumps(content).encode())
 
     def put(self, path: str, content: bytes, code: int = 200) -> str:
@@ -104,8 +104,12 @@ def test_arff(server: Server) -> None:
     ]
     rows[3] = "?,Bern,?"
     url = server.put("/people.arff", (ARFF + "\n".join(rows)).encode())
-    server.describe(7, url=url, default_target_attribute="town", ignore_attribute=["note"])
+    server.describe(
+        7, url=url, parquet_url=f"{server.url}/never-made.pq", name="../of many/rows",
+        default_target_attribute="town", ignore_attribute=["note"],
+    )  # fmt: skip
     data = load("openml:7")
+    assert data.name == "of-many-rows"
     assert data.target.classes == ("Bern", "La Chaux")
     assert [column["name"] for column in data.encoders["inputs"][0]["columns"]] == ["body height"]
     assert data.x["table"].shape == (30, 1)

@@ -80,7 +80,7 @@ def test_what_was_written_is_read(
     if not label:
         lines = [text.rsplit(":", 1)[0] for text in lines]
         head = head.replace("true up down", "false")
-    raw = read_ts(write(tmp_path_factory.mktemp("ts") / "a.ts", lines, head))
+    raw = read_ts(write(tmp_path_factory.getbasetemp() / "a.ts", lines, head))
     assert raw.main is not None
     assert raw.main.x.shape == (len(lengths), channels, max(lengths))
     assert (np.isfinite(raw.main.x).sum(2) == np.array(lengths)[:, None]).all()
@@ -151,6 +151,23 @@ def test_bad_headers(tmp_path: Path, text: str, message: str) -> None:
     path.write_text(text)
     with pytest.raises(DataError, match=message):
         load(path)
+
+
+@given(cut=st.integers(0, 700))
+def test_a_file_that_was_cut_off_gives_whole_series_or_an_error(
+    tmp_path_factory: pytest.TempPathFactory, cut: int
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "cut.ts"
+    text = header(2, 8) + "\n".join(line(i, 2, 8) for i in range(3))
+    path.write_text(text[:cut])
+    try:
+        raw = read_ts(path)
+    except DataError:
+        return
+    assert raw.main is not None
+    whole = text[:cut].split("@data\n")[1].splitlines()
+    assert raw.main.x.shape == (len(whole), 2, 8)
+    assert np.isfinite(raw.main.x).all()
 
 
 def test_bytes_that_are_no_text(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from autosynth.data.forms.classfolder import (
     Part,
+    as_raw,
     classes_of,
     find_parts,
     find_unlabelled,
@@ -29,16 +30,7 @@ def read_audio_folder(folder: Path) -> Raw:
     """
     parts = find_parts(folder, SUFFIXES, "sounds")
     rows = {name: _rows(part, labelled=True) for name, part in parts.items()}
-    return Raw(
-        name=folder.resolve().name,
-        source=str(folder),
-        target="class",
-        main=rows["main"],
-        validation=rows.get("validation"),
-        test=rows.get("test"),
-        kind="audio",
-        labels=True,
-    )
+    return as_raw(folder, "audio", rows)
 
 
 def read_audio(path: Path) -> Raw:

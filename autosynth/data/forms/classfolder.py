@@ -4,7 +4,8 @@ Takes a folder and the suffixes of what it should hold; gives the files of each 
 classes. What is inside the files is the business of those who read them.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any
 
 import pandas as pd
 
+from autosynth.data.raw import Raw, Rows
+from autosynth.data.spec import Kind
 from autosynth.errors import DataError
 
 _PARTS: Mapping[str, Sequence[str]] = {
@@ -39,9 +42,29 @@ def classes_of(index: Iterable[str]) -> "pd.Series[Any]":
     return pd.Series([name.split("/")[0] for name in index], name="class", dtype=object)
 
 
-def count(folder: Path, suffixes: Sequence[str]) -> int:
-    """How many such files a folder holds, itself or below; 1,000 are not counted on."""
-    return sum(1 for _ in islice(_files(folder, suffixes), _COUNTED)) if folder.is_dir() else 0
+def most_of(folder: Path, kinds: Mapping[str, Sequence[str]]) -> str | None:
+    """The kind that most files of a folder are of, by their suffixes; the first 1,000 tell."""
+    owners = {suffix: kind for kind, suffixes in kinds.items() for suffix in suffixes}
+    found = islice(_files(folder, owners), _COUNTED)
+    counts = Counter(owners[file.suffix.lower()] for file in found)
+    return counts.most_common(1)[0][0] if counts else None
+
+
+def as_raw(
+    folder: Path, kind: Kind, rows: Mapping[str, Rows], warnings: tuple[str, ...] = ()
+) -> Raw:
+    """The parts that were read of a folder, whose target is the class."""
+    return Raw(
+        name=folder.resolve().name,
+        source=str(folder),
+        target="class",
+        main=rows["main"],
+        validation=rows.get("validation"),
+        test=rows.get("test"),
+        kind=kind,
+        labels=True,
+        warnings=warnings,
+    )
 
 
 def find_parts(folder: Path, suffixes: Sequence[str], what: str) -> dict[str, Part]:
@@ -81,7 +104,7 @@ def _part(folder: Path, names: Sequence[str]) -> Path | None:
     return None
 
 
-def _files(folder: Path, suffixes: Sequence[str]) -> Iterator[Path]:
+def _files(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:
     return (
         path
         for path in folder.rglob("*")

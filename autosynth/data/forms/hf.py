@@ -43,12 +43,13 @@ def read_hf(name: str, target: str | None, *, labelled: bool = True) -> Raw:
     found = _parts(_loaded(path, name), name)
     main = found["main"]
     goal = target or _default_target(main)
+    title = Path(path).resolve().name if Path(path).exists() else path.split("/")[-1]
     raws = {}
     for part, dataset in found.items():
         place = f"{name} ({part})" if part != "main" else name
         frame = _frame(dataset, path)
         known = labelled and (part == "main" or goal is None or goal in frame.columns)
-        raws[part] = frame_rows(frame, path.split("/")[-1], place, goal, labelled=known)
+        raws[part] = frame_rows(frame, title, place, goal, labelled=known)
     rows = {part: _told(raw.main) for part, raw in raws.items()}
     return replace(
         raws["main"], main=rows["main"], validation=rows.get("validation"), test=rows.get("test"),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from autosynth.data.forms.classfolder import Part, classes_of, find_parts, find_unlabelled
+from autosynth.data.forms.classfolder import Part, as_raw, classes_of, find_parts, find_unlabelled
 from autosynth.data.forms.pixels import UNREADABLE, Shape, pixels, sizes_of
 from autosynth.data.raw import Raw, Rows
 from autosynth.errors import DataError
@@ -37,17 +37,7 @@ def read_image_folder(folder: Path, like: tuple[int, ...] | None = None) -> Raw:
         broken.update(lost)
     if shape.channels == 3 and like is None:
         rows = _without_colour(rows)
-    return Raw(
-        name=folder.resolve().name,
-        source=str(folder),
-        target="class",
-        main=rows["main"],
-        validation=rows.get("validation"),
-        test=rows.get("test"),
-        kind="image",
-        labels=True,
-        warnings=(*warnings, *_broken_warning(broken, folder)),
-    )
+    return as_raw(folder, "image", rows, (*warnings, *_broken_warning(broken, folder)))
 
 
 def read_images(path: Path, channels: int, height: int, width: int) -> Raw:

@@ -7,6 +7,7 @@ https://docs.openml.org/ecosystem/Rest/
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from http.client import HTTPException
 from importlib import import_module
@@ -54,7 +55,7 @@ def read_openml(name: str, target: str | None, *, labelled: bool = True) -> Raw:
         if column in frame.columns and column != goal
     ]
     told = f"{name}: the server says to leave out {', '.join(hidden)}"
-    title = str(said.get("name") or f"openml-{number}")
+    title = re.sub(r"\W+", "-", str(said.get("name") or "")).strip("-") or f"openml-{number}"
     return frame_rows(
         frame.drop(columns=hidden), title, name, goal if labelled or goal in frame else None,
         labelled=labelled, warnings=(told,) if hidden else (),
@@ -80,12 +81,16 @@ def _described(number: str, folder: Path) -> Mapping[str, Any]:
 
 def _frame(said: Mapping[str, Any], folder: Path, name: str) -> pd.DataFrame:
     """The rows: parquet if the server has it, else ARFF."""
-    typed = said.get("parquet_url") or said.get("minio_url")
+    typed = str(said.get("parquet_url") or said.get("minio_url") or "")
     file = folder / "rows.parquet"
-    if typed and _is_parquet(str(typed)):
-        if not file.is_file():
-            _get(str(typed), file)
-        return read_parquet(file)
+    if typed.split("?")[0].endswith((".pq", ".parquet")):
+        try:
+            if not file.is_file():
+                _get(typed, file)
+            return read_parquet(file)
+        except _RefusedError:  # some sets are described with a file that was never made
+            if not said.get("url"):
+                raise
     if not said.get("url"):
         raise DataError(f"{name} has no file of rows on the server.")
     if find_spec("arff") is None:
@@ -97,10 +102,6 @@ def _frame(said: Mapping[str, Any], folder: Path, name: str) -> pd.DataFrame:
     if not file.is_file():
         _get(str(said["url"]), file)
     return _read_arff(file)
-
-
-def _is_parquet(url: str) -> bool:
-    return url.split("?")[0].endswith((".pq", ".parquet"))
 
 
 def _read_arff(file: Path) -> pd.DataFrame:
@@ -130,6 +131,10 @@ def _names(value: Any) -> Sequence[str]:
     return [each.strip() for each in str(value or "").split(",") if each.strip()]
 
 
+class _RefusedError(DataError):
+    """A server that answers, and does not give the file."""
+
+
 def _get(url: str, file: Path) -> None:
     """Writes what `url` gives to `file`, whole or not at all."""
     if not url.startswith(("http://", "https://")):
@@ -146,7 +151,7 @@ def _get(url: str, file: Path) -> None:
             raise DataError(f"{url} broke off at {partial.stat().st_size} of {length} bytes.")
         partial.replace(file)
     except HTTPError as error:
-        raise DataError(f"{url} answers {error.code}: {_said(error)}.") from error
+        raise _RefusedError(f"{url} answers {error.code}: {_said(error)}.") from error
     except (URLError, HTTPException, OSError) as error:
         reason = getattr(error, "reason", error)
         raise DataError(

@@ -169,8 +169,13 @@ def _series(
 
 
 def _label(text: str, header: _Header, place: str) -> str | float | None:
-    if text in ("", _MISSING):
+    if text == _MISSING:
         return None
+    if not text:
+        raise DataError(
+            f"{place}: no label after the last ':'; write ? where it is missing. A file that was "
+            "cut off ends so."
+        )
     if not header.numeric:
         if header.classes and text not in header.classes:
             raise DataError(

@@ -86,17 +86,10 @@ def read_unlabelled(source: Any, spec: Mapping[str, Any]) -> Raw:
             return found
     remote = _remote(source) if isinstance(source, str) else None
     if remote is not None:
-        raw = remote(source, None, labelled=False)
-    elif isinstance(source, str | Path | tuple | list):
-        raw = _read(source, None)
-    else:
-        return _read_object(source, None, labelled=False)
-    rows = raw.test or raw.main
-    if rows is None:
-        raise DataError(f"{raw.source} holds no rows to predict.")
-    return Raw(
-        name=raw.name, source=raw.source, target=raw.target, main=rows, warnings=raw.warnings
-    )
+        return _test_or_all(remote(source, None, labelled=False))
+    if isinstance(source, str | Path | tuple | list):
+        return _test_or_all(_read(source, None))
+    return _read_object(source, None, labelled=False)
 
 
 def all_rows(raw: Raw) -> Rows:
@@ -107,6 +100,16 @@ def all_rows(raw: Raw) -> Rows:
     return rows
 
 
+def _test_or_all(raw: Raw) -> Raw:
+    """The official test part, or all rows where there is none."""
+    rows = raw.test or raw.main
+    if rows is None:
+        raise DataError(f"{raw.source} holds no rows to predict.")
+    return Raw(
+        name=raw.name, source=raw.source, target=raw.target, main=rows, warnings=raw.warnings
+    )
+
+
 def _file_rows(path: Path, spec: Mapping[str, Any]) -> Raw | None:
     """Rows of a file or a folder whose form needs no target; None where `read` has to tell."""
     kind = spec["kind"]
@@ -114,10 +117,15 @@ def _file_rows(path: Path, spec: Mapping[str, Any]) -> Raw | None:
         return ts.read_series(path)
     if kind == "series" and path.is_file() and path.suffix.lower() == ".tsv":
         return ucr.read_series(path, int(spec["shape"][1]))
-    media = _media(path)
-    if kind == "audio" and media == "audio":
-        return audiofolder.read_audio(path)
-    if kind == "image" and media == "image" and not idx.is_idx(path):
+    column = spec.get("column")
+    if path.is_dir() and (column or "columns" in spec):  # what else it holds, the table names
+        if only := tablefolder.only_table(path):
+            return table.read_table(only, None, labelled=False)
+        if tablefolder.is_table_folder(path):
+            return _test_or_all(tablefolder.read_table_folder(path, None, labelled=False))
+    if kind in _MEDIA and not idx.is_idx(path) and _media(path) == kind:
+        if column or kind == "audio":
+            return classfolder.read_paths(path, _SUFFIXES[kind], column or audiofolder.COLUMN)
         channels, height, width = spec["shape"]
         return imagefolder.read_images(path, channels, height, width)
     if path.is_file() and path.suffix == ".npy":
@@ -174,7 +182,10 @@ def _read_folder(path: Path, target: str | None) -> Raw:
     )
     try:
         is_table = tablefolder.is_table_folder(path)
-        if is_table and target is not None:  # what else the folder holds, the table names
+        only = tablefolder.only_table(path)
+        if target is not None and only:  # what else the folder holds, the table names
+            return table.read_table(only, target)
+        if target is not None and is_table:
             return tablefolder.read_table_folder(path, target)
         for fits, reader in readers:
             if fits(path):

@@ -36,6 +36,13 @@ class Part:
         """The names of some of its files, relative to the root."""
         return [file.relative_to(self.root).as_posix() for file in files]
 
+    def paths(self, column: str, *, labelled: bool) -> Rows:
+        """Its files as a frame with one column, of absolute paths."""
+        index = self.index(self.files)
+        paths = pd.Series([str(file.resolve()) for file in self.files], dtype=object)
+        y = classes_of(index) if labelled else None
+        return Rows(x=pd.DataFrame({column: paths}), y=y, index=index)
+
 
 def classes_of(index: Iterable[str]) -> "pd.Series[Any]":
     """The class of each file: the first folder of its name."""
@@ -95,6 +102,13 @@ def find_unlabelled(path: Path, suffixes: Sequence[str]) -> Part:
         return Part(root=path.parent, files=[path])
     root = (_part(path, _PARTS["main"]) and _part(path, _PARTS["test"])) or path
     return Part(root=root, files=sorted(_files(root, suffixes)))
+
+
+def read_paths(path: Path, suffixes: Sequence[str], column: str) -> Raw:
+    """One file, or those of a folder, for prediction: a frame with one column of their paths."""
+    part = find_unlabelled(path, suffixes)
+    main = part.paths(column, labelled=False)
+    return Raw(name=path.stem, source=str(path), target="class", main=main)
 
 
 def _part(folder: Path, names: Sequence[str]) -> Path | None:

@@ -2,7 +2,7 @@
 
 The server describes it in JSON and gives its rows as parquet, or as ARFF, which `liac-arff` reads
 (the extra `openml`). What was got is kept in the cache and is not asked for again. Its API:
-https://docs.openml.org/ecosystem/Rest/
+https://docs.openml.org/REST-tutorial
 """
 
 import json

@@ -2,7 +2,7 @@
 
 Channels stand between `:`, steps between `,`, and the label after the last `:`. Gives series as
 (n, channels, steps), NaN past the end of a shorter one and where a step is missing (`?`). The
-format: https://www.aeon-toolkit.org/en/stable/api_reference/file_specifications/ts.html
+format: https://www.aeon-toolkit.org/en/stable/api_reference/data_format.html
 """
 
 from collections.abc import Iterator, Sequence

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from autosynth.data.describe import describe
 from autosynth.data.fingerprint import fingerprint
+from autosynth.data.forms.frames import check_flat
 from autosynth.data.forms.table import as_frame
 from autosynth.data.inputs.columns import Aside
 from autosynth.data.inputs.encoder import apply, fit_array, input_spec
@@ -134,6 +135,8 @@ def _layout(raw: Raw) -> Layout:
     assert raw.main is not None
     if isinstance(raw.main.x, pd.DataFrame):
         return Layout(kind="table")
+    if raw.kind is not None and raw.channels is not None:
+        return Layout(kind=raw.kind, channels=raw.channels)
     return understand_array(raw.main.x, raw.kind, raw.source)
 
 
@@ -160,7 +163,9 @@ def _table(raw: Raw, layout: Layout, drop: Sequence[str]) -> _Found:
                 f"column {name!r}, to be dropped, is no column of {raw.source}; its columns: "
                 f"{', '.join(frame.columns[:12])}.{hint}"
             )
-    return _Found(rows=replace(rows, x=frame.drop(columns=list(drop))))
+    frame = frame.drop(columns=list(drop))
+    check_flat(frame, raw.source)
+    return _Found(rows=replace(rows, x=frame))
 
 
 def _fit(found: _Found, raw: Raw, train: NDArray[np.int64]) -> _Found:

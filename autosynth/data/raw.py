@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 from numpy.typing import NDArray
 
+from autosynth.data.inputs.layout import Channels
 from autosynth.data.spec import Kind
 
 Index = Sequence[str] | range
@@ -38,7 +39,8 @@ class Raw:
 
     `main` is all there is where no official parts were found. `kind` is None where shape and
     values have to tell. `labels` says that the target is class labels by the form's definition
-    (IDX, UCR, a folder a class).
+    (IDX, UCR, a folder a class). `channels` says where the channel axis of images or series
+    stands, where the form defines it; otherwise their shape has to tell.
     """
 
     name: str
@@ -49,4 +51,5 @@ class Raw:
     test: Rows | None = None
     kind: Kind | None = None
     labels: bool = False
+    channels: Channels | None = None
     warnings: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Reads tables: `.csv`, `.tsv`, `.txt`, `.data`, gzipped or not; `.parquet`; pandas DataFrames.
+"""Reads tables: `.csv`, `.tsv`, `.txt`, `.data`, gzipped or not; those of `frames.py`; frames.
 
 Gives the frame as it stands, every row as long as the header; what its columns mean is found out
 in `columns.py`. Missing are: an empty cell, NA, N/A, nan, null, None and a lone `?`.
@@ -12,20 +12,24 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 
 from autosynth.data.forms.dialect import LABEL, Dialect, cells, find_dialect, opened, twice
+from autosynth.data.forms.frames import READERS
 from autosynth.data.raw import Raw, Rows
 from autosynth.errors import DataError
 
-SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".data", ".all", ".train", ".test")
+SUFFIXES = (".csv", ".tsv", ".txt", ".data", ".all", ".train", ".test", *READERS)
 _LISTED = 12
 _RAGGED = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
 
 
 def is_table(path: Path) -> bool:
     """Whether `path` is named like a table."""
-    return path.is_file() and Path(path.name.removesuffix(".gz")).suffix.lower() in SUFFIXES
+    return path.is_file() and _suffix(path) in SUFFIXES
+
+
+def _suffix(path: Path) -> str:
+    return Path(path.name.removesuffix(".gz")).suffix.lower()
 
 
 def read_table(path: Path, target: Sequence[str], *, labelled: bool = True) -> Raw:
@@ -68,11 +72,9 @@ def frame_rows(
 
 def read_frame(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The frame in `path`, and warnings about how it was read."""
-    if path.suffix.lower() == ".parquet":
-        try:
-            return pd.read_parquet(path), ()
-        except (OSError, ValueError, pa.ArrowException) as error:
-            raise DataError(f"{path} cannot be read as parquet: {error}.") from error
+    reader = READERS.get(_suffix(path))
+    if reader is not None:
+        return reader(path), ()
     dialect, warnings = find_dialect(path)
     if dialect.separator == LABEL:
         return _labelled(path, dialect), warnings

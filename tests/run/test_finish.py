@@ -16,7 +16,7 @@ from autosynth.strategy import parse
 from autosynth.study import spacefile
 from autosynth.study.bench import Bench, trivial_score
 from autosynth.study.probe import fixed_plan
-from autosynth.study.space import narrow
+from autosynth.study.narrow import narrow
 from autosynth.study.study import claim
 from autosynth.study.trial import Job, run_trial
 from autosynth.training.feed import feed

@@ -18,7 +18,7 @@ from autosynth.study import spacefile
 from autosynth.study.bench import Bench, trivial_score
 from autosynth.study.probe import FIXED_STEPS, fixed_plan, flops_by_family, probe
 from autosynth.study.reserve import finalists, reserve_seconds
-from autosynth.study.space import narrow
+from autosynth.study.narrow import narrow
 from autosynth.study.study import Limits, Study, claim, ladder
 from autosynth.study.trial import Job, over_limit, run_trial
 from autosynth.training.feed import feed

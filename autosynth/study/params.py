@@ -47,6 +47,11 @@ class _Form:
     found: tuple[Part, ...]
     method: str | None
 
+    @property
+    def readers(self) -> list[Part]:
+        """The parts that read inputs."""
+        return [part for place, part, _ in self.placed() if reads_input(place)]
+
     def placed(self, shared: str = "none") -> list[tuple[str, Part, tuple[str, ...]]]:
         """Each part with its place, and the inputs that its branch reads (empty for all).
 
@@ -94,6 +99,9 @@ def _inverse(strategy: Strategy, space: Space) -> tuple[dict[str, Value], Strate
     params: dict[str, Value] = {}
 
     def look(name: str, choices: Sequence[Value]) -> Value:
+        if name not in wanted:  # the walk went elsewhere, after an answer that was refused
+            assert problems
+            return choices[0]
         value = wanted[name]
         if value not in choices:
             listed = ", ".join(map(str, choices))
@@ -161,6 +169,10 @@ def _misfits(strategy: Strategy, space: Space, form: _Form | None) -> list[str]:
     if shared == "layers":
         missing = [key for key in space.layers if _written(form, key) is None]
         problems += [f"share=layers: write {key} in one of its parts" for key in missing]
+    if shared == "stem":
+        named = dict.fromkeys(_reads(part, space) for part in form.readers)
+        if len(named) > 1:
+            problems.append(f"share=stem: branches read the same, not {' and '.join(named)}")
     for place, part, reads in form.placed(shared):
         if part.family not in space.families:
             problems.append(f"family {part.family} is not one of {', '.join(space.families)}")

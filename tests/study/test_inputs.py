@@ -1,6 +1,7 @@
 """Data of several inputs: what reads which, and what a space file says by the kinds of them."""
 
 from collections import Counter
+from functools import cache
 from itertools import chain, combinations
 
 import optuna
@@ -30,13 +31,13 @@ READING = InputSpec(
 INPUTS = (PHOTO, TITLE, BODY, TABLE, BILL)
 DATA = {
     "+".join(each.name for each in chosen): chosen
-    for n in (1, 2, 3, 5)
-    for chosen in combinations(INPUTS, n)
+    for chosen in (*combinations(INPUTS, 2), INPUTS[:1], INPUTS[1:4], (PHOTO, BODY, TABLE), INPUTS)
 }
 TARGET = TargetSpec(name="y", task="classification", classes=("a", "b", "c"))
 SPACES = ("multimodal", "everything", "small")
 
 
+@cache
 def a_space(*inputs: InputSpec, name: str = "multimodal") -> Space:
     return narrow(load(name), inputs, "classification")
 
@@ -120,7 +121,7 @@ def test_branches_that_share_a_stem_read_the_same():
     for at in (0.0, 0.4, 0.9):
         first, second = parts(suggest(Scripted({**script, "stem.reads": "body"}, [at]), space).root)
         assert first.inputs == second.inputs == ("body",)
-    with pytest.raises(ConfigError, match=r"share=stem would make mlp:table .* the same as mlp\["):
+    with pytest.raises(ConfigError, match="share=stem: branches read the same, not body and table"):
         params_for(parse("mean(cnn:body, mlp:table) share=stem"), space)
 
 
@@ -239,8 +240,3 @@ def test_a_reading_is_no_input_and_a_pretrained_network_reads_its_own_kind():
     space = narrow(load("pretrained"), [TABLE], "classification")
     assert "pretrained" not in space.families
     assert default_space([BODY, READING]) == "text"
-
-
-def test_a_space_forbids_a_family_on_a_kind():
-    space = a_space(PHOTO, TABLE)
-    assert space.forbidden == ()

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from autosynth.data.spec import InputSpec, Kind, Task
 from autosynth.errors import ConfigError
-from autosynth.strategy import Chain, Fusion, Node, Part, Strategy, Value, parts
+from autosynth.strategy import Chain, Fusion, Node, Part, Strategy, Value
 from autosynth.study import vocabulary
 from autosynth.study.params import params_for
 from autosynth.study.space import KINDS, Space
@@ -81,12 +81,14 @@ def _suggested(strategy: Strategy, space: Space) -> bool:
 
 def _named(space: Space, inputs: Mapping[str, Kind]) -> Space:
     """The space with the names of `inputs` in the place of their kinds."""
-    there = {kind: [n for n, k in inputs.items() if k == kind] for kind in space.kinds}
+    there: dict[str, list[str]] = {}
+    for name, kind in inputs.items():
+        there.setdefault(kind, []).append(name)
     families = tuple(f for f in space.families if _can_read(f, inputs.values()))
 
     def part(old: Part) -> Part | None:
         """A part that reads what is there, or None."""
-        if not all(there.get(kind) for kind in old.inputs):
+        if not there.keys() >= set(old.inputs):
             return None
         names = tuple(name for kind in old.inputs for name in there[kind])
         return replace(old, inputs=() if len(names) == len(inputs) else names)
@@ -130,8 +132,7 @@ def _by_kind(space: Space) -> Space:
     kinds = set(space.inputs.values())
     options, defaults = {}, {}
     for family in space.families:
-        keys = {kind: f"{family}:{kind}" for kind in sorted(kinds)}
-        for kind, key in keys.items():
+        for key in (f"{family}:{kind}" for kind in sorted(kinds)):
             place = key if len(kinds) > 1 else family
             options[place] = space.options.get(key, space.options[family])
             defaults[place] = space.family_defaults.get(key, space.family_defaults[family])
@@ -212,9 +213,7 @@ def _changed(space: Space, change: _Change) -> Space:
         inside = first.inputs if isinstance(first, Part) else ()
         return Chain(steps=(node(first, reads), *(node(step, inside) for step in rest)))
 
-    space = _each(
-        space, lambda s: replace(s, root=node(s.root), settings=pairs("", s.settings))
-    )
+    space = _each(space, lambda s: replace(s, root=node(s.root), settings=pairs("", s.settings)))
     defaults = {key: dict(pairs(key, t.items())) for key, t in space.family_defaults.items()}
     return replace(space, family_defaults=defaults)
 

@@ -56,14 +56,14 @@ class Space:
 
     `inputs` are the names and kinds of what a part can read; in a space that no data has narrowed
     yet, a kind stands for the inputs of it. `options[family][option]` and `settings[setting]` are
-    the values to choose from; those of `family:kind` hold where all that is read is of that kind;
-    `layers[option]` those that parts sharing layers have in common, and `full_families` what can
-    share everything: a family whose parameters do not depend on the grid it runs on. `defaults`,
-    and `family_defaults[family]` or `[family:kind]` (options, and settings that suit the family
-    better), say what a written strategy means where it is silent. A training is a word's value and what goes with it
-    (`subsets rows=all`); `forbidden` are columns of the leaderboard whose values may not meet.
-    `ladder[family]` are the sizes of the single component that every search trains, smallest
-    first; `composites` is tried early.
+    the values to choose from; `options` of `family:kind` hold where all that is read is of that
+    kind. `layers[option]` are those that parts sharing layers have in common, and `full_families`
+    what can share everything: a family whose parameters do not depend on the grid it runs on.
+    `defaults`, and `family_defaults` of a family or of `family:kind` (options, and settings that
+    suit the family better), say what a written strategy means where it is silent. A training is a
+    word's value and what goes with it (`subsets rows=all`); `forbidden` are columns of the
+    leaderboard whose values may not meet. `ladder[family]` are the sizes of the single component
+    that every search trains, smallest first; `composites` is tried early.
     """
 
     name: str

@@ -117,13 +117,13 @@ def _parts(space: Space, choose: Choose, shape: Shape, sharing: str) -> list[Par
     found = []
     reads = ()
     for place in places:
-        family, first = str(choose(f"{place}.family", space.families)), reads_input(place)
-        if first:
+        family, is_reader = str(choose(f"{place}.family", space.families)), reads_input(place)
+        if is_reader:
             reads = _reads(space, choose, reads_name(place, family, sharing), family)
         elif place.startswith("tail"):
             reads = ()
         part = _part(space, choose, (place, family, reads), common)
-        found.append(replace(part, inputs=reads) if first else part)
+        found.append(replace(part, inputs=reads) if is_reader else part)
     return found
 
 

@@ -1,24 +1,29 @@
 """Data of several inputs: what reads which, and what a space file says by the kinds of them."""
 
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 from itertools import chain, combinations
 
+import numpy as np
 import optuna
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autosynth.composite import cost, resolve
-from autosynth.data.spec import InputSpec, Kind, TargetSpec
+from autosynth.composite.reading import readers
+from autosynth.data.spec import Dataset, InputSpec, Kind, Splits, TargetSpec
 from autosynth.errors import ConfigError
+from autosynth.progress import Progress
+from autosynth.record import read_all
 from autosynth.strategy import parse, parts, topology
 from autosynth.study.narrow import default_space, narrow
 from autosynth.study.params import complete, params_for
 from autosynth.study.space import Space
 from autosynth.study.spacefile import load, read
+from autosynth.study.study import Limits, Study
 from autosynth.study.suggest import reads_choices, suggest
-from tests.study.test_space import Scripted, numbers
 
 PHOTO = InputSpec(name="photo", kind="image", shape=(3, 28, 28))
 TITLE = InputSpec(name="title", kind="text", shape=(8,), cardinalities=(30,), masked=True)
@@ -34,6 +39,7 @@ DATA = {
     for chosen in (*combinations(INPUTS, 2), INPUTS[:1], INPUTS[1:4], (PHOTO, BODY, TABLE), INPUTS)
 }
 TARGET = TargetSpec(name="y", task="classification", classes=("a", "b", "c"))
+numbers = st.lists(st.floats(min_value=0, max_value=1, exclude_max=True), min_size=5, max_size=40)
 SPACES = ("multimodal", "everything", "small")
 
 
@@ -45,10 +51,10 @@ def a_space(*inputs: InputSpec, name: str = "multimodal") -> Space:
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from(SPACES), st.sampled_from(sorted(DATA)), numbers)
 def test_what_is_suggested_for_several_inputs_resolves_and_has_its_own_parameters(
-    name, data, drawn
+    scripted, name, data, drawn
 ):
     space = a_space(*DATA[data], name=name)
-    trial = Scripted({}, drawn)
+    trial = scripted({}, drawn)
     strategy = suggest(trial, space)
     assert parse(str(strategy)) == strategy
     assert params_for(strategy, space) == trial.params
@@ -60,13 +66,13 @@ def test_what_is_suggested_for_several_inputs_resolves_and_has_its_own_parameter
 
 
 @pytest.mark.parametrize("data", DATA)
-def test_ladder_and_portfolio_name_what_the_data_has_and_are_suggested(data):
+def test_ladder_and_portfolio_name_what_the_data_has_and_are_suggested(data, scripted):
     space = a_space(*DATA[data])
     names = {each.name for each in DATA[data]}
     written = [*chain(*space.ladder.values()), *space.composites]
     for strategy in written:
         assert {name for part in parts(strategy.root) for name in part.inputs} <= names
-        trial = Scripted(params_for(strategy, space), [0.0])
+        trial = scripted(params_for(strategy, space), [0.0])
         assert suggest(trial, space) == complete(strategy, space)
         resolve(complete(strategy, space), DATA[data], TARGET)
     singles = {s.root.inputs for s in chain(*space.ladder.values())}
@@ -115,13 +121,15 @@ def test_choices_are_the_same_in_every_trial_and_every_input_is_read():
     assert {"branch1.step1.reads", "branch2.step1.reads", "stem.reads"} <= set(seen)
 
 
-def test_branches_that_share_a_stem_read_the_same():
+def test_branches_that_share_a_stem_read_the_same(scripted):
     space = a_space(BODY, TABLE)
     script = {"topology": "parallel", "parallel.sharing": "stem", "n_parts": 2}
     for at in (0.0, 0.4, 0.9):
-        first, second = parts(suggest(Scripted({**script, "stem.reads": "body"}, [at]), space).root)
+        first, second = parts(
+            suggest(scripted({**script, "stem.reads": "body"}, [at]), space).root
+        )
         assert first.inputs == second.inputs == ("body",)
-    with pytest.raises(ConfigError, match="share=stem: branches read the same, not body and table"):
+    with pytest.raises(ConfigError, match="stem: branches read the same, not body and table"):
         params_for(parse("mean(cnn:body, mlp:table) share=stem"), space)
 
 
@@ -240,3 +248,51 @@ def test_a_reading_is_no_input_and_a_pretrained_network_reads_its_own_kind():
     space = narrow(load("pretrained"), [TABLE], "classification")
     assert "pretrained" not in space.families
     assert default_space([BODY, READING]) == "text"
+
+
+@pytest.fixture(name="mixed", scope="module")
+def _mixed() -> Dataset:
+    """Small pictures, a few tokens and two columns, each of which says a part of the class."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 160)
+    noise = rng.normal(size=(160, 1, 6, 6)).astype(np.float32)
+    body = rng.integers(5, 20, (160, 7)).astype(np.int32)
+    body[:, 0] = np.where(y == 1, 3, 4)
+    x = {
+        "photo": noise + 2 * (y == 0)[:, None, None, None].astype(np.float32),
+        "body": body,
+        "table": np.stack([y + rng.normal(size=160), rng.integers(0, 3, 160)], 1).astype(
+            np.float32
+        ),
+    }
+    rows = np.arange(160)
+    return Dataset(
+        name="mixed", source="made here", target=TARGET, x=x, y=y.astype(np.int64),
+        inputs=(
+            InputSpec(name="photo", kind="image", shape=(1, 6, 6)),
+            InputSpec(name="body", kind="text", shape=(7,), cardinalities=(20,), masked=True),
+            InputSpec(name="table", kind="table", shape=(2,), cardinalities=(0, 3)),
+        ),
+        splits=Splits(train=rows[:100], fit=rows[:0], select=rows[100:130], test=rows[130:]),
+        encoders={}, fingerprint="0" * 16,
+    )  # fmt: skip
+
+
+def test_a_search_over_three_kinds_trains_singles_and_composites(mixed, tmp_path, bench_of):
+    space = replace(a_space(*mixed.inputs), forbidden=({"components": "cnn:text"},))
+    bench = bench_of(mixed, tmp_path, steps=4, space=space)
+    Study(bench, Limits(trials=6), Progress(live=False)).run()
+    records = [r for r in read_all(tmp_path) if r.kind == "strategy"]
+    assert {r.state for r in records} == {"complete"}
+    read = {r.strategy: parse(r.strategy) for r in records}
+    assert any(topology(s.root) == "single" and s.root.inputs for s in read.values())
+    assert any(len({part.inputs for part in parts(s.root)}) > 1 for s in read.values())
+    # A family is forbidden on one kind alone; what reads everything reads that, too.
+    families = [
+        (part.family, name)
+        for strategy in read.values()
+        for part in readers(strategy.root)
+        for name in part.inputs or mixed.x
+    ]
+    assert ("cnn", "body") not in families
+    assert {name for _, name in families} == {"photo", "body", "table"}

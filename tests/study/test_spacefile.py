@@ -10,8 +10,8 @@ from autosynth.composite import resolve
 from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.errors import ConfigError, StrategyError, UnknownNameError
 from autosynth.strategy import parse
-from autosynth.study.params import complete, params_for
 from autosynth.study.narrow import narrow
+from autosynth.study.params import complete, params_for
 from autosynth.study.spacefile import load, names, read
 from autosynth.study.suggest import suggest
 

@@ -337,7 +337,7 @@ class Compiler:
                 f"{self.root}: share={self.share} pools one stem of patch={finest}, of which "
                 f"patch={patch} is no multiple"
             )
-        to = coarser(spec.grid, patch) if patch > 1 else grid
+        _, to = STEMS[spec.kind](spec, patch, width)  # a table is not cut
         value = self.regrid(value, to, patch // finest)
         return self.narrow(value, width)
 

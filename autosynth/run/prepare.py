@@ -22,8 +22,9 @@ from autosynth.record import Record, read_all, write, write_text_atomic
 from autosynth.run.folder import read_run, write_run
 from autosynth.run.options import Options
 from autosynth.study.bench import Bench, trivial_score
+from autosynth.study.narrow import default_space, narrow
 from autosynth.study.probe import FIXED_STEPS, fixed_plan, probe
-from autosynth.study.space import Space, default_space, narrow
+from autosynth.study.space import Space
 from autosynth.study.spacefile import load as load_space
 from autosynth.study.study import claim, ladder
 from autosynth.training.feed import Feed, feed

@@ -69,7 +69,7 @@ def test_prediction_takes_a_flat_folder_or_one_file(tmp_path: Path) -> None:
 def test_a_target_names_the_table_beside_the_files(tmp_path: Path) -> None:
     fill(tmp_path / "sounds")
     (tmp_path / "notes.csv").write_text("file,loud\nsounds/no/0.wav,1\nsounds/yes/0.wav,0\n")
-    raw = read(tmp_path, "loud")
+    raw = read(tmp_path, ["loud"])
     assert raw.main is not None
     assert list(raw.main.x.columns) == ["file"]
     assert raw.source == str(tmp_path / "notes.csv")

@@ -107,7 +107,7 @@ class Restore(nn.Module):
         for column, card in enumerate(self.cards):
             known = picked[:, column] & ~raw[:, column].isnan()
             part = guess[:, start : start + max(1, card)]
-            if card:
+            if card > 0:
                 codes = raw[:, column].nan_to_num().long()
                 loss = F.cross_entropy(part, codes, reduction="none")
             else:

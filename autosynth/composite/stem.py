@@ -5,6 +5,7 @@ takes: so an exported model reads raw numbers. Statistics are buffers, saved wit
 """
 
 from collections.abc import Callable
+from math import pi
 
 import torch
 from torch import Tensor, nn
@@ -19,9 +20,11 @@ from autosynth.components.piece import (
     n_tokens,
     to_tokens,
 )
-from autosynth.data.spec import InputSpec
+from autosynth.data.spec import DATE, InputSpec
 
 N_BINS = 16
+PERIODS = (365.2425, 7.0, 1.0)
+"""Days of a year, of a week and of a day: of each a date has a sine and a cosine."""
 
 
 class ConvolutionStem(Stem):
@@ -78,6 +81,8 @@ class TableStem(Stem):
 
     Numbers go through a piecewise linear encoding over quantiles (Gorishniy et al., 2022,
     arXiv:2203.05556) and a linear map of their own; categories and missing values are embedded.
+    Dates are numbers that also have the phase of the year, the week and the day, each as sine and
+    cosine; that of the day only where training rows have times of day.
     """
 
     edges: Tensor
@@ -85,29 +90,36 @@ class TableStem(Stem):
     categorical: Tensor
     offsets: Tensor
     order: Tensor
+    dates: Tensor
+    used: Tensor
 
     def __init__(self, spec: InputSpec, patch: int, width: int) -> None:
         super().__init__()
         cards = spec.cardinalities
-        numeric = [i for i, card in enumerate(cards) if card == 0]
+        numeric = [i for i, card in enumerate(cards) if card <= 0]
         categorical = [i for i, card in enumerate(cards) if card > 0]
+        dates = [row for row, i in enumerate(numeric) if cards[i] == DATE]
         starts, total = [], 0
         for i in categorical:
             starts.append(total)
             total += cards[i]
         for name, values in (
             ("numeric", numeric), ("categorical", categorical), ("offsets", starts),
-            ("order", sorted(range(len(cards)), key=(numeric + categorical).__getitem__)),
+            ("dates", dates), ("order", sorted(range(len(cards)), key=(numeric + categorical).__getitem__)),
         ):  # fmt: skip
             self.register_buffer(name, torch.tensor(values, dtype=torch.long), persistent=False)
         self.register_buffer("edges", torch.linspace(0, 1, N_BINS + 1).repeat(len(numeric), 1))
         self.weight = nn.Parameter(torch.randn(len(numeric), N_BINS, width) * N_BINS**-0.5)
+        self.register_buffer("used", torch.ones(len(dates), 2 * len(PERIODS)))
+        self.phase = nn.Parameter(torch.randn(len(dates), 2 * len(PERIODS), width) * N_BINS**-0.5)
         self.missing = nn.Parameter(torch.randn(len(numeric), width) * 0.5)
         self.embedding = nn.Parameter(torch.randn(total, width) * 0.5)
+        # Categories never seen say nothing until training rows have some.
+        self.embedding.data[starts] = 0
         self.bias = nn.Parameter(torch.zeros(len(cards), width))
 
     def fit(self, raw: Tensor) -> None:
-        """The quantiles of every numeric column, missing values left out."""
+        """The quantiles of every numeric column, missing values left out; which dates have times."""
         steps = torch.linspace(0, 1, N_BINS + 1, dtype=torch.double)
         for row, column in enumerate(self.numeric.tolist()):
             values = raw[:, column].double().cpu()
@@ -116,6 +128,9 @@ class TableStem(Stem):
                 # Indices, not torch.quantile, which refuses more than 16 million values.
                 at = (steps * (values.numel() - 1)).round().long()
                 self.edges[row] = values.sort().values[at].to(self.edges)
+        for row, column in enumerate(self.numeric[self.dates].tolist()):
+            days = raw[:, column]
+            self.used[row, -2:] = float((days[~days.isnan()] % 1 != 0).any())
 
     def forward(self, raw: Tensor) -> Tokens:
         """A token a column, in the order of the columns."""
@@ -126,10 +141,18 @@ class TableStem(Stem):
         # A bin without width (a repeated value) is a step at that value.
         share = ((filled - low) / (high - low).clamp(min=1e-12)).clamp(0, 1)
         encoded = torch.einsum("bfk,fkd->bfd", share.to(self.weight.dtype), self.weight)
+        if len(self.dates):
+            encoded = encoded.index_add(1, self.dates, self._phases(filled[:, self.dates]))
         encoded = torch.where(known, encoded, self.missing.to(encoded.dtype))
         codes = raw[:, self.categorical].long() + self.offsets
         tokens = torch.cat((encoded, self.embedding[codes].to(encoded.dtype)), 1)
         return tokens[:, self.order] + self.bias.to(encoded.dtype), None
+
+    def _phases(self, days: Tensor) -> Tensor:
+        """What the phases of dates (B, dates, 1) add to their tokens."""
+        angle = torch.cat([days / period % 1 for period in PERIODS], -1) * (2 * pi)
+        seen = torch.stack((angle.sin(), angle.cos()), -1).flatten(2) * self.used
+        return torch.einsum("bpk,pkd->bpd", seen.to(self.phase.dtype), self.phase)
 
 
 class TextStem(Stem):
@@ -160,11 +183,14 @@ def _convolution(spec: InputSpec, patch: int, width: int) -> tuple[Piece, Grid]:
 
 def _table(spec: InputSpec, patch: int, width: int) -> tuple[Piece, Grid]:
     columns = len(spec.cardinalities)
-    numeric = sum(1 for card in spec.cardinalities if card == 0)
-    rows = numeric * N_BINS + numeric + sum(spec.cardinalities) + columns
+    numeric = sum(1 for card in spec.cardinalities if card <= 0)
+    phases = 2 * len(PERIODS) * spec.cardinalities.count(DATE)
+    codes = sum(card for card in spec.cardinalities if card > 0)
+    rows = numeric * N_BINS + phases + numeric + codes + columns
     make = lambda: TableStem(spec, patch, width)  # noqa: E731
     # Shared, it is for columns of one kind alone.
-    piece = Piece(make, 2 * numeric * N_BINS * width, rows * width, tied=spec.cardinalities)
+    flops = 2 * (numeric * N_BINS + phases) * width
+    piece = Piece(make, flops, rows * width, tied=spec.cardinalities)
     return piece, (columns,)
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from autosynth.data.forms import arrays, idx, imagefolder, table, tablefolder, ucr
 from autosynth.data.forms.builtin import BUILTIN
+from autosynth.data.inputs.encoder import is_from_columns
 from autosynth.data.raw import Raw, Rows
 from autosynth.errors import DataError, DataNotFoundError
 
@@ -52,7 +53,7 @@ def read_unlabelled(source: Any, spec: Mapping[str, Any]) -> Raw:
     (an `.npz` with `x_test`, a folder with `t10k-images`, `NAME_TEST.tsv` or `test/`) gives that
     part; any other source gives all of its rows.
     """
-    kind = spec["kind"]
+    kind = "table" if is_from_columns(spec) else spec["kind"]
     if isinstance(source, pd.DataFrame):
         return table.frame_rows(source, "frame", "frame", None, labelled=False)
     if isinstance(source, np.ndarray):

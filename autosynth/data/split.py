@@ -3,7 +3,7 @@
 Classification is stratified: every class gives its share to each split, and keeps rows in `train`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,14 @@ def split(y: NDArray[Any], parts: Parts, *, stratified: bool, seed: int) -> Spli
     return Splits(
         train=np.sort(main), fit=np.sort(fit), select=np.sort(select), test=np.sort(test)
     )
+
+
+def without(splits: Splits, keep: Rows, n: int) -> Splits:
+    """The splits of the rows `keep` of `n`, numbered anew."""
+    place = np.full(n, -1, dtype=np.int64)
+    place[keep] = np.arange(len(keep))
+    found = {field.name: place[getattr(splits, field.name)] for field in fields(splits)}
+    return Splits(**{name: rows[rows >= 0] for name, rows in found.items()})
 
 
 def take(

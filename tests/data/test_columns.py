@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autosynth.data.inputs.columns import Aside, Column, encode_column, understand_columns
+from autosynth.data.inputs.column import Aside, Column, encode_column
+from autosynth.data.inputs.columns import understand_columns
 from autosynth.errors import DataError
 
 N = 60
@@ -95,25 +96,25 @@ def test_a_name_that_only_looks_like_an_id(name: str) -> None:
     assert isinstance(understand([i * 37 % 101 for i in range(N)], name), Column)
 
 
-def test_rare_and_unseen_categories_are_unknown() -> None:
+def test_rare_and_unseen_categories_are_unknown_and_gaps_are_missing() -> None:
     column = understand(["a", "b", "a", "b", "rare", None])
     assert isinstance(column, Column)
     assert column.categories == ("a", "b")
-    assert column.cardinality == 3
-    assert encoded(["b", "rare", "new", None, " a "], column) == [2, 0, 0, 0, 1]
+    assert column.cardinality == 4
+    assert encoded(["b", "rare", "new", None, " ", " a "], column) == [3, 0, 0, 1, 1, 2]
 
 
-def test_categories_are_the_most_frequent_254() -> None:
-    names = [f"town {i}" for i in range(300) for _ in range(2 + (i < 254))]
+def test_categories_are_the_most_frequent_253() -> None:
+    names = [f"town {i}" for i in range(300) for _ in range(2 + (i < 253))]
     column = understand(names)
     assert isinstance(column, Column)
-    assert set(column.categories) == {f"town {i}" for i in range(254)}
+    assert set(column.categories) == {f"town {i}" for i in range(253)}
 
 
 def test_numbers_as_categories_match_however_they_are_read() -> None:
     column = understand(pd.Categorical(spread(1, 2, 3)))
-    assert encoded([1.0, 3.0, np.nan], column) == [1, 3, 0]
-    assert encoded(["1", "3", "9"], column) == [1, 3, 0]
+    assert encoded([1.0, 3.0, np.nan], column) == [2, 4, 0]
+    assert encoded(["1", "3", "9"], column) == [2, 4, 0]
 
 
 def test_dates_are_days_in_the_format_of_training() -> None:

@@ -5,35 +5,23 @@ An image that cannot be read is left out, with a warning that names it.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from PIL import Image
 
+from autosynth.data.inputs.media import SUFFIXES as MEDIA_SUFFIXES
+from autosynth.data.inputs.picture import UNREADABLE, Shape, pixels, sizes_of
 from autosynth.data.raw import Raw, Rows
 from autosynth.errors import DataError
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
+SUFFIXES = MEDIA_SUFFIXES["image"]
 _PARTS = {
     "main": ("train", "training"),
     "validation": ("val", "valid", "validation"),
     "test": ("test", "testing"),
 }
 _MAX_SIDE = 256
-_UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shape:
-    """The one shape that images are brought to."""
-
-    channels: int
-    height: int
-    width: int
 
 
 def is_image_folder(path: Path) -> bool:
@@ -55,7 +43,7 @@ def read_image_folder(folder: Path, like: tuple[int, ...] | None = None) -> Raw:
         raise DataError(
             f"{folder} holds images, but no sub-folder a class. Sort them as {folder}/CLASS/*.png."
         )
-    sizes, broken = _sizes(everything)
+    sizes, broken = sizes_of(everything)
     if not sizes:
         raise DataError(f"none of the {len(everything)} images in {folder} can be read.")
     shape, warnings = _common(sizes, folder)
@@ -121,19 +109,6 @@ def _labelled(folder: Path) -> list[Path]:
     return sorted(path for path in _images(folder) if path.parent != folder)
 
 
-def _sizes(files: Sequence[Path]) -> tuple[list[tuple[int, int, bool]], dict[Path, str]]:
-    """(height, width, has colour) of each image, by its header; and those that have none."""
-    sizes, broken = [], {}
-    for file in files:
-        try:
-            with Image.open(file) as image:
-                colour = image.mode not in ("1", "L", "LA", "I", "F") and "I;" not in image.mode
-                sizes.append((image.height, image.width, colour))
-        except _UNREADABLE as error:
-            broken[file] = str(error)
-    return sizes, broken
-
-
 def _common(sizes: Sequence[tuple[int, int, bool]], folder: Path) -> tuple[Shape, tuple[str, ...]]:
     height, width = (int(np.median([size[axis] for size in sizes])) for axis in (0, 1))
     channels = 3 if any(size[2] for size in sizes) else 1
@@ -159,26 +134,13 @@ def _read(
     broken: dict[Path, str] = {}
     for file in files:
         try:
-            x[len(good)] = _pixels(file, shape)
+            x[len(good)] = pixels(file, shape)
             good.append(file)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             broken[file] = str(error)
     index = [file.relative_to(root).as_posix() for file in good]
     y = pd.Series([name.split("/")[0] for name in index], name="class", dtype=object)
     return Rows(x=x[: len(good)], y=y if labelled else None, index=index), broken
-
-
-def _pixels(file: Path, shape: Shape) -> NDArray[Any]:
-    with Image.open(file) as opened:
-        image: Image.Image = opened
-        if "I" in image.mode or image.mode == "F":
-            # 16 bits a pixel; PIL would clip them to 8 instead of scaling.
-            values = np.asarray(image, dtype=np.float64) / (1 if image.mode == "F" else 257)
-            image = Image.fromarray(values.clip(0, 255).astype(np.uint8))
-        image = image.convert("L" if shape.channels == 1 else "RGB")
-        if image.size != (shape.width, shape.height):
-            image = image.resize((shape.width, shape.height), Image.Resampling.BILINEAR)
-        return np.asarray(image).reshape(shape.height, shape.width, shape.channels)
 
 
 def _without_colour(rows: dict[str, Rows]) -> dict[str, Rows]:

@@ -56,7 +56,8 @@ def frame_rows(
         y = frame[target].reset_index(drop=True)
     if target in frame.columns:
         frame = frame.drop(columns=[target])
-    rows = Rows(x=frame, y=y, index=range(len(frame)))
+    folder = str(Path(source).parent) if Path(source).is_file() else ""
+    rows = Rows(x=frame, y=y, index=range(len(frame)), folder=folder)
     return Raw(
         name=name,
         source=source,

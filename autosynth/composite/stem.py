@@ -105,13 +105,16 @@ class TableStem(Stem):
             total += cards[i]
         for name, values in (
             ("numeric", numeric), ("categorical", categorical), ("offsets", starts),
-            ("dates", dates), ("order", sorted(range(len(cards)), key=(numeric + categorical).__getitem__)),
+            ("dates", dates),
+            ("order", sorted(range(len(cards)), key=(numeric + categorical).__getitem__)),
         ):  # fmt: skip
             self.register_buffer(name, torch.tensor(values, dtype=torch.long), persistent=False)
         self.register_buffer("edges", torch.linspace(0, 1, N_BINS + 1).repeat(len(numeric), 1))
         self.weight = nn.Parameter(torch.randn(len(numeric), N_BINS, width) * N_BINS**-0.5)
-        self.register_buffer("used", torch.ones(len(dates), 2 * len(PERIODS)))
-        self.phase = nn.Parameter(torch.randn(len(dates), 2 * len(PERIODS), width) * N_BINS**-0.5)
+        if dates:
+            shape = (len(dates), 2 * len(PERIODS))
+            self.register_buffer("used", torch.ones(shape))
+            self.phase = nn.Parameter(torch.randn(*shape, width) * N_BINS**-0.5)
         self.missing = nn.Parameter(torch.randn(len(numeric), width) * 0.5)
         self.embedding = nn.Parameter(torch.randn(total, width) * 0.5)
         # Categories never seen say nothing until training rows have some.
@@ -119,7 +122,7 @@ class TableStem(Stem):
         self.bias = nn.Parameter(torch.zeros(len(cards), width))
 
     def fit(self, raw: Tensor) -> None:
-        """The quantiles of every numeric column, missing values left out; which dates have times."""
+        """The quantiles of known values of every numeric column; which dates have times."""
         steps = torch.linspace(0, 1, N_BINS + 1, dtype=torch.double)
         for row, column in enumerate(self.numeric.tolist()):
             values = raw[:, column].double().cpu()

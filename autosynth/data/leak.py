@@ -1,7 +1,7 @@
-"""Finds columns that give the target away: what nobody will know when there is something to predict.
+"""Finds columns that give the target away: what nobody will know when something is to predict.
 
-Takes a dataset; gives a line with evidence a column. Nothing is dropped: what looks like a leak may
-be known in time, and only the user can tell. Looked at are the training rows of single columns:
+Takes a dataset; gives a line with evidence a column. Nothing is dropped: what looks like a leak
+may be known in time, and only the user can tell. Looked at are training rows of single columns:
 
 - one that alone predicts nearly all (of the target's entropy, or of its variance; learnt on one
   half of the rows and checked on the other);
@@ -203,14 +203,15 @@ def _of_numbers(cells: _Cells, y: _Numbers) -> str:
 
 
 def _guess(cells: _Cells, y: _Numbers, learn: _Codes, check: _Codes) -> _Numbers:
-    """The mean of the value; between numbers the line through the means, and on past their ends."""
+    """The mean of the value; between numbers the line through means, and on past the ends."""
     codes = cells.codes[learn]
     n = np.bincount(codes)
     kept = np.flatnonzero(n)
     means = np.bincount(codes, y[learn])[kept] / n[kept]
     if cells.column.kind == "category":
         place = np.searchsorted(kept, cells.codes[check]).clip(max=len(kept) - 1)
-        return np.where(kept[place] == cells.codes[check], means[place], y[learn].mean())
+        found = np.where(kept[place] == cells.codes[check], means[place], y[learn].mean())
+        return np.asarray(found, dtype=np.float64)
     at = np.bincount(codes, cells.values[learn])[kept] / n[kept]
     x = cells.values[check]
     guess = np.interp(x, at, means)

@@ -45,7 +45,7 @@ def raw() -> Callable[[InputSpec, int], Tensor]:
             return codes * (torch.arange(9) < ends)
         x = 3 + 2 * torch.randn(rows, *spec.shape, generator=generator)
         for column, codes in enumerate(spec.cardinalities):
-            if codes:
+            if codes > 0:
                 x[:, column] = torch.randint(0, codes, (rows,), generator=generator).float()
             else:
                 x[torch.rand(rows, generator=generator) < 0.3, column] = torch.nan

@@ -55,9 +55,7 @@ def choose(
     lost = [c for name in drop for c in _meant(name, columns, place, "to be dropped", problems)]
     both = sorted(set(lost) & {*named, *kept})
     if both:
-        problems.append(
-            f"columns cannot be dropped and used at once: {', '.join(both[:_SHOWN])}."
-        )
+        problems.append(f"columns cannot be dropped and used at once: {', '.join(both[:_SHOWN])}.")
     if problems:
         raise DataError("\n".join(problems))
     return Choice(kinds=named, keep=frozenset(kept), drop=frozenset(lost))

@@ -41,7 +41,8 @@ def find_formats(values: "pd.Series[Any]") -> tuple[str, ...]:
     sample = texts.iloc[:: max(1, len(texts) // _SAMPLE)]
     if not _look(sample):
         return ()
-    found, left = [], sample
+    found: list[str] = []
+    left = sample
     while len(found) < _MOST_FORMATS and len(left) > (1 - _MIN_READ) * len(sample):
         read = {form: _parse(left, form).notna() for form in _FORMATS}
         best = max(_FORMATS, key=lambda form: int(read[form].sum()))

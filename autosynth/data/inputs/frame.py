@@ -4,9 +4,10 @@ Fitted on training rows: one JSON-able dict an input, with which the same column
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,11 +28,10 @@ from autosynth.errors import DataError
 
 Fitted = Mapping[str, Any]
 Fit = Callable[["pd.Series[Any]", NDArray[np.int64], str], dict[str, Any]]
-Apply = Callable[
-    [Fitted, "pd.Series[Any]"], tuple[NDArray[Any], NDArray[np.int64], Sequence[str]]
-]
+Apply = Callable[[Fitted, "pd.Series[Any]"], tuple[NDArray[Any], NDArray[np.int64], Sequence[str]]]
 
 TABLE = "table"
+_SAMPLE = 1_000
 MEDIA: dict[MediaKind, tuple[Fit, Apply]] = {"image": (fit_pictures, apply_pictures)}
 """What fits a column of paths and reads its files; some files may be left out."""
 
@@ -75,15 +75,17 @@ def fit_frame(
     columns = [column for column in understood if isinstance(column, Column)]
     found = _fit_cells(frame, columns, train, choice if width is None else None)
     taken = {TABLE, *(fitted["name"] for fitted in found)}
+    named: set[str] = set()
     for column in columns:
         if column.kind == "text":
             name = _name(column.name, taken)
             found += fit_text(frame[column.name], train, name)
         elif column.kind in MEDIA:
             paths = paths_of(frame[column.name], folders)
+            named.update(Path(path).parent.name for path in paths.iloc[train[:_SAMPLE]])
             found.append(MEDIA[column.kind][0](paths, train, _name(column.name, taken)))
     if width is None:
-        found += _fit_beside(frame, train, folders, drop, taken)
+        found += _fit_beside(frame, train, folders, {*drop, *named}, taken)
     if not found:
         reasons = "; ".join(f"{aside.name}: {aside.reason}" for aside in asides[:8])
         raise DataError(f"no column is left to learn from ({reasons}).")
@@ -188,15 +190,14 @@ def _fit_beside(
     frame: pd.DataFrame,
     train: NDArray[np.int64],
     folders: Folders,
-    drop: Sequence[str],
+    without: Container[str],
     taken: set[str],
 ) -> list[dict[str, Any]]:
-    """An input of each sub-folder whose files a column names."""
-    rows = frame.iloc[train]
-    bases = [folders] if isinstance(folders, str) else list(dict.fromkeys(folders[train]))
+    """An input of each sub-folder whose files a column names, but those `without`."""
+    base = folders if isinstance(folders, str) else str(folders[train[0]])
     found = []
-    for beside in find_beside(rows, bases):
-        if beside.kind in MEDIA and beside.folder not in drop:
+    for beside in find_beside(frame.iloc[train], base, without):
+        if beside.kind in MEDIA:
             paths = paths_beside(frame[beside.column], folders, beside.kind, beside.folder)
             fitted = MEDIA[beside.kind][0](paths, train, _name(beside.folder, taken))
             found.append({**fitted, "column": beside.column, "folder": beside.folder})

@@ -5,7 +5,7 @@ looked for in the table's folder first and then in the current one. A cell may a
 file's name, without its suffix or with it, in a sub-folder beside the table (`images/17.png`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -90,16 +90,18 @@ def subfolders(base: str) -> list[str]:
     return sorted(path.name for path in place.iterdir() if path.is_dir())
 
 
-def find_beside(frame: pd.DataFrame, folders: Sequence[str]) -> list[Beside]:
+def find_beside(frame: pd.DataFrame, base: str, without: Container[str] = ()) -> list[Beside]:
     """The sub-folders of media files that a column names for at least 95 % of the rows.
 
     Args:
         frame: training rows.
-        folders: of the tables that they come from; all but the first are not looked into.
+        base: the folder of the table that they come from.
+        without: sub-folders that are not looked into.
     """
-    base = folders[0] if len(folders) else ""
     found = []
     for name in subfolders(base):
+        if name in without:
+            continue
         for kind in SUFFIXES:
             files = _files(Path(base) / name, kind)
             column = _naming(frame, files) if files else None

@@ -48,7 +48,8 @@ def input_spec(fitted: Fitted) -> InputSpec:
         return InputSpec(
             name=name, kind=kind, shape=shape, cardinalities=codes, masked=True, of=fitted["of"]
         )
-    return InputSpec(name=name, kind=kind, shape=shape, masked=fitted["masked"])
+    rate = fitted.get("rate", 0)  # of a sound alone
+    return InputSpec(name=name, kind=kind, shape=shape, masked=fitted["masked"], rate=rate)
 
 
 def apply(inputs: Sequence[Fitted], x: Any, place: str) -> Applied:

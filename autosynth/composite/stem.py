@@ -20,6 +20,7 @@ from autosynth.components.piece import (
     n_tokens,
     to_tokens,
 )
+from autosynth.composite.logmel import picture_of
 from autosynth.data.spec import DATE, InputSpec
 
 N_BINS = 16
@@ -71,7 +72,8 @@ class ConvolutionStem(Stem):
             known = ~x.isnan()
             x = torch.where(known, x, self.mean)
             steps = known.any(1, keepdim=True).to(x.dtype)
-            mask = nn.functional.max_pool2d(steps, (1, self.patch), ceil_mode=True).flatten(1) > 0
+            window = (1, self.patch) if self.line else self.patch
+            mask = nn.functional.max_pool2d(steps, window, ceil_mode=True).flatten(1) > 0
         x = ((x - self.mean) * self.scale).contiguous(memory_format=torch.channels_last)
         return to_tokens(self.conv(x)), mask
 
@@ -177,14 +179,29 @@ class TextStem(Stem):
         return tokens
 
 
-def _convolution(spec: InputSpec, patch: int, width: int) -> tuple[Piece, Grid]:
-    grid = coarser(spec.shape[1:], patch)
+class PictureStem(ConvolutionStem):
+    """A log-mel picture (B, frames, bands), standardised already, convolved at stride `patch`.
+
+    On a plane its tokens stand for some frames and some bands; on a line for some frames, with all
+    bands in their channels.
+    """
+
+    def fit(self, raw: Tensor) -> None:
+        """Nothing: a picture has no scale."""
+
+    def forward(self, raw: Tensor) -> Tokens:
+        """A token a patch, masked where it lies behind the end of the sound."""
+        return super().forward(raw.transpose(1, 2) if self.line else raw.unsqueeze(1))
+
+
+def _convolution(spec: InputSpec, uncut: Grid, patch: int, width: int) -> tuple[Piece, Grid]:
+    grid = coarser(uncut, patch)
     weights = spec.shape[0] * (2 * patch + 1) ** len(grid) * width
     make = lambda: ConvolutionStem(spec, patch, width)  # noqa: E731
     return Piece(make, 2 * n_tokens(grid) * weights, weights + width), grid
 
 
-def _table(spec: InputSpec, patch: int, width: int) -> tuple[Piece, Grid]:
+def _table(spec: InputSpec, uncut: Grid, patch: int, width: int) -> tuple[Piece, Grid]:
     columns = len(spec.cardinalities)
     numeric = sum(1 for card in spec.cardinalities if card <= 0)
     phases = 2 * len(PERIODS) * spec.cardinalities.count(DATE)
@@ -194,18 +211,26 @@ def _table(spec: InputSpec, patch: int, width: int) -> tuple[Piece, Grid]:
     # Shared, it is for columns of one kind alone.
     flops = 2 * (numeric * N_BINS + phases) * width
     piece = Piece(make, flops, rows * width, tied=spec.cardinalities)
-    return piece, (columns,)
+    return piece, uncut
 
 
-def _text(spec: InputSpec, patch: int, width: int) -> tuple[Piece, Grid]:
+def _text(spec: InputSpec, uncut: Grid, patch: int, width: int) -> tuple[Piece, Grid]:
     codes = spec.cardinalities
     make = lambda: TextStem(spec, patch, width)  # noqa: E731
-    return Piece(make, 0, codes[0] * width, tied=codes), coarser(spec.grid, patch)
+    return Piece(make, 0, codes[0] * width, tied=codes), coarser(uncut, patch)
 
 
-STEMS: dict[str, Callable[[InputSpec, int, int], tuple[Piece, Grid]]] = {
+def _picture(spec: InputSpec, uncut: Grid, patch: int, width: int) -> tuple[Piece, Grid]:
+    picture = picture_of(spec, uncut)
+    piece, grid = _convolution(picture, uncut, patch, width)
+    return piece._replace(make=lambda: PictureStem(picture, patch, width)), grid
+
+
+STEMS: dict[str, Callable[[InputSpec, Grid, int, int], tuple[Piece, Grid]]] = {
     "image": _convolution,
     "series": _convolution,
     "table": _table,
     "text": _text,
+    "audio": _picture,
 }
+"""Of an input, its uncut grid, the patch and the width: the stem, and the grid it leaves."""

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autosynth.data.forms.table import as_frame
+from autosynth.data.inputs.audio import apply_audio, fit_audio
 from autosynth.data.inputs.choice import Choice, choose
 from autosynth.data.inputs.column import Aside, Column, encode_column
 from autosynth.data.inputs.columns import understand_columns
@@ -32,7 +33,10 @@ Apply = Callable[[Fitted, "pd.Series[Any]"], tuple[NDArray[Any], NDArray[np.int6
 
 TABLE = "table"
 _SAMPLE = 1_000
-MEDIA: dict[MediaKind, tuple[Fit, Apply]] = {"image": (fit_pictures, apply_pictures)}
+MEDIA: dict[MediaKind, tuple[Fit, Apply]] = {
+    "image": (fit_pictures, apply_pictures),
+    "audio": (fit_audio, apply_audio),
+}
 """What fits a column of paths and reads its files; some files may be left out."""
 
 
@@ -197,10 +201,9 @@ def _fit_beside(
     base = folders if isinstance(folders, str) else str(folders[train[0]])
     found = []
     for beside in find_beside(frame.iloc[train], base, without):
-        if beside.kind in MEDIA:
-            paths = paths_beside(frame[beside.column], folders, beside.kind, beside.folder)
-            fitted = MEDIA[beside.kind][0](paths, train, _name(beside.folder, taken))
-            found.append({**fitted, "column": beside.column, "folder": beside.folder})
+        paths = paths_beside(frame[beside.column], folders, beside.kind, beside.folder)
+        fitted = MEDIA[beside.kind][0](paths, train, _name(beside.folder, taken))
+        found.append({**fitted, "column": beside.column, "folder": beside.folder})
     return found
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from autosynth.data.inputs.audio import SUFFIXES as SOUNDS
 from autosynth.data.inputs.text import missing_in, text_of
 
 MediaKind = Literal["image", "audio"]
@@ -25,7 +26,7 @@ SUFFIXES: dict[MediaKind, tuple[str, ...]] = {
     "image": (
         *(".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"),
     ),
-    "audio": (".wav", ".flac", ".ogg", ".mp3", ".m4a", ".aiff", ".aif", ".au"),
+    "audio": SOUNDS,
 }
 _MIN_NAMED = 0.9
 _MIN_MATCHED = 0.95

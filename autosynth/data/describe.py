@@ -71,7 +71,12 @@ def _origin(spec: InputSpec, fitted: Mapping[str, Any]) -> Iterator[str]:
         steps = spec.shape[1]
         firsts = range(0, len(names), steps)
         spans = [f"{names[first]} ... {names[first + steps - 1]}" for first in firsts]
-        yield f"            of {'; '.join(spans[:_MAX_CHANNELS])}"
+        more = "; ..." if len(spans) > _MAX_CHANNELS else ""
+        yield f"            of {'; '.join(spans[:_MAX_CHANNELS])}{more}"
+        knots = fitted.get("knots", [()] * len(spans))
+        tails = [span for span, found in zip(spans, knots, strict=True) if found]
+        if tails:
+            yield f"            long tails, so put on a normal scale: {'; '.join(tails)}"
     elif "column" in fitted:
         place = f"{fitted['folder']}/" if "folder" in fitted else ""
         yield f"            of files that column {fitted['column']!r} names: {place}..."

@@ -96,3 +96,23 @@ def test_missing_steps_are_masked_if_training_rows_have_some_else_filled() -> No
     assert masked.inputs[1].masked
     assert np.isnan(masked.x["load"]).sum() == ROWS // 2 - 1  # one row misses all: filled
     assert not np.isnan(masked.x["load"][4]).any()
+
+
+def test_long_tails_are_put_on_a_normal_scale() -> None:
+    wild = np.exp(3 * noise(6))
+    table = pd.DataFrame(walks(6), columns=names("load", 6)).assign(y=np.arange(ROWS) % 2)
+    table[names("paid", 6)] = wild
+    data = load(table, target="y")
+    assert data.inputs[0].name == "load_paid"
+    np.testing.assert_allclose(data.x["load_paid"][:, 0], walks(6), rtol=1e-6)
+    paid = data.x["load_paid"][:, 1]
+    inside = paid[data.splits.train].ravel()
+    assert abs(inside.mean()) < 0.05
+    assert 0.9 < inside.std() < 1.05
+    order = wild[data.splits.train].ravel().argsort()
+    assert (np.diff(inside[order]) >= 0).all()
+    told = "            long tails, so put on a normal scale: paid1 ... paid6"
+    assert told in data.understood
+    far = encode(table.assign(paid3=1e30, paid4=np.nan), data.encoders).x["load_paid"][:, 1]
+    assert np.isfinite(far).all()
+    assert (far[:, 2] == paid.max()).all()

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 from PIL import Image
 
 from autosynth.data import encode, load
@@ -174,3 +175,27 @@ def test_colour_is_by_content(tmp_path: Path) -> None:
         )
         spec = load(frame, target="y").inputs[0]
         assert spec.shape[0] == (3 if last else 1)
+
+
+def test_a_picture_and_a_sound_a_row(tmp_path: Path, table: pd.DataFrame) -> None:
+    (tmp_path / "calls").mkdir()
+    for i in range(N):
+        wave = np.sin(np.arange(400 + i) / 9) / 2
+        soundfile.write(tmp_path / "calls" / f"{i}.wav", wave, 8_000)
+    table["call"] = [f"calls/{i}.wav" for i in range(N)]
+    (tmp_path / "calls" / "2.wav").unlink()
+    (tmp_path / "photos" / "35.png").unlink()  # row 5
+    table.to_csv(tmp_path / "t.csv", index=False)
+    data = load(tmp_path / "t.csv", target="y")
+    assert [(spec.name, spec.kind, spec.rate) for spec in data.inputs] == [
+        ("table", "table", 0),
+        ("photo", "image", 0),
+        ("call", "audio", 8_000),
+    ]
+    assert {len(x) for x in data.x.values()} == {N - 2}
+    lengths = (~np.isnan(data.x["call"])).sum(1)
+    wanted = [400 + i for i in range(N) if i not in (2, 5)]
+    assert lengths.tolist() == [min(size, data.inputs[2].shape[0]) for size in wanted]
+    assert any(
+        line.startswith("input       call: ") and "8000 Hz" in line for line in data.understood
+    )

@@ -4,6 +4,9 @@ Takes numeric columns with their training values. Columns of one stem that are n
 gap, four or more, are a series where neighbours go together more than other pairs do: names alone
 say little (`V1` ... `V28`). Short ones of several stems with the same numbers are one by name
 (`BILL_AMT1` ... `6` and `PAY_AMT1` ... `6`), and stems with the same numbers are its channels.
+
+A channel with long tails (of money, say) is brought to a normal distribution by its quantiles: a
+few large values would leave the others alike.
 """
 
 import re
@@ -15,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from autosynth.data.inputs.column import Column, encode_column
 from autosynth.data.inputs.layout import to_float32
@@ -26,6 +30,9 @@ _SAMPLE = 2_000
 _MIN_NEIGHBOUR = 0.5
 _MIN_GAIN = 0.3  # of what is left to 1
 _MOST_NAMED = 3
+_MAX_KURTOSIS = 8.0  # 3 is normal, 9 exponential
+_KNOTS = 257
+_END = 0.004  # the share below the least value
 # Such names say that the columns are anonymous, or the cells of a picture.
 _ANONYMOUS = re.compile(
     r"^(x|v|f|c|q|var|feat|feature|col|column|field|item|pc|pca|dim|unnamed)?[\s_.:\-]*$", re.I
@@ -95,6 +102,7 @@ def fit_series(columns: Sequence[Sequence[Column]], x: NDArray[np.float64]) -> d
         "shape": [len(columns), len(columns[0])],
         "masked": not bool(known.all()),
         "fill": [float(value) for value in mean],
+        "knots": [_knots(channel) for channel in np.split(x, len(columns), axis=1)],
     }
 
 
@@ -116,7 +124,22 @@ def apply_series(
             f"series {fitted['name']!r}: in {int(filled.any(1).sum())} rows the training mean "
             "stands for missing steps"
         )
-    return x.reshape(len(frame), *fitted["shape"])
+    x = x.reshape(len(frame), *fitted["shape"])
+    for channel, knots in enumerate(fitted["knots"]):
+        if knots:
+            normal = ndtri(np.linspace(_END, 1 - _END, len(knots)))
+            x[:, channel] = np.interp(x[:, channel], knots, normal)
+    return x
+
+
+def _knots(x: NDArray[np.float64]) -> list[float]:
+    """The quantiles of a channel with long tails; none of another."""
+    values = to_float32(x[np.isfinite(x)]).astype(np.float64)
+    if not len(values) or values.std() == 0:
+        return []
+    if (((values - values.mean()) / values.std()) ** 4).mean() <= _MAX_KURTOSIS:
+        return []
+    return [float(knot) for knot in np.unique(np.quantile(values, np.linspace(0, 1, _KNOTS)))]
 
 
 def _measures(x: NDArray[np.float64], stems: Mapping[str, Sequence[int]]) -> bool:

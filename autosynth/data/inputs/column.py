@@ -94,6 +94,19 @@ def encode_column(
     return numbers, ()
 
 
+def encode_columns(
+    frame: pd.DataFrame, columns: Sequence[dict[str, Any]], warnings: list[str]
+) -> NDArray[np.float32]:
+    """The cells (rows, columns) of fitted columns; what was wrong is added to `warnings`."""
+    out = np.empty((len(frame), len(columns)), dtype=np.float32)
+    for number, data in enumerate(columns):
+        column = Column.from_dict(data)
+        values, wrong = encode_column(frame[column.name], column)
+        out[:, number] = to_float32(values)
+        warnings.extend(wrong)
+    return out
+
+
 def _codes(values: "pd.Series[Any]", column: Column) -> NDArray[np.float64]:
     absent = MISSING if column.missing else UNKNOWN
     place = {text: code for code, text in enumerate(column.categories, start=FIRST)}

@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 from autosynth.data.forms.table import as_frame
 from autosynth.data.inputs.audio import apply_audio, fit_audio
 from autosynth.data.inputs.choice import Choice, choose
-from autosynth.data.inputs.column import Aside, Column, encode_column
+from autosynth.data.inputs.column import Aside, Column, encode_column, encode_columns
 from autosynth.data.inputs.columns import understand_columns
 from autosynth.data.inputs.group import apply_series, find_groups, fit_series, group_name
-from autosynth.data.inputs.layout import to_float32
 from autosynth.data.inputs.media import Folders, MediaKind, find_beside, paths_beside, paths_of
 from autosynth.data.inputs.order import order_columns
 from autosynth.data.inputs.picture import apply_pictures, fit_pictures
@@ -109,7 +108,7 @@ def apply_frame(inputs: Sequence[Fitted], x: Any, place: str, folders: Folders =
     for fitted in inputs:
         name, kind = fitted["name"], fitted["kind"]
         if kind == "table":
-            found[name] = _apply_table(fitted, frame, warnings)
+            found[name] = encode_columns(frame, fitted["columns"], warnings)
         elif kind == "series":
             found[name] = apply_series(fitted, frame, warnings)
         elif kind == "text":
@@ -211,16 +210,6 @@ def _paths(fitted: Fitted, values: "pd.Series[Any]", folders: Folders) -> "pd.Se
     if "folder" in fitted:
         return paths_beside(values, folders, fitted["kind"], fitted["folder"])
     return paths_of(values, folders)
-
-
-def _apply_table(fitted: Fitted, frame: pd.DataFrame, warnings: list[str]) -> NDArray[np.float32]:
-    columns = [Column.from_dict(column) for column in fitted["columns"]]
-    out = np.empty((len(frame), len(columns)), dtype=np.float32)
-    for number, column in enumerate(columns):
-        values, wrong = encode_column(frame[column.name], column)
-        out[:, number] = to_float32(values)
-        warnings.extend(wrong)
-    return out
 
 
 def _name(column: str, taken: set[str]) -> str:

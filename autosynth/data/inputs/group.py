@@ -20,7 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from autosynth.data.inputs.column import Column, encode_column
+from autosynth.data.inputs.column import Column, encode_columns
 from autosynth.data.inputs.layout import to_float32
 
 _NUMBERED = re.compile(r"^(.*?)(\d+)$")
@@ -110,12 +110,7 @@ def apply_series(
     fitted: Mapping[str, Any], frame: pd.DataFrame, warnings: list[str]
 ) -> NDArray[np.float32]:
     """The series (n, channels, steps) that the frame's columns hold."""
-    columns = [Column.from_dict(column) for column in fitted["columns"]]
-    x = np.empty((len(frame), len(columns)), dtype=np.float32)
-    for number, column in enumerate(columns):
-        values, wrong = encode_column(frame[column.name], column)
-        x[:, number] = to_float32(values)
-        warnings.extend(wrong)
+    x = encode_columns(frame, fitted["columns"], warnings)
     absent = np.isnan(x)
     filled = absent & absent.all(1, keepdims=True) if fitted["masked"] else absent
     if filled.any():

@@ -9,16 +9,17 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 
+from autosynth.data.inputs.mel import frames_of
 from autosynth.data.spec import InputSpec, Kind, Task
 from autosynth.errors import ConfigError
 from autosynth.strategy import Chain, Fusion, Node, Strategy, Topology, Value
 
-KINDS: tuple[Kind, ...] = ("image", "text", "series", "table")  # the dearest to read first
+KINDS: tuple[Kind, ...] = ("image", "audio", "text", "series", "table")  # the dearest to read first
 TOPOLOGIES: tuple[Topology, ...] = ("single", "parallel", "sequential", "hybrid")
 FORBID_KEYS = ("topology", "components", "fusion", "sharing", "training", "init")
 MAX_PARTS = 8
 MANY_ROWS = 30_000
-MOST_A_SIDE = {"image": 20, "series": 256, "text": 256}
+MOST_A_SIDE = {"image": 20, "series": 256, "text": 256, "audio": 256}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +133,7 @@ def narrow(space: Space, inputs: Iterable[InputSpec], task: Task, n_train: int =
                 f"search space {space.name!r} is for {', '.join(space.kinds)}; the input "
                 f"{each.name!r} is of kind {each.kind}: choose another with --space"
             )
-    grids = {each.kind: each.grid for each in inputs if each.kind != "table"}
+    grids = {each.kind: _grid(each) for each in inputs if each.kind != "table"}
     if grids:
         # A patch at the end may be short: 28 pixels are four patches of 8.
         least = max(-(-max(grid) // MOST_A_SIDE[kind]) for kind, grid in grids.items())
@@ -149,6 +150,14 @@ def narrow(space: Space, inputs: Iterable[InputSpec], task: Task, n_train: int =
     fusions = tuple(name for name in space.fusions if not name.startswith("cascade"))
     composites = tuple(s for s in space.composites if not _is_cascade(s))
     return _without(replace(space, fusions=fusions, composites=composites), "smoothing")
+
+
+def _grid(spec: InputSpec) -> tuple[int, ...]:
+    """What is cut in patches: frames and bands of a sound."""
+    if spec.kind != "audio":
+        return spec.grid
+    frames = frames_of(spec)
+    return (frames.count, frames.bands)
 
 
 def _is_cascade(strategy: Strategy) -> bool:

@@ -39,6 +39,7 @@ TEXTS = list(dict.fromkeys(AT_ROOT + TEXTS))
 
 
 CASES = [("masked", text) for text in TEXTS]
+CASES += [("audio", text) for text in [*AT_ROOT[: len(FUSIONS)], *OTHERS]]
 CASES += [
     (kind, text) for kind in ("image", "table") for text in [*AT_ROOT[: len(FUSIONS)], *OTHERS]
 ]

@@ -21,7 +21,7 @@ from autosynth.study.space import Shape, Space, default_space, narrow
 from autosynth.study.spacefile import load
 from autosynth.study.suggest import suggest
 
-SHIPPED = ("everything", "image", "pretrained", "series", "small", "table", "text")
+SHIPPED = ("audio", "everything", "image", "pretrained", "series", "small", "table", "text")
 
 
 def an_input(kind: Kind, *shape: int, name: str = "x") -> InputSpec:

@@ -4,10 +4,10 @@ Fitted on training rows: the rate that most files have, and a length that nearly
 that cannot be read are left out and named; silent ones are sound like any other, and are named.
 """
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from math import gcd
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +146,7 @@ def _read(value: Any, rate: int) -> Samples:
     if not np.isfinite(found).all():
         raise DataError("samples that are no finite number")
     if own != rate:
-        common = gcd(own, rate)
+        common = math.gcd(own, rate)
         found = resample_poly(found, rate // common, own // common).astype(np.float32)
     return np.asarray(found, np.float32)
 
@@ -169,7 +169,7 @@ def _in_unit(value: NDArray[Any]) -> Samples:
         return ((value - middle) / middle).astype(np.float32)
     if value.dtype.kind == "i":
         return (value / (np.iinfo(value.dtype).max + 1)).astype(np.float32)
-    known = np.flatnonzero(~np.isnan(value.reshape(len(value), -1)).all(1))
+    known = np.flatnonzero(~np.isnan(value.reshape(len(value), math.prod(value.shape[1:]))).all(1))
     return value[: known[-1] + 1 if len(known) else 0].astype(np.float32)
 
 

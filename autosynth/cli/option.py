@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from autosynth.errors import ConfigError, unknown
 
-_TASKS = ("classification", "regression")
+_TASKS = ("classification", "multilabel", "regression")
 _THOUSANDS = {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 
 Call = Callable[[argparse.Namespace], None]
@@ -78,7 +78,7 @@ def data_options(parser: Parser) -> None:
     """What every command that reads data to learn from takes; `data_of` reads it."""
     add = parser.add_argument
     add("data", metavar="DATA", help="a path, or the name of a built-in set")
-    add("--target", action="append", default=[], metavar="COL", help="column to predict")
+    add("--target", action="append", default=[], metavar="COL", help="column to predict; repeat")
     add("--test", metavar="DATA", help="data of the same form to test on")
     add("--task", type=one_of("task", _TASKS), metavar="T", help=" or ".join(_TASKS))
     add("--drop", action="append", default=[], metavar="COL", help="column to leave out; repeat")
@@ -86,25 +86,15 @@ def data_options(parser: Parser) -> None:
 
 
 def data_of(args: argparse.Namespace) -> dict[str, Any]:
-    """The keyword arguments of `data.load`.
-
-    Raises:
-        ConfigError: more than one target.
-    """
-    if len(args.target) > 1:
-        raise ConfigError(
-            f"a model predicts one column, and --target names {len(args.target)}: "
-            f"{', '.join(args.target)}; give one, and leave others out with --drop"
-        )
-    target = args.target[0] if args.target else None
-    names = ("test", "task", "drop", "seed")
-    return {"target": target, **{name: getattr(args, name) for name in names}}
+    """The keyword arguments of `data.load`."""
+    names = ("target", "test", "task", "drop", "seed")
+    return {name: getattr(args, name) for name in names}
 
 
 def training_options(parser: Parser) -> None:
     """What every command that trains takes."""
     add = parser.add_argument
-    add("--metric", metavar="M", help="what is maximised (accuracy, or r2)")
+    add("--metric", metavar="M", help="what is maximised (accuracy, r2, ...)")
     add("--budget", metavar="TIME", help="wall clock, such as 90s, 10m or 1h30m")
     add("--device", default="auto", metavar="D", help="auto, cpu or cuda (auto)")
     add("-o", "--out", metavar="DIR", help="folder of what it leaves (a new one under results)")

@@ -12,7 +12,7 @@ from autosynth.components.block import channel_mlp, norm, residual
 from autosynth.components.piece import Narrow, Plane, Regrid, coarser, fold, n_tokens, projection
 from autosynth.composite.cascade import Gate, Gather, Scatter
 from autosynth.composite.fusion import FUSIONS, Joined, weights_of
-from autosynth.composite.head import JoinTokens, Pool, head
+from autosynth.composite.head import JoinTokens, Pool, head, heads
 from autosynth.composite.join import Concat, Joint
 from autosynth.composite.layout import Layouts, folded
 from autosynth.composite.logmel import logmel
@@ -122,7 +122,7 @@ class Compiler:
             outs = [self.output(part, (*path, i)) for i, part in enumerate(node.parts)]
             joined = Joined(
                 n=len(outs), rows=1, width=self.target.n_outputs, args=node.args,
-                classes=self.target.task == "classification",
+                target=self.target,
             )  # fmt: skip
             return self.emit(name, method.piece(joined), *outs)
         pooled = [self.pooled(part, (*path, i)) for i, part in enumerate(node.parts)]
@@ -137,10 +137,10 @@ class Compiler:
 
     def cascade(self, node: Fusion, path: Path, name: str, index: int) -> int:
         """The outputs of a cascade from one of its parts on."""
-        if self.target.task != "classification":
+        if not self.target.is_coded:
             raise StrategyError(
-                f"{node}: a cascade needs classes, whose probabilities say how sure it is of a "
-                f"row; the target {self.target.name!r} is a number"
+                f"{node}: a cascade needs one class a row, whose probability says how sure it is "
+                f"of it; the task of {self.target.name!r} is {self.target.task}"
             )
         outputs = self.output(node.parts[index], (*path, index))
         if index + 1 == len(node.parts):
@@ -165,8 +165,7 @@ class Compiler:
         joined = features[0].at
         if len(features) > 1:
             joined = self.emit(joint, Piece(Concat), *features)
-        piece = head(width, self.target.n_outputs, hidden, self.dropout)
-        return self.emit(name, piece, joined)
+        return self.emit(name, heads(width, self.target, hidden, self.dropout), joined)
 
     def pooled(self, node: Node, path: Path) -> Value:
         """The mean of a node's tokens."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from autosynth.data.inputs.column import MISSING, UNKNOWN, Aside, Column
 from autosynth.data.inputs.encoder import lengths
 from autosynth.data.raw import Raw
-from autosynth.data.spec import DATE, Dataset, InputSpec
+from autosynth.data.spec import DATE, Dataset, InputSpec, TargetSpec
 from autosynth.data.split import MIN_VALIDATION
 
 _MAX_CLASSES = 12
@@ -35,7 +35,7 @@ def describe(dataset: Dataset, raw: Raw, asides: Sequence[Aside]) -> tuple[str, 
         if spec.kind == "table":
             lines += _columns(fitted["columns"], dataset.x[spec.name], dataset.splits.train)
     lines += [f"set aside   {aside.name}: {aside.reason}" for aside in asides[:_MAX_COLUMNS]]
-    lines.append(_target(dataset))
+    lines += _targets(dataset)
     lines.append(_splits(dataset, raw))
     lines.append(f"fingerprint {dataset.fingerprint}")
     return tuple(lines)
@@ -131,20 +131,26 @@ def _share(share: float, what: str) -> str:
     return f"; {share:.2%} {what}" if share else ""
 
 
-def _target(dataset: Dataset) -> str:
-    spec = dataset.target
-    if spec.task == "regression":
-        y = dataset.y
-        return (
-            f"target      {spec.name}: regression, {y.min():g} ... {y.max():g}, mean {y.mean():g}"
-        )
-    counts = np.bincount(dataset.y, minlength=len(spec.classes))
+def _targets(dataset: Dataset) -> list[str]:
+    y = dataset.y.reshape(len(dataset.y), -1)
+    return [_target(part, y[:, columns]) for part, _, columns in dataset.target.fields]
+
+
+def _target(spec: TargetSpec, y: NDArray[Any]) -> str:
+    """One target and its true values (n, columns)."""
+    if not spec.classes:
+        what = f"the next {spec.steps} steps" if spec.task == "forecasting" else "regression"
+        return f"target      {spec.name}: {what}, {y.min():g} ... {y.max():g}, mean {y.mean():g}"
+    counts = y.sum(0).astype(int)
+    if spec.is_coded:
+        counts = np.bincount(y[:, 0].astype(np.int64), minlength=len(spec.classes))
     listed = ", ".join(
         f"{name} ({count})"
         for name, count in zip(spec.classes[:_MAX_CLASSES], counts, strict=False)
     )
     more = ", ..." if len(spec.classes) > _MAX_CLASSES else ""
-    return f"target      {spec.name}: classification, {len(spec.classes)} classes: {listed}{more}"
+    what = {"multilabel": "labels", "ranking": "items"}.get(spec.task, "classes")
+    return f"target      {spec.name}: {spec.task}, {len(spec.classes)} {what}: {listed}{more}"
 
 
 def _splits(dataset: Dataset, raw: Raw) -> str:

@@ -26,7 +26,9 @@ def fingerprint(*parts: Rows | None) -> str:
         else:
             _add_array(digest, part.x)
         if part.y is not None:
-            _add_column(digest, part.y)
+            columns = [part.y] if isinstance(part.y, pd.Series) else [part.y[c] for c in part.y]
+            for column in columns:
+                _add_column(digest, column)
     return digest.hexdigest()[:_DIGITS]
 
 

@@ -25,7 +25,7 @@ class Joined:
     """All rows of a source: `x` and `y`, the name of each row's part, and the parts' folders."""
 
     x: Any
-    y: "pd.Series[Any]"
+    y: "pd.Series[Any] | pd.DataFrame"
     part: NDArray[np.str_]
     warnings: tuple[str, ...] = ()
     folders: Mapping[str, str] = field(default_factory=dict)
@@ -80,7 +80,21 @@ def join(raw: Raw, layout: Layout) -> Joined:
     )
 
 
-def _alike(targets: list["pd.Series[Any]"]) -> list["pd.Series[Any]"]:
+def _alike(
+    targets: "list[pd.Series[Any] | pd.DataFrame]",
+) -> "list[pd.Series[Any]] | list[pd.DataFrame]":
+    """Targets of later parts with the class names of the first, column by column."""
+    frames = [target for target in targets if isinstance(target, pd.DataFrame)]
+    if not frames:
+        return _named_alike([target for target in targets if isinstance(target, pd.Series)])
+    columns = {name: _named_alike([frame[name] for frame in frames]) for name in frames[0]}
+    return [
+        pd.DataFrame({name: found[i] for name, found in columns.items()})
+        for i in range(len(frames))
+    ]
+
+
+def _named_alike(targets: "list[pd.Series[Any]]") -> "list[pd.Series[Any]]":
     """Class names of later parts without a last point, where this makes them those of the first.
 
     So stand the labels of UCI's test files (`<=50K.`).

@@ -27,7 +27,7 @@ from autosynth.data.raw import Raw
 from autosynth.data.read import Source, all_rows, read
 from autosynth.data.spec import Dataset, Task
 from autosynth.data.split import split, without
-from autosynth.data.target import understand_target
+from autosynth.data.targets import understand_target
 from autosynth.errors import DataError
 
 _MIN_ROWS = 10
@@ -49,7 +49,7 @@ class _Found:
 def load(
     source: Source,
     *,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     test: Source | None = None,
     task: Task | None = None,
     drop: Sequence[str] = (),
@@ -60,7 +60,7 @@ def load(
     Args:
         source: a built-in name (`BUILTIN`), a path, a DataFrame, `(x, y)` or
             `(x, y, x_test, y_test)`.
-        target: the column to predict; a table needs it.
+        target: the column to predict, or several; a table needs it.
         test: a source of the same form; its rows are the test split, in place of an official one.
         task: classification or regression, where the target's values would say otherwise.
         drop: columns of a table to leave out.
@@ -70,7 +70,8 @@ def load(
         DataNotFoundError: no such path or built-in set.
         DataError: the data cannot be read, or there is nothing in it to learn.
     """
-    raw = _read(source, target, test)
+    names = (target,) if isinstance(target, str) else tuple(target or ())
+    raw = _read(source, names, test)
     layout = _layout(raw)
     found = _table(raw, layout, drop) if layout.kind == "table" else _array(raw, layout, drop)
     rows = found.rows
@@ -116,7 +117,7 @@ def _with_unlabelled(dataset: Dataset, rows: Joined) -> Dataset:
     return replace(
         dataset,
         x={name: np.concatenate([values, x[name]]) for name, values in dataset.x.items()},
-        y=np.concatenate([dataset.y, np.zeros(more, dataset.y.dtype)]),
+        y=np.concatenate([dataset.y, np.zeros((more, *dataset.y.shape[1:]), dataset.y.dtype)]),
         splits=replace(dataset.splits, unlabelled=np.arange(n, n + more)),
     )
 
@@ -128,7 +129,7 @@ def _encoded(inputs: Sequence[Fitted], rows: Joined, source: str) -> Applied:
     return Applied(x={inputs[0]["name"]: rows.x}, keep=np.arange(len(rows.part)))
 
 
-def _read(source: Source, target: str | None, test: Source | None) -> Raw:
+def _read(source: Source, target: Sequence[str], test: Source | None) -> Raw:
     raw = read(source, target)
     if raw.main is None:
         raise DataError(f"{raw.source} has test rows only; training needs others.")
@@ -198,8 +199,8 @@ def _check_size(rows: Joined, raw: Raw) -> None:
         )
 
 
-def _shown(values: "pd.Series[Any]") -> list[str]:
-    return [repr(value) for value in values.unique()[:4]]
+def _shown(values: "pd.Series[Any] | pd.DataFrame") -> list[str]:
+    return [repr(value) for value in pd.unique(values.to_numpy().ravel())[:4]]
 
 
 def _set_aside(asides: Sequence[Aside]) -> list[str]:

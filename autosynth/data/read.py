@@ -3,7 +3,7 @@
 `read` is for training and wants a target; `read_unlabelled` is for prediction and needs none.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -25,7 +25,7 @@ _FORMS = (
 )
 
 
-def read(source: Source, target: str | None = None, like: Rows | None = None) -> Raw:
+def read(source: Source, target: Sequence[str] = (), like: Rows | None = None) -> Raw:
     """The rows of `source` with their target; images of a folder get the shape of those in `like`.
 
     Raises `DataNotFoundError` for a name that is neither a path nor built in, and `DataError` for
@@ -55,7 +55,7 @@ def read_unlabelled(source: Any, spec: Mapping[str, Any]) -> Raw:
     """
     kind = "table" if is_from_columns(spec) else spec["kind"]
     if isinstance(source, pd.DataFrame):
-        return table.frame_rows(source, "frame", "frame", None, labelled=False)
+        return table.frame_rows(source, "frame", "frame", (), labelled=False)
     if isinstance(source, np.ndarray):
         return arrays.read_arrays((source,))
     if isinstance(source, str | Path) and str(source) not in BUILTIN:
@@ -70,8 +70,8 @@ def read_unlabelled(source: Any, spec: Mapping[str, Any]) -> Raw:
         if idx.is_idx(path) and path.is_file():
             return idx.read_images(path)
         if table.is_table(path):
-            return table.read_table(path, None, labelled=False)
-    raw = _read(source, None)
+            return table.read_table(path, (), labelled=False)
+    raw = _read(source, ())
     rows = raw.test or raw.main
     if rows is None:
         raise DataError(f"{raw.source} holds no rows to predict.")
@@ -88,7 +88,7 @@ def all_rows(raw: Raw) -> Rows:
     return rows
 
 
-def _read(source: Source, target: str | None) -> Raw:
+def _read(source: Source, target: Sequence[str]) -> Raw:
     if isinstance(source, pd.DataFrame):
         return table.frame_rows(source, "frame", "frame", target)
     if isinstance(source, tuple | list):
@@ -104,7 +104,7 @@ def _read(source: Source, target: str | None) -> Raw:
     return _read_folder(path, target) if path.is_dir() else _read_file(path, target)
 
 
-def _read_folder(path: Path, target: str | None) -> Raw:
+def _read_folder(path: Path, target: Sequence[str]) -> Raw:
     readers: tuple[tuple[Callable[[Path], bool], Callable[[Path], Raw]], ...] = (
         (idx.is_idx, idx.read_idx_folder),
         (ucr.is_ucr, ucr.read_ucr),
@@ -123,7 +123,7 @@ def _read_folder(path: Path, target: str | None) -> Raw:
     raise DataError(f"{path} holds {listed}; what can be read is {_FORMS}.")
 
 
-def _read_file(path: Path, target: str | None) -> Raw:
+def _read_file(path: Path, target: Sequence[str]) -> Raw:
     if path.suffix == ".npz":
         return arrays.read_npz(path)
     if path.suffix == ".npy":
@@ -131,7 +131,7 @@ def _read_file(path: Path, target: str | None) -> Raw:
     if idx.is_idx(path):
         return idx.read_idx_folder(path.parent)
     try:
-        series = target is None and ucr.is_ucr(path)
+        series = not target and ucr.is_ucr(path)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from error
     if series:

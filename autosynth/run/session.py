@@ -13,14 +13,13 @@ from typing import Any
 from autosynth.bundle import write as write_bundle
 from autosynth.data import load
 from autosynth.data.spec import Dataset, Task
-from autosynth.errors import RunError
 from autosynth.leaderboard import pick
 from autosynth.progress import Progress
 from autosynth.record import Record, read_all, write, write_text_atomic
 from autosynth.report import report
 from autosynth.run.finish import (
     Refit,
-    class_bias,
+    calibration_of,
     compare,
     cross_validate,
     refit,
@@ -66,14 +65,14 @@ def search(
 
     Args:
         source: a path, the name of a built-in set, a DataFrame, or a tuple of arrays.
-        target: the column to predict, for a table.
+        target: the column to predict, for a table; several make one composite, a head each.
         test: rows to score on at the end, in the form of `source`; split off where left out.
-        task: classification or regression; understood from the target if left out.
+        task: classification, multilabel or regression; understood from the target if left out.
         drop: columns to leave out.
         space: name or path of a search space; that of the input's kind if left out.
         budget: wall clock, as `10m`; ten minutes if neither it nor `trials` is given.
         trials: strategies to train. Without a budget, one seed gives one board.
-        metric: what is maximised; accuracy or R² if left out.
+        metric: what is maximised; the task's own if left out, such as accuracy or R².
         cost: the other axis: `flops`, `params` or `latency_ms`.
         max_flops: no strategy of more FLOPs a sample is trained.
         max_params: no strategy of more parameters is trained.
@@ -95,23 +94,13 @@ def search(
     )  # fmt: skip
     teller = progress or Progress(stream=io.StringIO(), live=False)
     asked = {"target": list(listed(target)), "test": str(test or ""), "drop": list(listed(drop))}
-    dataset = load(source, target=_one(target), test=test, task=task, drop=listed(drop), seed=seed)
+    dataset = load(source, target=target, test=test, task=task, drop=listed(drop), seed=seed)
     options = replace(options, metric=prepare_metric(dataset, options).name)
     chosen = prepare_space(dataset, options)
     options = replace(options, space=options.space or chosen.name)
     check_limits(dataset, chosen, options)
     folder, state = place(dataset, options, out)
     return _Session(dataset, chosen, options, asked, folder, state, began, teller).run()
-
-
-def _one(target: str | Sequence[str] | None) -> str | None:
-    names = listed(target)
-    if len(names) > 1:
-        raise RunError(
-            f"one target is searched for at a time, not {len(names)}: {', '.join(names)}; run "
-            "once for each"
-        )
-    return names[0] if names else None
 
 
 class _Session:
@@ -200,12 +189,10 @@ class _Session:
             notes["refit_test"] = json.dumps(trained.test)
             notes["refit_seconds"] = f"{trained.seconds:.2f}"
             write(replace(best, notes=notes), self.folder)
-        bias = class_bias(best)
         write_bundle(
             self.folder / "bundle", resolved=resolved, model=model,
             encoders=bench.dataset.encoders, center=bench.feed.center, spread=bench.feed.spread,
-            class_bias=None if bias is None else bias.tolist(),
-            card=card(bench, best, trained),
+            calibration=calibration_of(best), card=card(bench, best, trained),
         )  # fmt: skip
 
     def _not_run(self) -> None:

@@ -2,30 +2,29 @@
 
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
-from autosynth.data.spec import TargetSpec
+from autosynth.composite.objective import base_of, finished
 from autosynth.training.feed import Feed
 
 
 def outputs(
-    model: nn.Module, data: Feed, numbers: NDArray[np.int64], batch_size: int = 512
+    model: nn.Module, data: Feed, numbers: NDArray[Any], batch_size: int = 512
 ) -> NDArray[Any]:
-    """Class probabilities (n, classes), or predictions (n,) in the target's own unit."""
+    """What a model gives for some rows, on the host.
+
+    Class or label probabilities (n, classes); values in the target's own unit, (n,) or (n, steps);
+    those of several targets side by side.
+    """
     model.eval()
-    rows = data.rows(numbers)
+    target, found = data.target, []
     with torch.inference_mode():
-        found = [model(data.batch(part)[0]) for part in torch.split(rows, batch_size)]
-    return finish(torch.cat(found), data.target, data.center, data.spread)
-
-
-def finish(raw: Tensor, target: TargetSpec, center: float, spread: float) -> NDArray[Any]:
-    """Raw outputs of the network as probabilities or in the target's own unit, on the host."""
-    if target.task == "classification":
-        proba: NDArray[Any] = raw.double().softmax(-1).cpu().numpy()
-        return proba
-    values: NDArray[Any] = (raw.squeeze(-1).double() * spread + center).cpu().numpy()
-    return values
+        for part in torch.split(data.rows(numbers), batch_size):
+            inputs, _ = data.batch(part)
+            base = base_of(target, inputs.get(target.base))
+            raw = model(inputs).double()
+            found.append(finished(target, raw, data.center, data.spread, base))
+    whole: NDArray[Any] = torch.cat(found).cpu().numpy()
+    return whole

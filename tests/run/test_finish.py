@@ -25,7 +25,7 @@ from autosynth.training.metrics import METRICS
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
-    wine, metric = load("wine"), METRICS["accuracy"]
+    wine, metric = load("wine"), METRICS["classification"]["accuracy"]
     (tmp_path / "trials").mkdir()
     return Bench(
         dataset=wine, feed=feed(wine, torch.device("cpu"), wine.splits.train),

@@ -33,7 +33,7 @@ def wine() -> Dataset:
 
 def bench_of(dataset: Dataset, folder: Path, steps: int = 40, **changes: object) -> Bench:
     space = narrow(spacefile.load("small"), dataset.inputs, dataset.target.task)
-    metric = METRICS["accuracy"]
+    metric = METRICS["classification"]["accuracy"]
     data = feed(dataset, torch.device("cpu"), dataset.splits.train)
     (folder / "trials").mkdir(exist_ok=True)
     known = {

@@ -28,8 +28,8 @@ def is_table(path: Path) -> bool:
     return path.is_file() and Path(path.name.removesuffix(".gz")).suffix.lower() in SUFFIXES
 
 
-def read_table(path: Path, target: str | None, *, labelled: bool = True) -> Raw:
-    """The table in `path`; with `labelled`, `target` names the column to predict.
+def read_table(path: Path, target: Sequence[str], *, labelled: bool = True) -> Raw:
+    """The table in `path`; with `labelled`, `target` names the columns to predict.
 
     Raises `DataError` for a file that cannot be read, an empty table, ragged rows, columns of one
     name, and a target that is not named or not there.
@@ -43,25 +43,24 @@ def frame_rows(
     frame: pd.DataFrame,
     name: str,
     source: str,
-    target: str | None,
+    target: Sequence[str],
     *,
     labelled: bool = True,
     warnings: tuple[str, ...] = (),
 ) -> Raw:
     """`frame` with `target` taken out of its columns; see `read_table` for errors."""
     frame = checked_frame(frame, source)
-    y = None
+    y: pd.Series[Any] | pd.DataFrame | None = None
     if labelled:
         target = _known_target(target, list(frame.columns), source)
-        y = frame[target].reset_index(drop=True)
-    if target in frame.columns:
-        frame = frame.drop(columns=[target])
+        y = (frame[target[0]] if len(target) == 1 else frame[target]).reset_index(drop=True)
+    frame = frame.drop(columns=[name for name in target if name in frame.columns])
     folder = str(Path(source).parent) if Path(source).is_file() else ""
     rows = Rows(x=frame, y=y, index=range(len(frame)), folder=folder)
     return Raw(
         name=name,
         source=source,
-        target=target or "target",
+        target=" + ".join(target) or "target",
         main=rows,
         kind="table",
         warnings=warnings,
@@ -165,23 +164,26 @@ def _check_names(names: Sequence[str], source: str) -> None:
         )
 
 
-def _known_target(target: str | None, columns: list[str], source: str) -> str:
-    if target is None and sorted(columns) == [LABEL, "text"]:
-        return LABEL
+def _known_target(target: Sequence[str], columns: list[str], source: str) -> list[str]:
+    if not target and sorted(columns) == [LABEL, "text"]:
+        return [LABEL]
     listed = ", ".join(columns[:_LISTED])
     more = f", ... ({len(columns)} in all)" if len(columns) > _LISTED else ""
-    if target is None:
+    if not target:
         raise DataError(
             f"{source} is a table and no target is named. Name the column to predict with "
             f"--target; its columns: {listed}{more}."
         )
-    if target not in columns:
-        near = get_close_matches(target, columns, n=1, cutoff=0.5)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise DataError(
-            f"target {target!r} is no column of {source}; its columns: {listed}{more}.{hint}"
-        )
-    return target
+    for name in target:
+        if name not in columns:
+            near = get_close_matches(name, columns, n=1, cutoff=0.5)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise DataError(
+                f"target {name!r} is no column of {source}; its columns: {listed}{more}.{hint}"
+            )
+    if len(set(target)) < len(target):
+        raise DataError(f"a target is named twice: {', '.join(target)}. Name each once.")
+    return list(target)
 
 
 def join_frames(frames: list[pd.DataFrame], source: str) -> pd.DataFrame:

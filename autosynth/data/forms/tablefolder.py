@@ -4,7 +4,7 @@ A file's name says which part it holds. Gives a `Raw` whose parts are those of t
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def is_table_folder(folder: Path) -> bool:
     return "main" in _parts(folder)
 
 
-def read_table_folder(folder: Path, target: str | None) -> Raw:
+def read_table_folder(folder: Path, target: Sequence[str]) -> Raw:
     """The parts of the folder's table.
 
     Raises:
@@ -37,7 +37,7 @@ def read_table_folder(folder: Path, target: str | None) -> Raw:
     raws = {}
     for part, path in _parts(folder, strict=True).items():
         frame, warnings = read_frame(path)
-        labelled = part == "main" or target is None or target in frame.columns
+        labelled = part == "main" or not target or set(target) <= set(frame.columns)
         raws[part] = frame_rows(
             frame, folder.name, str(path), target, labelled=labelled, warnings=warnings
         )

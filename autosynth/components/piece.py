@@ -2,7 +2,7 @@
 
 Tokens are `(x, mask)`: `x` of shape (batch, tokens, width), `mask` of shape (batch, tokens), True
 where a token is real, or None where all are. They stand on a static grid: `(height, width)` of an
-image, `(steps,)` of a series, `(columns,)` of a table. A piece takes and gives tokens. It states
+image, `(steps,)` of a series, `(columns,)` of a table, a `Plane` or `(frames,)` of a sound. A piece takes and gives tokens. It states
 its multiply-adds and parameters as plain integers: a composite is costed before it is built.
 """
 
@@ -16,6 +16,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 Grid = tuple[int, ...]
+
+
+class Plane(tuple[int, ...]):
+    """The grid of a sound: `(frames, bands)`, in time first. Cut, it is a plane still."""
+
+    __slots__ = ()
+
+
 Tokens = tuple[Tensor, Tensor | None]
 
 
@@ -64,7 +72,7 @@ def n_tokens(grid: Grid) -> int:
 
 def coarser(grid: Grid, factor: int) -> Grid:
     """The grid that windows of `factor` on every axis leave, the last window maybe short."""
-    return tuple(-(-size // factor) for size in grid)
+    return type(grid)(-(-size // factor) for size in grid)
 
 
 def to_map(x: Tensor, grid: Grid) -> Tensor:
@@ -175,6 +183,29 @@ class Projection(nn.Module):
 def projection(grid: Grid, width: int, to: int) -> Piece:
     """`Projection` of every token of a grid."""
     return Piece(lambda: Projection(width, to), 2 * n_tokens(grid) * width * to, width * to + to)
+
+
+class Fold(nn.Module):
+    """A linear map of all bands of each frame to one token, from a plane to a line."""
+
+    def __init__(self, frames: int, inputs: int, to: int) -> None:
+        super().__init__()
+        self.frames, self.linear = frames, nn.Linear(inputs, to)
+
+    def forward(self, tokens: Tokens) -> Tokens:
+        """A token a frame; one is masked where all its bands are, which enter as zeros."""
+        x, mask = tokens
+        if mask is not None:
+            x = x * mask.unsqueeze(-1).to(x.dtype)
+            mask = mask.unflatten(1, (self.frames, -1)).any(2)
+        return self.linear(x.unflatten(1, (self.frames, -1)).flatten(2)), mask
+
+
+def fold(grid: Grid, inputs: int, to: int) -> Piece:
+    """`Fold` to the line `grid`, of frames that have `inputs` values in all bands together."""
+    return Piece(
+        lambda: Fold(grid[0], inputs, to), 2 * n_tokens(grid) * inputs * to, inputs * to + to
+    )
 
 
 class Narrow(nn.Module):

@@ -3,7 +3,8 @@
 Takes a `Raw`; gives one array or frame, one target and the name of the part for every row.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,20 @@ from autosynth.errors import DataError
 
 @dataclass(frozen=True, kw_only=True)
 class Joined:
-    """All rows of a source: `x` and `y`, and the name of the part each came from."""
+    """All rows of a source: `x` and `y`, the name of each row's part, and the parts' folders."""
 
     x: Any
     y: "pd.Series[Any] | pd.DataFrame"
     part: NDArray[np.str_]
     warnings: tuple[str, ...] = ()
+    folders: Mapping[str, str] = field(default_factory=dict)
+
+    def folder_of_rows(self) -> NDArray[np.object_]:
+        """The folder of the table that each row comes from."""
+        found = np.empty(len(self.part), dtype=object)
+        for part in np.unique(self.part):
+            found[self.part == part] = self.folders.get(str(part), "")
+        return found
 
     def only(self, keep: NDArray[np.int64], x: Any = None) -> "Joined":
         """These rows alone, in order; `x` are their values if they changed too."""
@@ -67,6 +76,7 @@ def join(raw: Raw, layout: Layout) -> Joined:
         y=targets[0] if len(targets) == 1 else pd.concat(targets, ignore_index=True),
         part=np.repeat(np.array(list(labelled)), sizes),
         warnings=tuple(warnings),
+        folders={name: rows.folder for name, rows in labelled.items()},
     )
 
 

@@ -6,7 +6,6 @@ rows, encode everything.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -17,15 +16,18 @@ from autosynth.data.describe import describe
 from autosynth.data.fingerprint import fingerprint
 from autosynth.data.forms.frames import check_flat
 from autosynth.data.forms.table import as_frame
-from autosynth.data.inputs.columns import Aside
+from autosynth.data.inputs.choice import choose
+from autosynth.data.inputs.column import Aside
 from autosynth.data.inputs.encoder import apply, fit_array, input_spec
 from autosynth.data.inputs.frame import Applied, Fitted, fit_frame
 from autosynth.data.inputs.layout import Layout, understand_array
+from autosynth.data.inputs.media import subfolders
 from autosynth.data.join import Joined, join
+from autosynth.data.leak import leaks
 from autosynth.data.raw import Raw
 from autosynth.data.read import Source, all_rows, read
 from autosynth.data.spec import Dataset, Task
-from autosynth.data.split import split
+from autosynth.data.split import split, without
 from autosynth.data.targets import understand_target
 from autosynth.errors import DataError
 
@@ -40,6 +42,8 @@ class _Found:
     inputs: Sequence[Fitted] = ()
     x: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     asides: tuple[Aside, ...] = ()
+    drop: frozenset[str] = frozenset()
+    keep: NDArray[np.int64] | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -86,6 +90,10 @@ def load(
     classified = goal.spec.task == "classification"
     splits = split(goal.y, rows.parts(), stratified=classified, seed=seed)
     found = _fit(replace(found, rows=rows), raw, splits.train)
+    if found.keep is not None and len(found.keep) < len(goal.y):
+        splits = without(splits, found.keep, len(goal.y))
+        goal = replace(goal, y=goal.y[found.keep])
+        _check_size(rows.only(found.keep), raw)
     dataset = Dataset(
         name=raw.name,
         source=raw.source,
@@ -98,14 +106,15 @@ def load(
         fingerprint=fingerprint(raw.main, raw.validation, raw.test),
         warnings=(*raw.warnings, *rows.warnings, *goal.warnings, *found.warnings),
     )
+    dataset = replace(dataset, warnings=(*dataset.warnings, *leaks(dataset)))
     dataset = replace(dataset, understood=describe(dataset, raw, found.asides))
     return _with_unlabelled(dataset, spare) if len(spare.part) else dataset
 
 
 def _with_unlabelled(dataset: Dataset, rows: Joined) -> Dataset:
     """The dataset with rows that have no target after its own."""
-    x = _encoded(dataset.encoders["inputs"], rows, dataset.source).x
-    n, more = len(dataset.y), len(rows.part)
+    applied = _encoded(dataset.encoders["inputs"], rows, dataset.source)
+    x, n, more = applied.x, len(dataset.y), len(applied.keep)
     return replace(
         dataset,
         x={name: np.concatenate([values, x[name]]) for name, values in dataset.x.items()},
@@ -117,7 +126,7 @@ def _with_unlabelled(dataset: Dataset, rows: Joined) -> Dataset:
 def _encoded(inputs: Sequence[Fitted], rows: Joined, source: str) -> Applied:
     """The arrays of the inputs; those of arrays are what `rows` hold."""
     if isinstance(rows.x, pd.DataFrame):
-        return apply(inputs, rows.x, source)
+        return apply(inputs, rows.x, source, rows.folder_of_rows())
     return Applied(x={inputs[0]["name"]: rows.x}, keep=np.arange(len(rows.part)))
 
 
@@ -155,17 +164,13 @@ def _array(raw: Raw, layout: Layout, drop: Sequence[str]) -> _Found:
 def _table(raw: Raw, layout: Layout, drop: Sequence[str]) -> _Found:
     rows = join(raw, layout)
     frame = as_frame(rows.x)
-    for name in drop:
-        if name not in frame.columns:
-            near = get_close_matches(name, list(frame.columns), n=1, cutoff=0.5)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise DataError(
-                f"column {name!r}, to be dropped, is no column of {raw.source}; its columns: "
-                f"{', '.join(frame.columns[:12])}.{hint}"
-            )
-    frame = frame.drop(columns=list(drop))
+    assert raw.main is not None
+    columns = list(frame.columns)
+    beside = [name for name in subfolders(raw.main.folder) if name not in columns]
+    lost = choose([*columns, *beside], raw.source, drop=drop).drop
+    frame = frame.drop(columns=[name for name in columns if name in lost])
     check_flat(frame, raw.source)
-    return _Found(rows=replace(rows, x=frame))
+    return _Found(rows=replace(rows, x=frame), drop=lost)
 
 
 def _fit(found: _Found, raw: Raw, train: NDArray[np.int64]) -> _Found:
@@ -174,10 +179,12 @@ def _fit(found: _Found, raw: Raw, train: NDArray[np.int64]) -> _Found:
     if not inputs:
         assert raw.main is not None
         width = None if isinstance(raw.main.x, pd.DataFrame) else int(raw.main.x.shape[-1])
-        inputs, asides = fit_frame(rows.x, train, width=width)
+        inputs, asides = fit_frame(
+            rows.x, train, width=width, drop=tuple(found.drop), folders=rows.folder_of_rows()
+        )
     applied = _encoded(inputs, rows, raw.source)
     return replace(
-        found, inputs=inputs, x=applied.x, asides=asides,
+        found, inputs=inputs, x=applied.x, asides=asides, keep=applied.keep,
         warnings=(*found.warnings, *_set_aside(asides), *applied.warnings),
     )  # fmt: skip
 

@@ -22,12 +22,14 @@ class Rows:
     """Rows of one part of a source: `x` rows first, `y` one value a row (None: not labelled).
 
     Of several targets `y` is a frame, a column each. `index` names the rows: their numbers, or the
-    files they came from.
+    files they came from. `folder` is the one that a table stands in, to which the files that its
+    cells name are relative; "" is the current one.
     """
 
     x: NDArray[Any] | pd.DataFrame
     y: "pd.Series[Any] | pd.DataFrame | None" = None
     index: Index
+    folder: str = ""
 
     def __len__(self) -> int:
         return len(self.index)

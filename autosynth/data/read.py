@@ -27,6 +27,7 @@ from autosynth.data.forms import (
     ucr,
 )
 from autosynth.data.forms.builtin import BUILTIN
+from autosynth.data.inputs.media import SUFFIXES
 from autosynth.data.raw import Raw, Rows
 from autosynth.errors import DataError, DataNotFoundError
 
@@ -43,7 +44,6 @@ _REMOTE: Mapping[str, Callable[..., Raw]] = {
 }
 """What reads a dataset from elsewhere, by how its name begins."""
 
-_SUFFIXES = {"image": imagefolder.SUFFIXES, "audio": audiofolder.SUFFIXES}
 _MEDIA: Mapping[str, Callable[[Path], Raw]] = {
     "image": imagefolder.read_image_folder,
     "audio": audiofolder.read_audio_folder,
@@ -125,7 +125,7 @@ def _file_rows(path: Path, spec: Mapping[str, Any]) -> Raw | None:
             return _test_or_all(tablefolder.read_table_folder(path, (), labelled=False))
     if kind in _MEDIA and not idx.is_idx(path) and _media(path) == kind:
         if column or kind == "audio":
-            return classfolder.read_paths(path, _SUFFIXES[kind], column or audiofolder.COLUMN)
+            return classfolder.read_paths(path, SUFFIXES[kind], column or audiofolder.COLUMN)
         channels, height, width = spec["shape"]
         return imagefolder.read_images(path, channels, height, width)
     if path.is_file() and path.suffix == ".npy":
@@ -224,8 +224,8 @@ def _read_file(path: Path, target: Sequence[str]) -> Raw:
 def _media(path: Path) -> str | None:
     """`image` or `audio`: what a folder holds more of, or what a file is named like."""
     if path.is_dir():
-        return classfolder.most_of(path, _SUFFIXES)
-    return next((kind for kind, ends in _SUFFIXES.items() if path.suffix.lower() in ends), None)
+        return classfolder.most_of(path, SUFFIXES)
+    return next((kind for kind, ends in SUFFIXES.items() if path.suffix.lower() in ends), None)
 
 
 def _only_file(folder: Path) -> Path | None:

@@ -4,7 +4,7 @@ Classification is stratified: every class gives its share to each split, and kee
 Rows can be cut by group (none stands in two splits) or by time (later rows are held out) instead.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -136,6 +136,14 @@ class _Taker:
 def _without(rows: Rows, groups: Rows, held: Rows) -> Rows:
     """Those of `rows` that share no group with the `held` ones."""
     return rows[~np.isin(groups[rows], groups[held])]
+
+
+def without(splits: Splits, keep: Rows, n: int) -> Splits:
+    """The splits of the rows `keep` of `n`, numbered anew."""
+    place = np.full(n, -1, dtype=np.int64)
+    place[keep] = np.arange(len(keep))
+    found = {field.name: place[getattr(splits, field.name)] for field in fields(splits)}
+    return Splits(**{name: rows[rows >= 0] for name, rows in found.items()})
 
 
 def take(

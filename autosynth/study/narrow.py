@@ -7,6 +7,7 @@ of these inputs is left.
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from autosynth.data.inputs.mel import frames_of
 from autosynth.data.spec import InputSpec, Kind, Task
 from autosynth.errors import ConfigError
 from autosynth.strategy import Chain, Fusion, Node, Part, Strategy, Value
@@ -15,7 +16,7 @@ from autosynth.study.params import params_for
 from autosynth.study.space import KINDS, Space
 
 MANY_ROWS = 30_000
-MOST_A_SIDE = {"image": 20, "series": 256, "text": 256}
+MOST_A_SIDE = {"image": 20, "series": 256, "text": 256, "audio": 256}
 
 _Change = Callable[[str, str, Value], Value | None]
 """Where a part's options stand (empty for a setting), option and value to another, or None."""
@@ -147,7 +148,7 @@ def _by_kind(space: Space) -> Space:
 
 def _fitted(space: Space, keys: Collection[str], inputs: Sequence[InputSpec]) -> Space:
     """The space with patches and kernels at `keys` that fit what is read there."""
-    grids = [(each.kind, each.grid) for each in inputs if each.kind in MOST_A_SIDE]
+    grids = [(each.kind, _uncut(each)) for each in inputs if each.kind in MOST_A_SIDE]
     if not grids:
         only_tables = all(each.kind == "table" for each in inputs)
         return _without(space, "patch", keys) if only_tables else space
@@ -156,6 +157,14 @@ def _fitted(space: Space, keys: Collection[str], inputs: Sequence[InputSpec]) ->
     most = min((min(grid) - 1) // 3 for _, grid in grids)
     space = _within(space, "patch", keys, least, most)
     return _within(space, "kernel", keys, 1, min(min(grid) for _, grid in grids) // 2)
+
+
+def _uncut(spec: InputSpec) -> tuple[int, ...]:
+    """What is cut in patches: frames and bands of a sound."""
+    if spec.kind != "audio":
+        return spec.grid
+    frames = frames_of(spec)
+    return (frames.count, frames.bands)
 
 
 def _within(space: Space, option: str, keys: Collection[str], least: int, most: int) -> Space:

@@ -11,7 +11,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from autosynth.composite import build, cost, resolve
-from autosynth.data.spec import InputSpec, TargetSpec
+from autosynth.data.spec import DATE, InputSpec, TargetSpec
 from autosynth.errors import StrategyError
 from autosynth.strategy import parse
 
@@ -22,11 +22,13 @@ SPECS = (
     SERIES,
     InputSpec(name="x", kind="series", shape=(2, 10), masked=True),
     InputSpec(name="x", kind="table", shape=(5,), cardinalities=(0, 0, 4, 0, 3)),
+    InputSpec(name="x", kind="table", shape=(5,), cardinalities=(0, DATE, 4, DATE, 3)),
 )
 TINY = (  # PyTorch's counter takes a recurrence apart, step by step
     InputSpec(name="x", kind="image", shape=(1, 3, 4)),
     InputSpec(name="x", kind="series", shape=(2, 7), masked=True),
     SPECS[3],
+    SPECS[4],
 )
 
 # On a series (2, 10), without a head, worked out in tests/components/test_cost.py:

@@ -22,7 +22,9 @@ from autosynth.study.space import Shape, Space
 from autosynth.study.spacefile import load
 from autosynth.study.suggest import suggest
 
-SHIPPED = ("everything", "image", "multimodal", "pretrained", "series", "small", "table", "text")
+SHIPPED = (
+    "audio", "everything", "image", "multimodal", "pretrained", "series", "small", "table", "text",
+)  # fmt: skip
 
 
 def an_input(kind: Kind, *shape: int, name: str = "x") -> InputSpec:

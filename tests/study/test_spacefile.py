@@ -15,7 +15,9 @@ from autosynth.study.params import complete, params_for
 from autosynth.study.spacefile import load, names, read
 from autosynth.study.suggest import suggest
 
-SHIPPED = ("everything", "image", "multimodal", "pretrained", "series", "small", "table", "text")
+SHIPPED = (
+    "audio", "everything", "image", "multimodal", "pretrained", "series", "small", "table", "text",
+)  # fmt: skip
 
 GOOD = """
 name = "mine"

@@ -6,9 +6,9 @@ Gives a frame with one column, `audio`, of the files' absolute paths; what they 
 from pathlib import Path
 
 from autosynth.data.forms.classfolder import as_raw, find_parts
+from autosynth.data.inputs.audio import SUFFIXES
 from autosynth.data.raw import Raw
 
-SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".oga", ".opus", ".aiff", ".aif", ".au")
 COLUMN = "audio"
 
 

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from autosynth.data.forms.classfolder import Part, as_raw, classes_of, find_parts, find_unlabelled
-from autosynth.data.forms.pixels import UNREADABLE, Shape, pixels, sizes_of
+from autosynth.data.inputs.media import SUFFIXES as MEDIA
+from autosynth.data.inputs.pixels import UNREADABLE, Shape, pixels, sizes_of
 from autosynth.data.raw import Raw, Rows
 from autosynth.errors import DataError
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
+SUFFIXES = MEDIA["image"]
 _MAX_SIDE = 256
 
 

@@ -59,7 +59,8 @@ def frame_rows(
         target = _known_target(target, list(frame.columns), source)
         y = (frame[target[0]] if len(target) == 1 else frame[target]).reset_index(drop=True)
     frame = frame.drop(columns=[name for name in target if name in frame.columns])
-    rows = Rows(x=frame, y=y, index=range(len(frame)))
+    folder = str(Path(source).parent) if Path(source).is_file() else ""
+    rows = Rows(x=frame, y=y, index=range(len(frame)), folder=folder)
     return Raw(
         name=name,
         source=source,

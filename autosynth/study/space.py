@@ -14,7 +14,13 @@ from autosynth.data.spec import InputSpec, Kind, Task
 from autosynth.errors import ConfigError
 from autosynth.strategy import Chain, Fusion, Node, Strategy, Topology, Value
 
-KINDS: tuple[Kind, ...] = ("image", "audio", "text", "series", "table")  # the dearest to read first
+KINDS: tuple[Kind, ...] = (
+    "image",
+    "audio",
+    "text",
+    "series",
+    "table",
+)  # the dearest to read first
 TOPOLOGIES: tuple[Topology, ...] = ("single", "parallel", "sequential", "hybrid")
 FORBID_KEYS = ("topology", "components", "fusion", "sharing", "training", "init")
 MAX_PARTS = 8

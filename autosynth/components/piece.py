@@ -2,8 +2,9 @@
 
 Tokens are `(x, mask)`: `x` of shape (batch, tokens, width), `mask` of shape (batch, tokens), True
 where a token is real, or None where all are. They stand on a static grid: `(height, width)` of an
-image, `(steps,)` of a series, `(columns,)` of a table, a `Plane` or `(frames,)` of a sound. A piece takes and gives tokens. It states
-its multiply-adds and parameters as plain integers: a composite is costed before it is built.
+image, `(steps,)` of a series, `(columns,)` of a table, a `Plane` or `(frames,)` of a sound. A
+piece takes and gives tokens. It states its multiply-adds and parameters as plain integers: a
+composite is costed before it is built.
 """
 
 from abc import ABC, abstractmethod
@@ -50,7 +51,7 @@ class Piece(NamedTuple):
 
 
 class Stem(nn.Module, ABC):
-    """Raw values of one input to tokens."""
+    """Raw values of one input to tokens, or to a picture that stems read."""
 
     @abstractmethod
     def fit(self, raw: Tensor) -> None:
@@ -61,8 +62,8 @@ class Stem(nn.Module, ABC):
         """
 
     @abstractmethod
-    def forward(self, raw: Tensor) -> Tokens:
-        """Tokens of a batch of raw values."""
+    def forward(self, raw: Tensor) -> Tokens | Tensor:
+        """Tokens, or the picture, of a batch of raw values."""
 
 
 def n_tokens(grid: Grid) -> int:
@@ -183,29 +184,6 @@ class Projection(nn.Module):
 def projection(grid: Grid, width: int, to: int) -> Piece:
     """`Projection` of every token of a grid."""
     return Piece(lambda: Projection(width, to), 2 * n_tokens(grid) * width * to, width * to + to)
-
-
-class Fold(nn.Module):
-    """A linear map of all bands of each frame to one token, from a plane to a line."""
-
-    def __init__(self, frames: int, inputs: int, to: int) -> None:
-        super().__init__()
-        self.frames, self.linear = frames, nn.Linear(inputs, to)
-
-    def forward(self, tokens: Tokens) -> Tokens:
-        """A token a frame; one is masked where all its bands are, which enter as zeros."""
-        x, mask = tokens
-        if mask is not None:
-            x = x * mask.unsqueeze(-1).to(x.dtype)
-            mask = mask.unflatten(1, (self.frames, -1)).any(2)
-        return self.linear(x.unflatten(1, (self.frames, -1)).flatten(2)), mask
-
-
-def fold(grid: Grid, inputs: int, to: int) -> Piece:
-    """`Fold` to the line `grid`, of frames that have `inputs` values in all bands together."""
-    return Piece(
-        lambda: Fold(grid[0], inputs, to), 2 * n_tokens(grid) * inputs * to, inputs * to + to
-    )
 
 
 class Narrow(nn.Module):

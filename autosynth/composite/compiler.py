@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 from autosynth.components import FAMILIES, Family, Grid, Piece
 from autosynth.components.block import channel_mlp, norm, residual
-from autosynth.components.piece import Narrow, Plane, Regrid, coarser, fold, n_tokens, projection
+from autosynth.components.piece import Narrow, Plane, Regrid, coarser, n_tokens, projection
 from autosynth.composite.cascade import Gate, Gather, Scatter
 from autosynth.composite.fusion import FUSIONS, Joined, weights_of
 from autosynth.composite.head import JoinTokens, Pool, head, heads
 from autosynth.composite.join import Concat, Joint
-from autosynth.composite.layout import Layouts, folded
+from autosynth.composite.layout import Layouts, fold, folded
 from autosynth.composite.logmel import logmel
 from autosynth.composite.program import Program, Step
 from autosynth.composite.reading import config_of, read_by, readers, sources, used
@@ -318,8 +318,7 @@ class Compiler:
         grid = folded(part, value.grid)
         if grid == value.grid:
             return value
-        bands = value.grid[1]
-        piece = fold(grid, bands * value.width, width)
+        piece = fold(grid, value.grid[1] * value.width, width)
         return Value(self.emit(f"{name}_fold", piece, value), grid, width)
 
     def own_stem(

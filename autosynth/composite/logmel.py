@@ -44,7 +44,7 @@ class LogMel(Stem):
     def fit(self, raw: Tensor) -> None:
         """The floor, and the mean and standard deviation of every band."""
         some = raw[:: -(-len(raw) // _MOST_ROWS)]
-        power = torch.cat([self.power(part) for part in some.split(_AT_ONCE)])
+        power = torch.cat([self.power(part) for part in torch.split(some, _AT_ONCE)])
         power = power[~some[:, :: self.frames.hop].isnan()]
         if power.any():
             self.floor.copy_(FLOOR * power.mean())
@@ -58,7 +58,8 @@ class LogMel(Stem):
         x = F.pad(raw.to(self.window.dtype).nan_to_num(), (0, frames.window))
         x = x.unfold(1, frames.window, frames.hop)[:, : frames.count] * self.window
         spectrum = torch.fft.rfft(x, frames.fft)
-        return (spectrum.real.square() + spectrum.imag.square()) @ self.matrix
+        power: Tensor = spectrum.real.square() + spectrum.imag.square()
+        return power @ self.matrix
 
     def forward(self, raw: Tensor) -> Tensor:
         """The standardised picture."""

@@ -42,7 +42,9 @@ def by_hand(sound: np.ndarray, rate: int, window: int, hop: int, fft: int, bands
         row = []
         for low, peak, high in zip(edge, edge[1:], edge[2:], strict=False):
             at = [i * rate / fft for i in range(fft // 2 + 1)]
-            weight = [max(0, min((f - low) / (peak - low), (high - f) / (high - peak))) for f in at]
+            weight = [
+                max(0, min((f - low) / (peak - low), (high - f) / (high - peak))) for f in at
+            ]
             if not sum(weight):
                 weight = [float(abs(f - peak) == min(abs(g - peak) for g in at)) for f in at]
             row.append(float(np.dot(weight, power) / sum(weight)))
@@ -174,7 +176,9 @@ def test_parts_that_share_a_stem_read_one_layout() -> None:
     ):
         model = build(resolve(parse(text), (SPEC,), TARGET))
         assert model.modules_by_name["stem_x"].conv.kernel_size == kernels
-    with pytest.raises(StrategyError, match="one set of parameters and must have one family and one size"):
+    with pytest.raises(
+        StrategyError, match="one set of parameters and must have one family and one size"
+    ):
         resolve(parse("sum(cnn@a, gru > cnn@a)"), (SPEC,), TARGET)
 
 

@@ -73,7 +73,8 @@ def test_nearly_all_fit_and_longer_ones_are_cut(tmp_path: Path) -> None:
 def test_a_shorter_one_that_training_had_none_of_is_followed_by_silence(tmp_path: Path) -> None:
     values = files(written(tmp_path, "a.wav", tone(0.1, 8000)))
     x, _, _ = apply_audio(
-        fit_audio(values, np.arange(1), "clip"), files(written(tmp_path, "b.wav", tone(0.05, 8000)))
+        fit_audio(values, np.arange(1), "clip"),
+        files(written(tmp_path, "b.wav", tone(0.05, 8000))),
     )
     assert not x[0, 400:].any()
 

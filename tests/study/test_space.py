@@ -36,6 +36,7 @@ INPUTS = {
     "mnist": an_input("image", 1, 28, 28),
     "mnist1d": an_input("series", 1, 40),
     "CricketX": an_input("series", 1, 300),
+    "fsdd": replace(an_input("audio", 8000), masked=True, rate=8000),
     "iris": replace(an_input("table", 4), cardinalities=(0, 0, 0, 3)),
 }
 TARGET = TargetSpec(name="y", task="classification", classes=("a", "b", "c"))
@@ -264,6 +265,7 @@ def test_narrow_refuses_an_input_of_another_kind():
 def test_the_default_space_is_that_of_the_kind_of_input_or_of_several():
     assert default_space([INPUTS["iris"]]) == "table"
     assert default_space([INPUTS["mnist"], INPUTS["digits"]]) == "image"
+    assert default_space([INPUTS["fsdd"]]) == "audio"
     assert default_space([INPUTS["iris"], an_input("text", 9)]) == "multimodal"
     assert default_space([INPUTS["iris"], INPUTS["mnist"], INPUTS["mnist1d"]]) == "multimodal"
 

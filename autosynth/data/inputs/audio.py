@@ -121,14 +121,15 @@ def _map(work: Any, values: Any) -> list[Any]:
 def _size(value: Any, rate: int) -> tuple[int, int] | str:
     """Samples and rate of a sound, without reading it; or what is wrong."""
     if isinstance(value, np.ndarray):
-        return (len(value), rate) if value.size else "no samples"
+        samples = len(_in_unit(value)) if value.size else 0
+        return (samples, rate) if samples else "no samples"
     try:
         info = soundfile.info(_path(value))
     except DataError as error:
         return str(error)
     except soundfile.LibsndfileError as error:
-        return error.error_string.rstrip(".")
-    return (info.frames, info.samplerate) if info.frames else "no samples"
+        return str(error.error_string).rstrip(".")
+    return (int(info.frames), int(info.samplerate)) if info.frames else "no samples"
 
 
 def _read(value: Any, rate: int) -> Samples:

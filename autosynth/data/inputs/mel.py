@@ -54,7 +54,7 @@ def window_of(frames: Frames) -> NDArray[np.float32]:
     """A Hann window (window,), scaled so that the power of white noise is that of its samples."""
     place = np.arange(frames.window) + 0.5
     hann = np.sin(np.pi * place / frames.window) ** 2
-    return (hann / np.sqrt((hann**2).sum())).astype(np.float32)
+    return np.asarray(hann / np.sqrt((hann**2).sum()), np.float32)
 
 
 def mel_matrix(rate: int, frames: Frames) -> NDArray[np.float32]:
@@ -72,7 +72,7 @@ def mel_matrix(rate: int, frames: Frames) -> NDArray[np.float32]:
     weights = np.minimum((at - low) / (peak - low), (high - at) / (high - peak)).clip(min=0)
     empty = np.flatnonzero(weights.sum(0) == 0)
     weights[np.abs(at - peak[empty]).argmin(0), empty] = 1
-    return (weights / weights.sum(0)).astype(np.float32)
+    return np.asarray(weights / weights.sum(0), np.float32)
 
 
 def _mel(hertz: float) -> float:

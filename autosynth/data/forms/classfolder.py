@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -23,6 +23,7 @@ _PARTS: Mapping[str, Sequence[str]] = {
     "test": ("test", "testing"),
 }
 _COUNTED = 1_000
+Name = TypeVar("Name", bound=str)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +50,7 @@ def classes_of(index: Iterable[str]) -> "pd.Series[Any]":
     return pd.Series([name.split("/")[0] for name in index], name="class", dtype=object)
 
 
-def most_of(folder: Path, kinds: Mapping[str, Sequence[str]]) -> str | None:
+def most_of(folder: Path, kinds: Mapping[Name, Sequence[str]]) -> Name | None:
     """The kind that most files of a folder are of, by their suffixes; the first 1,000 tell."""
     owners = {suffix: kind for kind, suffixes in kinds.items() for suffix in suffixes}
     found = islice(_files(folder, owners), _COUNTED)

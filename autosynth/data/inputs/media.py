@@ -22,7 +22,7 @@ MediaKind = Literal["image", "audio"]
 Folders = str | NDArray[np.object_]
 """The folder of the table, or of each row where rows come from several; "" is the current one."""
 
-SUFFIXES: Mapping[MediaKind, tuple[str, ...]] = {
+SUFFIXES: dict[MediaKind, tuple[str, ...]] = {
     "image": (
         *(".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"),
     ),

@@ -75,8 +75,10 @@ def _alike(targets: list["pd.Series[Any]"]) -> list["pd.Series[Any]"]:
 
     So stand the labels of UCI's test files (`<=50K.`).
     """
-    first = set(targets[0].dropna().map(text_of))
     found = targets[:1]
+    if len(targets) == 1:
+        return found
+    first = {text_of(value) for value in targets[0].dropna().unique()}
     for other in targets[1:]:
         texts = other.map(text_of, na_action="ignore")
         bare = texts.str.removesuffix(".") if texts.map(type).isin([str]).any() else texts

@@ -4,7 +4,6 @@ Gives the frame as it stands, every row as long as the header; what its columns 
 in `columns.py`. Missing are: an empty cell, NA, N/A, nan, null, None and a lone `?`.
 """
 
-import csv
 import re
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -14,7 +13,9 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from autosynth.data.forms.dialect import LABEL, Dialect, cells, find_dialect, opened, twice
+from autosynth.data.forms.dialect import LABEL, Dialect, cells, find_dialect, twice
+from autosynth.data.forms.encoding import opened
+from autosynth.data.forms.parse import parse
 from autosynth.data.raw import Raw, Rows
 from autosynth.errors import DataError
 
@@ -78,11 +79,11 @@ def read_frame(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
     if dialect.separator == LABEL:
         return _labelled(path, dialect), warnings
     _check_names(dialect.names, str(path))
-    frame = _parse(path, dialect)
+    frame, even = _parse(path, dialect)
     if len(frame.columns) != len(dialect.names) or not isinstance(frame.index, pd.RangeIndex):
         _check_lengths(path, dialect)
         raise DataError(f"the header of {path} does not fit its rows.")
-    if _may_be_ragged(frame):
+    if not even and _may_be_ragged(frame):
         _check_lengths(path, dialect)
     # pandas tells columns of one name apart; the header's own names are kept where it has any.
     frame.columns = pd.Index(
@@ -102,27 +103,15 @@ def _labelled(path: Path, dialect: Dialect) -> pd.DataFrame:
     return frame
 
 
-def _parse(path: Path, dialect: Dialect) -> pd.DataFrame:
+def _parse(path: Path, dialect: Dialect) -> tuple[pd.DataFrame, bool]:
     try:
-        return pd.read_csv(
-            path,
-            sep=r"\s+" if dialect.separator == " " else dialect.separator,
-            encoding=dialect.encoding,
-            header=0 if dialect.header else None,
-            skiprows=dialect.skip,
-            quoting=csv.QUOTE_MINIMAL if dialect.quoted else csv.QUOTE_NONE,
-            na_values=["?"],
-            skipinitialspace=True,
-            low_memory=False,
-        )
+        return parse(path, dialect)
     except pd.errors.ParserError as error:
         found = _RAGGED.search(str(error))
         if found is None:
             raise DataError(f"{path} cannot be read as a table: {error}.") from error
         columns, line, width = map(int, found.groups())
         raise _ragged(path, line, width, columns, dialect.separator) from error
-    except (OSError, EOFError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read: {error}.") from error
 
 
 def _may_be_ragged(frame: pd.DataFrame) -> bool:

@@ -8,18 +8,24 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autosynth.data.raw import Rows
+from autosynth.data.stored import Stored
 
 _DIGITS = 16
 
 
 def fingerprint(*parts: Rows | None) -> str:
-    """16 hex digits of a SHA-256 over the values, types, shapes and column names of `parts`."""
+    """16 hex digits of a SHA-256 over the values, types, shapes and column names of `parts`.
+
+    Of rows that stay on disk, parts of their files stand for their values (`Stored.digest`).
+    """
     digest = hashlib.sha256()
     for part in parts:
         if part is None:
             digest.update(b"none")
             continue
-        if isinstance(part.x, pd.DataFrame):
+        if isinstance(part.x, Stored):
+            digest.update(part.x.digest().encode())
+        elif isinstance(part.x, pd.DataFrame):
             for name in part.x.columns:
                 digest.update(str(name).encode())
                 _add_column(digest, part.x[name])

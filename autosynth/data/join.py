@@ -16,6 +16,7 @@ from autosynth.data.inputs.layout import Layout
 from autosynth.data.inputs.text import text_of
 from autosynth.data.raw import Raw, Rows
 from autosynth.data.split import Parts
+from autosynth.data.stored import Stored, together
 from autosynth.errors import DataError
 
 
@@ -89,6 +90,8 @@ def _alike(targets: list["pd.Series[Any]"]) -> list["pd.Series[Any]"]:
 
 def _join_x(arrays: list[Any], layout: Layout, source: str) -> Any:
     first = arrays[0]
+    if isinstance(first, Stored):
+        return together(arrays, source)
     if isinstance(first, pd.DataFrame):
         if not all(isinstance(other, pd.DataFrame) for other in arrays):
             raise DataError(f"{source} is a table and its test part is not; both must be tables.")

@@ -17,10 +17,12 @@ from autosynth.data.describe import describe
 from autosynth.data.fingerprint import fingerprint
 from autosynth.data.forms.table import as_frame
 from autosynth.data.inputs.columns import Aside
-from autosynth.data.inputs.encoder import apply, fit_array, input_spec
+from autosynth.data.inputs.encoder import fit_array, input_spec
 from autosynth.data.inputs.frame import Applied, Fitted, fit_frame
 from autosynth.data.inputs.layout import Layout, understand_array
 from autosynth.data.join import Joined, join
+from autosynth.data.kept import joined
+from autosynth.data.large import FRAMES, apply_large, read_large, sample_of
 from autosynth.data.raw import Raw
 from autosynth.data.read import Source, all_rows, read
 from autosynth.data.spec import Dataset, Task
@@ -106,7 +108,7 @@ def _with_unlabelled(dataset: Dataset, rows: Joined) -> Dataset:
     n, more = len(dataset.y), len(rows.part)
     return replace(
         dataset,
-        x={name: np.concatenate([values, x[name]]) for name, values in dataset.x.items()},
+        x={name: joined(values, x[name]) for name, values in dataset.x.items()},
         y=np.concatenate([dataset.y, np.zeros(more, dataset.y.dtype)]),
         splits=replace(dataset.splits, unlabelled=np.arange(n, n + more)),
     )
@@ -114,12 +116,14 @@ def _with_unlabelled(dataset: Dataset, rows: Joined) -> Dataset:
 
 def _encoded(inputs: Sequence[Fitted], rows: Joined, source: str) -> Applied:
     """The arrays of the inputs; those of arrays are what `rows` hold."""
-    if isinstance(rows.x, pd.DataFrame):
-        return apply(inputs, rows.x, source)
+    if isinstance(rows.x, FRAMES):
+        return apply_large(inputs, rows.x, source)
     return Applied(x={inputs[0]["name"]: rows.x}, keep=np.arange(len(rows.part)))
 
 
 def _read(source: Source, target: str | None, test: Source | None) -> Raw:
+    if large := read_large(source, target, test):
+        return large
     raw = read(source, target)
     if raw.main is None:
         raise DataError(f"{raw.source} has test rows only; training needs others.")
@@ -131,7 +135,7 @@ def _read(source: Source, target: str | None, test: Source | None) -> Raw:
 
 def _layout(raw: Raw) -> Layout:
     assert raw.main is not None
-    if isinstance(raw.main.x, pd.DataFrame):
+    if isinstance(raw.main.x, FRAMES):
         return Layout(kind="table")
     return understand_array(raw.main.x, raw.kind, raw.source)
 
@@ -141,7 +145,7 @@ def _array(raw: Raw, layout: Layout, drop: Sequence[str]) -> _Found:
         raise DataError(f"only columns of a table can be dropped; {raw.source} has none.")
     rows = join(raw, layout)
     fitted = fit_array(rows.x, layout)
-    applied = apply([fitted], rows.x, raw.source)
+    applied = apply_large([fitted], rows.x, raw.source)
     return _Found(
         rows=rows.only(applied.keep, applied.x[fitted["name"]]), inputs=[fitted],
         warnings=applied.warnings,
@@ -150,7 +154,7 @@ def _array(raw: Raw, layout: Layout, drop: Sequence[str]) -> _Found:
 
 def _table(raw: Raw, layout: Layout, drop: Sequence[str]) -> _Found:
     rows = join(raw, layout)
-    frame = as_frame(rows.x)
+    frame = rows.x if isinstance(rows.x, FRAMES) else as_frame(rows.x)
     for name in drop:
         if name not in frame.columns:
             near = get_close_matches(name, list(frame.columns), n=1, cutoff=0.5)
@@ -167,8 +171,9 @@ def _fit(found: _Found, raw: Raw, train: NDArray[np.int64]) -> _Found:
     rows, inputs, asides = found.rows, found.inputs, found.asides
     if not inputs:
         assert raw.main is not None
-        width = None if isinstance(raw.main.x, pd.DataFrame) else int(raw.main.x.shape[-1])
-        inputs, asides = fit_frame(rows.x, train, width=width)
+        width = None if isinstance(raw.main.x, FRAMES) else int(raw.main.x.shape[-1])
+        sample = sample_of(rows.x, train)
+        inputs, asides = fit_frame(sample.frame, sample.train, width=width)
     applied = _encoded(inputs, rows, raw.source)
     return replace(
         found, inputs=inputs, x=applied.x, asides=asides,

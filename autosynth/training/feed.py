@@ -1,4 +1,7 @@
-"""A dataset as tensors on one device, cut into batches there: no loaders, no copies a step."""
+"""A dataset as tensors on one device, cut into batches there: no loaders, no copies a step.
+
+What is on disk stays there, and what the device has no room for stays on the host (`gather.py`).
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from autosynth.data.spec import Dataset, InputSpec, TargetSpec
+from autosynth.training.gather import gather, placed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +33,7 @@ class Feed:
 
     def batch(self, rows: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """The inputs and targets of some rows, given as indices on the device."""
-        inputs = {name: values.index_select(0, rows) for name, values in self.inputs.items()}
+        inputs = {name: gather(values, rows) for name, values in self.inputs.items()}
         return inputs, self.y.index_select(0, rows)
 
     def rows(self, numbers: NDArray[np.int64]) -> Tensor:
@@ -45,10 +49,7 @@ def feed(dataset: Dataset, device: torch.device, train: NDArray[np.int64]) -> Fe
         known = dataset.y[train].astype(np.float64)
         center, spread = float(known.mean()), float(known.std()) or 1.0
         y = ((y.double() - center) / spread).float()
-    inputs = {
-        spec.name: torch.from_numpy(np.ascontiguousarray(dataset.x[spec.name])).to(device)
-        for spec in dataset.inputs
-    }
+    inputs = {spec.name: placed(dataset.x[spec.name], device) for spec in dataset.inputs}
     return Feed(
         specs=dataset.inputs, target=dataset.target, inputs=inputs, y=y.to(device),
         center=center, spread=spread, device=device,

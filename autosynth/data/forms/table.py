@@ -78,13 +78,13 @@ def read_frame(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
     dialect, warnings = find_dialect(path)
     if dialect.separator == LABEL:
         return _labelled(path, dialect), warnings
-    _check_names(dialect.names, str(path))
+    check_names(dialect.names, str(path))
     frame, even = _parse(path, dialect)
     if len(frame.columns) != len(dialect.names) or not isinstance(frame.index, pd.RangeIndex):
-        _check_lengths(path, dialect)
+        check_lengths(path, dialect)
         raise DataError(f"the header of {path} does not fit its rows.")
     if not even and _may_be_ragged(frame):
-        _check_lengths(path, dialect)
+        check_lengths(path, dialect)
     # pandas tells columns of one name apart; the header's own names are kept where it has any.
     frame.columns = pd.Index(
         [name or str(frame.columns[place]) for place, name in enumerate(dialect.names)],
@@ -119,7 +119,8 @@ def _may_be_ragged(frame: pd.DataFrame) -> bool:
     return bool(len(frame)) and bool(frame.iloc[:, -1].isna().any())
 
 
-def _check_lengths(path: Path, dialect: Dialect) -> None:
+def check_lengths(path: Path, dialect: Dialect) -> None:
+    """Raise `DataError` for the first row that is longer or shorter than the header."""
     columns, separator = len(dialect.names), dialect.separator
     with opened(path, dialect.encoding) as file:
         for line, row in cells(file, separator, path, quoted=dialect.quoted):
@@ -137,7 +138,7 @@ def _ragged(path: Path, line: int, cells: int, columns: int, separator: str) -> 
 def checked_frame(frame: pd.DataFrame, source: str) -> pd.DataFrame:
     """`frame` with text for column names and rows numbered from 0."""
     names = [str(name) for name in frame.columns]
-    _check_names(names, source)
+    check_names(names, source)
     if not len(frame):
         raise DataError(f"{source} is an empty table: {len(names)} columns and no rows.")
     frame = frame.reset_index(drop=True)
@@ -145,7 +146,8 @@ def checked_frame(frame: pd.DataFrame, source: str) -> pd.DataFrame:
     return frame
 
 
-def _check_names(names: Sequence[str], source: str) -> None:
+def check_names(names: Sequence[str], source: str) -> None:
+    """Raise `DataError` for columns of one name."""
     if found := twice(names):
         raise DataError(
             f"{source}: {len(found)} column names stand twice: {', '.join(found[:_LISTED])}. "

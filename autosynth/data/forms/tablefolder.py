@@ -25,7 +25,7 @@ _PART = {
 
 def is_table_folder(folder: Path) -> bool:
     """Whether a folder holds a table to train on and others of its parts."""
-    return "main" in _parts(folder)
+    return "main" in parts_of(folder)
 
 
 def read_table_folder(folder: Path, target: str | None) -> Raw:
@@ -35,7 +35,7 @@ def read_table_folder(folder: Path, target: str | None) -> Raw:
         DataError: two files are the same part, or one cannot be read as a table.
     """
     raws = {}
-    for part, path in _parts(folder, strict=True).items():
+    for part, path in parts_of(folder, strict=True).items():
         frame, warnings = read_frame(path)
         labelled = part == "main" or target is None or target in frame.columns
         raws[part] = frame_rows(
@@ -51,7 +51,7 @@ def read_table_folder(folder: Path, target: str | None) -> Raw:
     )
 
 
-def _parts(folder: Path, *, strict: bool = False) -> dict[str, Path]:
+def parts_of(folder: Path, *, strict: bool = False) -> dict[str, Path]:
     """The file of each part; to train on, where none says so, the only other one."""
     found: dict[str, Path] = {}
     others: list[Path] = []

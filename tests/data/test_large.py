@@ -1,0 +1,116 @@
+"""Data too large for memory: the same arrays as in memory, but on disk."""
+
+import gc
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from autosynth.data import large as large_files
+from autosynth.data import load
+from autosynth.data.kept import Kept
+from autosynth.data.spec import Dataset
+
+N = 600
+
+
+def table(n: int = N) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "height": rng.normal(size=n),
+            "count": rng.integers(0, 100, n),
+            "town": np.array(["Bern", "Basel", "Chur", "Zürich"])[rng.integers(0, 4, n)],
+            "flag": rng.random(n) < 0.5,
+            "when": (np.datetime64("2020-01-01") + rng.integers(0, 999, n)).astype(str),
+            "late": [None] * (n // 2) + [1.5, 2.5] * (n // 4),
+            "word": [str(i % 7) for i in range(n - 3)] + ["none of", "these", "these"],
+            "note": [f"it was, all in all, number {i} of them" for i in rng.integers(0, n, n)],
+            "goal": np.array(["no", "yes"])[rng.integers(0, 2, n)],
+        }
+    )
+    frame.loc[::50, "height"] = np.nan
+    frame.loc[::70, "town"] = None
+    return frame
+
+
+def write(frame: pd.DataFrame, path: Path) -> Path:
+    if path.suffix == ".parquet":
+        frame.to_parquet(path, row_group_size=700)
+    elif path.suffix == ".tsv":
+        frame.to_csv(path, index=False, sep="\t")
+    else:
+        frame.to_csv(path, index=False)
+    return path
+
+
+def both(
+    monkeypatch: pytest.MonkeyPatch, path: Path, **options: object
+) -> tuple[Dataset, Dataset]:
+    """What `load` gives in memory, and on disk in small pieces."""
+    there = load(path, target="goal", **options)  # type: ignore[arg-type]
+    monkeypatch.setattr(large_files, "most_in_memory", lambda: 1_000)
+    monkeypatch.setattr("autosynth.data.chunks.CELLS", 1_000)
+    monkeypatch.setattr("autosynth.data.chunks._BLOCK", 20_000)
+    return there, load(path, target="goal", **options)
+
+
+def assert_alike(here: Dataset, there: Dataset) -> None:
+    assert here.inputs == there.inputs
+    assert here.encoders == there.encoders
+    assert here.target == there.target
+    np.testing.assert_array_equal(here.y, there.y)
+    for name in ("train", "fit", "select", "test", "unlabelled"):
+        np.testing.assert_array_equal(getattr(here.splits, name), getattr(there.splits, name))
+    for name, values in there.x.items():
+        assert isinstance(here.x[name], Kept)
+        assert here.x[name].dtype == values.dtype
+        np.testing.assert_array_equal(here.x[name], values)
+    assert here.warnings == there.warnings
+    assert said(here) == said(there)
+
+
+def said(data: Dataset) -> list[str]:
+    """What is said of all rows: not of the fingerprint, nor of texts, which a sample tells."""
+    return [line for line in data.understood if "fingerprint" not in line and "text," not in line]
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.tsv", "t.parquet"])
+def test_the_arrays_are_those_of_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    there, here = both(monkeypatch, write(table(), tmp_path / name))
+    assert_alike(here, there)
+
+
+def test_rows_without_a_target_and_parts_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = table()
+    frame.loc[5:40, "goal"] = None
+    other = write(table(200), tmp_path / "other.parquet")
+    there, here = both(monkeypatch, write(frame, tmp_path / "t.csv"), test=other, drop=["note"])
+    assert len(here.splits.unlabelled) == 36
+    assert len(here.splits.test) == 200
+    assert_alike(here, there)
+
+
+def test_files_are_there_as_long_as_the_arrays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    frame = table()[["height", "count", "goal"]]
+    _, here = both(monkeypatch, write(frame, tmp_path / "t.csv"))
+    x = here.x["table"]
+    assert isinstance(x, Kept)
+    size = Path(str(x.filename)).stat().st_size
+    sent = pickle.dumps(here, protocol=5)
+    assert len(sent) < size + 100_000  # labels and splits: the rows are named, not copied
+    again = pickle.loads(sent)
+    np.testing.assert_array_equal(again.x["table"], x)
+    assert [p.name for p in tmp_path.glob("autosynth-*/*")] == ["input0.npy"]
+    del here, x, again
+    gc.collect()
+    assert list(tmp_path.glob("autosynth-*")) == []

@@ -163,7 +163,12 @@ def _table(raw: Raw, layout: Layout, drop: Sequence[str]) -> _Found:
                 f"column {name!r}, to be dropped, is no column of {raw.source}; its columns: "
                 f"{', '.join(frame.columns[:12])}.{hint}"
             )
-    return _Found(rows=replace(rows, x=frame.drop(columns=list(drop))))
+    frame = frame.drop(columns=list(drop))
+    if not len(frame.columns):
+        raise DataError(
+            f"{raw.source} has no column beside its target {raw.target!r} to learn from."
+        )
+    return _Found(rows=replace(rows, x=frame))
 
 
 def _fit(found: _Found, raw: Raw, train: NDArray[np.int64]) -> _Found:

@@ -67,7 +67,9 @@ def find_encoding(path: Path) -> tuple[str, tuple[str, ...]]:
 
 def _check_utf16(path: Path, start: bytes, file: BinaryIO) -> None:
     decoder = codecs.getincrementaldecoder("utf-16")()
-    piece = start
+    piece = start + file.read(2)
+    if piece[2:] == b"\0\0":
+        raise DataError(f"{path} begins as UTF-32, which is not read. Save it as UTF-8 text.")
     while piece:
         try:
             decoder.decode(piece)

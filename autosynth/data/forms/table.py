@@ -13,7 +13,14 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from autosynth.data.forms.dialect import LABEL, Dialect, cells, find_dialect, twice
+from autosynth.data.forms.dialect import (
+    LABEL,
+    SEPARATORS,
+    Dialect,
+    cells,
+    find_dialect,
+    twice,
+)
 from autosynth.data.forms.encoding import opened
 from autosynth.data.forms.parse import parse
 from autosynth.data.raw import Raw, Rows
@@ -21,7 +28,7 @@ from autosynth.errors import DataError
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".data", ".all", ".train", ".test")
 _LISTED = 12
-_RAGGED = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
+_OPEN = re.compile(r"EOF inside string starting at row (\d+)")
 
 
 def is_table(path: Path) -> bool:
@@ -107,11 +114,13 @@ def _parse(path: Path, dialect: Dialect) -> tuple[pd.DataFrame, bool]:
     try:
         return parse(path, dialect)
     except pd.errors.ParserError as error:
-        found = _RAGGED.search(str(error))
-        if found is None:
-            raise DataError(f"{path} cannot be read as a table: {error}.") from error
-        columns, line, width = map(int, found.groups())
-        raise _ragged(path, line, width, columns, dialect.separator) from error
+        if found := _OPEN.search(str(error)):
+            raise DataError(
+                f"{path}: the quote that row {found[1]} opens is never closed. Is the file whole? "
+                "Get it again, or close the quote."
+            ) from error
+        check_lengths(path, dialect)
+        raise DataError(f"{path} cannot be read as a table: {error}.") from error
 
 
 def _may_be_ragged(frame: pd.DataFrame) -> bool:
@@ -123,16 +132,24 @@ def check_lengths(path: Path, dialect: Dialect) -> None:
     """Raise `DataError` for the first row that is longer or shorter than the header."""
     columns, separator = len(dialect.names), dialect.separator
     with opened(path, dialect.encoding) as file:
-        for line, row in cells(file, separator, path, quoted=dialect.quoted):
+        rows = cells(file, separator, path, quoted=dialect.quoted)
+        for line, row in rows:
             if row and line > dialect.skip and len(row) != columns:
-                raise _ragged(path, line, len(row), columns, separator)
+                last = len(row) < columns and not any(other for _, other in rows)
+                raise DataError(
+                    f"{path}:{line}: {len(row)} cells, where the header names {columns} columns. "
+                    + _cure(row, columns, separator, last=last)
+                )
 
 
-def _ragged(path: Path, line: int, cells: int, columns: int, separator: str) -> DataError:
-    return DataError(
-        f"{path}:{line}: {cells} cells, where the header names {columns} columns. Give every row "
-        f"one cell a column, and quote cells that hold {separator!r}."
-    )
+def _cure(row: Sequence[str], columns: int, separator: str, *, last: bool) -> str:
+    """What to do about a row of another length than the header."""
+    for other in SEPARATORS:
+        if other != separator and len(row) == 1 and row[0].count(other) + 1 == columns:
+            return f"It is separated by {other!r}, and others by {separator!r}: use one of them."
+    if last:
+        return "It is the last line: the file may be cut off. Get it again, or take the line out."
+    return f"Give every row one cell a column, and quote cells that hold {separator!r}."
 
 
 def checked_frame(frame: pd.DataFrame, source: str) -> pd.DataFrame:

@@ -14,13 +14,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pac
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from autosynth.data.forms.dialect import Dialect, find_dialect
 from autosynth.data.forms.encoding import UTF8, opened
+from autosynth.data.forms.mapped import pieces_of
 from autosynth.data.forms.parse import convert_options, parse_options
 from autosynth.data.forms.table import check_lengths, check_names
 from autosynth.errors import DataError
@@ -163,6 +166,25 @@ class Text(Chunks):
         for frame in found:
             frame.columns = [self.names[place] for place in places]
             yield frame
+
+
+class Matrix(Chunks):
+    """A two-dimensional array on disk; its columns are `x0`, `x1`, ..."""
+
+    def __init__(self, x: NDArray[Any]) -> None:
+        base: Any = x
+        while not isinstance(base, np.memmap):
+            base = base.base
+        self.path, self.n_rows, self.x = Path(str(base.filename)), len(x), x
+        self.names = tuple(f"x{i}" for i in range(x.shape[1]))
+
+    def batches(self, only: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """As `Chunks`."""
+        places = [self.names.index(name) for name in only]
+        for piece in pieces_of(self.x):
+            yield pa.RecordBatch.from_arrays(
+                [pa.array(piece[:, place]) for place in places], list(only)
+            )
 
 
 def chunks_of(path: Path) -> Chunks:

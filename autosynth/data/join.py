@@ -4,6 +4,7 @@ Takes a `Raw`; gives one array or frame, one target and the name of the part for
 """
 
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from autosynth.data.forms.table import join_frames
 from autosynth.data.inputs.encoder import pad_steps
 from autosynth.data.inputs.layout import Layout
 from autosynth.data.inputs.text import text_of
+from autosynth.data.kept import joined, selected
 from autosynth.data.raw import Raw, Rows
 from autosynth.data.split import Parts
 from autosynth.data.stored import Stored, together
@@ -33,7 +35,11 @@ class Joined:
         """These rows alone, in order; `x` are their values if they changed too."""
         whole = len(keep) == len(self.part)
         if x is None and not whole:
-            x = self.x.iloc[keep] if isinstance(self.x, pd.DataFrame) else self.x[keep]
+            x = self.x
+            if isinstance(x, np.ndarray):
+                x = selected(x, keep)
+            else:
+                x = x.iloc[keep] if isinstance(x, pd.DataFrame) else x[keep]
         return replace(
             self,
             x=self.x if x is None else x,
@@ -114,4 +120,4 @@ def _join_x(arrays: list[Any], layout: Layout, source: str) -> Any:
                 f"rows of {source} have shape {first.shape[1:]} in training and {other.shape[1:]} "
                 "in another part; they must be alike."
             )
-    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+    return reduce(joined, arrays)

@@ -10,17 +10,20 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from autosynth.data.forms.mapped import is_map, pieces_of
 from autosynth.data.inputs.frame import Applied
 from autosynth.errors import DataError
 
 _FREE = 1.1
-_COUNT = re.compile(r"\b\d+\b")
+_COUNT = re.compile(r"(?:^|': )(\d+)(?= )")  # at the start, or after the name of a column
+_NUMBERS = re.compile(r": rows [\d, .]+$")
 
 
 class Kept(np.memmap):
@@ -75,24 +78,36 @@ def keep(
 
 
 def joined(first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
-    """The rows of both; where the first ones are a map, all of them on disk."""
-    if not isinstance(first, Kept):
+    """The rows of both; where one of them is a map, all of them on disk."""
+    if not is_map(first) and not is_map(second) and not isinstance(first, Kept):
         return np.concatenate([first, second])
-    step = max(1, 2**24 // max(1, first[:1].nbytes))
-    pieces = (
-        values[at : at + step] for values in (first, second) for at in range(0, len(values), step)
-    )
-    size = len(first) + len(second)
-    return keep(pieces, lambda v: Applied(x={"x": v}, keep=np.arange(len(v))), size, "x").x["x"]
+    return _copied(chain(pieces_of(first), pieces_of(second)), len(first) + len(second))
+
+
+def selected(values: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
+    """Some of the rows; those of a map on disk."""
+    if not isinstance(values, Kept) and not is_map(values):
+        return values[rows]
+    step = max(1, len(next(pieces_of(values))))
+    chosen = (rows[at : at + step] for at in range(0, len(rows), step))
+    return _copied((np.asarray(values[part]) for part in chosen), len(rows))
+
+
+def _copied(pieces: Iterable[NDArray[Any]], n_rows: int) -> NDArray[Any]:
+    def same(piece: NDArray[Any]) -> Applied:
+        return Applied(x={"x": piece}, keep=np.arange(len(piece)))
+
+    return keep(pieces, same, n_rows, "rows").x["x"]
 
 
 def summed(warnings: Sequence[str]) -> tuple[str, ...]:
     """Warnings of pieces as of the whole: those alike but for a count are one, with their sum."""
     found: dict[str, int] = {}
     for text in warnings:
-        *_, last = [None, *_COUNT.finditer(text)]
-        key = text if last is None else f"{text[: last.start()]}\0{text[last.end() :]}"
-        found[key] = found.get(key, 0) + (int(last[0]) if last else 0)
+        text = _NUMBERS.sub("", text)  # places within a piece say nothing of the whole
+        count = _COUNT.search(text)
+        key = f"{text[: count.start(1)]}\0{text[count.end(1) :]}" if count else text
+        found[key] = found.get(key, 0) + (int(count[1]) if count else 0)
     return tuple(key.replace("\0", str(count)) for key, count in found.items())
 
 

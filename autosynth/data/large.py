@@ -1,12 +1,10 @@
 """Decides whether a source is too large for memory, and reads it without loading it then.
 
 Takes a source; gives a `Raw` whose rows stay on disk: those of tables as `Stored`, those of arrays
-as memory maps. Smaller sources, and forms that are not tables or arrays, are left to `read.py`.
+are memory maps already (`forms/mapped.py`). Smaller tables and other forms are left to `read.py`.
 """
 
-import struct
-import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,9 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from autosynth.data.chunks import Chunks, chunks_of
+from autosynth.data.chunks import Chunks, Matrix, chunks_of
 from autosynth.data.forms.dialect import LABEL, find_dialect
-from autosynth.data.forms.table import frame_rows, is_table
+from autosynth.data.forms.mapped import is_map, pieces_of
+from autosynth.data.forms.table import as_frame, frame_rows, is_table
 from autosynth.data.forms.tablefolder import is_table_folder, parts_of
 from autosynth.data.inputs.encoder import apply
 from autosynth.data.inputs.frame import Applied, Fitted
@@ -34,8 +33,6 @@ FRAMES = (pd.DataFrame, Stored)
 _BINARY = (".parquet", ".arrow", ".feather")
 _PACKED = 4
 """A packed file of text is at least so many times as large unpacked, as a rule."""
-_PIECE = 2**24
-_LOCAL = 30  # bytes of a zip's local header, before a name and what else it says
 
 
 def read_large(source: Any, target: Any, test: Any = None) -> Raw | None:
@@ -103,20 +100,16 @@ def apply_large(inputs: Sequence[Fitted], x: Any, place: str) -> Applied:
     """As `apply`; what is larger than memory may hold is kept on disk."""
     if isinstance(x, Stored):
         return x.encoded(inputs, place)
-    if not _is_map(x) or x.nbytes <= most_in_memory():
+    if not is_map(x):
         return apply(inputs, x, place)
-    step = max(1, _PIECE // max(1, x[:1].nbytes))
-    pieces = (np.asarray(x[at : at + step]) for at in range(0, len(x), step))
-    return keep(pieces, lambda piece: apply(inputs, piece, place), len(x), "arrays")
+    return keep(pieces_of(x), lambda piece: apply(inputs, piece, place), len(x), "arrays")
 
 
-def _is_map(x: Any) -> bool:
-    """Whether an array is a view of a memory map."""
-    while isinstance(x, np.ndarray):
-        if isinstance(x, np.memmap):
-            return True
-        x = x.base
-    return False
+def rows_of(x: Any) -> Any:
+    """Rows of a table's array as a frame, or as `Stored` where they are on disk."""
+    if not is_map(x) or x.ndim != 2:
+        return x if isinstance(x, FRAMES) else as_frame(x)
+    return stored([Matrix(x)], "x")
 
 
 def _tables(source: Any) -> Mapping[str, Path]:
@@ -148,28 +141,3 @@ def _bytes_of(path: Path) -> int:
     if size > most_in_memory() and find_dialect(path)[0].separator == LABEL:
         return 0  # lines of a label and a text have no form of chunks
     return size
-
-
-def map_npz(path: Path, names: Sequence[str]) -> Iterator[tuple[str, NDArray[Any]]]:
-    """The arrays of an `.npz` that stand in it as they are, and are large, as memory maps."""
-    with path.open("rb") as file, zipfile.ZipFile(file) as archive:
-        for name in names:
-            info = archive.getinfo(f"{name}.npy")
-            if info.compress_type != zipfile.ZIP_STORED or info.file_size <= most_in_memory():
-                continue
-            file.seek(info.header_offset)
-            lengths = struct.unpack("<HH", file.read(_LOCAL)[-4:])
-            file.seek(info.header_offset + _LOCAL + sum(lengths))
-            version = np.lib.format.read_magic(file)
-            read = {
-                (1, 0): np.lib.format.read_array_header_1_0,
-                (2, 0): np.lib.format.read_array_header_2_0,
-            }.get(version)
-            if read is None:
-                continue
-            shape, fortran, dtype = read(file)
-            if not dtype.hasobject:
-                yield name, np.memmap(
-                    path, dtype=dtype, mode="r", offset=file.tell(), shape=shape,
-                    order="F" if fortran else "C",
-                )  # fmt: skip

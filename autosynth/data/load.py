@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 
 from autosynth.data.describe import describe
 from autosynth.data.fingerprint import fingerprint
-from autosynth.data.forms.table import as_frame
 from autosynth.data.inputs.columns import Aside
 from autosynth.data.inputs.encoder import fit_array, input_spec
 from autosynth.data.inputs.frame import Applied, Fitted, fit_frame
 from autosynth.data.inputs.layout import Layout, understand_array
 from autosynth.data.join import Joined, join
 from autosynth.data.kept import joined
-from autosynth.data.large import FRAMES, apply_large, read_large, sample_of
+from autosynth.data.large import FRAMES, apply_large, read_large, rows_of, sample_of
 from autosynth.data.raw import Raw
 from autosynth.data.read import Source, all_rows, read
 from autosynth.data.spec import Dataset, Task
@@ -154,7 +153,7 @@ def _array(raw: Raw, layout: Layout, drop: Sequence[str]) -> _Found:
 
 def _table(raw: Raw, layout: Layout, drop: Sequence[str]) -> _Found:
     rows = join(raw, layout)
-    frame = rows.x if isinstance(rows.x, FRAMES) else as_frame(rows.x)
+    frame = rows_of(rows.x)
     for name in drop:
         if name not in frame.columns:
             near = get_close_matches(name, list(frame.columns), n=1, cutoff=0.5)

@@ -6,9 +6,10 @@ from the first block, and where a later cell is of another kind its column is re
 """
 
 import csv
+import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -54,7 +55,7 @@ class Chunks(ABC):
         with _told(self.path):
             for batch in self.batches(only):
                 for start in range(0, batch.num_rows, most):
-                    frame = batch.slice(start, most).to_pandas()
+                    frame = _floats(batch.slice(start, most)).to_pandas()
                     frame.columns = frame.columns.astype(str)
                     yield frame[list(only)].reset_index(drop=True)
 
@@ -76,20 +77,62 @@ class Parquet(Chunks):
 
 
 class Arrow(Chunks):
-    """An `.arrow` or `.feather` file."""
+    """An `.arrow`, `.feather` or `.ipc` file, or a stream of that form."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with _told(path), pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as file:
-            self.names = _names(file.schema)
-            places = range(file.num_record_batches)
-            self.n_rows = sum(file.get_batch(place).num_rows for place in places)
+        with _told(path):
+            self.names = next((_names(batch.schema) for batch in self._all()), ())
+            self.n_rows = sum(batch.num_rows for batch in self._all())
 
     def batches(self, only: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """As `Chunks`."""
-        with pa.memory_map(str(self.path)) as source, pa.ipc.open_file(source) as file:
+        for batch in self._all():
+            yield batch.select(list(only))
+
+    def _all(self) -> Iterator[pa.RecordBatch]:
+        with pa.memory_map(str(self.path)) as source:
+            try:
+                file = pa.ipc.open_file(source)
+            except pa.ArrowInvalid:
+                source.seek(0)
+                yield from pa.ipc.open_stream(source)
+                return
             for place in range(file.num_record_batches):
-                yield file.get_batch(place).select(list(only))
+                yield file.get_batch(place)
+
+
+class Lines(Chunks):
+    """A `.jsonl` or `.ndjson` file: one object a line; what a line lacks is missing there."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        names: dict[str, None] = {}
+        self.n_rows = 0
+        for record in self._records():
+            names.update(dict.fromkeys(record))
+            self.n_rows += 1
+        self.names = tuple(names)
+
+    def batches(self, only: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """As `Chunks`."""
+        left, most = self._records(), max(1, CELLS // max(1, len(self.names)))
+        while chunk := list(islice(left, most)):
+            frame = pd.DataFrame(chunk, columns=list(self.names))[list(only)]
+            yield pa.RecordBatch.from_pandas(frame, preserve_index=False)
+
+    def _records(self) -> Iterator[dict[str, Any]]:
+        with _told(self.path), opened(self.path, UTF8) as file:
+            for number, line in enumerate(file, start=1):
+                if not line.strip():
+                    continue
+                try:
+                    record = json.loads(line)
+                except json.JSONDecodeError as error:
+                    raise DataError(f"{self.path}:{number}: no JSON: {error.msg}.") from error
+                if not isinstance(record, dict):
+                    raise DataError(f"{self.path}:{number}: no JSON object: {line[:60]!r}.")
+                yield record
 
 
 class Text(Chunks):
@@ -187,12 +230,38 @@ class Matrix(Chunks):
             )
 
 
+FORMS: Mapping[str, Callable[[Path], Chunks]] = {
+    ".parquet": Parquet,
+    ".arrow": Arrow,
+    ".feather": Arrow,
+    ".ipc": Arrow,
+    ".jsonl": Lines,
+    ".ndjson": Lines,
+}
+"""What reads a table by pieces, by its file's suffix; any other is text."""
+
+
 def chunks_of(path: Path) -> Chunks:
     """The rows of a file by its form. Raises `DataError` where it cannot be read."""
-    forms: dict[str, Callable[[Path], Chunks]] = {
-        ".parquet": Parquet, ".arrow": Arrow, ".feather": Arrow,
-    }  # fmt: skip
-    return forms.get(path.suffix.lower(), Text)(path)
+    return FORMS.get(_suffix(path), Text)(path)
+
+
+def is_typed(path: Path) -> bool:
+    """Whether a table's form says what its cells are."""
+    return _suffix(path) in FORMS
+
+
+def _suffix(path: Path) -> str:
+    return Path(path.name.removesuffix(".gz")).suffix.lower()
+
+
+def _floats(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Decimals as floats."""
+    for place, field in enumerate(batch.schema):
+        if pa.types.is_decimal(field.type):
+            values = batch.column(place).cast(pa.float64())
+            batch = batch.set_column(place, field.with_type(pa.float64()), values)
+    return batch
 
 
 def _names(schema: pa.Schema) -> tuple[str, ...]:

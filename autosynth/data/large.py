@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from autosynth.data.chunks import Chunks, Matrix, chunks_of
+from autosynth.data.chunks import Chunks, Matrix, chunks_of, is_typed
 from autosynth.data.forms.dialect import LABEL, find_dialect
 from autosynth.data.forms.mapped import is_map, pieces_of
 from autosynth.data.forms.table import as_frame, frame_rows, is_table
@@ -30,7 +30,6 @@ from autosynth.data.stored import SAMPLE_ROWS, Stored, stored, thinned
 FRAMES = (pd.DataFrame, Stored)
 """What rows of a table are."""
 
-_BINARY = (".parquet", ".arrow", ".feather")
 _PACKED = 4
 """A packed file of text is at least so many times as large unpacked, as a rule."""
 
@@ -119,7 +118,7 @@ def _tables(source: Any) -> Mapping[str, Path]:
     path = Path(source).expanduser()
     if path.is_dir():
         return parts_of(path) if is_table_folder(path) else {}
-    if not path.is_file() or not (is_table(path) or path.suffix.lower() in _BINARY):
+    if not path.is_file() or not (is_table(path) or is_typed(path)):
         return {}
     return {"main": path}
 
@@ -135,9 +134,7 @@ def _bytes_of(path: Path) -> int:
         groups = range(found.num_row_groups)
         unpacked = sum(found.row_group(group).total_byte_size for group in groups)
         return int(max(unpacked, 8 * found.num_rows * found.num_columns))
-    if path.suffix.lower() in _BINARY:
-        return size
     size = size * _PACKED if path.suffix == ".gz" else size
-    if size > most_in_memory() and find_dialect(path)[0].separator == LABEL:
+    if not is_typed(path) and size > most_in_memory() and find_dialect(path)[0].separator == LABEL:
         return 0  # lines of a label and a text have no form of chunks
     return size

@@ -5,10 +5,10 @@ Why: reading 1,000,000 rows of a CSV file is to take at most twice what pyarrow 
 How: `python tests/benchmarks/reading.py [--quick] [--rows N] [--repeats 5] [--out FILE]`
 
 Writes a table of ten columns of every kind, and reads it in turn with `read_frame`, with
-`pyarrow.csv.read_csv` and, where it is installed, with `polars.read_csv`. Ours is all that it takes
-from a path to a pandas frame: encoding, separator and header are found first, and missing words and
-text kept as they are. Then `load` as a whole, which is what `autosynth inspect` waits for, against
-our read alone. Arrow takes as many threads as `OMP_NUM_THREADS` allows, for either of the two.
+`pyarrow.csv.read_csv` and, where it is installed, with `polars.read_csv`. Ours is all that it
+takes from a path to a pandas frame: encoding, separator and header are found first, and missing
+words and text kept as they are. Then `load` as a whole, which is what `autosynth inspect` waits
+for, against our read alone. Arrow takes as many threads as `OMP_NUM_THREADS` allows, for both.
 """
 
 import argparse

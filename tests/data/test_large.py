@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from autosynth.data import large as large_files
 from autosynth.data import load
 from autosynth.data.kept import Kept
 from autosynth.data.spec import Dataset
+from autosynth.errors import DataError
 
 N = 600
 
@@ -85,6 +87,45 @@ def test_the_arrays_are_those_of_memory(
 ) -> None:
     there, here = both(monkeypatch, write(table(), tmp_path / name))
     assert_alike(here, there)
+
+
+@pytest.mark.parametrize("name", ["t.arrow", "t.feather", "t.jsonl", "t.jsonl.gz"])
+def test_forms_that_know_their_types(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    frame = table().drop(columns=["note", "late"])
+    there, _ = both(monkeypatch, write(frame, tmp_path / "t.parquet"))
+    if "jsonl" in name:
+        frame.to_json(tmp_path / name, orient="records", lines=True)
+    else:
+        stored = pa.Table.from_pandas(frame)
+        kind = pa.ipc.new_file if name == "t.feather" else pa.ipc.new_stream
+        with kind(str(tmp_path / name), stored.schema) as file:
+            file.write_table(stored, max_chunksize=90)
+    here = load(tmp_path / name, target="goal")
+    assert here.understood[1:-1] == there.understood[1:-1]
+    np.testing.assert_array_equal(here.x["table"], there.x["table"])
+    assert isinstance(here.x["table"], Kept)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("t.csv", "a,goal\n" + "1,x\n" * 9000 + "1\n", r"t\.csv:9002: 1 cells, where the header"),
+        ("t.csv", "a,a,goal\n" + "1,2,x\n" * 9000, "column names stand twice: a"),
+        ("t.jsonl", '{"a": 1, "goal": 2}\n' * 900 + "{", r"t\.jsonl:901: no JSON"),
+        ("t.parquet", "PAR1" * 900, r"t\.parquet cannot be read"),
+        ("t.csv", "a,goals\n" + "1,x\n" * 9000, "Did you mean 'goals'"),
+    ],
+)
+def test_large_files_that_are_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str, message: str
+) -> None:
+    monkeypatch.setattr(large_files, "most_in_memory", lambda: 1_000)
+    monkeypatch.setattr("autosynth.data.chunks._BLOCK", 20_000)
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match=message):
+        load(tmp_path / name, target="goal")
 
 
 def test_rows_without_a_target_and_parts_of_their_own(

@@ -54,3 +54,16 @@ def test_a_map_is_read_where_it_lies(
     np.testing.assert_array_equal(inputs["table"].numpy(), prices.x["table"][rows])
     back = y.double() * data.spread + data.center
     np.testing.assert_allclose(back.numpy(), prices.y[rows], rtol=1e-6)
+
+
+@pytest.mark.gpu
+def test_what_a_device_has_no_room_for_is_gathered_on_the_host(
+    prices: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gather, "ROOM", 0.0)
+    data = feed(prices, torch.device("cuda"), prices.splits.train)
+    assert data.inputs["table"].device.type == "cpu"
+    rows = np.array([9, 2, 30, 2])
+    inputs, _ = data.batch(data.rows(rows))
+    assert inputs["table"].is_cuda
+    np.testing.assert_array_equal(inputs["table"].cpu().numpy(), prices.x["table"][rows])

@@ -24,6 +24,7 @@ from autosynth.data.spec import Dataset, TargetSpec
 from autosynth.errors import lookup
 
 Array = NDArray[Any]
+_ROWS = 50_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,10 +170,16 @@ def run(
         name=name,
         state="complete",
         note="; ".join(filter(None, (on, model.note))),
-        select=model.predict(table_of(dataset, dataset.splits.select).x),
-        test=model.predict(table_of(dataset, dataset.splits.test).x),
+        select=_outputs(model, dataset, dataset.splits.select),
+        test=_outputs(model, dataset, dataset.splits.test),
         train_seconds=train_seconds,
         row_share=share,
         flops=model.flops,
         params=model.params,
     )
+
+
+def _outputs(model: Fitted, dataset: Dataset, rows: Array) -> Array:
+    """A model's outputs for some rows, of which no more than a part is in memory at once."""
+    parts = [rows[at : at + _ROWS] for at in range(0, max(1, len(rows)), _ROWS)]
+    return np.concatenate([model.predict(table_of(dataset, part).x) for part in parts])

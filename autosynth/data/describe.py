@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 
 from autosynth.data.inputs.column import MISSING, UNKNOWN, Aside, Column
 from autosynth.data.inputs.encoder import lengths
+from autosynth.data.kept import Kept
 from autosynth.data.raw import Raw
 from autosynth.data.spec import DATE, Dataset, InputSpec, TargetSpec
 from autosynth.data.split import MIN_VALIDATION
+from autosynth.data.stored import thinned
 
 _MAX_CLASSES = 12
 _MAX_COLUMNS = 60
@@ -23,6 +25,7 @@ _AXES = {
     "ids": "places",
 }
 _MODES = {1: "grey", 3: "colour"}
+_MAX_ROWS = 100_000
 
 
 def describe(dataset: Dataset, raw: Raw, asides: Sequence[Aside]) -> tuple[str, ...]:
@@ -31,14 +34,23 @@ def describe(dataset: Dataset, raw: Raw, asides: Sequence[Aside]) -> tuple[str, 
         f"data        {dataset.name}: {len(dataset.y)} rows from {dataset.source}",
     ]
     for spec, fitted in zip(dataset.inputs, dataset.encoders["inputs"], strict=True):
-        lines += _input(spec, dataset.x[spec.name], fitted)
+        x, train = _shown(dataset.x[spec.name], dataset.splits.train)
+        lines += _input(spec, x, fitted)
         if spec.kind == "table":
-            lines += _columns(fitted["columns"], dataset.x[spec.name], dataset.splits.train)
+            lines += _columns(fitted["columns"], x, train)
     lines += [f"set aside   {aside.name}: {aside.reason}" for aside in asides[:_MAX_COLUMNS]]
     lines += _targets(dataset)
     lines.append(_splits(dataset, raw))
     lines.append(f"fingerprint {dataset.fingerprint}")
     return tuple(lines)
+
+
+def _shown(x: NDArray[Any], train: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """The rows that are described, and which are for training; of a map, some of these alone."""
+    if not isinstance(x, Kept):
+        return x, train
+    chosen = thinned(train, _MAX_ROWS)
+    return np.array(x[chosen]), np.arange(len(chosen))
 
 
 def _input(spec: InputSpec, x: NDArray[Any], fitted: Mapping[str, Any]) -> Iterator[str]:

@@ -4,7 +4,6 @@ import io
 import json
 import math
 import os
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -44,8 +43,13 @@ def search(
     *,
     target: str | Sequence[str] | None = None,
     test: Any = None,
+    validation: Any = None,
     task: Task | None = None,
     drop: str | Sequence[str] = (),
+    keep: str | Sequence[str] = (),
+    columns: Mapping[str, str] | None = None,
+    group: str | None = None,
+    time: str | None = None,
     space: str | None = None,
     budget: str | float | None = None,
     trials: int | None = None,
@@ -67,8 +71,13 @@ def search(
         source: a path, the name of a built-in set, a DataFrame, or a tuple of arrays.
         target: the column to predict, for a table; several make one composite, a head each.
         test: rows to score on at the end, in the form of `source`; split off where left out.
+        validation: rows to choose on; split off where left out.
         task: classification, multilabel or regression; understood from the target if left out.
         drop: columns to leave out.
+        keep: columns to use though they look like an id.
+        columns: the kind to read a column as, by its name.
+        group: a column of which no value stands in two splits.
+        time: a column by which later rows are held out.
         space: name or path of a search space; that of the input's kind if left out.
         budget: wall clock, as `10m`; ten minutes if neither it nor `trials` is given.
         trials: strategies to train. Without a budget, one seed gives one board.
@@ -93,8 +102,15 @@ def search(
         metric=metric, max_flops=max_flops, max_params=max_params, seed=seed, refit=refit,
     )  # fmt: skip
     teller = progress or Progress(stream=io.StringIO(), live=False)
-    asked = {"target": list(listed(target)), "test": str(test or ""), "drop": list(listed(drop))}
-    dataset = load(source, target=target, test=test, task=task, drop=listed(drop), seed=seed)
+    asked = {
+        "target": list(listed(target)), "test": str(test or ""), "drop": list(listed(drop)),
+        "validation": str(validation or ""), "keep": list(listed(keep)), "group": group or "",
+        "columns": dict(columns or {}), "time": time or "", "task": task or "",
+    }  # fmt: skip
+    dataset = load(
+        source, target=target, test=test, validation=validation, task=task, drop=listed(drop),
+        keep=listed(keep), columns=columns, group=group, time=time, seed=seed,
+    )  # fmt: skip
     options = replace(options, metric=prepare_metric(dataset, options).name)
     chosen = prepare_space(dataset, options)
     options = replace(options, space=options.space or chosen.name)

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -47,8 +47,13 @@ def train(
     *,
     target: str | Sequence[str] | None = None,
     test: Any = None,
+    validation: Any = None,
     task: Task | None = None,
     drop: str | Sequence[str] = (),
+    keep: str | Sequence[str] = (),
+    columns: Mapping[str, str] | None = None,
+    group: str | None = None,
+    time: str | None = None,
     metric: str | None = None,
     budget: str | float | None = None,
     epochs: float | None = None,
@@ -64,8 +69,13 @@ def train(
         strategy: in the notation, or parsed.
         target: the column to predict, for a table, or several.
         test: rows to score on at the end.
+        validation: rows that the best moment is chosen on.
         task: classification, multilabel or regression.
         drop: columns to leave out.
+        keep: columns to use though they look like an id.
+        columns: the kind to read a column as, by its name.
+        group: a column of which no value stands in two splits.
+        time: a column by which later rows are held out.
         metric: what the best moment of the training is chosen by.
         budget: wall clock of the training; the schedule is made as long as that allows.
         epochs: length of the schedule in passes over the training rows; 20 if neither is given,
@@ -82,7 +92,10 @@ def train(
     parsed = parse(strategy) if isinstance(strategy, str) else strategy
     device = check_device(device)
     seconds = None if budget is None else parse_budget(budget)
-    dataset = load(source, target=target, test=test, task=task, drop=listed(drop), seed=seed)
+    dataset = load(
+        source, target=target, test=test, validation=validation, task=task, drop=listed(drop),
+        keep=listed(keep), columns=columns, group=group, time=time, seed=seed,
+    )  # fmt: skip
     score = find_metric(metric, dataset.target) if metric else None
     resolved = resolve(parsed, dataset.inputs, dataset.target)
     folder = _free_folder(dataset.name, out)

@@ -1,4 +1,7 @@
-"""A dataset as tensors on one device, cut into batches there: no loaders, no copies a step."""
+"""A dataset as tensors on one device, cut into batches there: no loaders, no copies a step.
+
+What is on disk stays there, and what the device has no room for stays on the host (`gather.py`).
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +14,7 @@ from torch import Tensor
 
 from autosynth.composite.objective import base_of
 from autosynth.data.spec import Dataset, InputSpec, TargetSpec
+from autosynth.training.gather import gather, placed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +39,7 @@ class Feed:
 
     def batch(self, rows: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """The inputs and targets of some rows, given as indices on the device."""
-        inputs = {name: values.index_select(0, rows) for name, values in self.inputs.items()}
+        inputs = {name: gather(values, rows) for name, values in self.inputs.items()}
         return inputs, self.y.index_select(0, rows)
 
     def rows(self, numbers: NDArray[np.int64]) -> Tensor:
@@ -45,10 +49,7 @@ class Feed:
 
 def feed(dataset: Dataset, device: torch.device, train: NDArray[np.int64]) -> Feed:
     """Put a dataset on a device. `train` are the rows whose target statistics may be seen."""
-    inputs = {
-        spec.name: torch.from_numpy(np.ascontiguousarray(dataset.x[spec.name])).to(device)
-        for spec in dataset.inputs
-    }
+    inputs = {spec.name: placed(dataset.x[spec.name], device) for spec in dataset.inputs}
     scaled = _standardised(dataset, train)
     return Feed(
         specs=dataset.inputs, target=dataset.target, inputs=inputs, y=scaled.y.to(device),

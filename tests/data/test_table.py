@@ -82,7 +82,7 @@ def test_an_unnamed_column_keeps_the_name_pandas_gives(tmp_path: Path) -> None:
         ("a,b\0,goal\n1,2,3\n", "is no text: byte 3 is zero"),
         ("a,b\n1,2\n", "target 'goal' is no column of .*its columns: a, b"),
         ("a,goals\n1,2\n", "Did you mean 'goals'"),
-        ('a,goal\n1,"2\n', "cannot be read as a table"),
+        ('a,goal\n1,"2\n', "the quote that row 1 opens is never closed"),
     ],
 )
 def test_bad_tables(tmp_path: Path, text: str, message: str) -> None:

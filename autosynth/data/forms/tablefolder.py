@@ -25,7 +25,7 @@ _PART = {
 
 def is_table_folder(folder: Path) -> bool:
     """Whether a folder holds a table to train on and others of its parts."""
-    return "main" in _parts(folder)
+    return "main" in parts_of(folder)
 
 
 def only_table(folder: Path) -> Path | None:
@@ -41,7 +41,7 @@ def read_table_folder(folder: Path, target: Sequence[str], *, labelled: bool = T
         DataError: two files are the same part, or one cannot be read as a table.
     """
     raws = {}
-    for part, path in _parts(folder, strict=True).items():
+    for part, path in parts_of(folder, strict=True).items():
         frame, warnings = read_frame(path)
         known = labelled and (part == "main" or not target or set(target) <= set(frame.columns))
         raws[part] = frame_rows(
@@ -63,7 +63,7 @@ def _tables(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _parts(folder: Path, *, strict: bool = False) -> dict[str, Path]:
+def parts_of(folder: Path, *, strict: bool = False) -> dict[str, Path]:
     """The file of each part; to train on, where none says so, the only other one."""
     found: dict[str, Path] = {}
     others: list[Path] = []

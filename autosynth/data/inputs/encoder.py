@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from autosynth.data.forms.mapped import pieces_of
 from autosynth.data.inputs.column import Column
 from autosynth.data.inputs.frame import Applied, Fitted, apply_frame
 from autosynth.data.inputs.layout import Layout, arrange, to_float32, to_raw_type, understand_array
@@ -31,9 +32,14 @@ def fit_array(x: NDArray[Any], layout: Layout) -> dict[str, Any]:
         "kind": layout.kind,
         "shape": [int(size) for size in shape],
         "channels": layout.channels,
-        "masked": layout.kind == "series" and not bool(np.isfinite(x).all()),
+        "masked": layout.kind == "series" and not _is_whole(x),
         "dtype": str(to_raw_type(x[:_SAMPLE]).dtype) if layout.kind == "image" else "float32",
     }
+
+
+def _is_whole(x: NDArray[Any]) -> bool:
+    """Whether every value is finite."""
+    return all(bool(np.isfinite(piece).all()) for piece in pieces_of(x))
 
 
 def input_spec(fitted: Fitted) -> InputSpec:

@@ -96,7 +96,7 @@ def search(
     Raises:
         AutosynthError: the data, an option, the space or the folder cannot be used.
     """
-    began = time.time() if started is None else started
+    began = now() if started is None else started
     options = make_options(
         budget=budget, trials=trials, workers=workers, cost=cost, device=device, space=space,
         metric=metric, max_flops=max_flops, max_params=max_params, seed=seed, refit=refit,
@@ -173,7 +173,7 @@ class _Session:
 
     def save(self, *, finished: bool) -> None:
         """Keep how long this run has gone."""
-        elapsed = self.before + time.time() - self.began
+        elapsed = self.before + now() - self.began
         write_state(self.folder, State(elapsed_seconds=elapsed, finished=finished))
 
     def finish(self, whole: bool) -> None:
@@ -184,7 +184,7 @@ class _Session:
         if whole and bench.is_small:
             budget = self.options.budget_seconds
             choice = math.inf if budget is None else choice_seconds(last, bench, budget)
-            cross_validate(bench, last, min(time.time() + choice, self.deadline - 1.5))
+            cross_validate(bench, last, min(now() + choice, self.deadline - 1.5))
         found = score_test(bench)
         compare(bench, found)
         self._importance()

@@ -87,7 +87,11 @@ class Study:
 
     def _quickest_first(self, found: list[_Candidate]) -> list[_Candidate]:
         """By the training time that is foreseen; as they were, by FLOPs, where none was probed."""
-        return sorted(found, key=lambda pair: self.bench.foreseen_seconds(pair[1]))
+        return sorted(found, key=lambda pair: self._seconds(pair[1]))
+
+    def _seconds(self, resolved: Resolved) -> float:
+        """The time foreseen for a trial, with what its frozen networks have still to compute."""
+        return self.bench.foreseen_seconds(resolved) + self.bench.once_seconds(resolved)
 
     def run(self) -> None:
         """Trials until a limit is met."""
@@ -133,7 +137,7 @@ class Study:
         if str(resolved.strategy) in done:
             self._repeat(trial, done[str(resolved.strategy)])
             return
-        if self.bench.foreseen_seconds(resolved) > left:
+        if self._seconds(resolved) > left:
             self._pass_over(trial, "too long for the time that is left")
             return
         self.repeats = 0
@@ -158,7 +162,7 @@ class Study:
         self.turn += 1
         while queue:
             strategy, resolved = queue.pop(0)
-            fits = self.bench.foreseen_seconds(resolved) <= left
+            fits = self._seconds(resolved) <= left
             if str(resolved.strategy) not in done and fits:
                 params = params_for(strategy, self.bench.space)
                 self.study.enqueue_trial(params, user_attrs={_ORIGIN: names[composite]})

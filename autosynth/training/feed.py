@@ -4,7 +4,7 @@ What is on disk stays there, and what the device has no room for stays on the ho
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ from torch import Tensor
 from autosynth.composite.objective import base_of
 from autosynth.data.spec import Dataset, InputSpec, TargetSpec
 from autosynth.training.gather import gather, placed
+from autosynth.training.memory import Memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +25,7 @@ class Feed:
     Values are standardised by the mean and deviation of the training rows; `center` and `spread`,
     one for each field of the target, bring outputs back to its own unit (0 and 1 for classes).
     `weights` balance the losses of several targets: each over that of knowing nothing. `truth` are
-    the targets as the dataset has them, on the host.
+    the targets as the dataset has them, on the host. `memory` keeps what frozen networks give.
     """
 
     specs: tuple[InputSpec, ...]
@@ -36,6 +37,7 @@ class Feed:
     spread: tuple[float, ...]
     weights: tuple[float, ...]
     device: torch.device
+    memory: Memory = field(default_factory=Memory, compare=False, repr=False)
 
     def batch(self, rows: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """The inputs and targets of some rows, given as indices on the device."""

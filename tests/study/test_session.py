@@ -15,10 +15,19 @@ from autosynth.progress import Progress
 from autosynth.record import Record, read_all
 from autosynth.strategy import parse
 from autosynth.study.bench import Bench
-from autosynth.study.probe import FIXED_STEPS, fixed_plan, flops_by_family, probe
+from autosynth.study.probe import (
+    FIXED_STEPS,
+    _line,
+    _Timer,
+    fixed_plan,
+    flops_by_family,
+    probe,
+)
 from autosynth.study.reserve import finalists, reserve_seconds
 from autosynth.study.study import Limits, Study, claim, ladder
 from autosynth.study.trial import Job, over_limit, run_trial
+from autosynth.training.feed import feed
+from autosynth.training.loop import Rows
 from autosynth.training.plan import Plan
 
 MakeBench = Callable[..., Bench]
@@ -111,6 +120,18 @@ def test_a_plan_fits_its_budget(bench_of: MakeBench, wine: Dataset, tmp_path: Pa
     times = [long.seconds(flops_by_family(r)) for _, r in ladder(wine, bench.space)]
     assert min(times) > 0
     assert min(times) < long.ceiling_seconds
+
+
+def test_a_processor_need_not_know_every_family_in_bfloat16(wine: Dataset) -> None:
+    data = feed(wine, torch.device("cpu"), wine.splits.train)
+    timer = _Timer(data, Rows(train=wine.splits.train, fit=wine.splits.train[:0]))
+    sizes = [
+        resolve(parse(f"lstm[width={width}]"), wine.inputs, wine.target) for width in (4, 16, 32)
+    ]
+    low, (seconds, slope) = _line("lstm", sizes, timer, fixed_plan("cpu", 64))
+    assert low in (True, False)
+    assert 0 < seconds < 10
+    assert 0 <= slope < 1e-3
 
 
 def test_the_ladder_stands_cheapest_first(

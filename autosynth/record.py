@@ -27,7 +27,8 @@ class Record:
 
     `strategy` is resolved and without its settings; for a baseline it is the baseline's name.
     `components` are joined by "+". `reason` says why a trial is not complete. `val` and `test`
-    hold scores by metric name, higher is better; `test` is empty until scored. `cv` is the 5-fold
+    hold scores by metric name, higher is better; `test` is empty until scored, and `test_interval`
+    the 95 % interval of the metric that ranks, there. `cv` is the 5-fold
     score on small data. `flops` are a sample's, at inference, as expected, and `worst_flops` those
     of one that goes through all parts of a cascade; `train_flops` the whole training's.
     `curve` pairs the fraction of the schedule (0 to 1) with the validation error there. `origin`
@@ -49,6 +50,7 @@ class Record:
     reason: str = ""
     val: Mapping[str, float] = field(default_factory=dict)
     test: Mapping[str, float] = field(default_factory=dict)
+    test_interval: tuple[float, ...] = ()
     cv: float | None = None
     flops: int | None = None
     params: int | None = None
@@ -71,7 +73,7 @@ _JSON_TYPES: dict[str, tuple[type, ...]] = {  # text, where not named here
     **dict.fromkeys(("flops", "params", "worst_flops", "samples_seen"), (int, _NONE)),
     **dict.fromkeys(("cv", "latency_ms", "train_flops", "train_seconds"), (int, float, _NONE)),
     **dict.fromkeys(("val", "test", "notes"), (dict,)),
-    "curve": (list,),
+    **dict.fromkeys(("curve", "test_interval"), (list,)),
 }
 
 
@@ -97,7 +99,8 @@ def from_json(text: str) -> Record:
     if problems:
         raise RunError(f"not a record of this version of AutoSynth: {'; '.join(problems)}")
     curve = tuple((float(at), float(error)) for at, error in plain.pop("curve", ()))
-    return Record(**plain, curve=curve)
+    interval = tuple(map(float, plain.pop("test_interval", ())))
+    return Record(**plain, curve=curve, test_interval=interval)
 
 
 def trial_dir(run_dir: Path, trial: int) -> Path:

@@ -57,9 +57,10 @@ RUN = [
 ]
 DESIGN = [
     "rank", "strategy", "settings", "topology", "components", "sharing", "fusion", "training",
-    "init", "state", "val_accuracy", "test_accuracy", "val_precision", "val_recall", "val_f1",
-    "test_precision", "test_recall", "test_f1", "flops", "worst_flops", "params", "latency_ms",
-    "train_flops", "train_seconds", "samples_seen", "pareto", "trial", "seed", "reason",
+    "init", "state", "val_accuracy", "test_accuracy", "test_low", "test_high", "val_precision",
+    "val_recall", "val_f1", "test_precision", "test_recall", "test_f1", "flops", "worst_flops",
+    "params", "latency_ms", "train_flops", "train_seconds", "samples_seen", "pareto", "trial",
+    "seed", "reason",
 ]  # fmt: skip
 
 

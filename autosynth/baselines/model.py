@@ -18,11 +18,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 
+from autosynth.baselines.several import Fit, Fitted, of_labels, of_targets
 from autosynth.baselines.table import Table, dense_of, numbers_of, table_of
-from autosynth.data.spec import Dataset, Task
+from autosynth.data.spec import Dataset, TargetSpec
 from autosynth.errors import lookup
 
 Array = NDArray[Any]
+_ROWS = 50_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,31 +49,19 @@ class BaselineResult:
     params: int | None = None
 
 
-@dataclass(frozen=True)
-class _Fitted:
-    predict: Callable[[Array], Array]
-    flops: int | None
-    params: int | None
-    note: str = ""
+def _fit_majority(table: Table, y: Array, target: TargetSpec, seed: int, seconds: float) -> Fitted:
+    share = (np.bincount(y, minlength=target.n_outputs) / len(y)).astype(np.float32)
+    return Fitted(lambda x: np.tile(share, (len(x), 1)), 0, 0)
 
 
-_Fit = Callable[[Table, Array, int, int, float], _Fitted]
-"""Table of training rows, target, number of outputs, seed, seconds it may take."""
-
-
-def _fit_majority(table: Table, y: Array, k: int, seed: int, seconds: float) -> _Fitted:
-    share = (np.bincount(y, minlength=k) / len(y)).astype(np.float32)
-    return _Fitted(lambda x: np.tile(share, (len(x), 1)), 0, 0)
-
-
-def _fit_mean(table: Table, y: Array, k: int, seed: int, seconds: float) -> _Fitted:
+def _fit_mean(table: Table, y: Array, target: TargetSpec, seed: int, seconds: float) -> Fitted:
     mean = np.float32(y.mean(dtype=np.float64))
-    return _Fitted(lambda x: np.full(len(x), mean), 0, 0)
+    return Fitted(lambda x: np.full(len(x), mean), 0, 0)
 
 
-def _fit_logistic(table: Table, y: Array, k: int, seed: int, seconds: float) -> _Fitted:
+def _fit_logistic(table: Table, y: Array, target: TargetSpec, seed: int, seconds: float) -> Fitted:
     if len(np.unique(y)) == 1:
-        return _fit_majority(table, y, k, seed, seconds)
+        return _fit_majority(table, y, target, seed, seconds)
     # Thousands of weights of which a text meets a few ask for less of a penalty.
     model = LogisticRegression(C=10 if table.texts else 1, max_iter=200, random_state=seed)
     pipeline = make_pipeline(numbers_of(table), model)
@@ -80,15 +70,15 @@ def _fit_logistic(table: Table, y: Array, k: int, seed: int, seconds: float) -> 
         pipeline.fit(table.x, y)
     note = "stopped after 200 iterations" if model.n_iter_.max() >= 200 else ""
     params = model.coef_.size + model.intercept_.size
-    predict = _probabilities(pipeline, model.classes_, k)
-    return _Fitted(predict, _linear_flops(table, model.coef_), params, note)
+    predict = _probabilities(pipeline, model.classes_, target.n_outputs)
+    return Fitted(predict, _linear_flops(table, model.coef_), params, note)
 
 
-def _fit_ridge(table: Table, y: Array, k: int, seed: int, seconds: float) -> _Fitted:
+def _fit_ridge(table: Table, y: Array, target: TargetSpec, seed: int, seconds: float) -> Fitted:
     model = Ridge(alpha=1.0)
     pipeline = make_pipeline(numbers_of(table), model).fit(table.x.astype(np.float64), y)
     flops, params = _linear_flops(table, model.coef_), model.coef_.size + 1
-    return _Fitted(lambda x: pipeline.predict(x.astype(np.float64)), flops, params)
+    return Fitted(lambda x: pipeline.predict(x.astype(np.float64)), flops, params)
 
 
 def _linear_flops(table: Table, weights: Array) -> int | None:
@@ -96,7 +86,7 @@ def _linear_flops(table: Table, weights: Array) -> int | None:
     return None if table.texts else 2 * weights.size
 
 
-def _fit_hgb(table: Table, y: Array, k: int, seed: int, seconds: float) -> _Fitted:
+def _fit_hgb(table: Table, y: Array, target: TargetSpec, seed: int, seconds: float) -> Fitted:
     features = dense_of(table, seed)
     x = features.fit_transform(table.x)
     cards = np.zeros(x.shape[1], np.int64)
@@ -108,9 +98,10 @@ def _fit_hgb(table: Table, y: Array, k: int, seed: int, seconds: float) -> _Fitt
         # Of many columns (pixels), fewer cuts lose nothing and are four times as fast to search.
         "max_bins": 255 if x.shape[1] <= 256 else 64,
     }
-    kind = HistGradientBoostingRegressor if k == 1 else HistGradientBoostingClassifier
-    if k > 1 and len(np.unique(y)) == 1:
-        return _fit_majority(table, y, k, seed, seconds)
+    values = target.task == "regression"
+    kind = HistGradientBoostingRegressor if values else HistGradientBoostingClassifier
+    if not values and len(np.unique(y)) == 1:
+        return _fit_majority(table, y, target, seed, seconds)
     rounds = 100
     if seconds < math.inf:
         start = time.perf_counter()
@@ -119,9 +110,9 @@ def _fit_hgb(table: Table, y: Array, k: int, seed: int, seconds: float) -> _Fitt
     model = kind(**settings, max_iter=rounds).fit(x, y)
     note = "" if rounds == 100 else f"{rounds} rounds of 100"
     pipeline = make_pipeline(features, model)  # both are fitted
-    if k == 1:
-        return _Fitted(pipeline.predict, None, None, note)
-    return _Fitted(_probabilities(pipeline, model.classes_, k), None, None, note)
+    if values:
+        return Fitted(pipeline.predict, None, None, note)
+    return Fitted(_probabilities(pipeline, model.classes_, target.n_outputs), None, None, note)
 
 
 def _probabilities(model: Any, classes: Array, k: int) -> Callable[[Array], Array]:
@@ -133,9 +124,20 @@ def _probabilities(model: Any, classes: Array, k: int) -> Callable[[Array], Arra
     return predict
 
 
-BASELINES: Mapping[Task, Mapping[str, _Fit]] = {
-    "classification": {"majority": _fit_majority, "logistic": _fit_logistic, "hgb": _fit_hgb},
-    "regression": {"mean": _fit_mean, "ridge": _fit_ridge, "hgb": _fit_hgb},
+_CLASSIFIERS = {"majority": _fit_majority, "logistic": _fit_logistic, "hgb": _fit_hgb}
+_REGRESSORS = {"mean": _fit_mean, "ridge": _fit_ridge, "hgb": _fit_hgb}
+BASELINES: Mapping[str, Mapping[str, Fit]] = {
+    "classification": _CLASSIFIERS,
+    "regression": _REGRESSORS,
+    "multilabel": {name: of_labels(fit) for name, fit in _CLASSIFIERS.items()},
+    "multitask": {
+        name: of_targets(classify, regress)
+        for name, classify, regress in (
+            ("majority", _fit_majority, _fit_mean),
+            ("linear", _fit_logistic, _fit_ridge),
+            ("hgb", _fit_hgb, _fit_hgb),
+        )
+    },
 }
 """The baselines of a task by name, quick ones first; the first one knows the target alone."""
 
@@ -160,9 +162,7 @@ def run(
     pool = np.concatenate([dataset.splits.train, dataset.splits.fit])
     chosen = np.random.default_rng(seed).permutation(pool)[:rows]
     start = time.perf_counter()
-    model = fit(
-        table_of(dataset, chosen), dataset.y[chosen], dataset.target.n_outputs, seed, seconds
-    )
+    model = fit(table_of(dataset, chosen), dataset.y[chosen], dataset.target, seed, seconds)
     train_seconds = time.perf_counter() - start
     share = len(chosen) / len(pool)
     on = f"fitted on {len(chosen)} of {len(pool)} rows" if share < 1 else ""
@@ -170,10 +170,16 @@ def run(
         name=name,
         state="complete",
         note="; ".join(filter(None, (on, model.note))),
-        select=model.predict(table_of(dataset, dataset.splits.select).x),
-        test=model.predict(table_of(dataset, dataset.splits.test).x),
+        select=_outputs(model, dataset, dataset.splits.select),
+        test=_outputs(model, dataset, dataset.splits.test),
         train_seconds=train_seconds,
         row_share=share,
         flops=model.flops,
         params=model.params,
     )
+
+
+def _outputs(model: Fitted, dataset: Dataset, rows: Array) -> Array:
+    """A model's outputs for some rows, of which no more than a part is in memory at once."""
+    parts = [rows[at : at + _ROWS] for at in range(0, max(1, len(rows)), _ROWS)]
+    return np.concatenate([model.predict(table_of(dataset, part).x) for part in parts])

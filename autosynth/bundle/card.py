@@ -10,6 +10,14 @@ from autosynth.bundle.info import Info
 from autosynth.strategy import topology
 
 _FIRST = 20  # classes that are listed by name
+_GIVEN = {
+    "classification": "the columns `prediction` (a class by its name) and `proba_<class>`",
+    "multilabel": "the columns `prediction` (the labels that hold) and `proba_<label>`",
+    "regression": "the columns `prediction` (a value in the target's own unit)",
+    "forecasting": "the columns `step_1`, `step_2`, ... (the values that come next)",
+    "ranking": "the columns `prediction` (the item that comes first) and `top_2` to `top_10`",
+    "multitask": "the columns `<target>.prediction` and so on, of each target",
+}
 
 
 def card_text(info: Info) -> str:
@@ -45,9 +53,7 @@ def _what(info: Info) -> str:
 
 
 def _use(info: Info) -> str:
-    given = "the columns `prediction` (a value in the target's own unit)"
-    if info.target.classes:
-        given = "the columns `prediction` (a class by its name) and `proba_<class>`"
+    given = _GIVEN[info.target.task]
     return f"""## Use
 
 ```python
@@ -73,11 +79,13 @@ def _deploy(info: Info) -> str:
         f"  # {each['name']}"
         for name, each in zip(names, inputs, strict=True)
     )
-    gives = "float64 values (rows,) in the target's own unit"
+    gives = "float64 values in the target's own unit"
     if info.target.classes:
         gives = (
             f"float32 probabilities (rows, {info.target.n_outputs}), in the order of the classes"
         )
+    if info.target.parts:
+        gives = "the probabilities or values of each target, side by side"
     return f"""## Deploy, without AutoSynth
 
 ```python
@@ -101,11 +109,11 @@ one can run code. The other files cannot."""
 
 
 def _bias(info: Info) -> str:
-    if info.class_bias is None:
+    if not info.calibration.bias:
         return ""
     return (
-        "The class that `predict` names is the argmax of log probability plus `class_bias` of "
-        "`model.json`.\n"
+        "The class that `predict` names is the argmax of log probability plus the calibration's "
+        "`bias` in `model.json`.\n"
     )
 
 
@@ -189,7 +197,12 @@ def _limits(info: Info) -> str:
     ]
     if info.target.classes:
         lines.append("- Every row gets one of the classes above, also one that is none of them.")
-        lines.append("- Probabilities are the network's own and were not calibrated afterwards.")
+        heat = info.calibration.temperature
+        lines.append(
+            "- Probabilities are the network's own and were not calibrated afterwards."
+            if heat == 1.0
+            else f"- Log probabilities were divided by {heat:.3g}, which held-back rows asked for."
+        )
     else:
         lines.append("- Values far outside those of the training rows are not to be expected.")
     kinds = {spec.kind for spec in info.inputs}

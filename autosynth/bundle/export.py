@@ -19,6 +19,7 @@ from autosynth.bundle.folder import ENCODERS, PROGRAM, WEIGHTS, find, replacing
 from autosynth.bundle.info import Info
 from autosynth.bundle.model import Model, load
 from autosynth.bundle.write import write_info
+from autosynth.composite.objective import base_of, finished
 from autosynth.errors import BundleError
 
 TOLERANCE = 1e-4
@@ -85,15 +86,13 @@ class _Deployed(nn.Module):
         super().__init__()
         self.module = module
         self.names = tuple(spec.name for spec in info.inputs)
-        self.classifies = info.target.task == "classification"
-        self.center, self.spread = info.center, info.spread
+        self.info = info
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        raw: Tensor = self.module(dict(zip(self.names, inputs, strict=True)))
-        if self.classifies:
-            return raw.softmax(-1)
-        # float64: a large center would swallow the digits that matter.
-        return raw.squeeze(-1).double() * self.spread + self.center
+        named, info = dict(zip(self.names, inputs, strict=True)), self.info
+        base = base_of(info.target, named.get(info.target.base))
+        heat = info.calibration.temperature
+        return finished(info.target, self.module(named), info.center, info.spread, base, heat)
 
 
 def _inputs(sample: Mapping[str, Tensor], info: Info) -> tuple[Tensor, ...]:
@@ -150,7 +149,7 @@ def _check(path: Path, model: Model, inputs: tuple[Tensor, ...]) -> Exported:
             "an export cannot be checked on it"
         )
     rows = len(truth)
-    tolerance = TOLERANCE * (1.0 if model.info.target.classes else model.info.spread)
+    tolerance = TOLERANCE * max(model.info.spread)
     worst = 0.0
     for size in (1, 2, rows):
         with torch.inference_mode():

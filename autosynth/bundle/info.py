@@ -3,6 +3,7 @@
 A frozen value in, JSON-able data out, and back with every problem named.
 """
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -14,17 +15,18 @@ from autosynth.bundle.folder import MODEL, damaged, read_object
 from autosynth.data.spec import InputSpec, Kind, TargetSpec, Task
 from autosynth.errors import BundleError, StrategyError
 from autosynth.strategy import Strategy, from_dict, to_dict
+from autosynth.training.metrics import Calibration
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Info:
     """A bundle without its weights.
 
-    `strategy` is canonical, `brief` the same without defaults, for reading. `center`
-    and `spread` bring a regression's outputs to the target's own unit. `class_bias` (one a class)
-    is added to log probabilities where the predicted class is chosen. `flops` are per sample at
+    `strategy` is canonical, `brief` the same without defaults, for reading. `center` and `spread`,
+    one for each field of the target, bring values to the target's own unit. `calibration` is what
+    is done to probabilities, and where the predicted class is chosen. `flops` are per sample at
     inference. `card` is what `write` was told of data and scores; `exported` describes
     `model.pt2`. `version` is of the AutoSynth that wrote it.
     """
@@ -33,9 +35,9 @@ class Info:
     brief: str
     inputs: tuple[InputSpec, ...]
     target: TargetSpec
-    center: float = 0.0
-    spread: float = 1.0
-    class_bias: tuple[float, ...] | None = None
+    center: tuple[float, ...] = (0.0,)
+    spread: tuple[float, ...] = (1.0,)
+    calibration: Calibration = Calibration()
     flops: int
     params: int
     card: Mapping[str, Any]
@@ -53,6 +55,7 @@ def to_plain(info: Info) -> dict[str, Any]:
         "strategy_text": str(info.strategy),
         "inputs": [asdict(spec) for spec in info.inputs],
         "target": asdict(info.target),
+        "calibration": asdict(info.calibration),
     }
 
 
@@ -89,15 +92,14 @@ _KEYS = (*(field.name for field in fields(Info)), "strategy_text")
 
 
 def _info(plain: Mapping[str, Any]) -> Info:
-    bias = plain["class_bias"]
     return Info(
         strategy=from_dict(plain["strategy"]),
         brief=str(plain["brief"]),
         inputs=tuple(_input(spec) for spec in plain["inputs"]),
-        target=TargetSpec(**{**plain["target"], "classes": tuple(plain["target"]["classes"])}),
-        center=float(plain["center"]),
-        spread=float(plain["spread"]),
-        class_bias=None if bias is None else tuple(float(value) for value in bias),
+        target=TargetSpec.from_dict(plain["target"]),
+        center=tuple(map(float, plain["center"])),
+        spread=tuple(map(float, plain["spread"])),
+        calibration=Calibration.from_json(json.dumps(plain["calibration"])),
         flops=int(plain["flops"]),
         params=int(plain["params"]),
         card=dict(plain["card"]),
@@ -113,20 +115,23 @@ def _input(plain: Mapping[str, Any]) -> InputSpec:
 
 def _problems(info: Info) -> list[str]:
     problems = []
-    if info.target.task not in get_args(Task):
-        problems.append(f"task {info.target.task!r} is none of {', '.join(get_args(Task))}")
-    elif info.target.task == "classification" and len(info.target.classes) < 2:
-        problems.append(f"a classification has two classes or more, not {info.target.classes}")
+    for target, _, _ in info.target.fields:
+        if target.task not in get_args(Task):
+            problems.append(f"task {target.task!r} is none of {', '.join(get_args(Task))}")
+        elif target.task == "classification" and len(target.classes) < 2:
+            problems.append(f"a classification has two classes or more, not {target.classes}")
     for spec in info.inputs:
         if spec.kind not in get_args(Kind):
             problems.append(f"input {spec.name}: kind {spec.kind!r} is none of {get_args(Kind)}")
     if not info.inputs:
         problems.append("there is no input")
-    if not (math.isfinite(info.center) and math.isfinite(info.spread) and info.spread > 0):
+    fields, scale = len(info.target.fields), (*info.center, *info.spread)
+    sized = len(info.center) == len(info.spread) == fields
+    if not (sized and all(map(math.isfinite, scale)) and min(info.spread) > 0):
         problems.append(f"center {info.center} and spread {info.spread} are no finite scale")
-    bias = info.class_bias
-    if bias is not None and (
-        len(bias) != len(info.target.classes) or not all(map(math.isfinite, bias))
-    ):
-        problems.append(f"class_bias {bias} is not one finite number a class")
+    bias, temperature = info.calibration.bias, info.calibration.temperature
+    if len(bias) not in (0, len(info.target.classes)) or not all(map(math.isfinite, bias)):
+        problems.append(f"the calibration's bias {bias} is not one finite number a class")
+    if not (math.isfinite(temperature) and temperature > 0):
+        problems.append(f"the calibration's temperature {temperature} is not above 0")
     return problems

@@ -25,12 +25,13 @@ from autosynth.bundle.folder import (
     read_text,
 )
 from autosynth.bundle.info import Info, read
+from autosynth.bundle.prediction import frame_of
 from autosynth.composite import Composite, Resolved, build, resolve
+from autosynth.composite.objective import base_of, finished
 from autosynth.data import encode
 from autosynth.data.inputs.encoder import input_spec
 from autosynth.errors import BundleError, DataError, StrategyError, UnknownNameError
 from autosynth.strategy import Strategy
-from autosynth.training.output import finish
 from autosynth.training.weights import load_weights
 
 BATCH = 512
@@ -59,10 +60,7 @@ class Model:
                 not needed, and not looked at where it is there.
 
         Returns:
-            `prediction`: the user's own name of a class, or a value in the target's own unit; then
-            for each class `proba_<class>`, in [0, 1], rows summing to 1. A class bias, fitted for
-            metrics such as F1, moves `prediction` alone and leaves the probabilities as they are.
-            The index holds row numbers, or names of files.
+            The columns of `frame_of`. The index holds row numbers, or names of files.
 
         Raises:
             DataError: no rows, columns or shapes that do not fit, or a row without finite output.
@@ -80,29 +78,22 @@ class Model:
                 f"{len(output)} rows): it misses values that no training row missed, or holds "
                 "values far outside theirs; fill them in, or leave the rows out"
             )
-        return self._frame(output, encoded.index)
+        return frame_of(output, self.info, encoded.index)
 
     def outputs(self, x: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
-        """Probabilities (n, classes), or values (n,) in the target's unit, of encoded rows."""
-        rows = len(x[self.info.inputs[0].name])
-        parts = []
+        """Probabilities (n, classes), or values in the target's unit, of encoded rows."""
+        info, parts = self.info, []
+        rows = len(x[info.inputs[0].name])
         with torch.inference_mode():
             for start in range(0, rows, BATCH):
                 # A copy: memory maps are read-only.
-                batch = {name: np.array(x[name][start : start + BATCH]) for name in x}
-                parts.append(self.module({name: torch.from_numpy(b) for name, b in batch.items()}))
-        return finish(torch.cat(parts), self.info.target, self.info.center, self.info.spread)
-
-    def _frame(self, output: NDArray[Any], index: Any) -> pd.DataFrame:
-        if self.info.target.task == "regression":
-            return pd.DataFrame({"prediction": output}, index=index)
-        classes = self.info.target.classes
-        scores = output
-        if self.info.class_bias is not None:
-            scores = np.log(np.clip(output, 1e-7, 1.0)) + np.asarray(self.info.class_bias)
-        names = np.array(classes, dtype=object)[scores.argmax(axis=1)]
-        columns = {f"proba_{name}": output[:, i] for i, name in enumerate(classes)}
-        return pd.DataFrame({"prediction": names, **columns}, index=index)
+                batch = {n: torch.from_numpy(np.array(x[n][start : start + BATCH])) for n in x}
+                raw = self.module(batch).double()
+                base = base_of(info.target, batch.get(info.target.base))
+                heat = info.calibration.temperature
+                parts.append(finished(info.target, raw, info.center, info.spread, base, heat))
+        whole: NDArray[Any] = torch.cat(parts).numpy()
+        return whole
 
 
 def load(path: str | Path) -> Model:
@@ -148,9 +139,7 @@ def _encoders(folder: Path, info: Info) -> dict[str, Any]:
     except (KeyError, TypeError, ValueError) as problem:
         raise damaged(path, f"is not what encodes the inputs ({problem!r})") from problem
     for spec, wanted in zip(specs, info.inputs, strict=False):
-        if (spec.name, spec.kind, spec.shape, spec.cardinalities) != (
-            wanted.name, wanted.kind, wanted.shape, wanted.cardinalities,
-        ):  # fmt: skip
+        if spec != wanted:
             raise damaged(path, f"gives {spec}, and the model reads {wanted}")
     if len(specs) != len(info.inputs):
         raise damaged(path, f"gives {len(specs)} inputs, and the model reads {len(info.inputs)}")

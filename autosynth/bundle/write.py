@@ -17,6 +17,7 @@ from autosynth.bundle.folder import (
 )
 from autosynth.bundle.info import Info, to_plain
 from autosynth.composite import Composite, Resolved, cost, resolve
+from autosynth.training.metrics import Calibration
 from autosynth.training.weights import save_weights
 
 
@@ -26,9 +27,9 @@ def write(
     resolved: Resolved,
     model: Composite,
     encoders: Mapping[str, Any],
-    center: float = 0.0,
-    spread: float = 1.0,
-    class_bias: Sequence[float] | None = None,
+    center: Sequence[float] = (0.0,),
+    spread: Sequence[float] = (1.0,),
+    calibration: Calibration | None = None,
     card: Mapping[str, Any],
 ) -> Path:
     """Write a bundle in one step; gives its folder.
@@ -40,9 +41,9 @@ def write(
         resolved: the strategy of `model`, with inputs and target.
         model: the trained composite.
         encoders: `Dataset.encoders`; of `inputs`, those that are read are written.
-        center: a regression target's mean over training rows.
-        spread: its standard deviation there.
-        class_bias: one a class, added to log probabilities where the class is chosen.
+        center: of each field of the target, the mean of its values over training rows.
+        spread: their standard deviation there.
+        calibration: of probabilities and thresholds; none if left out.
         card: what is known of data, training and scores: JSON-able, every key optional.
             `dataset` (its name), `fingerprint`, `n_train`, `n_select`, `n_test` (rows), `metric`,
             `seed`, `trial`, `val` and `test` (score by metric), `refit` (whether these weights saw
@@ -61,9 +62,9 @@ def write(
         brief=str(resolved.brief),
         inputs=resolved.inputs,
         target=resolved.target,
-        center=float(center),
-        spread=float(spread),
-        class_bias=None if class_bias is None else tuple(float(value) for value in class_bias),
+        center=tuple(map(float, center)),
+        spread=tuple(map(float, spread)),
+        calibration=calibration or Calibration(),
         flops=costs.flops,
         params=costs.params,
         card=plainly(card),

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from autosynth.errors import ConfigError, unknown
 
-_TASKS = ("classification", "regression")
+_TASKS = ("classification", "multilabel", "regression")
 _THOUSANDS = {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 
 Call = Callable[[argparse.Namespace], None]
@@ -74,37 +74,42 @@ def whole(least: int) -> Callable[[str], int]:
     return read
 
 
+def _pair(text: str) -> tuple[str, str]:
+    """NAME=KIND."""
+    name, mark, kind = text.rpartition("=")
+    if not (name and mark and kind):
+        raise argparse.ArgumentTypeError(f"must be NAME=KIND, such as zip=category, not {text!r}")
+    return name, kind
+
+
 def data_options(parser: Parser) -> None:
     """What every command that reads data to learn from takes; `data_of` reads it."""
     add = parser.add_argument
     add("data", metavar="DATA", help="a path, or the name of a built-in set")
-    add("--target", action="append", default=[], metavar="COL", help="column to predict")
+    add("--target", action="append", default=[], metavar="COL", help="column to predict; repeat")
     add("--test", metavar="DATA", help="data of the same form to test on")
+    add("--validation", metavar="DATA", help="data of the same form to choose on")
     add("--task", type=one_of("task", _TASKS), metavar="T", help=" or ".join(_TASKS))
     add("--drop", action="append", default=[], metavar="COL", help="column to leave out; repeat")
+    add("--keep", action="append", default=[], metavar="COL",
+        help="column to use though it looks like an id; repeat")  # fmt: skip
+    add("--column", action="append", default=[], metavar="NAME=KIND", type=_pair,
+        help="read a column as number, category, text, date, image or audio; repeat")  # fmt: skip
+    add("--group", metavar="COL", help="column of which no value stands in two splits")
+    add("--time", metavar="COL", help="column by which later rows are held out")
     add("--seed", type=whole(0), default=0, metavar="N", help="of all randomness (0)")
 
 
 def data_of(args: argparse.Namespace) -> dict[str, Any]:
-    """The keyword arguments of `data.load`.
-
-    Raises:
-        ConfigError: more than one target.
-    """
-    if len(args.target) > 1:
-        raise ConfigError(
-            f"a model predicts one column, and --target names {len(args.target)}: "
-            f"{', '.join(args.target)}; give one, and leave others out with --drop"
-        )
-    target = args.target[0] if args.target else None
-    names = ("test", "task", "drop", "seed")
-    return {"target": target, **{name: getattr(args, name) for name in names}}
+    """The keyword arguments of `data.load`."""
+    names = ("target", "test", "validation", "task", "drop", "keep", "group", "time", "seed")
+    return {"columns": dict(args.column), **{name: getattr(args, name) for name in names}}
 
 
 def training_options(parser: Parser) -> None:
     """What every command that trains takes."""
     add = parser.add_argument
-    add("--metric", metavar="M", help="what is maximised (accuracy, or r2)")
+    add("--metric", metavar="M", help="what is maximised (accuracy, r2, ...)")
     add("--budget", metavar="TIME", help="wall clock, such as 90s, 10m or 1h30m")
     add("--device", default="auto", metavar="D", help="auto, cpu or cuda (auto)")
     add("-o", "--out", metavar="DIR", help="folder of what it leaves (a new one under results)")

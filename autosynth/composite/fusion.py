@@ -22,6 +22,7 @@ from autosynth.composite.join import (
     Stack,
     Sum,
 )
+from autosynth.data.spec import TargetSpec
 from autosynth.errors import StrategyError
 from autosynth.strategy import Value
 
@@ -32,13 +33,13 @@ STACKS = ("mlp", "linear")
 
 @dataclass(frozen=True, kw_only=True)
 class Joined:
-    """What is joined: `n` parts of `rows` vectors of `width`; `classes`: they are class logits."""
+    """What is joined: `n` parts of `rows` vectors of `width`; outputs of a `target`, if any."""
 
     n: int
     rows: int
     width: int
     args: Args = ()
-    classes: bool = False
+    target: TargetSpec | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,15 +128,17 @@ def _sum(it: Joined) -> Piece:
 
 
 def _mean(it: Joined) -> Piece:
-    if it.classes:
-        return Piece(MeanProbability)
+    target = it.target
+    if target is not None:
+        return Piece(lambda: MeanProbability(target))
     return Piece(lambda: Sum([1 / it.n] * it.n, learned=False))
 
 
 def _weighted(it: Joined) -> Piece:
     flops = 2 * it.rows * it.n * it.width
-    if it.args == ((None, "fit"),):
-        return Piece(lambda: FittedSum(it.n), flops, settles=True)
+    target = it.target
+    if it.args == ((None, "fit"),) and target is not None:
+        return Piece(lambda: FittedSum(it.n, target), flops, settles=True)
     alpha = _numbers(it.args)
     if alpha:
         return Piece(lambda: Sum(alpha, learned=False), flops)
@@ -164,12 +167,13 @@ def _bilinear(it: Joined) -> Piece:
 
 
 def _stack(it: Joined) -> Piece:
-    hidden = it.args[0][1] == "mlp"
+    hidden, target = it.args[0][1] == "mlp", it.target
+    assert target is not None, "a stack joins outputs alone"
     inputs, out = it.n * it.width, it.width
     weights = inputs * out + (STACK_HIDDEN * (inputs + out) if hidden else 0)
     params = weights + out + (STACK_HIDDEN if hidden else 0)
     return Piece(
-        lambda: Stack(it.n, out, hidden, it.classes), 2 * weights, params, settles=True, folds=True
+        lambda: Stack(it.n, target, hidden), 2 * weights, params, settles=True, folds=True
     )
 
 

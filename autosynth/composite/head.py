@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from autosynth.components.piece import Piece, Tokens
+from autosynth.data.spec import TargetSpec
 
 
 def pool(tokens: Tokens) -> Tensor:
@@ -58,6 +59,32 @@ def head(width: int, outputs: int, hidden: int | None, dropout: float) -> Piece:
         lambda: Head(width, outputs, hidden, dropout),
         2 * weights,
         weights + outputs + (hidden or 0),
+    )
+
+
+class Heads(nn.Module):
+    """A head for each of several targets, their outputs side by side."""
+
+    def __init__(self, target: TargetSpec, width: int, hidden: int | None, dropout: float) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(
+            Head(width, part.n_outputs, hidden, dropout) for part in target.parts
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Outputs (batch, n_outputs) of pooled features (batch, width)."""
+        return torch.cat([each(features) for each in self.heads], -1)
+
+
+def heads(width: int, target: TargetSpec, hidden: int | None, dropout: float) -> Piece:
+    """The head of a target, or `Heads` of several."""
+    if not target.parts:
+        return head(width, target.n_outputs, hidden, dropout)
+    each = [head(width, part.n_outputs, hidden, dropout) for part in target.parts]
+    return Piece(
+        lambda: Heads(target, width, hidden, dropout),
+        sum(piece.flops for piece in each),
+        sum(piece.params for piece in each),
     )
 
 

@@ -13,16 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from autosynth.components.piece import Tokens
+from autosynth.composite.objective import logs_of, loss_of
+from autosynth.data.spec import TargetSpec
 
 STACK_HIDDEN = 16
 STACK_STEPS, STACK_LR, STACK_DECAY = 300, 0.02, 1e-2
-
-
-def loss_of(out: Tensor, y: Tensor, smoothing: float = 0.0) -> Tensor:
-    """Cross entropy of class codes, or squared error of one standardised value."""
-    if y.dtype == torch.long:
-        return F.cross_entropy(out, y, label_smoothing=smoothing)
-    return F.mse_loss(out.squeeze(-1), y)
 
 
 class Sum(nn.Module):
@@ -44,12 +39,27 @@ class Sum(nn.Module):
 
 
 class MeanProbability(nn.Module):
-    """The logarithm of the mean of the parts' class probabilities."""
+    """The mean of the parts' outputs: of their probabilities where they are of classes or labels.
+
+    Each target has its own: logits whose softmax, or sigmoid, is the mean; values as they are.
+    """
+
+    def __init__(self, target: TargetSpec) -> None:
+        super().__init__()
+        self.target = target
 
     def forward(self, *parts: Tensor) -> Tensor:
-        """Logits whose softmax is the mean."""
-        logs = torch.stack([F.log_softmax(part.float(), -1) for part in parts])
-        return logs.logsumexp(0) - math.log(len(parts))
+        """Outputs (batch, n_outputs)."""
+        means = []
+        for field in self.target.fields:
+            own = torch.stack([part[..., field.outputs].float() for part in parts])
+            if field.target.is_coded:
+                means.append(F.log_softmax(own, -1).logsumexp(0) - math.log(len(parts)))
+            elif field.target.task == "multilabel":
+                means.append(F.logsigmoid(own).logsumexp(0) - F.logsigmoid(-own).logsumexp(0))
+            else:
+                means.append(own.mean(0))
+        return means[0] if len(means) == 1 else torch.cat(means, -1)
 
 
 class Attend(nn.Module):
@@ -122,7 +132,7 @@ class Fitted(nn.Module, ABC):
 
     @abstractmethod
     def settle(self, parts: Sequence[Tensor], y: Tensor) -> None:
-        """Fit it to what it reads of the parts, (rows, ...) each, and to the targets (rows,)."""
+        """Fit it to what it reads of the parts, (rows, ...) each, and to the true values."""
 
 
 class FittedSum(Sum, Fitted):
@@ -131,19 +141,19 @@ class FittedSum(Sum, Fitted):
     The loss is convex in them (cross entropy of a sum of logits, or squared error).
     """
 
-    def __init__(self, n: int) -> None:
+    def __init__(self, n: int, target: TargetSpec) -> None:
         super().__init__([1 / n] * n, learned=False)
+        self.target = target
 
     def settle(self, parts: Sequence[Tensor], y: Tensor) -> None:
-        """Fit the weights to outputs (rows, n_outputs) of the parts and the targets (rows,)."""
+        """Fit the weights to outputs (rows, n_outputs) of the parts and the true values."""
         alpha = self.alpha.double().clone().requires_grad_()
         stacked = torch.stack([part.double() for part in parts], -1)
-        y = y if y.dtype == torch.long else y.double()
         optimizer = torch.optim.LBFGS([alpha], max_iter=100, line_search_fn="strong_wolfe")
 
         def closure() -> Tensor:
             optimizer.zero_grad()
-            loss = loss_of((stacked * alpha).sum(-1), y)
+            loss = loss_of(self.target, (stacked * alpha).sum(-1), y)
             loss.backward()  # type: ignore[no-untyped-call]
             return loss
 
@@ -159,9 +169,9 @@ class Stack(Fitted):
     It reads log probabilities, or standardised values, and begins as the parts' mean.
     """
 
-    def __init__(self, n: int, outputs: int, hidden: bool, classes: bool) -> None:
+    def __init__(self, n: int, target: TargetSpec, hidden: bool) -> None:
         super().__init__()
-        self.classes = classes
+        self.target, outputs = target, target.n_outputs
         self.linear = nn.Linear(n * outputs, outputs)
         self.up = nn.Linear(n * outputs, STACK_HIDDEN) if hidden else None
         self.down = nn.Linear(STACK_HIDDEN, outputs, bias=False) if hidden else None
@@ -173,8 +183,7 @@ class Stack(Fitted):
 
     def forward(self, *parts: Tensor) -> Tensor:
         """Outputs from the parts' outputs."""
-        read = [F.log_softmax(part.float(), -1) if self.classes else part for part in parts]
-        x = torch.cat(read, -1)
+        x = torch.cat([logs_of(self.target, part) for part in parts], -1)
         out: Tensor = self.linear(x)
         if self.up is not None and self.down is not None:
             out = out + self.down(F.gelu(self.up(x)))
@@ -188,7 +197,7 @@ class Stack(Fitted):
             for step in range(STACK_STEPS):
                 optimizer.param_groups[0]["lr"] = STACK_LR * (1 - step / STACK_STEPS)
                 optimizer.zero_grad()
-                loss_of(self(*parts), y).backward()  # type: ignore[no-untyped-call]
+                loss_of(self.target, self(*parts), y).backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
 
 

@@ -3,9 +3,9 @@
 Takes nothing but values; every later part of AutoSynth reads these types and no file.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +62,8 @@ class TargetSpec:
     - classification: one logit a class; `classes` are the user's own names in code order;
     - multilabel: one logit a label, of which any number may hold;
     - regression: one value;
-    - forecasting: the next `steps` values of a series;
+    - forecasting: the next `steps` values of a series, each as its change from the last known
+      value of the first channel of the input `base`;
     - ranking: one logit an item, the next one of a user; `classes` are the items' own names;
     - multitask: the outputs of its `parts` side by side, each a target of its own.
     """
@@ -71,6 +72,7 @@ class TargetSpec:
     task: Task
     classes: tuple[str, ...] = ()
     steps: int = 1
+    base: str = ""
     parts: tuple["TargetSpec", ...] = ()
 
     @property
@@ -92,6 +94,33 @@ class TargetSpec:
         """Whether a true value is the code of one class."""
         return self.task in ("classification", "ranking")
 
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> "TargetSpec":
+        """The target of which `dataclasses.asdict` made JSON-able data."""
+        parts = tuple(cls.from_dict(part) for part in plain["parts"])
+        return cls(**{**plain, "classes": tuple(plain["classes"]), "parts": parts})
+
+    @property
+    def fields(self) -> tuple["Field", ...]:
+        """The targets that it is made of, one or several, and where each one stands."""
+        return tuple(_fields(self.parts or (self,)))
+
+
+class Field(NamedTuple):
+    """One target, its columns among the network's outputs, and among the true values."""
+
+    target: TargetSpec
+    outputs: slice
+    columns: slice
+
+
+def _fields(targets: tuple[TargetSpec, ...]) -> Iterator[Field]:
+    output = column = 0
+    for target in targets:
+        ends = output + target.n_outputs, column + target.n_columns
+        yield Field(target, slice(output, ends[0]), slice(column, ends[1]))
+        output, column = ends
+
 
 @dataclass(frozen=True, kw_only=True)
 class Splits:
@@ -111,6 +140,8 @@ class Splits:
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
     """A dataset. `x[name]` and `y` hold all rows; `splits` holds row numbers.
+
+    Where the data is larger than a quarter of memory, `x[name]` are memory maps (`kept.py`).
 
     `y` is (n,): int64 class codes, or float32 values in the target's own unit. Where the target
     has several columns it is float32 (n, columns): labels as 0 or 1, the steps of a forecast, or

@@ -1,6 +1,7 @@
-"""Understands the target: classification or regression, the class names, and which rows have one.
+"""Understands one target: classification or regression, class names, and which rows have one.
 
 Takes the target's raw values; gives class codes or numbers, in the user's own names and units.
+Several columns, and labels of which any number may hold, are understood in `targets.py`.
 """
 
 from collections.abc import Sequence
@@ -34,7 +35,7 @@ class Target:
     missing: NDArray[np.int64]
 
 
-def understand_target(
+def understand_one(
     values: "pd.Series[Any]",
     name: str,
     *,

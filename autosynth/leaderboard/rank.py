@@ -29,7 +29,7 @@ TRIVIAL = ("majority", "mean")
 _STATES = ("complete", "stopped", "pruned", "failed", "infeasible", "not_run")
 _WHOLE = ("rank", "flops", "worst_flops", "params", "samples_seen", "pareto", "trial", "seed")
 _NUMBERS = ("latency_ms", "train_flops", "train_seconds")
-_REGRESSION = ("r2", "neg_rmse", "neg_mae")
+_GUESSES = ("precision", "recall", "f1")
 _BLANK = Record(trial=0, seed=0, strategy="", state="complete")
 
 
@@ -42,8 +42,9 @@ def build(records: Iterable[Record], *, metric: str, cost: str = "flops") -> pd.
         cost: a name in `COSTS`.
 
     Returns:
-        One row a record with design.md's columns and, last, `reason`; `pareto` is the number of
-        the non-dominated layer. Numbers that are not known are missing values.
+        One row a record; `pareto` is the number of the non-dominated layer, `test_low` and
+        `test_high` are the 95 % interval of the test score, where it was scored. Numbers that are
+        not known are missing values.
 
     Raises:
         UnknownNameError: no such cost.
@@ -117,12 +118,14 @@ def _order(record: Record, layer: int | None, metric: str, cost: str) -> tuple[f
 
 
 def _other_metrics(records: Sequence[Record], metric: str) -> tuple[str, ...]:
-    regression = metric in _REGRESSION or any("r2" in r.val for r in records)
-    names = _REGRESSION if regression else ("precision", "recall", "f1")
+    """Precision, recall and F1 where classes are guessed, else all that was scored."""
+    known = dict.fromkeys(name for r in records for name in r.val)
+    names = _GUESSES if "f1" in known or not known else tuple(known)
     return tuple(name for name in names if name != metric)
 
 
 def _row(record: Record, metric: str, others: tuple[str, ...]) -> dict[str, Any]:
+    low, high = record.test_interval or (None, None)
     return {
         "strategy": record.strategy,
         "settings": record.settings,
@@ -135,6 +138,8 @@ def _row(record: Record, metric: str, others: tuple[str, ...]) -> dict[str, Any]
         "state": record.state,
         f"val_{metric}": record.val.get(metric),
         f"test_{metric}": record.test.get(metric),
+        "test_low": low,
+        "test_high": high,
         **{f"val_{name}": record.val.get(name) for name in others},
         **{f"test_{name}": record.test.get(name) for name in others},
         "flops": record.flops,

@@ -71,7 +71,7 @@ def _table(frame: pd.DataFrame, width: int | None) -> str:
 
 
 def _markdown(frame: pd.DataFrame, width: int | None) -> str:
-    columns = _compact(frame)
+    columns = _compact(frame, intervals=bool(frame["test_low"].notna().any()))
     lines = [list(columns), ["---" if name in _TEXT else "---:" for name in columns]]
     for row in zip(*columns.values(), strict=True):
         cells = [cell.replace("|", "\\|") for cell in row]
@@ -90,7 +90,7 @@ _FORMATS: Mapping[str, Callable[[pd.DataFrame, int | None], str]] = {
 _TEXT = ("strategy", "state")
 
 
-def _compact(frame: pd.DataFrame) -> dict[str, list[str]]:
+def _compact(frame: pd.DataFrame, *, intervals: bool = False) -> dict[str, list[str]]:
     """The columns a reader needs, as text by their titles; the front's ranks carry a star."""
     scores = [name for name in frame.columns if name.startswith(("val_", "test_"))]
     main = [name for name in scores if name.endswith(scores[0].removeprefix("val_"))][:2]
@@ -100,12 +100,19 @@ def _compact(frame: pd.DataFrame) -> dict[str, list[str]]:
         "rank": [f"{_whole(row['rank'])}{s}" for row, s in zip(rows, star, strict=True)],
         "strategy": [_strategy(row) for row in rows],
         **{name: [score(row[name]) for row in rows] for name in main},
+        **({"test 95 %": [_interval(row) for row in rows]} if intervals else {}),
         "flops": [_flops(row) for row in rows],
         "params": [human(row["params"]) for row in rows],
         "latency_ms": [score(row["latency_ms"], 2) for row in rows],
         "trial": [_whole(row["trial"]) for row in rows],
         "state": [_outcome(row) for row in rows],
     }
+
+
+def _interval(row: Mapping[str, Any]) -> str:
+    """The interval of the test score, where there is one."""
+    low, high = row["test_low"], row["test_high"]
+    return "-" if pd.isna(low) else f"{score(low)} to {score(high)}"
 
 
 def _flops(row: Mapping[str, Any]) -> str:

@@ -20,7 +20,13 @@ from autosynth.study.bench import Bench
 from autosynth.study.reserve import RACERS, finalists
 from autosynth.study.trial import load_trained
 from autosynth.training.loop import Rows, train
-from autosynth.training.metrics import apply_class_bias, evaluate, paired_interval
+from autosynth.training.metrics import (
+    Calibration,
+    bootstrap_interval,
+    evaluate,
+    paired_interval,
+    resamples,
+)
 from autosynth.training.output import outputs
 
 FOLDS = 5
@@ -44,17 +50,15 @@ def resolved_of(bench: Bench, record: Record) -> Resolved:
     return resolve(strategy, bench.dataset.inputs, bench.dataset.target)
 
 
-def class_bias(record: Record) -> NDArray[np.float64] | None:
-    """The thresholds that were fitted for a trial, or None."""
-    text = record.notes.get("class_bias")
-    return np.asarray(json.loads(text)) if text else None
+def calibration_of(record: Record) -> Calibration:
+    """The temperature and thresholds that were fitted for a trial."""
+    return Calibration.from_json(record.notes.get("calibration"))
 
 
 def test_outputs(bench: Bench, record: Record, model: Composite) -> Array:
-    """A model's outputs on test, with the trial's thresholds."""
+    """A model's outputs on test, with the trial's temperature and thresholds."""
     found = outputs(model, bench.feed, bench.dataset.splits.test)
-    bias = class_bias(record)
-    return found if bias is None else apply_class_bias(found, bias)
+    return calibration_of(record).scores(found, bench.dataset.target)
 
 
 def cross_validate(bench: Bench, records: Sequence[Record], deadline: float) -> None:
@@ -161,7 +165,7 @@ def refit(bench: Bench, record: Record, deadline: float) -> Refit | None:
     found = test_outputs(bench, record, outcome.model)
     return Refit(
         model=outcome.model,
-        test=evaluate(y, found, bench.dataset.target.task),
+        test=evaluate(y, found, bench.dataset.target),
         seconds=time.perf_counter() - start,
         n_train=len(rows.train),
         n_fit=len(rows.fit),
@@ -174,8 +178,12 @@ def score_test(bench: Bench) -> dict[int, Array]:
     y = bench.dataset.y[bench.dataset.splits.test]
     for record in finalists(read_all(bench.folder), bench):
         found[record.trial] = test_outputs(bench, record, _trained(bench, record))
-        scores = evaluate(y, found[record.trial], bench.dataset.target.task)
-        write(replace(record, test=scores), bench.folder)
+        scores = evaluate(y, found[record.trial], bench.dataset.target)
+        scores.setdefault(bench.metric.name, bench.metric.score(y, found[record.trial]))
+        interval = bootstrap_interval(
+            bench.metric, y, found[record.trial], n=resamples(len(y)), seed=bench.seed
+        )
+        write(replace(record, test=scores, test_interval=interval), bench.folder)
     return found
 
 
@@ -203,7 +211,7 @@ def compare(bench: Bench, found: dict[int, Array]) -> None:
         y = bench.dataset.y[bench.dataset.splits.test]
         low, high = paired_interval(
             bench.metric, y, found[composite.trial], found[single.trial],
-            n=1000 if len(y) <= 2000 else 200, seed=bench.seed,
+            n=resamples(len(y)), seed=bench.seed,
         )  # fmt: skip
         content |= {
             "composite": composite.trial, "single": single.trial,

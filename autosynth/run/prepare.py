@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 
 from autosynth.baselines import BASELINES, BaselineResult, run_in_process
 from autosynth.baselines import run as run_baseline
 from autosynth.composite import cost
-from autosynth.data.spec import Dataset
+from autosynth.data.spec import Dataset, TargetSpec
 from autosynth.errors import ConfigError
 from autosynth.leaderboard import TRIVIAL
 from autosynth.progress import Progress
@@ -21,8 +22,9 @@ from autosynth.record import Record, read_all, write, write_text_atomic
 from autosynth.run.folder import read_run, write_run
 from autosynth.run.options import Options
 from autosynth.study.bench import Bench, trivial_score
+from autosynth.study.narrow import default_space, narrow
 from autosynth.study.probe import FIXED_STEPS, fixed_plan, probe
-from autosynth.study.space import Space, default_space, narrow
+from autosynth.study.space import Space
 from autosynth.study.spacefile import load as load_space
 from autosynth.study.study import claim, ladder
 from autosynth.training.feed import Feed, feed
@@ -44,8 +46,8 @@ def prepare_space(dataset: Dataset, options: Options) -> Space:
 
 def prepare_metric(dataset: Dataset, options: Options) -> Metric:
     """The metric of a request, or the task's own."""
-    task = dataset.target.task
-    return find_metric(options.metric, task) if options.metric else default_metric(task)
+    target = dataset.target
+    return find_metric(options.metric, target) if options.metric else default_metric(target)
 
 
 def prepare(
@@ -141,17 +143,29 @@ def run_baselines(
     for result in run_in_process(dataset, names, seconds=seconds, seed=seed, threads=threads):
         if result.name in TRIVIAL and result.state != "complete":
             result = run_baseline(result.name, dataset, seed=seed)  # takes no time: always there
-        record = _baseline_record(dataset, result, claim(folder), seed)
+        record = _baseline_record(dataset, metric, result, claim(folder), seed)
         write(record, folder)
         score = record.val.get(metric.name)
         said = record.reason if score is None else f"{metric.name} {score:.4f}"
         progress.say(f"baseline    {record.strategy}: {said}")
 
 
-def _baseline_record(dataset: Dataset, result: BaselineResult, number: int, seed: int) -> Record:
-    task, y, splits = dataset.target.task, dataset.y, dataset.splits
-    val = evaluate(y[splits.select], result.select, task) if result.select is not None else {}
-    test = evaluate(y[splits.test], result.test, task) if result.test is not None else {}
+def _scores(
+    metric: Metric, target: TargetSpec, y: NDArray[Any], output: NDArray[Any]
+) -> dict[str, float]:
+    """All metrics of the target, and the one that ranks."""
+    found = evaluate(y, output, target)
+    return {**found, metric.name: metric.score(y, output)}
+
+
+def _baseline_record(
+    dataset: Dataset, metric: Metric, result: BaselineResult, number: int, seed: int
+) -> Record:
+    target, y, splits = dataset.target, dataset.y, dataset.splits
+    val, test = (
+        {} if found is None else _scores(metric, target, y[rows], found)
+        for rows, found in ((splits.select, result.select), (splits.test, result.test))
+    )
     return Record(
         trial=number, seed=seed, kind="baseline", strategy=result.name, topology="baseline",
         state=result.state, reason=result.reason, val=val, test=test, flops=result.flops,

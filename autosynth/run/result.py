@@ -22,6 +22,7 @@ from autosynth.record import Record, read_all
 from autosynth.run.folder import RUN_FILE, latest, read_run
 from autosynth.strategy import parse
 from autosynth.study.trial import weights_path
+from autosynth.training.metrics import Calibration
 from autosynth.training.weights import load_tensors, load_weights
 
 
@@ -99,7 +100,6 @@ class Run:
                 "strategy with `autosynth train`"
             )
         load_weights(model, weights)
-        bias = record.notes.get("class_bias")
         card = {
             "dataset": data["name"], "fingerprint": data["fingerprint"], "metric": self.metric,
             "trial": record.trial, "seed": record.seed, "val": dict(record.val),
@@ -109,7 +109,7 @@ class Run:
         return write_bundle(
             folder, resolved=resolved, model=model, encoders=data["encoders"],
             center=data["center"], spread=data["spread"],
-            class_bias=json.loads(bias) if bias else None, card=card,
+            calibration=Calibration.from_json(record.notes.get("calibration")), card=card,
         )  # fmt: skip
 
 
@@ -119,7 +119,7 @@ def _pick(run: Run, which: str | int, max_flops: int | None) -> Record:
 
 def _resolved(data: dict[str, Any], record: Record) -> Resolved:
     inputs = [input_spec(fitted) for fitted in data["encoders"]["inputs"]]
-    target = TargetSpec(**{**data["target"], "classes": tuple(data["target"]["classes"])})
+    target = TargetSpec.from_dict(data["target"])
     return resolve(parse(record.notes["resolved"]), inputs, target)
 
 

@@ -4,7 +4,6 @@ import io
 import json
 import math
 import os
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,14 +12,13 @@ from typing import Any
 from autosynth.bundle import write as write_bundle
 from autosynth.data import load
 from autosynth.data.spec import Dataset, Task
-from autosynth.errors import RunError
 from autosynth.leaderboard import pick
 from autosynth.progress import Progress
 from autosynth.record import Record, read_all, write, write_text_atomic
 from autosynth.report import report
 from autosynth.run.finish import (
     Refit,
-    class_bias,
+    calibration_of,
     compare,
     cross_validate,
     refit,
@@ -45,8 +43,13 @@ def search(
     *,
     target: str | Sequence[str] | None = None,
     test: Any = None,
+    validation: Any = None,
     task: Task | None = None,
     drop: str | Sequence[str] = (),
+    keep: str | Sequence[str] = (),
+    columns: Mapping[str, str] | None = None,
+    group: str | None = None,
+    time: str | None = None,
     space: str | None = None,
     budget: str | float | None = None,
     trials: int | None = None,
@@ -66,14 +69,19 @@ def search(
 
     Args:
         source: a path, the name of a built-in set, a DataFrame, or a tuple of arrays.
-        target: the column to predict, for a table.
+        target: the column to predict, for a table; several make one composite, a head each.
         test: rows to score on at the end, in the form of `source`; split off where left out.
-        task: classification or regression; understood from the target if left out.
+        validation: rows to choose on; split off where left out.
+        task: classification, multilabel or regression; understood from the target if left out.
         drop: columns to leave out.
+        keep: columns to use though they look like an id.
+        columns: the kind to read a column as, by its name.
+        group: a column of which no value stands in two splits.
+        time: a column by which later rows are held out.
         space: name or path of a search space; that of the input's kind if left out.
         budget: wall clock, as `10m`; ten minutes if neither it nor `trials` is given.
         trials: strategies to train. Without a budget, one seed gives one board.
-        metric: what is maximised; accuracy or R² if left out.
+        metric: what is maximised; the task's own if left out, such as accuracy or R².
         cost: the other axis: `flops`, `params` or `latency_ms`.
         max_flops: no strategy of more FLOPs a sample is trained.
         max_params: no strategy of more parameters is trained.
@@ -88,30 +96,27 @@ def search(
     Raises:
         AutosynthError: the data, an option, the space or the folder cannot be used.
     """
-    began = time.time() if started is None else started
+    began = now() if started is None else started
     options = make_options(
         budget=budget, trials=trials, workers=workers, cost=cost, device=device, space=space,
         metric=metric, max_flops=max_flops, max_params=max_params, seed=seed, refit=refit,
     )  # fmt: skip
     teller = progress or Progress(stream=io.StringIO(), live=False)
-    asked = {"target": list(listed(target)), "test": str(test or ""), "drop": list(listed(drop))}
-    dataset = load(source, target=_one(target), test=test, task=task, drop=listed(drop), seed=seed)
+    asked = {
+        "target": list(listed(target)), "test": str(test or ""), "drop": list(listed(drop)),
+        "validation": str(validation or ""), "keep": list(listed(keep)), "group": group or "",
+        "columns": dict(columns or {}), "time": time or "", "task": task or "",
+    }  # fmt: skip
+    dataset = load(
+        source, target=target, test=test, validation=validation, task=task, drop=listed(drop),
+        keep=listed(keep), columns=columns, group=group, time=time, seed=seed,
+    )  # fmt: skip
     options = replace(options, metric=prepare_metric(dataset, options).name)
     chosen = prepare_space(dataset, options)
     options = replace(options, space=options.space or chosen.name)
     check_limits(dataset, chosen, options)
     folder, state = place(dataset, options, out)
     return _Session(dataset, chosen, options, asked, folder, state, began, teller).run()
-
-
-def _one(target: str | Sequence[str] | None) -> str | None:
-    names = listed(target)
-    if len(names) > 1:
-        raise RunError(
-            f"one target is searched for at a time, not {len(names)}: {', '.join(names)}; run "
-            "once for each"
-        )
-    return names[0] if names else None
 
 
 class _Session:
@@ -168,7 +173,7 @@ class _Session:
 
     def save(self, *, finished: bool) -> None:
         """Keep how long this run has gone."""
-        elapsed = self.before + time.time() - self.began
+        elapsed = self.before + now() - self.began
         write_state(self.folder, State(elapsed_seconds=elapsed, finished=finished))
 
     def finish(self, whole: bool) -> None:
@@ -179,7 +184,7 @@ class _Session:
         if whole and bench.is_small:
             budget = self.options.budget_seconds
             choice = math.inf if budget is None else choice_seconds(last, bench, budget)
-            cross_validate(bench, last, min(time.time() + choice, self.deadline - 1.5))
+            cross_validate(bench, last, min(now() + choice, self.deadline - 1.5))
         found = score_test(bench)
         compare(bench, found)
         self._importance()
@@ -200,12 +205,10 @@ class _Session:
             notes["refit_test"] = json.dumps(trained.test)
             notes["refit_seconds"] = f"{trained.seconds:.2f}"
             write(replace(best, notes=notes), self.folder)
-        bias = class_bias(best)
         write_bundle(
             self.folder / "bundle", resolved=resolved, model=model,
             encoders=bench.dataset.encoders, center=bench.feed.center, spread=bench.feed.spread,
-            class_bias=None if bias is None else bias.tolist(),
-            card=card(bench, best, trained),
+            calibration=calibration_of(best), card=card(bench, best, trained),
         )  # fmt: skip
 
     def _not_run(self) -> None:

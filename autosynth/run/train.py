@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -47,8 +47,13 @@ def train(
     *,
     target: str | Sequence[str] | None = None,
     test: Any = None,
+    validation: Any = None,
     task: Task | None = None,
     drop: str | Sequence[str] = (),
+    keep: str | Sequence[str] = (),
+    columns: Mapping[str, str] | None = None,
+    group: str | None = None,
+    time: str | None = None,
     metric: str | None = None,
     budget: str | float | None = None,
     epochs: float | None = None,
@@ -62,10 +67,15 @@ def train(
     Args:
         source: as for `search`, like all that is not named otherwise here.
         strategy: in the notation, or parsed.
-        target: the column to predict, for a table.
+        target: the column to predict, for a table, or several.
         test: rows to score on at the end.
-        task: classification or regression.
+        validation: rows that the best moment is chosen on.
+        task: classification, multilabel or regression.
         drop: columns to leave out.
+        keep: columns to use though they look like an id.
+        columns: the kind to read a column as, by its name.
+        group: a column of which no value stands in two splits.
+        time: a column by which later rows are held out.
         metric: what the best moment of the training is chosen by.
         budget: wall clock of the training; the schedule is made as long as that allows.
         epochs: length of the schedule in passes over the training rows; 20 if neither is given,
@@ -79,13 +89,14 @@ def train(
         AutosynthError: the data, the strategy, an option or the folder cannot be used.
         TrialError: the training itself failed.
     """
-    names = listed(target)
     parsed = parse(strategy) if isinstance(strategy, str) else strategy
     device = check_device(device)
     seconds = None if budget is None else parse_budget(budget)
-    one = names[0] if names else None
-    dataset = load(source, target=one, test=test, task=task, drop=listed(drop), seed=seed)
-    score = find_metric(metric, dataset.target.task) if metric else None
+    dataset = load(
+        source, target=target, test=test, validation=validation, task=task, drop=listed(drop),
+        keep=listed(keep), columns=columns, group=group, time=time, seed=seed,
+    )  # fmt: skip
+    score = find_metric(metric, dataset.target) if metric else None
     resolved = resolve(parsed, dataset.inputs, dataset.target)
     folder = _free_folder(dataset.name, out)
     splits = dataset.splits
@@ -96,7 +107,7 @@ def train(
         progress.say(
             f"training {resolved.brief} for {plan.steps:,} steps of {plan.batch_size} rows"
         )
-    chosen = score or default_metric(dataset.target.task)
+    chosen = score or default_metric(dataset.target)
     outcome = train_composite(resolved, data, rows, plan, seed=seed, score=chosen.score)
     return _bundle(dataset, data, resolved, outcome, folder, chosen.name, seed)
 
@@ -132,15 +143,15 @@ def _bundle(
     dataset: Dataset, data: Feed, resolved: Resolved, outcome: Outcome, folder: Path,
     metric: str, seed: int,
 ) -> Trained:  # fmt: skip
-    splits, task = dataset.splits, dataset.target.task
+    splits, target = dataset.splits, dataset.target
     val, test = (
-        evaluate(dataset.y[rows], outputs(outcome.model, data, rows), task)
+        evaluate(dataset.y[rows], outputs(outcome.model, data, rows), target)
         for rows in (splits.select, splits.test)
     )
     price = cost(resolved)
     write_bundle(
         folder, resolved=resolved, model=outcome.model, encoders=dataset.encoders,
-        center=data.center, spread=data.spread, class_bias=None,
+        center=data.center, spread=data.spread,
         card={
             "dataset": dataset.name, "fingerprint": dataset.fingerprint, "metric": metric,
             "seed": seed, "val": val, "test": test, "n_train": len(splits.train),

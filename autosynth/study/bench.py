@@ -68,11 +68,15 @@ class Bench:
 
 
 def trivial_score(dataset: Dataset, metric: Metric) -> float:
-    """The score on `select` of class shares, or of the mean, of the training rows."""
+    """The score on `select` of class shares, or of means, of the training rows."""
     y, select = dataset.y[dataset.splits.train], dataset.splits.select
+    means = [
+        np.bincount(own.astype(np.int64).ravel(), minlength=part.n_outputs) / len(own)
+        if part.is_coded else own.mean(axis=0, dtype=np.float64)
+        for part, _, columns in dataset.target.fields
+        for own in (y.reshape(len(y), -1)[:, columns],)
+    ]  # fmt: skip
+    output = np.tile(np.concatenate(means), (len(select), 1))
     if dataset.target.task == "regression":
-        output = np.full(len(select), y.mean(dtype=np.float64))
-    else:
-        shares = np.bincount(y, minlength=dataset.target.n_outputs) / len(y)
-        output = np.tile(shares, (len(select), 1))
+        output = output[:, 0]
     return metric.score(dataset.y[select], output)

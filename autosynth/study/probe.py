@@ -107,7 +107,8 @@ def probe(
     ladder: dict[str, list[Resolved]] = {}
     for family, steps in space.ladder.items():
         sizes = [_resolve(complete(s, space), dataset) for s in steps]
-        ladder[family] = [size for size in sizes if size is not None]
+        # Those that read different inputs are not written in the order of their cost.
+        ladder[family] = sorted((size for size in sizes if size is not None), key=_flops)
         if not ladder[family]:
             continue
         faster, lines[family] = _line(family, ladder[family], timer, base)
@@ -211,6 +212,11 @@ def _typical(dataset: Dataset, timer: _Timer, space: Space, plan: Plan) -> float
         if resolved is not None:
             return timer.step_seconds(resolved, plan)
     return 0.0
+
+
+def _flops(resolved: Resolved) -> int:
+    """What its families cost: that a line of seconds is drawn against."""
+    return sum(flops_by_family(resolved).values())
 
 
 def _resolve(strategy: Strategy, dataset: Dataset) -> Resolved | None:

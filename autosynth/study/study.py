@@ -14,6 +14,7 @@ from pathlib import Path
 import optuna
 
 from autosynth.composite import Resolved, cost, resolve
+from autosynth.composite.reading import readers
 from autosynth.data.spec import Dataset
 from autosynth.errors import StrategyError
 from autosynth.progress import Progress
@@ -128,6 +129,7 @@ class Study:
             self._pass_over(trial, str(error))
             return
         columns = {key: str(getattr(resolved, key)) for key in FORBID_KEYS}
+        columns["components"] += f"+{_readers(resolved)}"
         if self.bench.space.forbids(columns):
             self._pass_over(trial, "the space forbids it")
             return
@@ -237,6 +239,18 @@ class Study:
             state=record.state, score=score, flops=record.flops, seconds=record.train_seconds,
             reason=record.reason,
         )  # fmt: skip
+
+
+def _readers(resolved: Resolved) -> str:
+    """The families that read inputs, each with the kinds of them: `cnn:text+mlp:table`."""
+    kinds = {spec.name: spec.kind for spec in resolved.inputs if not spec.of}
+    found = {
+        f"{part.family}:{kinds[name]}"
+        for part in readers(resolved.strategy.root)
+        for name in part.inputs or kinds
+        if name in kinds
+    }
+    return "+".join(sorted(found))
 
 
 def _counts(record: Record) -> bool:

@@ -1,6 +1,5 @@
 """One trial: a strategy in, a record and kept weights out. A bad strategy is a record, too."""
 
-import json
 import math
 import statistics
 import time
@@ -9,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -22,10 +20,10 @@ from autosynth.study.bench import Bench
 from autosynth.training.known import remember
 from autosynth.training.loop import Outcome, Rows, sample, train
 from autosynth.training.metrics import (
-    apply_class_bias,
+    Calibration,
     bootstrap_interval,
+    calibrate,
     evaluate,
-    fit_class_bias,
 )
 from autosynth.training.output import outputs
 from autosynth.training.weights import load_weights, save_weights
@@ -186,13 +184,15 @@ def _finished(
             reason = "it would not have ended before the budget"
         return replace(record, state="stopped", reason=reason)
     start = time.perf_counter()
-    found, bias = scored_outputs(bench, outcome.model)
-    val = evaluate(bench.dataset.y[bench.dataset.splits.select], found, bench.dataset.target.task)
+    found, calibration = scored_outputs(bench, outcome.model)
+    y = bench.dataset.y[bench.dataset.splits.select]
+    val = evaluate(y, found, bench.dataset.target)
+    val.setdefault(bench.metric.name, bench.metric.score(y, found))
     notes = {**record.notes, "eval_seconds": f"{time.perf_counter() - start:.3f}"}
     if outcome.best_share < 1:
         notes["best_share"] = f"{outcome.best_share:.4f}"
-    if bias is not None:
-        notes["class_bias"] = json.dumps(bias.tolist())
+    if calibration != Calibration():
+        notes["calibration"] = calibration.to_json()
     record = replace(
         record, state="complete", val=val, notes=notes,
         latency_ms=latency_ms(outcome.model, bench),
@@ -219,18 +219,14 @@ def error_of(bench: Bench, model: nn.Module) -> tuple[float, float]:
     return bench.error(score), spread
 
 
-def scored_outputs(
-    bench: Bench, model: Composite, rows: NDArray[np.int64] | None = None
-) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
-    """Outputs on select (or other rows), with thresholds fitted on `fit` where the metric asks."""
-    splits, bias = bench.dataset.splits, None
-    found = outputs(model, bench.feed, splits.select if rows is None else rows)
-    if bench.metric.thresholds and len(splits.fit):
-        bias = fit_class_bias(
-            bench.dataset.y[splits.fit], outputs(model, bench.feed, splits.fit), bench.metric
-        )
-        found = apply_class_bias(found, bias)
-    return found, bias
+def scored_outputs(bench: Bench, model: Composite) -> tuple[NDArray[Any], Calibration]:
+    """Outputs on select, at a temperature and with thresholds that were fitted on `fit`."""
+    splits, target, calibration = bench.dataset.splits, bench.dataset.target, Calibration()
+    found = outputs(model, bench.feed, splits.select)
+    if len(splits.fit) and target.task in ("classification", "multilabel"):
+        held = outputs(model, bench.feed, splits.fit)
+        calibration = calibrate(bench.dataset.y[splits.fit], held, bench.metric, target)
+    return calibration.scores(found, target), calibration
 
 
 def latency_ms(model: Composite, bench: Bench, seconds: float = 0.03) -> float:

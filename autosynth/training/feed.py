@@ -1,14 +1,20 @@
-"""A dataset as tensors on one device, cut into batches there: no loaders, no copies a step."""
+"""A dataset as tensors on one device, cut into batches there: no loaders, no copies a step.
+
+What is on disk stays there, and what the device has no room for stays on the host (`gather.py`).
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from autosynth.composite.objective import base_of
 from autosynth.data.spec import Dataset, InputSpec, TargetSpec
+from autosynth.training.gather import gather, placed
 from autosynth.training.memory import Memory
 
 
@@ -16,22 +22,26 @@ from autosynth.training.memory import Memory
 class Feed:
     """Raw inputs and targets of all rows, on the device.
 
-    A regression target is standardised by the mean and deviation of the training rows; `center`
-    and `spread` bring outputs back to its own unit. `memory` keeps what frozen networks give.
+    Values are standardised by the mean and deviation of the training rows; `center` and `spread`,
+    one for each field of the target, bring outputs back to its own unit (0 and 1 for classes).
+    `weights` balance the losses of several targets: each over that of knowing nothing. `truth` are
+    the targets as the dataset has them, on the host. `memory` keeps what frozen networks give.
     """
 
     specs: tuple[InputSpec, ...]
     target: TargetSpec
     inputs: Mapping[str, Tensor]
     y: Tensor
-    center: float
-    spread: float
+    truth: NDArray[Any]
+    center: tuple[float, ...]
+    spread: tuple[float, ...]
+    weights: tuple[float, ...]
     device: torch.device
     memory: Memory = field(default_factory=Memory, compare=False, repr=False)
 
     def batch(self, rows: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """The inputs and targets of some rows, given as indices on the device."""
-        inputs = {name: values.index_select(0, rows) for name, values in self.inputs.items()}
+        inputs = {name: gather(values, rows) for name, values in self.inputs.items()}
         return inputs, self.y.index_select(0, rows)
 
     def rows(self, numbers: NDArray[np.int64]) -> Tensor:
@@ -41,17 +51,54 @@ class Feed:
 
 def feed(dataset: Dataset, device: torch.device, train: NDArray[np.int64]) -> Feed:
     """Put a dataset on a device. `train` are the rows whose target statistics may be seen."""
-    y = torch.from_numpy(dataset.y)
-    center, spread = 0.0, 1.0
-    if dataset.target.task == "regression":
-        known = dataset.y[train].astype(np.float64)
-        center, spread = float(known.mean()), float(known.std()) or 1.0
-        y = ((y.double() - center) / spread).float()
-    inputs = {
-        spec.name: torch.from_numpy(np.ascontiguousarray(dataset.x[spec.name])).to(device)
-        for spec in dataset.inputs
-    }
+    inputs = {spec.name: placed(dataset.x[spec.name], device) for spec in dataset.inputs}
+    scaled = _standardised(dataset, train)
     return Feed(
-        specs=dataset.inputs, target=dataset.target, inputs=inputs, y=y.to(device),
-        center=center, spread=spread, device=device,
+        specs=dataset.inputs, target=dataset.target, inputs=inputs, y=scaled.y.to(device),
+        truth=dataset.y, center=scaled.center, spread=scaled.spread, weights=scaled.weights,
+        device=device,
     )  # fmt: skip
+
+
+class _Scaled(NamedTuple):
+    y: Tensor
+    center: tuple[float, ...]
+    spread: tuple[float, ...]
+    weights: tuple[float, ...]
+
+
+def _standardised(dataset: Dataset, train: NDArray[np.int64]) -> _Scaled:
+    """Values in units of their deviation; classes and labels as they are."""
+    target = dataset.target
+    if target.is_coded:
+        return _Scaled(torch.from_numpy(dataset.y), (0.0,), (1.0,), ())
+    y = dataset.y.astype(np.float64).reshape(len(dataset.y), -1)
+    if target.base:
+        series = torch.from_numpy(np.ascontiguousarray(dataset.x[target.base]))
+        base = base_of(target, series)
+        assert base is not None
+        y -= base.numpy()
+    pairs, weights = [], []
+    for part, _, columns in target.fields:
+        known = y[train, columns]
+        pair, weight = (0.0, 1.0), 1.0
+        if part.is_coded:
+            weight = 1 / max(0.1, _entropy(known))
+        elif part.task != "multilabel":
+            pair = float(known.mean()), float(known.std()) or 1.0
+            y[:, columns] = (y[:, columns] - pair[0]) / pair[1]
+        pairs.append(pair)
+        weights.append(weight)
+    scaled = torch.from_numpy(y.astype(np.float32))
+    center, spread = zip(*pairs, strict=True)
+    return _Scaled(
+        scaled.squeeze(1) if dataset.y.ndim == 1 else scaled, center, spread,
+        tuple(weights) if target.parts else (),
+    )  # fmt: skip
+
+
+def _entropy(codes: NDArray[np.float64]) -> float:
+    """Of the shares of classes, in nats: the loss of knowing these alone."""
+    share = np.bincount(codes.astype(np.int64).ravel()) / codes.size
+    share = share[share > 0]
+    return float(-(share * np.log(share)).sum())

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from autosynth.composite import Composite
+from autosynth.data.memory import most_in_memory
 from autosynth.training.augment import augment
 from autosynth.training.feed import Feed
 from autosynth.training.work import Work
@@ -61,7 +62,7 @@ class Known:
     def _fits(self) -> bool:
         few = values(self.model, self.data, self.rows[:8], self.deep)
         size = sum(_bytes(value) for value in few) / max(1, min(8, len(self.rows)))
-        return size * len(self.rows) <= MOST_BYTES
+        return size * len(self.rows) <= min(MOST_BYTES, most_in_memory() // 2)
 
     def _compute(self, deadline: float) -> dict[int, Any]:
         """The values of all rows; none where that would not end by `deadline`."""

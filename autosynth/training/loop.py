@@ -224,7 +224,7 @@ class _Attempt:
                     break
                 if step in checks and look.score is not None:
                     found = outputs(view, self.data, self.rows.fit)
-                    value = look.score(_targets(self.data, self.rows.fit), found)
+                    value = look.score(self.data.truth[self.rows.fit], found)
                     if best is None or value >= best[0]:
                         best = (value, step, _copy(stretch.current))
                 stretch.learn()
@@ -350,12 +350,3 @@ def _cuda(device: torch.device) -> list[torch.device]:
 
 def _copy(model: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in model.state_dict().items()}
-
-
-def _targets(data: Feed, numbers: NDArray[np.int64]) -> NDArray[Any]:
-    """Targets of some rows as the metrics take them: codes, or values in the target's own unit."""
-    y = data.y[data.rows(numbers)].cpu().numpy()
-    if data.target.task == "classification":
-        codes: NDArray[Any] = y
-        return codes
-    return np.asarray(y, dtype=np.float64) * data.spread + data.center

@@ -2,27 +2,40 @@
 
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from autosynth.composite import Composite
-from autosynth.data.spec import TargetSpec
+from autosynth.composite.objective import base_of, finished
 from autosynth.training.feed import Feed
 from autosynth.training.known import values
 from autosynth.training.stretch import View
 
 
 def outputs(
-    model: nn.Module, data: Feed, numbers: NDArray[np.int64], batch_size: int = 512
+    model: nn.Module, data: Feed, numbers: NDArray[Any], batch_size: int = 512
 ) -> NDArray[Any]:
-    """Class probabilities (n, classes), or predictions (n,) in the target's own unit."""
+    """What a model gives for some rows, on the host.
+
+    Class or label probabilities (n, classes); values in the target's own unit, (n,) or (n, steps);
+    those of several targets side by side.
+    """
     model.eval()
-    rows = data.rows(numbers)
+    target, found = data.target, []
     with torch.inference_mode():
-        found = [_raw(model, data, part) for part in torch.split(rows, batch_size)]
-    return finish(torch.cat(found), data.target, data.center, data.spread)
+        for part in torch.split(data.rows(numbers), batch_size):
+            raw = _raw(model, data, part).double()
+            base = base_of(target, _series(data, part))
+            found.append(finished(target, raw, data.center, data.spread, base))
+    whole: NDArray[Any] = torch.cat(found).cpu().numpy()
+    return whole
+
+
+def _series(data: Feed, rows: Tensor) -> Tensor | None:
+    """What a forecast starts from, for some rows."""
+    name = data.target.base
+    return data.batch(rows)[0][name] if name else None
 
 
 def _raw(model: nn.Module, data: Feed, rows: Tensor) -> Tensor:
@@ -35,12 +48,3 @@ def _raw(model: nn.Module, data: Feed, rows: Tensor) -> Tensor:
     else:
         found = model(data.batch(rows)[0])
     return found
-
-
-def finish(raw: Tensor, target: TargetSpec, center: float, spread: float) -> NDArray[Any]:
-    """Raw outputs of the network as probabilities or in the target's own unit, on the host."""
-    if target.task == "classification":
-        proba: NDArray[Any] = raw.double().softmax(-1).cpu().numpy()
-        return proba
-    values: NDArray[Any] = (raw.squeeze(-1).double() * spread + center).cpu().numpy()
-    return values

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from autosynth.composite import Composite
 from autosynth.composite.course import Phase
-from autosynth.composite.join import loss_of
+from autosynth.composite.objective import loss_of
 from autosynth.training.average import Average
 from autosynth.training.feed import Feed
 from autosynth.training.known import Known
@@ -31,7 +31,7 @@ class Stretch:
         settings: dict[str, float | str], *, steps: float, batch: int, seed: int,
         deadline: float = math.inf,
     ) -> None:  # fmt: skip
-        self.model, self.phase, self.settings = model, phase, settings
+        self.model, self.phase, self.data, self.settings = model, phase, data, settings
         rows = rows_of(phase, train, data, seed)
         self.steps, self.batch = max(1, round(steps * phase.share)), min(batch, len(rows))
         self.work = work_of(model.program, phase)
@@ -74,7 +74,8 @@ class Stretch:
         found = self.model.values(known, self.phase.outputs)
         if self.phase.supervised:
             smoothing = float(self.settings["smoothing"])
-            found = [loss_of(out, y, smoothing) for out in found]
+            target, weights = self.data.target, self.data.weights
+            found = [loss_of(target, out, y, smoothing, weights) for out in found]
         loss = found[0] if len(found) == 1 else torch.stack(found).mean()
         loss.backward()
         nn.utils.clip_grad_norm_(self.parameters, 1.0)
@@ -123,7 +124,7 @@ def rows_of(phase: Phase, train: NDArray[np.int64], data: Feed, seed: int) -> ND
         return np.sort(rng.choice(train, len(train)))
     y = data.y[data.rows(train)].cpu().numpy()
     shuffled = rng.permutation(len(train))
-    if data.target.task == "classification":
+    if data.target.is_coded:
         shuffled = shuffled[np.argsort(y[shuffled], kind="stable")]
     return np.sort(train[shuffled[phase.index :: phase.of]])
 

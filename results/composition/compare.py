@@ -135,7 +135,9 @@ class Sheet:
             else:
                 labels = unpack_bits(self.schedule.labels, self.n).astype(np.int64)
                 share = 1 / (1 + np.exp(-unpack_numbers(run.odds)))
-                score = METRICS[self.metric].prepare(labels, np.stack([1 - share, share], axis=1))
+                score = METRICS["classification"][self.metric].prepare(
+                    labels, np.stack([1 - share, share], axis=1)
+                )
                 scores = np.array([score(w.astype(np.float64)) for w in self._weights])
             self._replicates[key] = scores
         return self._replicates[key]

@@ -91,7 +91,7 @@ def fewer(dataset: Dataset, n: int) -> Splits:
 
 def prepare(dataset: Dataset, data: Feed, folder: Path, args: argparse.Namespace) -> Schedule:
     """The stored schedule, or one that is measured now and stored."""
-    find_metric(args.metric, dataset.target.task)
+    find_metric(args.metric, dataset.target)
     splits, two = dataset.splits, dataset.target.n_outputs == 2
     batch = min(MOST_BATCH, batch_size(len(splits.train)))
     fresh = Schedule(
@@ -138,7 +138,7 @@ def study(
 def trained(dataset: Dataset, data: Feed, schedule: Schedule, text: str, seed: int) -> Run:
     """Train one strategy, and score it on `select` and on test."""
     resolved = resolve(parse(text), dataset.inputs, dataset.target)
-    splits, metric = dataset.splits, find_metric(schedule.metric, dataset.target.task)
+    splits, metric = dataset.splits, find_metric(schedule.metric, dataset.target)
     rows = Rows(train=splits.train, fit=splits.fit)
     outcome = train(resolved, data, rows, schedule.plan, seed=seed, score=metric.score)
     names = sorted({"accuracy", "neg_log_loss", metric.name})
@@ -146,7 +146,7 @@ def trained(dataset: Dataset, data: Feed, schedule: Schedule, text: str, seed: i
     for part in ("select", "test"):
         numbers = getattr(splits, part)
         proba = outputs(outcome.model, data, numbers)
-        scores = evaluate(dataset.y[numbers], proba, dataset.target.task)
+        scores = evaluate(dataset.y[numbers], proba, dataset.target)
         found[part] = {name: round(scores[name], 6) for name in names}
     odds = ""
     if schedule.labels:

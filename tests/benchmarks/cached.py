@@ -58,7 +58,7 @@ class Trainings:
 
     def seconds(self, arm: str) -> float:
         """Of one training."""
-        splits, score = self.dataset.splits, METRICS["accuracy"].score
+        splits, score = self.dataset.splits, METRICS["classification"]["accuracy"].score
         plan = fixed_plan(self.args.device, len(splits.train), self.args.steps)
         known.MOST_BYTES = ARMS[arm]
         start = time.perf_counter()

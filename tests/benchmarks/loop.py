@@ -46,7 +46,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from autosynth.components import FAMILIES
 from autosynth.composite import Composite, Resolved, build, resolve
-from autosynth.composite.join import loss_of
+from autosynth.composite.objective import loss_of
 from autosynth.data import load
 from autosynth.data.spec import Dataset, InputSpec, Splits, TargetSpec
 from autosynth.strategy import parse as parse_strategy
@@ -165,7 +165,7 @@ def plain(model: nn.Module, place: Place, steps: int, processes: int, warm: int)
             start = time.perf_counter()
         *values, y = next(batches)
         inputs = {n: v.to(device) for n, v in zip(names, values, strict=True)}
-        loss = loss_of(model(inputs), y.to(device), 0.0)
+        loss = loss_of(place.dataset.target, model(inputs), y.to(device))
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from autosynth.bundle import write
 from autosynth.composite import Composite, Resolved, build, resolve
+from autosynth.composite.objective import finished
 from autosynth.data import Dataset, load
 from autosynth.strategy import parse
-from autosynth.training.output import finish
 
 ROWS = 48
 
@@ -46,7 +46,7 @@ class Made:
         """Probabilities or values of all rows, from the composite that was never on disk."""
         with torch.inference_mode():
             raw = self.model(self.case.sample)
-        return finish(raw, self.case.dataset.target, 7.0, 3.0)
+        return finished(self.case.dataset.target, raw, (7.0,), (3.0,)).numpy()
 
 
 def _images(rng: np.random.Generator) -> Case:
@@ -129,7 +129,7 @@ def make(cases: dict[str, Case], tmp_path: Path) -> Callable[..., Made]:
             resolved=resolved,
             model=model,
             encoders=case.dataset.encoders,
-            **{"center": 7.0, "spread": 3.0, "card": {"dataset": kind}, **more},
+            **{"center": (7.0,), "spread": (3.0,), "card": {"dataset": kind}, **more},
         )
         return Made(folder=folder, case=case, resolved=resolved, model=model)
 

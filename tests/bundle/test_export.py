@@ -19,6 +19,7 @@ from autosynth.components import FAMILIES
 from autosynth.composite import FUSIONS, build, resolve
 from autosynth.errors import BundleError
 from autosynth.strategy import parse
+from autosynth.training.metrics import Calibration
 from autosynth.training.weights import load_tensors, save_tensors
 
 Make = Callable[..., Any]
@@ -115,7 +116,7 @@ def test_all_programs_give_what_their_models_give(
 def test_an_export_is_a_bundle_whose_card_works_without_autosynth(
     make: Make, tmp_path: Path
 ) -> None:
-    made = make("image", "mlp[depth=1]", class_bias=[0.0, 0.5, -0.5])
+    made = make("image", "mlp[depth=1]", calibration=Calibration(bias=(0.0, 0.5, -0.5)))
     out = tmp_path / "deep" / "export"
     report = export(made.folder, out, sample=made.case.sample)
     model = load(out)
@@ -131,7 +132,7 @@ def test_an_export_is_a_bundle_whose_card_works_without_autosynth(
     page = (out / "card.md").read_text()
     assert f"largest difference to the live model {report.difference:.3g}" in page
     assert "only from folders you trust" in page
-    assert "class_bias" in page
+    assert "calibration's `bias`" in page
     code = page.split("## Deploy")[1].split("```python\n")[1].split("```")[0]
     code += "\nimport sys\nprint('autosynth' in sys.modules, program(x).shape)"
     done = subprocess.run(
@@ -187,7 +188,9 @@ def test_two_inputs_are_taken_in_the_order_of_model_json(
 
 
 def test_one_row_is_enough_to_check_on(make: Make, tmp_path: Path) -> None:
-    made = make("number", "mlp[depth=1]", center=1e7, spread=0.5)  # float32 could not hold it
+    made = make(
+        "number", "mlp[depth=1]", center=(1e7,), spread=(0.5,)
+    )  # float32 could not hold it
     report = export(made.folder, tmp_path / "out", sample={"table": made.case.sample["table"][:1]})
     assert report.difference < 1e-5
     values = run(tmp_path / "out", made.case.sample["table"])

@@ -18,6 +18,7 @@ from autosynth.components import FAMILIES
 from autosynth.composite import build, cost, resolve
 from autosynth.errors import BundleError, DataError
 from autosynth.strategy import parse
+from autosynth.training.metrics import Calibration
 
 KINDS = ("image", "series", "masked", "table", "number")
 COMPOSITES = (
@@ -88,7 +89,7 @@ def test_a_bundle_says_what_it_is(make: Make) -> None:
         "latency_ms": 1.25,
         "device": "cpu",
     }
-    made = make("image", "cnn > gru | lr=0.01", card=card, class_bias=np.zeros(3).tolist())
+    made = make("image", "cnn > gru | lr=0.01", card=card, calibration=Calibration(bias=(0, 0, 0)))
     model = load(made.folder)
     info = model.info
     assert info.card == json.loads(json.dumps(card, default=lambda number: number.item()))
@@ -124,7 +125,7 @@ def test_the_cards_way_to_use_a_bundle_works(make: Make, tmp_path: Path) -> None
 
 
 def test_a_class_bias_moves_the_class_and_not_the_probabilities(make: Make) -> None:
-    made = make("image", "cnn", class_bias=[0.0, 50.0, 0.0])
+    made = make("image", "cnn", calibration=Calibration(bias=(0.0, 50.0, 0.0)))
     frame = load(made.folder).predict(made.case.raw)
     expected = made.expected()
     assert set(expected.argmax(1)) - {1}  # there is something to move
@@ -274,12 +275,16 @@ def test_a_strategy_that_is_not_in_canonical_form(make: Make, family: str, messa
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": 2, "version": "9.1"}, "is of format 2, written by autosynth 9.1"),
+        ({"format": 1, "version": "9.1"}, "is of format 1, written by autosynth 9.1"),
         ({"inputs": []}, "there is no input"),
         ({"inputs": [{"name": "image"}]}, "cannot be understood"),
-        ({"target": {"name": "y", "task": "ranking", "classes": []}}, "task 'ranking' is none of"),
-        ({"class_bias": [1.0]}, "is not one finite number a class"),
-        ({"spread": 0.0}, "no finite scale"),
+        (
+            {"target": {"name": "y", "task": "rank", "classes": [], "parts": []}},
+            "task 'rank' is none of",
+        ),
+        ({"calibration": {"bias": [1.0]}}, "is not one finite number a class"),
+        ({"calibration": {"temperature": 0.0}}, "is not above 0"),
+        ({"spread": [0.0]}, "no finite scale"),
         ({"strategy": {"root": {}}}, "a node has one of the keys"),
         ({"strategy_text": "cnn"}, "not the same strategy"),
     ],
@@ -296,7 +301,7 @@ def test_a_model_json_that_is_wrong(make: Make, changes: dict[str, Any], message
     [
         ("{", "model.json: is not JSON"),
         ("[]", "model.json: holds a list"),
-        ('{"format": 1}', "model.json: lacks strategy, brief, inputs"),
+        ('{"format": 2}', "model.json: lacks strategy, brief, inputs"),
     ],
 )
 def test_a_model_json_that_is_no_description(make: Make, text: str, message: str) -> None:

@@ -15,6 +15,7 @@ from autosynth.strategy import parse
 Raw = Callable[[InputSpec, int], Tensor]
 GRU, MLP = "gru[width=4, depth=1]", "mlp[width=4, depth=1]"
 PRICE = TargetSpec(name="price", task="regression")
+THREE = TargetSpec(name="kind", task="classification", classes=("a", "b", "c"))
 
 
 def learnt(model: Composite) -> list[nn.Module]:
@@ -243,11 +244,12 @@ def test_fitted_weights_are_those_of_the_least_loss() -> None:
     generator = torch.Generator().manual_seed(0)
     parts = [torch.randn(200, 1, generator=generator) for _ in range(2)]
     y = (0.7 * parts[0] - 0.2 * parts[1]).squeeze(1)
-    join = FittedSum(2)
+    join = FittedSum(2, PRICE)
     with torch.no_grad():
         join.settle(parts, y)
     torch.testing.assert_close(join.alpha, torch.tensor([0.7, -0.2]), rtol=0, atol=1e-4)
     # Of classes: where the loss is least, its slope is none.
+    join = FittedSum(2, THREE)
     logits = [2 * torch.randn(300, 3, generator=generator) for _ in range(2)]
     codes = (logits[0] + torch.randn(300, 3, generator=generator)).argmax(1)
     join.settle(logits, codes)
@@ -263,7 +265,7 @@ def test_a_stack_learns_whom_to_trust() -> None:
     codes = torch.randint(0, 3, (400,), generator=generator)
     right = 3 * F.one_hot(codes, 3) + torch.randn(400, 3, generator=generator)
     wrong = 6 * F.one_hot((codes + 1) % 3, 3) + torch.randn(400, 3, generator=generator)
-    stack = Stack(2, 3, hidden=True, classes=True)
+    stack = Stack(2, THREE, hidden=True)
     before = F.cross_entropy(stack(right, wrong), codes)
     stack.settle([right, wrong], codes)
     after = F.cross_entropy(stack(right, wrong), codes)

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from autosynth.composite import FUSIONS, build, resolve
-from autosynth.composite.join import loss_of
+from autosynth.composite.objective import loss_of
 from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.strategy import parse
 
@@ -32,7 +32,7 @@ def first_step(text: str, target: TargetSpec) -> tuple[float, list[float]]:
         model = build(resolve(parse(text), (SPEC,), target), seed=seed)
         model.fit_inputs({"x": x})
         out = model({"x": x})
-        loss_of(out, y).backward()
+        loss_of(target, out, y).backward()
         spreads.append(float(out.detach().std(0).mean()))
         found: dict[str, float] = {}
         for name, module in model.modules_by_name.items():

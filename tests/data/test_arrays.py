@@ -57,7 +57,7 @@ def test_one_hot_labels_are_read() -> None:
     [
         ({"a": np.zeros(3)}, "no array named x .* it holds a"),
         ({"x": np.zeros((3, 2)), "y": np.zeros(4)}, "x has 3 rows and y has 4"),
-        ({"x": np.zeros((3, 2)), "y": np.zeros((3, 2))}, r"y in .* has shape \(3, 2\)"),
+        ({"x": np.zeros((3, 2)), "y": np.zeros((3, 2, 2))}, r"y in .* has shape \(3, 2, 2\)"),
         ({"x": np.zeros((3, 2), complex), "y": np.zeros(3)}, "is complex128 of shape"),
         ({"x": np.array([{}, {}], object), "y": np.zeros(2)}, "cannot be read as .npz"),
     ],

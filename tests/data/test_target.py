@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autosynth.data.target import Target, understand_target
+from autosynth.data.target import Target
+from autosynth.data.targets import understand_target
 from autosynth.errors import DataError
 
 

@@ -1,24 +1,32 @@
 """Every score is held against scikit-learn, or against a value worked out by hand."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from sklearn import metrics as sk
 
+from autosynth.data.spec import TargetSpec
 from autosynth.errors import ConfigError, TrialError, UnknownNameError
 from autosynth.training.metrics import (
     METRICS,
-    apply_class_bias,
+    Calibration,
     bootstrap_interval,
+    calibrate,
     default_metric,
     evaluate,
     find_metric,
-    fit_class_bias,
     metrics_of,
     paired_interval,
-    per_row_loss,
 )
+
+CLASSIFIED, VALUED = METRICS["classification"], METRICS["regression"]
+NUMBER = TargetSpec(name="y", task="regression")
+
+
+def classes(k):
+    return TargetSpec(name="y", task="classification", classes=tuple("abcdefghij"[:k]))
 
 
 def softmax(logits):
@@ -45,35 +53,53 @@ def test_classification_scores_agree_with_scikit_learn(k):
         else sk.roc_auc_score(y, proba64, multi_class="ovr", average="macro")
     )
     macro = {"average": "macro", "zero_division": 0}
-    assert evaluate(y, proba, "classification") == pytest.approx(
+    assert evaluate(y, proba, classes(proba.shape[1])) == pytest.approx(
         {
             "accuracy": sk.accuracy_score(y, guess),
             "balanced_accuracy": sk.balanced_accuracy_score(y, guess),
             "f1": sk.f1_score(y, guess, **macro),
             "precision": sk.precision_score(y, guess, **macro),
             "recall": sk.recall_score(y, guess, **macro),
+            **{
+                f"{name}_micro": score(y, guess, average="micro")
+                for name, score in (
+                    ("f1", sk.f1_score), ("precision", sk.precision_score),
+                    ("recall", sk.recall_score),
+                )
+            },
             "roc_auc": area,
             "neg_log_loss": -sk.log_loss(y, proba64),
+            "neg_calibration_error": -by_hand_gap(guess == y, proba.max(axis=1)),
         },
         abs=1e-6,
-    )
+    )  # fmt: skip
+
+
+def by_hand_gap(hit, sure):
+    """Expected calibration error, bin by bin."""
+    total = 0.0
+    for low in range(15):
+        inside = (sure * 15).astype(int).clip(0, 14) == low
+        if inside.any():
+            total += inside.sum() * abs(hit[inside].mean() - sure[inside].mean())
+    return total / len(hit)
 
 
 def test_ties_count_half_in_the_area():
     y, proba = made_up(500, 2)
     coarse = np.round(proba, 1)
-    assert METRICS["roc_auc"].score(y, coarse) == pytest.approx(
+    assert CLASSIFIED["roc_auc"].score(y, coarse) == pytest.approx(
         sk.roc_auc_score(y, coarse[:, 1]), abs=1e-12
     )
     flat = np.full((500, 2), 0.5, np.float32)
-    assert METRICS["roc_auc"].score(y, flat) == pytest.approx(0.5)
+    assert CLASSIFIED["roc_auc"].score(y, flat) == pytest.approx(0.5)
 
 
 def test_regression_scores_agree_with_scikit_learn():
     rng = np.random.default_rng(0)
     y = rng.normal(50, 9, 300).astype(np.float32)
     output = y + rng.normal(size=300).astype(np.float32)
-    assert evaluate(y, output, "regression") == pytest.approx(
+    assert evaluate(y, output, NUMBER) == pytest.approx(
         {
             "r2": sk.r2_score(y, output),
             "neg_rmse": -sk.root_mean_squared_error(y, output),
@@ -86,11 +112,11 @@ def test_regression_scores_agree_with_scikit_learn():
 def test_classes_absent_from_the_rows_leave_every_score_finite():
     y, proba = made_up(60, 8)
     keep = y < 3
-    scores = evaluate(y[keep], proba[keep], "classification")
+    scores = evaluate(y[keep], proba[keep], classes(8))
     assert all(np.isfinite(list(scores.values())))
     columns = [sk.roc_auc_score(y[keep] == c, proba[keep, c]) for c in range(3)]
     assert scores["roc_auc"] == pytest.approx(np.mean(columns))
-    only = evaluate(np.zeros(5, int), proba[:5, :2], "classification")
+    only = evaluate(np.zeros(5, int), proba[:5, :2], classes(2))
     assert only["roc_auc"] == 0.5
     assert all(np.isfinite(list(only.values())))
 
@@ -100,45 +126,93 @@ def test_outputs_that_are_not_finite_fail_the_trial():
     proba[3, 1] = np.nan
     proba[7, 0] = np.inf
     with pytest.raises(TrialError, match="finite, and 2 of 20 rows"):
-        evaluate(y, proba, "classification")
+        evaluate(y, proba, classes(proba.shape[1]))
     with pytest.raises(TrialError, match="1 of 2 rows"):
-        evaluate(np.zeros(2), np.array([0.0, np.nan]), "regression")
+        evaluate(np.zeros(2), np.array([0.0, np.nan]), NUMBER)
 
 
 def test_errors_are_shares_of_what_knowing_nothing_gives():
-    assert METRICS["accuracy"].error(0.9, 0.1) == pytest.approx(0.1)
-    assert METRICS["r2"].error(1.0, 0.0) == 0.0
-    assert METRICS["neg_rmse"].error(-2.0, -8.0) == pytest.approx(0.25)
-    assert METRICS["neg_log_loss"].error(-0.2, -2.0) == pytest.approx(0.1)
+    assert CLASSIFIED["accuracy"].error(0.9, 0.1) == pytest.approx(0.1)
+    assert VALUED["r2"].error(1.0, 0.0) == 0.0
+    assert VALUED["neg_rmse"].error(-2.0, -8.0) == pytest.approx(0.25)
+    assert CLASSIFIED["neg_log_loss"].error(-0.2, -2.0) == pytest.approx(0.1)
 
 
 def test_aliases_and_defaults():
-    assert find_metric("rmse", "regression") is METRICS["neg_rmse"]
-    assert find_metric("log_loss", "classification") is METRICS["neg_log_loss"]
-    assert default_metric("classification").name == "accuracy"
-    assert default_metric("regression").name == "r2"
-    assert [m.name for m in metrics_of("regression")] == ["r2", "neg_rmse", "neg_mae"]
+    assert find_metric("rmse", NUMBER) is VALUED["neg_rmse"]
+    assert find_metric("log_loss", classes(3)) is CLASSIFIED["neg_log_loss"]
+    assert default_metric(classes(2)).name == "accuracy"
+    assert default_metric(NUMBER).name == "r2"
+    assert list(metrics_of(NUMBER)) == ["r2", "neg_rmse", "neg_mae"]
 
 
-def test_a_metric_that_is_none_or_of_the_other_task_is_refused():
+def test_a_metric_that_is_none_or_of_another_task_is_refused():
     with pytest.raises(UnknownNameError, match="unknown metric 'acuracy'.*mean 'accuracy'"):
-        find_metric("acuracy", "classification")
-    with pytest.raises(ConfigError, match="'rmse' is for regression.*valid: accuracy, bal"):
-        find_metric("rmse", "classification")
+        find_metric("acuracy", classes(2))
+    with pytest.raises(UnknownNameError, match="'neg_rmse' for classification.*accuracy, bal"):
+        find_metric("rmse", classes(2))
+    with pytest.raises(ConfigError, match="reported and not maximised.*such as log_loss"):
+        find_metric("calibration_error", classes(2))
 
 
-def test_rows_have_the_loss_the_metric_counts():
-    y = np.array([0, 1, 1])
-    proba = np.array([[0.5, 0.5], [0.75, 0.25], [0.1, 0.9]])
-    assert per_row_loss(METRICS["f1"], y, proba).tolist() == [0, 1, 0]
-    assert per_row_loss(METRICS["roc_auc"], y, proba) == pytest.approx(-np.log([0.5, 0.25, 0.9]))
-    output = np.array([1.0, 3.0, 1.0])
-    assert per_row_loss(METRICS["r2"], y, output).tolist() == [1, 4, 0]
+def test_label_scores_agree_with_scikit_learn():
+    rng = np.random.default_rng(0)
+    y = (rng.random((300, 4)) < [0.1, 0.3, 0.5, 0.7]).astype(np.float32)
+    proba = np.clip(0.5 * y + rng.random(y.shape) * 0.6, 0.01, 0.99)
+    guess, labels = proba >= 0.5, TargetSpec(name="y", task="multilabel", classes=tuple("abcd"))
+    found = evaluate(y, proba, labels)
+    for average in ("macro", "micro"):
+        end = "" if average == "macro" else "_micro"
+        for name, score in (("f1", sk.f1_score), ("precision", sk.precision_score)):
+            assert found[name + end] == pytest.approx(score(y, guess, average=average))
+    assert found["accuracy"] == pytest.approx(sk.accuracy_score(y, guess))
+    assert found["roc_auc"] == pytest.approx(sk.roc_auc_score(y, proba, average="macro"))
+    each = [sk.log_loss(y[:, i], proba[:, i]) for i in range(4)]
+    assert found["neg_log_loss"] == pytest.approx(-np.mean(each))
+    assert found["neg_calibration_error"] == pytest.approx(
+        -by_hand_gap(y.ravel(), proba.ravel()), abs=1e-9
+    )
+
+
+def test_a_forecast_is_scored_over_all_steps():
+    rng = np.random.default_rng(0)
+    y, output = rng.normal(size=(50, 6)), rng.normal(size=(50, 6))
+    found = evaluate(y, output, TargetSpec(name="y", task="forecasting", steps=6))
+    assert found["neg_mae"] == pytest.approx(-np.abs(y - output).mean())
+    assert found["neg_rmse"] == pytest.approx(-np.sqrt(((y - output) ** 2).mean()))
+    assert found["r2"] == pytest.approx(sk.r2_score(y.ravel(), output.ravel()))
+
+
+def test_rankings_by_hand():
+    items = TargetSpec(name="item", task="ranking", classes=tuple(f"i{n}" for n in range(30)))
+    output = np.tile(np.linspace(1, 0, 30), (3, 1))
+    output[2, 4:8] = output[2, 4]  # four level items share places 5 to 8
+    found = evaluate(np.array([0, 11, 7]), output, items)
+    assert found["hr@10"] == pytest.approx(2 / 3)
+    assert found["hr@5"] == pytest.approx(1 / 3)
+    assert found["ndcg@10"] == pytest.approx((1 + 1 / np.log2(1 + 6.5)) / 3)
+    assert find_metric("hr@12", items).score(np.array([11]), output[:1]) == 1
+    assert find_metric("ndcg@3", items).score(np.array([1]), output[:1]) == pytest.approx(
+        1 / np.log2(3)
+    )
+
+
+def test_several_targets_are_scored_each_by_its_own():
+    y, proba = made_up(100, 3)
+    value = np.random.default_rng(1).normal(size=100)
+    both = TargetSpec(name="a + b", task="multitask", parts=(classes(3), NUMBER))
+    both = replace(both, parts=(replace(classes(3), name="a"), replace(NUMBER, name="b")))
+    found = evaluate(np.column_stack([y, value]), np.column_stack([proba, value / 2]), both)
+    accuracy, r2 = CLASSIFIED["accuracy"].score(y, proba), sk.r2_score(value, value / 2)
+    assert found["a.accuracy"] == pytest.approx(accuracy)
+    assert found["b.r2"] == pytest.approx(r2)
+    assert found["mean_score"] == pytest.approx((accuracy + r2) / 2)
+    assert find_metric("b.mae", both).error(-1.0, -4.0) == 0.25
 
 
 @pytest.mark.parametrize("name", ["accuracy", "f1", "roc_auc", "neg_log_loss"])
 def test_the_interval_holds_the_score_and_narrows_with_rows(name):
-    metric = METRICS[name]
+    metric = CLASSIFIED[name]
     widths = []
     for n in (200, 3200):
         y, proba = made_up(n, 3)
@@ -150,21 +224,21 @@ def test_the_interval_holds_the_score_and_narrows_with_rows(name):
 
 def test_the_interval_of_accuracy_is_the_binomial_one():
     y, proba = made_up(1000, 2)
-    p = METRICS["accuracy"].score(y, proba)
-    low, high = bootstrap_interval(METRICS["accuracy"], y, proba)
+    p = CLASSIFIED["accuracy"].score(y, proba)
+    low, high = bootstrap_interval(CLASSIFIED["accuracy"], y, proba)
     assert high - low == pytest.approx(2 * 1.96 * np.sqrt(p * (1 - p) / 1000), rel=0.1)
-    assert bootstrap_interval(METRICS["accuracy"], y, proba) == (low, high)
+    assert bootstrap_interval(CLASSIFIED["accuracy"], y, proba) == (low, high)
 
 
 def test_pairing_makes_the_interval_of_a_difference_narrow():
     y, proba = made_up(1000, 3)
     better = proba.copy()
     better[np.arange(20), y[:20]] = 2.0
-    low, high = paired_interval(METRICS["accuracy"], y, better, proba, n=300)
+    low, high = paired_interval(CLASSIFIED["accuracy"], y, better, proba, n=300)
     assert 0 < low < high < 0.03
-    alone = bootstrap_interval(METRICS["accuracy"], y, better, n=300)
+    alone = bootstrap_interval(CLASSIFIED["accuracy"], y, better, n=300)
     assert high - low < (alone[1] - alone[0]) / 2
-    assert paired_interval(METRICS["r2"], y, proba[:, 0], proba[:, 0], n=50) == (0, 0)
+    assert paired_interval(VALUED["r2"], y, proba[:, 0], proba[:, 0], n=50) == (0, 0)
 
 
 @pytest.mark.parametrize("k", [2, 4])
@@ -176,27 +250,56 @@ def test_biases_raise_the_metric_on_rows_not_fitted(name, k):
     logits[:, -1] += 2
     logits[np.arange(4000), y] += 2
     proba = softmax(logits)
-    metric = METRICS[name]
-    bias = fit_class_bias(y[:2000], proba[:2000], metric)
-    moved = apply_class_bias(proba, bias)
+    metric = CLASSIFIED[name]
+    target = classes(k)
+    fitted = calibrate(y[:2000], proba[:2000], metric, target)
+    moved = fitted.scores(proba, target)
     assert np.allclose(moved.sum(axis=1), 1, atol=1e-5)
     assert metric.score(y[2000:], moved[2000:]) > metric.score(y[2000:], proba[2000:]) + 0.03
-    fitted = metric.score(y[:2000], moved[:2000])
+    reached = metric.score(y[:2000], moved[:2000])
     for step in np.linspace(-0.5, 0.5, 11):  # no place close by is better
         for c in range(k):
-            other = apply_class_bias(proba[:2000], bias + step * np.eye(k)[c])
-            assert metric.score(y[:2000], other) <= fitted + 0.004
+            bias = np.asarray(fitted.bias) + step * np.eye(k)[c]
+            other = replace(fitted, bias=tuple(bias)).scores(proba[:2000], target)
+            assert metric.score(y[:2000], other) <= reached + 0.004
 
 
-def test_no_bias_where_thresholds_do_not_matter():
-    y, proba = made_up(100, 3)
-    assert fit_class_bias(y, proba, METRICS["accuracy"]).tolist() == [0, 0, 0]
-    assert fit_class_bias(y, proba, METRICS["roc_auc"]).tolist() == [0, 0, 0]
+def test_thresholds_of_labels_are_moved_one_by_one():
+    rng = np.random.default_rng(0)
+    y = (rng.random((1000, 2)) < 0.2).astype(np.float32)
+    proba = 0.1 + 0.2 * y + 0.1 * rng.random(y.shape)  # never half: no label is ever guessed
+    labels = TargetSpec(name="y", task="multilabel", classes=("a", "b"))
+    metric = METRICS["multilabel"]["f1"]
+    assert metric.score(y, proba) == 0
+    moved = calibrate(y, proba, metric, labels).scores(proba, labels)
+    assert metric.score(y, moved) > 0.97
 
 
-def test_perfect_and_tiny_inputs_bias_without_warnings():
-    y = np.array([0, 1])
-    proba = np.array([[1.0, 0.0], [0.0, 1.0]], np.float32)
+def test_the_temperature_undoes_what_sharpened_the_logits():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(4000, 3)) * 2
+    y = np.array([rng.choice(3, p=row) for row in softmax(logits).astype(float)
+                  / softmax(logits).sum(1, keepdims=True, dtype=float)])  # fmt: skip
+    sharp, target = softmax(3 * logits), classes(3)
+    fitted = calibrate(y, sharp, CLASSIFIED["accuracy"], target)
+    assert fitted.temperature == pytest.approx(3, rel=0.1)
+    assert fitted.bias == ()
+    cooled = fitted.probabilities(sharp, target)
+    gap = CLASSIFIED["neg_calibration_error"]
+    assert gap.score(y, cooled) > gap.score(y, sharp) / 3
+    assert Calibration.from_json(fitted.to_json()) == fitted
+    assert Calibration.from_json(None) == Calibration()
+
+
+def test_nothing_is_fitted_on_few_rows_or_for_values():
+    y, proba = made_up(49, 2)
+    assert calibrate(y, proba, CLASSIFIED["f1"], classes(2)) == Calibration()
+    assert calibrate(np.ones(90), np.ones(90), VALUED["r2"], NUMBER) == Calibration()
+
+
+def test_perfect_inputs_calibrate_without_warnings():
+    y = np.arange(60) % 2
+    proba = np.eye(2, dtype=np.float32)[y]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert fit_class_bias(y, proba, METRICS["f1"]).tolist() == [0, 0]
+        assert calibrate(y, proba, CLASSIFIED["f1"], classes(2)).bias == (0, 0)

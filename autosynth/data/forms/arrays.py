@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
+from autosynth.data.forms.mapped import mapped_npy, mapped_npz
 from autosynth.data.forms.table import checked_frame
 from autosynth.data.raw import Raw, Rows
 from autosynth.errors import DataError
@@ -35,12 +36,9 @@ def read_npz(path: Path) -> Raw:
         with path.open("rb") as file, NpzFile(file, allow_pickle=False) as archive:
             names = list(archive.files)
             chosen = {part: _names(names, part) for part in _PARTS}
-            arrays = {
-                name: archive[name]
-                for pair in chosen.values()
-                for name in pair
-                if name is not None
-            }
+            wanted = [name for pair in chosen.values() for name in pair if name is not None]
+            arrays = mapped_npz(path, wanted)
+            arrays |= {name: archive[name] for name in wanted if name not in arrays}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(
             f"{path} cannot be read as .npz: {error}. Save plain arrays with numpy.savez."
@@ -64,8 +62,10 @@ def read_npz(path: Path) -> Raw:
 def read_npy(path: Path) -> Raw:
     """The rows of an `.npy`, without a target."""
     try:
-        with path.open("rb") as file:
-            x = np.lib.format.read_array(file, allow_pickle=False)
+        x = mapped_npy(path)
+        if x is None:
+            with path.open("rb") as file:
+                x = np.lib.format.read_array(file, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path} cannot be read as .npy: {error}.") from error
     return Raw(name=path.stem, source=str(path), target="y", main=make_rows(x, None, str(path)))
@@ -84,7 +84,7 @@ def read_arrays(arrays: Sequence[Any]) -> Raw:
 
 
 def make_rows(x: NDArray[Any] | pd.DataFrame, y: NDArray[Any] | None, place: str) -> Rows:
-    """Rows of `x` (n, ...) with one label each from `y`: (n,), (n, 1) or one-hot (n, k)."""
+    """Rows of `x` (n, ...) with a label each from `y`: (n,), (n, 1), one-hot or several (n, k)."""
     if isinstance(x, pd.DataFrame):
         x = checked_frame(x, place)
     elif x.dtype.kind not in "biufUO" or x.ndim == 0:
@@ -94,13 +94,19 @@ def make_rows(x: NDArray[Any] | pd.DataFrame, y: NDArray[Any] | None, place: str
     index = range(len(x))
     if y is None:
         return Rows(x=x, index=index)
-    labels = _one_column(y, place)
+    labels = _labels(y, place)
     if len(labels) != len(x):
         raise DataError(f"x has {len(x)} rows and y has {len(labels)} in {place}.")
-    return Rows(x=x, y=pd.Series(labels, name="y"), index=index)
+    found = pd.Series(labels, name="y") if labels.ndim == 1 else _columns(labels)
+    return Rows(x=x, y=found, index=index)
 
 
-def _one_column(y: NDArray[Any], place: str) -> NDArray[Any]:
+def _columns(y: NDArray[Any]) -> pd.DataFrame:
+    """Several targets: labels of which any may hold, or values."""
+    return pd.DataFrame(y, columns=pd.Index([f"y{i}" for i in range(y.shape[1])], dtype=object))
+
+
+def _labels(y: NDArray[Any], place: str) -> NDArray[Any]:
     if y.dtype.kind == "S":
         y = np.char.decode(y, "utf-8")
     if y.ndim == 1:
@@ -109,10 +115,10 @@ def _one_column(y: NDArray[Any], place: str) -> NDArray[Any]:
         return y[:, 0]
     if y.ndim == 2 and y.dtype.kind in "biuf":
         one_hot = np.isin(y, (0, 1)).all() and (y.sum(1) == 1).all()
-        if one_hot:
-            return np.asarray(np.argmax(y, axis=1))
+        return np.asarray(np.argmax(y, axis=1)) if one_hot else y
     raise DataError(
-        f"y in {place} has shape {y.shape}; one value a row is read, (n,) or (n, 1), or one-hot."
+        f"y in {place} has shape {y.shape}; it is (n,) or (n, 1), one-hot, or (n, k) with a "
+        "number for each of k targets."
     )
 
 

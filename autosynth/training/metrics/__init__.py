@@ -1,0 +1,28 @@
+"""How well outputs fit a target: metrics by task, intervals, calibration."""
+
+from autosynth.training.metrics.calibration import Calibration, calibrate
+from autosynth.training.metrics.interval import bootstrap_interval, paired_interval, resamples
+from autosynth.training.metrics.metric import Metric
+from autosynth.training.metrics.registry import (
+    METRICS,
+    default_metric,
+    evaluate,
+    find_metric,
+    metrics_of,
+    values_of,
+)
+
+__all__ = [
+    "METRICS",
+    "Calibration",
+    "Metric",
+    "bootstrap_interval",
+    "calibrate",
+    "default_metric",
+    "evaluate",
+    "find_metric",
+    "metrics_of",
+    "paired_interval",
+    "resamples",
+    "values_of",
+]

@@ -16,6 +16,7 @@ from torch import Tensor
 from autosynth.components import Piece
 from autosynth.composite import Composite
 from autosynth.composite.program import Program
+from autosynth.training.gather import gather
 
 MOST_BYTES = 2**31  # of all that is kept: what was used longest ago makes room
 Key = tuple[Any, ...]
@@ -101,7 +102,7 @@ class Memory:
         """Compute what frozen pieces give for the rows that lack it, and keep it.
 
         Args:
-            model: fitted; on the inputs' device.
+            model: fitted; on the device of `rows`.
             inputs: raw values of all rows, by name.
             rows: to be known afterwards.
             n_rows: of the data.
@@ -139,7 +140,7 @@ class Memory:
         parts = torch.split(rows, chunk) if len(rows) else ()
         size, in_time = 0, True
         for part in parts:
-            (value,) = model.values({source: inputs[name].index_select(0, part)}, (at,))
+            (value,) = model.values({source: gather(inputs[name], part)}, (at,))
             chunks.append(value)
             taken += len(part)
             size += _bytes(value)

@@ -14,7 +14,7 @@ from autosynth.data.spec import Dataset, InputSpec, Splits, TargetSpec
 from autosynth.strategy import parse
 from autosynth.study.bench import Bench, trivial_score
 from autosynth.study.probe import probe
-from autosynth.study.space import narrow
+from autosynth.study.narrow import narrow
 from autosynth.study.spacefile import load
 from autosynth.study.trial import Job, run_trial
 from autosynth.training.feed import feed
@@ -66,7 +66,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     )  # fmt: skip
     (tmp_path / "mine.toml").write_text(SPACE)
     space = narrow(load(tmp_path / "mine.toml"), dataset.inputs, "classification")
-    data, metric = feed(dataset, torch.device("cpu"), order[:250]), METRICS["accuracy"]
+    data, metric = feed(dataset, torch.device("cpu"), order[:250]), METRICS["classification"]["accuracy"]
     plan = probe(dataset, data, space, device="cpu", seconds=3.0, budget=9.0)
     (tmp_path / "trials").mkdir()
     return Bench(

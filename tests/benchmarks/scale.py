@@ -27,7 +27,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -104,23 +104,25 @@ class Watch:
         self._thread.start()
 
     def _look(self) -> None:
-        while True:
-            try:
-                lines = Path(f"/proc/{self.pid}/smaps_rollup").read_text().splitlines()
-                children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-                others = sum(_kilobytes(child, "RssAnon:") for child in children)
-            except OSError:
-                return
-            found = dict(line.split(":", 1) for line in lines[1:])
-            self.anonymous = max(self.anonymous, 1024 * int(found["Anonymous"].split()[0]))
-            self.resident = max(self.resident, 1024 * int(found["Rss"].split()[0]))
-            self.others = max(self.others, 1024 * others)
+        folder = Path(f"/proc/{self.pid}")
+        while folder.exists():
+            with suppress(OSError, ValueError):  # one of them has just begun or ended
+                lines = (folder / "smaps_rollup").read_text().splitlines()
+                found = dict(line.split(":", 1) for line in lines[1:])
+                self.anonymous = max(self.anonymous, _bytes(found["Anonymous"]))
+                self.resident = max(self.resident, _bytes(found["Rss"]))
+                children = (folder / f"task/{self.pid}/children").read_text().split()
+                self.others = max(self.others, sum(map(_anonymous, children)))
             time.sleep(0.5)
 
 
-def _kilobytes(pid: str, name: str) -> int:
+def _bytes(text: str) -> int:
+    return 1024 * int(text.split()[0])
+
+
+def _anonymous(pid: str) -> int:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next((int(line.split()[1]) for line in lines if line.startswith(name)), 0)
+    return sum(_bytes(line.split(":")[1]) for line in lines if line.startswith("RssAnon:"))
 
 
 def once(args: argparse.Namespace, path: Path, folder: Path, limit: int) -> dict[str, Any]:

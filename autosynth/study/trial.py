@@ -29,6 +29,10 @@ from autosynth.training.metrics import (
 from autosynth.training.output import outputs
 from autosynth.training.weights import load_weights, save_weights
 
+OVER, MOST_OVER = (
+    1.2,
+    2.5,
+)  # times the ceiling, that a training may take: with little time, and much
 FAR_OVER = 4.0  # times the ceiling: what is foreseen is rough, and a training stops itself
 OnRung = Callable[[float, float, float], str | None]
 """Share of the schedule, error on select, its standard error: the reason to prune, or None."""
@@ -106,8 +110,7 @@ def run_trial(bench: Bench, job: Job, on_rung: OnRung | None = None) -> Record:
         write(blank, bench.folder)
         return blank
     start = time.perf_counter()
-    ceiling = bench.plan.ceiling_seconds
-    deadline = min(job.deadline, start + 1.2 * ceiling if ceiling else math.inf)
+    deadline = _deadline(bench.plan.ceiling_seconds, start, job.deadline)
     try:
         outcome = train(
             job.resolved, bench.feed,
@@ -121,6 +124,17 @@ def run_trial(bench: Bench, job: Job, on_rung: OnRung | None = None) -> Record:
         record = replace(record, train_seconds=time.perf_counter() - start)
     write(record, bench.folder)
     return record
+
+
+def _deadline(ceiling: float, start: float, end: float) -> float:
+    """When a training that starts now must have ended, in seconds of `time.perf_counter()`.
+
+    Somewhat over the ceiling; and while there is much time left, far over: other work on the
+    machine may have come after the probe, and then a search that stops all has nothing to show.
+    """
+    if not ceiling:
+        return end
+    return min(end, start + max(OVER * ceiling, min(MOST_OVER * ceiling, (end - start) / 3)))
 
 
 def _remembered(bench: Bench, job: Job, blank: Record) -> tuple[Record, bool]:
@@ -166,7 +180,7 @@ def _finished(
     if outcome.stopped == "pruned":
         return replace(record, state="pruned", reason=why[0] if why else "")
     if outcome.stopped:
-        reason = f"too slow: one training may take {bench.plan.ceiling_seconds:.0f} s"
+        reason = f"too slow for the {bench.plan.ceiling_seconds:.0f} s that one training may take"
         if job.deadline <= deadline:
             reason = "it would not have ended before the budget"
         return replace(record, state="stopped", reason=reason)

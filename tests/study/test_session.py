@@ -26,7 +26,7 @@ from autosynth.study.probe import (
 )
 from autosynth.study.reserve import finalists, reserve_seconds
 from autosynth.study.study import Limits, Study, claim, ladder
-from autosynth.study.trial import Job, over_limit, run_trial
+from autosynth.study.trial import Job, _deadline, over_limit, run_trial
 from autosynth.training.feed import feed
 from autosynth.training.loop import Rows
 from autosynth.training.plan import Plan
@@ -165,3 +165,11 @@ def test_finalists_are_both_fronts(bench_of: MakeBench, wine: Dataset, tmp_path:
     with_refit = reserve_seconds(records, bench, budget=1000, refit=True)
     assert with_refit > reserve_seconds(records, bench, budget=1000, refit=False) + 2.0
     assert reserve_seconds([], bench, budget=1000, refit=True) < 10
+
+
+def test_a_training_may_take_longer_while_there_is_time() -> None:
+    assert _deadline(10.0, 5.0, math.inf) == 5 + 25
+    assert _deadline(10.0, 5.0, 65.0) == 5 + 20  # a third of what is left
+    assert _deadline(10.0, 5.0, 29.0) == 5 + 12
+    assert _deadline(10.0, 5.0, 9.0) == 9
+    assert _deadline(0.0, 5.0, 9.0) == 9

@@ -20,11 +20,14 @@ from sklearn.pipeline import make_pipeline
 
 from autosynth.baselines.several import Fit, Fitted, of_labels, of_targets
 from autosynth.baselines.table import Table, dense_of, numbers_of, table_of
+from autosynth.data.kept import Kept
 from autosynth.data.spec import Dataset, TargetSpec
 from autosynth.errors import lookup
 
 Array = NDArray[Any]
 _ROWS = 50_000
+MAX_ROWS = 100_000
+"""Of large data, at most so many training rows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +155,7 @@ def run(
         name: a name in `BASELINES` for the dataset's task.
         dataset: fitted on rows of `splits.train` and `splits.fit`.
         seed: which rows, and the model's own chance.
-        rows: at most so many of them; all if left out.
+        rows: at most so many of them; all if left out, or `MAX_ROWS` of data kept on disk.
         seconds: a wish, for the models that can do with fewer rounds.
 
     Raises:
@@ -160,6 +163,8 @@ def run(
     """
     fit = lookup(BASELINES[dataset.target.task], name, "baseline")
     pool = np.concatenate([dataset.splits.train, dataset.splits.fit])
+    if rows is None and any(isinstance(values, Kept) for values in dataset.x.values()):
+        rows = MAX_ROWS
     chosen = np.random.default_rng(seed).permutation(pool)[:rows]
     start = time.perf_counter()
     model = fit(table_of(dataset, chosen), dataset.y[chosen], dataset.target, seed, seconds)

@@ -20,13 +20,10 @@ from pathlib import Path
 
 import numpy as np
 
-from autosynth.baselines.model import BASELINES, BaselineResult
+from autosynth.baselines.model import BASELINES, MAX_ROWS, BaselineResult
 from autosynth.data.kept import Kept
 from autosynth.data.spec import Dataset, Splits
 from autosynth.errors import lookup
-
-MAX_ROWS = 100_000
-"""At most so many training rows are handed over."""
 
 _ALARM = int(getattr(signal, "SIGALRM", 0))
 

@@ -147,4 +147,4 @@ def _column(pieces: Sequence["pd.Series[Any]"], name: str) -> "pd.Series[Any]":
         codes, distinct = pd.factorize(piece)
         shared = [found.setdefault(value, value) for value in distinct]
         values.append(np.array([*shared, np.nan], dtype=object)[codes])
-    return pd.Series(np.concatenate(values), name=name)
+    return pd.Series(np.concatenate(values), name=name, dtype=object)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from time import time as now
 from typing import Any
 
 from autosynth.bundle import write as write_bundle

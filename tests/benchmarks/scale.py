@@ -3,17 +3,18 @@
 Why: data larger than a quarter of memory is to be read through memory maps and never loaded whole.
 
 How: `python tests/benchmarks/scale.py [--quick] [--rows N] [--form parquet|csv] [--limit GB]
-[--trials 2] [--folder DIR] [--out FILE]`
+[--trials 2] [--folder DIR] [--table FILE] [--out FILE]`
 
 Writes a table of 50 columns of float64 and a class, a few hundred thousand rows at a time, and
 searches it in a process of its own under a limit of memory: of its data, and of all it holds.
 
 The first is RLIMIT_DATA, which counts what a process may write, and no map of a file that is only
-read. RLIMIT_AS does not work: it counts address space, of which a map takes as much as its file is
-long, in memory or not. The second is a control group (Linux, root; where none can be made it is
-left out): it counts pages of files too, which the system takes back when they are wanted. The
-child's memory is read from smaps_rollup every half second: what is anonymous, and all that is in
-memory, pages of files among it.
+read. (Arrow's own allocator sets a gigabyte of addresses aside at once, which it counts too: the
+child uses the system's.) RLIMIT_AS does not work: it counts address space, of which a map takes as
+much as its file is long, in memory or not. The second is a control group (Linux, root; where none
+can be made it is left out): it counts pages of files too, which the system takes back when they
+are wanted. The child's memory is read from smaps_rollup every half second: what is anonymous, and
+all that is in memory, pages of files among it.
 """
 
 import argparse
@@ -26,7 +27,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -103,23 +104,25 @@ class Watch:
         self._thread.start()
 
     def _look(self) -> None:
-        while True:
-            try:
-                lines = Path(f"/proc/{self.pid}/smaps_rollup").read_text().splitlines()
-                children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-                others = sum(_kilobytes(child, "RssAnon:") for child in children)
-            except OSError:
-                return
-            found = dict(line.split(":", 1) for line in lines[1:])
-            self.anonymous = max(self.anonymous, 1024 * int(found["Anonymous"].split()[0]))
-            self.resident = max(self.resident, 1024 * int(found["Rss"].split()[0]))
-            self.others = max(self.others, 1024 * others)
+        folder = Path(f"/proc/{self.pid}")
+        while folder.exists():
+            with suppress(OSError, ValueError):  # one of them has just begun or ended
+                lines = (folder / "smaps_rollup").read_text().splitlines()
+                found = dict(line.split(":", 1) for line in lines[1:])
+                self.anonymous = max(self.anonymous, _bytes(found["Anonymous"]))
+                self.resident = max(self.resident, _bytes(found["Rss"]))
+                children = (folder / f"task/{self.pid}/children").read_text().split()
+                self.others = max(self.others, sum(map(_anonymous, children)))
             time.sleep(0.5)
 
 
-def _kilobytes(pid: str, name: str) -> int:
+def _bytes(text: str) -> int:
+    return 1024 * int(text.split()[0])
+
+
+def _anonymous(pid: str) -> int:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next((int(line.split()[1]) for line in lines if line.startswith(name)), 0)
+    return sum(_bytes(line.split(":")[1]) for line in lines if line.startswith("RssAnon:"))
 
 
 def once(args: argparse.Namespace, path: Path, folder: Path, limit: int) -> dict[str, Any]:
@@ -136,7 +139,7 @@ def once(args: argparse.Namespace, path: Path, folder: Path, limit: int) -> dict
             command = ["sh", "-c", inside, "sh", *command]
         child = subprocess.Popen(
             command, preexec_fn=held, stdout=subprocess.PIPE, stderr=errors, text=True,
-            env={**os.environ, "TMPDIR": str(folder)},
+            env={**os.environ, "TMPDIR": str(folder), "ARROW_DEFAULT_MEMORY_POOL": "system"},
         )  # fmt: skip
         watch = Watch(child.pid)
         said, _ = child.communicate()
@@ -157,6 +160,7 @@ def main() -> None:
     parser.add_argument("--form", choices=("parquet", "csv"), default="parquet", help="(parquet)")
     parser.add_argument("--limit", type=float, default=2.0, help="GB of memory (2)")
     parser.add_argument("--trials", type=int, default=2, help="(2)")
+    parser.add_argument("--table", type=Path, help="one that stands; it is kept")
     parser.add_argument("--folder", type=Path, help="where the table is written (temporary)")
     args = parse(parser)
     rows = args.rows or (QUICK_ROWS if args.quick else ROWS)
@@ -164,17 +168,18 @@ def main() -> None:
     put_machine(where)
     with tempfile.TemporaryDirectory(prefix="autosynth-scale-", dir=args.folder) as name:
         folder = Path(name)
-        path = folder / f"table.{args.form}"
+        path = args.table or folder / f"table.{args.form}"
         start = time.time()
-        write(path, rows, args.seed)
+        if not args.table:
+            write(path, rows, args.seed)
         size = path.stat().st_size
-        put(f"written   {rows:,} rows, {size / 1e9:.2f} GB in {time.time() - start:.0f} s", "")
+        put(f"table     {size / 1e9:.2f} GB, there after {time.time() - start:.0f} s", "")
         found = once(args, path, folder, int(args.limit * 2**30))
     put_table(
         ("", "value"),
         [
             ("reading and encoding, s", f"{found['load']:.0f}"),
-            ("rows read a second", f"{rows / found['load']:,.0f}"),
+            ("rows read a second", f"{found['rows'] / found['load']:,.0f}"),
             ("MB read a second", f"{size / found['load'] / 1e6:,.0f}"),
             ("all of the search, s", f"{found['search']:.0f}"),
             ("peak, anonymous, GB", f"{found['anonymous_peak'] / 1e9:.2f}"),
@@ -183,9 +188,10 @@ def main() -> None:
             ("peak of the control group, GB", f"{found['group_peak'] / 1e9:.2f}"),
         ],
     )
-    put(f"inputs    {', '.join(found['maps'])}; {found['train']:,} rows to train on")
+    put(f"inputs    {', '.join(found['maps'])}")
+    put(f"rows      {found['rows']:,}, of which {found['train']:,} to train on")
     put(f"best      {found['best']}")
-    save(args, "scale", where, {"rows": rows, "bytes": size, **found})
+    save(args, "scale", where, {"bytes": size, **found})
 
 
 if __name__ == "__main__":

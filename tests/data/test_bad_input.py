@@ -155,29 +155,29 @@ def codes(data: Dataset) -> tuple[int, ...]:
 # What is wrong: the bytes, the words of the warning ("" for none), and the columns of the table:
 # 0 for a number, codes for a category.
 READ: dict[str, tuple[Callable[[], bytes], str, tuple[int, ...]]] = {
-    "cut between rows": (lambda: "\n".join(LINES[:-9]).encode(), "", (0, 4)),
-    "UTF-16": (lambda: TEXT.encode("utf-16"), "t.csv was read as UTF-16", (0, 4)),
+    "cut between rows": (lambda: "\n".join(LINES[:-9]).encode(), "", (0, 5)),
+    "UTF-16": (lambda: TEXT.encode("utf-16"), "t.csv was read as UTF-16", (0, 5)),
     "latin-1": (
-        lambda: TEXT.encode("latin-1"), "is not UTF-8; the file was read as latin-1", (0, 4),
+        lambda: TEXT.encode("latin-1"), "is not UTF-8; the file was read as latin-1", (0, 5),
     ),
     "Windows-1252": (
         lambda: TEXT.replace("Bern", "“Bern”").encode("cp1252"),
-        "is not UTF-8; the file was read as Windows-1252", (0, 4),
+        "is not UTF-8; the file was read as Windows-1252", (0, 5),
     ),
     "bytes of no encoding": (
         lambda: TEXT.encode("latin-1").replace(b"Bern", b"Be\x81rn\x93"),
-        "is not UTF-8; the file was read as latin-1", (0, 4),
+        "is not UTF-8; the file was read as latin-1", (0, 5),
     ),
     "a line of three million characters": (
-        lambda: TEXT.replace("Bern", LONG, 1).encode(), "", (0, 4),
+        lambda: TEXT.replace("Bern", LONG, 1).encode(), "", (0, 5),
     ),
     "three hundred columns": (
         lambda: frame(**{f"c{i}": "1" for i in range(300)}).to_csv(index=False).encode(),
-        "300 columns set aside: c0, c1,", (0, 4),
+        "300 columns set aside: c0, c1,", (0, 5),
     ),
     "as many categories as rows": (
         lambda: frame(code=[f"k{i}" for i in range(ROWS)]).to_csv(index=False).encode(),
-        "column set aside: code (an id: no value repeats)", (0, 4),
+        "column set aside: code (an id: no value repeats)", (0, 5),
     ),
 }  # fmt: skip
 

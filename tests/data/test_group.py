@@ -34,8 +34,8 @@ def names(stem: str, steps: int, first: int = 1) -> list[str]:
     [
         ("load_", walks(24), True),
         ("sales_20", walks(6), True),
-        ("h", walks(4), True),
-        ("h", walks(3), False),
+        ("hour", walks(4), True),
+        ("hour", walks(3), False),
         ("V", noise(28), False),
         ("margin", noise(64), False),
         ("q", alike(12), False),

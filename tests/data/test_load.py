@@ -91,7 +91,7 @@ def test_columns_are_dropped(frame: pd.DataFrame) -> None:
     assert load(frame, target="smoker", drop=["town"]).inputs[0].shape == (2,)
     with pytest.raises(DataError, match="column 'twon', to be dropped, .* Did you mean 'town'"):
         load(frame, target="smoker", drop=["twon"])
-    with pytest.raises(DataError, match="only columns of a table can be dropped"):
+    with pytest.raises(DataError, match="only columns of a table can be named with --drop"):
         load("digits", drop=["x"])
 
 

@@ -2,8 +2,9 @@
 
 Takes numeric columns with their training values. Columns of one stem that are numbered without a
 gap, four or more, are a series where neighbours go together more than other pairs do: names alone
-say little (`V1` ... `V28`). Short ones of several stems with the same numbers are one by name
-(`BILL_AMT1` ... `6` and `PAY_AMT1` ... `6`), and stems with the same numbers are its channels.
+say little (`V1` ... `V28`), and a letter nothing of a few columns (`s1` ... `s6`). Short ones of
+several stems with the same numbers are one by name (`BILL_AMT1` ... `6` and `PAY_AMT1` ... `6`),
+and stems with the same numbers are its channels.
 
 A channel with long tails (of money, say) is brought to a normal distribution by its quantiles: a
 few large values would leave the others alike.
@@ -35,7 +36,7 @@ _KNOTS = 257
 _END = 0.004  # the share below the least value
 # Such names say that the columns are anonymous, or the cells of a picture.
 _ANONYMOUS = re.compile(
-    r"^(x|v|f|c|q|var|feat|feature|col|column|field|item|pc|pca|dim|unnamed)?[\s_.:\-]*$", re.I
+    r"^([a-z]|var|feat|feature|col|column|field|item|pc|pca|dim|unnamed)?[\s_.:\-]*$", re.I
 )
 _CELLS = re.compile(r"^(pixel|px)[\s_.\-]*$", re.I)
 
@@ -74,7 +75,8 @@ def find_groups(names: Sequence[str], x: NDArray[np.float64]) -> list[Group]:
         chosen = {
             stem: places
             for stem, places in stems.items()
-            if (by_name and stem in named) or _moves_together(sample[:, places])
+            if (by_name and stem in named)
+            or ((stem in named or len(places) > _SHORT) and _moves_together(sample[:, places]))
         }
         if chosen:
             groups.append(Group(stems=tuple(chosen), places=tuple(chosen.values())))

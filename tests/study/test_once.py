@@ -14,8 +14,8 @@ from autosynth.data.inputs.modelfolder import FOLDER
 from autosynth.data.spec import Dataset, InputSpec, Splits, TargetSpec
 from autosynth.strategy import parse
 from autosynth.study.bench import Bench, trivial_score
-from autosynth.study.probe import probe
 from autosynth.study.narrow import narrow
+from autosynth.study.probe import probe
 from autosynth.study.spacefile import load
 from autosynth.study.trial import Job, run_trial
 from autosynth.training.feed import feed

@@ -113,7 +113,9 @@ def check_limits(dataset: Dataset, space: Space, options: Options) -> None:
 
 def _plan(dataset: Dataset, data: Feed, space: Space, options: Options, started: float) -> Plan:
     if options.budget_seconds is None:
-        return fixed_plan(options.device, len(dataset.splits.train), FIXED_STEPS)
+        return fixed_plan(
+            options.device, len(dataset.splits.train), FIXED_STEPS, inputs=dataset.inputs
+        )
     left = options.budget_seconds - (time.time() - started)
     return probe(
         dataset, data, space, device=options.device, seconds=max(1.0, left * TRIALS_SHARE),

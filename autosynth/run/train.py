@@ -116,7 +116,7 @@ def _plan(
     resolved: Resolved, data: Feed, rows: Rows, device: str, seconds: float | None,
     epochs: float | None,
 ) -> Plan:  # fmt: skip
-    plan = fixed_plan(device, len(rows.train))
+    plan = fixed_plan(device, len(rows.train), inputs=resolved.inputs)
     if seconds is not None:
         step = time_steps(resolved, data, rows, plan, warmup=2, steps=5)
         return replace(plan, steps=max(1, int(seconds / step)))

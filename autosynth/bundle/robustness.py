@@ -56,17 +56,17 @@ def robustness_of(
     ]
     for each in _damaged(model, labelled, seed):
         found = score(each.x)
-        left = _share(found[metric], clean[metric])
+        left = _share(metric, found[metric], clean[metric])
         rows.append({**each._asdict(), **found, "left": left})
         del rows[-1]["x"]
     return pd.DataFrame(rows)
 
 
-def _share(score: float, clean: float) -> float:
-    """Of the clean score; scores below 0 are negative losses, which are compared upside down."""
+def _share(metric: str, score: float, clean: float) -> float:
+    """Of the clean score; of a loss, the clean loss over the loss. NaN where that says nothing."""
     if not (np.isfinite(score) and np.isfinite(clean)):
         return float("nan")
-    if clean < 0:
+    if metric.rpartition(".")[2].startswith("neg_"):
         return clean / score if score < 0 else 1.0
     return max(score, 0.0) / clean if clean > 0 else float("nan")
 

@@ -119,10 +119,14 @@ def _aligned(rows: Cells, words: int = 1) -> Iterator[str]:
 
 
 def _number(value: float) -> str:
-    """Four decimals; of large and of tiny numbers, four digits."""
+    """Four decimals; of large and of tiny numbers, about four digits."""
+    size = abs(value)
     if value != value:
         return "-"
-    return f"{value:.4f}" if value == 0 or 0.01 <= abs(value) < 100 else f"{value:.4g}"
+    if size >= 1e6 or 0 < size < 1e-3:
+        return f"{value:.3g}"
+    decimals = next((d for limit, d in ((10, 4), (100, 2), (1000, 1)) if size < limit), 0)
+    return f"{value:.{decimals}f}"
 
 
 def _more(count: int, what: str) -> str:

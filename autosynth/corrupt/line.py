@@ -14,7 +14,7 @@ def _noise(x: Array, amount: float, given: Given) -> Array:
     line = _channels(x)
     noise = given.rng.standard_normal(line.shape, dtype=np.float32)
     deviation = np.stack([_deviation(line[:, i]) for i in range(line.shape[1])])
-    out = line + noise * deviation[:, None] * np.float32(amount)
+    out = line + noise * deviation * np.float32(amount)
     if given.spec.kind == "audio":
         out = np.clip(out, -1.0, 1.0)
     return out.reshape(x.shape).astype(x.dtype)

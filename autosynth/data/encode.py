@@ -1,32 +1,27 @@
-"""Encodes raw rows for prediction and scoring, with the encoders a dataset was read with.
+"""Encodes raw rows for prediction, with the encoders a dataset was read with.
 
-Takes data in a form that `load` takes, and the dict it left in `Dataset.encoders`. For prediction
-the target column may be there and is not looked at.
+Takes data in a form that `load` takes, and the dict it left in `Dataset.encoders`; the target
+column may be there and is not looked at.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from autosynth.data.inputs.encoder import apply
-from autosynth.data.raw import Index, Raw, Rows
+from autosynth.data.raw import Index
 from autosynth.data.read import read_unlabelled
 from autosynth.errors import DataError
 
 
 @dataclass(frozen=True, kw_only=True)
 class Encoded:
-    """Rows as the inputs' specs say. `index` names them: row numbers, or file names of images.
-
-    `keep` are their places among the rows of the source.
-    """
+    """Rows as the inputs' specs say. `index` names them: row numbers, or file names of images."""
 
     x: Mapping[str, NDArray[Any]]
     index: Index
-    keep: NDArray[np.int64]
     warnings: tuple[str, ...] = ()
 
 
@@ -38,22 +33,17 @@ def encode(source: Any, encoders: Mapping[str, Any]) -> Encoded:
     (a broken image, a series of NaN) are left out with a warning. Raises `DataError` where columns
     lack or shapes differ.
     """
-    raw = read_unlabelled(source, encoders["inputs"][0])
+    inputs = encoders["inputs"]
+    raw = read_unlabelled(source, inputs[0])
     rows = raw.main
     if rows is None or not len(rows):
         raise DataError(f"{raw.source} holds no rows to predict.")
-    return encode_rows(raw, rows, encoders)
-
-
-def encode_rows(raw: Raw, rows: Rows, encoders: Mapping[str, Any]) -> Encoded:
-    """Encode one part of a source that has been read."""
-    applied = apply(encoders["inputs"], rows.x, raw.source)
+    applied = apply(inputs, rows.x, raw.source)
     index = rows.index
     if len(applied.keep) < len(index):
         index = [str(index[int(row)]) for row in applied.keep]
     return Encoded(
         x=applied.x,
         index=index,
-        keep=applied.keep,
         warnings=(*raw.warnings, *applied.warnings),
     )

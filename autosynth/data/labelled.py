@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.data.encode import Encoded, encode_rows
 from autosynth.data.fingerprint import fingerprint
+from autosynth.data.inputs.encoder import apply
+from autosynth.data.inputs.frame import Applied
 from autosynth.data.raw import Raw, Rows
 from autosynth.data.read import read
 from autosynth.data.spec import TargetSpec
-from autosynth.data.truth import LeftOut, truth_of
+from autosynth.data.truth import LeftOut, Truth, truth_of
 from autosynth.errors import DataError
 
 
@@ -77,25 +78,22 @@ def read_labelled(
             f"{raw.source} holds {len(rows)} rows to test on without a target; scoring needs one "
             "value a row. Give labelled rows, or use `autosynth predict`."
         )
-    encoded = encode_rows(raw, rows, encoders)
+    applied = apply(encoders["inputs"], rows.x, raw.source)
     truth = truth_of(rows.y, target, raw.source)
-    found = _joined(raw, rows, encoded, truth.y, truth.keep)
-    unread = len(rows) - len(encoded.keep)
+    found = _joined(raw, rows, applied, truth)
+    unread = len(rows) - len(applied.keep)
     lost = (LeftOut(reason="that could not be read", rows=unread),) if unread else ()
     if not len(found):
         raise DataError(f"no row of {raw.source} has both values to read and a target.")
-    return replace(
-        found, left_out=(*truth.left_out, *lost), warnings=(*encoded.warnings, *truth.warnings)
-    )
+    warnings = (*raw.warnings, *applied.warnings, *truth.warnings)
+    return replace(found, left_out=(*truth.left_out, *lost), warnings=warnings)
 
 
-def _joined(
-    raw: Raw, rows: Rows, encoded: Encoded, y: NDArray[Any], keep: NDArray[np.int64]
-) -> Labelled:
+def _joined(raw: Raw, rows: Rows, applied: Applied, truth: Truth) -> Labelled:
     """The rows that have both inputs and true values, each beside its own."""
-    both, at_x, at_y = np.intersect1d(encoded.keep, keep, return_indices=True)
+    both, at_x, at_y = np.intersect1d(applied.keep, truth.keep, return_indices=True)
     whole = len(both) == len(rows)
-    x = {name: values if whole else values[at_x] for name, values in encoded.x.items()}
+    x = {name: values if whole else values[at_x] for name, values in applied.x.items()}
     frame = rows.x
     if not whole:
         frame = frame.iloc[both] if isinstance(frame, pd.DataFrame) else frame[both]
@@ -103,7 +101,7 @@ def _joined(
     return Labelled(
         source=raw.source, official=raw.test is not None,
         fingerprint=fingerprint(raw.main, raw.validation, raw.test),
-        x=x, y=y if whole else y[at_y], raw=frame, index=index, left_out=(), warnings=(),
+        x=x, y=truth.y if whole else truth.y[at_y], raw=frame, index=index, left_out=(), warnings=(),
     )  # fmt: skip
 
 

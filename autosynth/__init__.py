@@ -15,7 +15,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from autosynth.bundle import evaluate, load
+    from autosynth.bundle import load
+    from autosynth.bundle.evaluate import evaluate
     from autosynth.data import load as load_dataset
     from autosynth.errors import AutosynthError
     from autosynth.run import search

@@ -94,6 +94,4 @@ def _worst(
 
 def _ranks(y: Array, output: Array) -> pd.DataFrame:
     places = np.quantile(ranks(y, output), _QUANTILES)
-    return pd.DataFrame(
-        [places], columns=[f"{share:.0%}" for share in _QUANTILES], index=["rank"]
-    )
+    return pd.DataFrame([places], columns=[f"{share:.0%}" for share in _QUANTILES], index=["rank"])

@@ -89,7 +89,7 @@ def _seen(model: Model, labelled: Labelled) -> tuple[str, ...]:
 
 
 def _scored(model: Model, x: Mapping[str, Array]) -> Array:
-    """Outputs as the leaderboard scores them: moved by the thresholds that travel in the bundle."""
+    """Outputs as the leaderboard scores them: moved by the bundle's own thresholds."""
     # The probabilities are at their temperature already.
     bias = Calibration(bias=model.info.calibration.bias)
     return bias.scores(model.outputs(x), model.info.target)
@@ -98,7 +98,9 @@ def _scored(model: Model, x: Mapping[str, Array]) -> Array:
 def _metric(model: Model) -> str:
     """The one that the search maximised, or the task's own."""
     name = str(model.info.card.get("metric", ""))
-    return name if name in metrics_of(model.info.target) else default_metric(model.info.target).name
+    return (
+        name if name in metrics_of(model.info.target) else default_metric(model.info.target).name
+    )
 
 
 def _scores(model: Model, y: Array, output: Array, seed: int) -> pd.DataFrame:

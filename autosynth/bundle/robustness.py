@@ -1,6 +1,7 @@
 """How a model scores on damaged inputs: every corruption of every input, by severity."""
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -78,12 +79,11 @@ def _damaged(model: Model, labelled: Labelled, seed: int) -> Iterator[_Damaged]:
         readings.setdefault(spec.of or spec.name, []).append(spec)
     for root, specs in readings.items():
         blanks = {spec.name: _blank(fitted[spec.name], spec, labelled) for spec in specs}
-        for corruption in CORRUPTIONS[specs[0].kind].values():
-            if corruption.fits(specs[0]):
-                for severity in SEVERITIES:
-                    amount = corruption.amounts[severity - 1]
-                    x = _corrupted(labelled, specs, fitted, corruption.name, severity, seed, blanks)
-                    yield _Damaged(root, corruption.name, severity, amount, {**labelled.x, **x})
+        fitting = [c for c in CORRUPTIONS[specs[0].kind].values() if c.fits(specs[0])]
+        for corruption, severity in product(fitting, SEVERITIES):
+            amount = corruption.amounts[severity - 1]
+            x = _corrupted(labelled, specs, fitted, corruption.name, severity, seed, blanks)
+            yield _Damaged(root, corruption.name, severity, amount, {**labelled.x, **x})
         if len(readings) > 1:
             n = len(labelled)
             x = {name: np.repeat(blank[None], n, axis=0) for name, blank in blanks.items()}

@@ -38,14 +38,14 @@ def _text(found: "Evaluation", form: str, limit: int | None) -> str:
     if form == "json":
         return json.dumps(found.to_plain(), indent=1, allow_nan=False) + "\n"
     if form == "csv":
-        return found.tidy().to_csv(index=False, lineterminator="\n")
+        return str(found.tidy().to_csv(index=False, lineterminator="\n"))
     return "".join(f"{line}\n" for line in lines_of(found, limit))
 
 
 def _options(parser: Parser) -> None:
     add = parser.add_argument
     add("model", metavar="MODEL", help="folder of a bundle, or of a run that holds one")
-    add("data", metavar="DATA", help="labelled, in the form the search took; its test part, if any")
+    add("data", metavar="DATA", help="labelled, in the form the search took")
     add("--target", action="append", default=[], metavar="COL",
         help="column of the true values, if it is named otherwise now; repeat")  # fmt: skip
     add("--corrupt", action="store_true", help="score damaged inputs too, by severity")

@@ -17,7 +17,8 @@ def _noise(x: Array, amount: float, given: Given) -> Array:
     out = line + noise * deviation * np.float32(amount)
     if given.spec.kind == "audio":
         out = np.clip(out, -1.0, 1.0)
-    return out.reshape(x.shape).astype(x.dtype)
+    damaged: Array = out.reshape(x.shape).astype(x.dtype)
+    return damaged
 
 
 def _gap(x: Array, amount: float, given: Given) -> Array:
@@ -65,6 +66,7 @@ def _shift(x: Array, amount: float, given: Given) -> Array:
 
 
 def _channels(x: Array) -> Array:
+    """Rows, channels and steps; a sound has one channel."""
     return x[:, None] if x.ndim == 2 else x
 
 

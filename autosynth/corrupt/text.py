@@ -18,9 +18,12 @@ def _typos(texts: Array, amount: float, given: Given) -> Array:
 
 
 def _mistyped(text: str, amount: float, rng: np.random.Generator) -> str:
-    """Of the letters, that share is lost, doubled, another one, or changes places with the next."""
+    """That share of the letters is lost, doubled, another, or behind the next one."""
     chance = rng.random(len(text))
-    kind, letter = rng.integers(_KINDS, size=len(text)), rng.integers(len(_LETTERS), size=len(text))
+    kind, letter = (
+        rng.integers(_KINDS, size=len(text)),
+        rng.integers(len(_LETTERS), size=len(text)),
+    )
     out: list[str] = []
     late = ""  # a letter that its neighbour has overtaken
     for i, own in enumerate(text):

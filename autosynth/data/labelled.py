@@ -57,8 +57,7 @@ class Labelled:
 def read_labelled(
     source: Any, encoders: Mapping[str, Any], target: TargetSpec, columns: Sequence[str] = ()
 ) -> Labelled:
-    """The rows of `source` that a model can be scored on; of an official test part, where it has
-    one.
+    """The rows of `source` that a model can be scored on; of its test part, where it has one.
 
     Args:
         source: as `load` takes it.
@@ -101,7 +100,8 @@ def _joined(raw: Raw, rows: Rows, applied: Applied, truth: Truth) -> Labelled:
     return Labelled(
         source=raw.source, official=raw.test is not None,
         fingerprint=fingerprint(raw.main, raw.validation, raw.test),
-        x=x, y=truth.y if whole else truth.y[at_y], raw=frame, index=index, left_out=(), warnings=(),
+        x=x, y=truth.y if whole else truth.y[at_y], raw=frame, index=index,
+        left_out=(), warnings=(),
     )  # fmt: skip
 
 

@@ -143,7 +143,9 @@ def _labels(values: "pd.Series[Any] | pd.DataFrame", target: TargetSpec, place: 
         good = np.isin(y, (0, 1)).all(axis=1)
         left = (LeftOut(reason="with a label that is not 0 or 1", rows=int((~good).sum())),)
         return Truth(y=y[good], keep=np.flatnonzero(good), left_out=() if good.all() else left)
-    texts = ["" if gone else text_of(v) for v, gone in zip(values, missing_in(values), strict=True)]
+    texts = [
+        "" if gone else text_of(v) for v, gone in zip(values, missing_in(values), strict=True)
+    ]
     code = {label: number for number, label in enumerate(target.classes)}
     read = [[_parts(text, mark) for text in texts] for mark in SEPARATORS]
     cells = max(read, key=lambda cells: sum(label in code for cell in cells for label in cell))

@@ -25,7 +25,22 @@ from autosynth.training.metrics import evaluate as score_all
 
 Make = Callable[..., Any]
 ROWS = 60
-WORDS = "the plot was very good and every single actor played well but too long".split()
+WORDS = [
+    "the",
+    "plot",
+    "was",
+    "very",
+    "good",
+    "and",
+    "every",
+    "single",
+    "actor",
+    "played",
+    "well",
+    "but",
+    "too",
+    "long",
+]
 
 
 def labelled(case: Any) -> Any:

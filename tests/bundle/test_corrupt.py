@@ -28,19 +28,7 @@ def _table(rng: np.random.Generator) -> np.ndarray:
 def _examples() -> dict[str, Rows]:
     rng = np.random.default_rng(0)
     spec = InputSpec
-    words = [
-        "the",
-        "plot",
-        "was",
-        "very",
-        "good",
-        "and",
-        "every",
-        "single",
-        "actor",
-        "played",
-        "well",
-    ]
+    words = ("the", "plot", "was", "very", "good", "and", "actor", "played")
     texts = np.array([" ".join(rng.permutation(words)) for _ in range(ROWS)], dtype=object)
     history = rng.integers(1, 30, (ROWS, 12)).astype(np.int32)
     history[::3, 8:] = 0

@@ -25,22 +25,7 @@ from autosynth.training.metrics import evaluate as score_all
 
 Make = Callable[..., Any]
 ROWS = 60
-WORDS = [
-    "the",
-    "plot",
-    "was",
-    "very",
-    "good",
-    "and",
-    "every",
-    "single",
-    "actor",
-    "played",
-    "well",
-    "but",
-    "too",
-    "long",
-]
+WORDS = ("a", "bad", "film", "but", "long", "and", "with", "great", "music")
 
 
 def labelled(case: Any) -> Any:

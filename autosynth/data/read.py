@@ -65,8 +65,8 @@ def read(source: Source, target: Sequence[str] = (), like: Rows | None = None) -
     part = raw.main or raw.test
     if part is not None and part.y is None:
         raise DataError(
-            f"{raw.source} holds {len(part)} rows without a target; training needs one value "
-            "a row (y, labels)."
+            f"{raw.source} holds {len(part)} rows without a target; one value a row is "
+            "needed (y, labels)."
         )
     return raw
 

@@ -189,7 +189,8 @@ def _known_target(target: Sequence[str], columns: list[str], source: str) -> lis
             near = get_close_matches(name, columns, n=1, cutoff=0.5)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise DataError(
-                f"target {name!r} is no column of {source}; its columns: {listed}{more}.{hint}"
+                f"target {name!r} is no column of {source} (--target names it); its columns: "
+                f"{listed}{more}.{hint}"
             )
     if len(set(target)) < len(target):
         raise DataError(f"a target is named twice: {', '.join(target)}. Name each once.")

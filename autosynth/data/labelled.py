@@ -77,7 +77,7 @@ def read_labelled(
             f"{raw.source} holds {len(rows)} rows to test on without a target; scoring needs one "
             "value a row. Give labelled rows, or use `autosynth predict`."
         )
-    applied = apply(encoders["inputs"], rows.x, raw.source)
+    applied = apply(encoders["inputs"], rows.x, raw.source, rows.folder)
     truth = truth_of(rows.y, target, raw.source)
     found = _joined(raw, rows, applied, truth)
     unread = len(rows) - len(applied.keep)

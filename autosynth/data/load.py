@@ -26,6 +26,7 @@ from autosynth.data.read import Source, all_rows, read
 from autosynth.data.spec import Dataset, Task
 from autosynth.data.split import split
 from autosynth.data.targets import understand_target
+from autosynth.data.windows import load_windows
 from autosynth.errors import DataError
 
 _MIN_ROWS = 10
@@ -49,6 +50,9 @@ def load(
     test: Source | None = None,
     task: Task | None = None,
     drop: Sequence[str] = (),
+    horizon: int | None = None,
+    history: int | None = None,
+    time: str | None = None,
     seed: int = 0,
 ) -> Dataset:
     """Read `source` and understand it.
@@ -58,8 +62,12 @@ def load(
             `(x, y, x_test, y_test)`.
         target: the column to predict, or several; a table needs it.
         test: a source of the same form; its rows are the test split, in place of an official one.
-        task: classification or regression, where the target's values would say otherwise.
+        task: classification or regression, where the target's values would say otherwise; or
+            forecasting, of a series whose rows are steps.
         drop: columns of a table to leave out.
+        horizon: to forecast, how many steps ahead.
+        history: to forecast, how many steps are read; some periods if left out.
+        time: to forecast, the column of time; found by its content if left out.
         seed: decides the rows of each split that is not official.
 
     Raises:
@@ -67,6 +75,12 @@ def load(
         DataError: the data cannot be read, or there is nothing in it to learn.
     """
     names = (target,) if isinstance(target, str) else tuple(target or ())
+    if task == "forecasting":
+        return _forecast(
+            source, names, test=test, drop=drop, horizon=horizon, history=history, time=time
+        )
+    if horizon is not None or history is not None:
+        raise DataError("--horizon and --history are of forecasts. Add --task forecasting.")
     raw = _read(source, names, test)
     layout = _layout(raw)
     found = _table(raw, layout, drop) if layout.kind == "table" else _array(raw, layout, drop)
@@ -99,6 +113,15 @@ def load(
     )
     dataset = replace(dataset, understood=describe(dataset, raw, found.asides))
     return _with_unlabelled(dataset, spare) if len(spare.part) else dataset
+
+
+def _forecast(source: Source, target: Sequence[str], **asked: Any) -> Dataset:
+    if len(target) > 1:
+        raise DataError(
+            f"a forecast is of one column, not of {', '.join(target)}. Name one with --target; "
+            "the others are read beside it."
+        )
+    return load_windows(source, target=next(iter(target), None), **asked)
 
 
 def _with_unlabelled(dataset: Dataset, rows: Joined) -> Dataset:

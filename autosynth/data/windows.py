@@ -204,7 +204,7 @@ def _encoders(
     inputs: list[dict[str, Any]] = [
         {
             "name": SERIES, "kind": "series", "shape": [channels, cut.history],
-            "channels": "first", "masked": gaps, "dtype": "float32",
+            "channels": "first", "masked": gaps, "dtype": "float32", "anchored": True,
         }
     ]  # fmt: skip
     calendar: tuple[str, ...] = ()

@@ -48,7 +48,10 @@ def input_spec(fitted: Fitted) -> InputSpec:
         return InputSpec(
             name=name, kind=kind, shape=shape, cardinalities=codes, masked=True, of=fitted["of"]
         )
-    return InputSpec(name=name, kind=kind, shape=shape, masked=fitted["masked"])
+    return InputSpec(
+        name=name, kind=kind, shape=shape, masked=fitted["masked"],
+        anchored=fitted.get("anchored", False),
+    )  # fmt: skip
 
 
 def apply(inputs: Sequence[Fitted], x: Any, place: str) -> Applied:

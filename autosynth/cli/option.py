@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from autosynth.errors import ConfigError, unknown
 
-_TASKS = ("classification", "multilabel", "regression")
+_TASKS = ("classification", "multilabel", "regression", "forecasting")
 _THOUSANDS = {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 
 Call = Callable[[argparse.Namespace], None]
@@ -82,12 +82,15 @@ def data_options(parser: Parser) -> None:
     add("--test", metavar="DATA", help="data of the same form to test on")
     add("--task", type=one_of("task", _TASKS), metavar="T", help=" or ".join(_TASKS))
     add("--drop", action="append", default=[], metavar="COL", help="column to leave out; repeat")
+    add("--horizon", type=whole(1), metavar="N", help="steps to forecast")
+    add("--history", type=whole(1), metavar="N", help="steps a forecast reads (some periods)")
+    add("--time", metavar="COL", help="column of time (found by its content)")
     add("--seed", type=whole(0), default=0, metavar="N", help="of all randomness (0)")
 
 
 def data_of(args: argparse.Namespace) -> dict[str, Any]:
     """The keyword arguments of `data.load`."""
-    names = ("target", "test", "task", "drop", "seed")
+    names = ("target", "test", "task", "drop", "horizon", "history", "time", "seed")
     return {name: getattr(args, name) for name in names}
 
 

@@ -49,6 +49,9 @@ def train(
     test: Any = None,
     task: Task | None = None,
     drop: str | Sequence[str] = (),
+    horizon: int | None = None,
+    history: int | None = None,
+    time: str | None = None,
     metric: str | None = None,
     budget: str | float | None = None,
     epochs: float | None = None,
@@ -64,8 +67,11 @@ def train(
         strategy: in the notation, or parsed.
         target: the column to predict, for a table, or several.
         test: rows to score on at the end.
-        task: classification, multilabel or regression.
+        task: classification, multilabel, regression or forecasting.
         drop: columns to leave out.
+        horizon: to forecast, how many steps ahead.
+        history: to forecast, how many steps are read; some periods of the series if left out.
+        time: to forecast, the column of time; found by its content if left out.
         metric: what the best moment of the training is chosen by.
         budget: wall clock of the training; the schedule is made as long as that allows.
         epochs: length of the schedule in passes over the training rows; 20 if neither is given,
@@ -82,7 +88,10 @@ def train(
     parsed = parse(strategy) if isinstance(strategy, str) else strategy
     device = check_device(device)
     seconds = None if budget is None else parse_budget(budget)
-    dataset = load(source, target=target, test=test, task=task, drop=listed(drop), seed=seed)
+    dataset = load(
+        source, target=target, test=test, task=task, drop=listed(drop), horizon=horizon,
+        history=history, time=time, seed=seed,
+    )  # fmt: skip
     score = find_metric(metric, dataset.target) if metric else None
     resolved = resolve(parsed, dataset.inputs, dataset.target)
     folder = _free_folder(dataset.name, out)

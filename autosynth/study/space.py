@@ -126,8 +126,10 @@ def narrow(space: Space, inputs: Iterable[InputSpec], task: Task, n_train: int =
         ConfigError: if an input is of a kind the space is not for.
     """
     inputs = tuple(inputs)
+    forecast = any(each.anchored for each in inputs)
     for each in inputs:
-        if each.kind not in space.kinds:
+        calendar = forecast and each.kind == "table"  # beside any series that is forecast
+        if each.kind not in space.kinds and not calendar:
             raise ConfigError(
                 f"search space {space.name!r} is for {', '.join(space.kinds)}; the input "
                 f"{each.name!r} is of kind {each.kind}: choose another with --space"
@@ -156,7 +158,13 @@ def _is_cascade(strategy: Strategy) -> bool:
 
 
 def default_space(inputs: Iterable[InputSpec]) -> str:
-    """The name of the space for these inputs: that of their kind; if mixed, of the dearest."""
+    """The name of the space for these inputs: that of their kind; if mixed, of the dearest.
+
+    A series to forecast has its own.
+    """
+    inputs = tuple(inputs)
+    if any(each.anchored for each in inputs):
+        return "forecast"
     kinds = {each.kind for each in inputs}
     return next((kind for kind in KINDS if kind in kinds), KINDS[-1])
 

@@ -17,6 +17,9 @@ from autosynth.data.spec import TargetSpec
 
 Array = NDArray[Any]
 
+PENALTY = 1_000.0
+"""Strong: neighbouring windows are nearly the same, and hold less than their number says."""
+
 
 def fit_means(table: Table, y: Array, target: TargetSpec, seed: int, seconds: float) -> Fitted:
     """The mean of every step ahead."""
@@ -44,7 +47,7 @@ def fit_lags(table: Table, y: Array, target: TargetSpec, seed: int, seconds: flo
 
     Of histories of more than 4,096 values the latest steps are read.
     """
-    model = Ridge(alpha=1.0)
+    model = Ridge(alpha=PENALTY)
     pipeline = make_pipeline(StandardScaler(), model)
     pipeline.fit(_changes(table, table.x), y - _own(table, table.x)[:, -1:])
 

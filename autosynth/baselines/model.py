@@ -130,7 +130,10 @@ BASELINES: Mapping[str, Mapping[str, Fit]] = {
     "classification": _CLASSIFIERS,
     "regression": _REGRESSORS,
     "forecasting": {
-        "mean": fit_means, "last": fit_last, "seasonal": fit_seasonal, "ridge": fit_lags,
+        "mean": fit_means,
+        "last": fit_last,
+        "seasonal": fit_seasonal,
+        "ridge": fit_lags,
     },
     "multilabel": {name: of_labels(fit) for name, fit in _CLASSIFIERS.items()},
     "multitask": {

@@ -1,4 +1,4 @@
-"""Says what was understood of a series to forecast, in the lines that `autosynth inspect` prints."""
+"""Says what was understood of a series to forecast, in the lines that `inspect` prints."""
 
 from collections.abc import Iterator
 
@@ -23,7 +23,9 @@ def describe(dataset: Dataset, steps: Steps, later: Steps | None) -> tuple[str, 
         *_channels(steps),
     ]
     if known["calendar"]:
-        lines.append(f"input       calendar: {', '.join(known['calendar'])} of the first step ahead")
+        lines.append(
+            f"input       calendar: {', '.join(known['calendar'])} of the first step ahead"
+        )
     lines += [f"set aside   {name}: {reason}" for name, reason in steps.asides[:_MAX_CHANNELS]]
     period = f"{known['period']} steps" if known["period"] else "none found"
     lines += [f"period      {period}", _target(dataset), _splits(dataset, later)]

@@ -96,9 +96,7 @@ def load_windows(
         name=steps.name,
         source=steps.source,
         inputs=tuple(map(input_spec, encoders["inputs"])),
-        target=TargetSpec(
-            name=steps.channels[0], task="forecasting", steps=horizon, base=SERIES
-        ),
+        target=TargetSpec(name=steps.channels[0], task="forecasting", steps=horizon, base=SERIES),
         x=joined,
         y=np.concatenate([part.y for part in parts]),
         splits=splits,
@@ -162,7 +160,7 @@ def _stride(cut: Cut, steps: Steps, train: int) -> int:
     """Every step is a window, unless there are too many, or too many values in all."""
     channels, n = steps.values.shape
     many = -(-(train - cut.history) // _MAX_TRAIN)
-    large = -(-n * channels * cut.history * 4 // _MAX_BYTES)
+    large = -(-int(n) * int(channels) * cut.history * 4 // _MAX_BYTES)
     return max(1, many, large)
 
 
@@ -178,7 +176,8 @@ def _splits(windows: _Windows, cut: Cut, ends: tuple[int, int, int], steps: Step
     first, last = windows.start[good], windows.start[good] + cut.horizon
     bounds = (0, *ends, steps.values.shape[1])
     train, fit, select, test = (
-        good[(first >= low) & (last <= high)] for low, high in zip(bounds, bounds[1:], strict=False)
+        good[(first >= low) & (last <= high)]
+        for low, high in zip(bounds, bounds[1:], strict=False)
     )
     return Splits(train=train, fit=fit, select=select, test=test)
 

@@ -70,7 +70,8 @@ def search(
         source: a path, the name of a built-in set, a DataFrame, or a tuple of arrays.
         target: the column to predict, for a table; several make one composite, a head each.
         test: rows to score on at the end, in the form of `source`; split off where left out.
-        task: classification, multilabel, regression or forecasting; understood from the target if left out.
+        task: classification, multilabel, regression or forecasting; understood from the target
+            if left out, but for the last.
         drop: columns to leave out.
         horizon: to forecast, how many steps ahead.
         history: to forecast, how many steps are read; some periods of the series if left out.

@@ -52,7 +52,12 @@ def test_a_table_is_cut_into_windows() -> None:
     assert not data.x["series"].flags.owndata
     assert data.x["calendar"][0].tolist() == [0, 5]  # midnight of Saturday, 2 March
     told = "\n".join(data.understood)
-    for words in ("a step is 1 hours", "period      24", "mood: no numbers", "96 steps of history"):
+    for words in (
+        "a step is 1 hours",
+        "period      24",
+        "mood: no numbers",
+        "96 steps of history",
+    ):
         assert words in told
 
 
@@ -119,7 +124,7 @@ def test_gaps_are_told() -> None:
     [
         (lambda f: f, {"horizon": None}, "how many steps ahead.*--horizon"),
         (lambda f: f[:80], {"horizon": 40, "history": 30}, "80 steps, which make 0 train.*--his"),
-        (lambda f: f[:20], {"horizon": 40, "history": 30}, "20 steps; a window takes 30.*--horizon"),
+        (lambda f: f[:20], {"horizon": 40, "history": 30}, "20 steps; a window takes 30.*--hor"),
         (lambda f: f, {"target": "mood"}, "the target 'mood' .* is none .*no numbers"),
         (lambda f: f, {"target": "heet"}, "'heet', the target.*Did you mean 'heat'"),
         (lambda f: f, {"target": None}, "2 columns of numbers and no target.*wind, heat"),

@@ -11,6 +11,7 @@ import autosynth
 from autosynth.cli import main
 from autosynth.data import load
 from autosynth.data.encode import encode
+from autosynth.run import train
 
 
 def days(n: int = 500) -> pd.DataFrame:
@@ -31,7 +32,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("forecast")
     days().to_csv(home / "sales.csv", index=False)
     asked = ["--task", "forecasting", "--target", "sold", "--horizon", "7", "-o", str(home / "m")]
-    strategy = "mean(mlp[width=16, depth=1], cnn[width=8, depth=1, stages=0](series)) | lr=0.01"
+    strategy = "mean(mlp[width=16, depth=1], cnn[width=8, depth=1, stages=0]:series) | lr=0.01"
     assert main(["train", str(home / "sales.csv"), "--strategy", strategy, *asked]) == 0
     return home / "m"
 
@@ -73,6 +74,6 @@ def test_a_search_puts_its_baselines_on_the_board(tmp_path: Path) -> None:
 
 def test_a_part_that_reads_the_calendar_alone_starts_from_the_series(tmp_path: Path) -> None:
     asked = {"task": "forecasting", "target": "sold", "horizon": 3, "epochs": 1}
-    made = autosynth.train(days(), "mlp[width=8, depth=1](calendar)", **asked, out=tmp_path / "m")
+    made = train(days(), "mlp[width=8, depth=1]:calendar", **asked, out=tmp_path / "m")
     found = autosynth.load(made.folder).predict(days()).to_numpy()
     assert np.abs(found - days()["sold"].iloc[-1]).max() < 60

@@ -39,7 +39,7 @@ class Resolved:
 
     @property
     def reads(self) -> tuple[InputSpec, ...]:
-        """The inputs that the composite reads, of all there are, and what a forecast starts from."""
+        """The inputs that the composite reads, and what a forecast starts from."""
         names = (*self.program.inputs, self.target.base)
         return tuple(spec for spec in self.inputs if spec.name in names)
 

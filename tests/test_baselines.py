@@ -259,3 +259,32 @@ def test_texts_are_read_by_their_tokens_and_pairs() -> None:
     assert found.flops is None
     assert found.params is not None
     assert run("hgb", data).state == "complete"
+
+
+def test_forecasts_by_hand():
+    """Two channels over four steps, a period of two, two rows to learn from and one of each."""
+    x = np.zeros((400, 2, 4), np.float32)
+    x[:, 0] = np.random.default_rng(0).normal(size=(400, 1)) * 50 + [1, 2, 3, 4]
+    x[:, 1] = np.random.default_rng(1).normal(size=(400, 4)) * 100
+    step = x[:, 1, -1] - x[:, 1, -2]
+    y = np.stack([x[:, 0, -1] + step, x[:, 0, -1] - step, x[:, 0, -1]], axis=1)
+    made = dataset(x, y, "series")
+    made = replace(
+        made, target=TargetSpec(name="y", task="forecasting", steps=3, base="x"),
+        encoders={"windows": {"period": 2}},
+    )  # fmt: skip
+    pool = np.concatenate([made.splits.train, made.splits.fit])
+    test = made.splits.test
+    found = {name: run(name, made) for name in BASELINES["forecasting"]}
+    assert list(found) == ["mean", "last", "seasonal", "ridge"]
+    np.testing.assert_allclose(found["mean"].test[0], y[pool].mean(0), rtol=1e-5)
+    np.testing.assert_array_equal(found["last"].test, np.repeat(x[test, 0, -1:], 3, axis=1))
+    np.testing.assert_array_equal(found["seasonal"].test, x[test, 0][:, [2, 3, 2]])
+    linear = np.abs(found["ridge"].test - y[test]).mean()
+    assert linear < 0.9 * np.abs(found["last"].test - y[test]).mean()
+    (apart,) = run_in_process(made, ["seasonal"], seconds=60)
+    np.testing.assert_array_equal(apart.test, found["seasonal"].test)
+    gone = x.copy()
+    gone[test, 0, -1] = np.nan
+    late = run("last", replace(made, x={"x": gone})).test
+    np.testing.assert_array_equal(late, np.repeat(x[test, 0, -2:-1], 3, axis=1))

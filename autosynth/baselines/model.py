@@ -18,6 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 
+from autosynth.baselines.forecast import fit_lags, fit_last, fit_means, fit_seasonal
 from autosynth.baselines.several import Fit, Fitted, of_labels, of_targets
 from autosynth.baselines.table import Table, dense_of, numbers_of, table_of
 from autosynth.data.kept import Kept
@@ -132,6 +133,12 @@ _REGRESSORS = {"mean": _fit_mean, "ridge": _fit_ridge, "hgb": _fit_hgb}
 BASELINES: Mapping[str, Mapping[str, Fit]] = {
     "classification": _CLASSIFIERS,
     "regression": _REGRESSORS,
+    "forecasting": {
+        "mean": fit_means,
+        "last": fit_last,
+        "seasonal": fit_seasonal,
+        "ridge": fit_lags,
+    },
     "multilabel": {name: of_labels(fit) for name, fit in _CLASSIFIERS.items()},
     "multitask": {
         name: of_targets(classify, regress)

@@ -184,5 +184,6 @@ def _handed_over(dataset: Dataset, seed: int) -> Dataset:
         x={spec.name: np.asarray(dataset.x[spec.name][rows]) for spec in dataset.inputs},
         y=dataset.y[rows],
         splits=Splits(**dict(zip(("train", "fit", "select", "test"), numbers, strict=True))),
-        encoders={},
+        # Forecasts need the period; others nothing, and a vocabulary is large.
+        encoders={k: v for k, v in dataset.encoders.items() if k == "windows"},
     )

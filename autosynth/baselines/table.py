@@ -31,6 +31,18 @@ MAX_FEATURES = 4096
 
 
 @dataclass(frozen=True)
+class Past:
+    """The history that a forecast reads, in the first columns; `period` is 0 where none was found.
+
+    The steps of one channel stand beside each other, those of the target's own past first.
+    """
+
+    channels: int = 0
+    steps: int = 0
+    period: int = 0
+
+
+@dataclass(frozen=True)
 class Table:
     """All features of a dataset as one matrix, and which columns are categories, of how many.
 
@@ -40,6 +52,7 @@ class Table:
     x: NDArray[np.float32]
     cardinalities: Array
     texts: tuple[Array, ...] = ()
+    past: Past = Past()
 
     @property
     def cells(self) -> NDArray[np.int64]:
@@ -88,8 +101,10 @@ def _tokens_and_pairs(codes: Array) -> list[int]:
 
 def table_of(dataset: Dataset, rows: Array) -> Table:
     """The features `(len(rows), columns)` of those rows, all inputs side by side."""
+    base = dataset.target.base
     specs = [spec for spec in dataset.inputs if not spec.of]
-    blocks = [_features(spec, dataset.x[spec.name][rows]) for spec in specs]
+    specs.sort(key=lambda spec: (spec.name != base, not spec.anchored))
+    blocks = [_features(spec, dataset.x[spec.name][rows], not spec.anchored) for spec in specs]
     cardinalities = [
         np.asarray((spec.kind == "table" and spec.cardinalities) or (0,) * block.shape[1])
         for spec, block in zip(specs, blocks, strict=True)
@@ -100,13 +115,18 @@ def table_of(dataset: Dataset, rows: Array) -> Table:
         for spec, start, end in zip(specs, ends[:-1], ends[1:], strict=True)
         if spec.kind == "text"
     )
-    return Table(np.concatenate(blocks, axis=1), np.concatenate(cardinalities), texts)
+    past = Past()
+    if base:
+        period = dataset.encoders["windows"]["period"]
+        channels = sum(spec.shape[0] for spec in specs if spec.anchored)
+        past = Past(channels, specs[0].shape[1], period)
+    return Table(np.concatenate(blocks, axis=1), np.concatenate(cardinalities), texts, past)
 
 
-def _features(spec: InputSpec, x: Array) -> NDArray[np.float32]:
+def _features(spec: InputSpec, x: Array, pooled: bool) -> NDArray[np.float32]:
     if spec.kind == "audio":
         return mel_summary(x, spec)
-    if spec.kind not in ("table", "text"):
+    if pooled and spec.kind not in ("table", "text"):
         axes = len(spec.shape) - 1
         excess = math.prod(spec.shape) / MAX_FEATURES
         step = math.ceil(excess ** (1 / axes)) if excess > 1 else 1

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from autosynth.errors import ConfigError, unknown
 
-_TASKS = ("classification", "multilabel", "regression")
+_TASKS = ("classification", "multilabel", "regression", "forecasting")
 _THOUSANDS = {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 
 Call = Callable[[argparse.Namespace], None]
@@ -97,12 +97,17 @@ def data_options(parser: Parser) -> None:
         help="read a column as number, category, text, date, image or audio; repeat")  # fmt: skip
     add("--group", metavar="COL", help="column of which no value stands in two splits")
     add("--time", metavar="COL", help="column by which later rows are held out")
+    add("--horizon", type=whole(1), metavar="N", help="steps to forecast")
+    add("--history", type=whole(1), metavar="N", help="steps a forecast reads (some periods)")
     add("--seed", type=whole(0), default=0, metavar="N", help="of all randomness (0)")
 
 
 def data_of(args: argparse.Namespace) -> dict[str, Any]:
     """The keyword arguments of `data.load`."""
-    names = ("target", "test", "validation", "task", "drop", "keep", "group", "time", "seed")
+    names = (
+        *("target", "test", "validation", "task", "drop", "keep", "group", "time"),
+        *("horizon", "history", "seed"),
+    )
     return {"columns": dict(args.column), **{name: getattr(args, name) for name in names}}
 
 

@@ -101,8 +101,11 @@ def base_of(target: TargetSpec, series: Tensor | None) -> Tensor | None:
     if not target.base:
         return None
     assert series is not None
-    line = series[:, 0].double()
-    known = ~line.isnan()
-    steps = torch.arange(line.shape[1], device=line.device)
-    last = torch.where(known, steps, 0).amax(1, keepdim=True)
-    return torch.nan_to_num(line.gather(1, last))
+    return last_known(series[:, :1].double()).squeeze(1)
+
+
+def last_known(series: Tensor) -> Tensor:
+    """The last value of each channel that is not missing: (B, C, L) to (B, C, 1); else 0."""
+    steps = torch.arange(series.shape[2], device=series.device)
+    last = torch.where(series.isnan(), 0, steps).amax(2, keepdim=True)
+    return torch.nan_to_num(series.gather(2, last))

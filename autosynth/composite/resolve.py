@@ -39,8 +39,9 @@ class Resolved:
 
     @property
     def reads(self) -> tuple[InputSpec, ...]:
-        """The inputs that the composite reads, of all that the data has."""
-        return tuple(spec for spec in self.inputs if spec.name in self.program.inputs)
+        """The inputs that the composite reads, and what a forecast starts from."""
+        names = (*self.program.inputs, self.target.base)
+        return tuple(spec for spec in self.inputs if spec.name in names)
 
     @property
     def settings(self) -> dict[str, float | str]:

@@ -21,6 +21,7 @@ from autosynth.components.piece import (
     to_tokens,
 )
 from autosynth.composite.logmel import picture_of
+from autosynth.composite.objective import last_known
 from autosynth.data.spec import DATE, InputSpec
 
 N_BINS = 16
@@ -32,7 +33,9 @@ class ConvolutionStem(Stem):
     """An image (B, C, H, W) or series (B, C, L): standardised, then convolved at stride `patch`.
 
     Its kernel is 2 * patch + 1, so that neighbouring tokens overlap (Xiao et al., 2021, "Early
-    convolutions help transformers see better", arXiv:2106.14881).
+    convolutions help transformers see better", arXiv:2106.14881). A series to forecast is read as
+    its change from the last known value of each channel (NLinear: Zeng et al., 2023, "Are
+    transformers effective for time series forecasting?", arXiv:2205.13504): levels seldom return.
     """
 
     mean: Tensor
@@ -42,6 +45,7 @@ class ConvolutionStem(Stem):
         super().__init__()
         line = spec.kind == "series"
         self.line, self.masked, self.patch = line, spec.masked, patch
+        self.anchored = spec.anchored
         kernel = 2 * patch + 1
         self.conv = nn.Conv2d(
             spec.shape[0], width,
@@ -54,6 +58,7 @@ class ConvolutionStem(Stem):
 
     def fit(self, raw: Tensor) -> None:
         """The mean and standard deviation of every channel, missing steps left out."""
+        raw = raw - last_known(raw) if self.anchored else raw
         for channel in range(raw.shape[1]):
             values = raw[:, channel].flatten()
             if values.is_floating_point():
@@ -65,7 +70,7 @@ class ConvolutionStem(Stem):
 
     def forward(self, raw: Tensor) -> Tokens:
         """A token a patch, masked where the patch has no value."""
-        x = raw.to(self.mean.dtype)
+        x = (raw - last_known(raw) if self.anchored else raw).to(self.mean.dtype)
         x = x.unsqueeze(2) if self.line else x
         mask = None
         if self.masked:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from autosynth.data.inputs.encoder import apply
 from autosynth.data.raw import Index
 from autosynth.data.read import read_unlabelled
+from autosynth.data.windows import last_window
 from autosynth.errors import DataError
 
 
@@ -30,9 +31,13 @@ def encode(source: Any, encoders: Mapping[str, Any]) -> Encoded:
 
     A source that has an official test part inside gives that part, any other all of its rows.
     Columns may stand in any order, categories never seen are 0, rows that hold nothing to read
-    (a broken image, a series of NaN) are left out with a warning. Raises `DataError` where columns
-    lack, shapes differ, or no row is left.
+    (a broken image, a series of NaN) are left out with a warning. To forecast, the end of the
+    series is the one row, named by its last time. Raises `DataError` where columns lack, shapes
+    differ, or no row is left.
     """
+    if "windows" in encoders:
+        x, names, warnings = last_window(source, encoders)
+        return Encoded(x=x, index=names, warnings=warnings)
     inputs = encoders["inputs"]
     raw = read_unlabelled(source, inputs[0])
     rows = raw.main

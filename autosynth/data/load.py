@@ -6,7 +6,7 @@ rows, encode everything.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
@@ -28,10 +28,11 @@ from autosynth.data.large import FRAMES, apply_large, read_large, rows_of, sampl
 from autosynth.data.leak import leaks
 from autosynth.data.raw import Raw
 from autosynth.data.read import Source, all_rows, read
-from autosynth.data.request import Request
-from autosynth.data.spec import Dataset, Task
+from autosynth.data.request import Asked, Request
+from autosynth.data.spec import Dataset
 from autosynth.data.split import left_out, split, without
 from autosynth.data.targets import understand_target
+from autosynth.data.windows import load_windows
 from autosynth.errors import DataError
 
 _MIN_ROWS = 10
@@ -51,50 +52,28 @@ class _Found:
     warnings: tuple[str, ...] = ()
 
 
-def load(
-    source: Source,
-    *,
-    target: str | Sequence[str] | None = None,
-    test: Source | None = None,
-    validation: Source | None = None,
-    task: Task | None = None,
-    drop: Sequence[str] = (),
-    keep: Sequence[str] = (),
-    columns: Mapping[str, str] | None = None,
-    group: str | None = None,
-    time: str | None = None,
-    seed: int = 0,
-) -> Dataset:
+def load(source: Source, *, seed: int = 0, **asked: Unpack[Asked]) -> Dataset:
     """Read `source` and understand it.
 
     Args:
         source: a built-in name (`BUILTIN`), a path, a frame, `(x, y)` or `(x, y, x_test, y_test)`,
             a map-style dataset of torch, `openml:ID` or `hf:NAME`.
-        target: the column to predict, or several; a table needs it.
-        test: a source of the same form; its rows are the test split, in place of an official one.
-        validation: the same for validation.
-        task: classification, multilabel or regression, where the target would say otherwise.
-        drop: columns of a table to leave out, by name or pattern.
-        keep: columns to use though they look like an id or a constant.
-        columns: the kind to read a column as, by its name: number, category, text, date, image or
-            audio.
-        group: a column of which no value stands in two splits; it is no feature.
-        time: a column by which later rows are held out.
         seed: decides the rows of each split that is not official.
+        asked: what `Asked` says.
 
     Raises:
         DataNotFoundError: no such path or built-in set.
         DataError: the data cannot be read, or there is nothing in it to learn.
     """
-    asked = Request(
-        target=(target,) if isinstance(target, str) else tuple(target or ()), task=task,
-        drop=tuple(drop), keep=tuple(keep), columns=dict(columns or {}), group=group, time=time,
-        seed=seed,
-    )  # fmt: skip
-    raw = _read(source, asked, test, validation)
+    request = Request.of(asked, seed)
+    if request.task == "forecasting":
+        return _forecast(source, request)
+    if request.horizon is not None or request.history is not None:
+        raise DataError("--horizon and --history are of forecasts. Add --task forecasting.")
+    raw = _read(source, request)
     layout = _layout(raw)
-    found = _table(raw, layout, asked) if layout.kind == "table" else _array(raw, layout, asked)
-    return _dataset(raw, found, asked)
+    read = _table if layout.kind == "table" else _array
+    return _dataset(raw, read(raw, layout, request), request)
 
 
 def _dataset(raw: Raw, found: _Found, asked: Request) -> Dataset:
@@ -133,6 +112,18 @@ def _dataset(raw: Raw, found: _Found, asked: Request) -> Dataset:
     return _with_unlabelled(dataset, spare) if len(spare.part) else dataset
 
 
+def _forecast(source: Source, asked: Request) -> Dataset:
+    if len(asked.target) > 1:
+        raise DataError(
+            f"a forecast is of one column, not of {', '.join(asked.target)}. Name one with "
+            "--target; the others are read beside it."
+        )
+    return load_windows(
+        source, target=next(iter(asked.target), None), test=asked.test, drop=asked.drop,
+        horizon=asked.horizon, history=asked.history, time=asked.time,
+    )  # fmt: skip
+
+
 def _with_unlabelled(dataset: Dataset, rows: Joined) -> Dataset:
     """The dataset with rows that have no target after its own."""
     applied = _encoded(dataset.encoders["inputs"], rows, dataset.source)
@@ -152,7 +143,8 @@ def _encoded(inputs: Sequence[Fitted], rows: Joined, source: str) -> Applied:
     return Applied(x={inputs[0]["name"]: rows.x}, keep=np.arange(len(rows.part)))
 
 
-def _read(source: Source, asked: Request, test: Source | None, validation: Source | None) -> Raw:
+def _read(source: Source, asked: Request) -> Raw:
+    test, validation = asked.test, asked.validation
     if large := read_large(source, asked.target, test):
         return large
     raw = read(source, asked.target)

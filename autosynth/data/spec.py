@@ -38,6 +38,9 @@ class InputSpec:
     `of` names the input that this is another reading of: a pretrained network reads text in its
     own vocabulary, as `text.minilm` beside `text`. No other component reads it.
 
+    `anchored` says of a series that the network reads it as its change from the last known step of
+    each channel: where it goes from there is what is forecast.
+
     `masked` says that rows have missing steps or unequal lengths: the network carries a mask.
     """
 
@@ -48,6 +51,7 @@ class InputSpec:
     masked: bool = False
     of: str = ""
     rate: int = 0
+    anchored: bool = False
 
     @property
     def grid(self) -> tuple[int, ...]:

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import time as now
-from typing import Any
+from typing import Any, Unpack
 
 from autosynth.bundle import write as write_bundle
 from autosynth.data import load
+from autosynth.data.request import Asked, Request
 from autosynth.data.spec import Dataset, Task
 from autosynth.leaderboard import pick
 from autosynth.progress import Progress
@@ -42,15 +43,6 @@ from autosynth.study.workers import Schedule, run_trials
 def search(
     source: Any,
     *,
-    target: str | Sequence[str] | None = None,
-    test: Any = None,
-    validation: Any = None,
-    task: Task | None = None,
-    drop: str | Sequence[str] = (),
-    keep: str | Sequence[str] = (),
-    columns: Mapping[str, str] | None = None,
-    group: str | None = None,
-    time: str | None = None,
     space: str | None = None,
     budget: str | float | None = None,
     trials: int | None = None,
@@ -65,20 +57,12 @@ def search(
     out: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     started: float | None = None,
+    **data: Unpack[Asked],
 ) -> Run:
     """Search composition strategies on a dataset.
 
     Args:
         source: a path, the name of a built-in set, a DataFrame, or a tuple of arrays.
-        target: the column to predict, for a table; several make one composite, a head each.
-        test: rows to score on at the end, in the form of `source`; split off where left out.
-        validation: rows to choose on; split off where left out.
-        task: classification, multilabel or regression; understood from the target if left out.
-        drop: columns to leave out.
-        keep: columns to use though they look like an id.
-        columns: the kind to read a column as, by its name.
-        group: a column of which no value stands in two splits.
-        time: a column by which later rows are held out.
         space: name or path of a search space; that of the input's kind if left out.
         budget: wall clock, as `10m`; ten minutes if neither it nor `trials` is given.
         trials: strategies to train. Without a budget, one seed gives one board.
@@ -93,6 +77,7 @@ def search(
         out: the run's folder; `results/<dataset>-<n>` if left out.
         progress: what is told of the search; nothing if left out.
         started: `time.time()` from which the budget counts; now if left out.
+        data: what is asked of the reading of data, such as `target="churned"`: see `Asked`.
 
     Raises:
         AutosynthError: the data, an option, the space or the folder cannot be used.
@@ -103,15 +88,8 @@ def search(
         metric=metric, max_flops=max_flops, max_params=max_params, seed=seed, refit=refit,
     )  # fmt: skip
     teller = progress or Progress(stream=io.StringIO(), live=False)
-    asked = {
-        "target": list(listed(target)), "test": str(test or ""), "drop": list(listed(drop)),
-        "validation": str(validation or ""), "keep": list(listed(keep)), "group": group or "",
-        "columns": dict(columns or {}), "time": time or "", "task": task or "",
-    }  # fmt: skip
-    dataset = load(
-        source, target=target, test=test, validation=validation, task=task, drop=listed(drop),
-        keep=listed(keep), columns=columns, group=group, time=time, seed=seed,
-    )  # fmt: skip
+    asked = Request.of(data).to_dict()
+    dataset = load(source, seed=seed, **data)
     options = replace(options, metric=prepare_metric(dataset, options).name)
     chosen = prepare_space(dataset, options)
     options = replace(options, space=options.space or chosen.name)

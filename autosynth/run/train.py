@@ -5,13 +5,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 
 from autosynth.bundle import write as write_bundle
 from autosynth.composite import Cost, Resolved, cost, resolve
 from autosynth.data import load
+from autosynth.data.request import Asked
 from autosynth.data.spec import Dataset, Task
 from autosynth.errors import RunError
 from autosynth.progress import Progress
@@ -45,15 +46,6 @@ def train(
     source: Any,
     strategy: str | Strategy,
     *,
-    target: str | Sequence[str] | None = None,
-    test: Any = None,
-    validation: Any = None,
-    task: Task | None = None,
-    drop: str | Sequence[str] = (),
-    keep: str | Sequence[str] = (),
-    columns: Mapping[str, str] | None = None,
-    group: str | None = None,
-    time: str | None = None,
     metric: str | None = None,
     budget: str | float | None = None,
     epochs: float | None = None,
@@ -61,21 +53,13 @@ def train(
     seed: int = 0,
     out: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
+    **data: Unpack[Asked],
 ) -> Trained:
     """Train one strategy and write it as a bundle.
 
     Args:
         source: as for `search`, like all that is not named otherwise here.
         strategy: in the notation, or parsed.
-        target: the column to predict, for a table, or several.
-        test: rows to score on at the end.
-        validation: rows that the best moment is chosen on.
-        task: classification, multilabel or regression.
-        drop: columns to leave out.
-        keep: columns to use though they look like an id.
-        columns: the kind to read a column as, by its name.
-        group: a column of which no value stands in two splits.
-        time: a column by which later rows are held out.
         metric: what the best moment of the training is chosen by.
         budget: wall clock of the training; the schedule is made as long as that allows.
         epochs: length of the schedule in passes over the training rows; 20 if neither is given,
@@ -84,6 +68,7 @@ def train(
         seed: of splits and training.
         out: the bundle's folder; `results/<dataset>-model-<n>` if left out.
         progress: what is told of the training.
+        data: what is asked of the reading of data, such as `target="churned"`: see `Asked`.
 
     Raises:
         AutosynthError: the data, the strategy, an option or the folder cannot be used.
@@ -92,24 +77,21 @@ def train(
     parsed = parse(strategy) if isinstance(strategy, str) else strategy
     device = check_device(device)
     seconds = None if budget is None else parse_budget(budget)
-    dataset = load(
-        source, target=target, test=test, validation=validation, task=task, drop=listed(drop),
-        keep=listed(keep), columns=columns, group=group, time=time, seed=seed,
-    )  # fmt: skip
+    dataset = load(source, seed=seed, **data)
     score = find_metric(metric, dataset.target) if metric else None
     resolved = resolve(parsed, dataset.inputs, dataset.target)
     folder = _free_folder(dataset.name, out)
     splits = dataset.splits
-    data = feed(dataset, torch.device(device), splits.train)
+    ours = feed(dataset, torch.device(device), splits.train)
     rows = Rows(train=splits.train, fit=splits.fit, unlabelled=splits.unlabelled)
-    plan = _plan(resolved, data, rows, device, seconds, epochs)
+    plan = _plan(resolved, ours, rows, device, seconds, epochs)
     if progress:
         progress.say(
             f"training {resolved.brief} for {plan.steps:,} steps of {plan.batch_size} rows"
         )
     chosen = score or default_metric(dataset.target)
-    outcome = train_composite(resolved, data, rows, plan, seed=seed, score=chosen.score)
-    return _bundle(dataset, data, resolved, outcome, folder, chosen.name, seed)
+    outcome = train_composite(resolved, ours, rows, plan, seed=seed, score=chosen.score)
+    return _bundle(dataset, ours, resolved, outcome, folder, chosen.name, seed)
 
 
 def _plan(

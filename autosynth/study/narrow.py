@@ -23,7 +23,13 @@ _Change = Callable[[str, str, Value], Value | None]
 
 
 def default_space(inputs: Iterable[InputSpec]) -> str:
-    """The name of the space for these inputs: that of their kind, or `multimodal` for several."""
+    """The name of the space for these inputs: that of their kind, or `multimodal` for several.
+
+    A series to forecast has its own.
+    """
+    inputs = tuple(inputs)
+    if any(each.anchored for each in inputs):
+        return "forecast"
     kinds = {each.kind for each in inputs}
     if len(kinds) > 1:
         return "multimodal"

@@ -3,6 +3,7 @@
 `light` moves an image or series a little, swaps a few cells of a table and hides a few tokens of a
 text; `strong` also mirrors and blanks images, stretches and blanks series, swaps and hides more. A
 sound moves and is louder or softer; `strong` also changes its speed and colour, and blanks a part.
+Of the history of a forecast, some channels beside the target's own are stopped.
 """
 
 import math
@@ -15,6 +16,7 @@ from autosynth.data.inputs.tokens import HIDDEN, START
 from autosynth.data.spec import InputSpec
 
 SWAPPED = {"light": 0.05, "strong": 0.15}
+STILL = {"light": 0.3, "strong": 0.7}
 
 
 def augment(
@@ -24,7 +26,7 @@ def augment(
     if level == "none":
         return inputs
     return {
-        spec.name: x if spec.of else AUGMENTS[spec.kind](x, level)
+        spec.name: x if spec.of else AUGMENTS["past" if spec.anchored else spec.kind](x, level)
         for spec in specs
         for x in (inputs[spec.name],)
     }
@@ -89,6 +91,20 @@ def _series(x: Tensor, level: str) -> Tensor:
         blank = ((at >= begin) & (at < begin + size)).unsqueeze(1) & ~x.isnan()
         x = torch.where(blank, mean, x)
     return x
+
+
+def _past(x: Tensor, level: str) -> Tensor:
+    """Of a history of several channels, some stand still at their last step; and noise.
+
+    A shift in time would change what comes next.
+    """
+    still = torch.rand(*x.shape[:2], 1, device=x.device) < STILL[level]
+    if x.shape[1] == 1:  # the target's own past
+        still[:] = False
+    _, spread = _statistics(x)
+    noise = 0.03 * spread * torch.randn_like(x)
+    noise[..., -1] = 0  # what a forecast starts from
+    return torch.where(still, x[..., -1:], x + noise)
 
 
 def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -173,6 +189,7 @@ def _draw(x: Tensor, low: float, high: float) -> Tensor:
 AUGMENTS: dict[str, Callable[[Tensor, str], Tensor]] = {
     "image": _image,
     "series": _series,
+    "past": _past,
     "table": _table,
     "text": _text,
     "audio": _audio,

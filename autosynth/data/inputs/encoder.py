@@ -54,8 +54,10 @@ def input_spec(fitted: Fitted) -> InputSpec:
         return InputSpec(
             name=name, kind=kind, shape=shape, cardinalities=codes, masked=True, of=fitted["of"]
         )
-    rate = int(fitted.get("rate", 0))
-    return InputSpec(name=name, kind=kind, shape=shape, masked=fitted["masked"], rate=rate)
+    return InputSpec(
+        name=name, kind=kind, shape=shape, masked=fitted["masked"],
+        rate=int(fitted.get("rate", 0)), anchored=fitted.get("anchored", False),
+    )  # fmt: skip
 
 
 def is_from_columns(fitted: Fitted) -> bool:

@@ -4,6 +4,7 @@ Takes raw rows piece by piece; gives read-only memory maps of what the encoders 
 files stand in a temporary folder (`TMPDIR` says where) and go with the arrays.
 """
 
+import mmap
 import os
 import re
 import shutil
@@ -134,7 +135,12 @@ def _path(folder: Path, place: int) -> Path:
 
 
 def _mapped(path: Path) -> Kept:
-    return np.load(path, mmap_mode="r").view(Kept)  # type: ignore[no-any-return]
+    found: Any = np.load(path, mmap_mode="r")
+    if hasattr(mmap, "MADV_RANDOM"):
+        # A batch is of rows from anywhere: the pages around each, 128 kB at a time, would be read
+        # in vain, and take the place of others.
+        found._mmap.madvise(mmap.MADV_RANDOM)
+    return found.view(Kept)  # type: ignore[no-any-return]
 
 
 def _owned(path: Path, n_rows: int) -> NDArray[Any]:

@@ -4,7 +4,7 @@ import io
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from time import time as now
@@ -13,7 +13,7 @@ from typing import Any, Unpack
 from autosynth.bundle import write as write_bundle
 from autosynth.data import load
 from autosynth.data.request import Asked, Request
-from autosynth.data.spec import Dataset, Task
+from autosynth.data.spec import Dataset
 from autosynth.leaderboard import pick
 from autosynth.progress import Progress
 from autosynth.record import Record, read_all, write, write_text_atomic
@@ -28,7 +28,7 @@ from autosynth.run.finish import (
     score_test,
 )
 from autosynth.run.folder import State, place, write_state
-from autosynth.run.options import Options, listed, make_options
+from autosynth.run.options import Options, make_options
 from autosynth.run.prepare import check_limits, prepare, prepare_metric, prepare_space
 from autosynth.run.result import Run, open_run
 from autosynth.study import storage

@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Unpack
@@ -13,11 +12,11 @@ from autosynth.bundle import write as write_bundle
 from autosynth.composite import Cost, Resolved, cost, resolve
 from autosynth.data import load
 from autosynth.data.request import Asked
-from autosynth.data.spec import Dataset, Task
+from autosynth.data.spec import Dataset
 from autosynth.errors import RunError
 from autosynth.progress import Progress
 from autosynth.run.folder import RESULTS
-from autosynth.run.options import check_device, listed, parse_budget
+from autosynth.run.options import check_device, parse_budget
 from autosynth.strategy import Strategy, parse
 from autosynth.study.probe import fixed_plan
 from autosynth.training.feed import Feed, feed

@@ -6,11 +6,20 @@ from functools import partial
 from itertools import product
 from typing import Any, TypeVar
 
+from autosynth.data.spec import Kind
 from autosynth.errors import AutosynthError, unknown
 from autosynth.strategy import Part, Strategy, Value, parse, parts
 from autosynth.study import vocabulary
 from autosynth.study.params import params_for
-from autosynth.study.space import FORBID_KEYS, KINDS, MAX_PARTS, TOPOLOGIES, Shape, Space
+from autosynth.study.space import (
+    FORBID_KEYS,
+    KINDS,
+    MAX_PARTS,
+    PARTS_OF_FORECASTS,
+    TOPOLOGIES,
+    Shape,
+    Space,
+)
 
 Name = TypeVar("Name", bound=str)
 _Choices = Mapping[str, tuple[Value, ...]]
@@ -60,7 +69,7 @@ class SpaceReader:
             name=self._text("name"),
             about=self._text("about"),
             kinds=kinds,
-            inputs={kind: kind for kind in kinds},
+            inputs=_readable(kinds),
             families=families,
             max_parts=self._number("max_parts", 2, MAX_PARTS) or 3,
             topologies=topologies,
@@ -337,6 +346,12 @@ class SpaceReader:
 def _place(table: str, key: str) -> str:
     """Where in a file stands what is kept at `family` or `family:kind`."""
     return f"{table}.{key.replace(':', '.')}"
+
+
+def _readable(kinds: Collection[Kind]) -> dict[str, Kind]:
+    """What may stand after a colon in a file: kinds, each for the inputs of it, and some names."""
+    found: dict[str, Kind] = {kind: kind for kind in kinds}
+    return found | {name: kind for name, kind in PARTS_OF_FORECASTS.items() if kind in kinds}
 
 
 def _shape(text: Any) -> Shape | None:

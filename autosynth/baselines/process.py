@@ -181,4 +181,5 @@ def _handed_over(dataset: Dataset, seed: int) -> Dataset:
         y=dataset.y[rows],
         splits=Splits(**dict(zip(("train", "fit", "select", "test"), numbers, strict=True))),
         encoders={},
+        seen=dataset.seen.only(rows) if dataset.seen else None,
     )

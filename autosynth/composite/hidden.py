@@ -15,7 +15,8 @@ from autosynth.components.piece import Grid, Piece, Tokens, coarser, n_tokens
 from autosynth.composite.hiddentext import hide_text, restore_text
 from autosynth.data.spec import InputSpec
 
-HIDDEN = {"image": 0.5, "series": 0.4, "table": 0.3, "text": 0.2}
+HIDDEN = {"image": 0.5, "series": 0.4, "table": 0.3, "text": 0.2, "ids": 0.2}
+CODED = ("text", "ids")
 PATCHES = 8  # a side of an image
 STRETCHES = 16  # of a series
 
@@ -31,7 +32,7 @@ class Pick(nn.Module):
 
     def forward(self, raw: Tensor) -> Tensor:
         """A choice of its own for each row, the same for all channels."""
-        if self.kind in ("table", "text"):
+        if self.kind in ("table", *CODED):
             return torch.rand(raw.shape, device=raw.device) < self.share
         grid = coarser(tuple(raw.shape[2:]), self.patch)
         picked = torch.rand(raw.shape[0], 1, *grid, device=raw.device) < self.share
@@ -43,7 +44,7 @@ class Pick(nn.Module):
 class Hide(nn.Module):
     """Raw values with other ones in the picked cells: the batch's mean, or another row's.
 
-    Tokens of a text have a code that says so.
+    Tokens of a text, and things of a history, have a code that says so.
     """
 
     def __init__(self, spec: InputSpec) -> None:
@@ -55,7 +56,7 @@ class Hide(nn.Module):
         if self.kind == "table":
             other = raw[torch.randint(0, len(raw), (len(raw),), device=raw.device)]
             return torch.where(picked, other, raw)
-        if self.kind == "text":
+        if self.kind in CODED:
             return hide_text(raw, picked)
         mean, _ = statistics(raw)
         return torch.where(picked & ~raw.isnan(), mean, raw.float())
@@ -147,8 +148,8 @@ def sizes(spec: InputSpec, grid: Grid, width: int) -> tuple[int, int]:
 
 
 def restore(spec: InputSpec, grid: Grid, width: int) -> Piece:
-    """`Restore` with its cost; a text has its own."""
-    if spec.kind == "text":
+    """`Restore` with its cost; codes of texts and histories have their own."""
+    if spec.kind in CODED:
         return restore_text(spec, grid, width)
     inputs, outputs = sizes(spec, grid, width)
     times = n_tokens(grid) if window(spec, grid) else 1

@@ -20,6 +20,7 @@ from autosynth.data.inputs.columns import Aside
 from autosynth.data.inputs.encoder import apply, fit_array, input_spec
 from autosynth.data.inputs.frame import Applied, Fitted, fit_frame
 from autosynth.data.inputs.layout import Layout, understand_array
+from autosynth.data.interactions import load_interactions
 from autosynth.data.join import Joined, join
 from autosynth.data.raw import Raw
 from autosynth.data.read import Source, all_rows, read
@@ -49,6 +50,9 @@ def load(
     test: Source | None = None,
     task: Task | None = None,
     drop: Sequence[str] = (),
+    user: str | None = None,
+    time: str | None = None,
+    features: Sequence[Source] = (),
     seed: int = 0,
 ) -> Dataset:
     """Read `source` and understand it.
@@ -58,8 +62,12 @@ def load(
             `(x, y, x_test, y_test)`.
         target: the column to predict, or several; a table needs it.
         test: a source of the same form; its rows are the test split, in place of an official one.
-        task: classification or regression, where the target's values would say otherwise.
+        task: classification or regression, where the target's values would say otherwise;
+            ranking, to predict a user's next item from interactions.
         drop: columns of a table to leave out.
+        user: the column of interactions that says who; their `target` is the column of items.
+        time: the column of interactions that says when; the order of the rows if left out.
+        features: tables about users or items, one row each.
         seed: decides the rows of each split that is not official.
 
     Raises:
@@ -67,6 +75,11 @@ def load(
         DataError: the data cannot be read, or there is nothing in it to learn.
     """
     names = (target,) if isinstance(target, str) else tuple(target or ())
+    if task == "ranking" or user or features:
+        return load_interactions(
+            source, target=names, user=user or "", time=time or "", features=features, drop=drop,
+            task=task, test=test, seed=seed,
+        )  # fmt: skip
     raw = _read(source, names, test)
     layout = _layout(raw)
     found = _table(raw, layout, drop) if layout.kind == "table" else _array(raw, layout, drop)

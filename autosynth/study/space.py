@@ -13,12 +13,12 @@ from autosynth.data.spec import InputSpec, Kind, Task
 from autosynth.errors import ConfigError
 from autosynth.strategy import Chain, Fusion, Node, Strategy, Topology, Value
 
-KINDS: tuple[Kind, ...] = ("image", "text", "series", "table")  # the dearest to read first
+KINDS: tuple[Kind, ...] = ("image", "text", "series", "ids", "table")  # the dearest to read first
 TOPOLOGIES: tuple[Topology, ...] = ("single", "parallel", "sequential", "hybrid")
 FORBID_KEYS = ("topology", "components", "fusion", "sharing", "training", "init")
 MAX_PARTS = 8
 MANY_ROWS = 30_000
-MOST_A_SIDE = {"image": 20, "series": 256, "text": 256}
+MOST_A_SIDE = {"image": 20, "series": 256, "text": 256, "ids": 256}
 
 
 @dataclass(frozen=True, kw_only=True)

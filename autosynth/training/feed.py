@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from autosynth.composite.objective import base_of
+from autosynth.data.seen import Seen
 from autosynth.data.spec import Dataset, InputSpec, TargetSpec
 
 
@@ -20,7 +21,7 @@ class Feed:
     Values are standardised by the mean and deviation of the training rows; `center` and `spread`,
     one for each field of the target, bring outputs back to its own unit (0 and 1 for classes).
     `weights` balance the losses of several targets: each over that of knowing nothing. `truth` are
-    the targets as the dataset has them, on the host.
+    the targets as the dataset has them, on the host, and `seen` what rows leave out.
     """
 
     specs: tuple[InputSpec, ...]
@@ -32,6 +33,7 @@ class Feed:
     spread: tuple[float, ...]
     weights: tuple[float, ...]
     device: torch.device
+    seen: Seen | None = None
 
     def batch(self, rows: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """The inputs and targets of some rows, given as indices on the device."""
@@ -53,7 +55,7 @@ def feed(dataset: Dataset, device: torch.device, train: NDArray[np.int64]) -> Fe
     return Feed(
         specs=dataset.inputs, target=dataset.target, inputs=inputs, y=scaled.y.to(device),
         truth=dataset.y, center=scaled.center, spread=scaled.spread, weights=scaled.weights,
-        device=device,
+        device=device, seen=dataset.seen,
     )  # fmt: skip
 
 

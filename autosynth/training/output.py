@@ -6,7 +6,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from autosynth.composite.objective import base_of, finished
+from autosynth.composite.objective import base_of, finished, hidden
 from autosynth.training.feed import Feed
 
 
@@ -16,15 +16,18 @@ def outputs(
     """What a model gives for some rows, on the host.
 
     Class or label probabilities (n, classes); values in the target's own unit, (n,) or (n, steps);
-    those of several targets side by side.
+    those of several targets side by side. What a row's user had before has the probability 0.
     """
     model.eval()
     target, found = data.target, []
     with torch.inference_mode():
-        for part in torch.split(data.rows(numbers), batch_size):
-            inputs, _ = data.batch(part)
+        for start in range(0, len(numbers), batch_size):
+            few = numbers[start : start + batch_size]
+            inputs, _ = data.batch(data.rows(few))
             base = base_of(target, inputs.get(target.base))
             raw = model(inputs).double()
+            if data.seen is not None:
+                raw = hidden(raw, data.seen.only(few))
             found.append(finished(target, raw, data.center, data.spread, base))
     whole: NDArray[Any] = torch.cat(found).cpu().numpy()
     return whole

@@ -1,0 +1,365 @@
+"""Interactions (user, item, time) as a dataset whose target is the item that comes next.
+
+A row is an interaction that has one before it, of the same user: its inputs are the user's
+history and what is known of user and items, its target the item. Held out is the last interaction
+of each user (test), the one before it (select), and the one before that (fit). In a prediction
+there is a row for each user, after all of the user's interactions.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from autosynth.data.describe import describe
+from autosynth.data.fingerprint import fingerprint
+from autosynth.data.forms.table import frame_rows, read_table
+from autosynth.data.inputs.columns import Aside, Column, understand_columns
+from autosynth.data.inputs.encoder import input_spec
+from autosynth.data.inputs.event import Columns, Events, listed, read_events
+from autosynth.data.inputs.feature import LAST, MEAN, About, described, read_about
+from autosynth.data.inputs.frame import apply_frame, fit_frame
+from autosynth.data.inputs.history import apply_history, fit_history
+from autosynth.data.raw import Raw
+from autosynth.data.read import Source, read_unlabelled
+from autosynth.data.seen import Seen
+from autosynth.data.spec import Dataset, Splits, TargetSpec, Task
+from autosynth.errors import DataError
+
+MOST_HELD = 5_000
+"""Users of whom interactions are held out, at most."""
+_MOST_SCORES = 50_000_000  # of held-out users times items
+_MIN_ROWS = 10
+_Rows = NDArray[np.int64]
+_TRAIN, _FIT, _SELECT, _TEST = range(4)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Users:
+    """Rows to predict, one a user: encoded inputs, names, and what each one had before."""
+
+    x: Mapping[str, NDArray[Any]]
+    names: tuple[str, ...]
+    seen: Seen
+    warnings: tuple[str, ...]
+
+
+def load_interactions(
+    source: Source, *, target: Sequence[str], user: str, time: str, features: Sequence[Source],
+    drop: Sequence[str], task: Task | None, test: Source | None, seed: int,
+) -> Dataset:  # fmt: skip
+    """Read interactions and understand them.
+
+    Args:
+        source: a path or a frame, an interaction a row.
+        target: the column of items.
+        user: the column of users.
+        time: the column of times, numbers or dates; empty: rows stand in order.
+        features: tables about users or items, paths or frames.
+        drop: columns to leave out, of the interactions or the features.
+        task: ranking, or None.
+        test: none: interactions have no official test part.
+        seed: which users are held out, where there are more than `MOST_HELD`.
+
+    Raises:
+        DataError: a column is not there, or there is nothing in the interactions to learn.
+    """
+    _check_asked(target, user, task, test)
+    raw = _read(source)
+    columns = Columns(user=user, item=target[0], time=time)
+    events = read_events(_frame(raw), columns, raw.source)
+    parts = _parts(events, seed)
+    learnt = events.item[parts == _TRAIN]
+    items = _by_count(events, learnt)
+    _check_enough(events, items, raw.source, columns)
+    known = np.isin(events.item, learnt)
+    warnings = [*raw.warnings, *events.warnings, *_lost(events, known)]
+    parts, events = parts[known], events.known(items)
+    rows = np.flatnonzero(events.start < np.arange(len(parts)))
+    splits = _splits(parts[rows], raw.source, columns)
+    seen = Seen(codes=events.item, start=events.start[rows], stop=rows)
+    tables = _tables(features, events, columns)
+    tables, events = _dropped(drop, tables, events, raw.source)
+    inputs, asides = _fit(events, seen, tables, splits.train)
+    x, told = _apply(inputs, events, seen, tables, raw.source)
+    dataset = Dataset(
+        name=raw.name,
+        source=raw.source,
+        inputs=tuple(map(input_spec, inputs)),
+        target=TargetSpec(name=target[0], task="ranking", classes=items),
+        x=x,
+        y=events.item[rows],
+        splits=splits,
+        encoders={
+            "inputs": list(inputs),
+            "interactions": {
+                "user": user, "item": target[0], "time": time, "items": list(items),
+                "features": [table.to_dict() for table in tables],
+            },
+        },
+        fingerprint=fingerprint(raw.main, *(_read(each).main for each in features)),
+        warnings=(*warnings, *told),
+        seen=seen,
+    )  # fmt: skip
+    return _told(dataset, raw, asides, events)
+
+
+def users_of(source: Any, encoders: Mapping[str, Any]) -> Users:
+    """The users of interactions to predict for, encoded as in training.
+
+    Items that the training did not know are skipped, and users without any other left out.
+
+    Raises:
+        DataError: columns lack, or no user had an item that is known.
+    """
+    known = encoders["interactions"]
+    raw = _read(source)
+    columns = Columns(user=known["user"], item=known["item"], time=known["time"])
+    events = read_events(_frame(raw), columns, raw.source)
+    items = frozenset(known["items"])
+    strange = sorted({events.items[code] for code in np.unique(events.item)} - items)
+    warnings = [*raw.warnings, *events.warnings]
+    if strange:
+        warnings.append(
+            f"{len(strange)} items that the model does not know were skipped: {listed(strange)}"
+        )
+    everyone = set(np.unique(events.user).tolist())
+    events = events.known(known["items"])
+    codes, start = np.unique(events.user, return_index=True)
+    if left := sorted(everyone - set(codes.tolist())):
+        names = [events.users[code] for code in left]
+        warnings.append(
+            f"{len(left)} users without an item that the model knows were left out: "
+            f"{listed(names)}"
+        )
+    if not len(codes):
+        raise DataError(
+            f"no user in {raw.source} had an item that the model knows, such as "
+            f"{listed(known['items'], 3)}. Give interactions with items of the training."
+        )
+    seen = Seen(codes=events.item, start=start, stop=events.stop[start])
+    tables = [About.from_dict(table) for table in known["features"]]
+    x, told = _apply(encoders["inputs"], events, seen, tables, raw.source)
+    names = tuple(events.users[code] for code in codes)
+    return Users(x=x, names=names, seen=seen, warnings=(*warnings, *told))
+
+
+def _check_asked(
+    target: Sequence[str], user: str, task: Task | None, test: Source | None
+) -> None:
+    if task not in (None, "ranking"):
+        raise DataError(
+            f"users and features belong to the task ranking, not {task}. Leave --user and "
+            "--features out, or the task."
+        )
+    if not user:
+        raise DataError(
+            "a ranking is of a user's items, and no column says who. Name the column of users "
+            "with --user."
+        )
+    if len(target) != 1:
+        raise DataError(
+            f"a ranking has one target, the column of items, and {len(target)} are named. Name "
+            "it with --target."
+        )
+    if test is not None:
+        raise DataError(
+            "a ranking is tested on the last interaction of each user; leave --test out, and let "
+            "its interactions stand with the others."
+        )
+
+
+def _read(source: Any) -> Raw:
+    """All columns of a table; a path that exists is read as one, whatever it is called."""
+    if isinstance(source, str | Path) and (path := Path(source).expanduser()).is_file():
+        if path.suffix.lower() not in (".npz", ".npy"):
+            return read_table(path, (), labelled=False)
+    if isinstance(source, pd.DataFrame):
+        return frame_rows(source, "frame", "frame", (), labelled=False)
+    raw = read_unlabelled(source, {"kind": "table"})
+    _frame(raw)
+    return raw
+
+
+def _frame(raw: Raw) -> pd.DataFrame:
+    if raw.main is None or not isinstance(raw.main.x, pd.DataFrame):
+        raise DataError(
+            f"interactions and features are tables; {raw.source} is none. Give a file such as "
+            ".csv or .parquet, or a frame."
+        )
+    return raw.main.x
+
+
+def _parts(events: Events, seed: int) -> _Rows:
+    """Which split each event is the target of; the first ones, which have no history, train."""
+    n, place = events.stop - events.start, np.arange(len(events.user)) - events.start
+    left = n - place - 1
+    held = np.isin(events.user, _held(events, seed))
+    parts = np.full(len(place), _TRAIN)
+    for part, after in ((_TEST, 0), (_SELECT, 1), (_FIT, 2)):
+        # Every user keeps a row to learn from: two events before what is held out.
+        parts[held & (left == after) & (n >= 3 + after)] = part
+    return parts
+
+
+def _held(events: Events, seed: int) -> _Rows:
+    """The users of whom interactions are held out: all, or as many as can be scored."""
+    users = np.unique(events.user)
+    most = min(MOST_HELD, max(100, _MOST_SCORES // max(1, len(events.items))))
+    if len(users) <= most:
+        return users
+    return np.sort(np.random.default_rng(seed).choice(users, most, replace=False))
+
+
+def _by_count(events: Events, learnt: _Rows) -> tuple[str, ...]:
+    """The names of the items in training rows, the most frequent first."""
+    counts = np.bincount(learnt, minlength=len(events.items))
+    order = np.argsort(-counts, kind="stable")
+    return tuple(events.items[code] for code in order if counts[code])
+
+
+def _lost(events: Events, known: NDArray[np.bool_]) -> list[str]:
+    """What is said of items that only held-out rows have, and of users with one interaction."""
+    told = []
+    lost = sorted({events.items[code] for code in np.unique(events.item[~known])})
+    if lost:
+        told.append(
+            f"{len(lost)} items that only held-out interactions have were left out, with "
+            f"{int((~known).sum())} interactions: {listed(lost)}"
+        )
+    single = int((events.stop - events.start == 1).sum())
+    if single:
+        told.append(f"{single} users have one interaction, which no other can be told from")
+    return told
+
+
+def _check_enough(
+    events: Events, items: Sequence[str], source: str, columns: Columns
+) -> None:
+    if not len(events.user):
+        raise DataError(
+            f"{source} has no interaction with {columns.user} and {columns.item}. Name other "
+            "columns with --user and --target."
+        )
+    if len(items) < 2:
+        raise DataError(
+            f"a ranking is of two items or more; column {columns.item!r} of {source} holds "
+            f"{len(items)}, {listed(items)!r}. Name the column of items with --target."
+        )
+    if (events.stop - events.start).max() == 1:
+        raise DataError(
+            f"every user of {source} has one interaction, and what comes next is learnt from "
+            f"those with more. Is {columns.user!r} the column of users? Name it with --user."
+        )
+
+
+def _splits(parts: _Rows, source: str, columns: Columns) -> Splits:
+    rows = [np.flatnonzero(parts == part) for part in (_TRAIN, _FIT, _SELECT, _TEST)]
+    train, fit, select, test = rows
+    if len(train) < _MIN_ROWS or not len(select) or not len(test):
+        raise DataError(
+            f"{source} leaves {len(train)} interactions to learn from, {len(select)} to select on "
+            f"and {len(test)} to test on; at least {_MIN_ROWS}, 1 and 1 are needed. Give "
+            f"{columns.user} with four interactions or more."
+        )
+    return Splits(train=train, fit=fit, select=select, test=test)
+
+
+def _tables(features: Sequence[Source], events: Events, columns: Columns) -> list[About]:
+    raws = [_read(source) for source in features]
+    tables = [read_about(_frame(raw), raw.source, events, columns) for raw in raws]
+    names = Counter(f"{table.of} {name}" for table in tables for name in table.frame)
+    if twice := [name for name, count in names.items() if count > 1]:
+        raise DataError(
+            f"features have columns of one name: {listed(twice)} stands in two tables. Rename "
+            "one, or leave one out with --drop."
+        )
+    return tables
+
+
+def _dropped(
+    drop: Sequence[str], tables: Sequence[About], events: Events, source: str
+) -> tuple[list[About], Events]:
+    """Tables and events without some columns."""
+    frames = [events.others, *(table.frame for table in tables)]
+    there = [str(name) for frame in frames for name in frame.columns]
+    if lacking := [name for name in drop if name not in there]:
+        raise DataError(
+            f"column {lacking[0]!r}, to be dropped, is no other column of {source} or its "
+            f"features; those are: {listed(there, 12) or 'none'}."
+        )
+    others, *rest = (frame.drop(columns=[n for n in drop if n in frame]) for frame in frames)
+    left = [replace(table, frame=frame) for table, frame in zip(tables, rest, strict=True)]
+    return left, replace(events, others=others)
+
+
+def _fit(
+    events: Events, seen: Seen, tables: Sequence[About], train: _Rows
+) -> tuple[list[dict[str, Any]], tuple[Aside, ...]]:
+    """The history, and a table of what else is known, where there is anything."""
+    sizes = (seen.stop - seen.start)[train]
+    inputs = [fit_history(sizes, len(events.items))]
+    if not len(events.others.columns) and not tables:
+        return inputs, ()
+    frame = described(events, tables, seen.start, seen.stop)
+    understood = understand_columns(frame, train)
+    used = [c.name for c in understood if isinstance(c, Column) and c.kind != "text"]
+    asides = [column for column in understood if isinstance(column, Aside)]
+    asides += [
+        Aside(name=c.name, reason="a text; of users and items, numbers and categories are read")
+        for c in understood if isinstance(c, Column) and c.kind == "text"
+    ]  # fmt: skip
+    if used:
+        inputs += fit_frame(frame[used], train, width=None)[0]
+    return inputs, tuple(asides)
+
+
+def _apply(
+    inputs: Sequence[Mapping[str, Any]], events: Events, seen: Seen, tables: Sequence[About],
+    place: str,
+) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:  # fmt: skip
+    """The arrays of the inputs for the rows of `seen`, and what was wrong."""
+    found: dict[str, NDArray[Any]] = {}
+    warnings: tuple[str, ...] = ()
+    for fitted in inputs:
+        if fitted["kind"] == "ids":
+            found[fitted["name"]] = apply_history(fitted, seen.codes, seen.start, seen.stop)
+            continue
+        frame = described(events, tables, seen.start, seen.stop)
+        _check_columns(frame, fitted, place)
+        for column in fitted["columns"]:  # the mean of what is no number here
+            if column["name"] not in frame:
+                frame[column["name"]] = np.nan
+        applied = apply_frame([fitted], frame, place)
+        found |= applied.x
+        warnings += applied.warnings
+    return found, warnings
+
+
+def _check_columns(frame: pd.DataFrame, fitted: Mapping[str, Any], place: str) -> None:
+    wanted = {column["name"] for column in fitted["columns"]}
+    own = {name.removeprefix(LAST).removeprefix(MEAN) for name in wanted if name[:5] in (LAST, MEAN)}
+    if lacking := sorted(name for name in own if LAST + name not in frame):
+        raise DataError(
+            f"{place} lacks {len(lacking)} columns that the model was trained on: "
+            f"{listed(lacking, 8)}."
+        )
+
+
+def _told(dataset: Dataset, raw: Raw, asides: Sequence[Aside], events: Events) -> Dataset:
+    """The dataset with the lines that say what was understood."""
+    n, users = len(events.user), len(np.unique(events.user))
+    sizes = np.unique(events.user, return_counts=True)[1]
+    items = len(events.items)
+    about = (
+        f"interactions {n} of {users} users and {items} items, {n / (users * items):.2%} of all "
+        f"pairs; a user has {sizes.min()} ... {sizes.max()}, median {np.median(sizes):g}",
+    )
+    how = "the last interactions of each user"
+    lines = describe(dataset, raw, asides, about=about, how=how)
+    return replace(dataset, understood=lines)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, diags_array
+from scipy.sparse import csr_array, diags_array, issparse
 
 from autosynth.baselines.several import Fit, Fitted
 from autosynth.baselines.table import Table
@@ -17,6 +17,7 @@ from autosynth.data.seen import Seen
 from autosynth.data.spec import TargetSpec
 
 Array = NDArray[Any]
+_DENSE = 5_000  # items, up to which a matrix of all their pairs is quicker
 
 
 def _fit_popularity(
@@ -43,7 +44,9 @@ def _fit_neighbours(
     size = np.sqrt(np.maximum(together.diagonal(), 1.0))
     together.setdiag(0.0)
     cosines = diags_array(1 / size) @ together @ diags_array(1 / size)
-    return Fitted(_ranking(table, k, lambda met: (met @ cosines).toarray()), None, None)
+    if k <= _DENSE:
+        cosines = cosines.toarray()
+    return Fitted(_ranking(table, k, lambda met: met @ cosines), None, None)
 
 
 def _ranking(table: Table, width: int, score: Callable[[Any], Array]) -> Callable[[Array], Array]:
@@ -51,7 +54,8 @@ def _ranking(table: Table, width: int, score: Callable[[Any], Array]) -> Callabl
 
     def predict(x: Array) -> Array:
         seen = Seen(codes=_seen(table).codes, start=x[:, 0], stop=x[:, 1])
-        return seen.without(score(_matrix(*seen.pairs(), len(x), width)))
+        found = score(_matrix(*seen.pairs(), len(x), width))
+        return seen.without(found.toarray() if issparse(found) else found)
 
     return predict
 

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from autosynth.errors import ConfigError, unknown
 
-_TASKS = ("classification", "multilabel", "regression")
+_TASKS = ("classification", "multilabel", "regression", "ranking")
 _THOUSANDS = {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 
 Call = Callable[[argparse.Namespace], None]
@@ -82,12 +82,17 @@ def data_options(parser: Parser) -> None:
     add("--test", metavar="DATA", help="data of the same form to test on")
     add("--task", type=one_of("task", _TASKS), metavar="T", help=" or ".join(_TASKS))
     add("--drop", action="append", default=[], metavar="COL", help="column to leave out; repeat")
+    # Of interactions, whose target is the item that a user has next.
+    add("--user", metavar="COL", help="column of users")
+    add("--time", metavar="COL", help="column of times (the order of the rows)")
+    add("--features", action="append", default=[], metavar="FILE",
+        help="table about users or items; repeat")  # fmt: skip
     add("--seed", type=whole(0), default=0, metavar="N", help="of all randomness (0)")
 
 
 def data_of(args: argparse.Namespace) -> dict[str, Any]:
     """The keyword arguments of `data.load`."""
-    names = ("target", "test", "task", "drop", "seed")
+    names = ("target", "test", "task", "drop", "user", "time", "features", "seed")
     return {name: getattr(args, name) for name in names}
 
 

@@ -42,6 +42,8 @@ def loss_of(
 
 
 def _loss(target: TargetSpec, out: Tensor, y: Tensor, smoothing: float) -> Tensor:
+    if target.task == "ranking":  # smoothing would ask for what users had before
+        return F.cross_entropy(out, y.long())
     if target.is_coded:
         return F.cross_entropy(out, y.long(), label_smoothing=smoothing)
     if target.task == "multilabel":

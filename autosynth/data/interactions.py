@@ -25,7 +25,7 @@ from autosynth.data.inputs.event import Columns, Events, listed, read_events
 from autosynth.data.inputs.feature import LAST, MEAN, About, described, read_about
 from autosynth.data.inputs.frame import apply_frame, fit_frame
 from autosynth.data.inputs.history import apply_history, fit_history
-from autosynth.data.raw import Raw
+from autosynth.data.raw import Raw, Rows
 from autosynth.data.read import Source, read_unlabelled
 from autosynth.data.seen import Seen
 from autosynth.data.spec import Dataset, Splits, TargetSpec, Task
@@ -102,7 +102,7 @@ def load_interactions(
                 "features": [table.to_dict() for table in tables],
             },
         },
-        fingerprint=fingerprint(raw.main, *(_read(each).main for each in features)),
+        fingerprint=_fingerprint(raw, columns, events, tables),
         warnings=(*warnings, *told),
         seen=seen,
     )  # fmt: skip
@@ -296,6 +296,13 @@ def _dropped(
     others, *rest = (frame.drop(columns=[n for n in drop if n in frame]) for frame in frames)
     left = [replace(table, frame=frame) for table, frame in zip(tables, rest, strict=True)]
     return left, replace(events, others=others)
+
+
+def _fingerprint(raw: Raw, columns: Columns, events: Events, tables: Sequence[About]) -> str:
+    """Of what is read: it changes with the columns that are named, and with those dropped."""
+    read = [*filter(None, [columns.time]), columns.user, columns.item, *events.others.columns]
+    frames = [_frame(raw)[read], *(table.frame for table in tables)]
+    return fingerprint(*(Rows(x=frame, index=range(len(frame))) for frame in frames))
 
 
 def _fit(

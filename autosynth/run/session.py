@@ -4,7 +4,7 @@ import io
 import json
 import math
 import os
-import time
+import time as clock
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -46,6 +46,9 @@ def search(
     test: Any = None,
     task: Task | None = None,
     drop: str | Sequence[str] = (),
+    user: str | None = None,
+    time: str | None = None,
+    features: Sequence[Any] = (),
     space: str | None = None,
     budget: str | float | None = None,
     trials: int | None = None,
@@ -67,8 +70,12 @@ def search(
         source: a path, the name of a built-in set, a DataFrame, or a tuple of arrays.
         target: the column to predict, for a table; several make one composite, a head each.
         test: rows to score on at the end, in the form of `source`; split off where left out.
-        task: classification, multilabel or regression; understood from the target if left out.
+        task: classification, multilabel, regression or ranking; understood from the target, or
+            from `user`, if left out.
         drop: columns to leave out.
+        user: of interactions, the column of users; their target is the column of items.
+        time: of interactions, the column of times; rows stand in order if left out.
+        features: of interactions, tables about users or items.
         space: name or path of a search space; that of the input's kind if left out.
         budget: wall clock, as `10m`; ten minutes if neither it nor `trials` is given.
         trials: strategies to train. Without a budget, one seed gives one board.
@@ -87,14 +94,22 @@ def search(
     Raises:
         AutosynthError: the data, an option, the space or the folder cannot be used.
     """
-    began = time.time() if started is None else started
+    began = clock.time() if started is None else started
     options = make_options(
         budget=budget, trials=trials, workers=workers, cost=cost, device=device, space=space,
         metric=metric, max_flops=max_flops, max_params=max_params, seed=seed, refit=refit,
     )  # fmt: skip
     teller = progress or Progress(stream=io.StringIO(), live=False)
-    asked = {"target": list(listed(target)), "test": str(test or ""), "drop": list(listed(drop))}
-    dataset = load(source, target=target, test=test, task=task, drop=listed(drop), seed=seed)
+    asked = {
+        "target": list(listed(target)), "test": str(test or ""), "drop": list(listed(drop)),
+        "user": user or "", "time": time or "",
+        "features": [str(each) if isinstance(each, str | os.PathLike) else "frame"
+                     for each in features],
+    }  # fmt: skip
+    dataset = load(
+        source, target=target, test=test, task=task, drop=listed(drop), user=user, time=time,
+        features=features, seed=seed,
+    )  # fmt: skip
     options = replace(options, metric=prepare_metric(dataset, options).name)
     chosen = prepare_space(dataset, options)
     options = replace(options, space=options.space or chosen.name)
@@ -157,7 +172,7 @@ class _Session:
 
     def save(self, *, finished: bool) -> None:
         """Keep how long this run has gone."""
-        elapsed = self.before + time.time() - self.began
+        elapsed = self.before + clock.time() - self.began
         write_state(self.folder, State(elapsed_seconds=elapsed, finished=finished))
 
     def finish(self, whole: bool) -> None:
@@ -168,7 +183,7 @@ class _Session:
         if whole and bench.is_small:
             budget = self.options.budget_seconds
             choice = math.inf if budget is None else choice_seconds(last, bench, budget)
-            cross_validate(bench, last, min(time.time() + choice, self.deadline - 1.5))
+            cross_validate(bench, last, min(clock.time() + choice, self.deadline - 1.5))
         found = score_test(bench)
         compare(bench, found)
         self._importance()

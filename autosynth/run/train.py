@@ -49,6 +49,9 @@ def train(
     test: Any = None,
     task: Task | None = None,
     drop: str | Sequence[str] = (),
+    user: str | None = None,
+    time: str | None = None,
+    features: Sequence[Any] = (),
     metric: str | None = None,
     budget: str | float | None = None,
     epochs: float | None = None,
@@ -66,6 +69,9 @@ def train(
         test: rows to score on at the end.
         task: classification, multilabel or regression.
         drop: columns to leave out.
+        user: of interactions, the column of users; their target is the column of items.
+        time: of interactions, the column of times; rows stand in order if left out.
+        features: of interactions, tables about users or items.
         metric: what the best moment of the training is chosen by.
         budget: wall clock of the training; the schedule is made as long as that allows.
         epochs: length of the schedule in passes over the training rows; 20 if neither is given,
@@ -82,7 +88,10 @@ def train(
     parsed = parse(strategy) if isinstance(strategy, str) else strategy
     device = check_device(device)
     seconds = None if budget is None else parse_budget(budget)
-    dataset = load(source, target=target, test=test, task=task, drop=listed(drop), seed=seed)
+    dataset = load(
+        source, target=target, test=test, task=task, drop=listed(drop), user=user, time=time,
+        features=features, seed=seed,
+    )  # fmt: skip
     score = find_metric(metric, dataset.target) if metric else None
     resolved = resolve(parsed, dataset.inputs, dataset.target)
     folder = _free_folder(dataset.name, out)

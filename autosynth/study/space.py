@@ -158,7 +158,8 @@ def _is_cascade(strategy: Strategy) -> bool:
 def default_space(inputs: Iterable[InputSpec]) -> str:
     """The name of the space for these inputs: that of their kind; if mixed, of the dearest."""
     kinds = {each.kind for each in inputs}
-    return next((kind for kind in KINDS if kind in kinds), KINDS[-1])
+    kind = next((kind for kind in KINDS if kind in kinds), KINDS[-1])
+    return "recommend" if kind == "ids" else kind
 
 
 def _within(space: Space, option: str, least: int, most: int) -> Space:

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from autosynth.composite.objective import base_of
+from autosynth.composite.objective import base_of, hidden
 from autosynth.data.seen import Seen
 from autosynth.data.spec import Dataset, InputSpec, TargetSpec
 
@@ -39,6 +39,14 @@ class Feed:
         """The inputs and targets of some rows, given as indices on the device."""
         inputs = {name: values.index_select(0, rows) for name, values in self.inputs.items()}
         return inputs, self.y.index_select(0, rows)
+
+    def without_seen(self, outs: list[Tensor], rows: Tensor) -> list[Tensor]:
+        """Outputs of rows that can rank only what these have not had before."""
+        import os
+        if self.seen is None or os.environ.get("NOSEEN"):
+            return outs
+        seen = self.seen.only(rows.cpu().numpy())
+        return [hidden(out, seen) for out in outs]
 
     def rows(self, numbers: NDArray[np.int64]) -> Tensor:
         """Row numbers on the device."""

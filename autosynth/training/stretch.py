@@ -70,9 +70,11 @@ class Stretch:
         """The loss of the next batch, after the weights have moved; `number` from 1."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(number / self.steps, self.settings)
-        known, y = self.known.batch(next(self.batches), str(self.settings["augment"]))
+        places = next(self.batches)
+        known, y = self.known.batch(places, str(self.settings["augment"]))
         found = self.model.values(known, self.phase.outputs)
         if self.phase.supervised:
+            found = self.data.without_seen(found, self.known.rows[places])
             smoothing = float(self.settings["smoothing"])
             target, weights = self.data.target, self.data.weights
             found = [loss_of(target, out, y, smoothing, weights) for out in found]

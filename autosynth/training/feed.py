@@ -9,9 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from autosynth.composite.objective import base_of, hidden
+from autosynth.composite.objective import base_of
 from autosynth.data.seen import Seen
 from autosynth.data.spec import Dataset, InputSpec, TargetSpec
+from autosynth.training.past import Past, past
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,7 @@ class Feed:
     Values are standardised by the mean and deviation of the training rows; `center` and `spread`,
     one for each field of the target, bring outputs back to its own unit (0 and 1 for classes).
     `weights` balance the losses of several targets: each over that of knowing nothing. `truth` are
-    the targets as the dataset has them, on the host, and `seen` what rows leave out.
+    the targets as the dataset has them, on the host, and `seen` and `past` what rankings leave out.
     """
 
     specs: tuple[InputSpec, ...]
@@ -34,19 +35,12 @@ class Feed:
     weights: tuple[float, ...]
     device: torch.device
     seen: Seen | None = None
+    past: Past | None = None
 
     def batch(self, rows: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """The inputs and targets of some rows, given as indices on the device."""
         inputs = {name: values.index_select(0, rows) for name, values in self.inputs.items()}
         return inputs, self.y.index_select(0, rows)
-
-    def without_seen(self, outs: list[Tensor], rows: Tensor) -> list[Tensor]:
-        """Outputs of rows that can rank only what these have not had before."""
-        import os
-        if self.seen is None or os.environ.get("NOSEEN"):
-            return outs
-        seen = self.seen.only(rows.cpu().numpy())
-        return [hidden(out, seen) for out in outs]
 
     def rows(self, numbers: NDArray[np.int64]) -> Tensor:
         """Row numbers on the device."""
@@ -64,6 +58,7 @@ def feed(dataset: Dataset, device: torch.device, train: NDArray[np.int64]) -> Fe
         specs=dataset.inputs, target=dataset.target, inputs=inputs, y=scaled.y.to(device),
         truth=dataset.y, center=scaled.center, spread=scaled.spread, weights=scaled.weights,
         device=device, seen=dataset.seen,
+        past=past(dataset.seen, device) if dataset.seen else None,
     )  # fmt: skip
 
 

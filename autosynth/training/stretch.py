@@ -74,8 +74,9 @@ class Stretch:
         known, y = self.known.batch(places, str(self.settings["augment"]))
         found = self.model.values(known, self.phase.outputs)
         if self.phase.supervised:
-            found = self.data.without_seen(found, self.known.rows[places])
             smoothing = float(self.settings["smoothing"])
+            if past := self.data.past:
+                found = [past.hide(out, self.known.rows[places]) for out in found]
             target, weights = self.data.target, self.data.weights
             found = [loss_of(target, out, y, smoothing, weights) for out in found]
         loss = found[0] if len(found) == 1 else torch.stack(found).mean()

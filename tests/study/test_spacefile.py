@@ -15,7 +15,7 @@ from autosynth.study.space import narrow
 from autosynth.study.spacefile import load, names, read
 from autosynth.study.suggest import suggest
 
-SHIPPED = ("everything", "image", "pretrained", "series", "small", "table", "text")
+SHIPPED = ("everything", "image", "pretrained", "recommend", "series", "small", "table", "text")
 
 GOOD = """
 name = "mine"

@@ -5,6 +5,7 @@ left out of their rankings, as it is of every other.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,9 @@ def _fit_popularity(
 ) -> Fitted:
     """How often each item came next."""
     counts = np.bincount(y, minlength=target.n_outputs)
-    return Fitted(_ranking(table, len(counts), lambda met: np.tile(counts, (met.shape[0], 1))), 0, 0)
+    return Fitted(
+        _ranking(table, len(counts), lambda met: np.tile(counts, (met.shape[0], 1))), 0, 0
+    )
 
 
 def _fit_neighbours(
@@ -40,20 +43,20 @@ def _fit_neighbours(
     last = last[np.append(np.diff(seen.start[last]) > 0, True)]
     rows, codes = seen.only(last).pairs()
     met = _matrix(np.append(rows, np.arange(len(last))), np.append(codes, y[last]), len(last), k)
-    together = met.T @ met
+    together: Any = met.T @ met
     size = np.sqrt(np.maximum(together.diagonal(), 1.0))
     together.setdiag(0.0)
-    cosines = diags_array(1 / size) @ together @ diags_array(1 / size)
+    cosines: Any = diags_array(1 / size) @ together @ diags_array(1 / size)
     if k <= _DENSE:
         cosines = cosines.toarray()
     return Fitted(_ranking(table, k, lambda met: met @ cosines), None, None)
 
 
-def _ranking(table: Table, width: int, score: Callable[[Any], Array]) -> Callable[[Array], Array]:
+def _ranking(table: Table, width: int, score: Callable[[Any], Any]) -> Callable[[Array], Array]:
     """Where histories begin and end, to shares of scores without what was in them."""
 
     def predict(x: Array) -> Array:
-        seen = Seen(codes=_seen(table).codes, start=x[:, 0], stop=x[:, 1])
+        seen = replace(_seen(table), start=x[:, 0], stop=x[:, 1])
         found = score(_matrix(*seen.pairs(), len(x), width))
         return seen.without(found.toarray() if issparse(found) else found)
 
@@ -62,7 +65,8 @@ def _ranking(table: Table, width: int, score: Callable[[Any], Array]) -> Callabl
 
 def _seen(table: Table) -> Seen:
     assert table.codes is not None
-    return Seen(codes=table.codes, start=table.x[:, 0], stop=table.x[:, 1])
+    start, stop = table.x.astype(np.int64).T
+    return Seen(codes=table.codes, start=start, stop=stop)
 
 
 def _matrix(rows: Array, codes: Array, n: int, width: int) -> Any:

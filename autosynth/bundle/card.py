@@ -128,7 +128,9 @@ def _data(info: Info) -> str:
         lines.append(f"- trained on {_number(card['n_train'])} rows{again}")
     for spec in info.inputs:
         masked = ", steps may be missing (NaN)" if spec.masked and spec.kind == "series" else ""
-        unit = {"table": " columns", "text": " tokens at most", "ids": " items at most"}.get(spec.kind, "")
+        unit = {"table": " columns", "text": " tokens at most", "ids": " items at most"}.get(
+            spec.kind, ""
+        )
         shape = _numbers(spec.shape, " x ") + unit
         lines.append(f"- input `{spec.name}`: {spec.kind}, {shape} a row{masked}")
     if classes:
@@ -199,7 +201,9 @@ def _limits(info: Info) -> str:
         if info.target.task == "ranking":
             lines.append("- New items are in no ranking until the model is trained with them.")
         else:
-            lines.append("- Every row gets one of the classes above, also one that is none of them.")
+            lines.append(
+                "- Every row gets one of the classes above, also one that is none of them."
+            )
         heat = info.calibration.temperature
         lines.append(
             "- Probabilities are the network's own and were not calibrated afterwards."

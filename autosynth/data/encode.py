@@ -11,10 +11,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 from autosynth.data.inputs.encoder import apply
-from autosynth.data.interactions import users_of
 from autosynth.data.raw import Index
 from autosynth.data.read import read_unlabelled
 from autosynth.data.seen import Seen
+from autosynth.data.users import users_of
 from autosynth.errors import DataError
 
 

@@ -2,33 +2,29 @@
 
 A row is an interaction that has one before it, of the same user: its inputs are the user's
 history and what is known of user and items, its target the item. Held out is the last interaction
-of each user (test), the one before it (select), and the one before that (fit). In a prediction
-there is a row for each user, after all of the user's interactions.
+of each user (test), the one before it (select), and the one before that (fit). What is
+predicted from is read in `users.py`.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from autosynth.data.describe import describe
 from autosynth.data.fingerprint import fingerprint
-from autosynth.data.forms.table import frame_rows, read_table
-from autosynth.data.inputs.columns import Aside, Column, understand_columns
+from autosynth.data.inputs.columns import Aside
 from autosynth.data.inputs.encoder import input_spec
 from autosynth.data.inputs.event import Columns, Events, listed, read_events
-from autosynth.data.inputs.feature import LAST, MEAN, About, described, read_about
-from autosynth.data.inputs.frame import apply_frame, fit_frame
-from autosynth.data.inputs.history import apply_history, fit_history
+from autosynth.data.inputs.feature import About, read_about
+from autosynth.data.inputs.userrow import apply_rows, fit_rows
 from autosynth.data.raw import Raw, Rows
-from autosynth.data.read import Source, read_unlabelled
+from autosynth.data.read import Source
 from autosynth.data.seen import Seen
 from autosynth.data.spec import Dataset, Splits, TargetSpec, Task
+from autosynth.data.users import frame_of, read_table_of
 from autosynth.errors import DataError
 
 MOST_HELD = 5_000
@@ -37,16 +33,6 @@ _MOST_SCORES = 50_000_000  # of held-out users times items
 _MIN_ROWS = 10
 _Rows = NDArray[np.int64]
 _TRAIN, _FIT, _SELECT, _TEST = range(4)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Users:
-    """Rows to predict, one a user: encoded inputs, names, and what each one had before."""
-
-    x: Mapping[str, NDArray[Any]]
-    names: tuple[str, ...]
-    seen: Seen
-    warnings: tuple[str, ...]
 
 
 def load_interactions(
@@ -70,9 +56,9 @@ def load_interactions(
         DataError: a column is not there, or there is nothing in the interactions to learn.
     """
     _check_asked(target, user, task, test)
-    raw = _read(source)
+    raw = read_table_of(source)
     columns = Columns(user=user, item=target[0], time=time)
-    events = read_events(_frame(raw), columns, raw.source)
+    events = read_events(frame_of(raw), columns, raw.source)
     parts = _parts(events, seed)
     learnt = events.item[parts == _TRAIN]
     items = _by_count(events, learnt)
@@ -85,8 +71,8 @@ def load_interactions(
     seen = Seen(codes=events.item, start=events.start[rows], stop=rows)
     tables = _tables(features, events, columns)
     tables, events = _dropped(drop, tables, events, raw.source)
-    inputs, asides = _fit(events, seen, tables, splits.train)
-    x, told = _apply(inputs, events, seen, tables, raw.source)
+    inputs, asides = fit_rows(events, seen, tables, splits.train)
+    x, told = apply_rows(inputs, events, seen, tables, raw.source)
     dataset = Dataset(
         name=raw.name,
         source=raw.source,
@@ -109,49 +95,7 @@ def load_interactions(
     return _told(dataset, raw, asides, events)
 
 
-def users_of(source: Any, encoders: Mapping[str, Any]) -> Users:
-    """The users of interactions to predict for, encoded as in training.
-
-    Items that the training did not know are skipped, and users without any other left out.
-
-    Raises:
-        DataError: columns lack, or no user had an item that is known.
-    """
-    known = encoders["interactions"]
-    raw = _read(source)
-    columns = Columns(user=known["user"], item=known["item"], time=known["time"])
-    events = read_events(_frame(raw), columns, raw.source)
-    items = frozenset(known["items"])
-    strange = sorted({events.items[code] for code in np.unique(events.item)} - items)
-    warnings = [*raw.warnings, *events.warnings]
-    if strange:
-        warnings.append(
-            f"{len(strange)} items that the model does not know were skipped: {listed(strange)}"
-        )
-    everyone = set(np.unique(events.user).tolist())
-    events = events.known(known["items"])
-    codes, start = np.unique(events.user, return_index=True)
-    if left := sorted(everyone - set(codes.tolist())):
-        names = [events.users[code] for code in left]
-        warnings.append(
-            f"{len(left)} users without an item that the model knows were left out: "
-            f"{listed(names)}"
-        )
-    if not len(codes):
-        raise DataError(
-            f"no user in {raw.source} had an item that the model knows, such as "
-            f"{listed(known['items'], 3)}. Give interactions with items of the training."
-        )
-    seen = Seen(codes=events.item, start=start, stop=events.stop[start])
-    tables = [About.from_dict(table) for table in known["features"]]
-    x, told = _apply(encoders["inputs"], events, seen, tables, raw.source)
-    names = tuple(events.users[code] for code in codes)
-    return Users(x=x, names=names, seen=seen, warnings=(*warnings, *told))
-
-
-def _check_asked(
-    target: Sequence[str], user: str, task: Task | None, test: Source | None
-) -> None:
+def _check_asked(target: Sequence[str], user: str, task: Task | None, test: Source | None) -> None:
     if task not in (None, "ranking"):
         raise DataError(
             f"users and features belong to the task ranking, not {task}. Leave --user and "
@@ -172,27 +116,6 @@ def _check_asked(
             "a ranking is tested on the last interaction of each user; leave --test out, and let "
             "its interactions stand with the others."
         )
-
-
-def _read(source: Any) -> Raw:
-    """All columns of a table; a path that exists is read as one, whatever it is called."""
-    if isinstance(source, str | Path) and (path := Path(source).expanduser()).is_file():
-        if path.suffix.lower() not in (".npz", ".npy"):
-            return read_table(path, (), labelled=False)
-    if isinstance(source, pd.DataFrame):
-        return frame_rows(source, "frame", "frame", (), labelled=False)
-    raw = read_unlabelled(source, {"kind": "table"})
-    _frame(raw)
-    return raw
-
-
-def _frame(raw: Raw) -> pd.DataFrame:
-    if raw.main is None or not isinstance(raw.main.x, pd.DataFrame):
-        raise DataError(
-            f"interactions and features are tables; {raw.source} is none. Give a file such as "
-            ".csv or .parquet, or a frame."
-        )
-    return raw.main.x
 
 
 def _parts(events: Events, seed: int) -> _Rows:
@@ -238,9 +161,7 @@ def _lost(events: Events, known: NDArray[np.bool_]) -> list[str]:
     return told
 
 
-def _check_enough(
-    events: Events, items: Sequence[str], source: str, columns: Columns
-) -> None:
+def _check_enough(events: Events, items: Sequence[str], source: str, columns: Columns) -> None:
     if not len(events.user):
         raise DataError(
             f"{source} has no interaction with {columns.user} and {columns.item}. Name other "
@@ -271,8 +192,8 @@ def _splits(parts: _Rows, source: str, columns: Columns) -> Splits:
 
 
 def _tables(features: Sequence[Source], events: Events, columns: Columns) -> list[About]:
-    raws = [_read(source) for source in features]
-    tables = [read_about(_frame(raw), raw.source, events, columns) for raw in raws]
+    raws = [read_table_of(source) for source in features]
+    tables = [read_about(frame_of(raw), raw.source, events, columns) for raw in raws]
     names = Counter(f"{table.of} {name}" for table in tables for name in table.frame)
     if twice := [name for name, count in names.items() if count > 1]:
         raise DataError(
@@ -301,61 +222,8 @@ def _dropped(
 def _fingerprint(raw: Raw, columns: Columns, events: Events, tables: Sequence[About]) -> str:
     """Of what is read: it changes with the columns that are named, and with those dropped."""
     read = [*filter(None, [columns.time]), columns.user, columns.item, *events.others.columns]
-    frames = [_frame(raw)[read], *(table.frame for table in tables)]
+    frames = [frame_of(raw)[read], *(table.frame for table in tables)]
     return fingerprint(*(Rows(x=frame, index=range(len(frame))) for frame in frames))
-
-
-def _fit(
-    events: Events, seen: Seen, tables: Sequence[About], train: _Rows
-) -> tuple[list[dict[str, Any]], tuple[Aside, ...]]:
-    """The history, and a table of what else is known, where there is anything."""
-    sizes = (seen.stop - seen.start)[train]
-    inputs = [fit_history(sizes, len(events.items))]
-    if not len(events.others.columns) and not tables:
-        return inputs, ()
-    frame = described(events, tables, seen.start, seen.stop)
-    understood = understand_columns(frame, train)
-    used = [c.name for c in understood if isinstance(c, Column) and c.kind != "text"]
-    asides = [column for column in understood if isinstance(column, Aside)]
-    asides += [
-        Aside(name=c.name, reason="a text; of users and items, numbers and categories are read")
-        for c in understood if isinstance(c, Column) and c.kind == "text"
-    ]  # fmt: skip
-    if used:
-        inputs += fit_frame(frame[used], train, width=None)[0]
-    return inputs, tuple(asides)
-
-
-def _apply(
-    inputs: Sequence[Mapping[str, Any]], events: Events, seen: Seen, tables: Sequence[About],
-    place: str,
-) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:  # fmt: skip
-    """The arrays of the inputs for the rows of `seen`, and what was wrong."""
-    found: dict[str, NDArray[Any]] = {}
-    warnings: tuple[str, ...] = ()
-    for fitted in inputs:
-        if fitted["kind"] == "ids":
-            found[fitted["name"]] = apply_history(fitted, seen.codes, seen.start, seen.stop)
-            continue
-        frame = described(events, tables, seen.start, seen.stop)
-        _check_columns(frame, fitted, place)
-        for column in fitted["columns"]:  # the mean of what is no number here
-            if column["name"] not in frame:
-                frame[column["name"]] = np.nan
-        applied = apply_frame([fitted], frame, place)
-        found |= applied.x
-        warnings += applied.warnings
-    return found, warnings
-
-
-def _check_columns(frame: pd.DataFrame, fitted: Mapping[str, Any], place: str) -> None:
-    wanted = {column["name"] for column in fitted["columns"]}
-    own = {name.removeprefix(LAST).removeprefix(MEAN) for name in wanted if name[:5] in (LAST, MEAN)}
-    if lacking := sorted(name for name in own if LAST + name not in frame):
-        raise DataError(
-            f"{place} lacks {len(lacking)} columns that the model was trained on: "
-            f"{listed(lacking, 8)}."
-        )
 
 
 def _told(dataset: Dataset, raw: Raw, asides: Sequence[Aside], events: Events) -> Dataset:

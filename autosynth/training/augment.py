@@ -1,7 +1,8 @@
 """Light random changes of training inputs, by kind: on the device, whole batches at once.
 
 `light` moves an image or series a little, swaps a few cells of a table and hides a few tokens of a
-text or things of a history; `strong` also mirrors and blanks images, stretches and blanks series, swaps and hides more.
+text or things of a history; `strong` also mirrors and blanks images, stretches and blanks series,
+swaps and hides more.
 """
 
 from collections.abc import Callable

@@ -22,7 +22,7 @@ class Feed:
     Values are standardised by the mean and deviation of the training rows; `center` and `spread`,
     one for each field of the target, bring outputs back to its own unit (0 and 1 for classes).
     `weights` balance the losses of several targets: each over that of knowing nothing. `truth` are
-    the targets as the dataset has them, on the host, and `seen` and `past` what rankings leave out.
+    the targets as the dataset has them, on the host; `seen` and `past` what rankings leave out.
     """
 
     specs: tuple[InputSpec, ...]

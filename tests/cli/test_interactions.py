@@ -15,8 +15,8 @@ def test_inspect_takes_users_times_and_features(
     pd.DataFrame(rows, columns=["who", "what", "when"]).to_csv("had.csv", index=False)
     pd.DataFrame({"who": range(20), "age": range(30, 50)}).to_csv("people.csv", index=False)
     pd.DataFrame({"what": [f"i{i}" for i in range(7)], "price": range(7)}).to_csv("things.csv")
-    asked = "had.csv --target what --user who --time when --task ranking".split()
-    features = "--features people.csv --features things.csv".split()
+    asked = ["had.csv", "--target", "what", "--user", "who", "--time", "when", "--task", "ranking"]
+    features = ["--features", "people.csv", "--features", "things.csv"]
     assert main(["inspect", *asked, *features]) == 0
     text = capsys.readouterr().out
     for said in ("100 of 20 users and 7 items", "history: ids", "user.age", "last.item.price"):

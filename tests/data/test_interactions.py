@@ -67,11 +67,14 @@ def test_a_row_is_an_interaction_with_a_history_before_it(bought: Dataset) -> No
 def test_the_last_ones_of_a_user_are_held_out_and_one_is_left_to_learn_from(
     bought: Dataset,
 ) -> None:
+    whole = [
+        names(bought, x, FIRST)[::-1] + names(bought, [y])
+        for x, y in zip(bought.x["history"], bought.y, strict=True)
+    ]
     held = {
-        name: {names(bought, bought.x["history"][row], FIRST)[::-1] + names(bought, [bought.y[row]])
-               for row in getattr(bought.splits, name)}
+        name: {whole[row] for row in getattr(bought.splits, name)}
         for name in ("train", "fit", "select", "test")
-    }  # fmt: skip
+    }
     # ann's last is f, which nobody had in training: there is nothing to rank it by.
     assert held["test"] == {"ebcda", "cade", "dab"}
     assert held["select"] == {"abcde", "ebcd", "cad"}

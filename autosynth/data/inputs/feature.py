@@ -21,6 +21,7 @@ from autosynth.errors import DataError
 
 USER, LAST, MEAN, ITEM = "user.", "last.", "mean.", "item."
 _MADE_UP = re.compile(r"column\d+")
+_MIN_NAMES, _OWN_NAME = 20, 0.95
 _LEAST_KNOWN = 0.1  # of the names, that a key has to know
 
 
@@ -28,12 +29,14 @@ _LEAST_KNOWN = 0.1  # of the names, that a key has to know
 class About:
     """A table about users (`of` is "user") or items: row `i` is about the one called `names[i]`.
 
-    Columns are float64, or texts with None where missing.
+    Columns are float64, or texts with None where missing. `named` are those left out because they
+    are names, too: every row has its own.
     """
 
     of: str
     names: tuple[str, ...]
     frame: pd.DataFrame
+    named: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The table as JSON-able data."""
@@ -103,7 +106,18 @@ def read_about(frame: pd.DataFrame, source: str, events: Events, columns: Column
             f"features in {source} have one row for each {side}; {key} {twice[0]!r} has several "
             f"({len(twice)} such). Leave one of each."
         )
-    return About(of=side, names=tuple(names), frame=plain(frame.drop(columns=[key])))
+    rest = plain(frame.drop(columns=[key]))
+    named = [name for name in rest if _are_names(rest[name])]
+    return About(
+        of=side, names=tuple(names), frame=rest.drop(columns=named), named=tuple(named)
+    )  # fmt: skip
+
+
+def _are_names(values: "pd.Series[Any]") -> bool:
+    """Whether texts say which row it is, and nothing of it: titles, addresses."""
+    texts = values.dropna()
+    many = len(texts) >= _MIN_NAMES and values.dtype == object
+    return many and texts.nunique() >= _OWN_NAME * len(texts)
 
 
 def _fit(values: "pd.Series[Any]", names: Sequence[str]) -> float:

@@ -21,7 +21,9 @@ _COVERED = 0.95  # of the training rows are read whole, where that is possible
 
 def fit_history(sizes: NDArray[np.int64], n_items: int) -> dict[str, Any]:
     """The input that histories of these `sizes` (training rows) make."""
-    length = int(np.clip(np.quantile(sizes, _COVERED, method="higher"), _LEAST_PLACES, MOST_PLACES))
+    length = int(
+        np.clip(np.quantile(sizes, _COVERED, method="higher"), _LEAST_PLACES, MOST_PLACES)
+    )
     return {
         "name": HISTORY,
         "kind": "ids",

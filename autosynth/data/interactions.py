@@ -8,7 +8,7 @@ predicted from is read in `users.py`.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,13 +59,7 @@ def load_interactions(
     raw = read_table_of(source)
     columns = Columns(user=user, item=target[0], time=time)
     events = read_events(frame_of(raw), columns, raw.source)
-    parts = _parts(events, seed)
-    learnt = events.item[parts == _TRAIN]
-    items = _by_count(events, learnt)
-    _check_enough(events, items, raw.source, columns)
-    known = np.isin(events.item, learnt)
-    warnings = [*raw.warnings, *events.warnings, *_lost(events, known)]
-    parts, events = parts[known], events.known(items)
+    events, parts = _learnable(events, columns, raw.source, seed)
     rows = np.flatnonzero(events.start < np.arange(len(parts)))
     splits = _splits(parts[rows], raw.source, columns)
     seen = Seen(codes=events.item, start=events.start[rows], stop=rows)
@@ -77,21 +71,22 @@ def load_interactions(
         name=raw.name,
         source=raw.source,
         inputs=tuple(map(input_spec, inputs)),
-        target=TargetSpec(name=target[0], task="ranking", classes=items),
+        target=TargetSpec(name=target[0], task="ranking", classes=events.items),
         x=x,
         y=events.item[rows],
         splits=splits,
         encoders={
             "inputs": list(inputs),
             "interactions": {
-                "user": user, "item": target[0], "time": time, "items": list(items),
+                **asdict(columns),
+                "items": list(events.items),
                 "features": [table.to_dict() for table in tables],
             },
         },
         fingerprint=_fingerprint(raw, columns, events, tables),
-        warnings=(*warnings, *told),
+        warnings=(*raw.warnings, *events.warnings, *told),
         seen=seen,
-    )  # fmt: skip
+    )
     return _told(dataset, raw, asides, events)
 
 
@@ -116,6 +111,17 @@ def _check_asked(target: Sequence[str], user: str, task: Task | None, test: Sour
             "a ranking is tested on the last interaction of each user; leave --test out, and let "
             "its interactions stand with the others."
         )
+
+
+def _learnable(events: Events, columns: Columns, source: str, seed: int) -> tuple[Events, _Rows]:
+    """The events with items that training rows have, and which split each is the target of."""
+    parts = _parts(events, seed)
+    learnt = events.item[parts == _TRAIN]
+    items = _by_count(events, learnt)
+    _check_enough(events, items, source, columns)
+    known = np.isin(events.item, learnt)
+    told = (*events.warnings, *_lost(events, known))
+    return replace(events.known(items), warnings=told), parts[known]
 
 
 def _parts(events: Events, seed: int) -> _Rows:

@@ -134,14 +134,15 @@ def test_a_key_without_a_name_is_found_by_its_values(tmp_path: Path, small: None
     rows = [f"{u}\t{i}\t{t}" for u in range(1, 31) for t, i in enumerate(rng.permutation(90)[:8])]
     (tmp_path / "events.data").write_text("\n".join(rows))
     (tmp_path / "things.item").write_text(
-        "\n".join(f"{i}|{'red' if i % 3 else 'blue'}|{i % 7}" for i in range(90))
+        "\n".join(f"{i}|Thing {i}|{'red' if i % 3 else 'blue'}|{i % 7}" for i in range(90))
     )
     data = load(
         tmp_path / "events.data", target="column2", user="column1", time="column3",
         features=[tmp_path / "things.item"],
     )  # fmt: skip
     columns = {column["name"] for column in data.encoders["inputs"][1]["columns"]}
-    assert {"last.item.column2", "last.item.column3", "mean.item.column3"} <= columns
+    assert {"last.item.column3", "last.item.column4", "mean.item.column4"} <= columns
+    assert "set aside   item.column2: an id: every item has its own" in data.understood
 
 
 def test_a_prediction_is_for_a_user_after_all_interactions(bought: Dataset) -> None:

@@ -116,7 +116,7 @@ def read_about(frame: pd.DataFrame, source: str, events: Events, columns: Column
 def _are_names(values: "pd.Series[Any]") -> bool:
     """Whether texts say which row it is, and nothing of it: titles, addresses."""
     texts = values.dropna()
-    many = len(texts) >= _MIN_NAMES and values.dtype == object
+    many = len(texts) >= _MIN_NAMES and values.dtype != np.float64
     return many and texts.nunique() >= _OWN_NAME * len(texts)
 
 

@@ -26,7 +26,7 @@ def visits(users: int, seed: int) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return search(
-        visits(600, 0), target="page", user="visitor", time="at", task="ranking", trials=2,
+        visits(500, 0), target="page", user="visitor", time="at", task="ranking", trials=2,
         refit=False, out=tmp_path_factory.mktemp("run") / "visits",
     )  # fmt: skip
 

@@ -21,7 +21,7 @@ from autosynth.study.space import Shape, Space, default_space, narrow
 from autosynth.study.spacefile import load
 from autosynth.study.suggest import suggest
 
-SHIPPED = ("everything", "image", "pretrained", "series", "small", "table", "text")
+SHIPPED = ("everything", "image", "pretrained", "recommend", "series", "small", "table", "text")
 
 
 def an_input(kind: Kind, *shape: int, name: str = "x") -> InputSpec:
@@ -34,6 +34,7 @@ INPUTS = {
     "mnist1d": an_input("series", 1, 40),
     "CricketX": an_input("series", 1, 300),
     "iris": replace(an_input("table", 4), cardinalities=(0, 0, 0, 3)),
+    "visits": replace(an_input("ids", 50), cardinalities=(90,), masked=True),
 }
 TARGET = TargetSpec(name="y", task="classification", classes=("a", "b", "c"))
 
@@ -275,6 +276,7 @@ def test_narrow_refuses_an_input_of_another_kind():
 
 def test_the_default_space_is_that_of_the_dearest_input():
     assert default_space([INPUTS["iris"]]) == "table"
+    assert default_space([INPUTS["iris"], INPUTS["visits"]]) == "recommend"
     assert default_space([INPUTS["iris"], INPUTS["mnist1d"]]) == "series"
     assert default_space([INPUTS["iris"], INPUTS["mnist"], INPUTS["mnist1d"]]) == "image"
 

@@ -153,7 +153,7 @@ def test_every_problem_of_a_file_is_told_at_once(tmp_path):
     expected = [
         r"unknown key 'max_flop'; valid: name, about",
         r"Did you mean 'max_flops'?",
-        "kinds: tabel: unknown kind 'tabel'; valid: image, text, series, table. "
+        "kinds: tabel: unknown kind 'tabel'; valid: image, text, series, ids, table. "
         "Did you mean 'table'?",
         "max_parts: a whole number from 2 to 8, not 0",
         "settings.lr: must be from 1e-06 to 1.0, not -1",

@@ -16,16 +16,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from autosynth.bundle import load
+    from autosynth.bundle.evaluate import evaluate
     from autosynth.data import load as load_dataset
     from autosynth.errors import AutosynthError
     from autosynth.run import search
     from autosynth.strategy import parse
 
 __version__ = "0.1.0"
-__all__ = ["AutosynthError", "__version__", "load", "load_dataset", "parse", "search"]
+__all__ = ["AutosynthError", "__version__", "evaluate", "load", "load_dataset", "parse", "search"]
 
 _HOMES = {
     "AutosynthError": ("autosynth.errors", "AutosynthError"),
+    "evaluate": ("autosynth.bundle", "evaluate"),
     "load": ("autosynth.bundle", "load"),
     "load_dataset": ("autosynth.data", "load"),
     "parse": ("autosynth.strategy", "parse"),

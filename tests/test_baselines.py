@@ -128,6 +128,21 @@ def test_many_categories_and_series_with_gaps_are_read():
     assert np.isfinite(result.test).all()
 
 
+@pytest.mark.parametrize("name", ["logistic", "hgb"])
+def test_sounds_are_heard_by_pitch_whatever_their_place_and_length(name):
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 300)
+    hertz = np.where(y, 600, 500)[:, None] * rng.uniform(0.97, 1.03, (300, 1))
+    at = np.arange(800) / 4000
+    x = 0.1 * np.sin(2 * np.pi * hertz * at + rng.uniform(0, 6, (300, 1)))
+    x = (x + 0.05 * rng.normal(size=x.shape)).astype(np.float32)
+    x[np.arange(800) >= rng.integers(300, 800, (300, 1))] = np.nan
+    sounds = dataset(x, y, "audio", ("low", "high"))
+    spec = replace(sounds.inputs[0], rate=4000, masked=True)
+    sounds = replace(sounds, inputs=(spec,))
+    assert accuracy(sounds, run(name, sounds)) > 0.9
+
+
 @pytest.mark.parametrize("name", ["majority", "logistic", "hgb"])
 def test_a_class_absent_from_the_rows_fitted_has_no_probability(digits, name):
     train = digits.splits.train[digits.y[digits.splits.train] < 3]

@@ -21,10 +21,14 @@ from sklearn.pipeline import make_pipeline
 from autosynth.baselines.ranking import RANKERS
 from autosynth.baselines.several import Fit, Fitted, of_labels, of_targets
 from autosynth.baselines.table import Table, dense_of, numbers_of, table_of
+from autosynth.data.kept import Kept
 from autosynth.data.spec import Dataset, TargetSpec
 from autosynth.errors import lookup
 
 Array = NDArray[Any]
+_ROWS = 50_000
+MAX_ROWS = 100_000
+"""Of large data, at most so many training rows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +157,7 @@ def run(
         name: a name in `BASELINES` for the dataset's task.
         dataset: fitted on rows of `splits.train` and `splits.fit`.
         seed: which rows, and the model's own chance.
-        rows: at most so many of them; all if left out.
+        rows: at most so many of them; all if left out, or `MAX_ROWS` of data kept on disk.
         seconds: a wish, for the models that can do with fewer rounds.
 
     Raises:
@@ -161,6 +165,8 @@ def run(
     """
     fit = lookup(BASELINES[dataset.target.task], name, "baseline")
     pool = np.concatenate([dataset.splits.train, dataset.splits.fit])
+    if rows is None and any(isinstance(values, Kept) for values in dataset.x.values()):
+        rows = MAX_ROWS
     chosen = np.random.default_rng(seed).permutation(pool)[:rows]
     start = time.perf_counter()
     model = fit(table_of(dataset, chosen), dataset.y[chosen], dataset.target, seed, seconds)
@@ -171,10 +177,16 @@ def run(
         name=name,
         state="complete",
         note="; ".join(filter(None, (on, model.note))),
-        select=model.predict(table_of(dataset, dataset.splits.select).x),
-        test=model.predict(table_of(dataset, dataset.splits.test).x),
+        select=_outputs(model, dataset, dataset.splits.select),
+        test=_outputs(model, dataset, dataset.splits.test),
         train_seconds=train_seconds,
         row_share=share,
         flops=model.flops,
         params=model.params,
     )
+
+
+def _outputs(model: Fitted, dataset: Dataset, rows: Array) -> Array:
+    """A model's outputs for some rows, of which no more than a part is in memory at once."""
+    parts = [rows[at : at + _ROWS] for at in range(0, max(1, len(rows)), _ROWS)]
+    return np.concatenate([model.predict(table_of(dataset, part).x) for part in parts])

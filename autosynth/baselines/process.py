@@ -20,12 +20,10 @@ from pathlib import Path
 
 import numpy as np
 
-from autosynth.baselines.model import BASELINES, BaselineResult
+from autosynth.baselines.model import BASELINES, MAX_ROWS, BaselineResult
+from autosynth.data.kept import Kept
 from autosynth.data.spec import Dataset, Splits
 from autosynth.errors import lookup
-
-MAX_ROWS = 100_000
-"""At most so many training rows are handed over."""
 
 _ALARM = int(getattr(signal, "SIGALRM", 0))
 
@@ -171,6 +169,12 @@ def _handed_over(dataset: Dataset, seed: int) -> Dataset:
     pool = np.concatenate([dataset.splits.train, dataset.splits.fit])
     if len(pool) > MAX_ROWS:
         pool = np.sort(np.random.default_rng(seed).permutation(pool)[:MAX_ROWS])
+    if any(isinstance(values, Kept) for values in dataset.x.values()):
+        # Rows on disk are named, not copied: the child reads what it needs of them.
+        splits = replace(
+            dataset.splits, train=pool, fit=pool[:0], unlabelled=dataset.splits.unlabelled[:0]
+        )
+        return replace(dataset, splits=splits, encoders={})
     groups = (pool, pool[:0], dataset.splits.select, dataset.splits.test)
     ends = np.cumsum([0, *map(len, groups)])
     numbers = [np.arange(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True)]

@@ -1,5 +1,7 @@
 """A dataset's inputs as one matrix of features: what simple models read.
 
+Of a sound these are mean and deviation over time of each band's log power.
+
 Takes a dataset and row numbers; gives float32 columns, and says which of them are categories, and
 which hold a text.
 """
@@ -17,6 +19,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from autosynth.data.inputs.mel import mel_summary
 from autosynth.data.spec import Dataset, InputSpec
 
 Array = NDArray[Any]
@@ -106,6 +109,8 @@ def table_of(dataset: Dataset, rows: Array) -> Table:
 
 
 def _features(spec: InputSpec, x: Array) -> NDArray[np.float32]:
+    if spec.kind == "audio":
+        return mel_summary(x, spec)
     if spec.kind not in ("table", "text"):
         axes = len(spec.shape) - 1
         excess = math.prod(spec.shape) / MAX_FEATURES

@@ -1,14 +1,18 @@
-"""Bundles: a trained composite as a folder of data, which is loaded, predicts and is exported."""
+"""Bundles: a trained composite as a folder of data, which predicts, is scored and is exported."""
 
+from autosynth.bundle.evaluate import evaluate
+from autosynth.bundle.evaluation import Evaluation
 from autosynth.bundle.export import Exported, export
 from autosynth.bundle.info import Info
 from autosynth.bundle.model import Model, load
 from autosynth.bundle.write import write
 
 __all__ = [
+    "Evaluation",
     "Exported",
     "Info",
     "Model",
+    "evaluate",
     "export",
     "load",
     "write",

@@ -145,9 +145,7 @@ def _encoders(folder: Path, info: Info) -> dict[str, Any]:
     except (KeyError, TypeError, ValueError) as problem:
         raise damaged(path, f"is not what encodes the inputs ({problem!r})") from problem
     for spec, wanted in zip(specs, info.inputs, strict=False):
-        if (spec.name, spec.kind, spec.shape, spec.cardinalities) != (
-            wanted.name, wanted.kind, wanted.shape, wanted.cardinalities,
-        ):  # fmt: skip
+        if spec != wanted:
             raise damaged(path, f"gives {spec}, and the model reads {wanted}")
     if len(specs) != len(info.inputs):
         raise damaged(path, f"gives {len(specs)} inputs, and the model reads {len(info.inputs)}")

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from autosynth import __version__
-from autosynth.cli import listing, model, run, search
+from autosynth.cli import evaluate, listing, model, run, search
 from autosynth.cli.option import Command, Parser
 from autosynth.cli.text import columns
 from autosynth.errors import AutosynthError, unknown
@@ -24,6 +24,7 @@ COMMANDS: dict[str, Command] = {
         run.LEADERBOARD,
         run.EXPORT,
         model.PREDICT,
+        evaluate.EVALUATE,
         search.TRAIN,
         listing.INSPECT,
         run.REPORT,

@@ -74,17 +74,31 @@ def whole(least: int) -> Callable[[str], int]:
     return read
 
 
+def _pair(text: str) -> tuple[str, str]:
+    """NAME=KIND."""
+    name, mark, kind = text.rpartition("=")
+    if not (name and mark and kind):
+        raise argparse.ArgumentTypeError(f"must be NAME=KIND, such as zip=category, not {text!r}")
+    return name, kind
+
+
 def data_options(parser: Parser) -> None:
     """What every command that reads data to learn from takes; `data_of` reads it."""
     add = parser.add_argument
     add("data", metavar="DATA", help="a path, or the name of a built-in set")
     add("--target", action="append", default=[], metavar="COL", help="column to predict; repeat")
     add("--test", metavar="DATA", help="data of the same form to test on")
+    add("--validation", metavar="DATA", help="data of the same form to choose on")
     add("--task", type=one_of("task", _TASKS), metavar="T", help=" or ".join(_TASKS))
     add("--drop", action="append", default=[], metavar="COL", help="column to leave out; repeat")
+    add("--keep", action="append", default=[], metavar="COL",
+        help="column to use though it looks like an id; repeat")  # fmt: skip
+    add("--column", action="append", default=[], metavar="NAME=KIND", type=_pair,
+        help="read a column as number, category, text, date, image or audio; repeat")  # fmt: skip
+    add("--group", metavar="COL", help="column of which no value stands in two splits")
+    add("--time", metavar="COL", help="column by which later rows are held out")
     # Of interactions, whose target is the item that a user has next.
-    add("--user", metavar="COL", help="column of users")
-    add("--time", metavar="COL", help="column of times (the order of the rows)")
+    add("--user", metavar="COL", help="column of users, for the task ranking")
     add("--features", action="append", default=[], metavar="FILE",
         help="table about users or items; repeat")  # fmt: skip
     add("--seed", type=whole(0), default=0, metavar="N", help="of all randomness (0)")
@@ -92,8 +106,11 @@ def data_options(parser: Parser) -> None:
 
 def data_of(args: argparse.Namespace) -> dict[str, Any]:
     """The keyword arguments of `data.load`."""
-    names = ("target", "test", "task", "drop", "user", "time", "features", "seed")
-    return {name: getattr(args, name) for name in names}
+    names = (
+        *("target", "test", "validation", "task", "drop", "keep", "group", "time", "seed"),
+        *("user", "features"),
+    )
+    return {"columns": dict(args.column), **{name: getattr(args, name) for name in names}}
 
 
 def training_options(parser: Parser) -> None:

@@ -8,7 +8,16 @@ from torch import nn
 from torch.nn import functional as F
 
 from autosynth.components.family import DEPTH, PATCH, POOL, WIDTH, Config, Family, Option, expand
-from autosynth.components.piece import Grid, Piece, Tokens, coarser, n_tokens, to_map, to_tokens
+from autosynth.components.piece import (
+    Grid,
+    Piece,
+    Plane,
+    Tokens,
+    coarser,
+    n_tokens,
+    to_map,
+    to_tokens,
+)
 
 
 class Convolution(nn.Module):
@@ -37,7 +46,8 @@ class CNN(Family):
     """Convolutional residual blocks."""
 
     name = "cnn"
-    about = "full convolutions over an image, a series or neighbouring columns"
+    about = "full convolutions over an image, a sound, a series or neighbouring columns"
+    plane = True
     options = {
         "width": WIDTH,
         "depth": DEPTH,
@@ -61,8 +71,8 @@ class CNN(Family):
         return None
 
     def default_patch(self, grid: Grid) -> int:
-        """Fine: about 16 to 32 cells an axis of an image, 128 to 256 steps of a series."""
-        limit = 16 if len(grid) == 2 else 256
+        """Fine: 16 to 32 cells an axis of an image, 64 to 128 frames, 128 to 256 steps."""
+        limit = 256 if len(grid) == 1 else 128 if isinstance(grid, Plane) else 16
         patch = 1
         while max(grid) > limit * patch:
             patch *= 2

@@ -67,12 +67,16 @@ class Family(ABC):
     `reads` are the kinds of input that it reads by a stem of its own, one input at a time. Such a
     part stands first in a chain, and shares no stem and no layers with others. Without an option
     `depth` it has no blocks.
+
+    `plane`: of a sound it reads frames and bands of frequency as a plane; others read one token a
+    frame, with the bands as its channels.
     """
 
     name: ClassVar[str]
     about: ClassVar[str]
     options: ClassVar[Mapping[str, Option]]
     reads: ClassVar[tuple[str, ...]] = ()
+    plane: ClassVar[bool] = False
 
     def problem(self, config: Config) -> str | None:
         """What is wrong with options that are each valid alone, or None."""

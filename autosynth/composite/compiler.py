@@ -9,11 +9,13 @@ from typing import NamedTuple
 
 from autosynth.components import FAMILIES, Family, Grid, Piece
 from autosynth.components.block import channel_mlp, norm, residual
-from autosynth.components.piece import Narrow, Regrid, coarser, n_tokens, projection
+from autosynth.components.piece import Narrow, Plane, Regrid, coarser, n_tokens, projection
 from autosynth.composite.cascade import Gate, Gather, Scatter
 from autosynth.composite.fusion import FUSIONS, Joined, weights_of
 from autosynth.composite.head import JoinTokens, Pool, head, heads
 from autosynth.composite.join import Concat, Joint
+from autosynth.composite.layout import Layouts, fold, folded
+from autosynth.composite.logmel import logmel
 from autosynth.composite.program import Program, Step
 from autosynth.composite.reading import config_of, read_by, readers, sources, used
 from autosynth.composite.stem import STEMS
@@ -53,6 +55,7 @@ class Compiler:
         self.root, self.share = strategy.root, strategy.word("share", "none")
         self.arrays, self.sources = inputs, tuple(sources(inputs))
         self.inputs, self.target, self.dropout = used(self.root, inputs), target, dropout
+        self.layouts = Layouts(strategy.root, self.share, inputs)
         self.places = {name: i for i, name in enumerate(self.inputs)}
         self.steps: list[Step] = []
         self.pieces: dict[str, Piece] = {}
@@ -297,6 +300,7 @@ class Compiler:
             return self.own_stem(part, family, config, name)
         patch = int(config["patch"])
         if before is not None:
+            before = self.folded(part, before, family.entry_width(config, before.width), name)
             value = self.regrid(before, coarser(before.grid, patch), patch)
             return self.widen(value, family.entry_width(config, before.width), f"{name}_adapt")
         width = family.entry_width(config, None)
@@ -308,6 +312,14 @@ class Compiler:
             return values[0]
         grid = (sum(n_tokens(value.grid) for value in values),)
         return Value(self.emit(f"{name}_join", Piece(JoinTokens), *values), grid, width)
+
+    def folded(self, part: Part, value: Value, width: int, name: str) -> Value:
+        """Tokens of a plane as one a frame, of all its bands side by side, where a part asks."""
+        grid = folded(part, value.grid)
+        if grid == value.grid:
+            return value
+        piece = fold(grid, value.grid[1] * value.width, width)
+        return Value(self.emit(f"{name}_fold", piece, value), grid, width)
 
     def own_stem(
         self, part: Part, family: Family, config: dict[str, int | str], name: str
@@ -323,29 +335,39 @@ class Compiler:
         self, spec: InputSpec, part: Part, patch: int, width: int, name: str, family: str
     ) -> Value:
         """An input's tokens: of the part's own stem, or pooled from the one it shares."""
-        raw = self.places[spec.name]
+        raw = self.shown(spec)
+        alone = len(part.inputs or self.sources) == 1
+        uncut = self.layouts.grid(part, spec, alone=alone)
         if self.share not in ("stem", "layers"):
             # One tag is one stem on every input of a kind.
             title = f"{name}_stem_{spec.kind}" if part.tag else f"{name}_stem_{spec.name}"
-            piece, grid = STEMS[spec.kind](spec, patch, width)
+            piece, grid = STEMS[spec.kind](spec, uncut, patch, width)
             return Value(self.emit(title, piece, raw, family=family), grid, width)
         finest, widest = self._shared_stem(spec.name)
-        piece, grid = STEMS[spec.kind](spec, finest, widest)
+        piece, grid = STEMS[spec.kind](spec, uncut, finest, widest)
         value = Value(self.emit(f"stem_{spec.name}", piece, raw), grid, widest)
         if patch % finest:
             raise StrategyError(
                 f"{self.root}: share={self.share} pools one stem of patch={finest}, of which "
                 f"patch={patch} is no multiple"
             )
-        to = coarser(spec.grid, patch) if patch > 1 else grid
+        _, to = STEMS[spec.kind](spec, uncut, patch, width)  # a table is not cut
         value = self.regrid(value, to, patch // finest)
         return self.narrow(value, width)
+
+    def shown(self, spec: InputSpec) -> int:
+        """The values that stems read of an input: a sound's picture, others as they are."""
+        raw = self.places[spec.name]
+        return self.emit(f"logmel_{spec.name}", logmel(spec), raw) if spec.kind == "audio" else raw
 
     def regrid(self, value: Value, grid: Grid, factor: int = 0) -> Value:
         """Tokens on another grid, cut by `factor` where that is known."""
         if value.grid == grid:
             return value
         start = value.grid
+        for one, other in ((start, grid), (grid, start)):
+            if isinstance(one, Plane) and len(other) == 1 and one[:1] != other:
+                return self.regrid(self.regrid(value, one[:1]), grid)  # bands apart from frames
         name = f"regrid_{_text(start)}_{_text(grid)}" + (f"_{factor}" if factor else "")
         piece = Piece(lambda: Regrid(start, grid, factor))
         return Value(self.emit(name, piece, value), grid, value.width)

@@ -163,6 +163,7 @@ def _hidden(compiler: Compiler, root: Node) -> tuple[int, ...]:
     picked: dict[str, int] = {}
     raw = dict(compiler.places)
     inputs = {name: spec for name, spec in compiler.inputs.items() if not spec.of}
+    shown = {name: compiler.shown(spec) for name, spec in inputs.items()}
     for name, spec in inputs.items():
         pick, hide = _pieces(spec)
         picked[name] = compiler.emit(f"pick_{name}", pick, raw[name])
@@ -177,7 +178,7 @@ def _hidden(compiler: Compiler, root: Node) -> tuple[int, ...]:
             if compiler.reads(node, name):
                 piece = restore(spec, tokens.grid, tokens.width)
                 title = f"restore{number}_{name}"
-                losses.append(compiler.emit(title, piece, tokens, raw[name], picked[name]))
+                losses.append(compiler.emit(title, piece, tokens, shown[name], picked[name]))
     compiler.places = raw
     return tuple(losses)
 

@@ -12,6 +12,7 @@ from itertools import count
 from autosynth.components import FAMILIES, Family, Grid
 from autosynth.components.piece import coarser, n_tokens
 from autosynth.composite.fusion import FUSIONS
+from autosynth.composite.layout import Layouts, folded
 from autosynth.composite.reading import config_of, reading_of, sources, used
 from autosynth.data.spec import InputSpec
 from autosynth.errors import StrategyError, lookup, unknown
@@ -59,7 +60,7 @@ def fill(strategy: Strategy, inputs: Mapping[str, InputSpec]) -> Strategy:
             raise StrategyError(
                 f"{name}={words[name]} needs two parts or more, in {strategy.root}"
             )
-    root, _ = _Filler(inputs, share).node(strategy.root, None, top=True)
+    root, _ = _Filler(inputs, share, strategy.root).node(strategy.root, None, top=True)
     if share == "full":
         root = _tag_all(root)
     root = _rename_tags(_sort(root, at_root=True))
@@ -78,7 +79,7 @@ def shorten(strategy: Strategy, inputs: Mapping[str, InputSpec]) -> Strategy:
     `fill` gives the canonical strategy back.
     """
     share = strategy.word("share", "none")
-    root, _ = _Shortener(inputs, share).node(strategy.root, None, top=True)
+    root, _ = _Shortener(inputs, share, strategy.root).node(strategy.root, None, top=True)
     return replace(strategy, root=root)
 
 
@@ -110,8 +111,9 @@ class _Filler:
     `arrays` are all inputs, `inputs` those that a strategy can name: no readings of others.
     """
 
-    def __init__(self, arrays: Mapping[str, InputSpec], share: str) -> None:
+    def __init__(self, arrays: Mapping[str, InputSpec], share: str, root: Node) -> None:
         self.arrays, self.inputs, self.share = arrays, sources(arrays), share
+        self.layouts = Layouts(root, share, arrays)
 
     def node(self, node: Node, grid: Grid | None, *, top: bool = False) -> tuple[Node, Grid]:
         """The filled node and the grid it leaves; `grid` None where it reads the inputs."""
@@ -209,7 +211,7 @@ class _Filler:
                     f"{part} stands inside a chain and reads the part before it; name inputs on "
                     "the first part of a chain alone"
                 )
-            return grid
+            return folded(part, grid)
         for name in part.inputs:
             lookup(self.inputs, name, "input", f"in {part}")
         specs = [self.inputs[name] for name in part.inputs or self.inputs]
@@ -219,10 +221,11 @@ class _Filler:
                 "one pretrained network reads it, and no other component"
             )
         if len(specs) > 1:
-            return (sum(n_tokens(spec.grid) for spec in specs),)
+            grids = [self.layouts.grid(part, spec, alone=False) for spec in specs]
+            return (sum(map(n_tokens, grids)),)
         if self.reads_table(part) and part.get("patch", 1) != 1:
             raise StrategyError(f"{part}: a table is not cut in patches; leave patch out")
-        return specs[0].grid
+        return self.layouts.grid(part, specs[0])
 
     def reads_table(self, part: Part) -> bool:
         """Whether a part that reads the inputs reads one table alone."""

@@ -13,12 +13,14 @@ from torch.nn import functional as F
 
 from autosynth.components.piece import Grid, Piece, Tokens, coarser, n_tokens
 from autosynth.composite.hiddentext import hide_text, restore_text
+from autosynth.composite.logmel import picture_of
+from autosynth.data.inputs.mel import frames_of
 from autosynth.data.spec import InputSpec
 
-HIDDEN = {"image": 0.5, "series": 0.4, "table": 0.3, "text": 0.2, "ids": 0.2}
+HIDDEN = {"image": 0.5, "series": 0.4, "table": 0.3, "text": 0.2, "ids": 0.2, "audio": 0.4}
 CODED = ("text", "ids")
 PATCHES = 8  # a side of an image
-STRETCHES = 16  # of a series
+STRETCHES = 16  # of a series or a sound
 
 
 class Pick(nn.Module):
@@ -27,13 +29,19 @@ class Pick(nn.Module):
     def __init__(self, spec: InputSpec) -> None:
         super().__init__()
         self.kind, self.share = spec.kind, HIDDEN[spec.kind]
-        most = {"image": PATCHES, "series": STRETCHES}.get(spec.kind, 0)
-        self.patch = -(-max(spec.shape[1:]) // most) if most else 1
+        most = {"image": PATCHES, "series": STRETCHES, "audio": STRETCHES}.get(spec.kind, 0)
+        self.patch = -(-max(spec.grid) // most) if most else 1
 
     def forward(self, raw: Tensor) -> Tensor:
         """A choice of its own for each row, the same for all channels."""
         if self.kind in ("table", *CODED):
             return torch.rand(raw.shape, device=raw.device) < self.share
+        if self.kind == "audio":
+            return self.spans(raw.unsqueeze(1)).squeeze(1)
+        return self.spans(raw)
+
+    def spans(self, raw: Tensor) -> Tensor:
+        """Patches of an image or stretches of a series (B, C, ...)."""
         grid = coarser(tuple(raw.shape[2:]), self.patch)
         picked = torch.rand(raw.shape[0], 1, *grid, device=raw.device) < self.share
         for axis, size in enumerate(raw.shape[2:], start=2):
@@ -44,7 +52,7 @@ class Pick(nn.Module):
 class Hide(nn.Module):
     """Raw values with other ones in the picked cells: the batch's mean, or another row's.
 
-    Tokens of a text, and things of a history, have a code that says so.
+    Tokens of a text and things of a history have a code that says so, and a sound falls silent.
     """
 
     def __init__(self, spec: InputSpec) -> None:
@@ -58,6 +66,8 @@ class Hide(nn.Module):
             return torch.where(picked, other, raw)
         if self.kind in CODED:
             return hide_text(raw, picked)
+        if self.kind == "audio":
+            return torch.where(picked & ~raw.isnan(), 0, raw.float())
         mean, _ = statistics(raw)
         return torch.where(picked & ~raw.isnan(), mean, raw.float())
 
@@ -108,7 +118,7 @@ class Restore(nn.Module):
         for column, card in enumerate(self.cards):
             known = picked[:, column] & ~raw[:, column].isnan()
             part = guess[:, start : start + max(1, card)]
-            if card:
+            if card > 0:
                 codes = raw[:, column].nan_to_num().long()
                 loss = F.cross_entropy(part, codes, reduction="none")
             else:
@@ -147,14 +157,34 @@ def sizes(spec: InputSpec, grid: Grid, width: int) -> tuple[int, int]:
     return n_tokens(grid) * width, prod(spec.shape)
 
 
+class RestoreSound(Restore):
+    """`Restore` for a log-mel picture (B, frames, bands), of which stretches of sound are hidden.
+
+    Tokens of a line restore all bands of their frames, those of a plane their own.
+    """
+
+    def __init__(self, spec: InputSpec, grid: Grid, width: int) -> None:
+        super().__init__(picture_of(spec, grid), grid, width)
+        self.hop = frames_of(spec).hop
+
+    def forward(self, tokens: Tokens, raw: Tensor, picked: Tensor) -> Tensor:
+        """The mean loss over the frames that begin where sound is hidden."""
+        picked = picked[:, :: self.hop].unsqueeze(2).expand_as(raw)
+        if self.spec.kind == "image":
+            return super().forward(tokens, raw.unsqueeze(1), picked.unsqueeze(1))
+        return super().forward(tokens, raw.transpose(1, 2), picked.transpose(1, 2))
+
+
 def restore(spec: InputSpec, grid: Grid, width: int) -> Piece:
-    """`Restore` with its cost; codes of texts and histories have their own."""
+    """`Restore` with its cost; codes have their own, and of a sound it restores the picture."""
     if spec.kind in CODED:
         return restore_text(spec, grid, width)
+    sound, spec = spec, picture_of(spec, grid) if spec.kind == "audio" else spec
+    module = RestoreSound if sound.kind == "audio" else Restore
     inputs, outputs = sizes(spec, grid, width)
     times = n_tokens(grid) if window(spec, grid) else 1
     return Piece(
-        lambda: Restore(spec, grid, width),
+        lambda: module(sound, grid, width),
         2 * times * inputs * outputs,
         inputs * outputs + outputs,
     )

@@ -5,6 +5,7 @@ takes: so an exported model reads raw numbers. Statistics are buffers, saved wit
 """
 
 from collections.abc import Callable
+from math import pi
 
 import torch
 from torch import Tensor, nn
@@ -19,9 +20,12 @@ from autosynth.components.piece import (
     n_tokens,
     to_tokens,
 )
-from autosynth.data.spec import InputSpec
+from autosynth.composite.logmel import picture_of
+from autosynth.data.spec import DATE, InputSpec
 
 N_BINS = 16
+PERIODS = (365.2425, 7.0, 1.0)
+"""Days of a year, of a week and of a day: of each a date has a sine and a cosine."""
 
 
 class ConvolutionStem(Stem):
@@ -68,7 +72,8 @@ class ConvolutionStem(Stem):
             known = ~x.isnan()
             x = torch.where(known, x, self.mean)
             steps = known.any(1, keepdim=True).to(x.dtype)
-            mask = nn.functional.max_pool2d(steps, (1, self.patch), ceil_mode=True).flatten(1) > 0
+            window = (1, self.patch) if self.line else self.patch
+            mask = nn.functional.max_pool2d(steps, window, ceil_mode=True).flatten(1) > 0
         x = ((x - self.mean) * self.scale).contiguous(memory_format=torch.channels_last)
         return to_tokens(self.conv(x)), mask
 
@@ -78,6 +83,8 @@ class TableStem(Stem):
 
     Numbers go through a piecewise linear encoding over quantiles (Gorishniy et al., 2022,
     arXiv:2203.05556) and a linear map of their own; categories and missing values are embedded.
+    Dates are numbers that also have the phase of the year, the week and the day, each as sine and
+    cosine; that of the day only where training rows have times of day.
     """
 
     edges: Tensor
@@ -85,29 +92,39 @@ class TableStem(Stem):
     categorical: Tensor
     offsets: Tensor
     order: Tensor
+    dates: Tensor
+    used: Tensor
 
     def __init__(self, spec: InputSpec, patch: int, width: int) -> None:
         super().__init__()
         cards = spec.cardinalities
-        numeric = [i for i, card in enumerate(cards) if card == 0]
+        numeric = [i for i, card in enumerate(cards) if card <= 0]
         categorical = [i for i, card in enumerate(cards) if card > 0]
+        dates = [row for row, i in enumerate(numeric) if cards[i] == DATE]
         starts, total = [], 0
         for i in categorical:
             starts.append(total)
             total += cards[i]
         for name, values in (
             ("numeric", numeric), ("categorical", categorical), ("offsets", starts),
+            ("dates", dates),
             ("order", sorted(range(len(cards)), key=(numeric + categorical).__getitem__)),
         ):  # fmt: skip
             self.register_buffer(name, torch.tensor(values, dtype=torch.long), persistent=False)
         self.register_buffer("edges", torch.linspace(0, 1, N_BINS + 1).repeat(len(numeric), 1))
         self.weight = nn.Parameter(torch.randn(len(numeric), N_BINS, width) * N_BINS**-0.5)
+        if dates:
+            shape = (len(dates), 2 * len(PERIODS))
+            self.register_buffer("used", torch.ones(shape))
+            self.phase = nn.Parameter(torch.randn(*shape, width) * N_BINS**-0.5)
         self.missing = nn.Parameter(torch.randn(len(numeric), width) * 0.5)
         self.embedding = nn.Parameter(torch.randn(total, width) * 0.5)
+        # Categories never seen say nothing until training rows have some.
+        self.embedding.data[starts] = 0
         self.bias = nn.Parameter(torch.zeros(len(cards), width))
 
     def fit(self, raw: Tensor) -> None:
-        """The quantiles of every numeric column, missing values left out."""
+        """The quantiles of known values of every numeric column; which dates have times."""
         steps = torch.linspace(0, 1, N_BINS + 1, dtype=torch.double)
         for row, column in enumerate(self.numeric.tolist()):
             values = raw[:, column].double().cpu()
@@ -116,6 +133,9 @@ class TableStem(Stem):
                 # Indices, not torch.quantile, which refuses more than 16 million values.
                 at = (steps * (values.numel() - 1)).round().long()
                 self.edges[row] = values.sort().values[at].to(self.edges)
+        for row, column in enumerate(self.numeric[self.dates].tolist()):
+            days = raw[:, column]
+            self.used[row, -2:] = float((days[~days.isnan()] % 1 != 0).any())
 
     def forward(self, raw: Tensor) -> Tokens:
         """A token a column, in the order of the columns."""
@@ -126,10 +146,18 @@ class TableStem(Stem):
         # A bin without width (a repeated value) is a step at that value.
         share = ((filled - low) / (high - low).clamp(min=1e-12)).clamp(0, 1)
         encoded = torch.einsum("bfk,fkd->bfd", share.to(self.weight.dtype), self.weight)
+        if len(self.dates):
+            encoded = encoded.index_add(1, self.dates, self._phases(filled[:, self.dates]))
         encoded = torch.where(known, encoded, self.missing.to(encoded.dtype))
         codes = raw[:, self.categorical].long() + self.offsets
         tokens = torch.cat((encoded, self.embedding[codes].to(encoded.dtype)), 1)
         return tokens[:, self.order] + self.bias.to(encoded.dtype), None
+
+    def _phases(self, days: Tensor) -> Tensor:
+        """What the phases of dates (B, dates, 1) add to their tokens."""
+        angle = torch.cat([days / period % 1 for period in PERIODS], -1) * (2 * pi)
+        seen = torch.stack((angle.sin(), angle.cos()), -1).flatten(2) * self.used
+        return torch.einsum("bpk,pkd->bpd", seen.to(self.phase.dtype), self.phase)
 
 
 class TextStem(Stem):
@@ -151,33 +179,59 @@ class TextStem(Stem):
         return tokens
 
 
-def _convolution(spec: InputSpec, patch: int, width: int) -> tuple[Piece, Grid]:
-    grid = coarser(spec.shape[1:], patch)
+class PictureStem(ConvolutionStem):
+    """A log-mel picture (B, frames, bands), standardised already, convolved at stride `patch`.
+
+    On a plane its tokens stand for some frames and some bands; on a line for some frames, with all
+    bands in their channels.
+    """
+
+    def fit(self, raw: Tensor) -> None:
+        """Nothing: a picture has no scale."""
+
+    def forward(self, raw: Tensor) -> Tokens:
+        """A token a patch, masked where it lies behind the end of the sound."""
+        return super().forward(raw.transpose(1, 2) if self.line else raw.unsqueeze(1))
+
+
+def _convolution(spec: InputSpec, uncut: Grid, patch: int, width: int) -> tuple[Piece, Grid]:
+    grid = coarser(uncut, patch)
     weights = spec.shape[0] * (2 * patch + 1) ** len(grid) * width
     make = lambda: ConvolutionStem(spec, patch, width)  # noqa: E731
     return Piece(make, 2 * n_tokens(grid) * weights, weights + width), grid
 
 
-def _table(spec: InputSpec, patch: int, width: int) -> tuple[Piece, Grid]:
+def _table(spec: InputSpec, uncut: Grid, patch: int, width: int) -> tuple[Piece, Grid]:
     columns = len(spec.cardinalities)
-    numeric = sum(1 for card in spec.cardinalities if card == 0)
-    rows = numeric * N_BINS + numeric + sum(spec.cardinalities) + columns
+    numeric = sum(1 for card in spec.cardinalities if card <= 0)
+    phases = 2 * len(PERIODS) * spec.cardinalities.count(DATE)
+    codes = sum(card for card in spec.cardinalities if card > 0)
+    rows = numeric * N_BINS + phases + numeric + codes + columns
     make = lambda: TableStem(spec, patch, width)  # noqa: E731
     # Shared, it is for columns of one kind alone.
-    piece = Piece(make, 2 * numeric * N_BINS * width, rows * width, tied=spec.cardinalities)
-    return piece, (columns,)
+    flops = 2 * (numeric * N_BINS + phases) * width
+    piece = Piece(make, flops, rows * width, tied=spec.cardinalities)
+    return piece, uncut
 
 
-def _text(spec: InputSpec, patch: int, width: int) -> tuple[Piece, Grid]:
+def _text(spec: InputSpec, uncut: Grid, patch: int, width: int) -> tuple[Piece, Grid]:
     codes = spec.cardinalities
     make = lambda: TextStem(spec, patch, width)  # noqa: E731
-    return Piece(make, 0, codes[0] * width, tied=codes), coarser(spec.grid, patch)
+    return Piece(make, 0, codes[0] * width, tied=codes), coarser(uncut, patch)
 
 
-STEMS: dict[str, Callable[[InputSpec, int, int], tuple[Piece, Grid]]] = {
+def _picture(spec: InputSpec, uncut: Grid, patch: int, width: int) -> tuple[Piece, Grid]:
+    picture = picture_of(spec, uncut)
+    piece, grid = _convolution(picture, uncut, patch, width)
+    return piece._replace(make=lambda: PictureStem(picture, patch, width)), grid
+
+
+STEMS: dict[str, Callable[[InputSpec, Grid, int, int], tuple[Piece, Grid]]] = {
     "image": _convolution,
     "series": _convolution,
     "table": _table,
     "text": _text,
     "ids": _text,
+    "audio": _picture,
 }
+"""Of an input, its uncut grid, the patch and the width: the stem, and the grid it leaves."""

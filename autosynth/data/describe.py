@@ -6,15 +6,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autosynth.data.inputs.columns import Aside, Column
+from autosynth.data.inputs.column import MISSING, UNKNOWN, Aside, Column
 from autosynth.data.inputs.encoder import lengths
+from autosynth.data.kept import Kept
 from autosynth.data.raw import Raw
-from autosynth.data.spec import Dataset, InputSpec, TargetSpec
+from autosynth.data.spec import DATE, Dataset, InputSpec, TargetSpec
 from autosynth.data.split import MIN_VALIDATION
+from autosynth.data.stored import thinned
 
 _MAX_CLASSES = 12
 _MAX_COLUMNS = 60
 _MAX_CATEGORIES = 6
+_MAX_CHANNELS = 6
+_AXES = {
+    "image": "channels x height x width",
+    "series": "channels x steps",
+    "audio": "samples",
+    "ids": "places",
+}
+_MODES = {1: "grey", 3: "colour"}
+_MAX_ROWS = 100_000
 
 
 def describe(
@@ -30,14 +41,23 @@ def describe(
         *about,
     ]
     for spec, fitted in zip(dataset.inputs, dataset.encoders["inputs"], strict=True):
-        lines += _input(spec, dataset.x[spec.name], fitted)
+        x, train = _shown(dataset.x[spec.name], dataset.splits.train)
+        lines += _input(spec, x, fitted)
         if spec.kind == "table":
-            lines += _columns(fitted["columns"], dataset.x[spec.name], dataset.splits.train)
+            lines += _columns(fitted["columns"], x, train)
     lines += [f"set aside   {aside.name}: {aside.reason}" for aside in asides[:_MAX_COLUMNS]]
     lines += _targets(dataset)
     lines.append(_splits(dataset, raw, how))
     lines.append(f"fingerprint {dataset.fingerprint}")
     return tuple(lines)
+
+
+def _shown(x: NDArray[Any], train: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """The rows that are described, and which are for training; of a map, some of these alone."""
+    if not isinstance(x, Kept):
+        return x, train
+    chosen = thinned(train, _MAX_ROWS)
+    return np.array(x[chosen]), np.arange(len(chosen))
 
 
 def _input(spec: InputSpec, x: NDArray[Any], fitted: Mapping[str, Any]) -> Iterator[str]:
@@ -53,18 +73,46 @@ def _input(spec: InputSpec, x: NDArray[Any], fitted: Mapping[str, Any]) -> Itera
         )
         return
     if spec.kind == "table":
-        numbers = sum(size == 0 for size in spec.cardinalities)
-        categories = len(spec.cardinalities) - numbers
-        yield f"input       {spec.name}: {numbers} numbers, {categories} categories"
+        dates = spec.cardinalities.count(DATE)
+        categories = sum(size > 0 for size in spec.cardinalities)
+        numbers = len(spec.cardinalities) - categories - dates
+        told = f", {dates} dates" if dates else ""
+        yield f"input       {spec.name}: {numbers} numbers, {categories} categories{told}"
         return
     size = "x".join(str(axis) for axis in spec.shape)
-    what = "channels x height x width" if spec.kind == "image" else "channels x steps"
+    what = _AXES[spec.kind]
+    rate = f" at {spec.rate} Hz" if spec.rate else ""
     low, high = np.nanmin(x), np.nanmax(x)
-    yield f"input       {spec.name}: {size} ({what}), {x.dtype}, {low:g} ... {high:g}"
+    yield f"input       {spec.name}: {size} ({what}){rate}, {x.dtype}, {low:g} ... {high:g}"
+    yield from _origin(spec, fitted)
     if spec.kind == "series" and np.isnan(x).any():
         steps = lengths(x)
         if steps.min() < spec.shape[1]:
             yield f"            lengths {steps.min()} ... {steps.max()}"
+
+
+def _origin(spec: InputSpec, fitted: Mapping[str, Any]) -> Iterator[str]:
+    """The columns that a series or files come from."""
+    if "columns" in fitted:
+        names = [column["name"] for column in fitted["columns"]]
+        steps = spec.shape[1]
+        firsts = range(0, len(names), steps)
+        spans = [f"{names[first]} ... {names[first + steps - 1]}" for first in firsts]
+        more = "; ..." if len(spans) > _MAX_CHANNELS else ""
+        yield f"            of {'; '.join(spans[:_MAX_CHANNELS])}{more}"
+        knots = fitted.get("knots", [()] * len(spans))
+        tails = [span for span, found in zip(spans, knots, strict=True) if found]
+        if tails:
+            yield f"            long tails, so put on a normal scale: {'; '.join(tails)}"
+    elif "column" in fitted:
+        place = f"{fitted['folder']}/" if "folder" in fitted else ""
+        yield f"            of files that column {fitted['column']!r} names: {place}..."
+    if spec.kind == "image" and "sizes" in fitted:
+        low, high = ("x".join(map(str, size)) for size in fitted["sizes"])
+        sizes = low if low == high else f"{low} to {high}"
+        now = "x".join(str(side) for side in spec.shape[1:])
+        resized = "" if low == high == now else f", resized to {now}"
+        yield f"            {_MODES[spec.shape[0]]}, files are {sizes}{resized}"
 
 
 def _text(spec: InputSpec, x: NDArray[Any], fitted: Mapping[str, Any]) -> Iterator[str]:
@@ -95,8 +143,9 @@ def _values(column: Column, values: NDArray[Any]) -> str:
     if column.kind == "category":
         shown = ", ".join(column.categories[:_MAX_CATEGORIES])
         more = ", ..." if len(column.categories) > _MAX_CATEGORIES else ""
-        unknown = (values == 0).mean()
-        return f"category, {len(column.categories)}: {shown}{more}{_share(unknown, 'unknown')}"
+        absent = _share((values == MISSING).mean(), "missing")
+        unknown = _share((values == UNKNOWN).mean(), "unknown")
+        return f"category, {len(column.categories)}: {shown}{more}{absent}{unknown}"
     missing = np.isnan(values).mean()
     low, high = np.nanmin(values), np.nanmax(values)
     if column.kind == "date":

@@ -39,7 +39,7 @@ def encode(source: Any, encoders: Mapping[str, Any]) -> Encoded:
     A source that has an official test part inside gives that part, any other all of its rows.
     Columns may stand in any order, categories never seen are 0, rows that hold nothing to read
     (a broken image, a series of NaN) are left out with a warning. Raises `DataError` where columns
-    lack or shapes differ. Of interactions there is a row for each user.
+    lack, shapes differ, or no row is left. Of interactions there is a row for each user.
     """
     if "interactions" in encoders:
         found = users_of(source, encoders)
@@ -52,7 +52,10 @@ def encode(source: Any, encoders: Mapping[str, Any]) -> Encoded:
     rows = raw.main
     if rows is None or not len(rows):
         raise DataError(f"{raw.source} holds no rows to predict.")
-    applied = apply(inputs, rows.x, raw.source)
+    applied = apply(inputs, rows.x, raw.source, rows.folder)
+    if not len(applied.keep):
+        told = "; ".join(applied.warnings)
+        raise DataError(f"no row of {raw.source} can be read{f' ({told})' if told else ''}.")
     index = rows.index
     if len(applied.keep) < len(index):
         index = [str(index[int(row)]) for row in applied.keep]

@@ -15,15 +15,16 @@ from numpy.typing import NDArray
 
 from autosynth.data.describe import describe
 from autosynth.data.fingerprint import fingerprint
-from autosynth.data.inputs.columns import Aside
+from autosynth.data.inputs.column import Aside
 from autosynth.data.inputs.encoder import input_spec
 from autosynth.data.inputs.event import Columns, Events, listed, read_events
 from autosynth.data.inputs.feature import About, read_about
 from autosynth.data.inputs.userrow import apply_rows, fit_rows
 from autosynth.data.raw import Raw, Rows
 from autosynth.data.read import Source
+from autosynth.data.request import Request
 from autosynth.data.seen import Seen
-from autosynth.data.spec import Dataset, Splits, TargetSpec, Task
+from autosynth.data.spec import Dataset, Splits, TargetSpec
 from autosynth.data.users import frame_of, read_table_of
 from autosynth.errors import DataError
 
@@ -36,42 +37,40 @@ _TRAIN, _FIT, _SELECT, _TEST = range(4)
 
 
 def load_interactions(
-    source: Source, *, target: Sequence[str], user: str, time: str, features: Sequence[Source],
-    drop: Sequence[str], task: Task | None, test: Source | None, seed: int,
+    source: Source, asked: Request, *, user: str, features: Sequence[Source],
+    official: Source | None,
 ) -> Dataset:  # fmt: skip
     """Read interactions and understand them.
 
     Args:
         source: a path or a frame, an interaction a row.
-        target: the column of items.
+        asked: `target` is the column of items, `time` that of times, numbers or dates (rows stand
+            in order without it), `drop` columns to leave out, of interactions or features;
+            `seed` says which users are held out, where there are more than `MOST_HELD`.
         user: the column of users.
-        time: the column of times, numbers or dates; empty: rows stand in order.
         features: tables about users or items, paths or frames.
-        drop: columns to leave out, of the interactions or the features.
-        task: ranking, or None.
-        test: none: interactions have no official test part.
-        seed: which users are held out, where there are more than `MOST_HELD`.
+        official: none: interactions have no official parts.
 
     Raises:
         DataError: a column is not there, or there is nothing in the interactions to learn.
     """
-    _check_asked(target, user, task, test)
+    _check_asked(asked, user, official)
     raw = read_table_of(source)
-    columns = Columns(user=user, item=target[0], time=time)
+    columns = Columns(user=user, item=asked.target[0], time=asked.time or "")
     events = read_events(frame_of(raw), columns, raw.source)
-    events, parts = _learnable(events, columns, raw.source, seed)
+    events, parts = _learnable(events, columns, raw.source, asked.seed)
     rows = np.flatnonzero(events.start < np.arange(len(parts)))
     splits = _splits(parts[rows], raw.source, columns)
     seen = Seen(codes=events.item, start=events.start[rows], stop=rows)
     tables = _tables(features, events, columns)
-    tables, events = _dropped(drop, tables, events, raw.source)
+    tables, events = _dropped(asked.drop, tables, events, raw.source)
     inputs, asides = fit_rows(events, seen, tables, splits.train)
     x, told = apply_rows(inputs, events, seen, tables, raw.source)
     dataset = Dataset(
         name=raw.name,
         source=raw.source,
         inputs=tuple(map(input_spec, inputs)),
-        target=TargetSpec(name=target[0], task="ranking", classes=events.items),
+        target=TargetSpec(name=columns.item, task="ranking", classes=events.items),
         x=x,
         y=events.item[rows],
         splits=splits,
@@ -90,7 +89,13 @@ def load_interactions(
     return _told(dataset, raw, asides, events)
 
 
-def _check_asked(target: Sequence[str], user: str, task: Task | None, test: Source | None) -> None:
+def _check_asked(asked: Request, user: str, official: Source | None) -> None:
+    target, task = asked.target, asked.task
+    if asked.keep or asked.columns or asked.group:
+        raise DataError(
+            "interactions are read by --user, --target and --time, and held out by user; leave "
+            "--keep, --column and --group out."
+        )
     if task not in (None, "ranking"):
         raise DataError(
             f"users and features belong to the task ranking, not {task}. Leave --user and "
@@ -106,9 +111,10 @@ def _check_asked(target: Sequence[str], user: str, task: Task | None, test: Sour
             f"a ranking has one target, the column of items, and {len(target)} are named. Name "
             "it with --target."
         )
-    if test is not None:
+    if official is not None:
         raise DataError(
-            "a ranking is tested on the last interaction of each user; leave --test out, and let "
+            "a ranking is tested on the last interaction of each user; leave --test and "
+            "--validation out, and let "
             "its interactions stand with the others."
         )
 

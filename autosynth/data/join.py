@@ -3,7 +3,9 @@
 Takes a `Raw`; gives one array or frame, one target and the name of the part for every row.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -14,25 +16,39 @@ from autosynth.data.forms.table import join_frames
 from autosynth.data.inputs.encoder import pad_steps
 from autosynth.data.inputs.layout import Layout
 from autosynth.data.inputs.text import text_of
+from autosynth.data.kept import joined, selected
 from autosynth.data.raw import Raw, Rows
 from autosynth.data.split import Parts
+from autosynth.data.stored import Stored, together
 from autosynth.errors import DataError
 
 
 @dataclass(frozen=True, kw_only=True)
 class Joined:
-    """All rows of a source: `x` and `y`, and the name of the part each came from."""
+    """All rows of a source: `x` and `y`, the name of each row's part, and the parts' folders."""
 
     x: Any
     y: "pd.Series[Any] | pd.DataFrame"
     part: NDArray[np.str_]
     warnings: tuple[str, ...] = ()
+    folders: Mapping[str, str] = field(default_factory=dict)
+
+    def folder_of_rows(self) -> NDArray[np.object_]:
+        """The folder of the table that each row comes from."""
+        found = np.empty(len(self.part), dtype=object)
+        for part in np.unique(self.part):
+            found[self.part == part] = self.folders.get(str(part), "")
+        return found
 
     def only(self, keep: NDArray[np.int64], x: Any = None) -> "Joined":
         """These rows alone, in order; `x` are their values if they changed too."""
         whole = len(keep) == len(self.part)
         if x is None and not whole:
-            x = self.x.iloc[keep] if isinstance(self.x, pd.DataFrame) else self.x[keep]
+            x = self.x
+            if isinstance(x, np.ndarray):
+                x = selected(x, keep)
+            else:
+                x = x.iloc[keep] if isinstance(x, pd.DataFrame) else x[keep]
         return replace(
             self,
             x=self.x if x is None else x,
@@ -67,6 +83,7 @@ def join(raw: Raw, layout: Layout) -> Joined:
         y=targets[0] if len(targets) == 1 else pd.concat(targets, ignore_index=True),
         part=np.repeat(np.array(list(labelled)), sizes),
         warnings=tuple(warnings),
+        folders={name: rows.folder for name, rows in labelled.items()},
     )
 
 
@@ -89,8 +106,10 @@ def _named_alike(targets: "list[pd.Series[Any]]") -> "list[pd.Series[Any]]":
 
     So stand the labels of UCI's test files (`<=50K.`).
     """
-    first = set(targets[0].dropna().map(text_of))
     found = targets[:1]
+    if len(targets) == 1:
+        return found
+    first = {text_of(value) for value in targets[0].dropna().unique()}
     for other in targets[1:]:
         texts = other.map(text_of, na_action="ignore")
         bare = texts.str.removesuffix(".") if texts.map(type).isin([str]).any() else texts
@@ -101,6 +120,8 @@ def _named_alike(targets: "list[pd.Series[Any]]") -> "list[pd.Series[Any]]":
 
 def _join_x(arrays: list[Any], layout: Layout, source: str) -> Any:
     first = arrays[0]
+    if isinstance(first, Stored):
+        return together(arrays, source)
     if isinstance(first, pd.DataFrame):
         if not all(isinstance(other, pd.DataFrame) for other in arrays):
             raise DataError(f"{source} is a table and its test part is not; both must be tables.")
@@ -123,4 +144,4 @@ def _join_x(arrays: list[Any], layout: Layout, source: str) -> Any:
                 f"rows of {source} have shape {first.shape[1:]} in training and {other.shape[1:]} "
                 "in another part; they must be alike."
             )
-    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+    return reduce(joined, arrays)

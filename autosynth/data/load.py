@@ -6,7 +6,6 @@ rows, encode everything.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -15,17 +14,24 @@ from numpy.typing import NDArray
 
 from autosynth.data.describe import describe
 from autosynth.data.fingerprint import fingerprint
-from autosynth.data.forms.table import as_frame
-from autosynth.data.inputs.columns import Aside
-from autosynth.data.inputs.encoder import apply, fit_array, input_spec
+from autosynth.data.forms.frames import check_flat
+from autosynth.data.held import Held, held_by
+from autosynth.data.inputs.choice import choose
+from autosynth.data.inputs.column import Aside
+from autosynth.data.inputs.encoder import fit_array, input_spec
 from autosynth.data.inputs.frame import Applied, Fitted, fit_frame
 from autosynth.data.inputs.layout import Layout, understand_array
+from autosynth.data.inputs.media import subfolders
 from autosynth.data.interactions import load_interactions
 from autosynth.data.join import Joined, join
+from autosynth.data.kept import joined
+from autosynth.data.large import FRAMES, apply_large, read_large, rows_of, sample_of
+from autosynth.data.leak import leaks
 from autosynth.data.raw import Raw
 from autosynth.data.read import Source, all_rows, read
+from autosynth.data.request import Request
 from autosynth.data.spec import Dataset, Task
-from autosynth.data.split import split
+from autosynth.data.split import left_out, split, without
 from autosynth.data.targets import understand_target
 from autosynth.errors import DataError
 
@@ -40,6 +46,9 @@ class _Found:
     inputs: Sequence[Fitted] = ()
     x: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     asides: tuple[Aside, ...] = ()
+    drop: frozenset[str] = frozenset()
+    held: Held = field(default_factory=Held)
+    keep: NDArray[np.int64] | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -48,25 +57,35 @@ def load(
     *,
     target: str | Sequence[str] | None = None,
     test: Source | None = None,
+    validation: Source | None = None,
     task: Task | None = None,
     drop: Sequence[str] = (),
-    user: str | None = None,
+    keep: Sequence[str] = (),
+    columns: Mapping[str, str] | None = None,
+    group: str | None = None,
     time: str | None = None,
+    user: str | None = None,
     features: Sequence[Source] = (),
     seed: int = 0,
 ) -> Dataset:
     """Read `source` and understand it.
 
     Args:
-        source: a built-in name (`BUILTIN`), a path, a DataFrame, `(x, y)` or
-            `(x, y, x_test, y_test)`.
+        source: a built-in name (`BUILTIN`), a path, a frame, `(x, y)` or `(x, y, x_test, y_test)`,
+            a map-style dataset of torch, `openml:ID` or `hf:NAME`.
         target: the column to predict, or several; a table needs it.
         test: a source of the same form; its rows are the test split, in place of an official one.
-        task: classification or regression, where the target's values would say otherwise;
+        validation: the same for validation.
+        task: classification, multilabel or regression, where the target would say otherwise;
             ranking, to predict a user's next item from interactions.
-        drop: columns of a table to leave out.
-        user: the column of interactions that says who; their `target` is the column of items.
-        time: the column of interactions that says when; the order of the rows if left out.
+        drop: columns of a table to leave out, by name or pattern.
+        keep: columns to use though they look like an id or a constant.
+        columns: the kind to read a column as, by its name: number, category, text, date, image or
+            audio.
+        group: a column of which no value stands in two splits; it is no feature.
+        time: a column by which later rows are held out.
+        user: the column of interactions that says who; their `target` is the column of items, and
+            `time` says when.
         features: tables about users or items, one row each.
         seed: decides the rows of each split that is not official.
 
@@ -74,53 +93,64 @@ def load(
         DataNotFoundError: no such path or built-in set.
         DataError: the data cannot be read, or there is nothing in it to learn.
     """
-    names = (target,) if isinstance(target, str) else tuple(target or ())
+    asked = Request(
+        target=(target,) if isinstance(target, str) else tuple(target or ()), task=task,
+        drop=tuple(drop), keep=tuple(keep), columns=dict(columns or {}), group=group, time=time,
+        seed=seed,
+    )  # fmt: skip
     if task == "ranking" or user or features:
         return load_interactions(
-            source, target=names, user=user or "", time=time or "", features=features, drop=drop,
-            task=task, test=test, seed=seed,
-        )  # fmt: skip
-    raw = _read(source, names, test)
+            source, asked, user=user or "", features=features, official=test or validation
+        )
+    raw = _read(source, asked, test, validation)
     layout = _layout(raw)
-    found = _table(raw, layout, drop) if layout.kind == "table" else _array(raw, layout, drop)
+    found = _table(raw, layout, asked) if layout.kind == "table" else _array(raw, layout, asked)
+    return _dataset(raw, found, asked)
+
+
+def _dataset(raw: Raw, found: _Found, asked: Request) -> Dataset:
+    """Target, splits and encoders of the rows that were found."""
     rows = found.rows
     goal = understand_target(
-        rows.y,
-        raw.target,
-        task=task,
-        in_test=rows.part == "test",
-        labels=raw.labels,
+        rows.y, raw.target, task=asked.task, in_test=rows.part == "test", labels=raw.labels,
         coded=raw.kind is None,
-    )
+    )  # fmt: skip
     spare = rows.only(goal.missing[rows.part[goal.missing] != "test"])
-    rows = rows.only(goal.keep)
+    rows, held = rows.only(goal.keep), found.held.only(goal.keep)
     _check_size(rows, raw)
     classified = goal.spec.task == "classification"
-    splits = split(goal.y, rows.parts(), stratified=classified, seed=seed)
-    found = _fit(replace(found, rows=rows), raw, splits.train)
+    splits = split(
+        goal.y, rows.parts(), stratified=classified, seed=asked.seed, groups=held.groups,
+        times=held.times,
+    )  # fmt: skip
+    lost = left_out(splits, len(goal.y))
+    found = _fit(replace(found, rows=rows), raw, splits.train, asked)
+    if found.keep is not None and len(found.keep) < len(goal.y):
+        splits = without(splits, found.keep, len(goal.y))
+        goal = replace(goal, y=goal.y[found.keep])
+        _check_size(rows.only(found.keep), raw)
     dataset = Dataset(
-        name=raw.name,
-        source=raw.source,
-        inputs=tuple(map(input_spec, found.inputs)),
-        target=goal.spec,
-        x=found.x,
-        y=goal.y,
-        splits=splits,
+        name=raw.name, source=raw.source, inputs=tuple(map(input_spec, found.inputs)),
+        target=goal.spec, x=found.x, y=goal.y, splits=splits,
         encoders={"inputs": list(found.inputs)},
         fingerprint=fingerprint(raw.main, raw.validation, raw.test),
-        warnings=(*raw.warnings, *rows.warnings, *goal.warnings, *found.warnings),
-    )
+        warnings=(
+            *raw.warnings, *rows.warnings, *goal.warnings, *found.warnings,
+            *([f"{lost} rows share a group with test rows and are left out"] if lost else []),
+        ),
+    )  # fmt: skip
+    dataset = replace(dataset, warnings=(*dataset.warnings, *leaks(dataset)))
     dataset = replace(dataset, understood=describe(dataset, raw, found.asides))
     return _with_unlabelled(dataset, spare) if len(spare.part) else dataset
 
 
 def _with_unlabelled(dataset: Dataset, rows: Joined) -> Dataset:
     """The dataset with rows that have no target after its own."""
-    x = _encoded(dataset.encoders["inputs"], rows, dataset.source).x
-    n, more = len(dataset.y), len(rows.part)
+    applied = _encoded(dataset.encoders["inputs"], rows, dataset.source)
+    x, n, more = applied.x, len(dataset.y), len(applied.keep)
     return replace(
         dataset,
-        x={name: np.concatenate([values, x[name]]) for name, values in dataset.x.items()},
+        x={name: joined(values, x[name]) for name, values in dataset.x.items()},
         y=np.concatenate([dataset.y, np.zeros((more, *dataset.y.shape[1:]), dataset.y.dtype)]),
         splits=replace(dataset.splits, unlabelled=np.arange(n, n + more)),
     )
@@ -128,64 +158,85 @@ def _with_unlabelled(dataset: Dataset, rows: Joined) -> Dataset:
 
 def _encoded(inputs: Sequence[Fitted], rows: Joined, source: str) -> Applied:
     """The arrays of the inputs; those of arrays are what `rows` hold."""
-    if isinstance(rows.x, pd.DataFrame):
-        return apply(inputs, rows.x, source)
+    if isinstance(rows.x, FRAMES):
+        return apply_large(inputs, rows.x, source, rows.folder_of_rows())
     return Applied(x={inputs[0]["name"]: rows.x}, keep=np.arange(len(rows.part)))
 
 
-def _read(source: Source, target: Sequence[str], test: Source | None) -> Raw:
-    raw = read(source, target)
+def _read(source: Source, asked: Request, test: Source | None, validation: Source | None) -> Raw:
+    if large := read_large(source, asked.target, test):
+        return large
+    raw = read(source, asked.target)
     if raw.main is None:
         raise DataError(f"{raw.source} has test rows only; training needs others.")
-    if test is None:
-        return raw
-    other = read(test, target, like=raw.main)
-    return replace(raw, test=all_rows(other), warnings=(*raw.warnings, *other.warnings))
+    if test is not None:
+        other = read(test, asked.target, like=raw.main)
+        raw = replace(raw, test=all_rows(other), warnings=(*raw.warnings, *other.warnings))
+    if validation is not None:
+        other = read(validation, asked.target, like=raw.main)
+        raw = replace(raw, validation=all_rows(other), warnings=(*raw.warnings, *other.warnings))
+    return raw
 
 
 def _layout(raw: Raw) -> Layout:
     assert raw.main is not None
-    if isinstance(raw.main.x, pd.DataFrame):
+    if isinstance(raw.main.x, FRAMES):
         return Layout(kind="table")
+    if raw.kind is not None and raw.channels is not None:
+        return Layout(kind=raw.kind, channels=raw.channels)
     return understand_array(raw.main.x, raw.kind, raw.source)
 
 
-def _array(raw: Raw, layout: Layout, drop: Sequence[str]) -> _Found:
-    if drop:
-        raise DataError(f"only columns of a table can be dropped; {raw.source} has none.")
+def _array(raw: Raw, layout: Layout, asked: Request) -> _Found:
+    if asked.of_columns:
+        raise DataError(
+            f"only columns of a table can be named with {asked.of_columns[0]}; {raw.source} has "
+            "none."
+        )
     rows = join(raw, layout)
     fitted = fit_array(rows.x, layout)
-    applied = apply([fitted], rows.x, raw.source)
+    applied = apply_large([fitted], rows.x, raw.source)
     return _Found(
         rows=rows.only(applied.keep, applied.x[fitted["name"]]), inputs=[fitted],
         warnings=applied.warnings,
     )  # fmt: skip
 
 
-def _table(raw: Raw, layout: Layout, drop: Sequence[str]) -> _Found:
+def _table(raw: Raw, layout: Layout, asked: Request) -> _Found:
     rows = join(raw, layout)
-    frame = as_frame(rows.x)
-    for name in drop:
-        if name not in frame.columns:
-            near = get_close_matches(name, list(frame.columns), n=1, cutoff=0.5)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise DataError(
-                f"column {name!r}, to be dropped, is no column of {raw.source}; its columns: "
-                f"{', '.join(frame.columns[:12])}.{hint}"
-            )
-    return _Found(rows=replace(rows, x=frame.drop(columns=list(drop))))
+    frame = rows_of(rows.x)
+    assert raw.main is not None
+    columns = list(frame.columns)
+    beside = [name for name in subfolders(raw.main.folder) if name not in columns]
+    lost = choose([*columns, *beside], raw.source, drop=asked.drop).drop
+    held = held_by(frame, asked.group, asked.time, raw.source)
+    gone = {*lost, *((asked.group,) if asked.group else ())}
+    frame = frame.drop(columns=[name for name in columns if name in gone])
+    if not len(frame.columns) and not set(beside) - lost:
+        raise DataError(
+            f"{raw.source} has no column beside its target {raw.target!r} to learn from."
+        )
+    if isinstance(frame, pd.DataFrame):
+        check_flat(frame, raw.source)
+    return _Found(rows=replace(rows, x=frame), drop=lost, held=held)
 
 
-def _fit(found: _Found, raw: Raw, train: NDArray[np.int64]) -> _Found:
+def _fit(found: _Found, raw: Raw, train: NDArray[np.int64], asked: Request) -> _Found:
     """Inputs of a table's columns, understood on training rows; and the arrays of all inputs."""
     rows, inputs, asides = found.rows, found.inputs, found.asides
     if not inputs:
         assert raw.main is not None
-        width = None if isinstance(raw.main.x, pd.DataFrame) else int(raw.main.x.shape[-1])
-        inputs, asides = fit_frame(rows.x, train, width=width)
+        width = None if isinstance(raw.main.x, FRAMES) else int(raw.main.x.shape[-1])
+        sample = sample_of(rows.x, train)
+        folders = rows.folder_of_rows()
+        inputs, asides = fit_frame(
+            sample.frame, sample.train, width=width, kinds=asked.columns, keep=asked.keep,
+            drop=tuple(found.drop),
+            folders=folders if len(folders) == len(sample.frame) else raw.main.folder,
+        )  # fmt: skip
     applied = _encoded(inputs, rows, raw.source)
     return replace(
-        found, inputs=inputs, x=applied.x, asides=asides,
+        found, inputs=inputs, x=applied.x, asides=asides, keep=applied.keep,
         warnings=(*found.warnings, *_set_aside(asides), *applied.warnings),
     )  # fmt: skip
 

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 from numpy.typing import NDArray
 
+from autosynth.data.inputs.layout import Channels
 from autosynth.data.spec import Kind
 
 Index = Sequence[str] | range
@@ -21,12 +22,14 @@ class Rows:
     """Rows of one part of a source: `x` rows first, `y` one value a row (None: not labelled).
 
     Of several targets `y` is a frame, a column each. `index` names the rows: their numbers, or the
-    files they came from.
+    files they came from. `folder` is the one that a table stands in, to which the files that its
+    cells name are relative; "" is the current one.
     """
 
     x: NDArray[Any] | pd.DataFrame
     y: "pd.Series[Any] | pd.DataFrame | None" = None
     index: Index
+    folder: str = ""
 
     def __len__(self) -> int:
         return len(self.index)
@@ -38,7 +41,8 @@ class Raw:
 
     `main` is all there is where no official parts were found. `kind` is None where shape and
     values have to tell. `labels` says that the target is class labels by the form's definition
-    (IDX, UCR, a folder a class).
+    (IDX, UCR, a folder a class). `channels` says where the channel axis of images or series
+    stands, where the form defines it; otherwise their shape has to tell.
     """
 
     name: str
@@ -49,4 +53,5 @@ class Raw:
     test: Rows | None = None
     kind: Kind | None = None
     labels: bool = False
+    channels: Channels | None = None
     warnings: tuple[str, ...] = ()

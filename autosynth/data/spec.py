@@ -143,6 +143,8 @@ class Splits:
 class Dataset:
     """A dataset. `x[name]` and `y` hold all rows; `splits` holds row numbers.
 
+    Where the data is larger than a quarter of memory, `x[name]` are memory maps (`kept.py`).
+
     `y` is (n,): int64 class codes, or float32 values in the target's own unit. Where the target
     has several columns it is float32 (n, columns): labels as 0 or 1, the steps of a forecast, or
     the columns of several targets, codes among them. `encoders` is JSON-able and is all that

@@ -1,15 +1,18 @@
 """Cuts rows into `train`, `fit`, `select` and `test`, from a seed; official parts stay.
 
 Classification is stratified: every class gives its share to each split, and keeps rows in `train`.
+Rows can be cut by group (none stands in two splits) or by time (later rows are held out) instead.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from autosynth.data.holdout import group_codes, take_groups, take_latest
 from autosynth.data.spec import Splits
+from autosynth.errors import DataError
 
 Rows = NDArray[np.int64]
 
@@ -31,7 +34,15 @@ class Parts:
     test: Rows
 
 
-def split(y: NDArray[Any], parts: Parts, *, stratified: bool, seed: int) -> Splits:
+def split(
+    y: NDArray[Any],
+    parts: Parts,
+    *,
+    stratified: bool,
+    seed: int,
+    groups: Any = None,
+    times: NDArray[np.float64] | None = None,
+) -> Splits:
     """Cut the rows of `parts` into disjoint splits that cover them all.
 
     - `test`: the official part, or 20 % of the rows;
@@ -39,26 +50,100 @@ def split(y: NDArray[Any], parts: Parts, *, stratified: bool, seed: int) -> Spli
       more than 20 %; below 2,000 rows `fit` is empty and `select` is 20 %;
     - official validation rows, 100 or more, are not mixed with training rows: they are `select`,
       and half of them `fit` from 1,000 on. Fewer are joined to the training rows.
+
+    Args:
+        y: (n,) or (n, columns); with `stratified`, codes of classes (n,).
+        parts: the source's own parts.
+        stratified: whether each class gives its share to each split.
+        seed: decides what is drawn.
+        groups: (n,) one label a row, or None. No group stands in two splits; sizes are those
+            above as nearly as whole groups allow. Rows of an official part keep their place, and
+            rows of other parts that share a group with them are in no split: see `left_out`.
+        times: (n,) the time of each row as a number, or None. Later rows are held out: `test` is
+            the latest, before it `select`, then `fit`, then `train`. Rows of one time stay in one
+            split; rows without a time (NaN) count as the oldest. An official part stays as it is.
+
+    Raises:
+        DataError: both `groups` and `times` are given, or there are not enough different ones.
     """
-    rng = np.random.default_rng(seed)
-    labels = y if stratified else np.zeros(len(y), dtype=np.int64)
+    if groups is not None and times is not None:
+        raise DataError("rows are split by group or by time, not by both; name one column.")
     main, validation, test = parts.main, parts.validation, parts.test
     if len(validation) < MIN_VALIDATION:
         main, validation = np.concatenate([main, validation]), validation[:0]
+    if groups is not None:
+        groups = group_codes(groups)
+        validation = _without(validation, groups, test)
+        main = _without(_without(main, groups, test), groups, validation)
+        if not len(main):
+            raise DataError(
+                "no row is left to train on: every group of the training rows stands in an "
+                "official part, too. Split by another column, or without."
+            )
+    take_some = _Taker(
+        labels=y if stratified else np.zeros(len(y), dtype=np.int64),
+        groups=groups, times=times, rng=np.random.default_rng(seed),
+    )  # fmt: skip
     if not len(test):
-        test, main = take(main, labels, round(TEST_SHARE * len(main)), rng)
+        rest = 1 if len(validation) else 2
+        test, main = take_some(main, round(TEST_SHARE * len(main)), rest)
     small = len(main) + len(validation) < SMALL
     size = _size(len(main), small)
     select, fit = validation, main[:0]
     if not len(validation):
-        select, main = take(main, labels, size, rng)
-    if len(validation) >= _LARGE_VALIDATION:
-        fit, select = take(validation, labels, len(validation) // 2, rng)
-    elif not small:
-        fit, main = take(main, labels, size, rng)
+        small = small or take_some.kinds(main) == 2
+        select, main = take_some(main, size, 1 if small else 2)
+    if len(validation) >= _LARGE_VALIDATION and take_some.kinds(validation) > 1:
+        drawn, left = take_some(validation, len(validation) // 2, 1)
+        fit, select = (drawn, left) if times is None else (left, drawn)
+    elif not small and take_some.kinds(main) > 1:
+        fit, main = take_some(main, size, 1)
     return Splits(
         train=np.sort(main), fit=np.sort(fit), select=np.sort(select), test=np.sort(test)
     )
+
+
+def left_out(splits: Splits, rows: int) -> int:
+    """How many of `rows` are in no split: they share a group with rows of an official part."""
+    return rows - sum(len(getattr(splits, name)) for name in ("train", "fit", "select", "test"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Taker:
+    """Draws rows by class, by group or by time, as was asked."""
+
+    labels: NDArray[Any]
+    groups: Rows | None
+    times: NDArray[np.float64] | None
+    rng: np.random.Generator
+
+    def __call__(self, rows: Rows, size: int, rest: int) -> tuple[Rows, Rows]:
+        if self.groups is not None:
+            return take_groups(rows, self.labels, self.groups, size, self.rng, rest=rest)
+        if self.times is not None:
+            return take_latest(rows, self.times, size, rest=rest)
+        return take(rows, self.labels, size, self.rng)
+
+    def kinds(self, rows: Rows) -> int:
+        """How many pieces `rows` could be cut into."""
+        if self.groups is not None:
+            return len(np.unique(self.groups[rows]))
+        if self.times is not None:
+            return len(np.unique(np.nan_to_num(self.times[rows], nan=-np.inf)))
+        return len(rows)
+
+
+def _without(rows: Rows, groups: Rows, held: Rows) -> Rows:
+    """Those of `rows` that share no group with the `held` ones."""
+    return rows[~np.isin(groups[rows], groups[held])]
+
+
+def without(splits: Splits, keep: Rows, n: int) -> Splits:
+    """The splits of the rows `keep` of `n`, numbered anew."""
+    place = np.full(n, -1, dtype=np.int64)
+    place[keep] = np.arange(len(keep))
+    found = {field.name: place[getattr(splits, field.name)] for field in fields(splits)}
+    return Splits(**{name: rows[rows >= 0] for name, rows in found.items()})
 
 
 def take(

@@ -22,8 +22,9 @@ from autosynth.record import Record, read_all, write, write_text_atomic
 from autosynth.run.folder import read_run, write_run
 from autosynth.run.options import Options
 from autosynth.study.bench import Bench, trivial_score
+from autosynth.study.narrow import default_space, narrow
 from autosynth.study.probe import FIXED_STEPS, fixed_plan, probe
-from autosynth.study.space import Space, default_space, narrow
+from autosynth.study.space import Space
 from autosynth.study.spacefile import load as load_space
 from autosynth.study.study import claim, ladder
 from autosynth.training.feed import Feed, feed
@@ -112,7 +113,9 @@ def check_limits(dataset: Dataset, space: Space, options: Options) -> None:
 
 def _plan(dataset: Dataset, data: Feed, space: Space, options: Options, started: float) -> Plan:
     if options.budget_seconds is None:
-        return fixed_plan(options.device, len(dataset.splits.train), FIXED_STEPS)
+        return fixed_plan(
+            options.device, len(dataset.splits.train), FIXED_STEPS, inputs=dataset.inputs
+        )
     left = options.budget_seconds - (time.time() - started)
     return probe(
         dataset, data, space, device=options.device, seconds=max(1.0, left * TRIALS_SHARE),

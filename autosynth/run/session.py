@@ -4,10 +4,10 @@ import io
 import json
 import math
 import os
-import time as clock
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from time import time as now
 from typing import Any
 
 from autosynth.bundle import write as write_bundle
@@ -44,10 +44,14 @@ def search(
     *,
     target: str | Sequence[str] | None = None,
     test: Any = None,
+    validation: Any = None,
     task: Task | None = None,
     drop: str | Sequence[str] = (),
-    user: str | None = None,
+    keep: str | Sequence[str] = (),
+    columns: Mapping[str, str] | None = None,
+    group: str | None = None,
     time: str | None = None,
+    user: str | None = None,
     features: Sequence[Any] = (),
     space: str | None = None,
     budget: str | float | None = None,
@@ -70,11 +74,15 @@ def search(
         source: a path, the name of a built-in set, a DataFrame, or a tuple of arrays.
         target: the column to predict, for a table; several make one composite, a head each.
         test: rows to score on at the end, in the form of `source`; split off where left out.
+        validation: rows to choose on; split off where left out.
         task: classification, multilabel, regression or ranking; understood from the target, or
             from `user`, if left out.
         drop: columns to leave out.
+        keep: columns to use though they look like an id.
+        columns: the kind to read a column as, by its name.
+        group: a column of which no value stands in two splits.
+        time: a column by which later rows are held out.
         user: of interactions, the column of users; their target is the column of items.
-        time: of interactions, the column of times; rows stand in order if left out.
         features: of interactions, tables about users or items.
         space: name or path of a search space; that of the input's kind if left out.
         budget: wall clock, as `10m`; ten minutes if neither it nor `trials` is given.
@@ -94,7 +102,7 @@ def search(
     Raises:
         AutosynthError: the data, an option, the space or the folder cannot be used.
     """
-    began = clock.time() if started is None else started
+    began = now() if started is None else started
     options = make_options(
         budget=budget, trials=trials, workers=workers, cost=cost, device=device, space=space,
         metric=metric, max_flops=max_flops, max_params=max_params, seed=seed, refit=refit,
@@ -102,13 +110,15 @@ def search(
     teller = progress or Progress(stream=io.StringIO(), live=False)
     asked = {
         "target": list(listed(target)), "test": str(test or ""), "drop": list(listed(drop)),
-        "user": user or "", "time": time or "",
-        "features": [str(each) if isinstance(each, str | os.PathLike) else "frame"
-                     for each in features],
+        "validation": str(validation or ""), "keep": list(listed(keep)), "group": group or "",
+        "columns": dict(columns or {}), "time": time or "", "task": task or "",
+        "user": user or "",
+        "features": [str(e) if isinstance(e, str | os.PathLike) else "frame" for e in features],
     }  # fmt: skip
     dataset = load(
-        source, target=target, test=test, task=task, drop=listed(drop), user=user, time=time,
-        features=features, seed=seed,
+        source, target=target, test=test, validation=validation, task=task, drop=listed(drop),
+        keep=listed(keep), columns=columns, group=group, time=time, seed=seed,
+        user=user, features=features,
     )  # fmt: skip
     options = replace(options, metric=prepare_metric(dataset, options).name)
     chosen = prepare_space(dataset, options)
@@ -172,7 +182,7 @@ class _Session:
 
     def save(self, *, finished: bool) -> None:
         """Keep how long this run has gone."""
-        elapsed = self.before + clock.time() - self.began
+        elapsed = self.before + now() - self.began
         write_state(self.folder, State(elapsed_seconds=elapsed, finished=finished))
 
     def finish(self, whole: bool) -> None:
@@ -183,7 +193,7 @@ class _Session:
         if whole and bench.is_small:
             budget = self.options.budget_seconds
             choice = math.inf if budget is None else choice_seconds(last, bench, budget)
-            cross_validate(bench, last, min(clock.time() + choice, self.deadline - 1.5))
+            cross_validate(bench, last, min(now() + choice, self.deadline - 1.5))
         found = score_test(bench)
         compare(bench, found)
         self._importance()

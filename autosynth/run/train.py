@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -47,10 +47,14 @@ def train(
     *,
     target: str | Sequence[str] | None = None,
     test: Any = None,
+    validation: Any = None,
     task: Task | None = None,
     drop: str | Sequence[str] = (),
-    user: str | None = None,
+    keep: str | Sequence[str] = (),
+    columns: Mapping[str, str] | None = None,
+    group: str | None = None,
     time: str | None = None,
+    user: str | None = None,
     features: Sequence[Any] = (),
     metric: str | None = None,
     budget: str | float | None = None,
@@ -67,10 +71,14 @@ def train(
         strategy: in the notation, or parsed.
         target: the column to predict, for a table, or several.
         test: rows to score on at the end.
+        validation: rows that the best moment is chosen on.
         task: classification, multilabel or regression.
         drop: columns to leave out.
+        keep: columns to use though they look like an id.
+        columns: the kind to read a column as, by its name.
+        group: a column of which no value stands in two splits.
+        time: a column by which later rows are held out.
         user: of interactions, the column of users; their target is the column of items.
-        time: of interactions, the column of times; rows stand in order if left out.
         features: of interactions, tables about users or items.
         metric: what the best moment of the training is chosen by.
         budget: wall clock of the training; the schedule is made as long as that allows.
@@ -89,8 +97,9 @@ def train(
     device = check_device(device)
     seconds = None if budget is None else parse_budget(budget)
     dataset = load(
-        source, target=target, test=test, task=task, drop=listed(drop), user=user, time=time,
-        features=features, seed=seed,
+        source, target=target, test=test, validation=validation, task=task, drop=listed(drop),
+        keep=listed(keep), columns=columns, group=group, time=time, seed=seed,
+        user=user, features=features,
     )  # fmt: skip
     score = find_metric(metric, dataset.target) if metric else None
     resolved = resolve(parsed, dataset.inputs, dataset.target)
@@ -112,7 +121,7 @@ def _plan(
     resolved: Resolved, data: Feed, rows: Rows, device: str, seconds: float | None,
     epochs: float | None,
 ) -> Plan:  # fmt: skip
-    plan = fixed_plan(device, len(rows.train))
+    plan = fixed_plan(device, len(rows.train), inputs=resolved.inputs)
     if seconds is not None:
         step = time_steps(resolved, data, rows, plan, warmup=2, steps=5)
         return replace(plan, steps=max(1, int(seconds / step)))

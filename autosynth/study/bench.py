@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from autosynth.composite import Resolved
 from autosynth.data.spec import Dataset
-from autosynth.study.probe import foreseen_seconds
+from autosynth.study.probe import foreseen_seconds, once_seconds
 from autosynth.study.space import Space
 from autosynth.training.feed import Feed
 from autosynth.training.metrics import Metric
@@ -57,6 +57,10 @@ class Bench:
         """The time that a full training will take; 0 where nothing was measured."""
         has_fit = bool(len(self.dataset.splits.fit))
         return foreseen_seconds(self.plan, resolved, has_fit=has_fit)
+
+    def once_seconds(self, resolved: Resolved) -> float:
+        """The time that its frozen networks will take over all rows that they have not seen."""
+        return once_seconds(self.plan, resolved, self.feed.memory, len(self.dataset.y))
 
     def error(self, score: float) -> float:
         """What the search minimises, from a score."""

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from autosynth.errors import ConfigError
 from autosynth.strategy import Chain, Fusion, Part, Strategy, Value, topology
 from autosynth.study.space import Shape, Space
-from autosynth.study.suggest import is_ordered, searched_options, walk_space
+from autosynth.study.suggest import (
+    is_ordered,
+    option_name,
+    reads_choices,
+    reads_input,
+    reads_name,
+    searched_options,
+    walk_space,
+)
 
 
 def params_for(strategy: Strategy, space: Space) -> dict[str, Value]:
@@ -38,6 +46,26 @@ class _Form:
     shape: Shape
     found: tuple[Part, ...]
     method: str | None
+
+    @property
+    def readers(self) -> list[Part]:
+        """The parts that read inputs."""
+        return [part for place, part, _ in self.placed() if reads_input(place)]
+
+    def placed(self, shared: str = "none") -> list[tuple[str, Part, tuple[str, ...]]]:
+        """Each part with its place, and the inputs that its branch reads (empty for all).
+
+        Under full sharing all are the first one over again.
+        """
+        reads: tuple[str, ...] = ()
+        rows = []
+        for place, part in zip(self.shape.places(), self.found, strict=True):
+            if not place.startswith("branch"):
+                reads = ()
+            elif reads_input(place):
+                reads = part.inputs
+            rows.append((place if shared != "full" else self.shape.places()[0], part, reads))
+        return rows
 
 
 def _form(strategy: Strategy) -> _Form | None:
@@ -71,6 +99,9 @@ def _inverse(strategy: Strategy, space: Space) -> tuple[dict[str, Value], Strate
     params: dict[str, Value] = {}
 
     def look(name: str, choices: Sequence[Value]) -> Value:
+        if name not in wanted:  # the walk went elsewhere, after an answer that was refused
+            assert problems
+            return choices[0]
         value = wanted[name]
         if value not in choices:
             listed = ", ".join(map(str, choices))
@@ -85,7 +116,7 @@ def _inverse(strategy: Strategy, space: Space) -> tuple[dict[str, Value], Strate
     again = _form(rebuilt)
     assert again is not None
     for place, part, other in zip(form.shape.places(), form.found, again.found, strict=True):
-        if not problems and not (part.family == other.family and _within(part, other)):
+        if not problems and not (part.family == other.family and _within(part, other, space)):
             shared = strategy.word("share", "none")
             problems.append(f"share={shared} would make {part} at {place} the same as {other}")
     if problems:
@@ -102,21 +133,19 @@ def written_fusion(node: Fusion) -> str:
     return str(node).partition("(")[0]
 
 
-def _placed(form: _Form, shared: str) -> list[tuple[str, Part]]:
-    """Each part with its place; under full sharing all are the first one over again."""
-    places = form.shape.places()
-    if shared == "full":
-        places = places[:1] * len(places)
-    return list(zip(places, form.found, strict=True))
-
-
 def _written(form: _Form, option: str) -> Value | None:
     """The first value that a part gives to an option."""
     return next((v for part in form.found for key, v in part.config if key == option), None)
 
 
-def _within(part: Part, other: Part) -> bool:
-    return set(part.config) <= set(other.config)
+def _within(part: Part, other: Part, space: Space) -> bool:
+    alike = _reads(part, space) == _reads(other, space)
+    return alike and set(part.config) <= set(other.config)
+
+
+def _reads(part: Part, space: Space) -> str:
+    """What a part reads, as one of the choices."""
+    return "+".join(part.inputs) or reads_choices(space, part.family)[0]
 
 
 def _label(name: str) -> str:
@@ -134,18 +163,24 @@ def _misfits(strategy: Strategy, space: Space, form: _Form | None) -> list[str]:
     elif kind == "hybrid" and form.shape not in space.hybrids:
         offered = ", ".join(map(str, space.hybrids))
         problems.append(f"hybrid shape {form.shape} is not one of {offered}")
-    elif form.shape.n_parts > space.max_parts:
-        problems.append(f"{form.shape.n_parts} parts are more than max_parts={space.max_parts}")
+    elif form.shape.n_parts > space.most_parts:
+        problems.append(f"{form.shape.n_parts} parts are more than max_parts={space.most_parts}")
     shared = strategy.word("share", "none")
     if shared == "layers":
         missing = [key for key in space.layers if _written(form, key) is None]
         problems += [f"share=layers: write {key} in one of its parts" for key in missing]
-    for place, part in _placed(form, shared):
+    if shared == "stem":
+        named = dict.fromkeys(_reads(part, space) for part in form.readers)
+        if len(named) > 1:
+            problems.append(f"share=stem: branches read the same, not {' and '.join(named)}")
+    for place, part, reads in form.placed(shared):
         if part.family not in space.families:
             problems.append(f"family {part.family} is not one of {', '.join(space.families)}")
-        if part.tag or part.inputs:
-            problems.append(f"{part}: tags and inputs are not suggested")
-        offers = {*searched_options(space, place, part.family)}
+        if part.tag:
+            problems.append(f"{part}: tags are not suggested")
+        if part.inputs and not reads_input(place):
+            problems.append(f"{part}: inputs are named on the first part of a branch alone")
+        offers = {*searched_options(space, place, part.family, reads)}
         offers |= {*space.layers} if shared == "layers" else set()
         strange = [key for key, _ in part.config if key not in offers]
         problems += [f"{part}: {key} is not searched at {place}" for key in strange]
@@ -158,7 +193,6 @@ def _misfits(strategy: Strategy, space: Space, form: _Form | None) -> list[str]:
 def _wanted(strategy: Strategy, space: Space, form: _Form) -> dict[str, Value]:
     """What the strategy, or else a default, answers to each parameter the walk can ask for."""
     kind = topology(strategy.root)
-    families = [part.family for part in form.found]
     wanted: dict[str, Value] = {
         "topology": kind,
         "n_parts": form.shape.n_parts,
@@ -173,15 +207,19 @@ def _wanted(strategy: Strategy, space: Space, form: _Form) -> dict[str, Value]:
     for key in space.layers:
         if (value := _written(form, key)) is not None:
             wanted[f"layers.{key}"] = value
-    wanted["full.family"] = families[0]
-    for place, part in zip(form.shape.places(), form.found, strict=True):
+    wanted["full.family"] = form.found[0].family
+    keys = []
+    for place, part, reads in form.placed():
         wanted[f"{place}.family"] = part.family
-        for option in searched_options(space, place, part.family):
-            own = part.get(option)
-            default = space.family_defaults[part.family][option]
-            wanted[f"{place}.{part.family}.{option}"] = default if own is None else own
+        if reads_input(place):
+            name = reads_name(place, part.family, strategy.word("share", "none"))
+            wanted.setdefault(name, _reads(part, space))
+        keys.append(key := space.key(part.family, reads))
+        for option in searched_options(space, place, part.family, reads):
+            own, default = part.get(option), space.family_defaults[key][option]
+            wanted[option_name(space, place, key, option)] = default if own is None else own
     for name, values in space.settings.items():
-        wanted[name] = strategy.setting(name, _default(space, families, name, values))
+        wanted[name] = strategy.setting(name, _default(space, keys, name, values))
     return wanted
 
 
@@ -191,8 +229,8 @@ def _training(strategy: Strategy) -> str:
     return " ".join([strategy.word("train", "joint"), *more])
 
 
-def _default(space: Space, families: list[str], name: str, values: Sequence[Value]) -> Value:
-    """A setting where a strategy is silent: of its families' wishes the first in the list."""
-    tables: list[Mapping[str, Value]] = [space.family_defaults.get(f, {}) for f in families]
+def _default(space: Space, keys: list[str], name: str, values: Sequence[Value]) -> Value:
+    """A setting where a strategy is silent: of its parts' wishes the first in the list."""
+    tables: list[Mapping[str, Value]] = [space.family_defaults.get(key, {}) for key in keys]
     wishes = [table.get(name, space.defaults[name]) for table in tables]
     return min(wishes, key=values.index)

@@ -1,12 +1,13 @@
 """The tables of a space file in, a `Space` and a list of all that is wrong out."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from itertools import product
 from typing import Any, TypeVar
 
 from autosynth.errors import AutosynthError, unknown
-from autosynth.strategy import Part, Strategy, Value, parse
+from autosynth.strategy import Part, Strategy, Value, parse, parts
 from autosynth.study import vocabulary
 from autosynth.study.params import params_for
 from autosynth.study.space import FORBID_KEYS, KINDS, MAX_PARTS, TOPOLOGIES, Shape, Space
@@ -44,6 +45,7 @@ class SpaceReader:
     def space(self) -> Space:
         """The space, to be used only if there are no `problems`."""
         self._known(self.content, _KEYS, "key")
+        kinds = self._names("kinds", KINDS, "kind")
         families = self._names("families", vocabulary.families(), "family")
         topologies = self._names("topologies", TOPOLOGIES, "topology")
         joins = "parallel" in topologies or "hybrid" in topologies
@@ -57,7 +59,8 @@ class SpaceReader:
         space = Space(
             name=self._text("name"),
             about=self._text("about"),
-            kinds=self._names("kinds", KINDS, "kind"),
+            kinds=kinds,
+            inputs={kind: kind for kind in kinds},
             families=families,
             max_parts=self._number("max_parts", 2, MAX_PARTS) or 3,
             topologies=topologies,
@@ -87,8 +90,9 @@ class SpaceReader:
 
     def _check_configs(self, options: Mapping[str, Values], layers: _Choices) -> None:
         """Any values of a family can stand together: else trials would be spent on what fails."""
-        for family, own in options.items():
-            for place, table in ((f"family.{family}", own), ("layers", {**own, **layers})):
+        for key, own in options.items():
+            family = key.partition(":")[0]
+            for place, table in ((_place("family", key), own), ("layers", {**own, **layers})):
                 for values in product(*table.values()):
                     config = dict(zip(table, values, strict=True))
                     if problem := vocabulary.check_config(family, config):
@@ -97,25 +101,44 @@ class SpaceReader:
                         break
 
     def _check_strategies(self, space: Space) -> None:
+        """Those that name kinds of input fit one of each; the others, any one input."""
         listed = {f"ladder.{family}": steps for family, steps in space.ladder.items()}
+        single = replace(space, inputs={})
         for key, strategies in (listed | {"composites": space.composites}).items():
             for number, strategy in enumerate(strategies, start=1):
-                self._try(f"{key}[{number}]", partial(params_for, strategy, space))
+                names = any(part.inputs for part in parts(strategy.root))
+                fits = partial(params_for, strategy, space if names else single)
+                self._try(f"{key}[{number}]", fits)
 
     def _options(self, families: Collection[str]) -> dict[str, Values]:
+        """By family, and by `family:kind` where a table of a kind says what differs."""
         tables = self._table(self.content, "family")
         self._known(tables, families, "family", "family.")
+        found = {}
+        for family in families:
+            own, by_kind = self._by_kind("family", family, self._table(tables, family, "family."))
+            found[family] = self._choosable(family, f"family.{family}", own)
+            for kind, table in by_kind.items():
+                differs = self._choosable(family, f"family.{family}.{kind}", table)
+                found[f"{family}:{kind}"] = found[family] | differs
+        return found
+
+    def _choosable(self, family: str, place: str, table: Mapping[str, Any]) -> Values:
         return {
-            family: {
-                option: self._values(
-                    f"family.{family}.{option}",
-                    values,
-                    partial(vocabulary.check_option, family, option),
-                )
-                for option, values in self._table(tables, family, "family.").items()
-            }
-            for family in families
+            option: self._values(
+                f"{place}.{option}", values, partial(vocabulary.check_option, family, option)
+            )
+            for option, values in table.items()
         }
+
+    def _by_kind(
+        self, key: str, family: str, table: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+        """What a table of a family says, and the tables in it for what reads a kind of input."""
+        own = {name: value for name, value in table.items() if not isinstance(value, dict)}
+        by_kind = {name: value for name, value in table.items() if isinstance(value, dict)}
+        self._known(by_kind, KINDS, "kind", f"{key}.{family}.")
+        return own, by_kind
 
     def _layers(self, families: Collection[str]) -> Values:
         """Width and channel MLP of parts that share layers: values that all with layers take."""
@@ -134,17 +157,27 @@ class SpaceReader:
         }
 
     def _defaults(
-        self, options: Mapping[str, Values], settings: Values
+        self, options: dict[str, Values], settings: Values
     ) -> tuple[dict[str, Value], dict[str, dict[str, Value]]]:
         table = self._table(self.content, "defaults")
         plain = {key: value for key, value in table.items() if not isinstance(value, dict)}
         tables = {key: value for key, value in table.items() if isinstance(value, dict)}
-        self._known(tables, options, "family", "defaults.")
+        families = [key for key in options if ":" not in key]
+        self._known(tables, families, "family", "defaults.")
         self._choices("defaults.", plain, settings, settings)
-        for family, searched in options.items():
-            found = tables.setdefault(family, {})
-            self._choices(f"defaults.{family}.", found, searched | settings, searched)
-        return plain, tables
+        found = {}
+        for family in families:
+            own, by_kind = self._by_kind("defaults", family, tables.get(family, {}))
+            found[family] = own
+            for kind in KINDS:
+                key = f"{family}:{kind}"
+                if kind in by_kind or key in options:
+                    options.setdefault(key, options[family])
+                    found[key] = own | by_kind.get(kind, {})
+        for key, table in found.items():
+            searched = options[key]
+            self._choices(f"{_place('defaults', key)}.", table, searched | settings, searched)
+        return plain, found
 
     def _choices(
         self,
@@ -299,6 +332,11 @@ class SpaceReader:
 
     def _problem(self, key: str, text: str) -> None:
         self.problems.append(f"{key}: {text}")
+
+
+def _place(table: str, key: str) -> str:
+    """Where in a file stands what is kept at `family` or `family:kind`."""
+    return f"{table}.{key.replace(':', '.')}"
 
 
 def _shape(text: Any) -> Shape | None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import optuna
 
 from autosynth.composite import Resolved, cost, resolve
+from autosynth.composite.reading import readers
 from autosynth.data.spec import Dataset
 from autosynth.errors import StrategyError
 from autosynth.progress import Progress
@@ -86,7 +87,11 @@ class Study:
 
     def _quickest_first(self, found: list[_Candidate]) -> list[_Candidate]:
         """By the training time that is foreseen; as they were, by FLOPs, where none was probed."""
-        return sorted(found, key=lambda pair: self.bench.foreseen_seconds(pair[1]))
+        return sorted(found, key=lambda pair: self._seconds(pair[1]))
+
+    def _seconds(self, resolved: Resolved) -> float:
+        """The time foreseen for a trial, with what its frozen networks have still to compute."""
+        return self.bench.foreseen_seconds(resolved) + self.bench.once_seconds(resolved)
 
     def run(self) -> None:
         """Trials until a limit is met."""
@@ -124,6 +129,7 @@ class Study:
             self._pass_over(trial, str(error))
             return
         columns = {key: str(getattr(resolved, key)) for key in FORBID_KEYS}
+        columns["components"] += f"+{_readers(resolved)}"
         if self.bench.space.forbids(columns):
             self._pass_over(trial, "the space forbids it")
             return
@@ -131,7 +137,7 @@ class Study:
         if str(resolved.strategy) in done:
             self._repeat(trial, done[str(resolved.strategy)])
             return
-        if self.bench.foreseen_seconds(resolved) > left:
+        if self._seconds(resolved) > left:
             self._pass_over(trial, "too long for the time that is left")
             return
         self.repeats = 0
@@ -156,7 +162,7 @@ class Study:
         self.turn += 1
         while queue:
             strategy, resolved = queue.pop(0)
-            fits = self.bench.foreseen_seconds(resolved) <= left
+            fits = self._seconds(resolved) <= left
             if str(resolved.strategy) not in done and fits:
                 params = params_for(strategy, self.bench.space)
                 self.study.enqueue_trial(params, user_attrs={_ORIGIN: names[composite]})
@@ -233,6 +239,18 @@ class Study:
             state=record.state, score=score, flops=record.flops, seconds=record.train_seconds,
             reason=record.reason,
         )  # fmt: skip
+
+
+def _readers(resolved: Resolved) -> str:
+    """The families that read inputs, each with the kinds of them: `cnn:text+mlp:table`."""
+    kinds = {spec.name: spec.kind for spec in resolved.inputs if not spec.of}
+    found = {
+        f"{part.family}:{kinds[name]}"
+        for part in readers(resolved.strategy.root)
+        for name in part.inputs or kinds
+        if name in kinds
+    }
+    return "+".join(sorted(found))
 
 
 def _counts(record: Record) -> bool:

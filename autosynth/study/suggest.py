@@ -1,12 +1,14 @@
 """A space and a trial in, a strategy out.
 
 A parameter is named by its place in the strategy (`branch1.step2.cnn.width`), so that its choices
-are fixed for a study. `walk_space` asks all the questions; `suggest` answers them from a trial,
+are fixed for a study; what a part reads (`branch1.step1.reads`) is asked before its options, which
+go by the kind of it. `walk_space` asks all the questions; `suggest` answers them from a trial,
 and `params_for` from a strategy. Ascending numbers are asked for by their position, which tells
 the sampler that neighbours are alike.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from optuna.trial import BaseTrial
 
@@ -18,6 +20,8 @@ Choose = Callable[[str, Sequence[Value]], Value]
 
 # What only the stem of a part obeys: a part that follows another has none.
 _OF_STEM = ("patch", "embed")
+# With more inputs than these, a part reads all of a kind.
+_MANY_INPUTS = 6
 # Words that say what holds anyway.
 _PLAIN = (("share", "none"), ("train", "joint"), ("init", "random"))
 _SHARINGS: dict[Topology, tuple[str, ...]] = {
@@ -92,7 +96,7 @@ def _shape(space: Space, choose: Choose) -> tuple[Topology, Shape]:
     if kind == "hybrid":
         text = choose("hybrid.shape", [str(shape) for shape in space.hybrids])
         return kind, next(shape for shape in space.hybrids if str(shape) == text)
-    n_parts = int(choose("n_parts", range(2, space.max_parts + 1)))
+    n_parts = int(choose("n_parts", range(2, space.most_parts + 1)))
     return kind, Shape(branches=(n_parts,) if kind == "sequential" else (1,) * n_parts)
 
 
@@ -104,32 +108,88 @@ def _parts(space: Space, choose: Choose, shape: Shape, sharing: str) -> list[Par
     places = shape.places()
     if sharing == "full":  # one set of parameters, used again and again
         family = str(choose("full.family", space.full_families))
-        return [_part(space, choose, places[0], family, {})] * len(places)
+        reads = _reads(space, choose, reads_name(places[0], family, sharing), family)
+        first = _part(space, choose, (places[0], family, reads), {})
+        return [replace(first, inputs=reads), *[first] * (len(places) - 1)]
     common: dict[str, Value] = {}
     if sharing == "layers":
         common = {key: choose(f"layers.{key}", values) for key, values in space.layers.items()}
-    return [
-        _part(space, choose, place, str(choose(f"{place}.family", space.families)), common)
-        for place in places
-    ]
+    found = []
+    reads = ()
+    for place in places:
+        family, is_reader = str(choose(f"{place}.family", space.families)), reads_input(place)
+        if is_reader:
+            reads = _reads(space, choose, reads_name(place, family, sharing), family)
+        elif place.startswith("tail"):
+            reads = ()
+        part = _part(space, choose, (place, family, reads), common)
+        found.append(replace(part, inputs=reads) if is_reader else part)
+    return found
 
 
 def _part(
-    space: Space, choose: Choose, place: str, family: str, common: Mapping[str, Value]
+    space: Space, choose: Choose, at: tuple[str, str, Sequence[str]], common: Mapping[str, Value]
 ) -> Part:
+    """A part of a family at a place, in a branch that reads some inputs."""
+    place, family, reads = at
     own = {
-        option: choose(f"{place}.{family}.{option}", values)
-        for option, values in searched_options(space, place, family).items()
+        option: choose(option_name(space, place, space.key(family, reads), option), values)
+        for option, values in searched_options(space, place, family, reads).items()
         if option not in common
     }
     return Part(family=family, config=(*common.items(), *own.items()))
 
 
-def searched_options(space: Space, place: str, family: str) -> dict[str, tuple[Value, ...]]:
-    """The options of a family that mean something at a place, with their values."""
-    reads_input = place.startswith("branch") and place.endswith(".step1")
-    searched = space.options.get(family, {})
-    return {key: v for key, v in searched.items() if reads_input or key not in _OF_STEM}
+def _reads(space: Space, choose: Choose, name: str, family: str) -> tuple[str, ...]:
+    """The inputs that a part is to read; empty for all."""
+    chosen = str(choose(name, reads_choices(space, family)))
+    return () if chosen == "+".join(space.inputs) else tuple(chosen.split("+"))
+
+
+def reads_choices(space: Space, family: str) -> tuple[str, ...]:
+    """What a part of a family may read, each as a strategy names it; the first where it is silent.
+
+    All inputs, all of a kind, or one; a family that reads by a stem of its own, one of its kinds.
+    """
+    own = vocabulary.reads(family)
+    if own:
+        return tuple(name for name, kind in space.inputs.items() if kind in own) or ("",)
+    kinds = [
+        "+".join(name for name, other in space.inputs.items() if other == kind)
+        for kind in dict.fromkeys(space.inputs.values())
+    ]
+    single = tuple(space.inputs) if len(space.inputs) <= _MANY_INPUTS else ()
+    return tuple(dict.fromkeys(("+".join(space.inputs), *kinds, *single)))
+
+
+def reads_name(place: str, family: str, sharing: str) -> str:
+    """The parameter that says what a part reads: branches that share a stem read the same."""
+    if vocabulary.reads(family):
+        return f"{place}.{family}.reads"
+    return "stem.reads" if sharing == "stem" else f"{place}.reads"
+
+
+def reads_input(place: str) -> bool:
+    """Whether a part at a place reads inputs, and not another part."""
+    return place.startswith("branch") and place.endswith(".step1")
+
+
+def option_name(space: Space, place: str, key: str, option: str) -> str:
+    """The parameter of an option, given where its values stand: one for values that are equal."""
+    family = key.partition(":")[0]
+    same = space.options[key][option] == space.options[family].get(option)
+    return f"{place}.{family if same else key}.{option}"
+
+
+def searched_options(
+    space: Space, place: str, family: str, reads: Sequence[str] = ()
+) -> dict[str, tuple[Value, ...]]:
+    """The options of a family that mean something at a place, in a branch that reads `reads`."""
+    searched = space.options.get(space.key(family, reads), {})
+    return {
+        key: values for key, values in searched.items()
+        if reads_input(place) or key not in _OF_STEM
+    }  # fmt: skip
 
 
 def _tree(shape: Shape, found: list[Part], method: str) -> Node:

@@ -24,7 +24,12 @@ def families() -> tuple[str, ...]:
 
 def has_layers(family: str) -> bool:
     """Whether a family has layers that it could share: not, where it brings a whole network."""
-    return family not in FAMILIES or not FAMILIES[family].reads
+    return not reads(family)
+
+
+def reads(family: str) -> tuple[str, ...]:
+    """The kinds of which a family reads one input by a stem of its own; none: it reads any."""
+    return FAMILIES[family].reads if family in FAMILIES else ()
 
 
 def read_fusion(text: str) -> tuple[str, Args]:

@@ -1,7 +1,10 @@
-"""A dataset as tensors on one device, cut into batches there: no loaders, no copies a step."""
+"""A dataset as tensors on one device, cut into batches there: no loaders, no copies a step.
+
+What is on disk stays there, and what the device has no room for stays on the host (`gather.py`).
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +15,8 @@ from torch import Tensor
 from autosynth.composite.objective import base_of
 from autosynth.data.seen import Seen
 from autosynth.data.spec import Dataset, InputSpec, TargetSpec
+from autosynth.training.gather import gather, placed
+from autosynth.training.memory import Memory
 from autosynth.training.past import Past, past
 
 
@@ -22,7 +27,8 @@ class Feed:
     Values are standardised by the mean and deviation of the training rows; `center` and `spread`,
     one for each field of the target, bring outputs back to its own unit (0 and 1 for classes).
     `weights` balance the losses of several targets: each over that of knowing nothing. `truth` are
-    the targets as the dataset has them, on the host; `seen` and `past` what rankings leave out.
+    the targets as the dataset has them, on the host. `memory` keeps what frozen networks give;
+    `seen` and `past` are what rankings leave out.
     """
 
     specs: tuple[InputSpec, ...]
@@ -34,12 +40,13 @@ class Feed:
     spread: tuple[float, ...]
     weights: tuple[float, ...]
     device: torch.device
+    memory: Memory = field(default_factory=Memory, compare=False, repr=False)
     seen: Seen | None = None
     past: Past | None = None
 
     def batch(self, rows: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """The inputs and targets of some rows, given as indices on the device."""
-        inputs = {name: values.index_select(0, rows) for name, values in self.inputs.items()}
+        inputs = {name: gather(values, rows) for name, values in self.inputs.items()}
         return inputs, self.y.index_select(0, rows)
 
     def rows(self, numbers: NDArray[np.int64]) -> Tensor:
@@ -49,10 +56,7 @@ class Feed:
 
 def feed(dataset: Dataset, device: torch.device, train: NDArray[np.int64]) -> Feed:
     """Put a dataset on a device. `train` are the rows whose target statistics may be seen."""
-    inputs = {
-        spec.name: torch.from_numpy(np.ascontiguousarray(dataset.x[spec.name])).to(device)
-        for spec in dataset.inputs
-    }
+    inputs = {spec.name: placed(dataset.x[spec.name], device) for spec in dataset.inputs}
     scaled = _standardised(dataset, train)
     return Feed(
         specs=dataset.inputs, target=dataset.target, inputs=inputs, y=scaled.y.to(device),

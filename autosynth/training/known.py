@@ -2,8 +2,9 @@
 
 The values of frozen parts are computed for all rows before the first step and kept on the device,
 where they fit there and there is time for it; otherwise they are computed again in every step,
-without gradients. They are those of the inputs as they are, either way: augmentation changes only
-what trained parts read themselves.
+without gradients. What the feed's memory has of a frozen network is not computed at all. They are
+values of the inputs as they are, either way: augmentation changes only what trained parts read
+themselves.
 """
 
 import math
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 
 from autosynth.composite import Composite
+from autosynth.data.memory import most_in_memory
 from autosynth.training.augment import augment
 from autosynth.training.feed import Feed
 from autosynth.training.work import Work
@@ -31,7 +33,10 @@ class Known:
         self.model, self.data, self.rows = model, data, rows
         self.kept: dict[int, Any] = {}
         self.raw = tuple(at for at in work.edge if at < len(model.inputs))
-        self.deep = tuple(at for at in work.edge if at >= len(model.inputs))
+        deep = [at for at in work.edge if at >= len(model.inputs)]
+        found = data.memory.find(model, rows) if deep else {}
+        self.held = {at: found[at] for at in deep if at in found}
+        self.deep = tuple(at for at in deep if at not in found)
         if self.deep and self._fits():
             self.kept = self._compute(deadline)
         self.cached = bool(self.kept) or not self.deep
@@ -40,6 +45,7 @@ class Known:
         """Known values and targets of the rows at some places; raw inputs alone are augmented."""
         rows = self.rows[places]
         known: dict[int, Any] = {at: _take(value, places) for at, value in self.kept.items()}
+        known.update((at, kept.take(rows)) for at, kept in self.held.items())
         if self.cached and not self.raw:
             return known, self.data.y.index_select(0, rows)
         inputs, y = self.data.batch(rows)
@@ -47,7 +53,8 @@ class Known:
         if not self.cached:
             with torch.no_grad():
                 raw = {i: inputs[name] for i, name in enumerate(names)}
-                known = dict(zip(self.deep, self.model.values(raw, self.deep), strict=True))
+                deep = self.model.values(raw | known, self.deep)
+                known.update(zip(self.deep, deep, strict=True))
         inputs = augment(inputs, self.data.specs, level)
         known.update((at, inputs[names[at]]) for at in self.raw)
         return known, y
@@ -55,7 +62,7 @@ class Known:
     def _fits(self) -> bool:
         few = values(self.model, self.data, self.rows[:8], self.deep)
         size = sum(_bytes(value) for value in few) / max(1, min(8, len(self.rows)))
-        return size * len(self.rows) <= MOST_BYTES
+        return size * len(self.rows) <= min(MOST_BYTES, most_in_memory() // 2)
 
     def _compute(self, deadline: float) -> dict[int, Any]:
         """The values of all rows; none where that would not end by `deadline`."""
@@ -73,7 +80,24 @@ def values(model: Composite, data: Feed, rows: Tensor, wanted: tuple[int, ...]) 
     """Values of the program for some rows, as in use: nothing augmented, nothing dropped."""
     model.eval()
     inputs, _ = data.batch(rows)
-    return model.values({i: inputs[name] for i, name in enumerate(model.inputs)}, wanted)
+    known: dict[int, Any] = {i: inputs[name] for i, name in enumerate(model.inputs)}
+    for at, kept in data.memory.find(model, rows).items():
+        known[at] = kept.take(rows)
+    return model.values(known, wanted)
+
+
+def remember(
+    model: Composite, data: Feed, rows: Tensor, deadline: float = math.inf
+) -> tuple[bool, float]:
+    """Have the memory know what a fitted model's frozen networks give for some rows.
+
+    Returns whether it ended by `deadline` (`time.perf_counter()`), and the seconds that it took.
+    """
+    start = time.perf_counter()
+    ended = data.memory.fill(
+        model, dict(data.inputs), rows, n_rows=len(data.y), chunk=CHUNK, deadline=deadline
+    )
+    return ended, time.perf_counter() - start
 
 
 def _take(value: Any, places: Tensor) -> Any:

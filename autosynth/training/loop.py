@@ -153,7 +153,7 @@ class _Attempt:
         self.shorter = plan.batch_size // batch
         self.settings = resolved.settings
         model = build(resolved, seed, training=True)
-        model.fit_inputs(_sample(data, rows.train))
+        model.fit_inputs(sample(data, rows.train))
         self.model = model.to(data.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.model.bf16 = frozenset(plan.bf16)
         self.settles = resolved.course.settles
@@ -338,7 +338,7 @@ def _check(total: Tensor, step: int, steps: int) -> None:
         raise TrialError(f"the loss is not finite by step {step} of {steps}; a lower lr may help")
 
 
-def _sample(data: Feed, train: NDArray[np.int64]) -> dict[str, Tensor]:
+def sample(data: Feed, train: NDArray[np.int64]) -> dict[str, Tensor]:
     """Raw inputs of training rows, on the host: enough of them for statistics."""
     rows = data.rows(train[:: max(1, len(train) // STATISTICS_ROWS)])
     return {name: values.cpu() for name, values in data.batch(rows)[0].items()}

@@ -4,10 +4,13 @@ from typing import Any
 
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
+from autosynth.composite import Composite
 from autosynth.composite.objective import base_of, finished, hidden
 from autosynth.training.feed import Feed
+from autosynth.training.known import values
+from autosynth.training.stretch import View
 
 
 def outputs(
@@ -23,11 +26,29 @@ def outputs(
     with torch.inference_mode():
         for start in range(0, len(numbers), batch_size):
             few = numbers[start : start + batch_size]
-            inputs, _ = data.batch(data.rows(few))
-            base = base_of(target, inputs.get(target.base))
-            raw = model(inputs).double()
+            part = data.rows(few)
+            raw = _raw(model, data, part).double()
             if data.seen is not None:
                 raw = hidden(raw, data.seen.only(few))
+            base = base_of(target, _series(data, part))
             found.append(finished(target, raw, data.center, data.spread, base))
     whole: NDArray[Any] = torch.cat(found).cpu().numpy()
     return whole
+
+
+def _series(data: Feed, rows: Tensor) -> Tensor | None:
+    """What a forecast starts from, for some rows."""
+    name = data.target.base
+    return data.batch(rows)[0][name] if name else None
+
+
+def _raw(model: nn.Module, data: Feed, rows: Tensor) -> Tensor:
+    """Outputs of some rows; what frozen networks give for them comes from the feed's memory."""
+    found: Tensor
+    if isinstance(model, View):
+        (found,) = values(model.model, data, rows, (model.output,))
+    elif isinstance(model, Composite):
+        (found,) = values(model, data, rows, (model.program.output,))
+    else:
+        found = model(data.batch(rows)[0])
+    return found

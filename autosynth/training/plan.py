@@ -1,10 +1,12 @@
 """How every training of a run goes: one schedule, one batch size, one device, rungs to stop at."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
+
+from autosynth.data.spec import InputSpec
 
 RUNGS = (1 / 27, 1 / 9, 1 / 3)
 MIN_RUNG_STEPS = 120  # fewer say little: the learning rate has only just risen
@@ -15,7 +17,8 @@ class Plan:
     """Fixed at the start of a run, stored with it, and held when the run goes on.
 
     `bf16` names the families that train in bfloat16. `step_seconds` is the probe's measure of a
-    training step by family, as `(seconds, seconds per FLOP of one sample)`; empty without a probe.
+    training step by family, as `(seconds, seconds per FLOP of one sample)`, `once_seconds` that of
+    what frozen networks give of a row, in seconds per FLOP; both are empty without a probe.
     `ceiling_seconds` is what one full training may take at most; 0 for no ceiling. `threads` is
     how many a process uses; 0 for as many as there are.
     """
@@ -25,6 +28,7 @@ class Plan:
     steps: int
     bf16: tuple[str, ...] = ()
     step_seconds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    once_seconds: Mapping[str, float] = field(default_factory=dict)
     ceiling_seconds: float = 0.0
     threads: int = 0
 
@@ -50,6 +54,7 @@ class Plan:
         """Plain values, as run.toml keeps them."""
         plain = asdict(self)
         plain["bf16"] = list(self.bf16)
+        plain["once_seconds"] = dict(self.once_seconds)
         plain["step_seconds"] = {name: list(pair) for name, pair in self.step_seconds.items()}
         return plain
 
@@ -60,9 +65,15 @@ class Plan:
         return cls(**{**plain, "bf16": tuple(plain["bf16"]), "step_seconds": pairs})
 
 
-def batch_size(n_rows: int) -> int:
-    """The largest power of two up to 256 that is at most an eighth of the rows, and at least 8."""
+def batch_size(n_rows: int, inputs: Iterable[InputSpec] = ()) -> int:
+    """The largest power of two up to 256 that is at most an eighth of the rows, and at least 8.
+
+    Where a text is among the inputs, a sixty-fourth, and at least 16: a word is in few rows, and
+    its embedding moves by a learning rate a step, however many of them are in it.
+    """
+    text = any(spec.kind == "text" for spec in inputs)
+    least, share = (16, 64) if text else (8, 8)
     size = 256
-    while size > 8 and size * 8 > n_rows:
+    while size > least and size * share > n_rows:
         size //= 2
     return size

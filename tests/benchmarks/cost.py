@@ -41,7 +41,7 @@ from autosynth.composite import Resolved, build, cost, resolve
 from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.errors import StrategyError
 from autosynth.strategy import Strategy
-from autosynth.study.space import narrow
+from autosynth.study.narrow import narrow
 from autosynth.study.spacefile import load as load_space
 from autosynth.study.suggest import suggest
 

@@ -15,6 +15,7 @@ SPECS = {
     "table": InputSpec(name="x", kind="table", shape=(5,), cardinalities=(0, 0, 4, 0, 3)),
     "text": InputSpec(name="x", kind="text", shape=(9,), cardinalities=(20,), masked=True),
     "ids": InputSpec(name="x", kind="ids", shape=(9,), cardinalities=(20,), masked=True),
+    "audio": InputSpec(name="x", kind="audio", shape=(300,), masked=True, rate=2000),
 }
 TARGET = TargetSpec(name="y", task="classification", classes=("a", "b", "c"))
 
@@ -44,9 +45,13 @@ def raw() -> Callable[[InputSpec, int], Tensor]:
             codes = torch.randint(1, 20, (rows, 9), generator=generator, dtype=torch.int32)
             ends = torch.arange(rows)[:, None] % 9 + 1
             return codes * (torch.arange(9) < ends)
+        if spec.kind == "audio":
+            x = 0.1 * torch.randn(rows, *spec.shape, generator=generator)
+            ends = spec.shape[0] - torch.arange(rows)[:, None] * 25
+            return x.masked_fill(torch.arange(spec.shape[0]) >= ends, torch.nan)
         x = 3 + 2 * torch.randn(rows, *spec.shape, generator=generator)
         for column, codes in enumerate(spec.cardinalities):
-            if codes:
+            if codes > 0:
                 x[:, column] = torch.randint(0, codes, (rows,), generator=generator).float()
             else:
                 x[torch.rand(rows, generator=generator) < 0.3, column] = torch.nan

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from autosynth.composite import FUSIONS, SHARING, build, resolve
-from autosynth.data.spec import InputSpec, TargetSpec
+from autosynth.data.spec import DATE, InputSpec, TargetSpec
 from autosynth.strategy import parse
 
 Raw = Callable[[InputSpec, int], Tensor]
@@ -39,6 +39,7 @@ TEXTS = list(dict.fromkeys(AT_ROOT + TEXTS))
 
 
 CASES = [("masked", text) for text in TEXTS]
+CASES += [("audio", text) for text in [*AT_ROOT[: len(FUSIONS)], *OTHERS]]
 CASES += [
     (kind, text) for kind in ("image", "table") for text in [*AT_ROOT[: len(FUSIONS)], *OTHERS]
 ]
@@ -142,7 +143,27 @@ def test_numbers_of_a_table_are_encoded_by_quantiles(target: TargetSpec) -> None
     assert stem.edges[0].tolist() == [known[r] for r in ranks]
 
 
-@pytest.mark.parametrize("cards", [(0, 0, 0), (3, 4, 2), (4, 0, 3)])
+def test_a_date_has_the_phases_of_year_and_week_and_of_the_day_where_there_are_times(
+    target: TargetSpec,
+) -> None:
+    spec = InputSpec(name="x", kind="table", shape=(2,), cardinalities=(DATE, DATE))
+    model = build(resolve(parse("gru[width=6]"), (spec,), target))
+    days = torch.arange(17_000.0, 17_160.0)
+    x = torch.stack([days, days + 0.25], 1)
+    model.fit_inputs({"x": x})
+    (stem,) = [m for name, m in model.modules_by_name.items() if "stem" in name]
+    with torch.no_grad():
+        stem.weight.zero_()
+        stem.phase[:] = torch.eye(6)
+        found = stem(x)[0]
+    turns = [2 * torch.pi * x.double() / period for period in (365.2425, 7, 1)]
+    waves = torch.stack([wave for turn in turns for wave in (turn.sin(), turn.cos())], -1).float()
+    torch.testing.assert_close(found[:, 1], waves[:, 1], rtol=0, atol=1e-3)
+    torch.testing.assert_close(found[:, 0, :4], waves[:, 0, :4], rtol=0, atol=1e-3)
+    assert (found[:, 0, 4:] == 0).all()
+
+
+@pytest.mark.parametrize("cards", [(0, 0, 0), (3, 4, 2), (4, 0, 3), (DATE, 0, 3), (DATE,) * 3])
 def test_a_table_may_lack_numbers_or_categories(
     cards: tuple[int, ...], target: TargetSpec, raw: Raw
 ) -> None:
@@ -156,6 +177,8 @@ def test_a_table_may_lack_numbers_or_categories(
     for column in range(3):
         changed = x.clone()
         changed[:, column] = (
-            (x[:, column] + 1) % cards[column] if cards[column] else x[:, column].nan_to_num() + 9
+            (x[:, column] + 1) % cards[column]
+            if cards[column] > 0
+            else x[:, column].nan_to_num() + 9
         )
         assert not torch.allclose(model({"x": changed}), out)

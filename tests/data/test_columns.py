@@ -6,8 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
-from autosynth.data.inputs.columns import Aside, Column, encode_column, understand_columns
+from autosynth.data.inputs.column import Aside, Column, encode_column
+from autosynth.data.inputs.columns import understand_columns
+from autosynth.data.spec import DATE
 from autosynth.errors import DataError
 
 N = 60
@@ -48,6 +52,12 @@ def spread(*values: Any) -> list[Any]:
         (spread("1/31/2020", "12/2/2021"), "date"),
         (spread("31/1/2020", "2/12/2021"), "date"),
         (spread("31.1.2020", "2.12.2021"), "date"),
+        (spread("31 Jan 2020", "2 Dec 2021"), "date"),
+        (spread("January 31, 2020", "May 2, 2021"), "date"),
+        (spread("31/1/2020", "2021-05-02", "Feb 2, 2020"), "date"),
+        (spread("1.2.3", "1.10.2"), "category"),
+        (spread("a/1.png", "b.JPG", None), "image"),
+        (spread("one.wav", "two.wav"), "audio"),
         (spread(date(2020, 1, 31), date(2021, 5, 2)), "date"),
         (pd.to_datetime(spread("2020-01-31", "2021-05-02")), "date"),
     ],
@@ -95,25 +105,49 @@ def test_a_name_that_only_looks_like_an_id(name: str) -> None:
     assert isinstance(understand([i * 37 % 101 for i in range(N)], name), Column)
 
 
-def test_rare_and_unseen_categories_are_unknown() -> None:
+def test_rare_and_unseen_categories_are_unknown_and_gaps_are_missing() -> None:
     column = understand(["a", "b", "a", "b", "rare", None])
     assert isinstance(column, Column)
     assert column.categories == ("a", "b")
-    assert column.cardinality == 3
-    assert encoded(["b", "rare", "new", None, " a "], column) == [2, 0, 0, 0, 1]
+    assert column.cardinality == 4
+    assert encoded(["b", "rare", "new", None, " ", " a "], column) == [3, 0, 0, 1, 1, 2]
 
 
-def test_categories_are_the_most_frequent_254() -> None:
-    names = [f"town {i}" for i in range(300) for _ in range(2 + (i < 254))]
+def test_what_training_rows_never_miss_is_unknown_when_it_is_missing() -> None:
+    assert encoded(["b", "new", None], understand(spread("a", "b"))) == [3, 0, 0]
+
+
+CELLS = st.lists(st.sampled_from(["a", "b", " b", "c", "", " ", None, 1.0, "1"]), min_size=4)
+
+
+@given(train=CELLS, new=CELLS)
+def test_codes_are_those_of_the_category_unknown_or_missing(
+    train: list[Any], new: list[Any]
+) -> None:
+    column = understand(pd.Series(train, dtype=object))
+    assume(isinstance(column, Column) and column.kind == "category")
+    assert isinstance(column, Column)
+    texts = ["" if cell is None else "1" if cell == 1.0 else str(cell).strip() for cell in new]
+    gone = 1 if None in train or "" in train or " " in train else 0
+    wanted = [
+        gone if not text else column.categories.index(text) + 2 if text in column.categories else 0
+        for text in texts
+    ]
+    assert encoded(pd.Series(new, dtype=object), column) == wanted
+    assert max(wanted) < column.cardinality == len(column.categories) + 2
+
+
+def test_categories_are_the_most_frequent_253() -> None:
+    names = [f"town {i}" for i in range(300) for _ in range(2 + (i < 253))]
     column = understand(names)
     assert isinstance(column, Column)
-    assert set(column.categories) == {f"town {i}" for i in range(254)}
+    assert set(column.categories) == {f"town {i}" for i in range(253)}
 
 
 def test_numbers_as_categories_match_however_they_are_read() -> None:
     column = understand(pd.Categorical(spread(1, 2, 3)))
-    assert encoded([1.0, 3.0, np.nan], column) == [1, 3, 0]
-    assert encoded(["1", "3", "9"], column) == [1, 3, 0]
+    assert encoded([1.0, 3.0, np.nan], column) == [2, 4, 0]
+    assert encoded(["1", "3", "9"], column) == [2, 4, 0]
 
 
 def test_dates_are_days_in_the_format_of_training() -> None:
@@ -123,6 +157,17 @@ def test_dates_are_days_in_the_format_of_training() -> None:
     values, wrong = encode_column(pd.Series(["1970-01-02 12:00", "soon"], name="c"), iso)
     assert values[0] == 1.5
     assert np.isnan(values[1])
+    assert wrong == ("column 'c': 1 values are no dates; taken as missing",)
+
+
+def test_each_date_is_read_in_its_own_format() -> None:
+    column = understand(spread("31/1/2020", "2021-05-02 06:00", "Feb 3, 1970", "1/2/1970"))
+    assert isinstance(column, Column)
+    assert column.cardinality == DATE
+    values = ["3/2/1970", "1970-02-03", "Feb 3, 1970", "1970-02-03 12:00", "3rd of May"]
+    days, wrong = encode_column(pd.Series(values, name="c"), column)
+    assert days[:4].tolist() == [33, 33, 33, 33.5]
+    assert np.isnan(days[4])
     assert wrong == ("column 'c': 1 values are no dates; taken as missing",)
 
 
@@ -149,5 +194,5 @@ def test_cells_that_are_lists() -> None:
 
 
 def test_round_trip() -> None:
-    column = Column(name="c", kind="category", categories=("a", "b"))
+    column = Column(name="c", kind="category", categories=("a", "b"), missing=True, forms=("f",))
     assert Column.from_dict(column.to_dict()) == column

@@ -41,7 +41,7 @@ def test_lines_of_a_label_and_a_text(tmp_path: Path) -> None:
     texts = [f"What{', if any,' * (i % 3)} is number {i} ?" for i in range(MANY)]
     lines = [f"__label__{i % 2} {text}" for i, text in enumerate(texts)]
     (tmp_path / "t.txt").write_text("\n".join(lines) + "\n")
-    raw = read_table(tmp_path / "t.txt", None)
+    raw = read_table(tmp_path / "t.txt", ())
     assert raw.target == "label"
     assert raw.main is not None
     assert list(raw.main.x["text"]) == texts

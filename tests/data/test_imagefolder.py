@@ -149,3 +149,81 @@ def test_predicting_a_folder_with_parts_takes_its_test(tmp_path: Path) -> None:
     encoded = encode(tmp_path, data.encoders)
     assert list(encoded.index)[:2] == ["cat/00.png", "cat/01.png"]
     assert np.array_equal(encoded.x["image"], data.x["image"][data.splits.test])
+
+
+def test_a_truncated_image_among_good_ones(tmp_path: Path) -> None:
+    fill(tmp_path)
+    noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
+    for suffix in (".jpg", ".png", ".bmp", ".gif", ".tif", ".webp"):
+        whole = tmp_path / "cat" / f"noise{suffix}"
+        Image.fromarray(noise).save(whole)
+        content = whole.read_bytes()
+        whole.write_bytes(content[: len(content) // 2])
+    data = load(tmp_path)
+    assert len(data.y) == 20
+    assert "6 images cannot be read and are left out" in data.warnings[-1]
+
+
+def put(path: Path, image: Image.Image, **options: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path, **options)  # type: ignore[arg-type]
+    return path
+
+
+def test_exif_turns_an_image(tmp_path: Path) -> None:
+    upright = np.zeros((6, 10), np.uint8)
+    upright[:, 5:] = 250
+    turned = Image.Exif()
+    turned[0x0112] = 6  # shown after a quarter turn to the right
+    for number in range(6):
+        put(tmp_path / "a" / f"{number}.png", Image.fromarray(upright))
+        stored = Image.fromarray(np.rot90(upright))
+        put(tmp_path / "b" / f"{number}.png", stored, exif=turned)
+    data = load(tmp_path)
+    assert data.inputs[0].shape == (1, 6, 10)
+    assert data.warnings == ()
+    assert (data.x["image"] == upright).all()
+
+
+def test_what_is_transparent_stands_on_white(tmp_path: Path) -> None:
+    fill(tmp_path)
+    clear = Image.new("RGBA", (9, 7), (0, 0, 0, 0))
+    clear.putpixel((0, 0), (0, 0, 200, 255))
+    palette = Image.new("P", (9, 7), 1)
+    palette.putpalette([0, 0, 200, 9, 9, 9])
+    palette.putpixel((0, 0), 0)
+    put(tmp_path / "cat" / "clear.png", clear)
+    put(tmp_path / "cat" / "grey.png", clear.convert("LA"))
+    put(tmp_path / "cat" / "palette.png", palette, transparency=bytes([255, 0]))
+    put(tmp_path / "cat" / "index.gif", palette, transparency=1)
+    images = load(tmp_path).x["image"]
+    assert images.shape == (24, 3, 7, 9)
+    white = images[(images[:, :, 3, 3] == 255).all(1)]
+    assert len(white) == 4
+    assert ((white[:, :, 0, 0] == [0, 0, 200]).all(1)).sum() == 3
+
+
+def test_every_mode_is_read(tmp_path: Path) -> None:
+    half = np.full((7, 9), 0.5, np.float32)
+    whole = Image.fromarray(np.full((7, 9), 128, np.uint8))
+    put(tmp_path / "a" / "fraction.tif", Image.fromarray(half))
+    put(tmp_path / "a" / "points.tif", Image.fromarray(half * 256))
+    put(tmp_path / "a" / "wide.tif", Image.fromarray(np.full((7, 9), 32_896, np.int32)))
+    put(tmp_path / "a" / "wide.png", Image.fromarray(np.full((7, 9), 32_896, np.uint16)))
+    for mode, name in (("L", "l.png"), ("LA", "la.png"), ("P", "p.png"), ("RGB", "rgb.png")):
+        put(tmp_path / "b" / name, whole.convert(mode))
+    put(tmp_path / "b" / "rgba.webp", whole.convert("RGBA"), lossless=True)
+    put(tmp_path / "b" / "cmyk.tif", whole.convert("CMYK"))
+    put(tmp_path / "b" / "bits.png", Image.new("1", (9, 7), 1))
+    data = load(tmp_path)
+    assert data.inputs[0].shape == (1, 7, 9)
+    assert data.warnings == ()
+    bits, others = data.x["image"][4], np.delete(data.x["image"], 4, axis=0)
+    assert (bits == 255).all()
+    assert (abs(others.astype(int) - 128) <= 1).all()
+
+
+def test_a_folder_with_more_images_than_sounds_holds_images(tmp_path: Path) -> None:
+    fill(tmp_path)
+    (tmp_path / "cat" / "miaow.wav").write_bytes(b"")
+    assert load(tmp_path).inputs[0].kind == "image"

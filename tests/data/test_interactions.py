@@ -212,7 +212,10 @@ WRONG = [
     ({"target": "who"}, r"users, items and times are columns of their own"),
     ({"time": "what"}, r"column 'what'.*|columns of their own"),
     ({"time": "note"}, r"column 'note' of frame says when.*row 0 holds 'soon'"),
-    ({"test": "more.csv"}, r"tested on the last interaction of each user; leave --test out"),
+    (
+        {"test": "more.csv"},
+        r"leave --test and --validation out",
+    ),
     ({"task": "regression"}, r"belong to the task ranking, not regression"),
     ({"drop": ["colour"]}, r"column 'colour', to be dropped.*those are: stars"),
 ]

@@ -17,10 +17,10 @@ def test_a_frame(frame: pd.DataFrame) -> None:
     pd.testing.assert_frame_equal(frame, before)
     assert data.target.classes == ("no", "yes")
     assert data.x["table"].dtype == np.float32
-    assert sorted(data.inputs[0].cardinalities) == [0, 0, 4]
-    codes = data.x["table"][:, data.inputs[0].cardinalities.index(4)]
+    assert sorted(data.inputs[0].cardinalities) == [0, 0, 5]
+    codes = data.x["table"][:, data.inputs[0].cardinalities.index(5)]
     names = ["Basel", "Bern", "Chur"]
-    assert [names[int(code) - 1] for code in codes] == frame["town"].tolist()
+    assert [names[int(code) - 2] for code in codes] == frame["town"].tolist()
 
 
 def test_regression_keeps_its_unit(frame: pd.DataFrame) -> None:
@@ -91,7 +91,7 @@ def test_columns_are_dropped(frame: pd.DataFrame) -> None:
     assert load(frame, target="smoker", drop=["town"]).inputs[0].shape == (2,)
     with pytest.raises(DataError, match="column 'twon', to be dropped, .* Did you mean 'town'"):
         load(frame, target="smoker", drop=["twon"])
-    with pytest.raises(DataError, match="only columns of a table can be dropped"):
+    with pytest.raises(DataError, match="only columns of a table can be named with --drop"):
         load("digits", drop=["x"])
 
 

@@ -24,10 +24,10 @@ from autosynth.data import load
         (
             "credit_taiwan/UCI_Credit_Card.csv",
             {"target": "Default"},
-            *("table", (23,), 2, (19_200, 2_400, 2_400, 6_000)),
+            *("table", (11,), 2, (19_200, 2_400, 2_400, 6_000)),
         ),
         ("diamonds/diamonds.csv", {"target": "price"}, "table", (9,), 1, None),
-        ("leaf/train.csv", {"target": "species"}, "table", (192,), 99, (634, 0, 158, 198)),
+        ("leaf/train.csv", {"target": "species"}, "table", (128,), 99, (634, 0, 158, 198)),
         ("airline_tweets/Tweets.csv", {"target": "airline_sentiment"}, "table", (9,), 3, None),
     ],
 )
@@ -49,19 +49,47 @@ def test_reference_set(
     assert sum(found) == len(data.y)
 
 
-def test_ids_are_set_aside_and_text_is_read(shared: Path) -> None:
-    leaf = load(shared / "leaf" / "train.csv", target="species")
-    assert leaf.warnings == (
-        "column set aside: id (an id: by its name, and every row has its own)",
-    )
+def test_tweets_have_an_id_a_text_and_four_columns_that_leak(shared: Path) -> None:
     tweets = load(shared / "airline_tweets" / "Tweets.csv", target="airline_sentiment")
     told = "\n".join(tweets.warnings)
     assert [spec.name for spec in tweets.inputs if not spec.of] == ["table", "text"]
     assert "tweet_id (an id: whole numbers too long to be a measure)" in told
+    leaking = [line.split("'")[1] for line in tweets.warnings if "away" in line]
+    reasons = {"negativereason", "negativereason_confidence", "negativereason_gold"}
+    assert set(leaking) == {*reasons, "airline_sentiment_gold"}
 
 
-def test_bills_stand_in_their_order(shared: Path) -> None:
+@pytest.mark.parametrize(
+    ("path", "target"),
+    [
+        ("adult", "column15"),
+        ("credit_german/german.data", "column21"),
+        ("credit_taiwan/UCI_Credit_Card.csv", "Default"),
+        ("diamonds/diamonds.csv", "price"),
+    ],
+)
+def test_honest_tables_leak_nothing(shared: Path, path: str, target: str) -> None:
+    assert not [line for line in load(shared / path, target=target).warnings if "away" in line]
+
+
+def test_leaves_have_pictures_a_series_and_an_id(shared: Path) -> None:
+    leaf = load(shared / "leaf" / "train.csv", target="species")
+    assert leaf.warnings == (
+        "column set aside: id (an id: by its name, and every row has its own)",
+    )
+    assert [(spec.name, spec.kind, spec.shape) for spec in leaf.inputs] == [
+        ("table", "table", (128,)),
+        ("shape", "series", (1, 64)),
+        ("images", "image", (1, 128, 128)),
+    ]
+    assert "            of files that column 'id' names: images/..." in leaf.understood
+    alone = load(shared / "leaf" / "train.csv", target="species", drop=["images", "[st]*[0-9]"])
+    assert [(spec.name, spec.shape) for spec in alone.inputs] == [("table", (64,))]
+
+
+def test_bills_and_payments_are_a_series(shared: Path) -> None:
     credit = load(shared / "credit_taiwan" / "UCI_Credit_Card.csv", target="Default")
-    names = [column["name"] for column in credit.encoders["inputs"][0]["columns"]]
-    first = names.index("BILL_AMT1")
-    assert names[first : first + 6] == [f"BILL_AMT{month}" for month in range(1, 7)]
+    assert [spec.name for spec in credit.inputs] == ["table", "BILL_AMT_PAY_AMT"]
+    columns = [column["name"] for column in credit.encoders["inputs"][1]["columns"]]
+    months = range(1, 7)
+    assert columns == [f"{stem}{n}" for stem in ("BILL_AMT", "PAY_AMT") for n in months]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from autosynth.data import load
+from autosynth.data import encode, load
 from autosynth.errors import DataError
 
 
@@ -53,3 +53,12 @@ def test_a_test_part_of_other_classes_is_refused(tmp_path: Path) -> None:
     write(tmp_path, "test.csv", 40, labels="xy")
     with pytest.raises(DataError, match="no row of the test part .* is left: its goal .*'x', 'y'"):
         load(tmp_path, target="goal")
+
+
+def test_predicting_a_folder_takes_its_test_part(tmp_path: Path) -> None:
+    write(tmp_path, "train.csv", 300)
+    write(tmp_path, "test.csv", 40)
+    data = load(tmp_path, target="goal")
+    (tmp_path / "test.csv").write_text("m,n\n3,5\n4,6\n")
+    encoded = encode(tmp_path, data.encoders)
+    assert len(encoded.index) == 2

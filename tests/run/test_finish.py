@@ -15,8 +15,8 @@ from autosynth.run.finish import cross_validate, refit
 from autosynth.strategy import parse
 from autosynth.study import spacefile
 from autosynth.study.bench import Bench, trivial_score
+from autosynth.study.narrow import narrow
 from autosynth.study.probe import fixed_plan
-from autosynth.study.space import narrow
 from autosynth.study.study import claim
 from autosynth.study.trial import Job, run_trial
 from autosynth.training.feed import feed

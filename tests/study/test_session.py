@@ -1,6 +1,7 @@
 """The study of one process: turns, repeats, failures, reserves, and the plan it keeps to."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,34 +15,28 @@ from autosynth.data.spec import Dataset
 from autosynth.progress import Progress
 from autosynth.record import Record, read_all
 from autosynth.strategy import parse
-from autosynth.study import spacefile
-from autosynth.study.bench import Bench, trivial_score
-from autosynth.study.probe import FIXED_STEPS, fixed_plan, flops_by_family, probe
+from autosynth.study.bench import Bench
+from autosynth.study.probe import (
+    FIXED_STEPS,
+    _line,
+    _Timer,
+    fixed_plan,
+    flops_by_family,
+    probe,
+)
 from autosynth.study.reserve import finalists, reserve_seconds
-from autosynth.study.space import narrow
 from autosynth.study.study import Limits, Study, claim, ladder
-from autosynth.study.trial import Job, over_limit, run_trial
+from autosynth.study.trial import Job, _deadline, over_limit, run_trial
 from autosynth.training.feed import feed
-from autosynth.training.metrics import METRICS
+from autosynth.training.loop import Rows
 from autosynth.training.plan import Plan
+
+MakeBench = Callable[..., Bench]
 
 
 @pytest.fixture(scope="module")
 def wine() -> Dataset:
     return load("wine")
-
-
-def bench_of(dataset: Dataset, folder: Path, steps: int = 40, **changes: object) -> Bench:
-    space = narrow(spacefile.load("small"), dataset.inputs, dataset.target.task)
-    metric = METRICS["classification"]["accuracy"]
-    data = feed(dataset, torch.device("cpu"), dataset.splits.train)
-    (folder / "trials").mkdir(exist_ok=True)
-    known = {
-        "dataset": dataset, "feed": data, "space": space, "metric": metric, "folder": folder,
-        "plan": fixed_plan("cpu", len(dataset.splits.train), steps),
-        "trivial_score": trivial_score(dataset, metric), "seed": 0, **changes,
-    }  # fmt: skip
-    return Bench(**known)  # type: ignore[arg-type]
 
 
 def job_of(bench: Bench, text: str) -> Job:
@@ -53,7 +48,9 @@ def study_of(bench: Bench, trials: int) -> Study:
     return Study(bench, Limits(trials=trials), Progress(live=False))
 
 
-def test_a_search_trains_singles_and_composites(wine: Dataset, tmp_path: Path) -> None:
+def test_a_search_trains_singles_and_composites(
+    bench_of: MakeBench, wine: Dataset, tmp_path: Path
+) -> None:
     study_of(bench_of(wine, tmp_path), trials=6).run()
     records = [r for r in read_all(tmp_path) if r.kind == "strategy"]
     assert len(records) == 6
@@ -68,7 +65,9 @@ def test_a_search_trains_singles_and_composites(wine: Dataset, tmp_path: Path) -
             assert record.curve[-1][1] == pytest.approx(1 - record.val["accuracy"])
 
 
-def test_what_was_trained_is_not_trained_again(wine: Dataset, tmp_path: Path) -> None:
+def test_what_was_trained_is_not_trained_again(
+    bench_of: MakeBench, wine: Dataset, tmp_path: Path
+) -> None:
     bench = bench_of(wine, tmp_path)
     study_of(bench, trials=2).run()
     before = {r.notes["resolved"] for r in read_all(tmp_path)}
@@ -78,7 +77,9 @@ def test_what_was_trained_is_not_trained_again(wine: Dataset, tmp_path: Path) ->
     assert len(after) == len(set(after)) == 4
 
 
-def test_a_loss_that_is_not_finite_is_a_failed_record(wine: Dataset, tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_is_a_failed_record(
+    bench_of: MakeBench, wine: Dataset, tmp_path: Path
+) -> None:
     x = wine.x["table"].copy()
     x[:, 0] = np.inf
     broken = replace(wine, x={"table": x})
@@ -89,13 +90,17 @@ def test_a_loss_that_is_not_finite_is_a_failed_record(wine: Dataset, tmp_path: P
     assert read_all(tmp_path) == [record]
 
 
-def test_a_limit_is_kept_before_training(wine: Dataset, tmp_path: Path) -> None:
+def test_a_limit_is_kept_before_training(
+    bench_of: MakeBench, wine: Dataset, tmp_path: Path
+) -> None:
     bench = bench_of(wine, tmp_path, max_flops=1000, max_params=10**9)
     assert "over --max-flops 1,000" in over_limit(bench, job_of(bench, "mlp[width=64]"))
     assert over_limit(bench_of(wine, tmp_path), job_of(bench, "mlp[width=64]")) == ""
 
 
-def test_a_training_that_cannot_end_in_time_is_stopped(wine: Dataset, tmp_path: Path) -> None:
+def test_a_training_that_cannot_end_in_time_is_stopped(
+    bench_of: MakeBench, wine: Dataset, tmp_path: Path
+) -> None:
     plan = Plan(device="cpu", batch_size=8, steps=100_000, ceiling_seconds=0.2)
     bench = bench_of(wine, tmp_path, plan=plan)
     record = run_trial(bench, job_of(bench, "mlp[width=8]"))
@@ -104,7 +109,7 @@ def test_a_training_that_cannot_end_in_time_is_stopped(wine: Dataset, tmp_path: 
     assert (record.train_seconds or math.inf) < 5
 
 
-def test_a_plan_fits_its_budget(wine: Dataset, tmp_path: Path) -> None:
+def test_a_plan_fits_its_budget(bench_of: MakeBench, wine: Dataset, tmp_path: Path) -> None:
     bench = bench_of(wine, tmp_path)
     assert fixed_plan("cpu", 1000).steps == FIXED_STEPS
     short, long = (
@@ -118,7 +123,21 @@ def test_a_plan_fits_its_budget(wine: Dataset, tmp_path: Path) -> None:
     assert min(times) < long.ceiling_seconds
 
 
-def test_the_ladder_stands_cheapest_first(wine: Dataset, tmp_path: Path) -> None:
+def test_a_processor_need_not_know_every_family_in_bfloat16(wine: Dataset) -> None:
+    data = feed(wine, torch.device("cpu"), wine.splits.train)
+    timer = _Timer(data, Rows(train=wine.splits.train, fit=wine.splits.train[:0]))
+    sizes = [
+        resolve(parse(f"lstm[width={width}]"), wine.inputs, wine.target) for width in (4, 16, 32)
+    ]
+    low, (seconds, slope) = _line("lstm", sizes, timer, fixed_plan("cpu", 64))
+    assert low in (True, False)
+    assert 0 < seconds < 10
+    assert 0 <= slope < 1e-3
+
+
+def test_the_ladder_stands_cheapest_first(
+    bench_of: MakeBench, wine: Dataset, tmp_path: Path
+) -> None:
     flops = [
         sum(flops_by_family(r).values()) for _, r in ladder(wine, bench_of(wine, tmp_path).space)
     ]
@@ -134,7 +153,7 @@ def record_of(trial: int, score: float, flops: int, topology: str = "single") ->
     )  # fmt: skip
 
 
-def test_finalists_are_both_fronts(wine: Dataset, tmp_path: Path) -> None:
+def test_finalists_are_both_fronts(bench_of: MakeBench, wine: Dataset, tmp_path: Path) -> None:
     bench = bench_of(wine, tmp_path)
     records = [
         record_of(0, 0.9, 100), record_of(1, 0.95, 200, "parallel"), record_of(2, 0.94, 300),
@@ -146,3 +165,11 @@ def test_finalists_are_both_fronts(wine: Dataset, tmp_path: Path) -> None:
     with_refit = reserve_seconds(records, bench, budget=1000, refit=True)
     assert with_refit > reserve_seconds(records, bench, budget=1000, refit=False) + 2.0
     assert reserve_seconds([], bench, budget=1000, refit=True) < 10
+
+
+def test_a_training_may_take_longer_while_there_is_time() -> None:
+    assert _deadline(10.0, 5.0, math.inf) == 5 + 25
+    assert _deadline(10.0, 5.0, 65.0) == 5 + 20  # a third of what is left
+    assert _deadline(10.0, 5.0, 29.0) == 5 + 12
+    assert _deadline(10.0, 5.0, 9.0) == 9
+    assert _deadline(0.0, 5.0, 9.0) == 9

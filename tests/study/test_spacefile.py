@@ -10,12 +10,15 @@ from autosynth.composite import resolve
 from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.errors import ConfigError, StrategyError, UnknownNameError
 from autosynth.strategy import parse
+from autosynth.study.narrow import narrow
 from autosynth.study.params import complete, params_for
-from autosynth.study.space import narrow
 from autosynth.study.spacefile import load, names, read
 from autosynth.study.suggest import suggest
 
-SHIPPED = ("everything", "image", "pretrained", "recommend", "series", "small", "table", "text")
+SHIPPED = (
+    "audio", "everything", "image", "multimodal", "pretrained", "recommend", "series", "small",
+    "table", "text",
+)  # fmt: skip
 
 GOOD = """
 name = "mine"
@@ -153,7 +156,7 @@ def test_every_problem_of_a_file_is_told_at_once(tmp_path):
     expected = [
         r"unknown key 'max_flop'; valid: name, about",
         r"Did you mean 'max_flops'?",
-        "kinds: tabel: unknown kind 'tabel'; valid: image, text, series, ids, table. "
+        "kinds: tabel: unknown kind 'tabel'; valid: image, audio, text, series, ids, table. "
         "Did you mean 'table'?",
         "max_parts: a whole number from 2 to 8, not 0",
         "settings.lr: must be from 1e-06 to 1.0, not -1",

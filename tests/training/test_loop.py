@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from autosynth.composite import Composite, build, resolve
 from autosynth.composite.stem import Stem
-from autosynth.data.spec import Dataset
+from autosynth.data.spec import Dataset, InputSpec
 from autosynth.errors import TrialError
 from autosynth.strategy import parse
 from autosynth.training.feed import Feed, feed
@@ -330,6 +330,11 @@ def test_batches_are_at_most_an_eighth_of_the_rows() -> None:
     assert [batch_size(n) for n in (10, 64, 127, 128, 2047, 2048, 60_000)] == [
         8, 8, 8, 16, 128, 256, 256,
     ]  # fmt: skip
+
+
+def test_batches_of_texts_are_smaller() -> None:
+    text = InputSpec(name="t", kind="text", shape=(9,), cardinalities=(50,))
+    assert [batch_size(n, (text,)) for n in (10, 4400, 9000, 60_000)] == [16, 64, 128, 256]
 
 
 def test_every_row_is_seen_once_an_epoch(digits: Dataset) -> None:

@@ -1,5 +1,6 @@
 """A text model in a training: computed once where it is frozen, trained whole where it is not."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,14 @@ import torch
 from torch import Tensor
 
 from autosynth.components.textmodel import TextModel
-from autosynth.composite import build, resolve
+from autosynth.composite import Composite, build, resolve
 from autosynth.data.inputs.modelfolder import FOLDER
 from autosynth.data.spec import Dataset, InputSpec, Splits, TargetSpec
 from autosynth.strategy import parse
-from autosynth.training.feed import feed
+from autosynth.training.feed import Feed, feed
+from autosynth.training.known import remember
 from autosynth.training.loop import Outcome, Rows, train
+from autosynth.training.output import outputs
 from autosynth.training.plan import Plan
 
 transformers = pytest.importorskip("transformers", reason="needs autosynth[pretrained]")
@@ -121,3 +124,54 @@ def test_tuned_it_is_trained_whole_with_its_own_dropout(
     assert not model({"text.tiny": raw}).equal(model({"text.tiny": raw}))
     model.eval()
     assert model({"text.tiny": raw}).equal(model({"text.tiny": raw}))
+
+
+def fresh(strategy: str = "pretrained[model=tiny]") -> tuple[Composite, Feed]:
+    """A fitted composite, and a feed whose memory is empty."""
+    data = texts()
+    model = build(resolve(parse(strategy), data.inputs, TARGET))
+    model.fit_inputs({"text.tiny": torch.ones(1, 9, dtype=torch.int32)})
+    return model, feed(data, torch.device("cpu"), data.splits.train)
+
+
+def test_what_is_remembered_is_computed_in_no_training_and_no_look(
+    tiny: Path, seen: list[tuple[int, bool]]
+) -> None:
+    model, data = fresh()
+    everything = torch.arange(240)
+    expected = outputs(model, data, np.arange(240))
+    seen.clear()
+    assert remember(model, data, everything)[0]
+    assert sum(rows for rows, _ in seen) == 240
+    np.testing.assert_array_equal(outputs(model, data, np.arange(240)), expected)
+    plan = Plan(device="cpu", batch_size=32, steps=9)
+    rows, found = Rows(train=np.arange(160), fit=np.arange(160, 200)), []
+    for strategy in ("pretrained[model=tiny] > mlp[width=4]", "pretrained[model=tiny]"):
+        resolved = resolve(parse(strategy), texts().inputs, TARGET)
+        train(resolved, data, rows, plan, score=lambda y, p: found.append(p) or 0.0)
+    assert len(found) == 2 * 5
+    assert sum(rows for rows, _ in seen) == 240
+    (other, _), (kept,) = fresh(), data.memory.kept.values()
+    assert kept.flat.shape == (1 + int((texts().x["text.tiny"] > 0).sum()), 16)
+    with torch.no_grad():
+        (stem,) = [m for m in other.modules() if isinstance(m, TextModel)]
+        next(stem.parameters()).add_(1)
+    assert not data.memory.find(other, everything)  # other weights give other values
+
+
+def test_a_memory_that_had_no_time_goes_on_where_it_ended(
+    tiny: Path, seen: list[tuple[int, bool]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("autosynth.training.known.CHUNK", 100)
+    model, data = fresh()
+    everything, program = torch.arange(240), model.program
+    assert not remember(model, data, everything, deadline=time.perf_counter())[0]
+    assert list(data.memory.lacking(program, 240).values()) == [140]
+    assert not data.memory.find(model, everything)
+    assert remember(model, data, everything)[0]
+    assert [rows for rows, _ in seen] == [100, 100, 40]
+    monkeypatch.setattr("autosynth.training.memory.MOST_BYTES", 1000)
+    model, data = fresh()
+    assert remember(model, data, everything)[0]  # too large to keep: as if there were no memory
+    assert not data.memory.kept
+    assert not any(data.memory.lacking(program, 240).values())

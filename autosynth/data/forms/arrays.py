@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
+from autosynth.data.forms.mapped import mapped_npy, mapped_npz
 from autosynth.data.forms.table import checked_frame
 from autosynth.data.raw import Raw, Rows
 from autosynth.errors import DataError
@@ -35,12 +36,9 @@ def read_npz(path: Path) -> Raw:
         with path.open("rb") as file, NpzFile(file, allow_pickle=False) as archive:
             names = list(archive.files)
             chosen = {part: _names(names, part) for part in _PARTS}
-            arrays = {
-                name: archive[name]
-                for pair in chosen.values()
-                for name in pair
-                if name is not None
-            }
+            wanted = [name for pair in chosen.values() for name in pair if name is not None]
+            arrays = mapped_npz(path, wanted)
+            arrays |= {name: archive[name] for name in wanted if name not in arrays}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(
             f"{path} cannot be read as .npz: {error}. Save plain arrays with numpy.savez."
@@ -64,8 +62,10 @@ def read_npz(path: Path) -> Raw:
 def read_npy(path: Path) -> Raw:
     """The rows of an `.npy`, without a target."""
     try:
-        with path.open("rb") as file:
-            x = np.lib.format.read_array(file, allow_pickle=False)
+        x = mapped_npy(path)
+        if x is None:
+            with path.open("rb") as file:
+                x = np.lib.format.read_array(file, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path} cannot be read as .npy: {error}.") from error
     return Raw(name=path.stem, source=str(path), target="y", main=make_rows(x, None, str(path)))

@@ -5,14 +5,13 @@ the separator is what gives each of them equally many cells.
 """
 
 import csv
-import gzip
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from autosynth.data.forms.encoding import find_encoding, opened
 from autosynth.errors import DataError
 
 SEPARATORS = ",\t;|"
@@ -49,11 +48,17 @@ def find_dialect(path: Path) -> tuple[Dialect, tuple[str, ...]]:
     Raises:
         DataError: the file is no text, or empty.
     """
-    encoding, warnings = _encoding(path)
+    encoding, warnings = find_encoding(path)
     with opened(path, encoding) as file:
         lines = [line for line in _lines(file) if line.strip()]
-    if not lines:
-        raise DataError(f"{path} is an empty table; its first line holds the column names.")
+        if not lines:
+            raise DataError(f"{path} is an empty table; its first line holds the column names.")
+        return _dialect(path, encoding, lines, warnings)
+
+
+def _dialect(
+    path: Path, encoding: str, lines: list[str], warnings: tuple[str, ...]
+) -> tuple[Dialect, tuple[str, ...]]:
     skip = _comments(lines)
     lines = lines[skip:]
     separator = _separator(lines)
@@ -91,33 +96,6 @@ def cells(
             yield reader.line_num, row
     except csv.Error as error:
         raise DataError(f"{path}:{reader.line_num} cannot be read: {error}.") from error
-
-
-@contextmanager
-def opened(path: Path, encoding: str) -> Iterator[TextIO]:
-    """The file as text, unpacked where it is packed."""
-    if path.suffix == ".gz":
-        with gzip.open(path, "rt", encoding=encoding, newline="") as file:
-            yield file
-    else:
-        with path.open(encoding=encoding, newline="") as file:
-            yield file
-
-
-def _encoding(path: Path) -> tuple[str, tuple[str, ...]]:
-    """UTF-8 where the file is, else latin-1 with a warning. Zero bytes are no text."""
-    try:
-        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError) as error:
-        raise DataError(f"{path} cannot be read: {error}.") from error
-    if b"\0" in data:
-        raise DataError(f"{path} is no text: byte {data.index(0)} is zero. Save it as UTF-8 text.")
-    try:
-        data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        return "latin-1", (f"{path}:{line} is not UTF-8; the file was read as latin-1",)
-    return "utf-8-sig", ()
 
 
 def _lines(file: TextIO) -> Iterator[str]:

@@ -4,41 +4,19 @@ Gives grey images where all are grey, else colour, at one size: the median one w
 An image that cannot be read is left out, with a warning that names it.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-from PIL import Image
 
+from autosynth.data.forms.classfolder import Part, as_raw, classes_of, find_parts, find_unlabelled
+from autosynth.data.inputs.media import SUFFIXES as MEDIA
+from autosynth.data.inputs.pixels import UNREADABLE, Shape, pixels, sizes_of
 from autosynth.data.raw import Raw, Rows
 from autosynth.errors import DataError
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
-_PARTS = {
-    "main": ("train", "training"),
-    "validation": ("val", "valid", "validation"),
-    "test": ("test", "testing"),
-}
+SUFFIXES = MEDIA["image"]
 _MAX_SIDE = 256
-_UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shape:
-    """The one shape that images are brought to."""
-
-    channels: int
-    height: int
-    width: int
-
-
-def is_image_folder(path: Path) -> bool:
-    """Whether `path` is a folder that holds images, itself or below."""
-    return path.is_dir() and next(_images(path), None) is not None
 
 
 def read_image_folder(folder: Path, like: tuple[int, ...] | None = None) -> Raw:
@@ -46,52 +24,30 @@ def read_image_folder(folder: Path, like: tuple[int, ...] | None = None) -> Raw:
 
     `like` is a shape (height, width, channels) to bring them to, in place of one of their own.
     """
-    parts = {part: _part(folder, names) for part, names in _PARTS.items()}
-    if parts["main"] is None:
-        parts = {"main": folder, "validation": None, "test": None}
-    files = {part: _labelled(path) for part, path in parts.items() if path is not None}
-    everything = [file for part in files.values() for file in part]
-    if not everything:
-        raise DataError(
-            f"{folder} holds images, but no sub-folder a class. Sort them as {folder}/CLASS/*.png."
-        )
-    sizes, broken = _sizes(everything)
+    parts = find_parts(folder, SUFFIXES, "images")
+    everything = [file for part in parts.values() for file in part.files]
+    sizes, broken = sizes_of(everything)
     if not sizes:
         raise DataError(f"none of the {len(everything)} images in {folder} can be read.")
     shape, warnings = _common(sizes, folder)
     if like is not None:
         shape, warnings = Shape(height=like[0], width=like[1], channels=like[2]), ()
     rows: dict[str, Rows] = {}
-    for part, path in parts.items():
-        if path is not None:
-            rows[part], lost = _read(files[part], path, shape, labelled=True)
-            broken.update(lost)
+    for name, part in parts.items():
+        rows[name], lost = _read(part, shape, labelled=True)
+        broken.update(lost)
     if shape.channels == 3 and like is None:
         rows = _without_colour(rows)
-    return Raw(
-        name=folder.resolve().name,
-        source=str(folder),
-        target="class",
-        main=rows["main"],
-        validation=rows.get("validation"),
-        test=rows.get("test"),
-        kind="image",
-        labels=True,
-        warnings=(*warnings, *_broken_warning(broken, folder)),
-    )
+    return as_raw(folder, "image", rows, (*warnings, *_broken_warning(broken, folder)))
 
 
 def read_images(path: Path, channels: int, height: int, width: int) -> Raw:
     """The images of a folder (of its test part, if it has one) or of one file, unlabelled."""
-    root = path
-    if path.is_dir():
-        root = (_part(path, _PARTS["main"]) and _part(path, _PARTS["test"])) or path
-    files = sorted(_images(root)) if path.is_dir() else [path]
-    root = root if path.is_dir() else path.parent
+    part = find_unlabelled(path, SUFFIXES)
     shape = Shape(channels=channels, height=height, width=width)
-    rows, broken = _read(files, root, shape, labelled=False)
+    rows, broken = _read(part, shape, labelled=False)
     if not len(rows):
-        raise DataError(f"none of the {len(files)} images in {path} can be read.")
+        raise DataError(f"none of the {len(part.files)} images in {path} can be read.")
     return Raw(
         name=path.stem,
         source=str(path),
@@ -100,38 +56,6 @@ def read_images(path: Path, channels: int, height: int, width: int) -> Raw:
         kind="image",
         warnings=_broken_warning(broken, path),
     )
-
-
-def _part(folder: Path, names: Sequence[str]) -> Path | None:
-    for path in sorted(folder.iterdir()):
-        if path.is_dir() and path.name.lower() in names:
-            return path
-    return None
-
-
-def _images(folder: Path) -> Iterator[Path]:
-    return (
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
-    )
-
-
-def _labelled(folder: Path) -> list[Path]:
-    return sorted(path for path in _images(folder) if path.parent != folder)
-
-
-def _sizes(files: Sequence[Path]) -> tuple[list[tuple[int, int, bool]], dict[Path, str]]:
-    """(height, width, has colour) of each image, by its header; and those that have none."""
-    sizes, broken = [], {}
-    for file in files:
-        try:
-            with Image.open(file) as image:
-                colour = image.mode not in ("1", "L", "LA", "I", "F") and "I;" not in image.mode
-                sizes.append((image.height, image.width, colour))
-        except _UNREADABLE as error:
-            broken[file] = str(error)
-    return sizes, broken
 
 
 def _common(sizes: Sequence[tuple[int, int, bool]], folder: Path) -> tuple[Shape, tuple[str, ...]]:
@@ -151,34 +75,18 @@ def _common(sizes: Sequence[tuple[int, int, bool]], folder: Path) -> tuple[Shape
     return Shape(channels=channels, height=height, width=width), tuple(warnings)
 
 
-def _read(
-    files: Sequence[Path], root: Path, shape: Shape, *, labelled: bool
-) -> tuple[Rows, dict[Path, str]]:
-    x = np.empty((len(files), shape.height, shape.width, shape.channels), dtype=np.uint8)
+def _read(part: Part, shape: Shape, *, labelled: bool) -> tuple[Rows, dict[Path, str]]:
+    x = np.empty((len(part.files), shape.height, shape.width, shape.channels), dtype=np.uint8)
     good: list[Path] = []
     broken: dict[Path, str] = {}
-    for file in files:
+    for file in part.files:
         try:
-            x[len(good)] = _pixels(file, shape)
+            x[len(good)] = pixels(file, shape)
             good.append(file)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             broken[file] = str(error)
-    index = [file.relative_to(root).as_posix() for file in good]
-    y = pd.Series([name.split("/")[0] for name in index], name="class", dtype=object)
-    return Rows(x=x[: len(good)], y=y if labelled else None, index=index), broken
-
-
-def _pixels(file: Path, shape: Shape) -> NDArray[Any]:
-    with Image.open(file) as opened:
-        image: Image.Image = opened
-        if "I" in image.mode or image.mode == "F":
-            # 16 bits a pixel; PIL would clip them to 8 instead of scaling.
-            values = np.asarray(image, dtype=np.float64) / (1 if image.mode == "F" else 257)
-            image = Image.fromarray(values.clip(0, 255).astype(np.uint8))
-        image = image.convert("L" if shape.channels == 1 else "RGB")
-        if image.size != (shape.width, shape.height):
-            image = image.resize((shape.width, shape.height), Image.Resampling.BILINEAR)
-        return np.asarray(image).reshape(shape.height, shape.width, shape.channels)
+    index = part.index(good)
+    return Rows(x=x[: len(good)], y=classes_of(index) if labelled else None, index=index), broken
 
 
 def _without_colour(rows: dict[str, Rows]) -> dict[str, Rows]:

@@ -1,10 +1,9 @@
-"""Reads tables: `.csv`, `.tsv`, `.txt`, `.data`, gzipped or not; `.parquet`; pandas DataFrames.
+"""Reads tables: `.csv`, `.tsv`, `.txt`, `.data`, gzipped or not; those of `frames.py`; frames.
 
 Gives the frame as it stands, every row as long as the header; what its columns mean is found out
 in `columns.py`. Missing are: an empty cell, NA, N/A, nan, null, None and a lone `?`.
 """
 
-import csv
 import re
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -12,20 +11,33 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 
-from autosynth.data.forms.dialect import LABEL, Dialect, cells, find_dialect, opened, twice
+from autosynth.data.forms.dialect import (
+    LABEL,
+    SEPARATORS,
+    Dialect,
+    cells,
+    find_dialect,
+    twice,
+)
+from autosynth.data.forms.encoding import opened
+from autosynth.data.forms.frames import READERS
+from autosynth.data.forms.parse import parse
 from autosynth.data.raw import Raw, Rows
 from autosynth.errors import DataError
 
-SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".data", ".all", ".train", ".test")
+SUFFIXES = (".csv", ".tsv", ".txt", ".data", ".all", ".train", ".test", *READERS)
 _LISTED = 12
-_RAGGED = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
+_OPEN = re.compile(r"EOF inside string starting at row (\d+)")
 
 
 def is_table(path: Path) -> bool:
     """Whether `path` is named like a table."""
-    return path.is_file() and Path(path.name.removesuffix(".gz")).suffix.lower() in SUFFIXES
+    return path.is_file() and _suffix(path) in SUFFIXES
+
+
+def _suffix(path: Path) -> str:
+    return Path(path.name.removesuffix(".gz")).suffix.lower()
 
 
 def read_table(path: Path, target: Sequence[str], *, labelled: bool = True) -> Raw:
@@ -55,7 +67,8 @@ def frame_rows(
         target = _known_target(target, list(frame.columns), source)
         y = (frame[target[0]] if len(target) == 1 else frame[target]).reset_index(drop=True)
     frame = frame.drop(columns=[name for name in target if name in frame.columns])
-    rows = Rows(x=frame, y=y, index=range(len(frame)))
+    folder = str(Path(source).parent) if Path(source).is_file() else ""
+    rows = Rows(x=frame, y=y, index=range(len(frame)), folder=folder)
     return Raw(
         name=name,
         source=source,
@@ -68,21 +81,19 @@ def frame_rows(
 
 def read_frame(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The frame in `path`, and warnings about how it was read."""
-    if path.suffix.lower() == ".parquet":
-        try:
-            return pd.read_parquet(path), ()
-        except (OSError, ValueError, pa.ArrowException) as error:
-            raise DataError(f"{path} cannot be read as parquet: {error}.") from error
+    reader = READERS.get(_suffix(path))
+    if reader is not None:
+        return reader(path), ()
     dialect, warnings = find_dialect(path)
     if dialect.separator == LABEL:
         return _labelled(path, dialect), warnings
-    _check_names(dialect.names, str(path))
-    frame = _parse(path, dialect)
+    check_names(dialect.names, str(path))
+    frame, even = _parse(path, dialect)
     if len(frame.columns) != len(dialect.names) or not isinstance(frame.index, pd.RangeIndex):
-        _check_lengths(path, dialect)
+        check_lengths(path, dialect)
         raise DataError(f"the header of {path} does not fit its rows.")
-    if _may_be_ragged(frame):
-        _check_lengths(path, dialect)
+    if not even and _may_be_ragged(frame):
+        check_lengths(path, dialect)
     # pandas tells columns of one name apart; the header's own names are kept where it has any.
     frame.columns = pd.Index(
         [name or str(frame.columns[place]) for place, name in enumerate(dialect.names)],
@@ -101,27 +112,17 @@ def _labelled(path: Path, dialect: Dialect) -> pd.DataFrame:
     return frame
 
 
-def _parse(path: Path, dialect: Dialect) -> pd.DataFrame:
+def _parse(path: Path, dialect: Dialect) -> tuple[pd.DataFrame, bool]:
     try:
-        return pd.read_csv(
-            path,
-            sep=r"\s+" if dialect.separator == " " else dialect.separator,
-            encoding=dialect.encoding,
-            header=0 if dialect.header else None,
-            skiprows=dialect.skip,
-            quoting=csv.QUOTE_MINIMAL if dialect.quoted else csv.QUOTE_NONE,
-            na_values=["?"],
-            skipinitialspace=True,
-            low_memory=False,
-        )
+        return parse(path, dialect)
     except pd.errors.ParserError as error:
-        found = _RAGGED.search(str(error))
-        if found is None:
-            raise DataError(f"{path} cannot be read as a table: {error}.") from error
-        columns, line, width = map(int, found.groups())
-        raise _ragged(path, line, width, columns, dialect.separator) from error
-    except (OSError, EOFError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read: {error}.") from error
+        if found := _OPEN.search(str(error)):
+            raise DataError(
+                f"{path}: the quote that row {found[1]} opens is never closed. Is the file whole? "
+                "Get it again, or close the quote."
+            ) from error
+        check_lengths(path, dialect)
+        raise DataError(f"{path} cannot be read as a table: {error}.") from error
 
 
 def _may_be_ragged(frame: pd.DataFrame) -> bool:
@@ -129,25 +130,34 @@ def _may_be_ragged(frame: pd.DataFrame) -> bool:
     return bool(len(frame)) and bool(frame.iloc[:, -1].isna().any())
 
 
-def _check_lengths(path: Path, dialect: Dialect) -> None:
+def check_lengths(path: Path, dialect: Dialect) -> None:
+    """Raise `DataError` for the first row that is longer or shorter than the header."""
     columns, separator = len(dialect.names), dialect.separator
     with opened(path, dialect.encoding) as file:
-        for line, row in cells(file, separator, path, quoted=dialect.quoted):
+        rows = cells(file, separator, path, quoted=dialect.quoted)
+        for line, row in rows:
             if row and line > dialect.skip and len(row) != columns:
-                raise _ragged(path, line, len(row), columns, separator)
+                last = len(row) < columns and not any(other for _, other in rows)
+                raise DataError(
+                    f"{path}:{line}: {len(row)} cells, where the header names {columns} columns. "
+                    + _cure(row, columns, separator, last=last)
+                )
 
 
-def _ragged(path: Path, line: int, cells: int, columns: int, separator: str) -> DataError:
-    return DataError(
-        f"{path}:{line}: {cells} cells, where the header names {columns} columns. Give every row "
-        f"one cell a column, and quote cells that hold {separator!r}."
-    )
+def _cure(row: Sequence[str], columns: int, separator: str, *, last: bool) -> str:
+    """What to do about a row of another length than the header."""
+    for other in SEPARATORS:
+        if other != separator and len(row) == 1 and row[0].count(other) + 1 == columns:
+            return f"It is separated by {other!r}, and others by {separator!r}: use one of them."
+    if last:
+        return "It is the last line: the file may be cut off. Get it again, or take the line out."
+    return f"Give every row one cell a column, and quote cells that hold {separator!r}."
 
 
 def checked_frame(frame: pd.DataFrame, source: str) -> pd.DataFrame:
     """`frame` with text for column names and rows numbered from 0."""
     names = [str(name) for name in frame.columns]
-    _check_names(names, source)
+    check_names(names, source)
     if not len(frame):
         raise DataError(f"{source} is an empty table: {len(names)} columns and no rows.")
     frame = frame.reset_index(drop=True)
@@ -155,7 +165,8 @@ def checked_frame(frame: pd.DataFrame, source: str) -> pd.DataFrame:
     return frame
 
 
-def _check_names(names: Sequence[str], source: str) -> None:
+def check_names(names: Sequence[str], source: str) -> None:
+    """Raise `DataError` for columns of one name."""
     if found := twice(names):
         raise DataError(
             f"{source}: {len(found)} column names stand twice: {', '.join(found[:_LISTED])}. "
@@ -178,7 +189,8 @@ def _known_target(target: Sequence[str], columns: list[str], source: str) -> lis
             near = get_close_matches(name, columns, n=1, cutoff=0.5)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise DataError(
-                f"target {name!r} is no column of {source}; its columns: {listed}{more}.{hint}"
+                f"target {name!r} is no column of {source} (--target names it); its columns: "
+                f"{listed}{more}.{hint}"
             )
     if len(set(target)) < len(target):
         raise DataError(f"a target is named twice: {', '.join(target)}. Name each once.")

@@ -4,7 +4,7 @@ A file's name says which part it holds. Gives a `Raw` whose parts are those of t
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,21 +25,27 @@ _PART = {
 
 def is_table_folder(folder: Path) -> bool:
     """Whether a folder holds a table to train on and others of its parts."""
-    return "main" in _parts(folder)
+    return "main" in parts_of(folder)
 
 
-def read_table_folder(folder: Path, target: Sequence[str]) -> Raw:
-    """The parts of the folder's table.
+def only_table(folder: Path) -> Path | None:
+    """The one table that stands in a folder, whatever else does."""
+    found = list(_tables(folder))
+    return found[0] if len(found) == 1 else None
+
+
+def read_table_folder(folder: Path, target: Sequence[str], *, labelled: bool = True) -> Raw:
+    """The parts of the folder's table; with `labelled`, `target` names the column to predict.
 
     Raises:
         DataError: two files are the same part, or one cannot be read as a table.
     """
     raws = {}
-    for part, path in _parts(folder, strict=True).items():
+    for part, path in parts_of(folder, strict=True).items():
         frame, warnings = read_frame(path)
-        labelled = part == "main" or not target or set(target) <= set(frame.columns)
+        known = labelled and (part == "main" or not target or set(target) <= set(frame.columns))
         raws[part] = frame_rows(
-            frame, folder.name, str(path), target, labelled=labelled, warnings=warnings
+            frame, folder.name, str(path), target, labelled=known, warnings=warnings
         )
     found = {part: raw.main for part, raw in raws.items()}
     return replace(
@@ -51,13 +57,17 @@ def read_table_folder(folder: Path, target: Sequence[str]) -> Raw:
     )
 
 
-def _parts(folder: Path, *, strict: bool = False) -> dict[str, Path]:
+def _tables(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()):
+        if is_table(path) and not path.name.startswith((".", "README")):
+            yield path
+
+
+def parts_of(folder: Path, *, strict: bool = False) -> dict[str, Path]:
     """The file of each part; to train on, where none says so, the only other one."""
     found: dict[str, Path] = {}
     others: list[Path] = []
-    for path in sorted(folder.iterdir()):
-        if not is_table(path) or path.name.startswith((".", "README")):
-            continue
+    for path in _tables(folder):
         name = path.name.removesuffix(".gz")
         part = next((part for part, words in _PART.items() if words.search(name)), None)
         if part is None:

@@ -12,17 +12,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from autosynth.data.forms.pair import find_pair, training_files
 from autosynth.data.raw import Raw, Rows
 from autosynth.errors import DataError
 
-_TRAIN, _TEST = "_TRAIN.tsv", "_TEST.tsv"
+_SUFFIX = ".tsv"
 
 
 def is_ucr(path: Path) -> bool:
     """Whether `path` is a `.tsv` whose first line holds numbers only, or a folder with a pair."""
     if path.is_dir():
-        return any(is_ucr(file) for file in path.glob(f"*{_TRAIN}"))
-    if path.suffix.lower() != ".tsv":
+        return any(map(is_ucr, training_files(path, _SUFFIX)))
+    if path.suffix.lower() != _SUFFIX:
         return False
     with path.open("rb") as file:
         cells = file.readline().split(b"\t")
@@ -31,23 +32,13 @@ def is_ucr(path: Path) -> bool:
 
 def read_ucr(path: Path) -> Raw:
     """The series of a file or of a folder, with the official test part where there is one."""
-    if path.is_dir():
-        files = sorted(path.glob(f"*{_TRAIN}"))
-        if len(files) > 1:
-            raise DataError(
-                f"{path} holds {len(files)} sets: {', '.join(file.name for file in files)}. "
-                "Name one of the files."
-            )
-        path = files[0]
-    main = _read_rows(path)
-    beside = path.with_name(path.name.replace(_TRAIN, _TEST))
-    test = _read_rows(beside) if beside != path and beside.is_file() else None
+    pair = find_pair(path, _SUFFIX)
     return Raw(
-        name=path.stem.removesuffix("_TRAIN"),
-        source=str(path),
+        name=pair.name,
+        source=str(pair.main),
         target="label",
-        main=main,
-        test=test,
+        main=_read_rows(pair.main),
+        test=_read_rows(pair.test) if pair.test else None,
         kind="series",
         labels=True,
     )

@@ -1,30 +1,34 @@
-"""Understands the columns of a table: number, category or date, or set aside, with the reason.
+"""Understands the columns of a table: what each holds, or that it is set aside, with the reason.
 
 Takes the training rows of a frame; gives a `Column` for each that is used. Decided by content:
 
 - numbers stay numbers, also those of few values: their order may matter;
 - words and booleans are categories, unless all of them read as numbers or as dates;
+- paths of files are images or audio, by their suffix;
 - sentences that seldom repeat are text;
 - set aside are ids, constants, and columns without a value.
+
+What the user says goes first: a column is read as the kind that it is given, and one to be kept is
+used as what it looks like, though it be an id.
 """
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.data.inputs.date import find_format, read_dates
-from autosynth.data.inputs.layout import to_float32
-from autosynth.data.inputs.text import numbers_of, text_of
+from autosynth.data.inputs.choice import Choice
+from autosynth.data.inputs.column import Aside, Column, ColumnKind
+from autosynth.data.inputs.date import find_formats
+from autosynth.data.inputs.media import media_kind
+from autosynth.data.inputs.text import missing_in, numbers_of, text_of
 from autosynth.errors import DataError
 
-ColumnKind = Literal["number", "category", "date", "text"]
-
-MAX_CATEGORIES = 254
+# With the codes for unknown and missing no more than the 255 that gradient boosting takes.
+MAX_CATEGORIES = 253
 _MIN_REPEATS = 2
 _NO_VALUE = "no value in any training row"
 _EXACT = 2.0**53
@@ -46,50 +50,34 @@ _MIN_NUMBERS = 20
 _HEAD = 200
 
 
-@dataclass(frozen=True, kw_only=True)
-class Column:
-    """How one column is read: `categories` in code order from 1; `form` is a date's format."""
-
-    name: str
-    kind: ColumnKind
-    categories: tuple[str, ...] = ()
-    form: str = ""
-
-    @property
-    def cardinality(self) -> int:
-        """Codes a category can have, 0 for unknown included; 0 for a number or a date."""
-        return len(self.categories) + 1 if self.kind == "category" else 0
-
-    def to_dict(self) -> dict[str, Any]:
-        """The column as JSON-able data."""
-        return {
-            "name": self.name,
-            "kind": self.kind,
-            "categories": list(self.categories),
-            "form": self.form,
-        }
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> "Column":
-        """The column of `to_dict`."""
-        return cls(**{**data, "categories": tuple(data["categories"])})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Aside:
-    """A column that is not used, and why."""
-
-    name: str
-    reason: str
-
-
-def understand_columns(frame: pd.DataFrame, rows: NDArray[np.int64]) -> list[Column | Aside]:
-    """What each column of `frame` is, from its training `rows` alone. Raises for cells with lists.
+def understand_columns(
+    frame: pd.DataFrame, rows: NDArray[np.int64], choice: Choice | None = None
+) -> list[Column | Aside]:
+    """What each column of `frame` is, from its training `rows` alone.
 
     The frame's index holds the rows' places in the file: a column that counts them is an id.
+
+    Raises:
+        DataError: cells with lists, and columns that cannot be read as what they are said to be;
+            all of these in one message.
     """
+    choice = choice or Choice()
     places = frame.index.to_numpy()[rows]
-    return [_understand(frame[name].iloc[rows], str(name), places) for name in frame.columns]
+    found: list[Column | Aside] = []
+    problems = []
+    for name in map(str, frame.columns):
+        values = frame[name].iloc[rows]
+        kind = choice.kinds.get(name)
+        column = _told(values, name, kind) if kind else _understand(values, name, places)
+        if isinstance(column, str):
+            problems.append(column)
+            continue
+        if isinstance(column, Aside) and name in choice.keep:
+            column = _kept(values, column)
+        found.append(column)
+    if problems:
+        raise DataError("\n".join(problems))
+    return found
 
 
 def _understand(values: "pd.Series[Any]", name: str, places: NDArray[Any]) -> Column | Aside:
@@ -107,12 +95,18 @@ def _understand(values: "pd.Series[Any]", name: str, places: NDArray[Any]) -> Co
     numbers = numbers_of(values)
     if numbers is not None:
         return _number(numbers, name, distinct, places)
+    return _special(values, name) or _category(values, name, distinct)
+
+
+def _special(values: "pd.Series[Any]", name: str) -> Column | None:
+    """A column that is no category by the look of its values, if it is one."""
     if _nearly_numbers(values):
         return Column(name=name, kind="number")
-    form = find_format(values)
-    if form is not None:
-        return Column(name=name, kind="date", form=form)
-    return _category(values, name, distinct)
+    media = media_kind(values)
+    if media is not None:
+        return Column(name=name, kind=media)
+    forms = find_formats(values)
+    return Column(name=name, kind="date", forms=forms) if forms else None
 
 
 def _number(
@@ -156,16 +150,19 @@ def _is_text(values: "pd.Series[Any]") -> bool:
 
 
 def _counts(values: "pd.Series[Any]") -> "pd.Series[Any]":
-    """How often each value stands, by its text, most frequent first, then by name."""
-    found = values.astype(object).value_counts()
-    texts = pd.Index([text_of(value) for value in found.index], dtype=object)
-    summed = pd.Series(found.to_numpy(), index=texts).groupby(level=0, sort=True).sum()
-    return summed.drop("", errors="ignore").sort_values(ascending=False, kind="stable")
+    """How often each value stands, by its text: those that repeat by number and name, then others.
+
+    A million values take a second: only those that repeat are sorted.
+    """
+    codes, found = pd.factorize(values.to_numpy(dtype=object))
+    places, texts = pd.factorize(np.array([text_of(value) for value in found], dtype=object))
+    summed = pd.Series(np.bincount(places[codes], minlength=len(texts)), index=texts)[texts != ""]
+    often = summed[summed >= _MIN_REPEATS].sort_index().sort_values(ascending=False, kind="stable")
+    return pd.concat([often, summed[summed < _MIN_REPEATS]])
 
 
 def _category(values: "pd.Series[Any]", name: str, distinct: int) -> Column | Aside:
-    present = values.dropna()
-    counts = _counts(present)
+    counts = _counts(values.dropna())
     rows = int(counts.sum())
     if not rows:
         return Aside(name=name, reason=_NO_VALUE)
@@ -173,16 +170,26 @@ def _category(values: "pd.Series[Any]", name: str, distinct: int) -> Column | As
         return Column(name=name, kind="text")
     if counts.iloc[0] < _MIN_REPEATS or (_ID_NAME.search(name) and distinct > rows * _ID_DISTINCT):
         return Aside(name=name, reason="an id: no value repeats")
-    kept = counts[counts >= _MIN_REPEATS].iloc[:MAX_CATEGORIES]
-    if kept.sum() < _MIN_COVERED * rows:
+    column = _of_counts(counts, values, name)
+    covered = int(counts.loc[list(column.categories)].sum())
+    if covered < _MIN_COVERED * rows:
+        most = " most frequent" if len(column.categories) == MAX_CATEGORIES else ""
         return Aside(
             name=name,
-            reason=f"{distinct} different values, and those that repeat cover "
-            f"{kept.sum() / rows:.0%} of the rows",
+            reason=f"{distinct} different values, and the {len(column.categories)}{most} that "
+            f"repeat cover {covered / rows:.0%} of the rows",
         )
-    if len(counts) == 1 and not values.isna().any():
+    if len(counts) == 1 and not column.missing:
         return Aside(name=name, reason=f"constant: {counts.index[0]}")
-    return Column(name=name, kind="category", categories=tuple(sorted(str(c) for c in kept.index)))
+    return column
+
+
+def _of_counts(counts: "pd.Series[Any]", values: "pd.Series[Any]", name: str) -> Column:
+    """The most frequent categories, of those that repeat."""
+    often = counts.iloc[:MAX_CATEGORIES]
+    kept = tuple(sorted(str(text) for text in often[often >= _MIN_REPEATS].index))
+    missing = bool(missing_in(values).any())
+    return Column(name=name, kind="category", categories=kept, missing=missing)
 
 
 def _is_prose(texts: Sequence[str]) -> bool:
@@ -191,29 +198,39 @@ def _is_prose(texts: Sequence[str]) -> bool:
     return bool(np.mean(words) >= _TEXT_WORDS)
 
 
-def encode_column(
-    values: "pd.Series[Any]", column: Column
-) -> tuple[NDArray[np.float64], Sequence[str]]:
-    """The values of `column` as numbers, NaN where missing, or as codes; and what was wrong."""
-    if column.kind == "category":
-        raw, found = pd.factorize(values.to_numpy(dtype=object))
-        place = {text: code for code, text in enumerate(column.categories, start=1)}
-        codes = np.array([0] + [place.get(text_of(value), 0) for value in found], dtype=np.float64)
-        return codes[raw + 1], ()
-    if column.kind == "date":
-        return read_dates(values, column.form)
+def _kept(values: "pd.Series[Any]", aside: Aside) -> Column | Aside:
+    """A column that would be set aside as what it looks like; without a value it stays aside."""
+    if missing_in(values).all():
+        return aside
     numbers = numbers_of(values)
-    if numbers is None:
-        coerced = pd.to_numeric(values.astype(object), errors="coerce")
-        numbers = coerced.to_numpy(dtype=np.float64, na_value=np.nan)
-        lost = int((np.isnan(numbers) & values.notna().to_numpy()).sum())
-        if lost:
-            told = f"column {column.name!r}: {lost} values are no numbers; taken as missing"
-            return numbers, (told,)
-    infinite = ~np.isfinite(to_float32(numbers)) & ~np.isnan(numbers)
-    if infinite.any():
-        numbers = np.where(infinite, np.nan, numbers)
-        return numbers, (
-            f"column {column.name!r}: {int(infinite.sum())} infinite values; taken as missing",
+    if numbers is not None:
+        return Column(name=aside.name, kind="number") if np.isfinite(numbers).any() else aside
+    special = _special(values, aside.name)
+    if special is not None:
+        return special
+    column = _of_counts(_counts(values.dropna()), values, aside.name)
+    return column if column.categories else Column(name=aside.name, kind="text")
+
+
+def _told(values: "pd.Series[Any]", name: str, kind: ColumnKind) -> Column | str:
+    """The column as the kind that it is said to be; a text that says why it cannot be."""
+    present = values[~missing_in(values)]
+    what = f"column {name!r} cannot be read as {kind}"
+    if not len(present):
+        return f"{what}: {_NO_VALUE}."
+    first = ", ".join(repr(text_of(value)) for value in present.iloc[:3])
+    if kind == "number":
+        read = pd.to_numeric(present.astype(object), errors="coerce").notna().mean()
+        if read < _MIN_COVERED:
+            return f"{what}: {read:.0%} of its values are numbers (it begins {first})."
+    elif kind == "date":
+        forms = find_formats(present)
+        return (
+            Column(name=name, kind=kind, forms=forms)
+            if forms
+            else f"{what}: its values are no dates in a format that is known (it begins {first})."
         )
-    return numbers, ()
+    elif kind == "category":
+        column = _of_counts(_counts(present), values, name)
+        return column if column.categories else f"{what}: no value repeats (it begins {first})."
+    return Column(name=name, kind=kind)

@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.data.inputs.columns import Column
+from autosynth.data.forms.mapped import pieces_of
+from autosynth.data.inputs.column import Column
 from autosynth.data.inputs.frame import Applied, Fitted, apply_frame
 from autosynth.data.inputs.layout import Layout, arrange, to_float32, to_raw_type, understand_array
+from autosynth.data.inputs.media import Folders
 from autosynth.data.spec import InputSpec
 from autosynth.errors import DataError
 
-FROM_COLUMNS = ("table", "text")
 _SAMPLE = 1_000
 _Read = tuple[NDArray[Any], NDArray[np.int64], Sequence[str]]
 """An array, the row numbers it holds, and what was wrong with the others."""
@@ -31,9 +32,14 @@ def fit_array(x: NDArray[Any], layout: Layout) -> dict[str, Any]:
         "kind": layout.kind,
         "shape": [int(size) for size in shape],
         "channels": layout.channels,
-        "masked": layout.kind == "series" and not bool(np.isfinite(x).all()),
+        "masked": layout.kind == "series" and not _is_whole(x),
         "dtype": str(to_raw_type(x[:_SAMPLE]).dtype) if layout.kind == "image" else "float32",
     }
+
+
+def _is_whole(x: NDArray[Any]) -> bool:
+    """Whether every value is finite."""
+    return all(bool(np.isfinite(piece).all()) for piece in pieces_of(x))
 
 
 def input_spec(fitted: Fitted) -> InputSpec:
@@ -51,17 +57,25 @@ def input_spec(fitted: Fitted) -> InputSpec:
         return InputSpec(
             name=name, kind=kind, shape=shape, cardinalities=codes, masked=True, of=fitted["of"]
         )
-    return InputSpec(name=name, kind=kind, shape=shape, masked=fitted["masked"])
+    rate = int(fitted.get("rate", 0))
+    return InputSpec(name=name, kind=kind, shape=shape, masked=fitted["masked"], rate=rate)
 
 
-def apply(inputs: Sequence[Fitted], x: Any, place: str) -> Applied:
+def is_from_columns(fitted: Fitted) -> bool:
+    """Whether an input is made of columns of a table."""
+    return "width" in fitted
+
+
+def apply(inputs: Sequence[Fitted], x: Any, place: str, folders: Folders = "") -> Applied:
     """The arrays that all fitted inputs of a dataset make of raw rows `x`, each once.
+
+    `folders` are those of the table, or of each row, to which files that cells name are relative.
 
     Raises:
         DataError: columns lack or shapes differ, naming `place`.
     """
-    if inputs[0]["kind"] in FROM_COLUMNS:
-        return apply_frame(inputs, x, place)
+    if is_from_columns(inputs[0]):
+        return apply_frame(inputs, x, place, folders)
     (fitted,) = inputs
     if isinstance(x, pd.DataFrame):
         raise DataError(f"{place} is a table, and {fitted['kind']} rows are expected.")

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.data.inputs.date import find_format, read_dates
+from autosynth.data.inputs.date import find_formats, read_dates
 from autosynth.data.inputs.text import missing_in, numbers_of, text_of
 from autosynth.errors import DataError
 
@@ -139,8 +139,8 @@ def _moments(frame: pd.DataFrame, columns: Columns, source: str) -> NDArray[Any]
         return np.arange(len(frame))
     values = frame[columns.time]
     moments = numbers_of(values)
-    if moments is None and (form := find_format(values)):
-        moments = read_dates(values, form)[0]
+    if moments is None and (forms := find_formats(values)):
+        moments = read_dates(values, forms)[0]
     if moments is None or not np.isfinite(moments).all():
         wrong = 0 if moments is None else int(np.flatnonzero(~np.isfinite(moments))[0])
         raise DataError(

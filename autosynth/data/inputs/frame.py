@@ -1,11 +1,13 @@
-"""Makes inputs of a table's columns: one of its numbers and categories, and one of each text.
+"""Makes inputs of a table's columns: its numbers and categories, and each series, text and medium.
 
 Fitted on training rows: one JSON-able dict an input, with which the same columns are read again.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,15 +15,28 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autosynth.data.forms.table import as_frame
-from autosynth.data.inputs.columns import Aside, Column, encode_column, understand_columns
-from autosynth.data.inputs.layout import to_float32
+from autosynth.data.inputs.audio import apply_audio, fit_audio
+from autosynth.data.inputs.choice import Choice, choose
+from autosynth.data.inputs.column import Aside, Column, encode_column, encode_columns
+from autosynth.data.inputs.columns import understand_columns
+from autosynth.data.inputs.group import apply_series, find_groups, fit_series, group_name
+from autosynth.data.inputs.media import Folders, MediaKind, find_beside, paths_beside, paths_of
 from autosynth.data.inputs.order import order_columns
+from autosynth.data.inputs.picture import apply_pictures, fit_pictures
 from autosynth.data.inputs.tokens import apply_text, fit_text
 from autosynth.errors import DataError
 
 Fitted = Mapping[str, Any]
+Fit = Callable[["pd.Series[Any]", NDArray[np.int64], str], dict[str, Any]]
+Apply = Callable[[Fitted, "pd.Series[Any]"], tuple[NDArray[Any], NDArray[np.int64], Sequence[str]]]
 
 TABLE = "table"
+_SAMPLE = 1_000
+MEDIA: dict[MediaKind, tuple[Fit, Apply]] = {
+    "image": (fit_pictures, apply_pictures),
+    "audio": (fit_audio, apply_audio),
+}
+"""What fits a column of paths and reads its files; some files may be left out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,37 +49,93 @@ class Applied:
 
 
 def fit_frame(
-    frame: pd.DataFrame, train: NDArray[np.int64], *, width: int | None
+    frame: pd.DataFrame,
+    train: NDArray[np.int64],
+    *,
+    width: int | None,
+    kinds: Mapping[str, str] | None = None,
+    keep: Sequence[str] = (),
+    drop: Sequence[str] = (),
+    folders: Folders = "",
 ) -> tuple[list[dict[str, Any]], tuple[Aside, ...]]:
     """The inputs that the columns of `frame` make, and the columns that make none.
 
     Args:
-        frame: all rows.
+        frame: all rows, without the columns to drop.
         train: the rows to learn from.
         width: the number of columns of an array, which have no names; None of a frame.
+        kinds: the kind to read a column as, in place of what it looks like.
+        keep: columns to use though they look like an id or a constant.
+        drop: sub-folders of files that are not to be read.
+        folders: the folder of the table, or of each row, from which files are named.
 
     Raises:
-        DataError: no column is left.
+        DataError: a name that is no column, a kind that does not fit, or no column is left.
     """
-    understood = understand_columns(frame, train)
-    asides = tuple(column for column in understood if isinstance(column, Aside))
+    choice = choose(list(frame.columns), "the table", kinds=kinds, keep=keep)
+    understood = understand_columns(frame, train, choice)
+    asides = [column for column in understood if isinstance(column, Aside)]
     columns = [column for column in understood if isinstance(column, Column)]
-    if not columns:
-        reasons = "; ".join(f"{aside.name}: {aside.reason}" for aside in asides[:8])
-        raise DataError(f"no column is left to learn from ({reasons}).")
-    cells = [column for column in columns if column.kind != "text"]
-    found = [_fit_table(frame, cells, train)] if cells else []
-    names = {TABLE}
+    found = _fit_cells(frame, columns, train, choice if width is None else None)
+    taken = {TABLE, *(fitted["name"] for fitted in found)}
+    named: set[str] = set()
     for column in columns:
         if column.kind == "text":
-            name = _name(column.name, names)
-            names.add(name)
+            name = _name(column.name, taken)
             found += fit_text(frame[column.name], train, name)
-    return [{**fitted, "width": width} for fitted in found], asides
+        elif column.kind in MEDIA:
+            paths = paths_of(frame[column.name], folders)
+            named.update(Path(path).parent.name for path in paths.iloc[train[:_SAMPLE]])
+            found.append(MEDIA[column.kind][0](paths, train, _name(column.name, taken)))
+    if width is None:
+        found += _fit_beside(frame, train, folders, {*drop, *named}, taken)
+    if not found:
+        reasons = "; ".join(f"{aside.name}: {aside.reason}" for aside in asides[:8])
+        raise DataError(f"no column is left to learn from ({reasons}).")
+    return [{**fitted, "width": width} for fitted in found], tuple(asides)
 
 
-def apply_frame(inputs: Sequence[Fitted], x: Any, place: str) -> Applied:
-    """The arrays that the inputs make of a frame, or of an array without names. Names `place`."""
+def apply_frame(inputs: Sequence[Fitted], x: Any, place: str, folders: Folders = "") -> Applied:
+    """The arrays that the inputs make of a frame, or of an array without names. Names `place`.
+
+    `folders` are those of the table, or of each row, from which files are named. Rows whose file
+    cannot be read are left out of all inputs.
+    """
+    frame = _checked(inputs, x, place)
+    found: dict[str, NDArray[Any]] = {}
+    kept: dict[str, NDArray[np.int64]] = {}
+    warnings: list[str] = []
+    for fitted in inputs:
+        name, kind = fitted["name"], fitted["kind"]
+        if kind == "table":
+            found[name] = encode_columns(frame, fitted["columns"], warnings)
+        elif kind == "series":
+            found[name] = apply_series(fitted, frame, warnings)
+        elif kind == "text":
+            found[name] = apply_text(fitted, frame[fitted["column"]])
+        else:
+            paths = _paths(fitted, frame[fitted["column"]], folders)
+            found[name], kept[name], wrong = MEDIA[kind][1](fitted, paths)
+            warnings.extend(wrong)
+    keep = reduce(np.intersect1d, kept.values(), np.arange(len(frame)))
+    for name, values in found.items():
+        own = kept.get(name)
+        if own is not None and len(own) > len(keep):
+            found[name] = values[np.isin(own, keep)]
+        elif own is None and len(keep) < len(frame):
+            found[name] = values[keep]
+    return Applied(x=found, keep=keep, warnings=tuple(dict.fromkeys(warnings)))
+
+
+def columns_of(fitted: Fitted) -> list[str]:
+    """The names of the columns that an input is made of; none for arrays."""
+    if "columns" in fitted:
+        return [column["name"] for column in fitted["columns"]]
+    return [fitted["column"]] if "column" in fitted else []
+
+
+def _checked(inputs: Sequence[Fitted], x: Any, place: str) -> pd.DataFrame:
+    """`x` as a frame that has all columns wanted."""
     wanted = list(dict.fromkeys(name for fitted in inputs for name in columns_of(fitted)))
     width = inputs[0]["width"]
     if not isinstance(x, pd.DataFrame) and (x.ndim != 2 or x.shape[1] != width):
@@ -78,54 +149,77 @@ def apply_frame(inputs: Sequence[Fitted], x: Any, place: str) -> Applied:
             f"{place} lacks {len(lacking)} columns that the model was trained on: "
             f"{', '.join(lacking[:8])}."
         )
-    found: dict[str, NDArray[Any]] = {}
-    warnings: list[str] = []
-    for fitted in inputs:
-        if fitted["kind"] == "table":
-            found[fitted["name"]] = _apply_table(fitted, frame, warnings)
-        else:
-            found[fitted["name"]] = apply_text(fitted, frame[fitted["column"]])
-    return Applied(x=found, keep=np.arange(len(frame)), warnings=tuple(warnings))
+    return frame
 
 
-def columns_of(fitted: Fitted) -> list[str]:
-    """The names of the columns that an input is made of; none for arrays."""
-    if fitted["kind"] == "table":
-        return [column["name"] for column in fitted["columns"]]
-    return [fitted["column"]] if "column" in fitted else []
+def _fit_cells(
+    frame: pd.DataFrame,
+    columns: Sequence[Column],
+    train: NDArray[np.int64],
+    choice: Choice | None,
+) -> list[dict[str, Any]]:
+    """The table of numbers, categories and dates, and the series among its numbers.
+
+    A column that the user said to be a number stays one by itself. Without a `choice` columns have
+    no names, and make no series.
+    """
+    cells = [column for column in columns if column.kind in ("number", "category", "date")]
+    if not cells:
+        return []
+    x = np.column_stack([encode_column(frame[c.name].iloc[train], c)[0] for c in cells])
+    free = [
+        place
+        for place, column in enumerate(cells)
+        if choice is not None and column.kind == "number" and column.name not in choice.kinds
+    ]
+    groups = find_groups([cells[place].name for place in free], x[:, free])
+    found: list[dict[str, Any]] = []
+    taken, used = {TABLE}, set()
+    for group in groups:
+        places = np.array(free)[np.array(group.places)]
+        used.update(places.ravel().tolist())
+        steps = [[cells[place] for place in channel] for channel in places]
+        series = fit_series(steps, x[:, places.ravel()])
+        found.append({"name": _name(group_name(group), taken), **series})
+    left = [place for place in range(len(cells)) if place not in used]
+    if left:
+        order = order_columns(x[:, left], [cells[place].name for place in left])
+        dicts = [cells[left[place]].to_dict() for place in order]
+        found.insert(0, {"name": TABLE, "kind": "table", "columns": dicts})
+    return found
 
 
-def _fit_table(
-    frame: pd.DataFrame, columns: Sequence[Column], train: NDArray[np.int64]
-) -> dict[str, Any]:
-    values = np.column_stack(
-        [encode_column(frame[column.name].iloc[train], column)[0] for column in columns]
-    )
-    order = order_columns(values, [column.name for column in columns])
-    return {
-        "name": TABLE,
-        "kind": "table",
-        "columns": [columns[place].to_dict() for place in order],
-    }
+def _fit_beside(
+    frame: pd.DataFrame,
+    train: NDArray[np.int64],
+    folders: Folders,
+    without: Container[str],
+    taken: set[str],
+) -> list[dict[str, Any]]:
+    """An input of each sub-folder whose files a column names, but those `without`."""
+    base = folders if isinstance(folders, str) else str(folders[train[0]])
+    found = []
+    for beside in find_beside(frame.iloc[train], base, without):
+        paths = paths_beside(frame[beside.column], folders, beside.kind, beside.folder)
+        fitted = MEDIA[beside.kind][0](paths, train, _name(beside.folder, taken))
+        found.append({**fitted, "column": beside.column, "folder": beside.folder})
+    return found
 
 
-def _apply_table(fitted: Fitted, frame: pd.DataFrame, warnings: list[str]) -> NDArray[np.float32]:
-    columns = [Column.from_dict(column) for column in fitted["columns"]]
-    out = np.empty((len(frame), len(columns)), dtype=np.float32)
-    for number, column in enumerate(columns):
-        values, wrong = encode_column(frame[column.name], column)
-        out[:, number] = to_float32(values)
-        warnings.extend(wrong)
-    return out
+def _paths(fitted: Fitted, values: "pd.Series[Any]", folders: Folders) -> "pd.Series[Any]":
+    if "folder" in fitted:
+        return paths_beside(values, folders, fitted["kind"], fitted["folder"])
+    return paths_of(values, folders)
 
 
 def _name(column: str, taken: set[str]) -> str:
-    """A name for an input that a strategy can write: letters, digits and lines."""
+    """A name for an input that a strategy can write: letters, digits and lines; now taken."""
     name = re.sub(r"\W+", "_", column, flags=re.ASCII).strip("_") or "text"
     name = name if name[0].isalpha() else f"text_{name}"
     found, number = name, 2
     while found in taken:
         found, number = f"{name}_{number}", number + 1
+    taken.add(found)
     return found
 
 

@@ -6,8 +6,6 @@ follow the leaves of a hierarchical clustering by absolute rank correlation (ave
 leaves in optimal order; Bar-Joseph et al. 2001, as in scipy).
 """
 
-import re
-from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,7 +14,8 @@ from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
 from scipy.spatial.distance import squareform
 from scipy.stats import rankdata
 
-_NUMBERED = re.compile(r"^(.*?)(\d+)$")
+from autosynth.data.inputs.group import numbered
+
 _MIN_GROUP = 3
 _SAMPLE = 2_000
 _MAX_OPTIMAL = 300
@@ -39,22 +38,18 @@ def order_columns(x: NDArray[np.float64], names: Sequence[str]) -> list[int]:
 
 def _groups(names: Sequence[str]) -> list[list[int]]:
     """Places of numbered columns of one stem, three or more, together; each other place alone."""
-    stems: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for place, name in enumerate(names):
-        match = _NUMBERED.match(name)
-        if match:
-            stems[match[1]].append((int(match[2]), place))
-    grouped = {stem: sorted(found) for stem, found in stems.items() if len(found) >= _MIN_GROUP}
+    grouped = {
+        place: [other for _, other in found]
+        for found in numbered(names).values()
+        if len(found) >= _MIN_GROUP
+        for _, place in found
+    }
     groups: list[list[int]] = []
     done: set[int] = set()
-    for place, name in enumerate(names):
-        if place in done:
-            continue
-        match = _NUMBERED.match(name)
-        found = grouped.get(match[1]) if match else None
-        group = [other for _, other in found] if found else [place]
-        groups.append(group)
-        done.update(group)
+    for place in range(len(names)):
+        if place not in done:
+            groups.append(grouped.get(place, [place]))
+            done.update(groups[-1])
     return groups
 
 

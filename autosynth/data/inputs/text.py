@@ -13,6 +13,8 @@ _HEAD = 100
 
 def text_of(value: Any) -> str:
     """How `value` prints: text stripped, whole numbers without a point, bytes decoded."""
+    if isinstance(value, str):
+        return value.strip()
     if isinstance(value, bytes):
         return value.decode("utf-8", errors="replace").strip()
     if isinstance(value, bool | np.bool_):

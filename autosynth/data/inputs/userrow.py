@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.data.inputs.columns import Aside, Column, understand_columns
+from autosynth.data.inputs.column import Aside, Column
+from autosynth.data.inputs.columns import understand_columns
 from autosynth.data.inputs.event import Events, listed
 from autosynth.data.inputs.feature import LAST, MEAN, About, described
 from autosynth.data.inputs.frame import apply_frame, fit_frame
@@ -41,7 +42,7 @@ def fit_rows(
         for c in understood if isinstance(c, Column) and c.kind == "text"
     ]  # fmt: skip
     if used:
-        inputs += fit_frame(frame[used], train, width=None)[0]
+        inputs += fit_frame(frame[used], train, width=len(used))[0]  # numbered ones are no series
     return inputs, tuple(asides)
 
 

@@ -1,0 +1,123 @@
+"""Scores a bundle on labelled data, and again on the same data damaged."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from autosynth.bundle.detail import details_of
+from autosynth.bundle.evaluation import Evaluation
+from autosynth.bundle.model import Model, load
+from autosynth.bundle.robustness import robustness_of, rows_for
+from autosynth.data.labelled import Labelled, read_labelled
+from autosynth.data.truth import LeftOut
+from autosynth.errors import DataError
+from autosynth.training.metrics import (
+    Calibration,
+    bootstrap_interval,
+    default_metric,
+    metrics_of,
+    resamples,
+)
+from autosynth.training.metrics import evaluate as score_all
+from autosynth.training.metrics.metric import Array
+
+
+def evaluate(
+    model: Model | str | Path,
+    source: Any,
+    *,
+    target: str | Sequence[str] | None = None,
+    corrupt: bool = False,
+    seed: int = 0,
+) -> Evaluation:
+    """Score a model on labelled data.
+
+    Args:
+        model: a loaded bundle, or the folder of one, or of a run that holds one.
+        source: labelled data in the form that the search took; where it has an official test part
+            inside, that part.
+        target: the columns of a table that hold the true values, in the order of the training,
+            where they are not named as they were then.
+        corrupt: score again under every corruption of every input, at five severities.
+        seed: of corruptions, bootstrap, and the rows that are corrupted where there are many.
+
+    Raises:
+        BundleError: there is no whole bundle.
+        DataError: no labels, columns or shapes that do not fit, or no row that can be scored.
+    """
+    model = model if isinstance(model, Model) else load(model)
+    names = (target,) if isinstance(target, str) else tuple(target or ())
+    labelled = read_labelled(source, model.encoders, model.info.target, names)
+    output = _scored(model, labelled.x)
+    good = np.isfinite(output.reshape(len(output), -1)).all(axis=1)
+    lost: tuple[LeftOut, ...] = ()
+    if not good.all():
+        lost = (LeftOut(reason="without a finite output", rows=int((~good).sum())),)
+        if not good.any():
+            raise DataError(
+                f"no row of {labelled.source} has a finite output: all miss values that no "
+                "training row missed, or hold values far outside theirs"
+            )
+        labelled, output = labelled.only(np.flatnonzero(good)), output[good]
+    metric = _metric(model)
+    few = rows_for(labelled, seed) if corrupt else None
+    return Evaluation(
+        source=labelled.source,
+        metric=metric,
+        rows=len(labelled),
+        scores=_scores(model, labelled.y, output, seed),
+        details=details_of(model.info.target, labelled.y, output, labelled.index),
+        left_out=(*labelled.left_out, *lost),
+        warnings=(*labelled.warnings, *_seen(model, labelled)),
+        robustness=_robustness(model, few, metric, seed) if few else None,
+        robust_rows=len(few) if few else 0,
+    )
+
+
+def _seen(model: Model, labelled: Labelled) -> tuple[str, ...]:
+    """A warning where the rows are those that the model learnt from, too."""
+    known = model.info.card.get("fingerprint")
+    if labelled.official or not known or known != labelled.fingerprint:
+        return ()
+    return (
+        f"{labelled.source} is the data that the model was trained on, and names no test part: "
+        "these scores are too good; give rows that it never saw",
+    )
+
+
+def _scored(model: Model, x: Mapping[str, Array]) -> Array:
+    """Outputs as the leaderboard scores them: moved by the bundle's own thresholds."""
+    # The probabilities are at their temperature already.
+    bias = Calibration(bias=model.info.calibration.bias)
+    return bias.scores(model.outputs(x), model.info.target)
+
+
+def _metric(model: Model) -> str:
+    """The one that the search maximised, or the task's own."""
+    name = str(model.info.card.get("metric", ""))
+    return (
+        name if name in metrics_of(model.info.target) else default_metric(model.info.target).name
+    )
+
+
+def _scores(model: Model, y: Array, output: Array, seed: int) -> pd.DataFrame:
+    rows = {}
+    for name, metric in metrics_of(model.info.target).items():
+        low, high = bootstrap_interval(metric, y, output, n=resamples(len(y)), seed=seed)
+        rows[name] = {"score": metric.score(y, output), "low": low, "high": high}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("metric")
+
+
+def _robustness(model: Model, labelled: Labelled, metric: str, seed: int) -> pd.DataFrame:
+    target = model.info.target
+
+    def score(x: Mapping[str, Array]) -> Mapping[str, float]:
+        output = _scored(model, x)
+        if np.isfinite(output).all():
+            return score_all(labelled.y, output, target)
+        return dict.fromkeys(metrics_of(target), float("nan"))
+
+    return robustness_of(model, labelled, score, metric, seed)

@@ -1,0 +1,122 @@
+"""How a model scores on damaged inputs: every corruption of every input, by severity."""
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from autosynth.bundle.model import Model
+from autosynth.corrupt import CORRUPTIONS, SEVERITIES, blank_like, corrupt
+from autosynth.data.forms.table import as_frame
+from autosynth.data.inputs.encoder import apply
+from autosynth.data.inputs.text import text_of
+from autosynth.data.labelled import Labelled
+from autosynth.data.spec import InputSpec
+from autosynth.training.metrics.metric import Array
+
+ABSENT = "absent"
+"""A whole input is missing, where there are several: as bad as it gets, so severity 5."""
+_MOST_ROWS = 2_000
+_MOST_VALUES = 2**25  # of all inputs together
+_LEAST_ROWS = 100
+
+Scores = Mapping[str, float]
+Score = Callable[[Mapping[str, Array]], Scores]
+"""Inputs in, every metric out; NaN where an output is not finite."""
+
+
+class _Damaged(NamedTuple):
+    """One damage of one input, and all inputs with it."""
+
+    input: str
+    corruption: str
+    severity: int
+    amount: float
+    x: Mapping[str, Array]
+
+
+def rows_for(labelled: Labelled, seed: int) -> Labelled:
+    """The rows on which robustness is measured: all, or as many as take bearable time."""
+    size = sum(int(np.prod(values.shape[1:])) for values in labelled.x.values())
+    most = max(_LEAST_ROWS, min(_MOST_ROWS, _MOST_VALUES // max(size, 1)))
+    if len(labelled) <= most:
+        return labelled
+    chosen = np.random.default_rng(seed).choice(len(labelled), most, replace=False)
+    return labelled.only(np.sort(chosen))
+
+
+def robustness_of(
+    model: Model, labelled: Labelled, score: Score, metric: str, seed: int
+) -> pd.DataFrame:
+    """`Evaluation.robustness`: the clean scores, then those of every corruption and severity."""
+    clean = score(labelled.x)
+    rows: list[dict[str, Any]] = [
+        {"input": "", "corruption": "", "severity": 0, "amount": 0.0, **clean, "left": 1.0}
+    ]
+    for each in _damaged(model, labelled, seed):
+        found = score(each.x)
+        left = _share(metric, found[metric], clean[metric])
+        rows.append({**each._asdict(), **found, "left": left})
+        del rows[-1]["x"]
+    return pd.DataFrame(rows)
+
+
+def _share(metric: str, score: float, clean: float) -> float:
+    """Of the clean score; of a loss, the clean loss over the loss. NaN where that says nothing."""
+    if not (np.isfinite(score) and np.isfinite(clean)):
+        return float("nan")
+    if metric.rpartition(".")[2].startswith("neg_"):
+        return clean / score if score < 0 else 1.0
+    return max(score, 0.0) / clean if clean > 0 else float("nan")
+
+
+def _damaged(model: Model, labelled: Labelled, seed: int) -> Iterator[_Damaged]:
+    fitted = {each["name"]: each for each in model.encoders["inputs"]}
+    readings: dict[str, list[InputSpec]] = {}  # of one text, in several vocabularies
+    for spec in model.info.inputs:
+        readings.setdefault(spec.of or spec.name, []).append(spec)
+    for root, specs in readings.items():
+        blanks = {spec.name: _blank(fitted[spec.name], spec, labelled) for spec in specs}
+        fitting = [c for c in CORRUPTIONS[specs[0].kind].values() if c.fits(specs[0])]
+        for corruption, severity in product(fitting, SEVERITIES):
+            amount = corruption.amounts[severity - 1]
+            x = _corrupted(labelled, specs, fitted, corruption.name, severity, seed, blanks)
+            yield _Damaged(root, corruption.name, severity, amount, {**labelled.x, **x})
+        if len(readings) > 1:
+            n = len(labelled)
+            x = {name: np.repeat(blank[None], n, axis=0) for name, blank in blanks.items()}
+            yield _Damaged(root, ABSENT, SEVERITIES[-1], 1.0, {**labelled.x, **x})
+
+
+def _corrupted(
+    labelled: Labelled,
+    specs: list[InputSpec],
+    fitted: Mapping[str, Any],
+    name: str,
+    severity: int,
+    seed: int,
+    blanks: Mapping[str, Array],
+) -> Mapping[str, Array]:
+    first = specs[0]
+    if first.kind != "text":
+        x = labelled.x[first.name]
+        blank = blanks[first.name]
+        return {first.name: corrupt(x, first, name, severity, seed=seed, blank=blank)}
+    # Typos are made in the text itself, before it is cut into tokens.
+    inputs = [fitted[spec.name] for spec in specs]
+    frame, column = as_frame(labelled.raw).rename(columns=str), inputs[0]["column"]
+    texts = np.array(["" if pd.isna(v) else text_of(v) for v in frame[column]], dtype=object)
+    changed = corrupt(texts, first, name, severity, seed=seed)
+    return apply(inputs, pd.DataFrame({column: changed}), labelled.source).x
+
+
+def _blank(fitted: Mapping[str, Any], spec: InputSpec, labelled: Labelled) -> Array:
+    """A row of an input that holds nothing; of a table or text, what its encoder makes of that."""
+    if spec.kind not in ("table", "text"):
+        return blank_like(labelled.x[spec.name], spec)
+    columns = [c["name"] for c in fitted["columns"]] if "columns" in fitted else [fitted["column"]]
+    empty = pd.DataFrame({name: pd.Series([None], dtype=object) for name in columns})
+    blank: Array = apply([fitted], empty, labelled.source).x[spec.name][0]
+    return blank

@@ -1,0 +1,137 @@
+"""An evaluation as lines of text: scores, where the errors are, and what damage costs."""
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from autosynth.bundle import Evaluation
+    from autosynth.bundle.evaluation import Detail
+
+_MOST_CLASSES = 12
+_MOST_ROWS = 10
+_NAME = 18  # letters of a class above its column
+
+Cells = list[tuple[str, ...]]
+
+
+def lines_of(found: "Evaluation", limit: int | None) -> Iterator[str]:
+    """The lines; those of words are broken at `limit`."""
+    yield f"{found.rows} rows of {found.source}"
+    told = [f"left out: {each.rows} rows {each.reason}" for each in found.left_out]
+    for text in (*told, *(f"warning: {text}" for text in found.warnings)):
+        yield from textwrap.wrap(text, limit) if limit else [text]
+    yield ""
+    head = ("metric", "score", "95 % interval", "")
+    rows = [
+        (str(name), _number(row["score"]), f"{_number(row['low'])} to {_number(row['high'])}", "")
+        for name, row in found.scores.iterrows()
+    ]
+    yield from _aligned([head, *rows])
+    for detail in found.details:
+        yield ""
+        yield from _detail(detail, named=len(found.details) > 1)
+    if found.robustness is not None:
+        yield ""
+        yield from _robustness(found, found.robustness)
+
+
+def _detail(detail: "Detail", named: bool) -> Iterator[str]:
+    of = f" of {detail.target.name}" if named else ""
+    if detail.confusion is not None:
+        yield from _confusion(detail.confusion, of)
+    if detail.labels is not None:
+        more = _more(len(detail.labels), "labels")
+        yield f"labels{of}{more}: rows that have it, that are predicted to, and both"
+        top = detail.labels.nlargest(_MOST_ROWS, "true")
+        yield from _frame(top, "label", whole=("true", "predicted", "right"))
+    if detail.residuals is not None:
+        yield f"residuals{of}, prediction minus truth"
+        yield from _frame(detail.residuals.head(24), "value")
+    if detail.worst is not None:
+        yield ""
+        yield f"furthest off{of}"
+        yield from _frame(detail.worst.head(5), "row")
+    if detail.ranks is not None:
+        yield f"place of the true item{of}, from 1; quantiles of the rows"
+        yield from _frame(detail.ranks, "")
+
+
+def _confusion(counts: "pd.DataFrame", of: str) -> Iterator[str]:
+    """The matrix; of many classes, those with the most errors."""
+    table = counts.to_numpy()
+    wrong = table.sum(axis=1) + table.sum(axis=0) - 2 * table.diagonal()
+    chosen = list(range(len(table)))
+    if len(counts) > _MOST_CLASSES:
+        order = sorted(chosen, key=lambda i: (-wrong[i], i))
+        chosen = sorted(order[:_MOST_ROWS])
+        yield f"confusion{of}: the {_MOST_ROWS} of {len(counts)} classes with the most errors"
+    else:
+        yield f"confusion{of}: a row a true class, a column a predicted one"
+    names = [_cut(str(counts.columns[i])) for i in chosen]
+    others = [i for i in range(len(counts)) if i not in chosen]
+    rows: Cells = [("", *names, *(["others"] if others else []), "right")]
+    for i, name in zip(chosen, names, strict=True):
+        whole = table[i].sum()
+        cells = [table[i, j] for j in chosen]
+        cells += [table[i, others].sum()] if others else []
+        right = f"{table[i, i] / whole:.0%}" if whole else "-"
+        rows.append((name, *(str(cell) if cell else "." for cell in cells), right))
+    yield from _aligned(rows)
+
+
+def _robustness(found: "Evaluation", frame: "pd.DataFrame") -> Iterator[str]:
+    """One line a corruption: the metric by severity, and the share that is left at the worst."""
+    clean, damaged = frame.iloc[0], frame.iloc[1:]
+    yield f"{found.metric} under damage, by severity; {found.robust_rows} rows"
+    rows: Cells = [("input", "damage", "clean", "1", "2", "3", "4", "5", "left at 5")]
+    for (name, what), group in damaged.groupby(["input", "corruption"], sort=False):
+        scores = dict(zip(group["severity"], group[found.metric], strict=True))
+        cells = [_number(scores[level]) if level in scores else "" for level in range(1, 6)]
+        left = group["left"].iloc[-1]
+        share = "-" if left != left else f"{left:.0%}"
+        rows.append((str(name), str(what), _number(clean[found.metric]), *cells, share))
+    yield from _aligned(rows, words=2)
+
+
+def _frame(frame: "pd.DataFrame", title: str, whole: Sequence[str] = ()) -> Iterator[str]:
+    rows: Cells = [(title, *map(str, frame.columns))]
+    for name, row in frame.iterrows():
+        cells = [
+            str(int(row[c])) if c in whole else row[c] if c == "step" else _number(row[c])
+            for c in frame.columns
+        ]
+        rows.append((_cut(str(name), 40), *cells))
+    yield from _aligned(rows)
+
+
+def _aligned(rows: Cells, words: int = 1) -> Iterator[str]:
+    """Cells under each other: the first `words` columns to the left, numbers to the right."""
+    sizes = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [
+            cell.ljust(size) if place < words else cell.rjust(size)
+            for place, (cell, size) in enumerate(zip(row, sizes, strict=True))
+        ]
+        yield "  ".join(cells).rstrip()
+
+
+def _number(value: float) -> str:
+    """Four decimals; of large and of tiny numbers, about four digits."""
+    size = abs(value)
+    if value != value:
+        return "-"
+    if size >= 1e6 or 0 < size < 1e-3:
+        return f"{value:.3g}"
+    decimals = next((d for limit, d in ((10, 4), (100, 2), (1000, 1)) if size < limit), 0)
+    return f"{value:.{decimals}f}"
+
+
+def _more(count: int, what: str) -> str:
+    return f", the {_MOST_ROWS} most frequent of {count} {what}" if count > _MOST_ROWS else ""
+
+
+def _cut(name: str, most: int = _NAME) -> str:
+    return name if len(name) <= most else f"{name[: most - 3]}..."

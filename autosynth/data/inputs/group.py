@@ -1,0 +1,160 @@
+"""Finds numbered columns that are the steps of a series, and makes series inputs of them.
+
+Takes numeric columns with their training values. Columns of one stem that are numbered without a
+gap, four or more, are a series where neighbours go together more than other pairs do: names alone
+say little (`V1` ... `V28`), and a letter nothing of a few columns (`s1` ... `s6`). Short ones of
+several stems with the same numbers are one by name (`BILL_AMT1` ... `6` and `PAY_AMT1` ... `6`),
+and stems with the same numbers are its channels.
+
+A channel with long tails (of money, say) is brought to a normal distribution by its quantiles: a
+few large values would leave the others alike.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from autosynth.data.inputs.column import Column, encode_columns
+from autosynth.data.inputs.layout import to_float32
+
+_NUMBERED = re.compile(r"^(.*?)(\d+)$")
+_MIN_STEPS = 4
+_SHORT = 12
+_SAMPLE = 2_000
+_MIN_NEIGHBOUR = 0.5
+_MIN_GAIN = 0.3  # of what is left to 1
+_MOST_NAMED = 3
+_MAX_KURTOSIS = 8.0  # 3 is normal, 9 exponential
+_KNOTS = 257
+_END = 0.004  # the share below the least value
+# Such names say that the columns are anonymous, or the cells of a picture.
+_ANONYMOUS = re.compile(
+    r"^([a-z]|var|feat|feature|col|column|field|item|pc|pca|dim|unnamed)?[\s_.:\-]*$", re.I
+)
+_CELLS = re.compile(r"^(pixel|px)[\s_.\-]*$", re.I)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Columns of a series: their places by channel, and by step in each; a stem a channel."""
+
+    stems: tuple[str, ...]
+    places: tuple[tuple[int, ...], ...]
+
+
+def numbered(names: Sequence[str]) -> dict[str, list[tuple[int, int]]]:
+    """(number, place) of the columns of each stem, by number."""
+    stems: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for place, name in enumerate(names):
+        match = _NUMBERED.match(name)
+        if match:
+            stems[match[1]].append((int(match[2]), place))
+    return {stem: sorted(found) for stem, found in stems.items()}
+
+
+def find_groups(names: Sequence[str], x: NDArray[np.float64]) -> list[Group]:
+    """The series among numeric columns; `x` holds one column a name, NaN where missing."""
+    alike: dict[tuple[int, ...], dict[str, tuple[int, ...]]] = defaultdict(dict)
+    for stem, found in numbered(names).items():
+        numbers = tuple(number for number, _ in found)
+        consecutive = numbers == tuple(range(numbers[0], numbers[0] + len(numbers)))
+        if consecutive and len(numbers) >= _MIN_STEPS and not _CELLS.match(stem):
+            alike[numbers][stem] = tuple(place for _, place in found)
+    sample = x[:: max(1, len(x) // _SAMPLE)]
+    groups = []
+    for numbers, stems in alike.items():
+        named = {stem: places for stem, places in stems.items() if not _ANONYMOUS.match(stem)}
+        by_name = len(numbers) <= _SHORT and len(named) > 1 and _measures(sample, named)
+        chosen = {
+            stem: places
+            for stem, places in stems.items()
+            if (by_name and stem in named)
+            or ((stem in named or len(places) > _SHORT) and _moves_together(sample[:, places]))
+        }
+        if chosen:
+            groups.append(Group(stems=tuple(chosen), places=tuple(chosen.values())))
+    return groups
+
+
+def group_name(group: Group) -> str:
+    """A name made of the stems: `BILL_AMT_PAY_AMT`."""
+    stems = [stem.strip(" _.-") or "series" for stem in group.stems]
+    more = f"_and_{len(stems) - _MOST_NAMED}" if len(stems) > _MOST_NAMED else ""
+    return "_".join(stems[:_MOST_NAMED]) + more
+
+
+def fit_series(columns: Sequence[Sequence[Column]], x: NDArray[np.float64]) -> dict[str, Any]:
+    """The series input of columns by channel and step; `x` (rows, channels * steps) of training.
+
+    Missing steps are masked where training rows have some; elsewhere, and where a row has none
+    but them, the column's mean stands in.
+    """
+    known = np.isfinite(x)
+    mean = np.where(known, x, 0.0).sum(0) / np.maximum(known.sum(0), 1)
+    return {
+        "kind": "series",
+        "columns": [column.to_dict() for channel in columns for column in channel],
+        "shape": [len(columns), len(columns[0])],
+        "masked": not bool(known.all()),
+        "fill": [float(value) for value in mean],
+        "knots": [_knots(channel) for channel in np.split(x, len(columns), axis=1)],
+    }
+
+
+def apply_series(
+    fitted: Mapping[str, Any], frame: pd.DataFrame, warnings: list[str]
+) -> NDArray[np.float32]:
+    """The series (n, channels, steps) that the frame's columns hold."""
+    x = encode_columns(frame, fitted["columns"], warnings)
+    absent = np.isnan(x)
+    filled = absent & absent.all(1, keepdims=True) if fitted["masked"] else absent
+    if filled.any():
+        x = np.where(filled, to_float32(np.array(fitted["fill"])), x)
+        warnings.append(
+            f"series {fitted['name']!r}: in {int(filled.any(1).sum())} rows the training mean "
+            "stands for missing steps"
+        )
+    x = x.reshape(len(frame), *fitted["shape"])
+    for channel, knots in enumerate(fitted["knots"]):
+        if knots:
+            normal = ndtri(np.linspace(_END, 1 - _END, len(knots)))
+            x[:, channel] = np.interp(x[:, channel], knots, normal)
+    return x
+
+
+def _knots(x: NDArray[np.float64]) -> list[float]:
+    """The quantiles of a channel with long tails; none of another."""
+    values = to_float32(x[np.isfinite(x)]).astype(np.float64)
+    if not len(values) or values.std() == 0:
+        return []
+    if (((values - values.mean()) / values.std()) ** 4).mean() <= _MAX_KURTOSIS:
+        return []
+    return [float(knot) for knot in np.unique(np.quantile(values, np.linspace(0, 1, _KNOTS)))]
+
+
+def _measures(x: NDArray[np.float64], stems: Mapping[str, Sequence[int]]) -> bool:
+    """Whether every column has three values or more: flags are no measure."""
+    places = [place for found in stems.values() for place in found]
+    return all(len(np.unique(x[~np.isnan(x[:, at]), at])) > 2 for at in places)
+
+
+def _moves_together(x: NDArray[np.float64]) -> bool:
+    """Whether neighbours are correlated, and clearly more than other pairs are."""
+    known = np.isfinite(x)
+    mean = np.where(known, x, 0.0).sum(0) / np.maximum(known.sum(0), 1)
+    x = np.where(known, x - mean, 0.0)
+    scale = np.sqrt((x**2).sum(0))
+    if not (scale > 0).all() or len(x) < _MIN_STEPS:
+        return False
+    together = np.abs((x / scale).T @ (x / scale))
+    steps = len(together)
+    near = np.diag(together, 1).mean()
+    others = together[np.triu_indices(steps, 2)].mean()
+    return bool(near > _MIN_NEIGHBOUR and near - others > _MIN_GAIN * (1 - others))

@@ -1,0 +1,127 @@
+"""Labelled rows for a model that is there already: encoded as it reads them, with true values.
+
+Takes data in a form that `load` takes; the encoders and the target are those of the model.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from autosynth.data.fingerprint import fingerprint
+from autosynth.data.inputs.encoder import apply
+from autosynth.data.inputs.frame import Applied
+from autosynth.data.raw import Raw, Rows
+from autosynth.data.read import read
+from autosynth.data.spec import TargetSpec
+from autosynth.data.truth import LeftOut, Truth, truth_of
+from autosynth.errors import DataError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labelled:
+    """Rows to score on: `x` and `y` as in a `Dataset`.
+
+    `raw` are the same rows as they were read, `index` their names, `left_out` what could not be
+    scored of the source. `official` says that they are its test part; `fingerprint` is of the
+    whole source, as in a `Dataset`.
+    """
+
+    source: str
+    official: bool
+    fingerprint: str
+    x: Mapping[str, NDArray[Any]]
+    y: NDArray[Any]
+    raw: NDArray[Any] | pd.DataFrame
+    index: Sequence[Any]
+    left_out: tuple[LeftOut, ...]
+    warnings: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def only(self, rows: NDArray[np.int64]) -> "Labelled":
+        """These rows alone, in order."""
+        return replace(
+            self,
+            x={name: values[rows] for name, values in self.x.items()},
+            y=self.y[rows],
+            raw=self.raw.iloc[rows] if isinstance(self.raw, pd.DataFrame) else self.raw[rows],
+            index=[self.index[int(row)] for row in rows],
+        )
+
+
+def read_labelled(
+    source: Any, encoders: Mapping[str, Any], target: TargetSpec, columns: Sequence[str] = ()
+) -> Labelled:
+    """The rows of `source` that a model can be scored on; of its test part, where it has one.
+
+    Args:
+        source: as `load` takes it.
+        encoders: of the model.
+        target: of the model.
+        columns: that hold the true values, where they are not named as in training.
+
+    Raises:
+        DataError: no labels, columns or shapes that do not fit, or no row that can be scored.
+    """
+    raw = _read(source, encoders["inputs"][0], columns or _names(encoders, target))
+    rows = raw.test or raw.main
+    if rows is None or not len(rows):
+        raise DataError(f"{raw.source} holds no rows to score.")
+    if rows.y is None:
+        raise DataError(
+            f"{raw.source} holds {len(rows)} rows to test on without a target; scoring needs one "
+            "value a row. Give labelled rows, or use `autosynth predict`."
+        )
+    applied = apply(encoders["inputs"], rows.x, raw.source, rows.folder)
+    truth = truth_of(rows.y, target, raw.source)
+    found = _joined(raw, rows, applied, truth)
+    unread = len(rows) - len(applied.keep)
+    lost = (LeftOut(reason="that could not be read", rows=unread),) if unread else ()
+    if not len(found):
+        raise DataError(f"no row of {raw.source} has both values to read and a target.")
+    warnings = (*raw.warnings, *applied.warnings, *truth.warnings)
+    return replace(found, left_out=(*truth.left_out, *lost), warnings=warnings)
+
+
+def _joined(raw: Raw, rows: Rows, applied: Applied, truth: Truth) -> Labelled:
+    """The rows that have both inputs and true values, each beside its own."""
+    both, at_x, at_y = np.intersect1d(applied.keep, truth.keep, return_indices=True)
+    whole = len(both) == len(rows)
+    x = {name: values if whole else values[at_x] for name, values in applied.x.items()}
+    frame = rows.x
+    if not whole:
+        frame = frame.iloc[both] if isinstance(frame, pd.DataFrame) else frame[both]
+    index = rows.index if whole else [rows.index[int(row)] for row in both]
+    return Labelled(
+        source=raw.source, official=raw.test is not None,
+        fingerprint=fingerprint(raw.main, raw.validation, raw.test),
+        x=x, y=truth.y if whole else truth.y[at_y], raw=frame, index=index,
+        left_out=(), warnings=(),
+    )  # fmt: skip
+
+
+def _read(source: Any, spec: Mapping[str, Any], names: Sequence[str]) -> Raw:
+    if isinstance(source, np.ndarray):
+        raise DataError(
+            f"an array of shape {source.shape} has no labels to score against; give (x, y)."
+        )
+    like = None
+    if spec["kind"] == "image" and "shape" in spec:  # images of a folder are brought to its shape
+        channels, height, width = spec["shape"]
+        like = Rows(x=np.empty((0, height, width, channels)), index=range(0))
+    return read(source, names, like=like)
+
+
+def _names(encoders: Mapping[str, Any], target: TargetSpec) -> tuple[str, ...]:
+    """The columns of a table that hold the true values; none where the form itself tells."""
+    if encoders["inputs"][0].get("width", 0) is not None:  # arrays have no names
+        return ()
+    if target.parts:
+        return tuple(part.name for part in target.parts)
+    several = target.task == "multilabel" and target.name == " + ".join(target.classes)
+    return target.classes if several else (target.name,)

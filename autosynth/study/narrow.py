@@ -1,0 +1,246 @@
+"""A space and the inputs at hand in, the part of it that means something for them out.
+
+A space file names kinds of input; here they become the user's own names, and what fits the sizes
+of these inputs is left.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from autosynth.data.inputs.mel import frames_of
+from autosynth.data.spec import InputSpec, Kind, Task
+from autosynth.errors import ConfigError
+from autosynth.strategy import Chain, Fusion, Node, Part, Strategy, Value
+from autosynth.study import vocabulary
+from autosynth.study.params import params_for
+from autosynth.study.space import KINDS, Space
+
+MANY_ROWS = 30_000
+MOST_A_SIDE = {"image": 20, "series": 256, "text": 256, "audio": 256, "ids": 256}
+
+_Change = Callable[[str, str, Value], Value | None]
+"""Where a part's options stand (empty for a setting), option and value to another, or None."""
+
+
+def default_space(inputs: Iterable[InputSpec]) -> str:
+    """The name of the space for these inputs: that of their kind, or `multimodal` for several.
+
+    Of histories it is `recommend`, also with a table beside them.
+    """
+    kinds = {each.kind for each in inputs}
+    if "ids" in kinds:
+        return "recommend"
+    if len(kinds) > 1:
+        return "multimodal"
+    return next((kind for kind in KINDS if kind in kinds), KINDS[-1])
+
+
+def narrow(space: Space, inputs: Iterable[InputSpec], task: Task, n_train: int = 0) -> Space:
+    """The part of `space` that means something for these inputs and this task.
+
+    A kind after a colon becomes the names of all inputs of that kind. A part of a fusion goes that
+    reads a kind which is not there, and so does a strategy in which nothing is left to join, or
+    that the space would then not suggest.
+
+    Patches go that would leave an input with fewer than four of them a side, or with so many that
+    time goes into moving numbers (all go for tables, where a column is a token), and label
+    smoothing goes for a regression; strategies of the ladder and the portfolio take what is left.
+    Kernels go that would reach over more than half of an input. All of that by the inputs that a
+    part reads. From 30,000 training rows on, what is silent on augmentation means none: few passes
+    are made over so many rows, and each is new enough as it is.
+
+    Raises:
+        ConfigError: if an input is of a kind the space is not for.
+    """
+    inputs = [each for each in inputs if not each.of]  # a reading is its family's to choose
+    for each in inputs:
+        if each.kind not in space.kinds:
+            raise ConfigError(
+                f"search space {space.name!r} is for {', '.join(space.kinds)}; the input "
+                f"{each.name!r} is of kind {each.kind}: choose another with --space"
+            )
+    space = _by_kind(_named(space, {each.name: each.kind for each in inputs}))
+    kinds = tuple(dict.fromkeys(space.inputs.values()))
+    space = _fitted(space, space.families, inputs)
+    for kind in kinds if len(kinds) > 1 else ():
+        keys = [f"{family}:{kind}" for family in space.families]
+        space = _fitted(space, keys, [each for each in inputs if each.kind == kind])
+    if n_train >= MANY_ROWS and "none" in space.settings.get("augment", ()):
+        space = replace(space, defaults={**space.defaults, "augment": "none"})
+    if task != "classification":
+        # A cascade goes by how sure a class is.
+        fusions = tuple(name for name in space.fusions if not name.startswith("cascade"))
+        space = _without_setting(replace(space, fusions=fusions), "smoothing")
+    return _each(space, lambda strategy: strategy if _suggested(strategy, space) else None)
+
+
+def _suggested(strategy: Strategy, space: Space) -> bool:
+    try:
+        params_for(strategy, space)
+    except ConfigError:
+        return False
+    return True
+
+
+# Kinds to names.
+
+
+def _named(space: Space, inputs: Mapping[str, Kind]) -> Space:
+    """The space with the names of `inputs` in the place of their kinds."""
+    there: dict[str, list[str]] = {}
+    for name, kind in inputs.items():
+        there.setdefault(kind, []).append(name)
+    families = tuple(f for f in space.families if _can_read(f, inputs.values()))
+
+    def part(old: Part) -> Part | None:
+        """A part that reads what is there, or None."""
+        if not there.keys() >= set(old.inputs):
+            return None
+        names = tuple(name for kind in old.inputs for name in there[kind])
+        return replace(old, inputs=() if len(names) == len(inputs) else names)
+
+    def strategy(old: Strategy) -> Strategy | None:
+        root = _mapped(old.root, part)
+        return None if root is None else replace(old, root=root)
+
+    return replace(
+        _each(space, strategy),
+        inputs=dict(inputs),
+        families=families,
+        full_families=tuple(f for f in space.full_families if f in families),
+    )
+
+
+def _can_read(family: str, kinds: Collection[str]) -> bool:
+    own = vocabulary.reads(family)
+    return not own or any(kind in own for kind in kinds)
+
+
+def _mapped(node: Node, change: Callable[[Part], Part | None]) -> "Node | None":
+    """A tree whose readers are changed; those of a fusion that become None are left out of it."""
+    if isinstance(node, Part):
+        return change(node)
+    if isinstance(node, Chain):
+        first = _mapped(node.steps[0], change)
+        return None if first is None else replace(node, steps=(first, *node.steps[1:]))
+    found = [new for part in node.parts if (new := _mapped(part, change)) is not None]
+    of_each = any(key is None and not isinstance(value, str) for key, value in node.args)
+    if len(found) < 2 or (of_each and len(found) < len(node.parts)):
+        return None
+    return replace(node, parts=tuple(found))
+
+
+def _by_kind(space: Space) -> Space:
+    """Options and defaults of every family for each kind that is there.
+
+    Where only one is there, they are the family's own.
+    """
+    kinds = set(space.inputs.values())
+    options, defaults = {}, {}
+    for family in space.families:
+        for key in (f"{family}:{kind}" for kind in sorted(kinds)):
+            place = key if len(kinds) > 1 else family
+            options[place] = space.options.get(key, space.options[family])
+            defaults[place] = space.family_defaults.get(key, space.family_defaults[family])
+        options.setdefault(family, space.options[family])
+        defaults.setdefault(family, space.family_defaults[family])
+    ladder = {family: space.ladder[family] for family in space.families}
+    return replace(space, options=options, family_defaults=defaults, ladder=ladder)
+
+
+# Sizes of inputs to values of options.
+
+
+def _fitted(space: Space, keys: Collection[str], inputs: Sequence[InputSpec]) -> Space:
+    """The space with patches and kernels at `keys` that fit what is read there."""
+    grids = [(each.kind, _uncut(each)) for each in inputs if each.kind in MOST_A_SIDE]
+    if not grids:
+        only_tables = all(each.kind == "table" for each in inputs)
+        return _without(space, "patch", keys) if only_tables else space
+    # A patch at the end may be short: 28 pixels are four patches of 8.
+    least = max(-(-max(grid) // MOST_A_SIDE[kind]) for kind, grid in grids)
+    most = min((min(grid) - 1) // 3 for _, grid in grids)
+    space = _within(space, "patch", keys, least, most)
+    return _within(space, "kernel", keys, 1, min(min(grid) for _, grid in grids) // 2)
+
+
+def _uncut(spec: InputSpec) -> tuple[int, ...]:
+    """What is cut in patches: frames and bands of a sound."""
+    if spec.kind != "audio":
+        return spec.grid
+    frames = frames_of(spec)
+    return (frames.count, frames.bands)
+
+
+def _within(space: Space, option: str, keys: Collection[str], least: int, most: int) -> Space:
+    """The space with the values of an option in a range, or the nearest; others move there."""
+    options = {key: dict(table) for key, table in space.options.items()}
+    for key in keys:
+        if values := [int(value) for value in options[key].get(option, ())]:
+            nearest = max((v for v in values if v <= most), default=min(values))
+            options[key][option] = tuple(v for v in values if least <= v <= most) or (nearest,)
+
+    def moved(key: str, name: str, value: Value) -> Value:
+        if name != option or key not in keys or option not in options[key]:
+            return value
+        left = [int(choice) for choice in options[key][option]]
+        return max((n for n in left if n <= int(value)), default=min(left))
+
+    return _changed(replace(space, options=options), moved)
+
+
+def _without(space: Space, option: str, keys: Collection[str]) -> Space:
+    """The space without an option at `keys`."""
+    options = {
+        key: {n: values for n, values in table.items() if n != option or key not in keys}
+        for key, table in space.options.items()
+    }
+    gone: _Change = lambda key, name, v: None if (name == option and key in keys) else v  # noqa: E731
+    return _changed(replace(space, options=options), gone)
+
+
+def _without_setting(space: Space, setting: str) -> Space:
+    """The space without a setting."""
+    space = replace(
+        space,
+        settings={name: values for name, values in space.settings.items() if name != setting},
+        defaults={name: value for name, value in space.defaults.items() if name != setting},
+    )
+    return _changed(space, lambda key, name, value: None if name == setting else value)
+
+
+def _changed(space: Space, change: _Change) -> Space:
+    """The family defaults and written strategies with each of their values changed, or dropped."""
+
+    def pairs(key: str, config: Iterable[tuple[str, Value]]) -> tuple[tuple[str, Value], ...]:
+        found = ((name, change(key, name, value)) for name, value in config)
+        return tuple((name, value) for name, value in found if value is not None)
+
+    def node(old: Node, reads: Sequence[str] | None = None) -> Node:
+        """`reads` is what the first part of the chain reads, for those after it."""
+        if isinstance(old, Part):
+            key = space.key(old.family, old.inputs if reads is None else reads)
+            return replace(old, config=pairs(key, old.config))
+        if isinstance(old, Fusion):
+            return replace(old, parts=tuple(node(part, reads) for part in old.parts))
+        first, *rest = old.steps
+        inside = first.inputs if isinstance(first, Part) else ()
+        return Chain(steps=(node(first, reads), *(node(step, inside) for step in rest)))
+
+    space = _each(space, lambda s: replace(s, root=node(s.root), settings=pairs("", s.settings)))
+    defaults = {key: dict(pairs(key, t.items())) for key, t in space.family_defaults.items()}
+    return replace(space, family_defaults=defaults)
+
+
+def _each(space: Space, change: Callable[[Strategy], Strategy | None]) -> Space:
+    """The space with its written strategies changed, or dropped; equal ones are one."""
+
+    def all_of(strategies: Iterable[Strategy]) -> tuple[Strategy, ...]:
+        found = (change(strategy) for strategy in strategies)
+        return tuple(dict.fromkeys(new for new in found if new is not None))
+
+    return replace(
+        space,
+        ladder={family: all_of(steps) for family, steps in space.ladder.items()},
+        composites=all_of(space.composites),
+    )

@@ -1,0 +1,188 @@
+"""What frozen networks give for the rows of one feed: computed once a process, for all trainings.
+
+Takes a fitted composite and rows; keeps what its frozen pieces give of raw inputs, real tokens
+alone, packed side by side. A training reads its batches from here, and so does every look at it:
+a search that stands on one pretrained network runs it once over the data, not once a trial.
+"""
+
+import math
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from autosynth.components import Piece
+from autosynth.composite import Composite
+from autosynth.composite.program import Program
+from autosynth.training.gather import gather
+
+MOST_BYTES = 2**31  # of all that is kept: what was used longest ago makes room
+Key = tuple[Any, ...]
+
+
+class Kept:
+    """The values of one piece for some rows: `flat` (1 + tokens, width), its first row zeros.
+
+    `place` (rows, T) says where each token stands in `flat`, 0 where it is masked; `there` (rows)
+    which rows are known. `marks` are of the weights that made them.
+    """
+
+    def __init__(self, marks: tuple[float, ...], n_rows: int) -> None:
+        self.marks = marks
+        self.there = torch.zeros(n_rows, dtype=torch.bool)
+        self.flat = self.place = torch.empty(0)
+        self.masked = False
+
+    @property
+    def n_bytes(self) -> int:
+        """Of memory."""
+        return sum(each.numel() * each.element_size() for each in (self.flat, self.place))
+
+    def has(self, rows: Tensor) -> bool:
+        """Whether all of some rows are known."""
+        return bool(self.there[rows.cpu()].all())
+
+    def take(self, rows: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Tokens (B, T, D) of known rows, and their mask where the piece gives one."""
+        place = self.place.index_select(0, rows).long()
+        found = self.flat.index_select(0, place.flatten())
+        return found.view(*place.shape, -1), place > 0 if self.masked else None
+
+    def add(self, rows: Tensor, chunks: list[tuple[Tensor, Tensor | None]]) -> None:
+        """Keep the tokens of further rows, given in chunks, in their order."""
+        x, mask = chunks[0]
+        if not self.flat.numel():
+            self.flat = x.new_zeros(1, x.shape[-1])
+            shape = (len(self.there), x.shape[1])
+            self.place = torch.zeros(shape, dtype=torch.int32, device=x.device)
+            self.masked = mask is not None
+        real = [
+            torch.ones(x.shape[:2], dtype=torch.bool, device=x.device) if mask is None else mask
+            for x, mask in chunks
+        ]
+        news = [x[keep] for (x, _), keep in zip(chunks, real, strict=True)]
+        keep = torch.cat(real)
+        numbers = keep.flatten().cumsum(0).view_as(keep) + len(self.flat) - 1
+        self.place[rows] = torch.where(keep, numbers, 0).int()
+        self.flat = torch.cat((self.flat, *news))
+        self.there[rows.cpu()] = True
+
+
+class Memory:
+    """What is kept for one feed, by piece and input; what was used last stands last."""
+
+    def __init__(self) -> None:
+        self.kept: dict[Key, Kept] = {}
+        self.refused: set[Key] = set()
+
+    def find(self, model: Composite, rows: Tensor) -> dict[int, Kept]:
+        """The values of a program that are known for all of some rows, by their place in it."""
+        found: dict[int, Kept] = {}
+        for at, key in places(model.program):
+            kept = self.kept.get(key)
+            if kept and kept.has(rows) and kept.marks == _marks(model, at):
+                found[at] = self.kept[key] = self.kept.pop(key)
+        return found
+
+    def lacking(self, program: Program, rows: int) -> dict[int, int]:
+        """How many of so many rows are still to be computed and kept, by the value's place."""
+        found = {}
+        for at, key in places(program):
+            kept = self.kept.get(key)
+            known = rows if key in self.refused else int(kept.there.sum()) if kept else 0
+            found[at] = max(0, rows - known)
+        return found
+
+    def fill(
+        self, model: Composite, inputs: dict[str, Tensor], rows: Tensor, *, n_rows: int,
+        chunk: int, deadline: float = math.inf,
+    ) -> bool:  # fmt: skip
+        """Compute what frozen pieces give for the rows that lack it, and keep it.
+
+        Args:
+            model: fitted; on the device of `rows`.
+            inputs: raw values of all rows, by name.
+            rows: to be known afterwards.
+            n_rows: of the data.
+            chunk: rows at a time.
+            deadline: `time.perf_counter()` by which it must have ended.
+
+        Returns:
+            False where that would not end in time; what was computed stays, and a later call goes
+            on from there. True also where it is too large to keep.
+        """
+        model.eval()
+        for at, key in places(model.program):
+            if key in self.refused:
+                continue
+            kept, marks = self.kept.pop(key, None), _marks(model, at)
+            if kept is None or kept.marks != marks:
+                kept = Kept(marks, n_rows)
+            self.kept[key] = kept
+            missing = rows[~kept.there.to(rows.device)[rows]]
+            done = self._compute(model, at, inputs, kept, missing, chunk, deadline)
+            self._make_room(key)
+            if not done:
+                return False
+        return True
+
+    @torch.no_grad()
+    def _compute(
+        self, model: Composite, at: int, inputs: dict[str, Tensor], kept: Kept, rows: Tensor,
+        chunk: int, deadline: float,
+    ) -> bool:  # fmt: skip
+        start, chunks, taken = time.perf_counter(), [], 0
+        program = model.program
+        (source,) = program.step(at).args
+        name = program.inputs[source]
+        parts = torch.split(rows, chunk) if len(rows) else ()
+        size, in_time = 0, True
+        for part in parts:
+            (value,) = model.values({source: gather(inputs[name], part)}, (at,))
+            chunks.append(value)
+            taken += len(part)
+            size += _bytes(value)
+            each = (time.perf_counter() - start) / len(chunks)
+            in_time = start + each * len(parts) <= deadline
+            if not in_time or size + kept.n_bytes > MOST_BYTES:
+                break
+        if chunks:
+            kept.add(rows[:taken], chunks)
+        return in_time
+
+    def _make_room(self, newest: Key) -> None:
+        """Forget what was used longest ago; and the newest itself where it alone is too large."""
+        while sum(kept.n_bytes for kept in self.kept.values()) > MOST_BYTES:
+            oldest = next(iter(self.kept))
+            del self.kept[oldest]
+            if oldest == newest:
+                self.refused.add(newest)
+
+
+def places(program: Program) -> list[tuple[int, Key]]:
+    """The values that frozen pieces give of raw inputs, each with what it is known by."""
+    n = len(program.inputs)
+    return [
+        (n + i, _key(program.inputs[step.args[0]], program.pieces[step.name]))
+        for i, step in enumerate(program.steps)
+        if step.name in program.frozen and len(step.args) == 1 and step.args[0] < n
+    ]
+
+
+def _key(name: str, piece: Piece) -> Key:
+    return name, piece.flops, piece.params, piece.tied
+
+
+def _marks(model: Composite, at: int) -> tuple[float, ...]:
+    """Norms of all weights and statistics of a piece: others make other values."""
+    module = model.modules_by_name[model.program.step(at).name]
+    tensors: Iterable[Tensor] = (*module.parameters(), *module.buffers())
+    return tuple(torch.stack([each.detach().double().norm() for each in tensors]).tolist())
+
+
+def _bytes(value: tuple[Tensor, Tensor | None]) -> int:
+    x, mask = value
+    tokens = x.numel() if mask is None else int(mask.sum()) * x.shape[-1]
+    return tokens * x.element_size()

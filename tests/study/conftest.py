@@ -1,0 +1,57 @@
+"""A trial that follows a script, and a bench without a clock."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from optuna.distributions import CategoricalDistribution
+from optuna.trial import FixedTrial
+
+from autosynth.data.spec import Dataset
+from autosynth.study import spacefile
+from autosynth.study.bench import Bench, trivial_score
+from autosynth.study.narrow import narrow
+from autosynth.study.probe import fixed_plan
+from autosynth.training.feed import feed
+from autosynth.training.metrics import METRICS
+
+
+class Scripted(FixedTrial):
+    """A fixed trial that answers what its script leaves open from numbers in [0, 1)."""
+
+    def __init__(self, script: dict[str, Any], numbers: list[float]) -> None:
+        super().__init__(dict(script))
+        self.numbers = numbers
+
+    def _suggest(self, name: str, distribution: Any) -> Any:
+        if name not in self._params:
+            at = self.numbers[len(self._suggested_params) % len(self.numbers)]
+            if isinstance(distribution, CategoricalDistribution):
+                self._params[name] = distribution.choices[int(at * len(distribution.choices))]
+            else:
+                self._params[name] = int(at * (distribution.high + 1))
+        return super()._suggest(name, distribution)
+
+
+@pytest.fixture(scope="session")
+def scripted() -> type[Scripted]:
+    return Scripted
+
+
+@pytest.fixture(scope="session")
+def bench_of() -> Callable[..., Bench]:
+    def make(dataset: Dataset, folder: Path, steps: int = 40, **changes: object) -> Bench:
+        space = narrow(spacefile.load("small"), dataset.inputs, dataset.target.task)
+        metric = METRICS["classification"]["accuracy"]
+        data = feed(dataset, torch.device("cpu"), dataset.splits.train)
+        (folder / "trials").mkdir(exist_ok=True)
+        known = {
+            "dataset": dataset, "feed": data, "space": space, "metric": metric, "folder": folder,
+            "plan": fixed_plan("cpu", len(dataset.splits.train), steps),
+            "trivial_score": trivial_score(dataset, metric), "seed": 0, **changes,
+        }  # fmt: skip
+        return Bench(**known)  # type: ignore[arg-type]
+
+    return make

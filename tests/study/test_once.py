@@ -1,0 +1,109 @@
+"""Trials on a frozen network: it runs once over the rows, in time that is foreseen."""
+
+import math
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from autosynth.composite import resolve
+from autosynth.data.inputs.modelfolder import FOLDER
+from autosynth.data.spec import Dataset, InputSpec, Splits, TargetSpec
+from autosynth.strategy import parse
+from autosynth.study.bench import Bench, trivial_score
+from autosynth.study.narrow import narrow
+from autosynth.study.probe import probe
+from autosynth.study.spacefile import load
+from autosynth.study.trial import Job, run_trial
+from autosynth.training.feed import feed
+from autosynth.training.metrics import METRICS
+
+transformers = pytest.importorskip("transformers", reason="needs autosynth[pretrained]")
+
+SPACE = """
+extends = "pretrained"
+name = "mine"
+families = ["pretrained", "mlp"]
+composites = ["pretrained > mlp[width=64]"]
+[family.pretrained]
+model = ["tiny"]
+tune = ["frozen"]
+stop = [1, 2]
+[defaults.pretrained]
+model = "tiny"
+tune = "frozen"
+stop = 2
+[ladder]
+pretrained = ["pretrained[stop=1]", "pretrained[stop=2]"]
+"""
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """A probed bench on texts whose class is whether a token is in them."""
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    config = transformers.BertConfig(
+        vocab_size=20, hidden_size=8, num_hidden_layers=2, num_attention_heads=2,
+        intermediate_size=8, max_position_embeddings=9,
+    )  # fmt: skip
+    transformers.BertModel(config).save_pretrained(tmp_path / "tiny")
+    (tmp_path / "tiny" / "tokenizer.json").write_text("{}")
+    codes = np.random.default_rng(0).integers(2, 21, (400, 9), dtype=np.int32)
+    specs = [
+        InputSpec(name=name, of=of, kind="text", shape=(9,), cardinalities=(21,))
+        for name, of in (("text", ""), ("text.tiny", "text"))
+    ]
+    order = np.arange(400)
+    dataset = Dataset(
+        name="toy", source="toy", inputs=tuple(specs),
+        target=TargetSpec(name="y", task="classification", classes=("a", "b")),
+        x={spec.name: codes for spec in specs}, y=(codes == 5).any(1).astype(np.int64),
+        splits=Splits(train=order[:250], fit=order[250:300], select=order[300:350],
+                      test=order[350:]),
+        encoders={}, fingerprint="",
+    )  # fmt: skip
+    (tmp_path / "mine.toml").write_text(SPACE)
+    space = narrow(load(tmp_path / "mine.toml"), dataset.inputs, "classification")
+    data = feed(dataset, torch.device("cpu"), order[:250])
+    metric = METRICS["classification"]["accuracy"]
+    plan = probe(dataset, data, space, device="cpu", seconds=3.0, budget=9.0)
+    plan = replace(plan, ceiling_seconds=60.0)  # the machine may have other work
+    (tmp_path / "trials").mkdir()
+    return Bench(
+        dataset=dataset, feed=data, space=space, plan=plan, metric=metric, folder=tmp_path,
+        trivial_score=trivial_score(dataset, metric), seed=0,
+    )  # fmt: skip
+
+
+def test_one_trial_pays_for_all_and_it_was_foreseen(bench: Bench) -> None:
+    texts = tuple(
+        f"pretrained[model=tiny, stop={stop}]{rest}"
+        for stop, rest in ((2, " > mlp[width=4]"), (2, ""), (1, ""))
+    )
+    jobs = [
+        Job(
+            number=number, origin="given",
+            resolved=resolve(
+                parse(text),
+                bench.dataset.inputs, bench.dataset.target,
+            ),
+        )
+        for number, text in enumerate(texts)
+    ]  # fmt: skip
+    assert bench.plan.once_seconds["pretrained"] > 0
+    assert 0 < bench.once_seconds(jobs[0].resolved) < math.inf
+    late = Job(
+        number=9, origin="given", resolved=jobs[0].resolved, deadline=time.perf_counter() - 1
+    )
+    stopped = run_trial(bench, late)
+    assert stopped.state == "stopped"
+    assert "before the budget" in stopped.reason
+    assert "once_seconds" in stopped.notes
+    records = [run_trial(bench, job) for job in jobs]
+    assert [record.state for record in records] == ["complete"] * 3
+    # What the stopped one computed stays: the two on the same layers compute nothing.
+    assert ["once_seconds" in record.notes for record in records] == [False, False, True]
+    assert [bench.once_seconds(job.resolved) for job in jobs] == [0.0] * 3

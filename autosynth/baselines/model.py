@@ -19,6 +19,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 
 from autosynth.baselines.forecast import fit_lags, fit_last, fit_means, fit_seasonal
+from autosynth.baselines.ranking import RANKERS
 from autosynth.baselines.several import Fit, Fitted, of_labels, of_targets
 from autosynth.baselines.table import Table, dense_of, numbers_of, table_of
 from autosynth.data.kept import Kept
@@ -148,6 +149,7 @@ BASELINES: Mapping[str, Mapping[str, Fit]] = {
             ("hgb", _fit_hgb, _fit_hgb),
         )
     },
+    "ranking": RANKERS,
 }
 """The baselines of a task by name, quick ones first; the first one knows the target alone."""
 

@@ -186,4 +186,5 @@ def _handed_over(dataset: Dataset, seed: int) -> Dataset:
         splits=Splits(**dict(zip(("train", "fit", "select", "test"), numbers, strict=True))),
         # Forecasts need the period; others nothing, and a vocabulary is large.
         encoders={k: v for k, v in dataset.encoders.items() if k == "windows"},
+        seen=dataset.seen.only(rows) if dataset.seen else None,
     )

@@ -46,13 +46,15 @@ class Past:
 class Table:
     """All features of a dataset as one matrix, and which columns are categories, of how many.
 
-    `texts` are the columns of each text: codes of tokens, 0 after its end.
+    `texts` are the columns of each text: codes of tokens, 0 after its end. Of a ranking `x` says
+    where each row's history begins and ends in `codes`, the items that users had.
     """
 
-    x: NDArray[np.float32]
+    x: NDArray[np.float32] | NDArray[np.int64]
     cardinalities: Array
     texts: tuple[Array, ...] = ()
     past: Past = Past()
+    codes: NDArray[np.int64] | None = None
 
     @property
     def cells(self) -> NDArray[np.int64]:
@@ -101,6 +103,9 @@ def _tokens_and_pairs(codes: Array) -> list[int]:
 
 def table_of(dataset: Dataset, rows: Array) -> Table:
     """The features `(len(rows), columns)` of those rows, all inputs side by side."""
+    if dataset.seen is not None:
+        seen = dataset.seen.only(rows)
+        return Table(np.stack([seen.start, seen.stop], axis=1), np.zeros(2), codes=seen.codes)
     base = dataset.target.base
     specs = [spec for spec in dataset.inputs if not spec.of]
     specs.sort(key=lambda spec: (spec.name != base, not spec.anchored))

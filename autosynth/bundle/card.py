@@ -128,7 +128,9 @@ def _data(info: Info) -> str:
         lines.append(f"- trained on {_number(card['n_train'])} rows{again}")
     for spec in info.inputs:
         masked = ", steps may be missing (NaN)" if spec.masked and spec.kind == "series" else ""
-        unit = {"table": " columns", "text": " tokens at most"}.get(spec.kind, "")
+        unit = {"table": " columns", "text": " tokens at most", "ids": " items at most"}.get(
+            spec.kind, ""
+        )
         shape = _numbers(spec.shape, " x ") + unit
         lines.append(f"- input `{spec.name}`: {spec.kind}, {shape} a row{masked}")
     if classes:
@@ -196,7 +198,12 @@ def _limits(info: Info) -> str:
         "- The scores hold for rows drawn as those above were; nothing is known of others.",
     ]
     if info.target.classes:
-        lines.append("- Every row gets one of the classes above, also one that is none of them.")
+        if info.target.task == "ranking":
+            lines.append("- New items are in no ranking until the model is trained with them.")
+        else:
+            lines.append(
+                "- Every row gets one of the classes above, also one that is none of them."
+            )
         heat = info.calibration.temperature
         lines.append(
             "- Probabilities are the network's own and were not calibrated afterwards."

@@ -27,9 +27,10 @@ from autosynth.bundle.folder import (
 from autosynth.bundle.info import Info, read
 from autosynth.bundle.prediction import frame_of
 from autosynth.composite import Composite, Resolved, build, resolve
-from autosynth.composite.objective import base_of, finished
+from autosynth.composite.objective import base_of, finished, hidden
 from autosynth.data import encode
 from autosynth.data.inputs.encoder import input_spec
+from autosynth.data.seen import Seen
 from autosynth.errors import BundleError, DataError, StrategyError, UnknownNameError
 from autosynth.strategy import Strategy
 from autosynth.training.weights import load_weights
@@ -70,7 +71,7 @@ class Model:
             warnings.warn(text, stacklevel=2)
         if not len(encoded.index):
             raise DataError("there are no rows to predict; give one or more")
-        output = self.outputs(encoded.x)
+        output = self.outputs(encoded.x, encoded.seen)
         broken = np.flatnonzero(~np.isfinite(output.reshape(len(output), -1)).all(axis=1))
         if len(broken):
             raise DataError(
@@ -78,10 +79,13 @@ class Model:
                 f"{len(output)} rows): it misses values that no training row missed, or holds "
                 "values far outside theirs; fill them in, or leave the rows out"
             )
-        return frame_of(output, self.info, encoded.index)
+        return frame_of(output, self.info, pd.Index(encoded.index, name=encoded.called))
 
-    def outputs(self, x: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
-        """Probabilities (n, classes), or values in the target's unit, of encoded rows."""
+    def outputs(self, x: Mapping[str, NDArray[Any]], seen: Seen | None = None) -> NDArray[Any]:
+        """Probabilities (n, classes), or values in the target's unit, of encoded rows.
+
+        What is `seen` has the probability 0.
+        """
         info, parts = self.info, []
         rows = len(x[info.inputs[0].name])
         with torch.inference_mode():
@@ -89,6 +93,8 @@ class Model:
                 # A copy: memory maps are read-only.
                 batch = {n: torch.from_numpy(np.array(x[n][start : start + BATCH])) for n in x}
                 raw = self.module(batch).double()
+                if seen is not None:
+                    raw = hidden(raw, seen.only(np.arange(start, start + len(raw))))
                 base = base_of(info.target, batch.get(info.target.base))
                 heat = info.calibration.temperature
                 parts.append(finished(info.target, raw, info.center, info.spread, base, heat))

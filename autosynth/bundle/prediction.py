@@ -24,7 +24,8 @@ def frame_of(output: NDArray[Any], info: Info, index: Any) -> pd.DataFrame:
       `proba_<label>` for each;
     - regression: `prediction` in the target's own unit;
     - forecasting: `step_1`, `step_2`, ...: the values that come next;
-    - ranking: `prediction`, the item that comes first, and `top_2` to `top_10`;
+    - ranking: `prediction`, the item that comes first, and `top_2` to `top_10`; None where nothing
+      is left that the user has not had;
     - several targets: the same for each, as `<target>.prediction` and so on.
     """
     if not info.target.parts:
@@ -60,4 +61,6 @@ def _items(names: NDArray[Any], output: NDArray[Any]) -> Columns:
     most = min(FIRST_ITEMS, len(names))
     order = np.argsort(-output, axis=1, kind="stable")[:, :most]
     titles = ["prediction", *(f"top_{i}" for i in range(2, most + 1))]
-    return {title: names[order[:, i]] for i, title in enumerate(titles)}
+    first = names[order]
+    first[np.take_along_axis(output, order, axis=1) <= 0] = None
+    return {title: first[:, i] for i, title in enumerate(titles)}

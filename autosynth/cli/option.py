@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from autosynth.errors import ConfigError, unknown
 
-_TASKS = ("classification", "multilabel", "regression", "forecasting")
+_TASKS = ("classification", "multilabel", "regression", "forecasting", "ranking")
 _THOUSANDS = {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 
 Call = Callable[[argparse.Namespace], None]
@@ -99,6 +99,10 @@ def data_options(parser: Parser) -> None:
     add("--time", metavar="COL", help="column by which later rows are held out")
     add("--horizon", type=whole(1), metavar="N", help="steps to forecast")
     add("--history", type=whole(1), metavar="N", help="steps a forecast reads (some periods)")
+    # Of interactions, whose target is the item that a user has next.
+    add("--user", metavar="COL", help="column of users, for the task ranking")
+    add("--features", action="append", default=[], metavar="FILE",
+        help="table about users or items; repeat")  # fmt: skip
     add("--seed", type=whole(0), default=0, metavar="N", help="of all randomness (0)")
 
 
@@ -106,7 +110,7 @@ def data_of(args: argparse.Namespace) -> dict[str, Any]:
     """The keyword arguments of `data.load`."""
     names = (
         *("target", "test", "validation", "task", "drop", "keep", "group", "time"),
-        *("horizon", "history", "seed"),
+        *("horizon", "history", "user", "features", "seed"),
     )
     return {"columns": dict(args.column), **{name: getattr(args, name) for name in names}}
 

@@ -17,7 +17,8 @@ from autosynth.composite.logmel import picture_of
 from autosynth.data.inputs.mel import frames_of
 from autosynth.data.spec import InputSpec
 
-HIDDEN = {"image": 0.5, "series": 0.4, "table": 0.3, "text": 0.2, "audio": 0.4}
+HIDDEN = {"image": 0.5, "series": 0.4, "table": 0.3, "text": 0.2, "ids": 0.2, "audio": 0.4}
+CODED = ("text", "ids")
 PATCHES = 8  # a side of an image
 STRETCHES = 16  # of a series or a sound
 
@@ -33,7 +34,7 @@ class Pick(nn.Module):
 
     def forward(self, raw: Tensor) -> Tensor:
         """A choice of its own for each row, the same for all channels."""
-        if self.kind in ("table", "text"):
+        if self.kind in ("table", *CODED):
             return torch.rand(raw.shape, device=raw.device) < self.share
         if self.kind == "audio":
             return self.spans(raw.unsqueeze(1)).squeeze(1)
@@ -51,7 +52,7 @@ class Pick(nn.Module):
 class Hide(nn.Module):
     """Raw values with other ones in the picked cells: the batch's mean, or another row's.
 
-    Tokens of a text have a code that says so, and a sound falls silent.
+    Tokens of a text and things of a history have a code that says so, and a sound falls silent.
     """
 
     def __init__(self, spec: InputSpec) -> None:
@@ -63,7 +64,7 @@ class Hide(nn.Module):
         if self.kind == "table":
             other = raw[torch.randint(0, len(raw), (len(raw),), device=raw.device)]
             return torch.where(picked, other, raw)
-        if self.kind == "text":
+        if self.kind in CODED:
             return hide_text(raw, picked)
         if self.kind == "audio":
             return torch.where(picked & ~raw.isnan(), 0, raw.float())
@@ -175,8 +176,8 @@ class RestoreSound(Restore):
 
 
 def restore(spec: InputSpec, grid: Grid, width: int) -> Piece:
-    """`Restore` with its cost; a text has its own, and of a sound it restores the picture."""
-    if spec.kind == "text":
+    """`Restore` with its cost; codes have their own, and of a sound it restores the picture."""
+    if spec.kind in CODED:
         return restore_text(spec, grid, width)
     sound, spec = spec, picture_of(spec, grid) if spec.kind == "audio" else spec
     module = RestoreSound if sound.kind == "audio" else Restore

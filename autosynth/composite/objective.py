@@ -4,12 +4,14 @@ Takes a `TargetSpec` and the network's raw outputs (batch, n_outputs). Several t
 held against their own outputs.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from autosynth.data.seen import Seen
 from autosynth.data.spec import TargetSpec
 
 
@@ -40,6 +42,8 @@ def loss_of(
 
 
 def _loss(target: TargetSpec, out: Tensor, y: Tensor, smoothing: float) -> Tensor:
+    if target.task == "ranking":  # smoothing would ask for what users had before
+        return F.cross_entropy(out, y.long())
     if target.is_coded:
         return F.cross_entropy(out, y.long(), label_smoothing=smoothing)
     if target.task == "multilabel":
@@ -91,6 +95,12 @@ def finished(
     if target.task == "regression":
         return parts[0].squeeze(-1)
     return parts[0] if len(parts) == 1 else torch.cat([part.double() for part in parts], -1)
+
+
+def hidden(out: Tensor, seen: Seen) -> Tensor:
+    """Outputs (rows, items) by which what a row's user had before has the probability 0."""
+    rows, codes = (torch.from_numpy(each).to(out.device) for each in seen.pairs())
+    return out.index_put((rows, codes), out.new_tensor(-math.inf))
 
 
 def base_of(target: TargetSpec, series: Tensor | None) -> Tensor | None:

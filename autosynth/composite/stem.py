@@ -166,7 +166,7 @@ class TableStem(Stem):
 
 
 class TextStem(Stem):
-    """Codes of tokens (B, T): embedded, and the means of `patch` neighbours taken."""
+    """Codes of tokens or of things (B, T): embedded, and means of `patch` neighbours taken."""
 
     def __init__(self, spec: InputSpec, patch: int, width: int) -> None:
         super().__init__()
@@ -179,7 +179,7 @@ class TextStem(Stem):
         """Nothing: codes have no scale."""
 
     def forward(self, raw: Tensor) -> Tokens:
-        """A token a patch, masked where it lies behind the end of the text."""
+        """A token a patch, masked where it lies behind the end of the line."""
         tokens: Tokens = self.regrid((self.embedding(raw.long()), raw > 0))
         return tokens
 
@@ -236,6 +236,7 @@ STEMS: dict[str, Callable[[InputSpec, Grid, int, int], tuple[Piece, Grid]]] = {
     "series": _convolution,
     "table": _table,
     "text": _text,
+    "ids": _text,
     "audio": _picture,
 }
 """Of an input, its uncut grid, the patch and the width: the stem, and the grid it leaves."""

@@ -28,10 +28,17 @@ _MODES = {1: "grey", 3: "colour"}
 _MAX_ROWS = 100_000
 
 
-def describe(dataset: Dataset, raw: Raw, asides: Sequence[Aside]) -> tuple[str, ...]:
-    """Lines about rows, inputs, columns, target and splits; then what was set aside, and why."""
+def describe(
+    dataset: Dataset, raw: Raw, asides: Sequence[Aside], *, about: Sequence[str] = (),
+    how: str = "",
+) -> tuple[str, ...]:  # fmt: skip
+    """Lines about rows, inputs, columns, target and splits; then what was set aside, and why.
+
+    `about` are lines of the form's own; `how` says how rows were split, where that is its own.
+    """
     lines = [
         f"data        {dataset.name}: {len(dataset.y)} rows from {dataset.source}",
+        *about,
     ]
     for spec, fitted in zip(dataset.inputs, dataset.encoders["inputs"], strict=True):
         x, train = _shown(dataset.x[spec.name], dataset.splits.train)
@@ -40,7 +47,7 @@ def describe(dataset: Dataset, raw: Raw, asides: Sequence[Aside]) -> tuple[str, 
             lines += _columns(fitted["columns"], x, train)
     lines += [f"set aside   {aside.name}: {aside.reason}" for aside in asides[:_MAX_COLUMNS]]
     lines += _targets(dataset)
-    lines.append(_splits(dataset, raw))
+    lines.append(_splits(dataset, raw, how))
     lines.append(f"fingerprint {dataset.fingerprint}")
     return tuple(lines)
 
@@ -56,6 +63,14 @@ def _shown(x: NDArray[Any], train: NDArray[np.int64]) -> tuple[NDArray[Any], NDA
 def _input(spec: InputSpec, x: NDArray[Any], fitted: Mapping[str, Any]) -> Iterator[str]:
     if spec.kind == "text":
         yield from _text(spec, x, fitted)
+        return
+    if spec.kind == "ids":
+        sizes = (x > 0).sum(1)
+        cut = f"; {fitted['cut']:.2%} are longer and cut" if fitted["cut"] else ""
+        yield (
+            f"input       {spec.name}: ids, {sizes.min()} ... {sizes.max()} of them, mean "
+            f"{sizes.mean():.1f}{cut}"
+        )
         return
     if spec.kind == "table":
         dates = spec.cardinalities.count(DATE)
@@ -165,7 +180,7 @@ def _target(spec: TargetSpec, y: NDArray[Any]) -> str:
     return f"target      {spec.name}: {spec.task}, {len(spec.classes)} {what}: {listed}{more}"
 
 
-def _splits(dataset: Dataset, raw: Raw) -> str:
+def _splits(dataset: Dataset, raw: Raw, how: str) -> str:
     splits = dataset.splits
     sizes = ", ".join(
         f"{name} {len(getattr(splits, name))}" for name in ("train", "fit", "select", "test")
@@ -173,5 +188,5 @@ def _splits(dataset: Dataset, raw: Raw) -> str:
     official = ["test"] if raw.test else []
     if raw.validation and len(raw.validation) >= MIN_VALIDATION:
         official.insert(0, "validation")
-    how = f"official {' and '.join(official)}" if official else "drawn from the seed"
+    how = how or (f"official {' and '.join(official)}" if official else "drawn from the seed")
     return f"splits      {sizes} ({how})"

@@ -22,6 +22,7 @@ from autosynth.data.inputs.encoder import fit_array, input_spec
 from autosynth.data.inputs.frame import Applied, Fitted, fit_frame
 from autosynth.data.inputs.layout import Layout, understand_array
 from autosynth.data.inputs.media import subfolders
+from autosynth.data.interactions import load_interactions
 from autosynth.data.join import Joined, join
 from autosynth.data.kept import joined
 from autosynth.data.large import FRAMES, apply_large, read_large, rows_of, sample_of
@@ -68,6 +69,8 @@ def load(source: Source, *, seed: int = 0, **asked: Unpack[Asked]) -> Dataset:
     request = Request.of(asked, seed)
     if request.task == "forecasting":
         return _forecast(source, request)
+    if request.task == "ranking" or request.user or request.features:
+        return load_interactions(source, request)
     if request.horizon is not None or request.history is not None:
         raise DataError("--horizon and --history are of forecasts. Add --task forecasting.")
     raw = _read(source, request)

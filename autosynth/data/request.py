@@ -6,7 +6,7 @@ from typing import Any, TypedDict
 
 from autosynth.data.spec import Task
 
-_LISTS = ("target", "drop", "keep")
+_LISTS = ("target", "drop", "keep", "features")
 
 
 class Asked(TypedDict, total=False):
@@ -15,13 +15,16 @@ class Asked(TypedDict, total=False):
     - `target`: the column to predict, or several; a table needs it.
     - `test`, `validation`: sources of the same form, in the place of official parts.
     - `task`: classification, multilabel or regression, where the target would say otherwise;
-      forecasting, of a series whose rows are steps in time.
+      forecasting, of a series whose rows are steps in time; ranking, of interactions.
     - `drop`, `keep`: columns to leave out, and those to use though they look like an id or a
       constant, by name or pattern.
     - `columns`: the kind to read a column as: number, category, text, date, image or audio.
     - `group`: a column of which no value stands in two splits; it is no feature.
     - `time`: a column by which later rows are held out; of forecasts, the time of a step.
     - `horizon`, `history`: of forecasts, the steps ahead, and the steps that are read.
+    - `user`: of interactions, the column of users; their `target` is the column of items, and the
+      task is ranking.
+    - `features`: tables about users or items, one row each.
     """
 
     target: str | Sequence[str] | None
@@ -35,6 +38,8 @@ class Asked(TypedDict, total=False):
     time: str | None
     horizon: int | None
     history: int | None
+    user: str | None
+    features: Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +57,8 @@ class Request:
     time: str | None = None
     horizon: int | None = None
     history: int | None = None
+    user: str | None = None
+    features: tuple[Any, ...] = ()
     seed: int = 0
 
     @classmethod
@@ -60,7 +67,8 @@ class Request:
         given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
         for name in _LISTS:
             value = given.get(name, ())
-            given[name] = (value,) if isinstance(value, str) else tuple(value)
+            several = isinstance(value, list | tuple)
+            given[name] = tuple(value) if several else (value,)
         return cls(**given, seed=seed)
 
     @property
@@ -78,6 +86,8 @@ class Request:
         for name, value in vars(self).items():
             if name == "seed" or value is None or value == () or value == {}:
                 continue
-            plain = list(value) if isinstance(value, tuple) else value
+            plain = value
+            if isinstance(value, tuple):
+                plain = [each if isinstance(each, str) else type(each).__name__ for each in value]
             found[name] = plain if isinstance(plain, str | int | list | dict) else str(plain)
         return found

@@ -10,6 +10,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from autosynth.data.seen import Seen
+
 Kind = Literal["image", "series", "table", "text", "audio", "ids"]
 Task = Literal["classification", "multilabel", "regression", "forecasting", "ranking", "multitask"]
 DATE = -1
@@ -151,7 +153,8 @@ class Dataset:
     has several columns it is float32 (n, columns): labels as 0 or 1, the steps of a forecast, or
     the columns of several targets, codes among them. `encoders` is JSON-able and is all that
     `data.encode` needs to read raw data of the same form again. `understood` are the lines
-    `autosynth inspect` prints; `warnings` what a user should know before training.
+    `autosynth inspect` prints; `warnings` what a user should know before training. `seen` is what
+    each row's user had before, which a ranking leaves out.
     """
 
     name: str
@@ -165,3 +168,4 @@ class Dataset:
     fingerprint: str
     understood: tuple[str, ...] = ()
     warnings: tuple[str, ...] = field(default=())
+    seen: Seen | None = None

@@ -23,7 +23,7 @@ COSTS: Mapping[str, str] = {
 }
 """What a strategy can be charged for, and how a reader calls it."""
 
-TRIVIAL = ("majority", "mean")
+TRIVIAL = ("majority", "mean", "popularity")
 """The baselines that know the target alone."""
 
 _STATES = ("complete", "stopped", "pruned", "failed", "infeasible", "not_run")

@@ -83,4 +83,6 @@ def trivial_score(dataset: Dataset, metric: Metric) -> float:
     output = np.tile(np.concatenate(means), (len(select), 1))
     if dataset.target.task == "regression":
         output = output[:, 0]
+    if dataset.seen is not None:
+        output = dataset.seen.only(select).without(output)
     return metric.score(dataset.y[select], output)

@@ -16,7 +16,7 @@ from autosynth.study.params import params_for
 from autosynth.study.space import KINDS, PARTS_OF_FORECASTS, Space
 
 MANY_ROWS = 30_000
-MOST_A_SIDE = {"image": 20, "series": 256, "text": 256, "audio": 256}
+MOST_A_SIDE = {"image": 20, "series": 256, "text": 256, "audio": 256, "ids": 256}
 
 _Change = Callable[[str, str, Value], Value | None]
 """Where a part's options stand (empty for a setting), option and value to another, or None."""
@@ -25,12 +25,14 @@ _Change = Callable[[str, str, Value], Value | None]
 def default_space(inputs: Iterable[InputSpec]) -> str:
     """The name of the space for these inputs: that of their kind, or `multimodal` for several.
 
-    A series to forecast has its own.
+    A series to forecast has its own, and so have histories, also with a table beside them.
     """
     inputs = tuple(inputs)
     if any(each.anchored for each in inputs):
         return "forecast"
     kinds = {each.kind for each in inputs}
+    if "ids" in kinds:
+        return "recommend"
     if len(kinds) > 1:
         return "multimodal"
     return next((kind for kind in KINDS if kind in kinds), KINDS[-1])

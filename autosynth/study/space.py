@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from autosynth.data.spec import Kind
 from autosynth.strategy import Strategy, Topology, Value
 
-KINDS: tuple[Kind, ...] = ("image", "audio", "text", "series", "table")
+KINDS: tuple[Kind, ...] = ("image", "audio", "text", "series", "ids", "table")
 TOPOLOGIES: tuple[Topology, ...] = ("single", "parallel", "sequential", "hybrid")
 FORBID_KEYS = ("topology", "components", "fusion", "sharing", "training", "init")
 MAX_PARTS = 8

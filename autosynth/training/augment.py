@@ -1,9 +1,9 @@
 """Light random changes of training inputs, by kind: on the device, whole batches at once.
 
 `light` moves an image or series a little, swaps a few cells of a table and hides a few tokens of a
-text; `strong` also mirrors and blanks images, stretches and blanks series, swaps and hides more. A
-sound moves and is louder or softer; `strong` also changes its speed and colour, and blanks a part.
-Of the history of a forecast, some channels beside the target's own are stopped.
+text or things of a history; `strong` also mirrors and blanks images, stretches and blanks series,
+swaps and hides more. A sound moves and is louder or softer; `strong` also changes its speed and
+colour, and blanks a part. Of the history of a forecast, some channels are stopped.
 """
 
 import math
@@ -192,5 +192,6 @@ AUGMENTS: dict[str, Callable[[Tensor, str], Tensor]] = {
     "past": _past,
     "table": _table,
     "text": _text,
+    "ids": _text,
     "audio": _audio,
 }

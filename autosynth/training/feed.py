@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from autosynth.composite.objective import base_of
+from autosynth.data.seen import Seen
 from autosynth.data.spec import Dataset, InputSpec, TargetSpec
 from autosynth.training.gather import gather, placed
 from autosynth.training.memory import Memory
+from autosynth.training.past import Past, past
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +27,8 @@ class Feed:
     Values are standardised by the mean and deviation of the training rows; `center` and `spread`,
     one for each field of the target, bring outputs back to its own unit (0 and 1 for classes).
     `weights` balance the losses of several targets: each over that of knowing nothing. `truth` are
-    the targets as the dataset has them, on the host. `memory` keeps what frozen networks give.
+    the targets as the dataset has them, on the host. `memory` keeps what frozen networks give;
+    `seen` and `past` are what rankings leave out.
     """
 
     specs: tuple[InputSpec, ...]
@@ -38,6 +41,8 @@ class Feed:
     weights: tuple[float, ...]
     device: torch.device
     memory: Memory = field(default_factory=Memory, compare=False, repr=False)
+    seen: Seen | None = None
+    past: Past | None = None
 
     def batch(self, rows: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """The inputs and targets of some rows, given as indices on the device."""
@@ -56,7 +61,8 @@ def feed(dataset: Dataset, device: torch.device, train: NDArray[np.int64]) -> Fe
     return Feed(
         specs=dataset.inputs, target=dataset.target, inputs=inputs, y=scaled.y.to(device),
         truth=dataset.y, center=scaled.center, spread=scaled.spread, weights=scaled.weights,
-        device=device,
+        device=device, seen=dataset.seen,
+        past=past(dataset.seen, device) if dataset.seen else None,
     )  # fmt: skip
 
 

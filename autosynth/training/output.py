@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from autosynth.composite import Composite
-from autosynth.composite.objective import base_of, finished
+from autosynth.composite.objective import base_of, finished, hidden
 from autosynth.training.feed import Feed
 from autosynth.training.known import values
 from autosynth.training.stretch import View
@@ -19,13 +19,17 @@ def outputs(
     """What a model gives for some rows, on the host.
 
     Class or label probabilities (n, classes); values in the target's own unit, (n,) or (n, steps);
-    those of several targets side by side.
+    those of several targets side by side. What a row's user had before has the probability 0.
     """
     model.eval()
     target, found = data.target, []
     with torch.inference_mode():
-        for part in torch.split(data.rows(numbers), batch_size):
+        for start in range(0, len(numbers), batch_size):
+            few = numbers[start : start + batch_size]
+            part = data.rows(few)
             raw = _raw(model, data, part).double()
+            if data.seen is not None:
+                raw = hidden(raw, data.seen.only(few))
             base = base_of(target, _series(data, part))
             found.append(finished(target, raw, data.center, data.spread, base))
     whole: NDArray[Any] = torch.cat(found).cpu().numpy()

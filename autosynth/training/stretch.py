@@ -70,10 +70,13 @@ class Stretch:
         """The loss of the next batch, after the weights have moved; `number` from 1."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(number / self.steps, self.settings)
-        known, y = self.known.batch(next(self.batches), str(self.settings["augment"]))
+        places = next(self.batches)
+        known, y = self.known.batch(places, str(self.settings["augment"]))
         found = self.model.values(known, self.phase.outputs)
         if self.phase.supervised:
             smoothing = float(self.settings["smoothing"])
+            if past := self.data.past:
+                found = [past.hide(out, self.known.rows[places]) for out in found]
             target, weights = self.data.target, self.data.weights
             found = [loss_of(target, out, y, smoothing, weights) for out in found]
         loss = found[0] if len(found) == 1 else torch.stack(found).mean()

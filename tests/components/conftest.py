@@ -14,6 +14,7 @@ SPECS = {
     "masked": InputSpec(name="x", kind="series", shape=(2, 10), masked=True),
     "table": InputSpec(name="x", kind="table", shape=(5,), cardinalities=(0, 0, 4, 0, 3)),
     "text": InputSpec(name="x", kind="text", shape=(9,), cardinalities=(20,), masked=True),
+    "ids": InputSpec(name="x", kind="ids", shape=(9,), cardinalities=(20,), masked=True),
     "audio": InputSpec(name="x", kind="audio", shape=(300,), masked=True, rate=2000),
 }
 TARGET = TargetSpec(name="y", task="classification", classes=("a", "b", "c"))
@@ -40,7 +41,7 @@ def raw() -> Callable[[InputSpec, int], Tensor]:
 
     def make(spec: InputSpec, rows: int) -> Tensor:
         generator = torch.Generator().manual_seed(1)
-        if spec.kind == "text":
+        if spec.kind in ("text", "ids"):
             codes = torch.randint(1, 20, (rows, 9), generator=generator, dtype=torch.int32)
             ends = torch.arange(rows)[:, None] % 9 + 1
             return codes * (torch.arange(9) < ends)

@@ -23,7 +23,8 @@ from autosynth.study.spacefile import load
 from autosynth.study.suggest import suggest
 
 SHIPPED = (
-    "audio", "everything", "image", "multimodal", "pretrained", "series", "small", "table", "text",
+    "audio", "everything", "image", "multimodal", "pretrained", "recommend", "series", "small",
+    "table", "text",
 )  # fmt: skip
 
 
@@ -38,6 +39,7 @@ INPUTS = {
     "CricketX": an_input("series", 1, 300),
     "fsdd": replace(an_input("audio", 8000), masked=True, rate=8000),
     "iris": replace(an_input("table", 4), cardinalities=(0, 0, 0, 3)),
+    "visits": replace(an_input("ids", 50), cardinalities=(90,), masked=True),
 }
 TARGET = TargetSpec(name="y", task="classification", classes=("a", "b", "c"))
 
@@ -264,6 +266,7 @@ def test_narrow_refuses_an_input_of_another_kind():
 
 def test_the_default_space_is_that_of_the_kind_of_input_or_of_several():
     assert default_space([INPUTS["iris"]]) == "table"
+    assert default_space([INPUTS["iris"], INPUTS["visits"]]) == "recommend"
     assert default_space([INPUTS["mnist"], INPUTS["digits"]]) == "image"
     assert default_space([INPUTS["fsdd"]]) == "audio"
     assert default_space([INPUTS["iris"], an_input("text", 9)]) == "multimodal"

@@ -16,7 +16,8 @@ from autosynth.study.spacefile import load, names, read
 from autosynth.study.suggest import suggest
 
 SHIPPED = (
-    "audio", "everything", "image", "multimodal", "pretrained", "series", "small", "table", "text",
+    "audio", "everything", "image", "multimodal", "pretrained", "recommend", "series", "small",
+    "table", "text",
 )  # fmt: skip
 
 GOOD = """
@@ -155,7 +156,7 @@ def test_every_problem_of_a_file_is_told_at_once(tmp_path):
     expected = [
         r"unknown key 'max_flop'; valid: name, about",
         r"Did you mean 'max_flops'?",
-        "kinds: tabel: unknown kind 'tabel'; valid: image, audio, text, series, table. "
+        "kinds: tabel: unknown kind 'tabel'; valid: image, audio, text, series, ids, table. "
         "Did you mean 'table'?",
         "max_parts: a whole number from 2 to 8, not 0",
         "settings.lr: must be from 1e-06 to 1.0, not -1",

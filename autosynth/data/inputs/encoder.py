@@ -49,6 +49,9 @@ def input_spec(fitted: Fitted) -> InputSpec:
         cards = tuple(Column.from_dict(column).cardinality for column in fitted["columns"])
         return InputSpec(name=name, kind=kind, shape=(len(cards),), cardinalities=cards)
     shape = tuple(fitted["shape"])
+    if kind == "ids":
+        codes = (int(fitted["vocabulary"]),)
+        return InputSpec(name=name, kind=kind, shape=shape, cardinalities=codes, masked=True)
     if kind == "text":
         codes = (int(fitted["vocabulary"]),)
         return InputSpec(

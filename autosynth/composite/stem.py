@@ -25,6 +25,8 @@ from autosynth.composite.objective import last_known
 from autosynth.data.spec import DATE, InputSpec
 
 N_BINS = 16
+INNER = 256
+"""Dimensions that the tokens of a text are embedded in."""
 PERIODS = (365.2425, 7.0, 1.0)
 """Days of a year, of a week and of a day: of each a date has a sine and a cosine."""
 
@@ -166,21 +168,27 @@ class TableStem(Stem):
 
 
 class TextStem(Stem):
-    """Codes of tokens or of things (B, T): embedded, and means of `patch` neighbours taken."""
+    """Codes of tokens (B, T): embedded, and the means of `patch` neighbours taken.
 
-    def __init__(self, spec: InputSpec, patch: int, width: int) -> None:
+    With `inner` they are embedded in so many dimensions, and brought to the width by a linear map:
+    words want more of them than what is made of words.
+    """
+
+    def __init__(self, spec: InputSpec, patch: int, width: int, inner: int = 0) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(spec.cardinalities[0], width)
+        self.embedding = nn.Embedding(spec.cardinalities[0], inner or width)
         # Small: a rare token moves by a few steps of the learning rate in all.
         nn.init.normal_(self.embedding.weight, std=0.25)
+        self.linear = nn.Linear(inner, width) if inner else None
         self.regrid = Regrid(spec.grid, coarser(spec.grid, patch), patch if patch > 1 else 0)
 
     def fit(self, raw: Tensor) -> None:
         """Nothing: codes have no scale."""
 
     def forward(self, raw: Tensor) -> Tokens:
-        """A token a patch, masked where it lies behind the end of the line."""
-        tokens: Tokens = self.regrid((self.embedding(raw.long()), raw > 0))
+        """A token a patch, masked where it lies behind the end of the text."""
+        x = self.embedding(raw.long())
+        tokens: Tokens = self.regrid((x if self.linear is None else self.linear(x), raw > 0))
         return tokens
 
 
@@ -221,8 +229,15 @@ def _table(spec: InputSpec, uncut: Grid, patch: int, width: int) -> tuple[Piece,
 
 def _text(spec: InputSpec, uncut: Grid, patch: int, width: int) -> tuple[Piece, Grid]:
     codes = spec.cardinalities
-    make = lambda: TextStem(spec, patch, width)  # noqa: E731
-    return Piece(make, 0, codes[0] * width, tied=codes), coarser(uncut, patch)
+    grid = coarser(uncut, patch)
+    if spec.kind == "ids":
+        return Piece(lambda: TextStem(spec, patch, width), 0, codes[0] * width, tied=codes), grid
+    weights = INNER * width
+    piece = Piece(
+        lambda: TextStem(spec, patch, width, INNER), 2 * n_tokens(spec.grid) * weights,
+        codes[0] * INNER + weights + width, tied=codes,
+    )  # fmt: skip
+    return piece, grid
 
 
 def _picture(spec: InputSpec, uncut: Grid, patch: int, width: int) -> tuple[Piece, Grid]:

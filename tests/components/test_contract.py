@@ -119,7 +119,12 @@ def test_bfloat16_gives_nearly_the_same_output_in_float32(
     with torch.no_grad():
         exact = model({"x": x})
         model.bf16 = frozenset([text.split("[")[0]])
-        rough = model({"x": x})
+        try:
+            rough = model({"x": x})
+        except RuntimeError as problem:  # the probe leaves such a family in float32
+            if "primitive descriptor" not in str(problem):
+                raise
+            pytest.skip("this processor has no bfloat16 kernel for it")
     assert rough.dtype == torch.float32
     assert not torch.equal(rough, exact)
     torch.testing.assert_close(rough, exact, rtol=0.1, atol=0.1)

@@ -20,24 +20,24 @@ def test_a_batch_holds_raw_inputs_and_codes_of_its_rows(digits: Dataset) -> None
     assert inputs["image"].dtype == torch.uint8
     assert inputs["image"].tolist() == digits.x["image"][[5, 3, 5]].tolist()
     assert y.tolist() == digits.y[[5, 3, 5]].tolist()
-    assert (data.center, data.spread) == (0.0, 1.0)
+    assert (data.center, data.spread) == ((0.0,), (1.0,))
 
 
 def test_a_regression_target_is_standardised_by_training_rows(prices: Dataset) -> None:
     train = prices.splits.train
     data = feed(prices, CPU, train)
-    assert data.center == pytest.approx(prices.y[train].mean(), rel=1e-6)
-    assert data.spread == pytest.approx(prices.y[train].std(), rel=1e-5)
+    assert data.center[0] == pytest.approx(prices.y[train].mean(), rel=1e-6)
+    assert data.spread[0] == pytest.approx(prices.y[train].std(), rel=1e-5)
     assert data.y[train].mean().item() == pytest.approx(0, abs=1e-5)
     assert data.y[train].std(correction=0).item() == pytest.approx(1, abs=1e-4)
-    back = data.y.double() * data.spread + data.center
+    back = data.y.double() * data.spread[0] + data.center[0]
     np.testing.assert_allclose(back.numpy(), prices.y, rtol=1e-6)
 
 
 def test_a_target_without_spread_is_left_at_its_centre(prices: Dataset) -> None:
     same = np.flatnonzero(prices.y == prices.y[7])
     data = feed(prices, CPU, same)
-    assert data.spread == 1.0
+    assert data.spread == (1.0,)
     assert data.y[7].item() == 0.0
 
 
@@ -52,7 +52,7 @@ def test_a_map_is_read_where_it_lies(
     rows = np.array([9, 2, 30, 2])
     inputs, y = data.batch(data.rows(rows))
     np.testing.assert_array_equal(inputs["table"].numpy(), prices.x["table"][rows])
-    back = y.double() * data.spread + data.center
+    back = y.double() * data.spread[0] + data.center[0]
     np.testing.assert_allclose(back.numpy(), prices.y[rows], rtol=1e-6)
 
 

@@ -271,6 +271,7 @@ def test_forecasts_by_hand():
     made = dataset(x, y, "series")
     made = replace(
         made, target=TargetSpec(name="y", task="forecasting", steps=3, base="x"),
+        inputs=(replace(made.inputs[0], anchored=True),),
         encoders={"windows": {"period": 2}},
     )  # fmt: skip
     pool = np.concatenate([made.splits.train, made.splits.fit])

@@ -46,17 +46,15 @@ class Compiler:
     """Emits the steps of one strategy."""
 
     def __init__(
-        self,
-        strategy: Strategy,
-        inputs: Mapping[str, InputSpec],
-        target: TargetSpec,
+        self, strategy: Strategy, inputs: Mapping[str, InputSpec], target: TargetSpec,
         dropout: float,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.root, self.share = strategy.root, strategy.word("share", "none")
         self.arrays, self.sources = inputs, tuple(sources(inputs))
         self.inputs, self.target, self.dropout = used(self.root, inputs), target, dropout
         self.layouts = Layouts(strategy.root, self.share, inputs)
         self.places = {name: i for i, name in enumerate(self.inputs)}
+        self.pictures = set[int]()  # values that are pictures of a sound
         self.steps: list[Step] = []
         self.pieces: dict[str, Piece] = {}
         self.made: dict[tuple[str, tuple[int, ...]], int] = {}
@@ -150,10 +148,11 @@ class Compiler:
         rows = self.emit(f"{name}_gate{index}", gate, outputs)
         before = self.places, self.share_of_rows
         gathered = {
-            source: self.emit("gather", Piece(Gather), at, rows)
-            for source, at in self.places.items()
+            source: self.emit("gather", Piece(Gather), self.shown(spec), rows)
+            for source, spec in self.inputs.items()
             if any(self.reads(part, source) for part in node.parts[index + 1 :])
         }
+        self.pictures.update(gathered.values())
         self.places, self.share_of_rows = {**self.places, **gathered}, before[1] * share
         better = self.cascade(node, path, name, index + 1)
         self.places, self.share_of_rows = before
@@ -335,8 +334,7 @@ class Compiler:
         self, spec: InputSpec, part: Part, patch: int, width: int, name: str, family: str
     ) -> Value:
         """An input's tokens: of the part's own stem, or pooled from the one it shares."""
-        raw = self.shown(spec)
-        alone = len(part.inputs or self.sources) == 1
+        raw, alone = self.shown(spec), len(part.inputs or self.sources) == 1
         uncut = self.layouts.grid(part, spec, alone=alone)
         if self.share not in ("stem", "layers"):
             # One tag is one stem on every input of a kind.
@@ -357,8 +355,11 @@ class Compiler:
 
     def shown(self, spec: InputSpec) -> int:
         """The values that stems read of an input: a sound's picture, others as they are."""
-        raw = self.places[spec.name]
-        return self.emit(f"logmel_{spec.name}", logmel(spec), raw) if spec.kind == "audio" else raw
+        at = self.places[spec.name]
+        if spec.kind == "audio" and at not in self.pictures:
+            at = self.emit(f"logmel_{spec.name}", logmel(spec), at)
+            self.pictures.add(at)
+        return at
 
     def regrid(self, value: Value, grid: Grid, factor: int = 0) -> Value:
         """Tokens on another grid, cut by `factor` where that is known."""

@@ -179,7 +179,7 @@ class TextStem(Stem):
         self.embedding = nn.Embedding(spec.cardinalities[0], inner or width)
         # Small: a rare token moves by a few steps of the learning rate in all.
         nn.init.normal_(self.embedding.weight, std=0.25)
-        self.linear = nn.Linear(inner, width) if inner else None
+        self.linear = nn.Linear(inner, width, bias=False) if inner else None
         self.regrid = Regrid(spec.grid, coarser(spec.grid, patch), patch if patch > 1 else 0)
 
     def fit(self, raw: Tensor) -> None:
@@ -235,7 +235,7 @@ def _text(spec: InputSpec, uncut: Grid, patch: int, width: int) -> tuple[Piece, 
     weights = INNER * width
     piece = Piece(
         lambda: TextStem(spec, patch, width, INNER), 2 * n_tokens(spec.grid) * weights,
-        codes[0] * INNER + weights + width, tied=codes,
+        codes[0] * INNER + weights, tied=codes,
     )  # fmt: skip
     return piece, grid
 

@@ -19,7 +19,8 @@ def describe(dataset: Dataset, steps: Steps, later: Steps | None) -> tuple[str, 
     lines = [
         f"data        {dataset.name}: {n} steps from {dataset.source}{more}",
         *_time(steps),
-        f"input       series: {channels} channels, {known['history']} steps of history",
+        f"input       past: {known['history']} steps of {steps.channels[0]}",
+        *([f"input       beside: as many of {channels - 1} others"] if channels > 1 else []),
         *_channels(steps),
     ]
     if known["calendar"]:

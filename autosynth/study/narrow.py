@@ -13,7 +13,7 @@ from autosynth.errors import ConfigError
 from autosynth.strategy import Chain, Fusion, Node, Part, Strategy, Value
 from autosynth.study import vocabulary
 from autosynth.study.params import params_for
-from autosynth.study.space import KINDS, PARTS_OF_FORECASTS, Space
+from autosynth.study.space import KINDS, Space
 
 MANY_ROWS = 30_000
 MOST_A_SIDE = {"image": 20, "series": 256, "text": 256, "audio": 256, "ids": 256}
@@ -93,7 +93,7 @@ def _named(space: Space, inputs: Mapping[str, Kind]) -> Space:
     there: dict[str, list[str]] = {}
     for name, kind in inputs.items():
         there.setdefault(kind, []).append(name)
-    there |= {name: [name] for name in PARTS_OF_FORECASTS if name in inputs}
+    there |= {name: [name] for name in space.inputs if name in inputs and name not in KINDS}
     families = tuple(f for f in space.families if _can_read(f, inputs.values()))
 
     def part(old: Part) -> Part | None:

@@ -16,8 +16,6 @@ KINDS: tuple[Kind, ...] = ("image", "audio", "text", "series", "ids", "table")
 TOPOLOGIES: tuple[Topology, ...] = ("single", "parallel", "sequential", "hybrid")
 FORBID_KEYS = ("topology", "components", "fusion", "sharing", "training", "init")
 MAX_PARTS = 8
-PARTS_OF_FORECASTS: Mapping[str, Kind] = {"past": "series", "beside": "series"}
-"""Inputs that a space may name: of a forecast, the target's own past and the other series."""
 
 
 @dataclass(frozen=True, kw_only=True)

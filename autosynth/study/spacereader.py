@@ -15,7 +15,6 @@ from autosynth.study.space import (
     FORBID_KEYS,
     KINDS,
     MAX_PARTS,
-    PARTS_OF_FORECASTS,
     TOPOLOGIES,
     Shape,
     Space,
@@ -38,7 +37,7 @@ _KEYS = (
         "max_params",
         "composites",
     ),
-    *("family", "layers", "settings", "defaults", "ladder"),
+    *("family", "layers", "settings", "defaults", "ladder", "inputs"),
 )
 _COMMON = ("width", "expand")
 _MANY = 10**18
@@ -69,7 +68,7 @@ class SpaceReader:
             name=self._text("name"),
             about=self._text("about"),
             kinds=kinds,
-            inputs=_readable(kinds),
+            inputs=self._inputs(kinds),
             families=families,
             max_parts=self._number("max_parts", 2, MAX_PARTS) or 3,
             topologies=topologies,
@@ -204,6 +203,16 @@ class SpaceReader:
             if offered.get(key) and value not in offered[key]:
                 listed = ", ".join(map(str, offered[key]))
                 self._problem(f"{place}{key}", f"{value!r} is not one of {listed}")
+
+    def _inputs(self, kinds: Collection[Kind]) -> dict[str, Kind]:
+        """What may stand after a colon: names that the file gives a kind, and the other kinds."""
+        found: dict[str, Kind] = {}
+        for name, kind in self._table(self.content, "inputs").items():
+            if kind in kinds:
+                found[name] = kind
+            else:
+                self._problem(f"inputs.{name}", f"{kind!r} is not one of {', '.join(kinds)}")
+        return found | {kind: kind for kind in kinds if kind not in found.values()}
 
     def _ladder(self, families: Collection[str]) -> dict[str, tuple[Strategy, ...]]:
         tables = self._table(self.content, "ladder")
@@ -346,12 +355,6 @@ class SpaceReader:
 def _place(table: str, key: str) -> str:
     """Where in a file stands what is kept at `family` or `family:kind`."""
     return f"{table}.{key.replace(':', '.')}"
-
-
-def _readable(kinds: Collection[Kind]) -> dict[str, Kind]:
-    """What may stand after a colon in a file: kinds, each for the inputs of it, and some names."""
-    found: dict[str, Kind] = {kind: kind for kind in kinds}
-    return found | {name: kind for name, kind in PARTS_OF_FORECASTS.items() if kind in kinds}
 
 
 def _shape(text: Any) -> Shape | None:

@@ -28,7 +28,7 @@ def test_a_reader_that_goes_away_is_no_error(process: Process) -> None:
 
 @pytest.mark.skipif(not hasattr(fcntl, "F_SETPIPE_SZ"), reason="needs a pipe of known size")
 def test_ctrl_c_ends_quietly(process: Process, here: Path) -> None:
-    wide = pd.DataFrame({f"{'long' * 50}{i}": [row / 2 for row in range(40)] for i in range(50)})
+    wide = pd.DataFrame({f"{'long' * 50}{i}x": [row / 2 for row in range(40)] for i in range(50)})
     wide.to_csv(here / "wide.csv", index=False)
     asked = process(
         "-m", "autosynth", "inspect", "wide.csv", "--target", wide.columns[0],

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from autosynth.composite import Composite, build, cost, resolve
+from autosynth.composite.logmel import LogMel
 from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.errors import StrategyError
 from autosynth.strategy import parse
@@ -24,7 +25,12 @@ def alone(model: Composite, spec: InputSpec, target: TargetSpec, *texts: str) ->
     modules = [m for m in model.modules_by_name.values() if m.state_dict() and not gate(m)]
     parts = [made(text, spec, target) for text in texts]
     own = [m for part in parts for m in part.modules_by_name.values() if m.state_dict()]
-    for module, copy in zip(modules, own, strict=True):
+    pictures = [m for m in modules if isinstance(m, LogMel)]  # one for all parts
+    for copy in own:
+        if isinstance(copy, LogMel):
+            copy.load_state_dict(pictures[0].state_dict())
+    rest = [[m for m in group if not isinstance(m, LogMel)] for group in (modules, own)]
+    for module, copy in zip(*rest, strict=True):
         copy.load_state_dict(module.state_dict())
     return parts
 
@@ -135,5 +141,5 @@ def test_what_no_cascade_can_be_is_refused(
 
 def test_a_cascade_needs_classes(specs: dict[str, InputSpec]) -> None:
     price = TargetSpec(name="price", task="regression")
-    with pytest.raises(StrategyError, match="needs classes"):
+    with pytest.raises(StrategyError, match="needs one class a row"):
         resolve(parse(f"cascade({CHEAP}, {DEAR})"), (specs["series"],), price)

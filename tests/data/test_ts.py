@@ -117,7 +117,7 @@ def test_prediction_takes_a_file_with_or_without_labels(pair: Path, tmp_path: Pa
     assert np.array_equal(encode(new, data.encoders).x["series"], expected)
     assert np.array_equal(encode(pair, data.encoders).x["series"][:4], expected)
     assert len(encode(pair.parent, data.encoders).index) == 10  # the official test part
-    with pytest.raises(DataError, match="rows without a target; training needs one value"):
+    with pytest.raises(DataError, match="rows without a target; one value a row is needed"):
         load(new)
 
 

@@ -40,23 +40,24 @@ def forecast(source: Any, **options: Any) -> Any:
 def test_a_table_is_cut_into_windows() -> None:
     frame = hourly()
     data = forecast(frame.sample(frac=1, random_state=0))
-    (series, calendar), known = data.inputs, data.encoders["windows"]
+    (past, beside, calendar), known = data.inputs, data.encoders["windows"]
     assert (known["period"], known["history"], known["channels"]) == (24, 96, ["heat", "wind"])
-    assert (series.kind, series.shape, series.anchored) == ("series", (2, 96), True)
+    assert (past.name, past.kind, past.shape, past.anchored) == ("past", "series", (1, 96), True)
+    assert (beside.name, beside.shape, beside.anchored) == ("beside", (1, 96), True)
     assert (calendar.kind, calendar.shape) == ("table", (2,))
-    assert (data.target.steps, data.target.base) == (12, "series")
+    assert (data.target.steps, data.target.base) == (12, "past")
     heat = frame["heat"].to_numpy(np.float32)
     for row in (0, 17, len(data.y) - 1):
-        np.testing.assert_array_equal(data.x["series"][row, 0], heat[row : row + 96])
+        np.testing.assert_array_equal(data.x["past"][row, 0], heat[row : row + 96])
         np.testing.assert_array_equal(data.y[row], heat[row + 96 : row + 108])
-    assert not data.x["series"].flags.owndata
+    assert not data.x["past"].flags.owndata
     assert data.x["calendar"][0].tolist() == [0, 5]  # midnight of Saturday, 2 March
     told = "\n".join(data.understood)
     for words in (
         "a step is 1 hours",
         "period      24",
         "mood: no numbers",
-        "96 steps of history",
+        "past: 96 steps of heat",
     ):
         assert words in told
 
@@ -80,7 +81,7 @@ def test_no_step_is_forecast_in_two_splits_and_none_learnt_before_it_is_over(
         assert np.isfinite(ahead).all()
         assert ahead.min() > last
         last = ahead.max()
-        past = data.x["series"][rows, 0]
+        past = data.x["past"][rows, 0]
         assert np.nanmax(past - ahead[:, :1], initial=-1.0) < 0
     assert len(splits[3]) >= 0.1 * n
     assert data.inputs[0].masked == bool(np.isnan(x).any())
@@ -92,7 +93,7 @@ def test_the_end_of_a_table_is_what_is_predicted_from() -> None:
     new = frame.iloc[::-1].drop(columns="mood")
     found = encode(new, data.encoders)
     assert found.index == [frame["when"].iloc[-1]]
-    np.testing.assert_array_equal(found.x["series"][0, 0], frame["heat"][-96:].astype(np.float32))
+    np.testing.assert_array_equal(found.x["past"][0, 0], frame["heat"][-96:].astype(np.float32))
     assert found.x["calendar"].tolist() == [[0, 5]]
     assert tuple(map(input_spec, data.encoders["inputs"])) == data.inputs
     with pytest.raises(DataError, match="has 95 steps, and the model reads 96"):
@@ -170,7 +171,7 @@ def test_ett(shared: Path) -> None:
     if not (shared / "ett").is_dir():
         pytest.skip("no ETTh1 there")
     data = forecast(shared / "ett" / "ETTh1.csv", target="OT", horizon=24)
-    assert (data.encoders["windows"]["period"], data.inputs[0].shape) == (24, (7, 96))
+    assert (data.encoders["windows"]["period"], data.inputs[0].shape) == (24, (1, 96))
     rows = data.splits.test
-    last = data.x["series"][rows, 0, -1:]
+    last = data.x["past"][rows, 0, -1:]
     assert np.abs(data.y[rows] - last).mean() == pytest.approx(1.442, abs=0.001)

@@ -32,7 +32,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("forecast")
     days().to_csv(home / "sales.csv", index=False)
     asked = ["--task", "forecasting", "--target", "sold", "--horizon", "7", "-o", str(home / "m")]
-    strategy = "mean(mlp[width=16, depth=1], cnn[width=8, depth=1, stages=0]:series) | lr=0.01"
+    strategy = "mean(mlp[width=16, depth=1], cnn[width=8, depth=1, stages=0]:past) | lr=0.01"
     assert main(["train", str(home / "sales.csv"), "--strategy", strategy, *asked]) == 0
     return home / "m"
 
@@ -56,7 +56,7 @@ def test_the_export_takes_a_raw_history_and_gives_values(model: Path, tmp_path: 
     with torch.inference_mode():
         found = program(*(torch.from_numpy(x[spec.name]) for spec in live.info.inputs))
     np.testing.assert_allclose(found.numpy(), live.predict(days()).to_numpy(), rtol=1e-5)
-    assert [spec.anchored for spec in live.info.inputs] == [True, False]
+    assert [spec.anchored for spec in live.info.inputs] == [True, True, False]
 
 
 def test_a_search_puts_its_baselines_on_the_board(tmp_path: Path) -> None:

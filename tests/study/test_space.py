@@ -23,8 +23,8 @@ from autosynth.study.spacefile import load
 from autosynth.study.suggest import suggest
 
 SHIPPED = (
-    "audio", "everything", "image", "multimodal", "pretrained", "recommend", "series", "small",
-    "table", "text",
+    "audio", "everything", "forecast", "image", "multimodal", "pretrained", "recommend",
+    "series", "small", "table", "text",
 )  # fmt: skip
 
 
@@ -66,7 +66,7 @@ def _spaces() -> dict[tuple[str, str], Space]:
 
 def test_single_components_come_in_five_sizes_a_family_smallest_first(spaces):
     for (name, data), space in spaces.items():
-        if name == "multimodal":  # a few sizes for each kind of input
+        if name in ("multimodal", "forecast"):  # a few sizes for each kind of input, or below
             continue
         for family in space.families:
             steps = [complete(each, space) for each in space.ladder[family]]
@@ -75,6 +75,17 @@ def test_single_components_come_in_five_sizes_a_family_smallest_first(spaces):
             sizes = [parts(each.root)[0] for each in steps]
             size = "stop" if family == "pretrained" else "width"
             assert sizes[0].get(size) < sizes[-1].get(size)
+
+
+def test_a_forecast_has_sizes_that_read_the_targets_own_past_alone():
+    inputs = [an_input("series", 1, 96, name="past"), an_input("series", 6, 96, name="beside")]
+    space = narrow(load("forecast"), inputs, "forecasting")
+    for family in space.families:
+        reads = [parts(complete(each, space).root)[0].inputs for each in space.ladder[family]]
+        assert len(reads) >= 5
+        assert reads[0] == ("past",)
+        assert reads[-1] == ()  # everything
+    assert "smoothing" not in space.settings
 
 
 def test_ladders_and_portfolios_are_what_the_space_would_suggest(spaces):

@@ -16,8 +16,8 @@ from autosynth.study.spacefile import load, names, read
 from autosynth.study.suggest import suggest
 
 SHIPPED = (
-    "audio", "everything", "image", "multimodal", "pretrained", "recommend", "series", "small",
-    "table", "text",
+    "audio", "everything", "forecast", "image", "multimodal", "pretrained", "recommend",
+    "series", "small", "table", "text",
 )  # fmt: skip
 
 GOOD = """

@@ -18,6 +18,7 @@ from autosynth.data.raw import Raw, Rows
 from autosynth.data.read import read
 from autosynth.data.spec import TargetSpec
 from autosynth.data.truth import LeftOut, Truth, truth_of
+from autosynth.data.windows import labelled_windows
 from autosynth.errors import DataError
 
 
@@ -68,6 +69,13 @@ def read_labelled(
     Raises:
         DataError: no labels, columns or shapes that do not fit, or no row that can be scored.
     """
+    if "windows" in encoders:
+        return _forecasts(source, encoders)
+    if "interactions" in encoders:
+        raise DataError(
+            "a ranking is scored by its search, on the last interaction of each user: its card "
+            "has the scores. Use `autosynth predict` for what comes next."
+        )
     raw = _read(source, encoders["inputs"][0], columns or _names(encoders, target))
     rows = raw.test or raw.main
     if rows is None or not len(rows):
@@ -86,6 +94,19 @@ def read_labelled(
         raise DataError(f"no row of {raw.source} has both values to read and a target.")
     warnings = (*raw.warnings, *applied.warnings, *truth.warnings)
     return replace(found, left_out=(*truth.left_out, *lost), warnings=warnings)
+
+
+def _forecasts(source: Any, encoders: Mapping[str, Any]) -> Labelled:
+    """Every window of a series, named by the time of its first step ahead."""
+    found = labelled_windows(source, encoders)
+    steps = found.steps
+    index: Sequence[Any] = found.start.tolist()
+    if steps.labels is not None:
+        index = steps.labels.iloc[found.start].astype(str).tolist()
+    return Labelled(
+        source=steps.source, official=False, fingerprint="", x=found.x, y=found.y,
+        raw=np.empty((len(found.y), 0)), index=index, left_out=(), warnings=steps.warnings,
+    )  # fmt: skip
 
 
 def _joined(raw: Raw, rows: Rows, applied: Applied, truth: Truth) -> Labelled:

@@ -108,15 +108,16 @@ def load_windows(
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Windows:
-    """The inputs, the steps that follow (n, horizon), and the first of these (n,)."""
+class Windows:
+    """The inputs, the steps that follow (n, horizon), and the first of these (n,), of `steps`."""
 
     x: Mapping[str, NDArray[Any]]
     y: NDArray[np.float32]
     start: NDArray[np.int64]
+    steps: Steps
 
 
-def _windows(steps: Steps, encoders: Mapping[str, Any], cut: Cut) -> _Windows:
+def _windows(steps: Steps, encoders: Mapping[str, Any], cut: Cut) -> Windows:
     """Windows of a series; their histories are a view of it, and take no memory."""
     n = steps.values.shape[1]
     start = np.arange(cut.history, max(n - cut.horizon + 1, cut.history), cut.stride)
@@ -132,7 +133,7 @@ def _windows(steps: Steps, encoders: Mapping[str, Any], cut: Cut) -> _Windows:
     if calendar:
         assert steps.times is not None
         x[CALENDAR_NAME] = read_calendar(steps.times[start], calendar)
-    return _Windows(x=x, y=ahead[start], start=start)
+    return Windows(x=x, y=ahead[start], start=start, steps=steps)
 
 
 def _by_input(histories: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
@@ -172,13 +173,13 @@ def _stride(cut: Cut, steps: Steps, train: int) -> int:
     return max(1, many, large)
 
 
-def _good(windows: _Windows) -> NDArray[np.int64]:
+def _good(windows: Windows) -> NDArray[np.int64]:
     """The rows whose steps ahead are all known, as is one step of the target's past."""
     past = ~np.isnan(windows.x[PAST][:, 0]).all(axis=1)
     return np.flatnonzero(past & ~np.isnan(windows.y).any(axis=1))
 
 
-def _splits(windows: _Windows, cut: Cut, ends: tuple[int, int, int], steps: Steps) -> Splits:
+def _splits(windows: Windows, cut: Cut, ends: tuple[int, int, int], steps: Steps) -> Splits:
     """Rows by the steps that they forecast; those that reach over an end are in no split."""
     good = _good(windows)
     first, last = windows.start[good], windows.start[good] + cut.horizon
@@ -242,6 +243,31 @@ def _fingerprint(steps: Steps, later: Steps | None, cut: Cut) -> str:
     return fingerprint(*parts)
 
 
+def labelled_windows(source: Any, encoders: Mapping[str, Any]) -> Windows:
+    """All windows of a series whose steps ahead are known, to score forecasts on.
+
+    Raises:
+        DataError: columns lack, or no window is whole.
+    """
+    steps, known = _again(source, encoders), encoders["windows"]
+    cut = Cut(history=int(known["history"]), horizon=int(known["horizon"]))
+    found = _windows(steps, encoders, cut)
+    good = _good(found)
+    if not len(good):
+        raise DataError(f"{steps.source} has no window whose steps ahead are all known.")
+    names = {fitted["name"] for fitted in encoders["inputs"]}
+    x = {name: values[good] for name, values in found.x.items() if name in names}
+    return replace(found, x=x, y=found.y[good], start=found.start[good])
+
+
+def _again(source: Any, encoders: Mapping[str, Any]) -> Steps:
+    """The steps of another source, with the channels and the clock of training."""
+    known, clock = encoders["windows"], None
+    if known["clock"]:
+        clock = Clock(name=known["clock"]["name"], forms=tuple(known["clock"]["forms"]))
+    return read_again(source, known["channels"], clock)
+
+
 def last_window(
     source: Any, encoders: Mapping[str, Any]
 ) -> tuple[dict[str, NDArray[Any]], list[str], tuple[str, ...]]:
@@ -250,11 +276,7 @@ def last_window(
     Raises:
         DataError: columns lack, or there are fewer steps than the model reads.
     """
-    known = encoders["windows"]
-    clock = None
-    if known["clock"]:
-        clock = Clock(name=known["clock"]["name"], forms=tuple(known["clock"]["forms"]))
-    steps = read_again(source, known["channels"], clock)
+    known, steps = encoders["windows"], _again(source, encoders)
     n, history = steps.values.shape[1], int(known["history"])
     if n < history:
         raise DataError(

@@ -59,6 +59,14 @@ def test_the_export_takes_a_raw_history_and_gives_values(model: Path, tmp_path: 
     assert [spec.anchored for spec in live.info.inputs] == [True, True, False]
 
 
+def test_a_forecast_is_scored_on_every_window_of_a_later_series(model: Path) -> None:
+    found = autosynth.evaluate(model, days())
+    known = autosynth.load(model).encoders["windows"]
+    assert found.rows == len(days()) - known["history"] - known["horizon"] + 1
+    assert set(found.scores.index) == {"r2", "neg_rmse", "neg_mae"}
+    assert autosynth.evaluate(model, days(), corrupt=True).robustness is not None
+
+
 def test_a_search_puts_its_baselines_on_the_board(tmp_path: Path) -> None:
     run = autosynth.search(
         days(), task="forecasting", target="sold", horizon=7, trials=2, out=tmp_path / "run"

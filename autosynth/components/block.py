@@ -44,9 +44,15 @@ class BatchNorm(nn.BatchNorm1d):
             narrow = x.shape[2] < NARROW and x.device.type == "cpu"
             # A processor's kernel for rows goes number by number where a row is that short.
             rows = x.transpose(1, 2).contiguous() if narrow else x.flatten(0, 1)
-            found = F.batch_norm(
-                rows, known_mean, known_var, self.weight, self.bias, True, 0.1, self.eps
-            )
+            mean, var = known_mean, known_var
+            if self.running_mean.dim() > 1:
+                # Views of one tensor: what the backward pass keeps of a place, no other may move.
+                mean, var = mean.clone(), var.clone()
+            found = F.batch_norm(rows, mean, var, self.weight, self.bias, True, 0.1, self.eps)
+            if self.running_mean.dim() > 1:
+                with torch.no_grad():
+                    known_mean.copy_(mean)
+                    known_var.copy_(var)
             return found.transpose(1, 2).contiguous() if narrow else found.view_as(x), mask
         rows = x.flatten(0, 1)
         weight = mask.flatten().to(x.dtype).unsqueeze(1)

@@ -95,7 +95,8 @@ def train(
         bank: where parts that were trained before are found, for `init=parts`.
 
     Raises:
-        TrialError: the loss is not finite, or memory ran out for a quarter of the batch size too.
+        TrialError: the loss is not finite, memory ran out for a quarter of the batch size too, or
+            PyTorch raises another error.
     """
     batch = plan.batch_size
     while True:
@@ -105,8 +106,12 @@ def train(
                 score, on_rung, deadline, until
             )
         except RuntimeError as error:
-            if not _out_of_memory(error):
+            if isinstance(error, TrialError):
                 raise
+            if not _out_of_memory(error):
+                # One strategy's fault: it is recorded with its reason, and a search goes on.
+                said = str(error).strip().splitlines() or [type(error).__name__]
+                raise TrialError(f"PyTorch cannot train it: {said[0]}") from error
             if batch * 4 <= plan.batch_size:
                 raise TrialError(f"out of memory at a batch of {batch} too") from error
         batch //= 2

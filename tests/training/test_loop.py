@@ -303,6 +303,12 @@ def test_out_of_memory_at_a_quarter_fails_the_trial(digits: Dataset) -> None:
     assert tried == [64, 32, 16]
 
 
+def test_the_parts_of_a_cascade_may_share_layers(digits: Dataset) -> None:
+    text = "cascade[0.3](mlp[width=8, depth=1], cnn[width=8, depth=1, stages=0]) share=layers"
+    outcome, _ = run(digits, text, steps=3)  # their batch norms are one, in two places
+    assert outcome.steps == 3
+
+
 def test_another_error_is_not_taken_for_out_of_memory(digits: Dataset) -> None:
     def fail(module: nn.Module, args: tuple[object, ...]) -> None:
         if isinstance(module, Stem):
@@ -310,7 +316,7 @@ def test_another_error_is_not_taken_for_out_of_memory(digits: Dataset) -> None:
 
     hook = nn.modules.module.register_module_forward_pre_hook(fail)
     try:
-        with pytest.raises(RuntimeError, match="a shape is wrong"):
+        with pytest.raises(TrialError, match="PyTorch cannot train it: a shape is wrong"):
             run(digits, "mlp[width=4]", steps=6)
     finally:
         hook.remove()

@@ -12,6 +12,7 @@ from autosynth.bundle.evaluation import Evaluation
 from autosynth.bundle.model import Model, load
 from autosynth.bundle.robustness import robustness_of, rows_for
 from autosynth.data.labelled import Labelled, read_labelled
+from autosynth.data.seen import Seen
 from autosynth.data.truth import LeftOut
 from autosynth.errors import DataError
 from autosynth.training.metrics import (
@@ -38,7 +39,7 @@ def evaluate(
     Args:
         model: a loaded bundle, or the folder of one, or of a run that holds one.
         source: labelled data in the form that the search took; where it has an official test part
-            inside, that part.
+            inside, that part; of interactions, the last one of each user.
         target: the columns of a table that hold the true values, in the order of the training,
             where they are not named as they were then.
         corrupt: score again under every corruption of every input, at five severities.
@@ -51,7 +52,7 @@ def evaluate(
     model = model if isinstance(model, Model) else load(model)
     names = (target,) if isinstance(target, str) else tuple(target or ())
     labelled = read_labelled(source, model.encoders, model.info.target, names)
-    output = _scored(model, labelled.x)
+    output = _scored(model, labelled.x, labelled.seen)
     good = np.isfinite(output.reshape(len(output), -1)).all(axis=1)
     lost: tuple[LeftOut, ...] = ()
     if not good.all():
@@ -88,11 +89,11 @@ def _seen(model: Model, labelled: Labelled) -> tuple[str, ...]:
     )
 
 
-def _scored(model: Model, x: Mapping[str, Array]) -> Array:
+def _scored(model: Model, x: Mapping[str, Array], seen: Seen | None) -> Array:
     """Outputs as the leaderboard scores them: moved by the bundle's own thresholds."""
     # The probabilities are at their temperature already.
     bias = Calibration(bias=model.info.calibration.bias)
-    return bias.scores(model.outputs(x), model.info.target)
+    return bias.scores(model.outputs(x, seen), model.info.target)
 
 
 def _metric(model: Model) -> str:
@@ -115,7 +116,7 @@ def _robustness(model: Model, labelled: Labelled, metric: str, seed: int) -> pd.
     target = model.info.target
 
     def score(x: Mapping[str, Array]) -> Mapping[str, float]:
-        output = _scored(model, x)
+        output = _scored(model, x, labelled.seen)
         if np.isfinite(output).all():
             return score_all(labelled.y, output, target)
         return dict.fromkeys(metrics_of(target), float("nan"))

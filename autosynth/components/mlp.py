@@ -9,6 +9,8 @@ from autosynth.components.piece import Grid, Piece, Tokens, n_tokens
 class Flatten(nn.Module):
     """All tokens side by side through one linear map: (B, T, D) to (B, 1, width)."""
 
+    whole = True
+
     def __init__(self, grid: Grid, width: int, to: int) -> None:
         super().__init__()
         self.linear = nn.Linear(n_tokens(grid) * width, to)

@@ -5,6 +5,9 @@ where a token is real, or None where all are. They stand on a static grid: `(hei
 image, `(steps,)` of a series, `(columns,)` of a table, a `Plane` or `(frames,)` of a sound. A
 piece takes and gives tokens. It states its multiply-adds and parameters as plain integers: a
 composite is costed before it is built.
+
+On a line most modules also take the first tokens alone, where all others are masked, and give the
+same. Those that are made for every place of the grid say so by an attribute `whole`, True.
 """
 
 from abc import ABC, abstractmethod
@@ -78,7 +81,8 @@ def coarser(grid: Grid, factor: int) -> Grid:
 
 def to_map(x: Tensor, grid: Grid) -> Tensor:
     """Tokens (B, T, D) as a map (B, D, H, W), H = 1 on a line. A view, channels last in memory."""
-    height, width = (1, grid[0]) if len(grid) == 1 else grid
+    # The line may be cut behind the end of all its rows.
+    height, width = (1, -1) if len(grid) == 1 else grid
     return torch.unflatten(x, 1, (height, width)).permute(0, 3, 1, 2)
 
 
@@ -102,6 +106,7 @@ class Regrid(nn.Module):
             self.grid, self.to_grid = (n_tokens(grid),), (n_tokens(to),)
         self.factor = factor or _factor(self.grid, self.to_grid)
         self.repeat = 0 if self.factor else _factor(self.to_grid, self.grid)
+        self.whole = not self.factor and self.grid != self.to_grid
 
     def forward(self, tokens: Tokens) -> Tokens:
         """Tokens on the other grid; one is masked where its whole window is."""
@@ -147,9 +152,10 @@ class Positions(nn.Module):
     def forward(self, tokens: Tokens) -> Tokens:
         """The tokens, each moved by its place."""
         x, mask = tokens
-        places = self.axes[0]
         if len(self.grid) == 2:
-            places = (places[:, None] + self.axes[1][None]).flatten(0, 1)
+            places = (self.axes[0][:, None] + self.axes[1][None]).flatten(0, 1)
+        else:
+            places = self.axes[0][: x.shape[1]]
         return x + places.to(x.dtype), mask
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from copy import deepcopy
+from functools import cached_property
 from itertools import groupby
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from autosynth.components.piece import Stem
 from autosynth.composite.program import Program
 from autosynth.composite.resolve import Resolved
+from autosynth.composite.stem import TextStem
 
 
 class Composite(nn.Module):
@@ -78,6 +80,28 @@ class Composite(nn.Module):
         if key not in self._routes:
             self._routes[key] = _Route(self.program, known, wanted)
         return self._routes[key]
+
+    @cached_property
+    def cuts(self) -> tuple[str, ...]:
+        """The texts and histories that it may be given without what lies behind their ends.
+
+        None beside frozen networks, whose tokens are computed once, for whole texts.
+        """
+        if self.program.frozen:
+            return ()
+        return tuple(name for i, name in enumerate(self.inputs) if self._cut(i))
+
+    def _cut(self, raw: int) -> bool:
+        reached, stems = {raw}, 0
+        for at, step in enumerate(self.steps, len(self.inputs)):
+            if reached.isdisjoint(step.args):
+                continue
+            reached.add(at)
+            module = self.modules_by_name[step.name]
+            if any(getattr(each, "whole", False) for each in module.modules()):
+                return False
+            stems += isinstance(module, TextStem)
+        return stems > 0
 
     def twin(self) -> "Composite":
         """The same network with weights of its own, equal to these."""

@@ -91,6 +91,8 @@ def heads(width: int, target: TargetSpec, hidden: int | None, dropout: float) ->
 class JoinTokens(nn.Module):
     """The tokens of several inputs in a row: one line of tokens."""
 
+    whole = True  # those of the second stand where the first one's would end
+
     def forward(self, *parts: Tokens) -> Tokens:
         """The line; the mask is None where no input has one."""
         tokens = torch.cat([x for x, _ in parts], 1)

@@ -26,13 +26,13 @@ class RestoreText(nn.Module):
     def __init__(self, spec: InputSpec, grid: Grid, width: int) -> None:
         super().__init__()
         inputs, self.cells, self.buckets = outline(spec, grid, width)
-        self.length, self.together = spec.shape[0], inputs > width
+        self.whole = inputs > width
         self.linear = nn.Linear(inputs, self.cells * self.buckets)
 
     def forward(self, tokens: Tokens, raw: Tensor, picked: Tensor) -> Tensor:
         """The loss; 0 where nothing is picked."""
-        x = tokens[0].flatten(1) if self.together else tokens[0]
-        guess = self.linear(x).reshape(len(raw), -1, self.buckets)[:, : self.length]
+        x = tokens[0].flatten(1) if self.whole else tokens[0]
+        guess = self.linear(x).reshape(len(raw), -1, self.buckets)[:, : raw.shape[1]]
         hidden = picked & (raw > HIDDEN)
         loss = F.cross_entropy(
             guess.transpose(1, 2), (raw % self.buckets).long(), reduction="none"

@@ -16,8 +16,10 @@ from autosynth.data.inputs.encoder import apply
 from autosynth.data.inputs.frame import Applied
 from autosynth.data.raw import Raw, Rows
 from autosynth.data.read import read
+from autosynth.data.seen import Seen
 from autosynth.data.spec import TargetSpec
 from autosynth.data.truth import LeftOut, Truth, truth_of
+from autosynth.data.users import latest_of
 from autosynth.data.windows import labelled_windows
 from autosynth.errors import DataError
 
@@ -28,7 +30,7 @@ class Labelled:
 
     `raw` are the same rows as they were read, `index` their names, `left_out` what could not be
     scored of the source. `official` says that they are its test part; `fingerprint` is of the
-    whole source, as in a `Dataset`.
+    whole source, as in a `Dataset`. `seen` is what a ranking leaves out of each row.
     """
 
     source: str
@@ -40,6 +42,7 @@ class Labelled:
     index: Sequence[Any]
     left_out: tuple[LeftOut, ...]
     warnings: tuple[str, ...]
+    seen: Seen | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -52,6 +55,7 @@ class Labelled:
             y=self.y[rows],
             raw=self.raw.iloc[rows] if isinstance(self.raw, pd.DataFrame) else self.raw[rows],
             index=[self.index[int(row)] for row in rows],
+            seen=self.seen.only(rows) if self.seen else None,
         )
 
 
@@ -72,10 +76,7 @@ def read_labelled(
     if "windows" in encoders:
         return _forecasts(source, encoders)
     if "interactions" in encoders:
-        raise DataError(
-            "a ranking is scored by its search, on the last interaction of each user: its card "
-            "has the scores. Use `autosynth predict` for what comes next."
-        )
+        return _rankings(source, encoders)
     raw = _read(source, encoders["inputs"][0], columns or _names(encoders, target))
     rows = raw.test or raw.main
     if rows is None or not len(rows):
@@ -106,6 +107,16 @@ def _forecasts(source: Any, encoders: Mapping[str, Any]) -> Labelled:
     return Labelled(
         source=steps.source, official=False, fingerprint="", x=found.x, y=found.y,
         raw=np.empty((len(found.y), 0)), index=index, left_out=(), warnings=steps.warnings,
+    )  # fmt: skip
+
+
+def _rankings(source: Any, encoders: Mapping[str, Any]) -> Labelled:
+    """The last item of each user: what the search of these interactions held out to test on."""
+    found = latest_of(source, encoders)
+    return Labelled(
+        source=found.source, official=True, fingerprint="", x=found.x, y=found.item,
+        raw=np.empty((len(found.item), 0)), index=found.names, left_out=found.left_out,
+        warnings=found.warnings, seen=found.seen,
     )  # fmt: skip
 
 

@@ -1,4 +1,7 @@
-"""Reads interactions to predict from: a row for each user, after all that the user had."""
+"""Reads interactions for a ranking that is there already: a row for each user.
+
+To predict it stands after all that the user had; to be scored, before the last of it.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,23 +13,33 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autosynth.data.forms.table import frame_rows, read_table
-from autosynth.data.inputs.event import Columns, listed, read_events
+from autosynth.data.inputs.event import Columns, Events, listed, read_events
 from autosynth.data.inputs.feature import About
 from autosynth.data.inputs.userrow import apply_rows
 from autosynth.data.raw import Raw
 from autosynth.data.read import read_unlabelled
 from autosynth.data.seen import Seen
+from autosynth.data.truth import LeftOut
 from autosynth.errors import DataError
 
 
 @dataclass(frozen=True, kw_only=True)
 class Users:
-    """Rows to predict, one a user: encoded inputs, names, and what each one had before."""
+    """Rows, one a user: encoded inputs, names, and what each one had before."""
 
     x: Mapping[str, NDArray[Any]]
     names: tuple[str, ...]
     seen: Seen
     warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latest(Users):
+    """Rows to score: `item` is what came last, as codes of the target; users left out, and why."""
+
+    source: str
+    item: NDArray[np.int64]
+    left_out: tuple[LeftOut, ...]
 
 
 def users_of(source: Any, encoders: Mapping[str, Any]) -> Users:
@@ -37,19 +50,11 @@ def users_of(source: Any, encoders: Mapping[str, Any]) -> Users:
     Raises:
         DataError: columns lack, or no user had an item that is known.
     """
-    known = encoders["interactions"]
-    raw = read_table_of(source)
-    columns = Columns(user=known["user"], item=known["item"], time=known["time"])
-    events = read_events(frame_of(raw), columns, raw.source)
-    items = frozenset(known["items"])
-    strange = sorted({events.items[code] for code in np.unique(events.item)} - items)
-    warnings = [*raw.warnings, *events.warnings]
-    if strange:
-        warnings.append(
-            f"{len(strange)} items that the model does not know were skipped: {listed(strange)}"
-        )
+    events, raw, told = _events(source, encoders)
+    items = encoders["interactions"]["items"]
+    warnings = [*told]
     everyone = set(np.unique(events.user).tolist())
-    events = events.known(known["items"])
+    events = events.known(items)
     codes, start = np.unique(events.user, return_index=True)
     if left := sorted(everyone - set(codes.tolist())):
         names = [events.users[code] for code in left]
@@ -65,16 +70,68 @@ def users_of(source: Any, encoders: Mapping[str, Any]) -> Users:
     if not len(codes):
         raise DataError(
             f"no user in {raw.source} had an item that the model knows, such as "
-            f"{listed(known['items'], 3)}, and not all of them. Give interactions with items of "
+            f"{listed(items, 3)}, and not all of them. Give interactions with items of "
             "the training."
         )
     seen = Seen(codes=events.item, start=start, stop=stop)
-    tables = [About.from_dict(table) for table in known["features"]]
-    x, told = apply_rows(encoders["inputs"], events, seen, tables, raw.source)
+    x, odd = _rows(encoders, events, seen, raw.source)
     return Users(
         x=x, names=tuple(events.users[code] for code in codes), seen=seen,
-        warnings=(*warnings, *told),
+        warnings=(*warnings, *odd),
     )  # fmt: skip
+
+
+def latest_of(source: Any, encoders: Mapping[str, Any]) -> Latest:
+    """The last item of each user, after what the user had before it: leave-one-out.
+
+    Raises:
+        DataError: columns lack, or no user has a last item that can be scored.
+    """
+    events, raw, told = _events(source, encoders)
+    items = encoders["interactions"]["items"]
+    last = events.stop == np.arange(1, len(events.user) + 1)
+    users, last = int(last.sum()), last[events.among(items) >= 0]
+    events = events.known(items)
+    rows = np.flatnonzero(last & (events.start < np.arange(len(last))))
+    counts = (
+        ("whose last item the model does not know", users - int(last.sum())),
+        ("without another item that the model knows", int(last.sum()) - len(rows)),
+    )
+    left_out = tuple(LeftOut(reason=reason, rows=n) for reason, n in counts if n)
+    if not len(rows):
+        raise DataError(
+            f"no user in {raw.source} can be scored: each needs a last item that the model knows, "
+            f"such as {listed(items, 3)}, and one before it. Give interactions with items of the "
+            "training."
+        )
+    seen = Seen(codes=events.item, start=events.start[rows], stop=rows)
+    x, odd = _rows(encoders, events, seen, raw.source)
+    return Latest(
+        x=x, names=tuple(events.users[code] for code in events.user[rows]), seen=seen,
+        warnings=(*told, *odd), source=raw.source, item=events.item[rows], left_out=left_out,
+    )  # fmt: skip
+
+
+def _events(source: Any, encoders: Mapping[str, Any]) -> tuple[Events, Raw, tuple[str, ...]]:
+    """All events, and what is said of items that the training did not know."""
+    known = encoders["interactions"]
+    raw = read_table_of(source)
+    columns = Columns(user=known["user"], item=known["item"], time=known["time"])
+    events = read_events(frame_of(raw), columns, raw.source)
+    told = [*raw.warnings, *events.warnings]
+    there = {events.items[code] for code in np.unique(events.item)}
+    if strange := sorted(there - frozenset(known["items"])):
+        told.append(
+            f"{len(strange)} items that the model does not know were skipped: {listed(strange)}"
+        )
+    return events, raw, tuple(told)
+
+
+def _rows(
+    encoders: Mapping[str, Any], events: Events, seen: Seen, source: str
+) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
+    tables = [About.from_dict(table) for table in encoders["interactions"]["features"]]
+    return apply_rows(encoders["inputs"], events, seen, tables, source)
 
 
 def read_table_of(source: Any) -> Raw:

@@ -16,6 +16,7 @@ from autosynth.composite.objective import base_of
 from autosynth.data.seen import Seen
 from autosynth.data.spec import Dataset, InputSpec, TargetSpec
 from autosynth.training.gather import gather, placed
+from autosynth.training.lengths import Lengths, lengths_of
 from autosynth.training.memory import Memory
 from autosynth.training.past import Past, past
 
@@ -28,7 +29,7 @@ class Feed:
     one for each field of the target, bring outputs back to its own unit (0 and 1 for classes).
     `weights` balance the losses of several targets: each over that of knowing nothing. `truth` are
     the targets as the dataset has them, on the host. `memory` keeps what frozen networks give;
-    `seen` and `past` are what rankings leave out.
+    `seen` and `past` are what rankings leave out, `lengths` where texts end.
     """
 
     specs: tuple[InputSpec, ...]
@@ -43,6 +44,7 @@ class Feed:
     memory: Memory = field(default_factory=Memory, compare=False, repr=False)
     seen: Seen | None = None
     past: Past | None = None
+    lengths: Lengths = field(default_factory=Lengths, compare=False, repr=False)
 
     def batch(self, rows: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """The inputs and targets of some rows, given as indices on the device."""
@@ -62,7 +64,7 @@ def feed(dataset: Dataset, device: torch.device, train: NDArray[np.int64]) -> Fe
         specs=dataset.inputs, target=dataset.target, inputs=inputs, y=scaled.y.to(device),
         truth=dataset.y, center=scaled.center, spread=scaled.spread, weights=scaled.weights,
         device=device, seen=dataset.seen,
-        past=past(dataset.seen, device) if dataset.seen else None,
+        past=past(dataset.seen, device) if dataset.seen else None, lengths=lengths_of(dataset),
     )  # fmt: skip
 
 

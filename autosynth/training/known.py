@@ -9,6 +9,8 @@ themselves.
 
 import math
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -18,10 +20,12 @@ from autosynth.composite import Composite
 from autosynth.data.memory import most_in_memory
 from autosynth.training.augment import augment
 from autosynth.training.feed import Feed
+from autosynth.training.lengths import cut
 from autosynth.training.work import Work
 
 MOST_BYTES = 2**30
 CHUNK = 512
+WHOLE: Mapping[str, int] = MappingProxyType({})
 
 
 class Known:
@@ -40,15 +44,23 @@ class Known:
         if self.deep and self._fits():
             self.kept = self._compute(deadline)
         self.cached = bool(self.kept) or not self.deep
+        # What is known already may be tokens of whole texts.
+        self.cuts = () if deep else model.cuts
 
-    def batch(self, places: Tensor, level: str) -> tuple[dict[int, Any], Tensor]:
-        """Known values and targets of the rows at some places; raw inputs alone are augmented."""
+    def batch(
+        self, places: Tensor, level: str, longest: Mapping[str, int] = WHOLE
+    ) -> tuple[dict[int, Any], Tensor]:
+        """Known values and targets of the rows at some places; raw inputs alone are augmented.
+
+        Of texts no more than the `longest` is given.
+        """
         rows = self.rows[places]
         known: dict[int, Any] = {at: _take(value, places) for at, value in self.kept.items()}
         known.update((at, kept.take(rows)) for at, kept in self.held.items())
         if self.cached and not self.raw:
             return known, self.data.y.index_select(0, rows)
         inputs, y = self.data.batch(rows)
+        inputs = cut(inputs, longest)
         names = self.model.inputs
         if not self.cached:
             with torch.no_grad():
@@ -76,10 +88,18 @@ class Known:
 
 
 @torch.no_grad()
-def values(model: Composite, data: Feed, rows: Tensor, wanted: tuple[int, ...]) -> list[Any]:
-    """Values of the program for some rows, as in use: nothing augmented, nothing dropped."""
+def values(
+    model: Composite, data: Feed, rows: Tensor, wanted: tuple[int, ...], *, whole: bool = True
+) -> list[Any]:
+    """Values of the program for some rows, as in use: nothing augmented, nothing dropped.
+
+    Texts are cut behind the longest of the rows where they need not be `whole`: tokens would be
+    fewer, too.
+    """
     model.eval()
     inputs, _ = data.batch(rows)
+    if not whole:
+        inputs = cut(inputs, data.lengths.longest(model.cuts, rows.cpu().numpy()))
     known: dict[int, Any] = {i: inputs[name] for i, name in enumerate(model.inputs)}
     for at, kept in data.memory.find(model, rows).items():
         known[at] = kept.take(rows)

@@ -127,7 +127,8 @@ def time_steps(
     """
     parts = max(phase.of for phase in resolved.course.phases)
     # No more rows than it takes: what stands is computed for all of them before the first step.
-    few = rows.train[: plan.batch_size * (warmup + steps) * parts]
+    # Of texts those of the mean length.
+    few = data.lengths.typical(rows.train)[: plan.batch_size * (warmup + steps) * parts]
     attempt = _Attempt(resolved, data, replace(rows, train=few), plan, 0, plan.batch_size)
     seconds = 0.0
     with torch.random.fork_rng(devices=_cuda(data.device)):

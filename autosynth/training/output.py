@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -23,6 +24,9 @@ def outputs(
     """
     model.eval()
     target, found = data.target, []
+    sizes = data.lengths.total(numbers)
+    order = np.arange(len(numbers)) if sizes is None else np.argsort(sizes, kind="stable")
+    numbers = numbers[order]
     with torch.inference_mode():
         for start in range(0, len(numbers), batch_size):
             few = numbers[start : start + batch_size]
@@ -33,7 +37,7 @@ def outputs(
             base = base_of(target, _series(data, part))
             found.append(finished(target, raw, data.center, data.spread, base))
     whole: NDArray[Any] = torch.cat(found).cpu().numpy()
-    return whole
+    return whole[np.argsort(order)]
 
 
 def _series(data: Feed, rows: Tensor) -> Tensor | None:
@@ -46,9 +50,9 @@ def _raw(model: nn.Module, data: Feed, rows: Tensor) -> Tensor:
     """Outputs of some rows; what frozen networks give for them comes from the feed's memory."""
     found: Tensor
     if isinstance(model, View):
-        (found,) = values(model.model, data, rows, (model.output,))
+        (found,) = values(model.model, data, rows, (model.output,), whole=False)
     elif isinstance(model, Composite):
-        (found,) = values(model, data, rows, (model.program.output,))
+        (found,) = values(model, data, rows, (model.program.output,), whole=False)
     else:
         found = model(data.batch(rows)[0])
     return found

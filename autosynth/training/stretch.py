@@ -18,6 +18,7 @@ from autosynth.composite.objective import loss_of
 from autosynth.training.average import Average
 from autosynth.training.feed import Feed
 from autosynth.training.known import Known
+from autosynth.training.lengths import dealt
 from autosynth.training.work import work_of
 
 WARMUP = 0.08  # of the schedule, onecycle
@@ -38,6 +39,7 @@ class Stretch:
         self.parameters = _release(model, phase)
         self.known = Known(model, data, data.rows(rows), self.work, deadline)
         self.generator = torch.Generator(device="cpu").manual_seed(seed)
+        self.numbers, self.sizes = rows, data.lengths.total(rows) if self.known.cuts else None
         self.batches = self._batches()
         self.optimizer = _optimizer(self.parameters, settings)
         self.average: Average | None = None
@@ -70,8 +72,8 @@ class Stretch:
         """The loss of the next batch, after the weights have moved; `number` from 1."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(number / self.steps, self.settings)
-        places = next(self.batches)
-        known, y = self.known.batch(places, str(self.settings["augment"]))
+        places, longest = next(self.batches)
+        known, y = self.known.batch(places, str(self.settings["augment"]), longest)
         found = self.model.values(known, self.phase.outputs)
         if self.phase.supervised:
             smoothing = float(self.settings["smoothing"])
@@ -89,16 +91,23 @@ class Stretch:
         detached: Tensor = loss.detach()
         return detached
 
-    def _batches(self) -> Iterator[Tensor]:
-        """Places among the rows for ever: each epoch in a new order, a short last one dropped."""
-        rows = self.known.rows
-        cuda = rows.is_cuda
+    def _batches(self) -> Iterator[tuple[Tensor, dict[str, int]]]:
+        """Places among the rows for ever: each epoch in a new order, a short last one dropped.
+
+        Beside them, how much of each text that can be cut they need.
+        """
+        rows, cuts = self.known.rows, self.known.cuts
         while True:
+            order = torch.randperm(len(rows), generator=self.generator)
+            if self.sizes is not None:
+                order = dealt(order, self.sizes, self.batch, self.generator)
+            numbers = self.numbers[order.numpy()]
             # Pinned, so that the copy waits for nothing.
-            order = torch.randperm(len(rows), generator=self.generator, pin_memory=cuda)
+            order = order.pin_memory() if rows.is_cuda else order
             order = order.to(rows.device, non_blocking=True)
             for start in range(0, len(rows) - self.batch + 1, self.batch):
-                yield order[start : start + self.batch]
+                stop = start + self.batch
+                yield order[start:stop], self.data.lengths.longest(cuts, numbers[start:stop])
 
 
 class View(nn.Module):

@@ -9,6 +9,7 @@ import pytest
 
 from autosynth.data import Dataset, encode, load
 from autosynth.data.inputs.history import FIRST
+from autosynth.data.labelled import read_labelled
 from autosynth.errors import DataError
 
 # Four users, out of order in time; ann's two at 30 stand in the order of the file.
@@ -158,6 +159,23 @@ def test_a_prediction_is_for_a_user_after_all_interactions(bought: Dataset) -> N
     ]  # fmt: skip
     assert any("1 items that the model does not know were skipped: q" in w for w in found.warnings)
     assert any("1 users without an item" in w and "y" in w for w in found.warnings)
+
+
+def test_scored_are_the_interactions_that_the_search_held_out(bought: Dataset) -> None:
+    frame = pd.concat([table(), table({"kit": "cq", "lea": "qd"})], ignore_index=True)
+    found = read_labelled(frame, json.loads(json.dumps(bought.encoders)), bought.target)
+    test = bought.splits.test
+    assert np.array_equal(found.x["history"], bought.x["history"][test])
+    assert np.array_equal(found.y, bought.y[test])
+    was = bought.seen.only(test)
+    assert (found.seen.stop - found.seen.start).tolist() == (was.stop - was.start).tolist()
+    # ann's f and kit's q are unknown; una and lea have no other item that the model knows.
+    assert {(each.reason, each.rows) for each in found.left_out} == {
+        ("whose last item the model does not know", 2),
+        ("without another item that the model knows", 2),
+    }
+    with pytest.raises(DataError, match="each needs a last item that the model knows"):
+        read_labelled(table({"lea": "qd"}), bought.encoders, bought.target)
 
 
 def test_features_of_the_training_stand_beside_new_users(small: None) -> None:

@@ -55,6 +55,14 @@ def test_the_bundle_recommends_what_a_user_has_not_had(run: Run) -> None:
     assert right >= 27
 
 
+def test_evaluating_gives_the_scores_of_the_search(run: Run) -> None:
+    found = autosynth.evaluate(run.folder / "bundle", visits(500, 0), corrupt=True)
+    row = run.leaderboard.set_index("trial").loc[run.best.trial]
+    assert found.scores.loc["ndcg@10", "score"] == pytest.approx(row["test_ndcg@10"], abs=1e-6)
+    assert found.details[0].ranks is not None
+    assert set(found.robustness["corruption"]) == {"", "dropped"}
+
+
 def test_the_bundle_exports(run: Run, tmp_path: Path) -> None:
     folder = run.export(tmp_path / "model")
     assert (folder / "model.pt2").exists()

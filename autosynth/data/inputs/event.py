@@ -56,10 +56,14 @@ class Events:
         others = self.others.iloc[np.flatnonzero(keep)].reset_index(drop=True)
         return replace(self, user=self.user[keep], item=self.item[keep], others=others)
 
+    def among(self, items: Sequence[str]) -> NDArray[np.int64]:
+        """The place of each event's item among `items`; -1 for others."""
+        place = {name: code for code, name in enumerate(items)}
+        return np.array([place.get(name, -1) for name in self.items], dtype=np.int64)[self.item]
+
     def known(self, items: Sequence[str]) -> "Events":
         """The events with some items, whose codes are then places among `items`."""
-        place = {name: code for code, name in enumerate(items)}
-        codes = np.array([place.get(name, -1) for name in self.items], dtype=np.int64)[self.item]
+        codes = self.among(items)
         left = self.only(codes >= 0)
         return replace(left, items=tuple(items), item=codes[codes >= 0])
 

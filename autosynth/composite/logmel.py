@@ -12,7 +12,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from autosynth.components.piece import Grid, Piece, Plane, Stem
-from autosynth.data.inputs.mel import FLOOR, frames_of, mel_matrix, window_of
+from autosynth.data.inputs.mel import (
+    FLOOR,
+    MEL,
+    MEL_HZ,
+    band_scale,
+    frames_of,
+    mel_matrix,
+    window_of,
+)
 from autosynth.data.spec import InputSpec
 
 _MOST_ROWS, _AT_ONCE = 4_096, 256  # of those that statistics are taken from
@@ -26,6 +34,7 @@ class LogMel(Stem):
     """
 
     window: Tensor
+    peaks: Tensor
     matrix: Tensor
     floor: Tensor
     mean: Tensor
@@ -37,6 +46,9 @@ class LogMel(Stem):
         window, matrix = window_of(self.frames), mel_matrix(spec.rate, self.frames)
         self.register_buffer("window", torch.from_numpy(window), persistent=False)
         self.register_buffer("matrix", torch.from_numpy(matrix), persistent=False)
+        peaks, first, step = band_scale(spec.rate, self.frames)
+        self.register_buffer("peaks", torch.from_numpy(peaks), persistent=False)
+        self.first, self.step = first, step
         self.register_buffer("floor", torch.tensor(FLOOR))
         self.register_buffer("mean", torch.zeros(self.frames.bands))
         self.register_buffer("scale", torch.ones(self.frames.bands))
@@ -61,6 +73,10 @@ class LogMel(Stem):
         power: Tensor = spectrum.real.square() + spectrum.imag.square()
         return power @ self.matrix
 
+    def bands_at(self, factor: Tensor) -> Tensor:
+        """Where each band's peak stands among the bands, (B, bands), times `factor` (B, 1)."""
+        return (MEL * torch.log10(1 + self.peaks * factor / MEL_HZ) - self.first) / self.step
+
     def forward(self, raw: Tensor) -> Tensor:
         """The standardised picture."""
         x = ((self.power(raw).float() + self.floor).log() - self.mean) * self.scale
@@ -79,7 +95,7 @@ def logmel(spec: InputSpec) -> Piece:
     frames = frames_of(spec)
     transform = round(2.5 * frames.fft * log2(frames.fft))
     flops = frames.count * (transform + 2 * (frames.fft // 2 + 1) * frames.bands)
-    return Piece(lambda: LogMel(spec), flops, tied=(spec.rate, *spec.shape))
+    return Piece(lambda: LogMel(spec), flops, tied=(spec.rate, *spec.shape), frozen=True)
 
 
 def picture_of(spec: InputSpec, grid: Grid) -> InputSpec:

@@ -2,11 +2,9 @@
 
 `light` moves an image or series a little, swaps a few cells of a table and hides a few tokens of a
 text or things of a history; `strong` also mirrors and blanks images, stretches and blanks series,
-swaps and hides more. A sound moves and is louder or softer; `strong` also changes its speed and
-colour, and blanks a part. Of the history of a forecast, some channels are stopped.
+swaps and hides more. Of the history of a forecast, some channels are stopped.
 """
 
-import math
 from collections.abc import Callable
 
 import torch
@@ -138,52 +136,9 @@ def _text(x: Tensor, level: str) -> Tensor:
     return torch.where(hide & (x > START), HIDDEN, x)
 
 
-def _audio(x: Tensor, level: str) -> Tensor:
-    """Shift by up to 5 %, gain of 6 dB, noise; strong: speed, colour and a blanked stretch too.
-
-    Speed moves time and pitch by up to 20 %, and stands for other speakers (Ko et al., 2015,
-    "Audio augmentation for speech recognition"); colour for other voices and microphones. What
-    comes in from outside is silence in front, and missing at the end where sounds end early.
-    """
-    samples, strong = x.shape[1], level == "strong"
-    speed = 1 + (_draw(x, -0.2, 0.2) if strong else 0)
-    place = torch.arange(samples, device=x.device) * speed + _draw(x, -0.05, 0.05) * samples
-    end = torch.where(x.isnan().any(), torch.nan, 0.0)
-    found = _interpolate(x.unsqueeze(1), place.clamp(0, samples - 1)).squeeze(1)
-    found = torch.where(place < 0, 0.0, torch.where(place > samples - 1, end, found))
-    gone = found.isnan()
-    found = found.nan_to_num()
-    if strong:
-        length = (~gone).sum(1, keepdim=True)
-        begin, size = _draw(x, -0.2, 1.0) * length, _draw(x, 0.0, 0.2) * length
-        at = torch.arange(samples, device=x.device)
-        found = torch.where((at >= begin) & (at < begin + size), 0.0, _coloured(found))
-    loud = found.square().mean(1, keepdim=True).sqrt()
-    noise = torch.rand_like(x) * 2 - 1  # a third of the time that a normal one takes
-    found = found + noise * loud * 10 ** _draw(x, -3.0, -1.0 if strong else -1.5)
-    decibels = 10.0 if strong else 6.0
-    return (found * 10 ** (_draw(x, -decibels, decibels) / 20)).masked_fill(gone, torch.nan)
-
-
-def _coloured(x: Tensor) -> Tensor:
-    """Sounds (B, samples) through a filter each: its gain has a deviation of 5 dB.
-
-    The gain in dB is linear between eight points, which are closer where frequencies are low.
-    """
-    size = 1 << (x.shape[1] - 1).bit_length()
-    spectrum = torch.fft.rfft(x, size)
-    decibels = torch.randn(len(x), 8, device=x.device) * 5
-    at = torch.linspace(0, 1, spectrum.shape[1], device=x.device)
-    at = torch.log1p(6 * at) / math.log(7) * 7
-    low = at.long().clamp(max=6)
-    gain = torch.lerp(decibels[:, low], decibels[:, low + 1], at - low)
-    found: Tensor = torch.fft.irfft(spectrum * 10 ** (gain / 20), size)
-    return found[:, : x.shape[1]]
-
-
-def _draw(x: Tensor, low: float, high: float) -> Tensor:
-    """A number for each row, (B, 1), uniformly from `low` to `high`."""
-    return low + (high - low) * torch.rand(len(x), 1, device=x.device)
+def _as_it_is(x: Tensor, level: str) -> Tensor:
+    """Sounds are changed as pictures: `training/sound.py`."""
+    return x
 
 
 AUGMENTS: dict[str, Callable[[Tensor, str], Tensor]] = {
@@ -193,5 +148,5 @@ AUGMENTS: dict[str, Callable[[Tensor, str], Tensor]] = {
     "table": _table,
     "text": _text,
     "ids": _text,
-    "audio": _audio,
+    "audio": _as_it_is,
 }

@@ -17,10 +17,12 @@ import torch
 from torch import Tensor
 
 from autosynth.composite import Composite
+from autosynth.composite.logmel import LogMel
 from autosynth.data.memory import most_in_memory
 from autosynth.training.augment import augment
 from autosynth.training.feed import Feed
 from autosynth.training.lengths import cut
+from autosynth.training.sound import augment_sound
 from autosynth.training.work import Work
 
 MOST_BYTES = 2**30
@@ -29,7 +31,10 @@ WHOLE: Mapping[str, int] = MappingProxyType({})
 
 
 class Known:
-    """The edge of a phase for its rows, cut into batches by their place among these."""
+    """The edge of a phase for its rows, cut into batches by their place among these.
+
+    `pictures` are sounds in it, which are augmented as pictures.
+    """
 
     def __init__(
         self, model: Composite, data: Feed, rows: Tensor, work: Work, deadline: float = math.inf
@@ -44,6 +49,8 @@ class Known:
         if self.deep and self._fits():
             self.kept = self._compute(deadline)
         self.cached = bool(self.kept) or not self.deep
+        modules = {at: model.modules_by_name[model.program.step(at).name] for at in deep}
+        self.pictures = {at: m for at, m in modules.items() if isinstance(m, LogMel)}
         # What is known already may be tokens of whole texts.
         self.cuts = () if deep else model.cuts
 
@@ -57,19 +64,26 @@ class Known:
         rows = self.rows[places]
         known: dict[int, Any] = {at: _take(value, places) for at, value in self.kept.items()}
         known.update((at, kept.take(rows)) for at, kept in self.held.items())
-        if self.cached and not self.raw:
-            return known, self.data.y.index_select(0, rows)
-        inputs, y = self.data.batch(rows)
-        inputs = cut(inputs, longest)
-        names = self.model.inputs
+        y = self.data.y.index_select(0, rows)
+        if self.raw or not self.cached:
+            known |= self._raw(rows, known, level, longest)
+        for at, logmel in self.pictures.items():
+            known[at] = augment_sound(known[at], logmel, level)
+        return known, y
+
+    def _raw(
+        self, rows: Tensor, known: dict[int, Any], level: str, longest: Mapping[str, int]
+    ) -> dict[int, Any]:
+        """What is read from raw inputs: themselves, augmented, and what is not kept of them."""
+        names, found = self.model.inputs, dict[int, Any]()
+        inputs = cut(self.data.batch(rows)[0], longest)
         if not self.cached:
             with torch.no_grad():
                 raw = {i: inputs[name] for i, name in enumerate(names)}
                 deep = self.model.values(raw | known, self.deep)
-                known.update(zip(self.deep, deep, strict=True))
+                found.update(zip(self.deep, deep, strict=True))
         inputs = augment(inputs, self.data.specs, level)
-        known.update((at, inputs[names[at]]) for at in self.raw)
-        return known, y
+        return found | {at: inputs[names[at]] for at in self.raw}
 
     def _fits(self) -> bool:
         few = values(self.model, self.data, self.rows[:8], self.deep)

@@ -7,13 +7,14 @@ a search that stands on one pretrained network runs it once over the data, not o
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from autosynth.components import Piece
+from autosynth.components.piece import Tokens
 from autosynth.composite import Composite
 from autosynth.composite.program import Program
 from autosynth.training.gather import gather
@@ -26,14 +27,15 @@ class Kept:
     """The values of one piece for some rows: `flat` (1 + tokens, width), its first row zeros.
 
     `place` (rows, T) says where each token stands in `flat`, 0 where it is masked; `there` (rows)
-    which rows are known. `marks` are of the weights that made them.
+    which rows are known. `marks` are of the weights that made them. A `plain` value is a tensor
+    (rows, T, D), as pictures of sounds are, and no tokens.
     """
 
     def __init__(self, marks: tuple[float, ...], n_rows: int) -> None:
         self.marks = marks
         self.there = torch.zeros(n_rows, dtype=torch.bool)
         self.flat = self.place = torch.empty(0)
-        self.masked = False
+        self.masked = self.plain = False
 
     @property
     def n_bytes(self) -> int:
@@ -44,15 +46,18 @@ class Kept:
         """Whether all of some rows are known."""
         return bool(self.there[rows.cpu()].all())
 
-    def take(self, rows: Tensor) -> tuple[Tensor, Tensor | None]:
+    def take(self, rows: Tensor) -> Tokens | Tensor:
         """Tokens (B, T, D) of known rows, and their mask where the piece gives one."""
         place = self.place.index_select(0, rows).long()
         found = self.flat.index_select(0, place.flatten())
-        return found.view(*place.shape, -1), place > 0 if self.masked else None
+        found = found.view(*place.shape, -1)
+        return found if self.plain else (found, place > 0 if self.masked else None)
 
-    def add(self, rows: Tensor, chunks: list[tuple[Tensor, Tensor | None]]) -> None:
+    def add(self, rows: Tensor, values: Sequence[Tokens | Tensor]) -> None:
         """Keep the tokens of further rows, given in chunks, in their order."""
+        chunks = [_tokens(value) for value in values]
         x, mask = chunks[0]
+        self.plain = isinstance(values[0], Tensor)
         if not self.flat.numel():
             self.flat = x.new_zeros(1, x.shape[-1])
             shape = (len(self.there), x.shape[1])
@@ -182,7 +187,11 @@ def _marks(model: Composite, at: int) -> tuple[float, ...]:
     return tuple(torch.stack([each.detach().double().norm() for each in tensors]).tolist())
 
 
-def _bytes(value: tuple[Tensor, Tensor | None]) -> int:
-    x, mask = value
+def _tokens(value: Tokens | Tensor) -> Tokens:
+    return (value, None) if isinstance(value, Tensor) else value
+
+
+def _bytes(value: Tokens | Tensor) -> int:
+    x, mask = _tokens(value)
     tokens = x.numel() if mask is None else int(mask.sum()) * x.shape[-1]
     return tokens * x.element_size()

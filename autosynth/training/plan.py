@@ -69,10 +69,11 @@ def batch_size(n_rows: int, inputs: Iterable[InputSpec] = ()) -> int:
     """The largest power of two up to 256 that is at most an eighth of the rows, and at least 8.
 
     Where a text is among the inputs, a sixty-fourth, and at least 16: a word is in few rows, and
-    its embedding moves by a learning rate a step, however many of them are in it.
+    its embedding moves by a learning rate a step, however many of them are in it. With a sound, a
+    thirty-second: rows are dear, and many steps on few of them teach more than few on many.
     """
-    text = any(spec.kind == "text" for spec in inputs)
-    least, share = (16, 64) if text else (8, 8)
+    kinds = {spec.kind for spec in inputs}
+    least, share = (16, 64) if "text" in kinds else (16, 32) if "audio" in kinds else (8, 8)
     size = 256
     while size > least and size * share > n_rows:
         size //= 2

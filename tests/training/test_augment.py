@@ -26,7 +26,7 @@ def apply(x: Tensor, spec: InputSpec, level: str, seed: int = 0) -> Tensor:
         return augment({"x": x}, (spec,), level)["x"]
 
 
-@pytest.mark.parametrize("spec", [IMAGE, SERIES, TABLE, AUDIO], ids=lambda spec: spec.kind)
+@pytest.mark.parametrize("spec", [IMAGE, SERIES, TABLE], ids=lambda spec: spec.kind)
 @pytest.mark.parametrize("level", LEVELS)
 def test_shape_and_dtype_stay_and_the_input_is_left_alone(spec: InputSpec, level: str) -> None:
     x = raw(spec)
@@ -44,6 +44,11 @@ def test_shape_and_dtype_stay_and_the_input_is_left_alone(spec: InputSpec, level
 def test_none_changes_nothing(spec: InputSpec) -> None:
     x = raw(spec)
     assert augment({"x": x}, (spec,), "none")["x"] is x
+
+
+def test_samples_of_sounds_stay_what_they_are() -> None:
+    x = raw(AUDIO)  # their pictures change: test_sound.py
+    assert augment({"x": x}, (AUDIO,), "strong")["x"] is x
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -115,51 +120,3 @@ def test_cells_of_a_table_take_values_of_their_own_column(level: str, share: flo
     for column in range(4):
         known = out[:, column][~out[:, column].isnan()]
         assert torch.isin(known, x[:, column]).all()
-
-
-def tones(rows: int, end: int, period: float = 20.0) -> Tensor:
-    x = 0.5 * torch.sin(2 * torch.pi * torch.arange(1000) / period).expand(rows, 1000).clone()
-    x[:, end:] = torch.nan
-    return x
-
-
-def pitch(out: Tensor) -> Tensor:
-    """The strongest frequency of each row, in cycles in 1000 samples."""
-    return torch.fft.rfft(out.nan_to_num(), 8000).abs().argmax(1) / 8
-
-
-@pytest.mark.parametrize("level", LEVELS)
-def test_a_sound_ends_where_its_own_end_has_moved(level: str) -> None:
-    out = apply(tones(200, 600), AUDIO, level)
-    ends = (~out.isnan()).sum(1)
-    assert torch.equal(out.isnan(), torch.arange(1000) >= ends[:, None])
-    # 600 moved by 50 samples; strong: played 20 % faster or slower as well.
-    low, high = (549, 651) if level == "light" else (600 / 1.2 - 50, 600 / 0.8 + 65)
-    assert low <= ends.min() < 590
-    assert 610 < ends.max() <= high
-    assert apply(tones(50, 1000), AUDIO, level).isfinite().all()
-
-
-def test_light_changes_loudness_and_strong_pitch() -> None:
-    light, strong = (apply(tones(200, 1000), AUDIO, level) for level in LEVELS)
-    assert (pitch(light) - 50).abs().max() < 1
-    loud = light[:, 100:900].std(1) / tones(1, 1000)[:, 100:900].std(1)
-    assert loud.min() > 0.45
-    assert loud.max() < 2.1
-    assert loud.std() > 0.2
-    assert pitch(strong).min() < 46
-    assert pitch(strong).max() > 54
-    assert ((pitch(strong) > 39) & (pitch(strong) < 61)).all()
-
-
-def test_silence_stays_silence() -> None:
-    for level in LEVELS:
-        assert not apply(torch.zeros(8, 1000), AUDIO, level).any()
-
-
-def test_strong_colours_each_sound_in_its_own_way() -> None:
-    x = torch.rand(64, 1000) - 0.5
-    power = [torch.fft.rfft(each).abs().square() for each in (x, apply(x, AUDIO, "strong"))]
-    bands = [(p[:, 10:60].mean(1) / p[:, 300:450].mean(1)).log10() * 10 for p in power]
-    assert bands[0].std() < 2
-    assert bands[1].std() > 4

@@ -1,4 +1,4 @@
-"""Texts cut behind their ends: composites give the same, and batches hold texts of a like length."""
+"""Texts cut behind their ends: composites give the same, and batches hold like lengths."""
 
 import numpy as np
 import pytest

@@ -16,6 +16,8 @@ MAX_FRAMES = 200
 """Of a longer sound, frames stand farther apart and are longer."""
 _BANDS, _WIDE_BANDS, _WIDE_RATE = 40, 64, 12_000
 _LOWEST_HZ = 20.0
+MEL, MEL_HZ = 2595.0, 700.0
+"""The mel scale: `MEL * log10(1 + hertz / MEL_HZ)`."""
 FLOOR = 1e-5
 """Added to a band's power, as a share of the mean power of training rows: 50 dB below it."""
 _AT_ONCE = 256  # rows
@@ -64,10 +66,9 @@ def mel_matrix(rate: int, frames: Frames) -> NDArray[np.float32]:
     scale of O'Shaughnessy (1987) as HTK has it (Young et al., "The HTK Book"): 2595 log10(1 +
     f / 700). A band between two frequencies of the transform takes the nearest.
     """
-    top = rate / 2
-    frequencies = np.linspace(0, top, frames.fft // 2 + 1)
-    ends = np.linspace(_mel(min(_LOWEST_HZ, top / 4)), _mel(top), frames.bands + 2)
-    low, peak, high = (700 * (10 ** (ends[i : i + frames.bands] / 2595) - 1) for i in range(3))
+    frequencies = np.linspace(0, rate / 2, frames.fft // 2 + 1)
+    ends = _ends(rate, frames)
+    low, peak, high = (MEL_HZ * (10 ** (ends[i : i + frames.bands] / MEL) - 1) for i in range(3))
     at = frequencies[:, None]
     weights = np.minimum((at - low) / (peak - low), (high - at) / (high - peak)).clip(min=0)
     empty = np.flatnonzero(weights.sum(0) == 0)
@@ -75,8 +76,21 @@ def mel_matrix(rate: int, frames: Frames) -> NDArray[np.float32]:
     return np.asarray(weights / weights.sum(0), np.float32)
 
 
+def band_scale(rate: int, frames: Frames) -> tuple[NDArray[np.float32], float, float]:
+    """The peaks of the bands in hertz, and in mel the first of them and the step to the next."""
+    ends = _ends(rate, frames)
+    peaks = MEL_HZ * (10 ** (ends[1:-1] / MEL) - 1)
+    return np.asarray(peaks, np.float32), float(ends[1]), float(ends[1] - ends[0])
+
+
+def _ends(rate: int, frames: Frames) -> NDArray[np.float64]:
+    """Where bands begin, peak and end, evenly spaced, in mel."""
+    top = rate / 2
+    return np.linspace(_mel(min(_LOWEST_HZ, top / 4)), _mel(top), frames.bands + 2)
+
+
 def _mel(hertz: float) -> float:
-    return float(2595 * np.log10(1 + hertz / 700))
+    return float(MEL * np.log10(1 + hertz / MEL_HZ))
 
 
 def mel_power(x: NDArray[np.float32], spec: InputSpec) -> NDArray[np.float32]:

@@ -33,6 +33,7 @@ HALF_SHARE = 0.35  # of the time for trials, spent on the quicker half of the si
 FITTING = 0.8  # of the ceiling, that the portfolio's first composite takes
 PRUNED_SHARE = 0.6  # of their full cost, that they take with pruning
 MIN_STEPS, MAX_EPOCHS, MAX_STEPS = 60, 200, 20_000
+TABLE_EPOCHS = 25  # of a table's classes, at most: networks learn rows by heart soon after
 FIXED_STEPS = 600
 LEFT_SHARE = 0.3  # of the time for trials, at least, that frozen networks leave
 _TIMED, _WARMUP = 3, 2
@@ -123,10 +124,15 @@ def probe(
         for sizes in ladder.values() for size in sizes
     )  # fmt: skip
     seconds = max(LEFT_SHARE * seconds, seconds - once / workers)
-    most = min(MAX_STEPS, MAX_EPOCHS * max(1, n_train // base.batch_size))
+    most = min(MAX_STEPS, _most_epochs(dataset) * max(1, n_train // base.batch_size))
     fitting = FITTING * ceiling / (typical or min(times))
     steps_now = int(max(MIN_STEPS, min(_affordable(times, seconds * workers), fitting, most)))
     return replace(base, steps=steps_now, bf16=tuple(low), ceiling_seconds=ceiling)
+
+
+def _most_epochs(dataset: Dataset) -> int:
+    tables = all(spec.kind == "table" for spec in dataset.inputs)
+    return TABLE_EPOCHS if tables and dataset.target.is_coded else MAX_EPOCHS
 
 
 class _Timer:

@@ -178,7 +178,7 @@ class TextStem(Stem):
         super().__init__()
         self.embedding = nn.Embedding(spec.cardinalities[0], inner or width)
         # Small: a rare token moves by a few steps of the learning rate in all.
-        nn.init.normal_(self.embedding.weight, std=0.25)
+        nn.init.normal_(self.embedding.weight, std=0.1)
         self.linear = nn.Linear(inner, width, bias=False) if inner else None
         self.regrid = Regrid(spec.grid, coarser(spec.grid, patch), patch if patch > 1 else 0)
 

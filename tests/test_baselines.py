@@ -11,6 +11,7 @@ from sklearn.datasets import load_diabetes, load_digits
 from threadpoolctl import threadpool_limits
 
 from autosynth.baselines import BASELINES, run, run_in_process, start
+from autosynth.baselines.model import fitting
 from autosynth.data.spec import Dataset, InputSpec, Splits, TargetSpec
 from autosynth.errors import UnknownNameError
 
@@ -289,3 +290,30 @@ def test_forecasts_by_hand():
     gone[test, 0, -1] = np.nan
     late = run("last", replace(made, x={"x": gone})).test
     np.testing.assert_array_equal(late, np.repeat(x[test, 0, -2:-1], 3, axis=1))
+
+
+@pytest.mark.slow  # numba compiles for a minute, once an environment
+@pytest.mark.parametrize("classes", [("low", "high"), ("low", "middle", "high"), ()])
+def test_random_convolutions_tell_series_by_their_shape(classes) -> None:
+    pytest.importorskip("sktime")
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, len(classes) or 3, 240)
+    phase = rng.random((240, 2, 1)) * 6.28
+    x = np.sin((y[:, None, None] + 1) * 0.4 * np.arange(40) + phase).astype(np.float32)
+    x[::7, 1, 5:8] = np.nan
+    data = dataset(x, y if classes else y * 10.0 + 100, "series", classes)
+    assert fitting(data)[-1] == "minirocket"
+    found = run("minirocket", data, seed=0)
+    rows = data.splits.test
+    if classes:
+        assert found.test.shape == (len(rows), len(classes))
+        assert np.allclose(found.test.sum(1), 1, atol=1e-5)
+        assert (found.test.argmax(1) == y[rows]).mean() > 0.95
+    else:
+        assert np.abs(found.test - data.y[rows]).mean() < 3
+
+
+def test_random_convolutions_are_for_series_alone(digits) -> None:
+    short = dataset(np.zeros((40, 1, 8), np.float32), np.arange(40) % 2, "series", ("a", "b"))
+    for data in (digits, short):
+        assert fitting(data) == ("majority", "logistic", "hgb")

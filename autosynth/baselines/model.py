@@ -20,6 +20,7 @@ from sklearn.pipeline import make_pipeline
 
 from autosynth.baselines.forecast import fit_lags, fit_last, fit_means, fit_seasonal
 from autosynth.baselines.ranking import RANKERS
+from autosynth.baselines.rocket import ROCKET, fit_rocket, reads
 from autosynth.baselines.several import Fit, Fitted, of_labels, of_targets
 from autosynth.baselines.table import Table, dense_of, numbers_of, table_of
 from autosynth.data.kept import Kept
@@ -132,8 +133,8 @@ def _probabilities(model: Any, classes: Array, k: int) -> Callable[[Array], Arra
 _CLASSIFIERS = {"majority": _fit_majority, "logistic": _fit_logistic, "hgb": _fit_hgb}
 _REGRESSORS = {"mean": _fit_mean, "ridge": _fit_ridge, "hgb": _fit_hgb}
 BASELINES: Mapping[str, Mapping[str, Fit]] = {
-    "classification": _CLASSIFIERS,
-    "regression": _REGRESSORS,
+    "classification": {**_CLASSIFIERS, ROCKET: fit_rocket},
+    "regression": {**_REGRESSORS, ROCKET: fit_rocket},
     "forecasting": {
         "mean": fit_means,
         "last": fit_last,
@@ -152,6 +153,12 @@ BASELINES: Mapping[str, Mapping[str, Fit]] = {
     "ranking": RANKERS,
 }
 """The baselines of a task by name, quick ones first; the first one knows the target alone."""
+
+
+def fitting(dataset: Dataset) -> tuple[str, ...]:
+    """The names of the baselines that can read a dataset."""
+    names = BASELINES[dataset.target.task]
+    return tuple(name for name in names if name != ROCKET or reads(dataset))
 
 
 def run(

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from autosynth.baselines.model import BASELINES, MAX_ROWS, BaselineResult
+from autosynth.baselines.model import BASELINES, MAX_ROWS, BaselineResult, fitting
 from autosynth.data.kept import Kept
 from autosynth.data.spec import Dataset, Splits
 from autosynth.errors import lookup
@@ -108,7 +108,7 @@ def start(
 
     Args:
         dataset: up to 100,000 of its training rows are handed over.
-        names: of `BASELINES`; all of the task if left out.
+        names: of `BASELINES`; all that can read the dataset if left out.
         seconds: from now until the child is ended, its start included.
         seed: which rows, and the models' own chance.
         threads: what the child may use.
@@ -117,7 +117,7 @@ def start(
         UnknownNameError: the task has no baseline of one of the names.
     """
     registry = BASELINES[dataset.target.task]
-    names = tuple(registry) if names is None else tuple(names)
+    names = fitting(dataset) if names is None else tuple(names)
     for name in names:
         lookup(registry, name, "baseline")
     folder = Path(tempfile.mkdtemp(prefix="autosynth-baselines-"))

@@ -47,7 +47,8 @@ class Table:
     """All features of a dataset as one matrix, and which columns are categories, of how many.
 
     `texts` are the columns of each text: codes of tokens, 0 after its end. Of a ranking `x` says
-    where each row's history begins and ends in `codes`, the items that users had.
+    where each row's history begins and ends in `codes`, the items that users had. `series` are the
+    channels and steps of each, where there is nothing else.
     """
 
     x: NDArray[np.float32] | NDArray[np.int64]
@@ -55,6 +56,7 @@ class Table:
     texts: tuple[Array, ...] = ()
     past: Past = Past()
     codes: NDArray[np.int64] | None = None
+    series: tuple[tuple[int, int], ...] = ()
 
     @property
     def cells(self) -> NDArray[np.int64]:
@@ -125,7 +127,12 @@ def table_of(dataset: Dataset, rows: Array) -> Table:
         period = dataset.encoders["windows"]["period"]
         channels = sum(spec.shape[0] for spec in specs if spec.anchored)
         past = Past(channels, specs[0].shape[1], period)
-    return Table(np.concatenate(blocks, axis=1), np.concatenate(cardinalities), texts, past)
+    series: tuple[tuple[int, int], ...] = ()
+    if all(spec.kind == "series" for spec in specs):
+        sizes = [spec.shape[0] for spec in specs]
+        series = tuple((n, b.shape[1] // n) for n, b in zip(sizes, blocks, strict=True))
+    x = np.concatenate(blocks, axis=1)
+    return Table(x, np.concatenate(cardinalities), texts, past, series=series)
 
 
 def _features(spec: InputSpec, x: Array, pooled: bool) -> NDArray[np.float32]:

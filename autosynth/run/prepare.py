@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 
-from autosynth.baselines import BASELINES, BaselineResult, run_in_process
+from autosynth.baselines import BaselineResult, run_in_process
 from autosynth.baselines import run as run_baseline
 from autosynth.composite import cost
 from autosynth.data.spec import Dataset, TargetSpec
@@ -140,9 +140,8 @@ def run_baselines(
     dataset: Dataset, metric: Metric, folder: Path, seed: int, seconds: float, progress: Progress
 ) -> None:
     """Fit the baselines in a process of their own, and write their records."""
-    names = list(BASELINES[dataset.target.task])
     threads = os.cpu_count() or 1
-    for result in run_in_process(dataset, names, seconds=seconds, seed=seed, threads=threads):
+    for result in run_in_process(dataset, seconds=seconds, seed=seed, threads=threads):
         if result.name in TRIVIAL and result.state != "complete":
             result = run_baseline(result.name, dataset, seed=seed)  # takes no time: always there
         record = _baseline_record(dataset, metric, result, claim(folder), seed)

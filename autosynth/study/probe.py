@@ -3,8 +3,8 @@
 One thread is timed against all. A large size of every family is timed in float32 and bfloat16, and
 the smallest in the faster: from the two a line of seconds against FLOPs. The schedule is then as
 long as the budget allows when the quicker half of the single components takes a third of the time
-there is for trials, and the first composite of the portfolio, which stands for what is worth
-training, fits under the ceiling. What frozen networks compute once is timed apart, and taken off.
+there is for trials, ten epochs at least, and the first composite of the portfolio, which stands for
+what is worth training, fits under the ceiling. What frozen networks compute once is timed apart, and taken off.
 """
 
 import math
@@ -32,7 +32,7 @@ SHARE_OF_CEILING = 1 / 8
 HALF_SHARE = 0.35  # of the time for trials, spent on the quicker half of the single components
 FITTING = 0.8  # of the ceiling, that the portfolio's first composite takes
 PRUNED_SHARE = 0.6  # of their full cost, that they take with pruning
-MIN_STEPS, MAX_EPOCHS, MAX_STEPS = 60, 200, 20_000
+MIN_STEPS, MIN_EPOCHS, MAX_EPOCHS, MAX_STEPS = 60, 10, 200, 20_000
 TABLE_EPOCHS = 25  # of a table's classes, at most: networks learn rows by heart soon after
 FIXED_STEPS = 600
 LEFT_SHARE = 0.3  # of the time for trials, at least, that frozen networks leave
@@ -126,7 +126,10 @@ def probe(
     seconds = max(LEFT_SHARE * seconds, seconds - once / workers)
     most = min(MAX_STEPS, _most_epochs(dataset) * max(1, n_train // base.batch_size))
     fitting = FITTING * ceiling / (typical or min(times))
-    steps_now = int(max(MIN_STEPS, min(_affordable(times, seconds * workers), fitting, most)))
+    # Few well trained say more than many that are not: under the ceiling, some epochs at least.
+    least = MIN_EPOCHS * max(1, n_train // base.batch_size)
+    wanted = max(least, _affordable(times, seconds * workers))
+    steps_now = int(max(MIN_STEPS, min(wanted, fitting, most)))
     return replace(base, steps=steps_now, bf16=tuple(low), ceiling_seconds=ceiling)
 
 

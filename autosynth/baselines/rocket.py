@@ -1,0 +1,85 @@
+"""Random convolutions of series, and a linear model of what they give: MiniRocket.
+
+Dempster, Schmidt and Webb (2021), "MiniRocket: a very fast (almost) deterministic transform for
+time series classification", arXiv:2012.08791; the transform is sktime's, in the extra `series`.
+"""
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, softmax
+from sklearn.linear_model import RidgeClassifierCV, RidgeCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from autosynth.baselines.several import Fitted
+from autosynth.baselines.table import Table
+from autosynth.data.spec import Dataset, TargetSpec
+
+Array = NDArray[Any]
+
+ROCKET = "minirocket"
+LEAST_STEPS = 9  # of a kernel
+_PENALTIES = np.logspace(-3, 3, 10)
+
+
+def reads(dataset: Dataset) -> bool:
+    """Whether a dataset is of series alone, long enough, and the library is there."""
+    return find_spec("sktime") is not None and all(
+        spec.kind == "series" and not spec.anchored and spec.shape[1] >= LEAST_STEPS
+        for spec in dataset.inputs
+    )
+
+
+def fit_rocket(table: Table, y: Array, target: TargetSpec, seed: int, seconds: float) -> Fitted:
+    """Some 10,000 features of each series, standardised, and ridge regression, as in the paper.
+
+    Of classes it gives the softmax of the ridge's scores, which are no probabilities themselves.
+    """
+    transforms = [_transform(part, seed) for part in _series(table.x, table.series)]
+
+    def features(x: Array) -> Array:
+        parts = zip(transforms, _series(x, table.series), strict=True)
+        return np.concatenate([transform(part) for transform, part in parts], axis=1)
+
+    if target.task == "regression":
+        model = make_pipeline(StandardScaler(), RidgeCV(_PENALTIES)).fit(features(table.x), y)
+        return Fitted(lambda x: model.predict(features(x)), None, None)
+    model = make_pipeline(StandardScaler(), RidgeClassifierCV(_PENALTIES))
+    model.fit(features(table.x), y)
+
+    def predict(x: Array) -> Array:
+        scores = model.decision_function(features(x))
+        chance = softmax(scores, 1) if scores.ndim > 1 else _two(scores)
+        found = np.zeros((len(x), target.n_outputs), np.float32)
+        found[:, model.classes_] = chance
+        return found
+
+    return Fitted(predict, None, None)
+
+
+def _two(scores: Array) -> Array:
+    return np.stack((expit(-2 * scores), expit(2 * scores)), 1)  # the softmax of -s and s
+
+
+def _series(x: Array, shapes: tuple[tuple[int, int], ...]) -> list[Array]:
+    """The columns of each series as (rows, channels, steps); gaps take the row's mean."""
+    ends = np.cumsum([channels * steps for channels, steps in shapes])
+    found = []
+    for part, shape in zip(np.split(x, ends[:-1], axis=1), shapes, strict=True):
+        values = part.reshape(len(part), *shape).astype(np.float32)
+        known = ~np.isnan(values)
+        total = np.where(known, values, 0).sum(2, keepdims=True)
+        mean = total / known.sum(2, keepdims=True).clip(1)
+        found.append(np.where(known, values, mean))
+    return found
+
+
+def _transform(x: Array, seed: int) -> Callable[[Array], Array]:
+    from sktime.transformations.rocket import MiniRocketMultivariate
+
+    transform = MiniRocketMultivariate(random_state=seed, n_jobs=-1).fit(x)
+    return lambda part: transform.transform(part).to_numpy()

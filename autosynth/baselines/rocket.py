@@ -5,6 +5,7 @@ time series classification", arXiv:2012.08791; the transform is sktime's, in the
 """
 
 from collections.abc import Callable
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -79,7 +80,6 @@ def _series(x: Array, shapes: tuple[tuple[int, int], ...]) -> list[Array]:
 
 
 def _transform(x: Array, seed: int) -> Callable[[Array], Array]:
-    from sktime.transformations.rocket import MiniRocketMultivariate
-
-    transform = MiniRocketMultivariate(random_state=seed, n_jobs=-1).fit(x)
+    library = import_module("sktime.transformations.rocket")  # takes seconds
+    transform = library.MiniRocketMultivariate(random_state=seed, n_jobs=-1).fit(x)
     return lambda part: transform.transform(part).to_numpy()

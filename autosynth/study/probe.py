@@ -3,8 +3,9 @@
 One thread is timed against all. A large size of every family is timed in float32 and bfloat16, and
 the smallest in the faster: from the two a line of seconds against FLOPs. The schedule is then as
 long as the budget allows when the quicker half of the single components takes a third of the time
-there is for trials, ten epochs at least, and the first composite of the portfolio, which stands for
-what is worth training, fits under the ceiling. What frozen networks compute once is timed apart, and taken off.
+there is for trials, ten epochs at least, and the first composite of the portfolio, which stands
+for what is worth training, fits under the ceiling. What frozen networks compute once is timed
+apart, and taken off.
 """
 
 import math

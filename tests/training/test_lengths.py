@@ -130,6 +130,4 @@ def test_trainings_with_texts_cut_give_outputs_in_the_order_asked(
             model({name: x[torch.tensor([row])] for name, x in data.inputs.items()}).softmax(1)
             for row in asked.tolist()
         ]
-    assert np.allclose(
-        outputs(model, data, asked, batch_size=8), torch.cat(one_by_one), atol=1e-5
-    )
+    assert np.allclose(outputs(model, data, asked, batch_size=8), torch.cat(one_by_one), atol=1e-5)

@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from autosynth.composite.logmel import LogMel
 
-NEPER = math.log(10) / 10
-"""Of a decibel, in units of the logarithm of power."""
+DECIBEL = math.log(10) / 10
+"""One, in units of the natural logarithm of power."""
 COLOURS = 8  # points of a filter's curve
 
 
@@ -73,10 +73,10 @@ def _heard(x: Tensor, floor: Tensor, strong: bool) -> Tensor:
         ).squeeze(1)
     power = (x.exp() - floor).clamp(min=0)
     below = _draw(x, -60.0, -20.0 if strong else -30.0)
-    loud = power.mean((1, 2)).unsqueeze(1) * (NEPER * below).exp()
+    loud = power.mean((1, 2)).unsqueeze(1) * (DECIBEL * below).exp()
     # The power of noise in a band of a frame is exponentially distributed.
     noise = loud.unsqueeze(2) * -torch.rand_like(x).clamp(min=1e-6).log()
-    return (power * (NEPER * change).exp().unsqueeze(1) + noise + floor).log()
+    return (power * (DECIBEL * change).exp().unsqueeze(1) + noise + floor).log()
 
 
 def _draw(x: Tensor, low: float, high: float) -> Tensor:

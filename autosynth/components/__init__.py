@@ -1,6 +1,7 @@
 """The component families, one a file, and the one dict that names them."""
 
 from autosynth.components.attention import Attention
+from autosynth.components.bag import BagFamily
 from autosynth.components.cnn import CNN
 from autosynth.components.family import Config, Family, Option
 from autosynth.components.installed import with_installed
@@ -14,7 +15,8 @@ FAMILIES: dict[str, Family] = with_installed(
     {
         family.name: family
         for family in (
-            CNN(), GRU(), LSTM(), Transformer(), Attention(), MLP(), PretrainedFamily(),
+            CNN(), GRU(), LSTM(), Transformer(), Attention(), MLP(), BagFamily(),
+            PretrainedFamily(),
         )
     }
 )  # fmt: skip

@@ -4,10 +4,22 @@ Pre-activation residual blocks (He et al., 2016, arXiv:1603.05027) on one width.
 every stage has stride 2, so that most of the work is done on small grids.
 """
 
+from dataclasses import replace
+
 from torch import nn
 from torch.nn import functional as F
 
-from autosynth.components.family import DEPTH, PATCH, POOL, WIDTH, Config, Family, Option, expand
+from autosynth.components.family import (
+    DEPTH,
+    NORM,
+    PATCH,
+    POOL,
+    WIDTH,
+    Config,
+    Family,
+    Option,
+    expand,
+)
 from autosynth.components.piece import (
     Grid,
     Piece,
@@ -56,7 +68,7 @@ class CNN(Family):
         "expand": expand(0),
         "patch": PATCH,
         "pool": POOL,
-        "norm": Option(about="normalisation", default="batch", choices=("batch", "layer")),
+        "norm": replace(NORM, default="batch"),
     }
 
     def problem(self, config: Config) -> str | None:

@@ -45,7 +45,7 @@ class Option:
 WIDTH = Option(about="channels of every token", default=32, low=2, high=4096)
 DEPTH = Option(about="residual blocks", default=2, low=1, high=64)
 PATCH = Option(about="steps or pixels a token covers on each axis", default=None, low=1, high=256)
-NORM = Option(about="normalisation", default="layer", choices=("batch", "layer"))
+NORM = Option(about="normalisation", default="layer", choices=("batch", "layer", "none"))
 
 POOL = Option(
     about="what it leaves: every token, or one with the largest value of each channel",

@@ -54,7 +54,12 @@ class Piece(NamedTuple):
 
 
 class Stem(nn.Module, ABC):
-    """Raw values of one input to tokens, or to a picture that stems read."""
+    """Raw values of one input to tokens, or to a picture that stems read.
+
+    One that `cuts` reads codes, and gives the same without what lies behind the ends of all rows.
+    """
+
+    cuts = False
 
     @abstractmethod
     def fit(self, raw: Tensor) -> None:
@@ -62,6 +67,12 @@ class Stem(nn.Module, ABC):
 
         Statistics, and weights that come from elsewhere. They are saved with the composite, and
         this is not called again.
+        """
+
+    def relate(self, raw: Tensor, outcomes: Tensor) -> None:  # noqa: B027
+        """Take how raw values go with outcomes (B, columns), 0 and 1, of the same training rows.
+
+        Called after `fit`, where there are outcomes; most stems have no use for them.
         """
 
     @abstractmethod

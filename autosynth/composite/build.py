@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from autosynth.components.piece import Stem
 from autosynth.composite.program import Program
 from autosynth.composite.resolve import Resolved
-from autosynth.composite.stem import TextStem
 
 
 class Composite(nn.Module):
@@ -100,7 +99,7 @@ class Composite(nn.Module):
             module = self.modules_by_name[step.name]
             if any(getattr(each, "whole", False) for each in module.modules()):
                 return False
-            stems += isinstance(module, TextStem)
+            stems += isinstance(module, Stem) and module.cuts
         return stems > 0
 
     def twin(self) -> "Composite":
@@ -109,8 +108,12 @@ class Composite(nn.Module):
         found.bf16 = self.bf16
         return found
 
-    def fit_inputs(self, inputs: Mapping[str, Tensor]) -> None:
+    def fit_inputs(self, inputs: Mapping[str, Tensor], outcomes: Tensor | None = None) -> None:
         """Let the stems take what they need, from the raw values of training rows.
+
+        Args:
+            inputs: raw values, by input.
+            outcomes: (B, columns), 0 and 1: what came true of the same rows.
 
         Raises:
             TrialError: the weights of a pretrained network are not to be found.
@@ -120,7 +123,10 @@ class Composite(nn.Module):
             for step in self.steps:
                 module = self.modules_by_name[step.name]
                 if isinstance(module, Stem) and step.args[0] in places:
-                    module.fit(inputs[places[step.args[0]]])
+                    raw = inputs[places[step.args[0]]]
+                    module.fit(raw)
+                    if outcomes is not None:
+                        module.relate(raw, outcomes)
 
 
 class _Route:

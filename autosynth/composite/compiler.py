@@ -242,7 +242,7 @@ class Compiler:
         self, family: Family, config: dict[str, int | str], name: str, value: Value, path: Path
     ) -> Value:
         """Opening, blocks, ending and the last norm of a part, after its entry."""
-        kind, expand = str(config["norm"]), int(config.get("expand", 0))
+        kind, expand = str(config.get("norm", "none")), int(config.get("expand", 0))
         opening = family.opening(config, value.grid, value.width)
         if opening:
             piece, grid = opening
@@ -272,7 +272,9 @@ class Compiler:
         return Value(index, value.grid, width)
 
     def norm(self, name: str, kind: str, value: Value, family: Family, path: Path) -> int:
-        """A norm; where parts share it, it knows in which of them it stands."""
+        """A norm, if any; where parts share it, it knows in which of them it stands."""
+        if kind == "none":
+            return value.at
         stands = self.stands.setdefault(name, [])
         if path not in stands and (name, (value.at,)) not in self.made:
             stands.append(path)

@@ -25,6 +25,8 @@ from autosynth.composite.objective import last_known
 from autosynth.data.spec import DATE, InputSpec
 
 N_BINS = 16
+MOST_BINS = 2
+"""Of a numeric column, that one value takes, however often it stands there."""
 INNER = 256
 """Dimensions that the tokens of a text are embedded in."""
 PERIODS = (365.2425, 7.0, 1.0)
@@ -90,6 +92,7 @@ class TableStem(Stem):
 
     Numbers go through a piecewise linear encoding over quantiles (Gorishniy et al., 2022,
     arXiv:2203.05556) and a linear map of their own; categories and missing values are embedded.
+    One value takes two bins at most, so that a column which is mostly zero has bins for the rest.
     Dates are numbers that also have the phase of the year, the week and the day, each as sine and
     cosine; that of the day only where training rows have times of day.
     """
@@ -132,14 +135,11 @@ class TableStem(Stem):
 
     def fit(self, raw: Tensor) -> None:
         """The quantiles of known values of every numeric column; which dates have times."""
-        steps = torch.linspace(0, 1, N_BINS + 1, dtype=torch.double)
         for row, column in enumerate(self.numeric.tolist()):
             values = raw[:, column].double().cpu()
             values = values[~values.isnan()]
             if values.numel():
-                # Indices, not torch.quantile, which refuses more than 16 million values.
-                at = (steps * (values.numel() - 1)).round().long()
-                self.edges[row] = values.sort().values[at].to(self.edges)
+                self.edges[row] = _edges(values).to(self.edges)
         for row, column in enumerate(self.numeric[self.dates].tolist()):
             days = raw[:, column]
             self.used[row, -2:] = float((days[~days.isnan()] % 1 != 0).any())
@@ -167,12 +167,28 @@ class TableStem(Stem):
         return torch.einsum("bpk,pkd->bpd", seen.to(self.phase.dtype), self.phase)
 
 
+def _edges(values: Tensor) -> Tensor:
+    """The edges of bins that hold equal shares of `values`, those of one value cut."""
+    found, counts = torch.unique(values, return_counts=True)
+    weights: Tensor = counts.double()
+    for _ in range(N_BINS):  # a share that is cut leaves less for others to be over
+        weights = weights.clamp(max=float(weights.sum()) * MOST_BINS / N_BINS)
+    below = weights.cumsum(0) - weights
+    steps = torch.linspace(0, 1, N_BINS + 1, dtype=torch.double) * weights.sum()
+    at = torch.searchsorted(below, steps, right=True) - 1
+    at[-1] = len(found) - 1
+    edges: Tensor = found[at]
+    return edges
+
+
 class TextStem(Stem):
     """Codes of tokens (B, T): embedded, and the means of `patch` neighbours taken.
 
     With `inner` they are embedded in so many dimensions, and brought to the width by a linear map:
     words want more of them than what is made of words.
     """
+
+    cuts = True
 
     def __init__(self, spec: InputSpec, patch: int, width: int, inner: int = 0) -> None:
         super().__init__()

@@ -23,6 +23,7 @@ _MAX_SHARE = 0.2
 _BOUNDS = (500, 5_000)
 MIN_VALIDATION = 100
 _LARGE_VALIDATION = 1_000
+_FEW_GROUPS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,8 @@ def split(
 
     - `test`: the official part, or 20 % of the rows;
     - `fit` and `select`: 10 % each of what is left, at least 500 and at most 5,000 rows but never
-      more than 20 %; below 2,000 rows `fit` is empty and `select` is 20 %;
+      more than 20 %; below 2,000 rows `fit` is empty and `select` is 20 %. Where `fit` would come
+      from fewer than 10 groups it is empty, too: each is needed to learn what holds for others;
     - official validation rows, 100 or more, are not mixed with training rows: they are `select`,
       and half of them `fit` from 1,000 on. Fewer are joined to the training rows.
 
@@ -96,7 +98,7 @@ def split(
     if len(validation) >= _LARGE_VALIDATION and take_some.kinds(validation) > 1:
         drawn, left = take_some(validation, len(validation) // 2, 1)
         fit, select = (drawn, left) if times is None else (left, drawn)
-    elif not small and take_some.kinds(main) > 1:
+    elif not small and take_some.many(main):
         fit, main = take_some(main, size, 1)
     return Splits(
         train=np.sort(main), fit=np.sort(fit), select=np.sort(select), test=np.sort(test)
@@ -123,6 +125,10 @@ class _Taker:
         if self.times is not None:
             return take_latest(rows, self.times, size, rest=rest)
         return take(rows, self.labels, size, self.rng)
+
+    def many(self, rows: Rows) -> bool:
+        """Whether there is enough in `rows` to hold some of it back for `fit`."""
+        return self.kinds(rows) >= (2 if self.groups is None else _FEW_GROUPS)
 
     def kinds(self, rows: Rows) -> int:
         """How many pieces `rows` could be cut into."""

@@ -162,7 +162,7 @@ class _Timer:
         parts = max(phase.of for phase in resolved.course.phases)
         few = self.data.rows(self.rows.train[: plan.batch_size * (_WARMUP + _TIMED) * parts])
         model = build(resolved)
-        model.fit_inputs(sample(self.data, self.rows.train))
+        model.fit_inputs(*sample(self.data, self.rows.train))
         before = memory.lacking(program, n)
         _, seconds = remember(model.to(self.data.device), self.data, few)
         after = memory.lacking(program, n)

@@ -11,7 +11,7 @@ from autosynth.study.bench import Bench
 REPORT_SECONDS = 2.5  # the picture, the page, the bundle
 RACERS = 4  # strategies that the 5-fold choice starts with
 CHOICE_SHARE = 0.25  # of the budget at most, for the 5-fold choice on small data
-REFIT_FACTOR = 1.15  # of the winner's training, more rows counted apart
+REFIT_FACTOR = 1.25  # of the winner's training, more rows counted apart
 
 
 def finalists(records: list[Record], bench: Bench) -> list[Record]:
@@ -38,8 +38,13 @@ def _front(records: list[Record], bench: Bench) -> list[Record]:
     return [r for r, number in zip(records, layer, strict=True) if number == 1]
 
 
-def reserve_seconds(records: list[Record], bench: Bench, *, budget: float, refit: bool) -> float:
-    """Seconds for scoring the finalists on test, the 5-fold choice, the refit and the report."""
+def reserve_seconds(
+    records: list[Record], bench: Bench, *, budget: float, refit: bool, coming: float = 0.0
+) -> float:
+    """Seconds for scoring the finalists on test, the 5-fold choice, the refit and the report.
+
+    A trial of `coming` seconds may be the one that is trained again.
+    """
     last = finalists(records, bench)
     if not last:
         return REPORT_SECONDS
@@ -51,7 +56,7 @@ def reserve_seconds(records: list[Record], bench: Bench, *, budget: float, refit
     best = max(last, key=lambda r: r.val[bench.metric.name])
     if refit:
         more = len(bench.learnable) / len(splits.train)
-        after += (best.train_seconds or 0.0) * more * REFIT_FACTOR
+        after += max(best.train_seconds or 0.0, coming) * more * REFIT_FACTOR
     return after + choice_seconds(last, bench, budget)
 
 

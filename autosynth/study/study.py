@@ -42,13 +42,14 @@ _Candidate = tuple[Strategy, Resolved]
 class Limits:
     """When a search ends: `deadline` as `time.time()`, `trials` trained, or `stop()` is true.
 
-    `reserve(records)` is the time, in seconds, that what comes after the trials will take.
+    `reserve(records, seconds)` is the time, in seconds, that what comes after the trials will
+    take, if one more trial of so many comes before, which may be the best.
     """
 
     deadline: float = math.inf
     trials: int | None = None
     stop: Callable[[], bool] = field(default=lambda: False)
-    reserve: Callable[[list[Record]], float] = field(default=lambda records: 0.0)
+    reserve: Callable[[list[Record], float], float] = field(default=lambda records, seconds: 0.0)
 
 
 def ladder(dataset: Dataset, space: Space) -> list[_Candidate]:
@@ -99,11 +100,20 @@ class Study:
             records = read_all(self.bench.folder)
             if self._enough(records):
                 return
-            left = self.limits.deadline - time.time() - self.limits.reserve(records)
+            left = self._left(records)
             if left <= 0:
                 return
             self._show(records, left)
-            self._next(records, left)
+            self._next(records)
+
+    def _left(self, records: list[Record], seconds: float = 0.0) -> float:
+        """The time for trials, if the next one takes so many seconds."""
+        return self.limits.deadline - time.time() - self.limits.reserve(records, seconds)
+
+    def _fits(self, records: list[Record], resolved: Resolved) -> bool:
+        """Whether a trial would end in time, and what comes after it, were it the best."""
+        left = self._left(records, self.bench.foreseen_seconds(resolved))
+        return self._seconds(resolved) <= left
 
     def _show(self, records: list[Record], left: float) -> None:
         """Tell how the search stands, before a trial starts."""
@@ -116,10 +126,10 @@ class Study:
         trained = [r for r in records if r.kind == "strategy" and r.state != "not_run"]
         return self.limits.trials is not None and len(trained) >= self.limits.trials
 
-    def _next(self, records: list[Record], left: float) -> None:
+    def _next(self, records: list[Record]) -> None:
         """Ask for one strategy, and do with it what is to be done."""
         done = {r.notes["resolved"]: r for r in records if _counts(r)}
-        self._enqueue(done, left)
+        self._enqueue(records, done)
         trial = self.study.ask()
         origin = str(trial.user_attrs.get(_ORIGIN, "sampler"))
         data = self.bench.dataset
@@ -137,10 +147,11 @@ class Study:
         if str(resolved.strategy) in done:
             self._repeat(trial, done[str(resolved.strategy)])
             return
-        if self._seconds(resolved) > left:
+        if not self._fits(records, resolved):
             self._pass_over(trial, "too long for the time that is left")
             return
         self.repeats = 0
+        left = self._left(records, self.bench.foreseen_seconds(resolved))
         job = Job(
             number=claim(self.bench.folder), resolved=resolved, origin=origin,
             deadline=time.perf_counter() + left,
@@ -154,7 +165,7 @@ class Study:
             return
         self._train(trial, job)
 
-    def _enqueue(self, done: dict[str, Record], left: float) -> None:
+    def _enqueue(self, records: list[Record], done: dict[str, Record]) -> None:
         """A single or a composite, whichever has had less; the written ones first."""
         names = ("ladder", "portfolio")
         composite = int(self.spent[1] < self.spent[0])
@@ -162,8 +173,7 @@ class Study:
         self.turn += 1
         while queue:
             strategy, resolved = queue.pop(0)
-            fits = self._seconds(resolved) <= left
-            if str(resolved.strategy) not in done and fits:
+            if str(resolved.strategy) not in done and self._fits(records, resolved):
                 params = params_for(strategy, self.bench.space)
                 self.study.enqueue_trial(params, user_attrs={_ORIGIN: names[composite]})
                 return

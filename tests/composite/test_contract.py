@@ -137,10 +137,20 @@ def test_numbers_of_a_table_are_encoded_by_quantiles(target: TargetSpec) -> None
     x[3, 0] = torch.nan
     model.fit_inputs({"x": x})
     (stem,) = [m for name, m in model.modules_by_name.items() if "stem" in name]
-    # 160 known values, so 159 ranks between the ends; 16 bins.
-    ranks = [0, 10, 20, 30, 40, 50, 60, 70, 80, 89, 99, 109, 119, 129, 139, 149, 159]
+    ranks = [*range(0, 160, 10), 159]  # 160 known values, 16 bins
     known = [v for i, v in enumerate(x[:, 0].tolist()) if i != 3]
     assert stem.edges[0].tolist() == [known[r] for r in ranks]
+
+
+def test_one_value_takes_two_bins_however_often_it_stands_there(target: TargetSpec) -> None:
+    spec = InputSpec(name="x", kind="table", shape=(1,), cardinalities=(0,))
+    model = build(resolve(parse("mlp[width=4]"), (spec,), target))
+    model.fit_inputs({"x": torch.cat([torch.zeros(900), torch.arange(1.0, 101.0)]).unsqueeze(1)})
+    (stem,) = [m for name, m in model.modules_by_name.items() if "stem" in name]
+    edges = stem.edges[0]
+    assert int((edges == 0).sum()) == 3  # by shares alone there would be fifteen
+    assert edges[-1] == 100
+    assert edges[3:].diff().max() <= 8
 
 
 def test_a_date_has_the_phases_of_year_and_week_and_of_the_day_where_there_are_times(

@@ -149,7 +149,7 @@ WRONG = [
     ("series", "gru[depth=true]", "depth must be a whole number, not True"),
     ("series", "gru[depth=0]", "depth must be from 1 to 64, not 0"),
     ("series", "gru[width=9999]", "width must be from 2 to 4096, not 9999"),
-    ("series", "gru[norm=group]", "norm must be one of batch, layer, not 'group'"),
+    ("series", "gru[norm=group]", "norm must be one of batch, layer, none, not 'group'"),
     ("series", "gru[width=1, depth=0]", "width must be from 2 .*; depth must be from 1"),
     ("table", "gru[patch=2]", "a table is not cut in patches; leave patch out"),
     ("series", "cnn > gru:x", "gru:x stands inside a chain .* first part of a chain alone"),

@@ -164,6 +164,8 @@ def test_finalists_are_both_fronts(bench_of: MakeBench, wine: Dataset, tmp_path:
     assert [r.trial for r in finalists(beaten, bench)] == [0, 5]  # whether composing paid
     with_refit = reserve_seconds(records, bench, budget=1000, refit=True)
     assert with_refit > reserve_seconds(records, bench, budget=1000, refit=False) + 2.0
+    with_dearer = reserve_seconds(records, bench, budget=1000, refit=True, coming=12.0)
+    assert with_dearer > with_refit + 10.0  # it may be the one to train again
     assert reserve_seconds([], bench, budget=1000, refit=True) < 10
 
 

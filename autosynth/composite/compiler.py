@@ -130,8 +130,8 @@ class Compiler:
             return self.head(pooled, f"head{number}", width, name)
         pooled = [self.widen(value, width, f"{name}_in{i}") for i, value in enumerate(pooled)]
         piece = method.piece(Joined(n=len(pooled), rows=1, width=width, args=node.args))
-        features = Value(self.emit(name, piece, *pooled), (), width)
-        return self.head([features], f"head{number}", width)
+        joint = Value(self.emit(name, piece, *pooled), (), width)
+        return self.head([joint], f"head{number}", width)
 
     def cascade(self, node: Fusion, path: Path, name: str, index: int) -> int:
         """The outputs of a cascade from one of its parts on."""
@@ -161,9 +161,8 @@ class Compiler:
     def head(self, features: list[Value], name: str, hidden: int | None, joint: str = "") -> int:
         """Outputs from features, put side by side first where there are several."""
         width = sum(value.width for value in features)
-        joined = features[0].at
-        if len(features) > 1:
-            joined = self.emit(joint, Piece(Concat), *features)
+        one = len(features) == 1
+        joined = features[0].at if one else self.emit(joint, Piece(Concat), *features)
         return self.emit(name, heads(width, self.target, hidden, self.dropout), joined)
 
     def pooled(self, node: Node, path: Path) -> Value:
@@ -245,9 +244,8 @@ class Compiler:
         kind, expand = str(config.get("norm", "none")), int(config.get("expand", 0))
         opening = family.opening(config, value.grid, value.width)
         if opening:
-            piece, grid = opening
-            index = self.emit(f"{name}_open", piece, value, family=family.name)
-            value = Value(index, grid, int(config["width"]))
+            at = self.emit(f"{name}_open", opening[0], value, family=family.name)
+            value = Value(at, opening[1], int(config["width"]))
         width = value.width
         for i in range(int(config.get("depth", 0))):
             block = f"{name}_b{i}"

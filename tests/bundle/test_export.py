@@ -41,6 +41,7 @@ COVERING = (
     ("number", "weighted[fit](mlp[depth=1], transformer[depth=1])"),
     ("table", "bilinear(mlp[depth=1], attention[depth=0])"),
     ("masked", "cascade(mlp[depth=1], cnn[depth=1, stages=1], gru[depth=1, width=8, patch=2])"),
+    ("text", "mean(bag[ngram=3], cnn[depth=1, stages=0, norm=none])"),
 )
 # Tracing a recurrence takes about a tenth of a second a token.
 PRODUCT = (
@@ -100,7 +101,7 @@ def test_an_exported_cascade_skips_the_rows_that_are_sure(
 
 def all_programs() -> list[tuple[str, str]]:
     """Every strategy on every kind; a number has no classes to be sure of."""
-    kinds = ("image", "series", "masked", "table", "number")
+    kinds = ("image", "series", "masked", "table", "number", "text")
     pairs = [(kind, text) for text in PRODUCT for kind in kinds]
     return [pair for pair in pairs if pair[0] != "number" or "cascade" not in pair[1]]
 

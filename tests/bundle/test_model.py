@@ -20,7 +20,7 @@ from autosynth.errors import BundleError, DataError
 from autosynth.strategy import parse
 from autosynth.training.metrics import Calibration
 
-KINDS = ("image", "series", "masked", "table", "number")
+KINDS = ("image", "series", "masked", "table", "number", "text")
 COMPOSITES = (
     "concat(cnn > gru, transformer)",
     "attend(cnn, lstm)",

@@ -54,7 +54,8 @@ class Bag(Stem):
         ratio = torch.where(counts[:, -1:] > 0, ratio, 0.0)
         width = self.vectors.shape[1]
         if columns > width:
-            ratio = ratio @ (torch.randn(columns, width) * columns**-0.5)
+            same = torch.Generator().manual_seed(0)  # one seed gives one board
+            ratio = ratio @ (torch.randn(columns, width, generator=same) * columns**-0.5)
         with torch.no_grad():
             self.vectors.copy_(F.pad(ratio, (0, max(0, width - columns))))
 

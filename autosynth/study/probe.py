@@ -100,7 +100,7 @@ def probe(
     base = Plan(
         device=device, batch_size=batch_size(n_train, dataset.inputs), steps=FIXED_STEPS
     )  # fmt: skip
-    timer = _Timer(data, Rows(train=dataset.splits.train, fit=dataset.splits.train[:0]))
+    timer = _Timer(data, Rows(train=dataset.splits.train, fit=dataset.splits.fit))
     if workers == 1:
         base = replace(base, threads=_threads(dataset, timer, space, base))
         base.use_threads()

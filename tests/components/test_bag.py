@@ -74,6 +74,9 @@ def test_more_columns_than_channels_are_summed_at_random() -> None:
     bag.relate(raw, torch.eye(9).repeat(10, 1))
     assert bag.vectors[3:50].abs().min() > 0
     assert bag.vectors.isfinite().all()
+    again = Bag(50, 4, 2)
+    again.relate(raw, torch.eye(9).repeat(10, 1))
+    assert torch.equal(bag.vectors, again.vectors)
 
 
 def test_it_costs_its_head_alone_and_reads_text_alone() -> None:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -107,6 +108,23 @@ def test_a_training_that_cannot_end_in_time_is_stopped(
     assert record.state == "stopped"
     assert "too slow" in record.reason
     assert (record.train_seconds or math.inf) < 5
+
+
+def test_a_plan_counts_no_folds_where_rows_are_held_back(
+    bench_of: MakeBench, wine: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = wine.splits.train
+    splits = replace(wine.splits, train=rows[20:], fit=rows[:20])
+    held: list[int] = []
+
+    def clock(resolved: Any, data: Any, rows: Rows, plan: Plan, **_: int) -> float:
+        held.append(len(rows.fit))
+        return 0.01
+
+    monkeypatch.setattr("autosynth.study.probe.time_steps", clock)
+    bench = bench_of(replace(wine, splits=splits), tmp_path)
+    probe(bench.dataset, bench.feed, bench.space, device="cpu", seconds=50, budget=50)
+    assert set(held) == {20}
 
 
 def test_a_plan_fits_its_budget(bench_of: MakeBench, wine: Dataset, tmp_path: Path) -> None:

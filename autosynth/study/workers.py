@@ -23,6 +23,7 @@ import torch
 
 from autosynth.data.spec import Dataset
 from autosynth.progress import Progress
+from autosynth.record import Record
 from autosynth.study import storage
 from autosynth.study.bench import Bench
 from autosynth.study.reserve import reserve_seconds
@@ -70,13 +71,15 @@ def run_trials(bench: Bench, schedule: Schedule, workers: int, progress: Progres
 def _study(
     bench: Bench, schedule: Schedule, progress: Progress, worker: int = 0, workers: int = 1
 ) -> Study:
-    limits = Limits(
-        deadline=schedule.deadline,
-        trials=schedule.trials,
-        reserve=lambda records, seconds: reserve_seconds(
-            records, bench, budget=schedule.budget, refit=schedule.refit, coming=seconds
-        ),
-    )
+    def reserve(records: list[Record], coming: float) -> float:
+        """In the first half of the budget a trial is worth more than that it could be refitted."""
+        early = schedule.deadline - time.time() > schedule.budget / 2
+        return reserve_seconds(
+            records, bench, budget=schedule.budget, refit=schedule.refit,
+            coming=0.0 if early else coming,
+        )  # fmt: skip
+
+    limits = Limits(deadline=schedule.deadline, trials=schedule.trials, reserve=reserve)
     return Study(bench, limits, progress, worker, workers)
 
 

@@ -21,6 +21,11 @@ CHUNK = 512  # texts that are counted at once
 _FACTOR = 40_503  # 2**16 over the golden ratio, as Knuth's multiplicative hash has it
 
 
+def n_vectors(codes: int, ngram: int) -> int:
+    """One a code, and one a bucket of phrases where there are any."""
+    return codes + (BUCKETS if ngram > 1 else 0)
+
+
 class Bag(Stem):
     """Codes (B, T), 0 after the end of a text, to one token (B, 1, width)."""
 
@@ -29,8 +34,7 @@ class Bag(Stem):
     def __init__(self, codes: int, width: int, ngram: int) -> None:
         super().__init__()
         self.codes, self.ngram = codes, ngram
-        phrases = BUCKETS if ngram > 1 else 0
-        self.vectors = nn.Parameter(torch.randn(codes + phrases, width) * 0.1)
+        self.vectors = nn.Parameter(torch.randn(n_vectors(codes, ngram), width) * 0.1)
 
     def fit(self, raw: Tensor) -> None:
         """Nothing: codes have no scale."""
@@ -96,8 +100,8 @@ class BagFamily(Family):
     def stem(self, config: Config, spec: InputSpec) -> tuple[Piece, Grid, int]:
         """All that it is. Sums are no multiply-adds, so that it costs nothing but its head."""
         codes, width, ngram = spec.cardinalities[0], int(config["width"]), int(config["ngram"])
-        rows = codes + (BUCKETS if ngram > 1 else 0)
-        piece = Piece(lambda: Bag(codes, width, ngram), 0, rows * width, tied=(codes, ngram))
+        params = n_vectors(codes, ngram) * width
+        piece = Piece(lambda: Bag(codes, width, ngram), 0, params, tied=(codes, ngram))
         return piece, (1,), width
 
     def mixer(self, config: Config, index: int, grid: Grid) -> None:

@@ -1,5 +1,7 @@
 """What every test shares: GPU tests skip where there is no GPU, property tests repeat exactly."""
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import settings
 
@@ -12,3 +14,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     # importorskip, so that tests without tensors start without PyTorch.
     if item.get_closest_marker("gpu") and not pytest.importorskip("torch").cuda.is_available():
         pytest.skip("no CUDA device here")
+
+
+@pytest.fixture(scope="module")
+def short_schedules() -> Iterator[None]:
+    """Short trainings for runs without a budget, where what is looked at does not depend on it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("autosynth.run.prepare.FIXED_STEPS", 80)
+        yield

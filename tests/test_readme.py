@@ -17,6 +17,7 @@ IMAGE = InputSpec(name="image", kind="image", shape=(1, 28, 28))
 DIGIT = TargetSpec(name="digit", task="classification", classes=tuple("0123456789"))
 
 
+@pytest.mark.usefixtures("short_schedules")
 def test_its_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)

@@ -1,7 +1,6 @@
 """A request in, a bench out: data read, baselines scored, plan measured, folder made."""
 
 import json
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -140,7 +139,7 @@ def run_baselines(
     dataset: Dataset, metric: Metric, folder: Path, seed: int, seconds: float, progress: Progress
 ) -> None:
     """Fit the baselines in a process of their own, and write their records."""
-    threads = os.cpu_count() or 1
+    threads = torch.get_num_threads()  # what the user allows this process
     for result in run_in_process(dataset, seconds=seconds, seed=seed, threads=threads):
         if result.name in TRIVIAL and result.state != "complete":
             result = run_baseline(result.name, dataset, seed=seed)  # takes no time: always there

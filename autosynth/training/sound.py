@@ -15,6 +15,7 @@ from autosynth.composite.logmel import LogMel
 DECIBEL = math.log(10) / 10
 """One, in units of the natural logarithm of power."""
 COLOURS = 8  # points of a filter's curve
+ROUNDING = 1e-4  # of the floor: what rises no higher is no sound, and gets no louder
 
 
 def augment_sound(x: Tensor, logmel: LogMel, level: str) -> Tensor:
@@ -71,7 +72,8 @@ def _heard(x: Tensor, floor: Tensor, strong: bool) -> Tensor:
         change = change + F.interpolate(
             points.unsqueeze(1), x.shape[2], mode="linear", align_corners=True
         ).squeeze(1)
-    power = (x.exp() - floor).clamp(min=0)
+    power = x.exp() - floor
+    power = torch.where(power > ROUNDING * floor, power, 0.0)
     below = _draw(x, -60.0, -20.0 if strong else -30.0)
     loud = power.mean((1, 2)).unsqueeze(1) * (DECIBEL * below).exp()
     # The power of noise in a band of a frame is exponentially distributed.

@@ -33,7 +33,9 @@ class Searched:
 
 
 @pytest.fixture(scope="module")
-def searched(flowers: Flowers, tmp_path_factory: pytest.TempPathFactory) -> Searched:
+def searched(
+    flowers: Flowers, short_schedules: None, tmp_path_factory: pytest.TempPathFactory
+) -> Searched:
     home = tmp_path_factory.mktemp("home")
     flowers(2400).to_csv(home / "flowers.csv", index=False)
     flowers(40).drop(columns="kind").to_csv(home / "new.csv", index=False)

@@ -51,8 +51,10 @@ width = [4, 8]
 width = [4, 8]
 [settings]
 lr = [0.01]
+length = [0.1]
 [defaults]
 lr = 0.01
+length = 0.1
 [defaults.mixer]
 width = 8
 [defaults.mlp]

@@ -24,7 +24,7 @@ demo: $(VENV)/.installed
 install: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
-	$(PYTEST) -n 2 $(ARGS)
+	$(PYTEST) -n 2 --dist worksteal $(ARGS)
 
 test-slow: $(VENV)/.installed-dev
 	$(PYTEST) -m slow $(ARGS)

@@ -28,9 +28,10 @@ class Record:
     `strategy` is resolved and without its settings; for a baseline it is the baseline's name.
     `components` are joined by "+". `reason` says why a trial is not complete. `val` and `test`
     hold scores by metric name, higher is better; `test` is empty until scored, and `test_interval`
-    the 95 % interval of the metric that ranks, there. `cv` is the 5-fold
-    score on small data. `flops` are a sample's, at inference, as expected, and `worst_flops` those
-    of one that goes through all parts of a cascade; `train_flops` the whole training's.
+    the 95 % interval of the metric that ranks, there. `cv` is the 5-fold score on small data.
+    `flops` are a sample's, at inference, as expected, and `worst_flops` those of one that goes
+    through all parts of a cascade; `train_flops` the whole training's. `best_shares` are, by phase
+    of the training, the share (0 to 1) after which it was best on `fit`, where not at its end.
     `curve` pairs the fraction of the schedule (0 to 1) with the validation error there. `origin`
     says who proposed the trial: ladder, sampler or given.
     """
@@ -59,6 +60,7 @@ class Record:
     train_flops: float | None = None
     train_seconds: float | None = None
     samples_seen: int | None = None
+    best_shares: Mapping[str, float] = field(default_factory=dict)
     curve: tuple[tuple[float, float], ...] = ()
     origin: str = ""
     notes: Mapping[str, str] = field(default_factory=dict)
@@ -72,7 +74,7 @@ _JSON_TYPES: dict[str, tuple[type, ...]] = {  # text, where not named here
     **dict.fromkeys(("trial", "seed"), (int,)),
     **dict.fromkeys(("flops", "params", "worst_flops", "samples_seen"), (int, _NONE)),
     **dict.fromkeys(("cv", "latency_ms", "train_flops", "train_seconds"), (int, float, _NONE)),
-    **dict.fromkeys(("val", "test", "notes"), (dict,)),
+    **dict.fromkeys(("val", "test", "best_shares", "notes"), (dict,)),
     **dict.fromkeys(("curve", "test_interval"), (list,)),
 }
 

@@ -141,7 +141,8 @@ def _trained(bench: Bench, record: Record) -> Composite:
 def refit(bench: Bench, record: Record, deadline: float) -> Refit | None:
     """Train the winner on everything but test; None if it fails or there is no time.
 
-    The schedule is the trial's: as many epochs, ended at the share of it that was best on `fit`.
+    The schedule is the trial's: as many epochs, every phase ended at the share of it that was best
+    on `fit`.
     What is fitted after the training (thresholds, weights) keeps the rows of `fit` for that.
     """
     resolved, splits = resolved_of(bench, record), bench.dataset.splits
@@ -154,7 +155,7 @@ def refit(bench: Bench, record: Record, deadline: float) -> Refit | None:
     try:
         outcome = train(
             resolved, bench.feed, rows, plan, seed=bench.seed,
-            until=float(record.notes.get("best_share", 1.0)),
+            until=record.best_shares,
             deadline=start + max(1.0, deadline - time.time()),
         )  # fmt: skip
     except TrialError:

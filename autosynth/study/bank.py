@@ -18,14 +18,18 @@ from autosynth.training.weights import load_tensors
 def bank_of(bench: Bench) -> Bank:
     """Looks a strategy up among the complete trials of the run: the best by validation score."""
 
-    def look(root: Node) -> Mapping[str, Tensor] | None:
+    def look(root: Node) -> tuple[Mapping[str, Tensor], float] | None:
         found = []
         for record in read_all(bench.folder):
             if record.kind == "strategy" and record.state == "complete":
                 strategy = parse(record.notes["resolved"])
                 path = trial_dir(bench.folder, record.trial) / "weights.safetensors"
                 if strategy.root == root and not strategy.words and path.exists():
-                    found.append((record.val[bench.metric.name], record.trial, path))
-        return load_tensors(max(found)[2]) if found else None
+                    share = min(record.best_shares.values(), default=1.0)  # it had one phase
+                    found.append((record.val[bench.metric.name], record.trial, path, share))
+        if not found:
+            return None
+        *_, path, share = max(found)
+        return load_tensors(path), share
 
     return look

@@ -26,7 +26,7 @@ from autosynth.training.loop import Rows, sample, time_steps
 from autosynth.training.memory import Memory
 from autosynth.training.plan import Plan, batch_size
 from autosynth.training.settle import trainings_of
-from autosynth.training.work import TRAINED, work_of
+from autosynth.training.work import seconds_of
 
 FASTER = 1.1  # bfloat16 must be this much faster to be worth its rounding
 SHARE_OF_CEILING = 1 / 8
@@ -56,11 +56,7 @@ def foreseen_seconds(plan: Plan, resolved: Resolved, *, has_fit: bool = True) ->
     `has_fit`: there are held-back rows, on which what comes after the training can be fitted.
     """
     course = resolved.course
-    seconds = 0.0
-    for phase in course.phases:
-        work = work_of(course.program, phase).by_family(cached=True)
-        passes = {family: flops // TRAINED for family, flops in work.items()}
-        seconds += phase.share * plan.seconds(passes)
+    seconds = sum(seconds_of(plan, course.program, phase) for phase in course.phases)
     seconds *= trainings_of(course.program, course.settles, has_fit=has_fit)
     return seconds * float(resolved.settings["length"])
 

@@ -175,6 +175,7 @@ def _finished(
         train_seconds=outcome.seconds,
         samples_seen=outcome.samples_seen,
         train_flops=outcome.train_flops,
+        best_shares=outcome.best_shares,
         curve=tuple(curve),
     )
     if outcome.stopped == "pruned":
@@ -190,8 +191,6 @@ def _finished(
     val = evaluate(y, found, bench.dataset.target)
     val.setdefault(bench.metric.name, bench.metric.score(y, found))
     notes = {**record.notes, "eval_seconds": f"{time.perf_counter() - start:.3f}"}
-    if outcome.best_share < 1:
-        notes["best_share"] = f"{outcome.best_share:.4f}"
     if calibration != Calibration():
         notes["calibration"] = calibration.to_json()
     record = replace(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from autosynth.composite import Composite, Resolved, build, resolve, trained
-from autosynth.composite.course import Phase, Unit
+from autosynth.composite.course import Phase
 from autosynth.errors import TrialError
 from autosynth.strategy import Node, Strategy
 from autosynth.training.feed import Feed
@@ -25,13 +25,14 @@ from autosynth.training.output import outputs
 from autosynth.training.plan import Plan
 from autosynth.training.settle import settle, trainings_of
 from autosynth.training.stretch import Stretch, View
+from autosynth.training.work import seconds_of
 
 JUDGED_FROM = 0.05  # of the time that a training has
 STATISTICS_ROWS = 8192  # at least, that means, deviations and quantiles are taken from
 FIT_CHECKS = (0.5, 0.65, 0.8, 0.9)  # when a better composite may be kept, beside the end
 Scorer = Callable[[NDArray[Any], NDArray[Any]], float]
-Bank = Callable[[Node], Mapping[str, Tensor] | None]
-"""The weights of a strategy that was trained before, by the root of its tree, or None."""
+Bank = Callable[[Node], tuple[Mapping[str, Tensor], float] | None]
+"""Of a strategy that was trained before, by the root of its tree: its weights and best share."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +51,8 @@ class Rows:
 class Outcome:
     """A training that ended. `stopped` says why it ended early, empty for a full schedule.
 
-    `best_share` is the share of the last phase after which the composite was best on `fit`, and
-    `train_flops` is all that was spent: further trainings, and what was computed once, too.
+    `best_shares` are, by phase, the shares after which it was best on `fit`, where not at its end,
+    and `train_flops` is all that was spent: further trainings, and what was computed once.
     """
 
     model: Composite
@@ -59,7 +60,7 @@ class Outcome:
     steps: int
     samples_seen: int
     stopped: str = ""
-    best_share: float = 1.0
+    best_shares: Mapping[str, float] = field(default_factory=dict)
     train_flops: float = 0.0
 
 
@@ -76,7 +77,7 @@ def train(
     score: Scorer | None = None,
     on_rung: OnRung | None = None,
     deadline: float = math.inf,
-    until: float = 1.0,
+    until: Mapping[str, float] | None = None,
     bank: Bank | None = None,
 ) -> Outcome:
     """Train a composite on one fixed schedule.
@@ -92,7 +93,8 @@ def train(
             being trained alone; True stops the training.
         deadline: `time.perf_counter()` by which it must have ended; a training that will not is
             stopped as soon as that is clear.
-        until: the share of the last phase, above 0, at which it is complete.
+        until: the shares, above 0, at which phases are complete: the `best_shares` of a training
+            on fewer rows.
         bank: where parts that were trained before are found, for `init=parts`.
 
     Raises:
@@ -104,7 +106,7 @@ def train(
         try:
             # Unnamed: what a failed attempt held on the device is free for the next.
             return _Attempt(resolved, data, rows, plan, seed, batch, bank).run(
-                score, on_rung, deadline, until
+                score, on_rung, deadline, until or {}
             )
         except RuntimeError as error:
             if isinstance(error, TrialError):
@@ -164,11 +166,11 @@ class _Attempt:
         self.model = model.to(data.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.model.bf16 = frozenset(plan.bf16)
         self.settles = resolved.course.settles
+        self.best_shares: dict[str, float] = {}
+        self.flops, self.samples = 0.0, 0
         self.phases = [
-            phase for phase in resolved.course.phases
-            if not (bank and phase.unit and self._found(phase.unit, bank))
-        ]  # fmt: skip
-        self.best_share, self.flops, self.samples = 1.0, 0.0, 0
+            phase for phase in resolved.course.phases if not (bank and self._found(phase, bank))
+        ]
 
     def stretch(self, phase: Phase, index: int, deadline: float = math.inf) -> Stretch:
         """A phase of this training, ready for its first step."""
@@ -182,16 +184,16 @@ class _Attempt:
         )  # fmt: skip
 
     def run(
-        self, score: Scorer | None, on_rung: OnRung | None, deadline: float, until: float
-    ) -> Outcome:
+        self, score: Scorer | None, on_rung: OnRung | None, deadline: float,
+        until: Mapping[str, float],
+    ) -> Outcome:  # fmt: skip
         """Train to the end of the course, or until it is stopped."""
         start, stopped, steps = time.perf_counter(), "", 0
         look = _Look(score, on_rung, deadline, start)
         with torch.random.fork_rng(devices=_cuda(self.data.device)):
             torch.manual_seed(self.seed)
             for index, phase in enumerate(self.phases):
-                last = index + 1 == len(self.phases)
-                taken, stopped = self._phase(phase, index, look, until if last else 1.0)
+                taken, stopped = self._phase(phase, index, look, until.get(phase.name, 1.0))
                 steps += taken
                 if stopped:
                     break
@@ -207,7 +209,7 @@ class _Attempt:
         return Outcome(
             model=trained(self.resolved, self.model).requires_grad_(True),
             seconds=time.perf_counter() - start, steps=steps, samples_seen=self.samples,
-            stopped=stopped, best_share=self.best_share, train_flops=self.flops,
+            stopped=stopped, best_shares=self.best_shares, train_flops=self.flops,
         )  # fmt: skip
 
     def _phase(self, phase: Phase, index: int, look: "_Look", until: float) -> tuple[int, str]:
@@ -215,9 +217,8 @@ class _Attempt:
         start = time.perf_counter()
         stretch = self.stretch(phase, index, look.deadline)
         look.aside += time.perf_counter() - start
-        before = sum(each.share for each in self.phases[:index])
-        whole = sum(each.share for each in self.phases)
-        rungs, checks = self._rungs(stretch, before, whole), self._checks(stretch, look)
+        rungs, checks = self._rungs(stretch, index), self._checks(stretch, look)
+        foreseen = self._foreseen()
         best: tuple[float, int, dict[str, Tensor]] | None = None
         total = torch.zeros((), device=self.data.device)
         stopped, end, step = "", max(1, round(stretch.steps * until)), 0
@@ -235,7 +236,7 @@ class _Attempt:
                     if best is None or value >= best[0]:
                         best = (value, step, _copy(stretch.current))
                 stretch.learn()
-            done = (before + phase.share * step / stretch.steps) / whole
+            done = sum(foreseen[:index]) + foreseen[index] * step / stretch.steps
             if step < end and step % 8 == 0 and look.late(done):
                 stopped = "out of time"
                 break
@@ -244,7 +245,8 @@ class _Attempt:
         self.flops += stretch.flops_before + step * stretch.batch * stretch.flops
         if best is not None and not stopped:
             self.model.load_state_dict(best[2])
-            self.best_share = best[1] / stretch.steps
+            if best[1] < stretch.steps:
+                self.best_shares[phase.name] = best[1] / stretch.steps
         elif stretch.average:
             self.model.load_state_dict(stretch.average.model.state_dict())
         return step, stopped
@@ -261,11 +263,24 @@ class _Attempt:
             return stretch.current
         return View(stretch.current, output)
 
-    def _rungs(self, stretch: Stretch, before: float, whole: float) -> dict[int, float]:
+    def _foreseen(self) -> list[float]:
+        """The share of its time that each phase will take; of its steps, without a probe.
+
+        What no probe has measured, such as a head alone, counts as the cheapest of the others.
+        """
+        program = self.model.program
+        rates = [seconds_of(self.plan, program, phase) / phase.share for phase in self.phases]
+        least = min(filter(None, rates), default=1.0)
+        parts = [p.share * (rate or least) for p, rate in zip(self.phases, rates, strict=True)]
+        return [part / sum(parts) for part in parts]
+
+    def _rungs(self, stretch: Stretch, index: int) -> dict[int, float]:
         """The steps of a phase at which the training reports, and its share of the schedule."""
         if not stretch.phase.supervised:
             return {}
         found = {}
+        before = sum(phase.share for phase in self.phases[:index])
+        whole = sum(phase.share for phase in self.phases)
         for share in self.plan.rungs:
             step = round((share * whole - before) / stretch.phase.share * stretch.steps)
             if 0 < step <= stretch.steps:
@@ -292,14 +307,18 @@ class _Attempt:
         without.bf16 = frozenset()
         return without
 
-    def _found(self, unit: Unit, bank: Bank) -> bool:
+    def _found(self, phase: Phase, bank: Bank) -> bool:
         """Take a unit's weights from the bank, where it has been trained as a strategy before."""
+        unit = phase.unit
+        if unit is None:
+            return False
         alone = resolve(Strategy(root=unit.node), self.resolved.inputs, self.resolved.target)
-        state = bank(alone.strategy.root)
+        found = bank(alone.strategy.root)
         ours = self.model.program.names([unit.output])
         theirs = alone.program.names([alone.program.output])
-        if state is None or len(ours) != len(theirs):
+        if found is None or len(ours) != len(theirs):
             return False
+        state, share = found
         mine, taken = self.model.state_dict(), {}
         for own, other in zip(ours, theirs, strict=True):
             prefix = f"modules_by_name.{other}."
@@ -309,6 +328,8 @@ class _Attempt:
         if any(key not in mine or mine[key].shape != v.shape for key, v in taken.items()):
             return False
         self.model.load_state_dict(taken, strict=False)
+        if share < 1:
+            self.best_shares[phase.name] = share
         return True
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from autosynth.composite.course import Phase
 from autosynth.composite.program import Program
+from autosynth.training.plan import Plan
 
 FORWARD, THROUGH, TRAINED = 1, 2, 3
 """Passes that a step costs: forward alone, also backward through it, also for its weights."""
@@ -55,3 +56,9 @@ def work_of(program: Program, phase: Phase) -> Work:
         program=program, phase=phase, changed=tuple(changed), standing=program.needed(edge),
         edge=edge,
     )  # fmt: skip
+
+
+def seconds_of(plan: Plan, program: Program, phase: Phase) -> float:
+    """The time foreseen for a phase, of a schedule of length 1; 0 where nothing was measured."""
+    work = work_of(program, phase).by_family(cached=True)
+    return phase.share * plan.seconds({family: n // TRAINED for family, n in work.items()})

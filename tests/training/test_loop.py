@@ -247,7 +247,7 @@ def test_the_best_moment_on_fit_is_kept(digits: Dataset) -> None:
 
     outcome, data = run(digits, SMALL, steps=40, rows=rows, score=score)
     assert len(found) == 5
-    assert outcome.best_share == 0.65
+    assert outcome.best_shares == {"together": 0.65}
     assert outcome.steps == 40
     np.testing.assert_array_equal(outputs(outcome.model, data, rows.fit), found[1])
 
@@ -261,12 +261,22 @@ def test_a_regression_is_scored_in_its_own_unit(prices: Dataset) -> None:
         assert 3000 < out.mean() < 7000
         return -float(((y - out) ** 2).mean())
 
-    assert run(prices, "mlp[width=4]", steps=10, rows=rows, score=score)[0].best_share > 0
+    assert run(prices, "mlp[width=4]", steps=10, rows=rows, score=score)[0].stopped == ""
 
 
-def test_until_ends_a_schedule_early_and_complete(digits: Dataset) -> None:
-    outcome, _ = run(digits, "mlp[width=4]", steps=40, until=0.65)
-    assert (outcome.steps, outcome.stopped) == (26, "")
+@pytest.mark.parametrize(
+    ("text", "until", "steps"),
+    [
+        (SMALL, {"together": 0.65}, 26),
+        # A part is as long as the whole, and what joins them a fifth.
+        (f"concat({SMALL}, mlp[width=4]) train=subsets", {"part 1": 0.5, "joining": 0.25}, 62),
+    ],
+)
+def test_until_ends_phases_early_and_complete(
+    digits: Dataset, text: str, until: dict[str, float], steps: int
+) -> None:
+    outcome, _ = run(digits, text, steps=40, until=until)
+    assert (outcome.steps, outcome.stopped) == (steps, "")
 
 
 @contextmanager

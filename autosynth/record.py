@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 from uuid import uuid4
 
-from autosynth.errors import RunError
+from autosynth.errors import AutosynthError, RunError
 
 Kind = Literal["strategy", "baseline"]
 State = Literal["complete", "pruned", "failed", "infeasible", "stopped", "not_run"]
@@ -167,6 +167,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())  # on the disk before it takes the place: survives a reboot
         temporary.replace(path)
+    except AutosynthError:
+        raise  # some are OSErrors, of another file
     except OSError as problem:
         raise _unwritable(path, problem) from problem
     finally:

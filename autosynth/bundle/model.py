@@ -4,7 +4,7 @@ Opens JSON, text and safetensors alone, and runs no code from the folder.
 """
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from autosynth.bundle.info import Info, read
 from autosynth.bundle.prediction import frame_of
 from autosynth.composite import Composite, Resolved, build, resolve
 from autosynth.composite.objective import base_of, finished, hidden
-from autosynth.data import encode
+from autosynth.data import Encoded, encode_parts
 from autosynth.data.inputs.encoder import input_spec
 from autosynth.data.seen import Seen
 from autosynth.errors import BundleError, DataError, StrategyError, UnknownNameError
@@ -66,11 +66,21 @@ class Model:
         Raises:
             DataError: no rows, columns or shapes that do not fit, or a row without finite output.
         """
-        encoded = encode(source, self.encoders)
-        for text in encoded.warnings:
-            warnings.warn(text, stacklevel=2)
-        if not len(encoded.index):
+        return pd.concat(self.predict_parts(source))
+
+    def predict_parts(self, source: Any) -> Iterator[pd.DataFrame]:
+        """As `predict`; of a table too large for memory, a part of its rows after another."""
+        rows = 0
+        for encoded in encode_parts(source, self.encoders):
+            for text in encoded.warnings:
+                warnings.warn(text, stacklevel=3)
+            if len(encoded.index):
+                rows += len(encoded.index)
+                yield self._predicted(encoded)
+        if not rows:
             raise DataError("there are no rows to predict; give one or more")
+
+    def _predicted(self, encoded: Encoded) -> pd.DataFrame:
         output = self.outputs(encoded.x, encoded.seen)
         broken = np.flatnonzero(~np.isfinite(output.reshape(len(output), -1)).all(axis=1))
         if len(broken):

@@ -3,28 +3,46 @@
 import argparse
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from autosynth.cli.option import Command, Parser
 from autosynth.cli.text import put
-from autosynth.record import write_text_atomic
+from autosynth.record import atomic_path
 
 
 def _predict(args: argparse.Namespace) -> None:
     from autosynth.bundle import load
 
-    model = load(args.model)
-    with warnings.catch_warnings(record=True) as caught:
+    model, rows = load(args.model), 0
+    with warnings.catch_warnings(record=True) as caught, _written(args.out) as file:
         warnings.simplefilter("always", UserWarning)
-        frame = model.predict(args.data)
+        for frame in model.predict_parts(args.data):
+            _tell(caught)
+            title = frame.index.name or "row"
+            file.write(frame.to_csv(header=not rows, index_label=title, lineterminator="\n"))
+            rows += len(frame)
+        _tell(caught)
+    if args.out is not None:
+        put(f"{rows} predictions in {args.out}")
+
+
+@contextmanager
+def _written(out: str | None) -> Iterator[TextIO]:
+    """A file that is there when all of it is, or standard output."""
+    if out is None:
+        yield sys.stdout
+        return
+    with atomic_path(Path(out)) as path, path.open("w", encoding="utf-8", newline="") as file:
+        yield file
+
+
+def _tell(caught: "list[warnings.WarningMessage]") -> None:
     for warning in caught:
         sys.stderr.write(f"warning: {warning.message}\n")
-    text = frame.to_csv(index_label=frame.index.name or "row", lineterminator="\n")
-    if args.out is None:
-        sys.stdout.write(text)
-    else:
-        write_text_atomic(Path(args.out), text)
-        put(f"{len(frame)} predictions in {args.out}")
+    caught.clear()
 
 
 def _options(parser: Parser) -> None:

@@ -1,6 +1,6 @@
 """Data in, a `Dataset` out: reading, understanding, splitting and encoding."""
 
-from autosynth.data.encode import Encoded, encode
+from autosynth.data.encode import Encoded, encode, encode_parts
 from autosynth.data.forms.builtin import BUILTIN, Builtin
 from autosynth.data.load import load
 from autosynth.data.spec import Dataset, InputSpec, Kind, Splits, TargetSpec, Task
@@ -16,5 +16,6 @@ __all__ = [
     "TargetSpec",
     "Task",
     "encode",
+    "encode_parts",
     "load",
 ]

@@ -4,14 +4,15 @@ Takes data in a form that `load` takes, and the dict it left in `Dataset.encoder
 column may be there and is not looked at.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from numpy.typing import NDArray
 
-from autosynth.data.inputs.encoder import apply
-from autosynth.data.raw import Index
+from autosynth.data.inputs.encoder import apply, is_from_columns
+from autosynth.data.large import large_chunks
+from autosynth.data.raw import Index, Rows
 from autosynth.data.read import read_unlabelled
 from autosynth.data.seen import Seen
 from autosynth.data.users import users_of
@@ -52,20 +53,45 @@ def encode(source: Any, encoders: Mapping[str, Any]) -> Encoded:
             x=found.x, index=found.names, warnings=found.warnings, seen=found.seen,
             called=encoders["interactions"]["user"],
         )  # fmt: skip
-    inputs = encoders["inputs"]
-    raw = read_unlabelled(source, inputs[0])
+    raw = read_unlabelled(source, encoders["inputs"][0])
     rows = raw.main
     if rows is None or not len(rows):
         raise DataError(f"{raw.source} holds no rows to predict.")
-    applied = apply(inputs, rows.x, raw.source, rows.folder)
-    if not len(applied.keep):
-        told = "; ".join(applied.warnings)
+    encoded = _encoded(rows, raw.source, raw.warnings, encoders)
+    if not len(encoded.index):
+        told = "; ".join(encoded.warnings[len(raw.warnings) :])
         raise DataError(f"no row of {raw.source} can be read{f' ({told})' if told else ''}.")
+    return encoded
+
+
+def encode_parts(source: Any, encoders: Mapping[str, Any]) -> Iterator[Encoded]:
+    """As `encode`; of a table that is too large for memory, a part of its rows after another.
+
+    A part may have no row that can be read; its warnings say which rows it holds.
+    """
+    chunks = None
+    if is_from_columns(encoders["inputs"][0]) and not {"windows", "interactions"} & set(encoders):
+        chunks = large_chunks(source)
+    if chunks is None:
+        yield encode(source, encoders)
+        return
+    start, told = 0, chunks.warnings
+    for frame in chunks.frames(chunks.names):
+        index = range(start, start + len(frame))
+        rows = Rows(x=frame, index=index, folder=str(chunks.path.parent))
+        part = _encoded(rows, str(chunks.path), (), encoders)
+        where = f"rows {index[0]:,} to {index[-1]:,}"
+        told += tuple(f"{where}: {text}" for text in part.warnings)
+        yield replace(part, warnings=told)
+        start, told = index.stop, ()
+
+
+def _encoded(
+    rows: Rows, source: str, warnings: tuple[str, ...], encoders: Mapping[str, Any]
+) -> Encoded:
+    """Those of the rows that can be read, after warnings of reading them."""
+    applied = apply(encoders["inputs"], rows.x, source, rows.folder)
     index = rows.index
     if len(applied.keep) < len(index):
         index = [str(index[int(row)]) for row in applied.keep]
-    return Encoded(
-        x=applied.x,
-        index=index,
-        warnings=(*raw.warnings, *applied.warnings),
-    )
+    return Encoded(x=applied.x, index=index, warnings=(*warnings, *applied.warnings))

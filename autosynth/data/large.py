@@ -69,15 +69,26 @@ def read_large(source: Any, target: Any, test: Any = None) -> Raw | None:
     )
 
 
+def large_chunks(source: Any) -> Chunks | None:
+    """The rows to predict of a table that is too large for memory; None of any other source.
+
+    Of a folder with a table's parts those of the test part.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    paths = _tables(source)
+    path = paths.get("test") or paths.get("main")
+    return chunks_of(path) if path and _bytes_of(path) > most_in_memory() else None
+
+
 def _rows(chunks: Chunks, goals: Sequence[str], source: str) -> Rows:
     x = stored([chunks], source)
-    index = range(len(x))
+    rows = Rows(x=x.drop(goals), index=range(len(x)), folder=str(chunks.path.parent))
     columns = {name: x[name] for name in goals if name in chunks.names}
-    x = x.drop(goals)
     if len(columns) < len(goals):
-        return Rows(x=x, index=index)
-    y = columns[goals[0]] if len(goals) == 1 else pd.DataFrame(columns)
-    return Rows(x=x, y=y, index=index)
+        return rows
+    return replace(rows, y=columns[goals[0]] if len(goals) == 1 else pd.DataFrame(columns))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +110,7 @@ def sample_of(x: Any, train: NDArray[np.int64]) -> Sample:
 def apply_large(inputs: Sequence[Fitted], x: Any, place: str, folders: Folders = "") -> Applied:
     """As `apply`; what is larger than memory may hold is kept on disk."""
     if isinstance(x, Stored):
-        return x.encoded(inputs, place, folders if isinstance(folders, str) else "")
+        return x.encoded(inputs, place, folders)
     if not is_map(x):
         return apply(inputs, x, place, folders)
     return keep(pieces_of(x), lambda piece: apply(inputs, piece, place), len(x), "arrays")

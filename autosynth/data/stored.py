@@ -6,7 +6,6 @@ Takes the chunks of one or more files; gives columns, samples and encoded arrays
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, overload
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from autosynth.data.chunks import Chunks
 from autosynth.data.inputs.frame import Applied, Fitted, apply_frame
+from autosynth.data.inputs.media import Folders
 from autosynth.data.kept import keep
 from autosynth.errors import DataError
 
@@ -71,10 +71,17 @@ class Stored:
                 found.append(frame.iloc[inside].set_axis(start + inside, axis=0))
         return pd.concat(found)
 
-    def encoded(self, inputs: Sequence[Fitted], place: str, folder: str = "") -> Applied:
+    def encoded(self, inputs: Sequence[Fitted], place: str, folders: Folders = "") -> Applied:
         """The arrays that fitted inputs make of all rows, as memory maps."""
-        frames = (frame for _, frame in self._pieces(self.columns))
-        read = partial(apply_frame, inputs, place=place, folders=folder)
+
+        def read(frame: pd.DataFrame) -> Applied:
+            near = folders if isinstance(folders, str) else folders[frame.index]
+            return apply_frame(inputs, frame.reset_index(drop=True), place, near)
+
+        frames = (
+            frame.set_axis(range(at, at + len(frame)), axis=0)
+            for at, frame in self._pieces(self.columns)
+        )
         return keep(frames, read, len(self), self.digest())
 
     def digest(self) -> str:

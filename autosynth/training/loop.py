@@ -105,8 +105,8 @@ def train(
     while True:
         try:
             # Unnamed: what a failed attempt held on the device is free for the next.
-            return _Attempt(resolved, data, rows, plan, seed, batch, bank).run(
-                score, on_rung, deadline, until or {}
+            return _Attempt(resolved, data, rows, plan, seed, batch, until, bank).run(
+                score, on_rung, deadline
             )
         except RuntimeError as error:
             if isinstance(error, TrialError):
@@ -154,7 +154,7 @@ class _Attempt:
 
     def __init__(
         self, resolved: Resolved, data: Feed, rows: Rows, plan: Plan, seed: int, batch: int,
-        bank: Bank | None = None,
+        until: Mapping[str, float] | None = None, bank: Bank | None = None,
     ) -> None:  # fmt: skip
         self.resolved, self.data, self.rows, self.plan = resolved, data, rows, plan
         self.seed, self.batch = seed, min(batch, len(rows.train))
@@ -166,7 +166,7 @@ class _Attempt:
         self.model = model.to(data.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.model.bf16 = frozenset(plan.bf16)
         self.settles = resolved.course.settles
-        self.best_shares: dict[str, float] = {}
+        self.until, self.best_shares = until or {}, dict[str, float]()
         self.flops, self.samples = 0.0, 0
         self.phases = [
             phase for phase in resolved.course.phases if not (bank and self._found(phase, bank))
@@ -183,17 +183,14 @@ class _Attempt:
             batch=self.batch, seed=self.seed + 1000 * index, deadline=deadline,
         )  # fmt: skip
 
-    def run(
-        self, score: Scorer | None, on_rung: OnRung | None, deadline: float,
-        until: Mapping[str, float],
-    ) -> Outcome:  # fmt: skip
+    def run(self, score: Scorer | None, on_rung: OnRung | None, deadline: float) -> Outcome:
         """Train to the end of the course, or until it is stopped."""
         start, stopped, steps = time.perf_counter(), "", 0
         look = _Look(score, on_rung, deadline, start)
         with torch.random.fork_rng(devices=_cuda(self.data.device)):
             torch.manual_seed(self.seed)
             for index, phase in enumerate(self.phases):
-                taken, stopped = self._phase(phase, index, look, until.get(phase.name, 1.0))
+                taken, stopped = self._phase(phase, index, look)
                 steps += taken
                 if stopped:
                     break
@@ -212,13 +209,13 @@ class _Attempt:
             stopped=stopped, best_shares=self.best_shares, train_flops=self.flops,
         )  # fmt: skip
 
-    def _phase(self, phase: Phase, index: int, look: "_Look", until: float) -> tuple[int, str]:
+    def _phase(self, phase: Phase, index: int, look: "_Look") -> tuple[int, str]:
         """Train one phase, and keep its best moment; the steps it took, and why it was stopped."""
         start = time.perf_counter()
         stretch = self.stretch(phase, index, look.deadline)
         look.aside += time.perf_counter() - start
         rungs, checks = self._rungs(stretch, index), self._checks(stretch, look)
-        foreseen = self._foreseen()
+        foreseen, until = self._foreseen(), self.until.get(phase.name, 1.0)
         best: tuple[float, int, dict[str, Tensor]] | None = None
         total = torch.zeros((), device=self.data.device)
         stopped, end, step = "", max(1, round(stretch.steps * until)), 0
@@ -236,7 +233,7 @@ class _Attempt:
                     if best is None or value >= best[0]:
                         best = (value, step, _copy(stretch.current))
                 stretch.learn()
-            done = sum(foreseen[:index]) + foreseen[index] * step / stretch.steps
+            done = sum(foreseen[:index]) + foreseen[index] * step / end
             if step < end and step % 8 == 0 and look.late(done):
                 stopped = "out of time"
                 break
@@ -271,7 +268,8 @@ class _Attempt:
         program = self.model.program
         rates = [seconds_of(self.plan, program, phase) / phase.share for phase in self.phases]
         least = min(filter(None, rates), default=1.0)
-        parts = [p.share * (rate or least) for p, rate in zip(self.phases, rates, strict=True)]
+        shares = [phase.share * self.until.get(phase.name, 1.0) for phase in self.phases]
+        parts = [share * (rate or least) for share, rate in zip(shares, rates, strict=True)]
         return [part / sum(parts) for part in parts]
 
     def _rungs(self, stretch: Stretch, index: int) -> dict[int, float]:
@@ -298,9 +296,9 @@ class _Attempt:
         steps = max(1, round(self.plan.steps * len(inside) / (len(inside) + len(held))))
         rows = Rows(train=inside, fit=inside[:0], unlabelled=self.rows.unlabelled)
         plan = replace(self.plan, steps=steps)
-        attempt = _Attempt(self.resolved, self.data, rows, plan, self.seed, self.batch)
+        attempt = _Attempt(self.resolved, self.data, rows, plan, self.seed, self.batch, self.until)
         for index, phase in enumerate(attempt.phases):
-            attempt._phase(phase, index, _Look(None, None, math.inf, 0.0), 1.0)
+            attempt._phase(phase, index, _Look(None, None, math.inf, 0.0))
         self.flops += attempt.flops
         self.samples += attempt.samples
         without: Composite = attempt.model

@@ -14,9 +14,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from autosynth.bundle.model import Model
 from autosynth.cli import main
 
 Capture = pytest.CaptureFixture[str]
@@ -126,6 +128,26 @@ def test_predictions_have_the_users_own_names(
     assert (found[["proba_rose", "proba_tulip"]].sum(axis=1) - 1).abs().max() < 1e-5
     assert "2400 predictions" in printed(f"predict {run}/bundle flowers.csv -o more/p.csv", capsys)
     assert len(pd.read_csv("more/p.csv")) == 2400
+
+
+def test_a_table_too_large_for_memory_is_predicted_part_by_part(
+    run: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = printed(f"predict {run}/bundle new.csv", capsys)
+    sizes: list[int] = []
+
+    def outputs(model: Model, x: dict[str, np.ndarray], seen: None = None) -> np.ndarray:
+        sizes.append(len(next(iter(x.values()))))
+        return original(model, x, seen)
+
+    original = Model.outputs
+    monkeypatch.setattr(Model, "outputs", outputs)
+    monkeypatch.setattr("autosynth.data.large.most_in_memory", lambda: 100)
+    monkeypatch.setattr("autosynth.data.chunks.CELLS", 30)  # of two columns
+    assert printed(f"predict {run}/bundle new.csv", capsys) == whole
+    assert sizes == [15, 15, 10]
+    assert "40 predictions" in printed(f"predict {run}/bundle new.csv -o parts.csv", capsys)
+    assert Path("parts.csv").read_text() == whole
 
 
 def test_what_cannot_be_predicted_leaves_no_file(

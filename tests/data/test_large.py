@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from PIL import Image
 
+from autosynth.data import encode_parts, load
 from autosynth.data import large as large_files
-from autosynth.data import load
 from autosynth.data.kept import Kept
 from autosynth.data.spec import Dataset
 from autosynth.errors import DataError
@@ -183,3 +184,35 @@ def test_files_are_there_as_long_as_the_arrays(
     del here, x, again
     gc.collect()
     assert list(tmp_path.glob("autosynth-*")) == []
+
+
+def test_rows_to_predict_come_part_by_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there, _ = both(monkeypatch, write(table(), tmp_path / "t.csv"))
+    parts = list(encode_parts(tmp_path / "t.csv", there.encoders))
+    assert len(parts) > 2
+    for name, values in there.x.items():
+        np.testing.assert_array_equal(np.concatenate([part.x[name] for part in parts]), values)
+    assert [row for part in parts for row in part.index] == list(range(N))
+
+
+def test_a_part_without_a_picture_that_can_be_read_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pictures are named relative to the table, whichever way it is read."""
+    for number in range(3):
+        pixels = np.full((8, 8), 80 * number, np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    photo = [f"{i % 3}.png" for i in range(20)] + ["gone.png"] * 10
+    frame = pd.DataFrame({"photo": photo, "goal": ["a", "b"] * 15})
+    there = load(write(frame, tmp_path / "t.csv"), target="goal")
+    monkeypatch.setattr(large_files, "most_in_memory", lambda: 10)
+    monkeypatch.setattr("autosynth.data.chunks.CELLS", 20)
+    here = load(tmp_path / "t.csv", target="goal")
+    assert isinstance(here.x["photo"], Kept)
+    np.testing.assert_array_equal(here.x["photo"], there.x["photo"])
+    *parts, last = encode_parts(tmp_path / "t.csv", there.encoders)
+    assert [len(part.index) for part in parts] == [10, 10]
+    assert not len(last.index)
+    assert last.warnings[0].startswith("rows 20 to 29: 10 pictures of 'photo' do not exist")

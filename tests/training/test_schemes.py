@@ -231,8 +231,8 @@ def test_a_training_of_parts_apart_is_judged_late_by_the_time_of_its_parts(
     rows = Rows(train=digits.splits.train, fit=NONE)
     text = f"concat({CNN}, {MLP}) train=subsets rows=all"
 
-    def foreseen(plan: Plan) -> list[float]:
-        return _Attempt(resolved_of(digits, text), data, rows, plan, 0, 64)._foreseen()
+    def foreseen(plan: Plan, **until: float) -> list[float]:
+        return _Attempt(resolved_of(digits, text), data, rows, plan, 0, 64, until)._foreseen()
 
     plan = Plan(device="cpu", batch_size=64, steps=10)
     # By steps: two parts of a whole schedule each, and what joins them, of a fifth.
@@ -240,6 +240,7 @@ def test_a_training_of_parts_apart_is_judged_late_by_the_time_of_its_parts(
     measured = replace(plan, step_seconds={"mlp": (0.001, 0.0), "cnn": (0.003, 0.0)})
     # A head was not timed: it is taken for as quick as the quicker part.
     np.testing.assert_allclose(foreseen(measured), np.array([3, 1, 0.2]) / 4.2)
+    np.testing.assert_allclose(foreseen(measured, joining=0.5), np.array([3, 1, 0.1]) / 4.1)
 
 
 def test_hidden_pieces_are_restored_better_with_training(digits: Dataset) -> None:

@@ -215,7 +215,7 @@ class _Attempt:
         stretch = self.stretch(phase, index, look.deadline)
         look.aside += time.perf_counter() - start
         rungs, checks = self._rungs(stretch, index), self._checks(stretch, look)
-        foreseen, until = self._foreseen(), self.until.get(phase.name, 1.0)
+        until = self.until.get(phase.name, 1.0)
         best: tuple[float, int, dict[str, Tensor]] | None = None
         total = torch.zeros((), device=self.data.device)
         stopped, end, step = "", max(1, round(stretch.steps * until)), 0
@@ -233,8 +233,7 @@ class _Attempt:
                     if best is None or value >= best[0]:
                         best = (value, step, _copy(stretch.current))
                 stretch.learn()
-            done = sum(foreseen[:index]) + foreseen[index] * step / end
-            if step < end and step % 8 == 0 and look.late(done):
+            if step < end and step % 8 == 0 and look.late(self._done(index, step / end)):
                 stopped = "out of time"
                 break
         _check(total, step, stretch.steps)
@@ -260,17 +259,21 @@ class _Attempt:
             return stretch.current
         return View(stretch.current, output)
 
-    def _foreseen(self) -> list[float]:
-        """The share of its time that each phase will take; of its steps, without a probe.
+    def _done(self, index: int, inside: float) -> float:
+        """The share of the training that is done, with so much of a phase.
 
+        By steps, or by the seconds foreseen if that is more: it is given up where both say so.
         What no probe has measured, such as a head alone, counts as the cheapest of the others.
         """
         program = self.model.program
+        shares = [phase.share * self.until.get(phase.name, 1.0) for phase in self.phases]
         rates = [seconds_of(self.plan, program, phase) / phase.share for phase in self.phases]
         least = min(filter(None, rates), default=1.0)
-        shares = [phase.share * self.until.get(phase.name, 1.0) for phase in self.phases]
-        parts = [share * (rate or least) for share, rate in zip(shares, rates, strict=True)]
-        return [part / sum(parts) for part in parts]
+        seconds = [share * (rate or least) for share, rate in zip(shares, rates, strict=True)]
+        return max(
+            (sum(parts[:index]) + parts[index] * inside) / sum(parts)
+            for parts in (shares, seconds)
+        )  # fmt: skip
 
     def _rungs(self, stretch: Stretch, index: int) -> dict[int, float]:
         """The steps of a phase at which the training reports, and its share of the schedule."""

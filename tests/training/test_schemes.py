@@ -231,16 +231,21 @@ def test_a_training_of_parts_apart_is_judged_late_by_the_time_of_its_parts(
     rows = Rows(train=digits.splits.train, fit=NONE)
     text = f"concat({CNN}, {MLP}) train=subsets rows=all"
 
-    def foreseen(plan: Plan, **until: float) -> list[float]:
-        return _Attempt(resolved_of(digits, text), data, rows, plan, 0, 64, until)._foreseen()
+    def done(plan: Plan, index: int, inside: float, **until: float) -> float:
+        attempt = _Attempt(resolved_of(digits, text), data, rows, plan, 0, 64, until)
+        return attempt._done(index, inside)
 
     plan = Plan(device="cpu", batch_size=64, steps=10)
     # By steps: two parts of a whole schedule each, and what joins them, of a fifth.
-    np.testing.assert_allclose(foreseen(plan), np.array([1, 1, 0.2]) / 2.2)
+    assert done(plan, 1, 0.5) == pytest.approx(1.5 / 2.2)
+    assert done(plan, 1, 0.5, joining=0.5) == pytest.approx(1.5 / 2.1)
+    # By seconds, where the first part is the dear one. A head was not timed: it is as quick as the
+    # quicker part.
     measured = replace(plan, step_seconds={"mlp": (0.001, 0.0), "cnn": (0.003, 0.0)})
-    # A head was not timed: it is taken for as quick as the quicker part.
-    np.testing.assert_allclose(foreseen(measured), np.array([3, 1, 0.2]) / 4.2)
-    np.testing.assert_allclose(foreseen(measured, joining=0.5), np.array([3, 1, 0.1]) / 4.1)
+    assert done(measured, 1, 0.5) == pytest.approx(3.5 / 4.2)
+    # What was foreseen may be wrong: a part thought cheap is not late for being slow.
+    wrong = replace(plan, step_seconds={"mlp": (0.003, 0.0), "cnn": (0.001, 0.0)})
+    assert done(wrong, 0, 0.5) == pytest.approx(0.5 / 2.2)
 
 
 def test_hidden_pieces_are_restored_better_with_training(digits: Dataset) -> None:

@@ -29,7 +29,7 @@ from autosynth.study.bench import Bench
 from autosynth.study.reserve import reserve_seconds
 from autosynth.study.study import Limits, Study
 from autosynth.training.feed import feed
-from autosynth.training.metrics import METRICS
+from autosynth.training.metrics import find_metric
 
 GRACE_SECONDS = 10.0
 
@@ -190,7 +190,7 @@ def _main(folder: Path, number: int, workers: int) -> None:
 
 def _bench(dataset: Dataset, parts: Mapping[str, Any]) -> Bench:
     data = feed(dataset, torch.device(parts["plan"].device), dataset.splits.train)
-    known = {**parts, "metric": METRICS[parts["metric"]]}
+    known = {**parts, "metric": find_metric(parts["metric"], dataset.target)}
     return Bench(dataset=dataset, feed=data, **known)
 
 

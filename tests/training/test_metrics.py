@@ -138,6 +138,23 @@ def test_errors_are_shares_of_what_knowing_nothing_gives():
     assert CLASSIFIED["neg_log_loss"].error(-0.2, -2.0) == pytest.approx(0.1)
 
 
+@pytest.mark.parametrize(
+    "target",
+    [
+        classes(3), NUMBER,
+        TargetSpec(name="y", task="multilabel", classes=("a", "b")),
+        TargetSpec(name="y", task="ranking", classes=tuple("abcdefghijkl")),
+        TargetSpec(name="y + z", task="multitask", parts=(classes(2), replace(NUMBER, name="z"))),
+    ],
+    ids=lambda target: target.task,
+)  # fmt: skip
+def test_what_is_maximised_is_found_by_its_own_name(target):
+    """Workers are told the metric of their run by its name."""
+    for metric in metrics_of(target).values():
+        if metric.maximised:
+            assert find_metric(metric.name, target).name == metric.name
+
+
 def test_aliases_and_defaults():
     assert find_metric("rmse", NUMBER) is VALUED["neg_rmse"]
     assert find_metric("log_loss", classes(3)) is CLASSIFIED["neg_log_loss"]

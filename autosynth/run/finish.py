@@ -80,12 +80,13 @@ def cross_validate(bench: Bench, records: Sequence[Record], deadline: float) -> 
         ranked = _in_time(ranked, deadline - time.time())
         if len(ranked) < 2:
             break
-        for record in list(ranked):
-            fold = _fold(bench, record, inside, outside)
-            if fold is None:
-                ranked.remove(record)
-            else:
-                found[record.trial].append(fold)
+        try:
+            folds = [(r, _fold(bench, r, inside, outside, deadline)) for r in ranked]
+        except _OutOfTime:
+            break  # slower than foreseen: this fold counts for none of them
+        ranked = [record for record, fold in folds if fold is not None]
+        for record, fold in folds:
+            found[record.trial] += [] if fold is None else [fold]
         rows.append(outside)
         last = ranked
         ranked.sort(key=lambda r: -_score(bench, rows, found[r.trial]))
@@ -95,6 +96,10 @@ def cross_validate(bench: Bench, records: Sequence[Record], deadline: float) -> 
             score = _score(bench, rows, found[record.trial])
             notes = {**record.notes, "folds": str(len(rows))}
             write(replace(record, cv=score, notes=notes), bench.folder)
+
+
+class _OutOfTime(Exception):
+    """A race has no time for the fold that it is in."""
 
 
 def _in_time(ranked: list[Record], seconds: float) -> list[Record]:
@@ -119,13 +124,24 @@ def _other_folds(bench: Bench) -> Iterator[tuple[Array, Array]]:
         yield np.setdiff1d(bench.learnable, train[held]), train[held]
 
 
-def _fold(bench: Bench, record: Record, inside: Array, outside: Array) -> Array | None:
-    """A strategy's outputs on held-out rows, trained on the others; None if that failed."""
+def _fold(
+    bench: Bench, record: Record, inside: Array, outside: Array, deadline: float
+) -> Array | None:
+    """A strategy's outputs on held-out rows, trained on the others; None if that failed.
+
+    Raises:
+        _OutOfTime: it would not have ended by the deadline.
+    """
     rows = Rows(train=inside, fit=inside[:0], unlabelled=bench.dataset.splits.unlabelled)
     try:
-        outcome = train(resolved_of(bench, record), bench.feed, rows, bench.plan, seed=bench.seed)
+        outcome = train(
+            resolved_of(bench, record), bench.feed, rows, bench.plan, seed=bench.seed,
+            deadline=time.perf_counter() + max(0.0, deadline - time.time()),
+        )  # fmt: skip
     except TrialError:
         return None
+    if outcome.stopped:
+        raise _OutOfTime
     return outputs(outcome.model, bench.feed, outside)
 
 

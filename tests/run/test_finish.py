@@ -64,6 +64,15 @@ def test_without_time_or_a_rival_there_is_no_race(bench: Bench) -> None:
     assert [r.cv for r in read_all(bench.folder)] == [None, None]
 
 
+def test_a_fold_that_takes_longer_than_foreseen_counts_for_none(bench: Bench) -> None:
+    records = [
+        replace(r, train_seconds=0.0) for r in trained(bench, "mlp[width=16]", "cnn[width=8]")
+    ]
+    slow = replace(bench, plan=replace(bench.plan, steps=100_000))
+    cross_validate(slow, records, time.time() + 2.0)
+    assert [r.cv for r in read_all(bench.folder)] == [None, None]
+
+
 def test_the_winner_learns_from_everything_but_test(bench: Bench) -> None:
     (record,) = trained(bench, "mlp[width=16]")
     again = refit(bench, record, math.inf)

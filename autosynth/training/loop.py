@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -259,21 +260,26 @@ class _Attempt:
             return stretch.current
         return View(stretch.current, output)
 
-    def _done(self, index: int, inside: float) -> float:
-        """The share of the training that is done, with so much of a phase.
+    @cached_property
+    def _lengths(self) -> tuple[list[float], list[float]]:
+        """How long each phase is: by steps, and by the seconds foreseen.
 
-        By steps, or by the seconds foreseen if that is more: it is given up where both say so.
         What no probe has measured, such as a head alone, counts as the cheapest of the others.
         """
         program = self.model.program
         shares = [phase.share * self.until.get(phase.name, 1.0) for phase in self.phases]
         rates = [seconds_of(self.plan, program, phase) / phase.share for phase in self.phases]
         least = min(filter(None, rates), default=1.0)
-        seconds = [share * (rate or least) for share, rate in zip(shares, rates, strict=True)]
+        return shares, [s * (rate or least) for s, rate in zip(shares, rates, strict=True)]
+
+    def _done(self, index: int, inside: float) -> float:
+        """The share of the training that is done, with so much of a phase.
+
+        By steps, or by the seconds foreseen if that is more: it is given up where both say so.
+        """
         return max(
-            (sum(parts[:index]) + parts[index] * inside) / sum(parts)
-            for parts in (shares, seconds)
-        )  # fmt: skip
+            (sum(parts[:index]) + parts[index] * inside) / sum(parts) for parts in self._lengths
+        )
 
     def _rungs(self, stretch: Stretch, index: int) -> dict[int, float]:
         """The steps of a phase at which the training reports, and its share of the schedule."""

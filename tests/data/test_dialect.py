@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from autosynth.data.forms.table import read_frame, read_table
+from autosynth.errors import DataError
 
 MANY = 30
 
@@ -46,6 +47,14 @@ def test_lines_of_a_label_and_a_text(tmp_path: Path) -> None:
     assert raw.main is not None
     assert list(raw.main.x["text"]) == texts
     assert list(raw.main.y[:2]) == ["0", "1"]
+
+
+@pytest.mark.parametrize("end", ["the qui", "the quick room,1", "the quick room,1,2,go\nthe"])
+def test_a_table_of_texts_that_breaks_off_is_no_lines_of_labels(tmp_path: Path, end: str) -> None:
+    rows = [f"{('the', 'a')[i % 2]} quick room,{i},{i % 3},good\n" for i in range(MANY)]
+    (tmp_path / "t.csv").write_text("note,size,floor,mood\n" + "".join(rows) + end)
+    with pytest.raises(DataError, match=r"t\.csv:\d+: \d cells, where the header names 4 columns"):
+        read_table(tmp_path / "t.csv", ("mood",))
 
 
 def test_two_columns_of_which_one_is_sentences_need_no_names(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ LABEL = "label"
 _SAMPLE = 200
 _MIN_LINES = 10
 _MOST_LABELS = 100
+_NEARLY = 0.95  # of the lines
 _MIN_LABELLED = 0.95
 _MOSTLY = 0.8
 _FIRST_YEAR = 1000
@@ -124,13 +125,20 @@ def _comments(lines: Sequence[str]) -> int:
 
 
 def _separator(lines: Sequence[str]) -> str:
-    """What cuts every line into as many cells; else a label and a text a line; else a guess."""
+    """What cuts nearly every line into as many cells; or a label and a text a line; else a guess.
+
+    A file that breaks off has a last line of fewer cells, and is no other form for that.
+    """
     found = {separator: _width(lines, separator) for separator in (*SEPARATORS, " ")}
     best = max(SEPARATORS, key=lambda separator: found[separator])
     if found[best] > 1:
         return best
     if found[" "] > 2:
         return " "
+    nearly = {separator: _width(lines, separator, _NEARLY) for separator in SEPARATORS}
+    best = max(SEPARATORS, key=lambda separator: nearly[separator])
+    if nearly[best] > 1:
+        return best
     if _are_labelled(lines):
         return LABEL
     most = max(SEPARATORS, key=lines[0].count)
@@ -141,14 +149,14 @@ def _separator(lines: Sequence[str]) -> str:
     return next(unused, ",")
 
 
-def _width(lines: Sequence[str], separator: str) -> int:
-    """The number of cells in every line; 0 where lines differ."""
+def _width(lines: Sequence[str], separator: str, share: float = 1.0) -> int:
+    """The number of cells in the first line and that share of all; 0 where lines differ."""
     reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
     try:
-        widths = {len(row) for row in reader if row}
+        widths = [len(row) for row in reader if row]
     except csv.Error:
         return 0
-    return widths.pop() if len(widths) == 1 else 0
+    return widths[0] if widths and widths.count(widths[0]) >= share * len(widths) else 0
 
 
 def _are_labelled(lines: Sequence[str]) -> bool:

@@ -18,7 +18,7 @@ from uuid import uuid4
 from autosynth.errors import AutosynthError, RunError
 
 Kind = Literal["strategy", "baseline"]
-State = Literal["complete", "pruned", "failed", "infeasible", "stopped", "not_run"]
+State = Literal["complete", "cut", "pruned", "failed", "infeasible", "stopped", "not_run"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,12 +26,15 @@ class Record:
     """One trial, or one baseline (`kind`), as it ended.
 
     `strategy` is resolved and without its settings; for a baseline it is the baseline's name.
-    `components` are joined by "+". `reason` says why a trial is not complete. `val` and `test`
-    hold scores by metric name, higher is better; `test` is empty until scored, and `test_interval`
-    the 95 % interval of the metric that ranks, there. `cv` is the 5-fold score on small data.
-    `flops` are a sample's, at inference, as expected, and `worst_flops` those of one that goes
-    through all parts of a cascade; `train_flops` the whole training's. `best_shares` are, by phase
-    of the training, the share (0 to 1) after which it was best on `fit`, where not at its end.
+    `components` are joined by "+". `reason` says why a trial is not complete; `cut` is a baseline
+    that had no time for all its rows or rounds, whose scores are no bar. `val` and `test` hold
+    scores by metric name, higher is better; `test` is empty until scored, and `test_interval` the
+    95 % interval of the metric that ranks, there. `cv` is the 5-fold score on small data. `flops`
+    are a sample's, at inference, as expected, and `worst_flops` those of one that goes through all
+    parts of a cascade; `train_flops` the whole training's. `epochs` are the passes that it made
+    over its training rows, in all its phases; `samples_seen` counts trainings out of fold, too.
+    `best_shares` are, by phase of the training, the share (0 to 1) after which it was best on
+    `fit`, where not at its end.
     `curve` pairs the fraction of the schedule (0 to 1) with the validation error there. `origin`
     says who proposed the trial: ladder, sampler or given.
     """
@@ -60,6 +63,7 @@ class Record:
     train_flops: float | None = None
     train_seconds: float | None = None
     samples_seen: int | None = None
+    epochs: float | None = None
     best_shares: Mapping[str, float] = field(default_factory=dict)
     curve: tuple[tuple[float, float], ...] = ()
     origin: str = ""
@@ -73,10 +77,23 @@ _NONE = type(None)
 _JSON_TYPES: dict[str, tuple[type, ...]] = {  # text, where not named here
     **dict.fromkeys(("trial", "seed"), (int,)),
     **dict.fromkeys(("flops", "params", "worst_flops", "samples_seen"), (int, _NONE)),
-    **dict.fromkeys(("cv", "latency_ms", "train_flops", "train_seconds"), (int, float, _NONE)),
+    **dict.fromkeys(
+        ("cv", "latency_ms", "train_flops", "train_seconds", "epochs"), (int, float, _NONE)
+    ),
     **dict.fromkeys(("val", "test", "best_shares", "notes"), (dict,)),
     **dict.fromkeys(("curve", "test_interval"), (list,)),
 }
+
+
+def merit(record: Record, metric: str) -> tuple[float, float]:
+    """What trials are chosen by: the score on `select`, of equal ones minus the log loss there.
+
+    On few rows many scores are equal, and how sure a model is of them still says something.
+    Minus infinity where there is no score.
+    """
+    score = record.val.get(metric, -math.inf) if record.state == "complete" else -math.inf
+    tie = record.val.get("neg_log_loss", 0.0)
+    return (-math.inf, -math.inf) if math.isnan(score) else (score, tie)
 
 
 def to_json(record: Record) -> str:

@@ -18,7 +18,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(scope="module")
 def short_schedules() -> Iterator[None]:
-    """Short trainings for runs without a budget, where what is looked at does not depend on it."""
+    """Short trainings, where what is looked at does not depend on their length."""
+    plan = pytest.importorskip("autosynth.training.plan")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("autosynth.run.prepare.FIXED_STEPS", 80)
+        patch.setattr(plan, "LENGTHS", {"": (1, 80, 80)})
         yield

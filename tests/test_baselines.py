@@ -1,16 +1,21 @@
 """Simple models on real data, here and in a process that can be ended."""
 
-import json
+import _thread
 import os
+import subprocess
+import sys
+import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes, load_digits
+from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
-from autosynth.baselines import BASELINES, run, run_in_process, start
+from autosynth.baselines import BASELINES, run, run_in_process
 from autosynth.baselines.model import fitting
 from autosynth.data.spec import Dataset, InputSpec, Splits, TargetSpec
 from autosynth.errors import UnknownNameError
@@ -74,7 +79,7 @@ def test_majority_gives_the_shares_of_the_training_rows(digits):
     assert np.allclose(result.select, share)
     assert np.allclose(result.test, share)
     assert result.select.shape == (len(digits.splits.select), 10)
-    assert (result.flops, result.params, result.row_share) == (0, 0, 1.0)
+    assert (result.flops, result.params, result.rows) == (0, 0, len(rows))
 
 
 def test_mean_gives_the_mean(diabetes):
@@ -130,6 +135,16 @@ def test_many_categories_and_series_with_gaps_are_read():
 
 
 @pytest.mark.parametrize("name", ["logistic", "hgb"])
+def test_columns_without_any_value_are_left_out(name):
+    rng = np.random.default_rng(0)
+    series = rng.normal(size=(300, 2, 8)).astype(np.float32)
+    y = (series[:, 1, 0] > 0).astype(np.int64)
+    series[:, 0, 5:] = np.nan
+    data = dataset(series, y, "series", ("a", "b"))
+    assert accuracy(data, run(name, data)) > 0.85
+
+
+@pytest.mark.parametrize("name", ["logistic", "hgb"])
 def test_sounds_are_heard_by_pitch_whatever_their_place_and_length(name):
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, 300)
@@ -158,8 +173,9 @@ def test_a_class_absent_from_the_rows_fitted_has_no_probability(digits, name):
 
 def test_a_share_of_the_rows_is_stated(digits):
     result = run("logistic", digits, rows=200)
-    assert result.note.startswith("fitted on 200 of 1078 rows")
-    assert result.row_share == pytest.approx(200 / 1078)
+    assert result.state == "cut"
+    assert result.reason.startswith("fitted on 200 of 1,078 rows")
+    assert result.rows == 200
     assert accuracy(digits, result) < accuracy(digits, run("logistic", digits))
 
 
@@ -173,7 +189,9 @@ def test_an_unknown_baseline_names_the_valid_ones(digits):
     with pytest.raises(UnknownNameError, match="baseline 'logistics'; valid: majority, logistic"):
         run("logistics", digits)
     with pytest.raises(UnknownNameError, match="'ridge'; valid: majority, logistic, hgb"):
-        start(digits, ["ridge"], seconds=5)
+        run_in_process(digits, ["ridge"], seconds=5)
+    with pytest.raises(UnknownNameError, match="baseline 'hgb:table'"):  # it has no table
+        run("hgb:table", digits)
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
@@ -182,7 +200,7 @@ def test_the_child_gives_what_the_function_gives(digits, diabetes, task, capfd):
     results = run_in_process(data, seconds=60, seed=1)
     assert tuple(r.name for r in results) == fitting(data)
     for result in results:
-        assert (result.state, result.row_share) == ("complete", 1.0), result
+        assert (result.state, result.reason) == ("complete", ""), result
         here = run(result.name, data, seed=1)
         assert np.allclose(result.select, here.select, atol=1e-4)
         assert np.allclose(result.test, here.test, rtol=1e-4, atol=1e-4)
@@ -190,39 +208,123 @@ def test_the_child_gives_what_the_function_gives(digits, diabetes, task, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_at_the_deadline_the_child_is_ended_and_what_it_finished_stays():
+def hard(n=6000, size=60, classes=200):
+    """Far more than a few seconds of boosting."""
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(6000, 1, 60, 60)).astype(np.float32)
-    slow = dataset(x, rng.integers(0, 200, 6000), "image", tuple(map(str, range(200))))
+    x = rng.normal(size=(n, 1, size, size)).astype(np.float32)
+    return dataset(x, rng.integers(0, classes, n), "image", tuple(map(str, range(classes))))
+
+
+def test_time_begins_after_the_imports(digits, monkeypatch, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text("import time\ntime.sleep(3)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     begin = time.monotonic()
-    results = run_in_process(slow, ["hgb", "majority"], seconds=4)
-    assert time.monotonic() - begin < 15  # and no minute, which it would take
-    assert [(r.name, r.state, r.reason) for r in results] == [
-        ("hgb", "not_run", "ended after 4 s"), ("majority", "not_run", "ended after 4 s")
-    ]  # fmt: skip
+    results = run_in_process(digits, ["majority", "logistic"], seconds=1, limit=2.5)
+    assert time.monotonic() - begin > 3
+    assert [r.state for r in results] == ["complete", "complete"]
+    (late,) = run_in_process(digits, ["majority"], seconds=2, start_seconds=0.5)
+    assert (late.state, late.reason) == ("not_run", "its process was not ready after 0.5 s")
 
 
-def test_results_stream_in_and_closing_ends_the_child(digits):
-    with start(digits, ["majority", "hgb"], seconds=60) as running:
-        while not running.results():
-            assert not running.done
-            time.sleep(0.05)
-        assert running.results()[0].name == "majority"
-        folder, child = running._folder, running._child
-    assert child.poll() is not None
-    assert not folder.exists()
-    results = running.close()
-    assert [r.name for r in results] == ["majority", "hgb"]
-    assert results[0].state == "complete"
-    assert running.done
+def test_simple_ones_are_fitted_whole_whatever_the_time(digits):
+    results = run_in_process(digits, ["majority", "hgb", "logistic"], seconds=0.01)
+    assert [r.name for r in results] == ["majority", "hgb", "logistic"]
+    majority, boosting, logistic = results
+    assert (majority.state, logistic.state) == ("complete", "complete")
+    assert logistic.rows == len(digits.splits.train) + len(digits.splits.fit)
+    assert np.allclose(logistic.test, run("logistic", digits).test, atol=1e-4)
+    assert boosting.state in ("cut", "not_run")
+
+
+def test_at_the_deadline_a_fit_is_ended_and_what_was_finished_stays():
+    begin = time.monotonic()
+    majority, boosting = run_in_process(hard(), ["majority", "hgb"], seconds=3)
+    assert time.monotonic() - begin < 30  # start and all; it would take minutes
+    assert majority.state == "complete"
+    assert (boosting.state, boosting.test) == ("not_run", None)
+    assert boosting.reason
+
+
+def test_at_its_limit_a_simple_one_is_ended_too():
+    begin = time.monotonic()
+    many = hard(30_000, 24, 200)  # logistic regression would take minutes
+    majority, logistic = run_in_process(many, ["majority", "logistic"], seconds=1, limit=2)
+    assert time.monotonic() - begin < 30
+    assert majority.state == "complete"
+    assert logistic.state in ("cut", "not_run")
+
+
+def test_fewer_rows_or_rounds_than_wanted_are_cut():
+    x = np.random.default_rng(0).normal(size=(40_000, 40)).astype(np.float32)
+    long = dataset(x, x.argmax(1), "table", tuple(map(str, range(40))))  # 60 s, and learnable
+    (boosting,) = run_in_process(long, ["hgb"], seconds=4)
+    assert boosting.state == "cut", boosting
+    assert "of 24,000 rows" in boosting.reason or "of 100 rounds" in boosting.reason
+    assert boosting.test.shape == (8000, 40)
+
+
+@pytest.fixture(scope="module")
+def columns_of_ten():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(12_000, 10)).astype(np.float32)
+    y = x[:, 0] * x[:, 1] + np.sin(3 * x[:, 2]) + 0.3 * rng.normal(size=len(x))
+    return dataset(x, y.astype(np.float32), "table")
+
+
+def test_boosting_is_what_the_library_gives_with_its_own_settings(columns_of_ten):
+    data = columns_of_ten
+    (result,) = run_in_process(data, ["hgb"], seconds=60)
+    assert (result.state, result.note) == ("complete", "")
+    rows = np.concatenate([data.splits.train, data.splits.fit])
+    outside = HistGradientBoostingRegressor(random_state=0).fit(data.x["x"][rows], data.y[rows])
+    y = data.y[data.splits.test]
+
+    def r2(found):
+        return 1 - ((y - found) ** 2).mean() / y.var()
+
+    assert r2(result.test) == pytest.approx(
+        r2(outside.predict(data.x["x"][data.splits.test])), abs=2e-3
+    )
+    assert r2(result.test) > 0.7
+
+
+def beside():
+    """A table that tells the target, and pictures of noise beside it."""
+    rng = np.random.default_rng(0)
+    table = rng.normal(size=(600, 3)).astype(np.float32)
+    made = dataset(table, (table[:, 0] + table[:, 1] > 0).astype(np.int64), "table", ("no", "yes"))
+    noise = rng.normal(size=(600, 1, 16, 16)).astype(np.float32)
+    picture = InputSpec(name="photo", kind="image", shape=(1, 16, 16))
+    return made, replace(made, inputs=(picture, *made.inputs), x={"photo": noise, "x": table})
+
+
+def test_beside_others_the_table_is_also_read_alone():
+    alone, both = beside()
+    assert fitting(alone) == ("majority", "logistic", "hgb")
+    assert fitting(both) == ("majority", "logistic", "logistic:table", "hgb", "hgb:table")
+    results = {r.name: r for r in run_in_process(both, seconds=60)}
+    assert list(results) == list(fitting(both))
+    for name in ("logistic", "hgb"):
+        found = results[f"{name}:table"]
+        assert found.state == "complete"
+        assert np.allclose(found.test, run(name, alone).test, atol=1e-4)
+        assert not np.allclose(found.test, results[name].test, atol=1e-2)
+    assert results["logistic:table"].params == 4
+    assert accuracy(both, results["logistic:table"]) > accuracy(both, results["logistic"]) + 0.1
+
+
+class Unreadable:
+    """What holds one can be written, and not read again."""
+
+    def __reduce__(self):
+        return int, ("no number",)
 
 
 def test_a_child_that_breaks_says_why(digits):
-    running = start(digits, ["majority"], seconds=60)
-    (running._folder / "dataset.pickle").write_bytes(b"no pickle")
-    (result,) = running.wait()
+    broken = replace(digits, fingerprint=Unreadable())
+    (result,) = run_in_process(broken, ["majority"], seconds=60)
     assert result.state == "failed"
-    assert "UnpicklingError" in result.reason
+    assert result.reason.startswith("ValueError: invalid literal for int()")
 
 
 def test_one_baseline_that_fails_leaves_the_others(digits):
@@ -232,10 +334,60 @@ def test_one_baseline_that_fails_leaves_the_others(digits):
     assert results[0].reason.startswith("ValueError: Input X contains infinity")
 
 
-def test_ctrl_c_does_not_reach_the_child(digits):
-    with start(digits, ["majority"], seconds=60) as running:
-        assert os.getpgid(running._child.pid) != os.getpgid(0)
-        assert json.loads((running._folder / "spec.json").read_text())["parent"] == os.getpid()
+def is_alive(number):
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    return not Path(f"/proc/{number}/stat").exists() or (
+        Path(f"/proc/{number}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    )
+
+
+def child_in(folder, seconds=60):
+    """The number of the process that fits, once it is ready."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for path in folder.glob("autosynth-baselines-*/ready"):
+            if text := path.read_text():
+                return int(text)
+        time.sleep(0.05)
+    raise AssertionError("no child was ready")
+
+
+def test_ctrl_c_ends_the_child_and_is_not_its_to_answer(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    seen = []
+
+    def interrupt():
+        seen.append(child_in(tmp_path))
+        seen.append(os.getpgid(seen[0]))
+        _thread.interrupt_main()
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        run_in_process(hard(), ["hgb"], seconds=60)
+    assert seen[1] != os.getpgid(0)
+    assert not is_alive(seen[0])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_child_ends_with_its_parent(tmp_path):
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from test_baselines import hard\n"
+        "from autosynth.baselines import run_in_process\n"
+        "run_in_process(hard(), ['hgb'], seconds=100)\n"
+    )
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    parent = subprocess.Popen([sys.executable, "-c", code, str(Path(__file__).parent)], env=env)
+    child = child_in(tmp_path)
+    parent.kill()
+    parent.wait()
+    end = time.monotonic() + 10
+    while is_alive(child) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not is_alive(child)
 
 
 def test_texts_are_read_by_their_tokens_and_pairs() -> None:

@@ -191,6 +191,14 @@ def test_a_light_import_loads_nothing_heavy(code: str, tmp_path: Path) -> None:
     assert HEAVY & set(loaded.split()) == set()
 
 
+def test_a_search_begins_without_what_few_need(tmp_path: Path) -> None:
+    """Sound alone is resampled, and a picture is drawn when all else is done."""
+    code = "from autosynth.run import session\nimport sys; print(*sys.modules)"
+    loaded = set(python(code, cwd=tmp_path, PYTHONPATH=str(ROOT)).split())
+    assert "autosynth.run.session" in loaded
+    assert {"scipy.signal", "matplotlib", "transformers", "sktime"} & loaded == set()
+
+
 def test_every_public_name_is_there() -> None:
     for name in autosynth.__all__:
         assert getattr(autosynth, name) is not None

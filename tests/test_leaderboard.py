@@ -59,8 +59,8 @@ DESIGN = [
     "rank", "strategy", "settings", "topology", "components", "sharing", "fusion", "training",
     "init", "state", "val_accuracy", "test_accuracy", "test_low", "test_high", "val_precision",
     "val_recall", "val_f1", "test_precision", "test_recall", "test_f1", "flops", "worst_flops",
-    "params", "latency_ms", "train_flops", "train_seconds", "samples_seen", "pareto", "trial",
-    "seed", "reason",
+    "params", "latency_ms", "train_flops", "train_seconds", "samples_seen", "epochs", "pareto",
+    "trial", "seed", "reason",
 ]  # fmt: skip
 
 
@@ -106,6 +106,26 @@ def test_a_regression_shows_its_own_metrics():
     assert build([*run, below], metric="neg_rmse")["rank"].isna().all()
 
 
+def test_a_baseline_that_was_cut_shows_its_scores_and_is_no_bar():
+    why = "fitted on 2,000 of 26,000 rows"
+    cut = [
+        baseline(20, "majority", 0.99, 0),
+        baseline(21, "logistic", 0.99, 100),
+        baseline(22, "hgb", 0.99, None),
+    ]
+    cut = [replace(r, state="cut", reason=why) for r in cut]
+    ranked = build(RUN[1:], metric="accuracy")
+    board = build([*RUN[1:], *cut], metric="accuracy")
+    with_rank = board[board["rank"].notna()]
+    assert with_rank["trial"].tolist() == ranked[ranked["rank"].notna()]["trial"].tolist()
+    assert [r.trial for r in front([*RUN, *cut], metric="accuracy")] == [1, 3, 4, 6, 10]
+    assert pick([*RUN, *cut], metric="accuracy").trial == 6
+    (line,) = (line for line in render(board).splitlines() if line.endswith(f"21  cut: {why}"))
+    assert "0.9900" in line
+    states = board["state"].tolist()
+    assert states.index("cut") == states.count("complete")  # right after what is complete
+
+
 def test_no_records_give_an_empty_board():
     frame = build([], metric="accuracy")
     assert list(frame.columns) == DESIGN
@@ -142,12 +162,23 @@ def test_nobody_beats_the_front_and_every_layer_is_beaten_by_the_one_before(pair
     assert order == sorted(order)
 
 
-def test_best_is_the_best_score_or_the_best_fold_score_of_the_front():
+def test_best_is_the_best_score_or_the_best_fold_score():
     assert pick(RUN, metric="accuracy").trial == 6  # 10 is its equal, and came later
     judged = [replace(r, cv={3: 0.81, 4: 0.93, 5: 0.99, 6: 0.91}.get(r.trial)) for r in RUN]
-    assert pick(judged, metric="accuracy").trial == 4
+    assert pick(judged, metric="accuracy").trial == 5  # the race knows more than the front
+    assert build(judged, metric="accuracy")["trial"][0] == 5  # rank 1 is what is exported
     assert pick(RUN, metric="accuracy", max_flops=2_500).trial == 4
     assert pick([MAJORITY, trial(7, 0.3, 50)], metric="accuracy").trial == 7
+
+
+def test_of_equal_scores_the_surer_is_the_better():
+    sure, unsure = (
+        trial(n, 0.9, flops, val={"accuracy": 0.9, "neg_log_loss": loss})
+        for n, flops, loss in ((1, 900, -0.2), (2, 100, -0.5))
+    )
+    assert pick([sure, unsure], metric="accuracy").trial == 1
+    assert build([unsure, sure], metric="accuracy")["trial"].tolist() == [1, 2]
+    assert pick([replace(sure, val=unsure.val), unsure], metric="accuracy").trial == 2  # cheaper
 
 
 def test_the_knee_stands_out_from_the_chord():
@@ -209,12 +240,12 @@ def test_one_sentence_says_whether_composing_paid(low, high, words):
 def test_the_table_is_short_and_says_what_failed():
     lines = render(build(RUN, metric="accuracy")).splitlines()
     assert lines[0].split() == [
-        "rank", "strategy", "val", "test", "flops", "params", "ms", "trial", "state",
+        "rank", "strategy", "val", "test", "flops", "params", "ms", "epochs", "trial", "state",
     ]  # fmt: skip
     cells = lines[4].split()
     assert cells[:2] == ["3", "*"]
     assert "mean(cnn, gru) | lr=0.003" in lines[4]
-    assert cells[-7:] == ["0.9000", "-", "2.00k", "-", "-", "4", "complete"]
+    assert cells[-8:] == ["0.9000", "-", "2.00k", "-", "-", "-", "4", "complete"]
     assert any("hgb (baseline)" in line for line in lines)
     assert lines[-4].endswith("failed: loss is not finite")
     assert lines[-3].endswith("not run: no time left")
@@ -246,7 +277,7 @@ def test_csv_and_json_hold_every_column():
 def test_markdown_is_a_table_whose_cells_hold():
     lines = render(build(RUN, metric="accuracy"), "markdown").splitlines()
     assert len(lines) == len(RUN) + 2
-    assert all(line.replace("\\|", "").count("|") == 10 for line in lines)
+    assert all(line.replace("\\|", "").count("|") == 11 for line in lines)
     assert "`mean(cnn, gru) \\| lr=0.003`" in lines[4]
 
 

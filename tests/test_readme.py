@@ -28,6 +28,13 @@ def test_its_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert (tmp_path / "model" / "model.pt2").exists()
 
 
+def test_its_steps_never_write_to_one_place_twice() -> None:
+    places = re.findall(r"^ {4}autosynth \S.*? -o (\S+)", README, re.MULTILINE)
+    places += re.findall(r'\.export\("(\w+)"', README)
+    assert len(places) >= 3
+    assert len(places) == len(set(places))
+
+
 def test_its_strategies_resolve() -> None:
     lines = re.findall(r"^ {6}(\S.*?)(?: {3,}\S.*)?$", README, re.MULTILINE)
     fusions = "mean|attend|sum|weighted|stack|cascade"

@@ -10,7 +10,8 @@ from matplotlib.image import imread
 
 from autosynth.errors import RunError
 from autosynth.record import Record, write
-from autosynth.report import page, picture, report
+from autosynth.report import page, report
+from autosynth.report.front import picture
 
 BLUE, ORANGE, GREY = (0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00), (0x4D, 0x4D, 0x4D)
 RUN_TOML = '[data]\nname = "digits"\n[search]\nmetric = "accuracy"\ncost = "flops"\n'

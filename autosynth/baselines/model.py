@@ -1,7 +1,8 @@
 """What would do without us: a dataset in, a simple model's outputs on select and test rows out.
 
 The most frequent class or the mean, a linear model, gradient boosting: they stand on the
-leaderboard beside the composites.
+leaderboard beside the composites. After a colon stands the kind of input that one reads, as in
+`hgb:table`, where it does not read all of them.
 """
 
 import math
@@ -22,15 +23,22 @@ from autosynth.baselines.forecast import fit_lags, fit_last, fit_means, fit_seas
 from autosynth.baselines.ranking import RANKERS
 from autosynth.baselines.rocket import ROCKET, fit_rocket, reads
 from autosynth.baselines.several import Fit, Fitted, of_labels, of_targets
-from autosynth.baselines.table import Table, dense_of, numbers_of, table_of
+from autosynth.baselines.table import Table, dense_of, known_cells, numbers_of, table_of
 from autosynth.data.kept import Kept
 from autosynth.data.spec import Dataset, TargetSpec
 from autosynth.errors import lookup
 
 Array = NDArray[Any]
 _ROWS = 50_000
+_FEW, _MORE = 2, 6  # rounds
+_SAFELY = 0.7  # of the time that is left: early rounds can be quicker than later ones
+_ROUNDS = 100
 MAX_ROWS = 100_000
 """Of large data, at most so many training rows."""
+ALONE = ":table"
+"""After a name: it reads the table alone, of a dataset that has other inputs beside it."""
+GROWING = ("hgb", ROCKET, "neighbours")
+"""These are fitted on few rows first, and on more while there is time; others on all, at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,19 +46,19 @@ class BaselineResult:
     """What one baseline gave.
 
     `select` and `test` are class probabilities `(n, k)` or predictions `(n,)`, in the order of
-    those splits. `row_share` (0 to 1) is the share of the rows outside select and test it was
-    fitted on, which `note` says in words. `flops` a sample and `params` are None where they are
-    no plain arithmetic.
+    those splits. `cut` is the state of one that had no time for all rows or rounds; `reason` says
+    of how many. `rows` are those it was fitted on. `flops` a sample and `params` are None where
+    they are no plain arithmetic.
     """
 
     name: str
-    state: Literal["complete", "failed", "not_run"]
+    state: Literal["complete", "cut", "failed", "not_run"]
     reason: str = ""
     note: str = ""
     select: Array | None = None
     test: Array | None = None
     train_seconds: float | None = None
-    row_share: float = 0.0
+    rows: int = 0
     flops: int | None = None
     params: int | None = None
 
@@ -93,32 +101,52 @@ def _linear_flops(table: Table, weights: Array) -> int | None:
 
 
 def _fit_hgb(table: Table, y: Array, target: TargetSpec, seed: int, seconds: float) -> Fitted:
+    start = time.perf_counter()
     features = dense_of(table, seed)
     x = features.fit_transform(table.x)
     cards = np.zeros(x.shape[1], np.int64)
-    cards[: len(table.cells)] = table.cardinalities[table.cells]
+    cells = known_cells(table)
+    cards[: len(cells)] = table.cardinalities[cells]
     settings = {
         # scikit-learn takes up to 255 categories a column; codes of more are cut as numbers are.
         "categorical_features": (cards > 0) & (cards <= 255),
         "random_state": seed,
-        # Of many columns (pixels), fewer cuts lose nothing and are four times as fast to search.
-        "max_bins": 255 if x.shape[1] <= 256 else 64,
     }
     values = target.task == "regression"
     kind = HistGradientBoostingRegressor if values else HistGradientBoostingClassifier
     if not values and len(np.unique(y)) == 1:
         return _fit_majority(table, y, target, seed, seconds)
-    rounds = 100
-    if seconds < math.inf:
-        start = time.perf_counter()
-        kind(**settings, max_iter=2).fit(x, y)
-        rounds = int(np.clip(2 * seconds / (time.perf_counter() - start) - 2, 5, 100))
+    left = seconds - (time.perf_counter() - start)
+    rounds = _rounds(lambda n: kind(**settings, max_iter=n).fit(x, y), left)
     model = kind(**settings, max_iter=rounds).fit(x, y)
-    note = "" if rounds == 100 else f"{rounds} rounds of 100"
+    # One that stopped by itself before its rounds were over would not have made more of 100.
+    is_whole = rounds == _ROUNDS or model.n_iter_ < rounds
+    cut = "" if is_whole else f"{rounds} of {_ROUNDS} rounds"
     pipeline = make_pipeline(features, model)  # both are fitted
-    if values:
-        return Fitted(pipeline.predict, None, None, note)
-    return Fitted(_probabilities(pipeline, model.classes_, target.n_outputs), None, None, note)
+    predict = pipeline.predict
+    if not values:
+        predict = _probabilities(pipeline, model.classes_, target.n_outputs)
+    return Fitted(predict, None, None, cut=cut)
+
+
+def _rounds(fit: Callable[[int], Any], seconds: float) -> int:
+    """All rounds of boosting, or as many as the time allows where all would not fit into it.
+
+    Two short fits tell what a round takes from what binning and the start take.
+    """
+    if seconds == math.inf:
+        return _ROUNDS
+    spent = []
+    for rounds in (_FEW, _MORE):
+        start = time.perf_counter()
+        fit(rounds)
+        spent.append(time.perf_counter() - start)
+    left = seconds - sum(spent)
+    each = max(1e-9, (spent[1] - spent[0]) / (_MORE - _FEW))
+    once = max(0.0, spent[0] - _FEW * each)
+    if once + _ROUNDS * each <= left:
+        return _ROUNDS
+    return int(np.clip((_SAFELY * left - once) / each, 5, _ROUNDS - 1))
 
 
 def _probabilities(model: Any, classes: Array, k: int) -> Callable[[Array], Array]:
@@ -156,51 +184,88 @@ BASELINES: Mapping[str, Mapping[str, Fit]] = {
 
 
 def fitting(dataset: Dataset) -> tuple[str, ...]:
-    """The names of the baselines that can read a dataset."""
+    """The names of the baselines that can read a dataset, the trivial one first.
+
+    Where other inputs stand beside a table, those that read any also read the table alone.
+    """
     names = BASELINES[dataset.target.task]
-    return tuple(name for name in names if name != ROCKET or reads(dataset))
+    able = [name for name in names if name != ROCKET or reads(dataset)]
+    if not _has_table_beside(dataset):
+        return tuple(able)
+    return (able[0], *(each for name in able[1:] for each in (name, name + ALONE)))
+
+
+def check(name: str, dataset: Dataset) -> None:
+    """Whether a dataset has such a baseline.
+
+    Raises:
+        UnknownNameError: its task has no baseline of that name, or it has no table beside others.
+    """
+    valid = dict.fromkeys(BASELINES[dataset.target.task])
+    if _has_table_beside(dataset):
+        valid |= dict.fromkeys(fitting(dataset))
+    lookup(valid, name, "baseline")
+
+
+def _has_table_beside(dataset: Dataset) -> bool:
+    kinds = {spec.kind for spec in dataset.inputs}
+    # A forecast reads its own past first, and a ranking whole histories.
+    special = dataset.target.task in ("forecasting", "ranking")
+    return not special and "table" in kinds and len(kinds) > 1
 
 
 def run(
     name: str, dataset: Dataset, *, seed: int = 0, rows: int | None = None,
-    seconds: float = math.inf,
+    seconds: float = math.inf, of: int | None = None,
 ) -> BaselineResult:  # fmt: skip
     """Fit one baseline and give its outputs.
 
     Args:
-        name: a name in `BASELINES` for the dataset's task.
+        name: a name in `BASELINES` for the dataset's task; with `ALONE` after it, of one that
+            shall read the table alone.
         dataset: fitted on rows of `splits.train` and `splits.fit`.
         seed: which rows, and the model's own chance.
         rows: at most so many of them; all if left out, or `MAX_ROWS` of data kept on disk.
         seconds: a wish, for the models that can do with fewer rounds.
+        of: how many rows there were before the dataset was cut to `MAX_ROWS`.
 
     Raises:
-        UnknownNameError: the task has no baseline of that name.
+        UnknownNameError: the dataset has no baseline of that name.
     """
-    fit = lookup(BASELINES[dataset.target.task], name, "baseline")
+    check(name, dataset)
+    base, _, kind = name.partition(":")
     pool = np.concatenate([dataset.splits.train, dataset.splits.fit])
-    if rows is None and any(isinstance(values, Kept) for values in dataset.x.values()):
-        rows = MAX_ROWS
-    chosen = np.random.default_rng(seed).permutation(pool)[:rows]
+    due = len(pool)
+    if any(isinstance(values, Kept) for values in dataset.x.values()):
+        due = min(due, MAX_ROWS)
+    chosen = np.random.default_rng(seed).permutation(pool)[: min(due, rows or due)]
     start = time.perf_counter()
-    model = fit(table_of(dataset, chosen), dataset.y[chosen], dataset.target, seed, seconds)
+    fit = BASELINES[dataset.target.task][base]
+    table = table_of(dataset, chosen, kind)
+    model = fit(table, dataset.y[chosen], dataset.target, seed, seconds)
     train_seconds = time.perf_counter() - start
-    share = len(chosen) / len(pool)
-    on = f"fitted on {len(chosen)} of {len(pool)} rows" if share < 1 else ""
+    of = of or len(pool)
+    on = f"fitted on {len(chosen):,} of {of:,} rows" if len(chosen) < of else ""
+    is_cut = len(chosen) < due or model.cut
     return BaselineResult(
         name=name,
-        state="complete",
-        note="; ".join(filter(None, (on, model.note))),
-        select=_outputs(model, dataset, dataset.splits.select),
-        test=_outputs(model, dataset, dataset.splits.test),
+        state="cut" if is_cut else "complete",
+        reason=_said(on, model.cut) if is_cut else "",
+        note=model.note if is_cut else _said(on, model.note),
+        select=_outputs(model, dataset, dataset.splits.select, kind),
+        test=_outputs(model, dataset, dataset.splits.test, kind),
         train_seconds=train_seconds,
-        row_share=share,
+        rows=len(chosen),
         flops=model.flops,
         params=model.params,
     )
 
 
-def _outputs(model: Fitted, dataset: Dataset, rows: Array) -> Array:
+def _said(*parts: str) -> str:
+    return "; ".join(filter(None, parts))
+
+
+def _outputs(model: Fitted, dataset: Dataset, rows: Array, kind: str) -> Array:
     """A model's outputs for some rows, of which no more than a part is in memory at once."""
     parts = [rows[at : at + _ROWS] for at in range(0, max(1, len(rows)), _ROWS)]
-    return np.concatenate([model.predict(table_of(dataset, part).x) for part in parts])
+    return np.concatenate([model.predict(table_of(dataset, part, kind).x) for part in parts])

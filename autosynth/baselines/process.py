@@ -1,13 +1,12 @@
 """Baselines in a process that can be ended: a dataset and a time in, what got finished out.
 
-The child answers with a model of a share of the rows first, and with models of more rows for as
-long as its time lasts. It and its parent talk through files in a temporary folder.
+It and its parent talk through files in a temporary folder. The time begins when the child is
+ready: its imports and its reading of the dataset have a time of their own.
 """
 
 import json
 import os
 import pickle
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,128 +19,100 @@ from pathlib import Path
 
 import numpy as np
 
-from autosynth.baselines.model import BASELINES, MAX_ROWS, BaselineResult, fitting
+from autosynth.baselines.model import MAX_ROWS, BaselineResult, check, fitting
 from autosynth.data.kept import Kept
 from autosynth.data.spec import Dataset, Splits
-from autosynth.errors import lookup
 
+START_SECONDS = 60.0
+"""A child that is not ready by then will not be: imports take 3 s, 10 on a busy machine."""
+LIMIT_SECONDS = 300.0
 _ALARM = int(getattr(signal, "SIGALRM", 0))
 
 
-class BaselineRun:
-    """Baselines being fitted in a child process; `start` makes one. Also a context manager."""
+def run_in_process(
+    dataset: Dataset, names: Sequence[str] | None = None, *, seconds: float,
+    limit: float | None = None, seed: int = 0, threads: int = 1,
+    start_seconds: float = START_SECONDS,
+) -> tuple[BaselineResult, ...]:  # fmt: skip
+    """Fit baselines one after another in one child process, and wait for it.
 
-    def __init__(self, names: Sequence[str], seconds: float, folder: Path, scale: float) -> None:
-        self.names = tuple(names)
-        self.seconds = seconds
-        self._folder = folder
-        self._scale = scale
-        self._deadline = time.monotonic() + seconds
-        self._child: subprocess.Popen[bytes] | None = None
-        self._final: tuple[BaselineResult, ...] | None = None
-
-    @property
-    def done(self) -> bool:
-        """Whether nothing more will come: the child has ended, or its time is over."""
-        ended = self._child is None or self._child.poll() is not None
-        return ended or time.monotonic() >= self._deadline
-
-    def results(self) -> tuple[BaselineResult, ...]:
-        """The baselines finished so far, without waiting; a later call may know better ones."""
-        if self._final is not None:
-            return tuple(result for result in self._final if result.state == "complete")
-        found = (self._read(name) for name in self.names)
-        return tuple(result for result in found if result is not None)
-
-    def wait(self) -> tuple[BaselineResult, ...]:
-        """Wait for the child, at most until its deadline; then as `close`."""
-        if self._child is not None:
-            with suppress(subprocess.TimeoutExpired):  # `close` ends it then
-                self._child.wait(max(0.0, self._deadline - time.monotonic()))
-        return self.close()
-
-    def close(self) -> tuple[BaselineResult, ...]:
-        """End the child now; one result for each name, in order, whether it ran or not."""
-        if self._final is not None:
-            return self._final
-        code: int | None = None
-        if self._child is not None:
-            code = self._child.poll()
-            if code is None:
-                self._child.kill()
-                self._child.wait()
-        self._final = tuple(self._read(name) or self._missing(name, code) for name in self.names)
-        shutil.rmtree(self._folder, ignore_errors=True)
-        return self._final
-
-    def __enter__(self) -> "BaselineRun":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _read(self, name: str) -> BaselineResult | None:
-        path = self._folder / f"{name}.npz"
-        if not path.is_file():
-            return None
-        with np.load(path) as stored:
-            said = json.loads(str(stored["said"]))
-            arrays = {key: stored[key] for key in ("select", "test") if key in stored}
-        result = BaselineResult(**said, **arrays)
-        # Shares are of all rows, and the child was given `scale` of them.
-        return replace(result, row_share=result.row_share * self._scale)
-
-    def _missing(self, name: str, code: int | None) -> BaselineResult:
-        if code is None or code == -_ALARM:
-            reason = f"ended after {self.seconds:g} s"
-            return BaselineResult(name=name, state="not_run", reason=reason)
-        said = (self._folder / "stderr").read_text(errors="replace").strip().splitlines()
-        reason = said[-1] if said else f"its process ended with code {code}"
-        return BaselineResult(name=name, state="failed", reason=reason)
-
-
-def start(
-    dataset: Dataset, names: Sequence[str] | None = None, *, seconds: float, seed: int = 0,
-    threads: int = 1,
-) -> BaselineRun:  # fmt: skip
-    """Fit baselines one after another in one child process, and do not wait for it.
+    The simple ones come first and are fitted whole; the others have the rest of the time.
 
     Args:
         dataset: up to 100,000 of its training rows are handed over.
-        names: of `BASELINES`; all that can read the dataset if left out.
-        seconds: from now until the child is ended, its start included.
+        names: as in `run`; all that can read the dataset if left out.
+        seconds: for all of them, but that the simple ones end, and leave the others a quarter.
+        limit: seconds after which the child is ended, at least `seconds`; 300 if left out.
         seed: which rows, and the models' own chance.
         threads: what the child may use.
+        start_seconds: for its imports and its reading, before either of those counts.
+
+    Returns:
+        One result for each name, in order, whether it ran or not.
 
     Raises:
-        UnknownNameError: the task has no baseline of one of the names.
+        UnknownNameError: the dataset has no baseline of one of the names.
     """
-    registry = BASELINES[dataset.target.task]
     names = fitting(dataset) if names is None else tuple(names)
     for name in names:
-        lookup(registry, name, "baseline")
-    folder = Path(tempfile.mkdtemp(prefix="autosynth-baselines-"))
-    small = _handed_over(dataset, seed)
-    pool = len(dataset.splits.train) + len(dataset.splits.fit)
-    running = BaselineRun(names, seconds, folder, len(small.splits.train) / pool)
-    with (folder / "dataset.pickle").open("wb") as file:
-        pickle.dump(small, file, protocol=5)
-    left = running._deadline - time.monotonic()
-    if not names or left <= 0:
-        return running
-    spec = {"names": names, "seconds": left, "seed": seed, "parent": os.getpid()}
-    (folder / "spec.json").write_text(json.dumps(spec))
-    running._child = _child(folder, threads)
-    return running
+        check(name, dataset)
+    limit = max(seconds, LIMIT_SECONDS if limit is None else limit)
+    with tempfile.TemporaryDirectory(
+        prefix="autosynth-baselines-", ignore_cleanup_errors=True
+    ) as place:
+        folder = Path(place)
+        with (folder / "dataset.pickle").open("wb") as file:
+            pickle.dump(_handed_over(dataset, seed), file, protocol=5)
+        spec = {
+            "names": names, "seconds": seconds, "limit": limit, "seed": seed,
+            "parent": os.getpid(), "of": len(dataset.splits.train) + len(dataset.splits.fit),
+        }  # fmt: skip
+        (folder / "spec.json").write_text(json.dumps(spec))
+        child = _child(folder, threads)
+        try:
+            _wait(child, folder / "ready", limit, start_seconds)
+            late = child.poll() is None
+        finally:  # Ctrl-C ends it too
+            child.kill()
+            child.wait()
+        reason = "no time was left for it" if child.returncode == -_ALARM else ""
+        if late:
+            reason = f"ended after {limit:g} s"
+            if not (folder / "ready").exists():
+                reason = f"its process was not ready after {start_seconds:g} s"
+        return tuple(
+            _read(folder / f"{i}.npz") or _missing(name, folder, reason, child.returncode)
+            for i, name in enumerate(names)
+        )
 
 
-def run_in_process(
-    dataset: Dataset, names: Sequence[str] | None = None, *, seconds: float, seed: int = 0,
-    threads: int = 1,
-) -> tuple[BaselineResult, ...]:  # fmt: skip
-    """As `start`, and wait: one result for each name when all are done or the time is over."""
-    with start(dataset, names, seconds=seconds, seed=seed, threads=threads) as running:
-        return running.wait()
+def _wait(child: "subprocess.Popen[bytes]", ready: Path, limit: float, start: float) -> None:
+    """Until the child has ended, or its time to start or to work is over."""
+    deadline, started = time.monotonic() + start, False
+    while (left := deadline - time.monotonic()) > 0:
+        if not started and ready.exists():
+            deadline, started = time.monotonic() + limit, True
+            continue
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(left if started else min(left, 0.05))
+            return
+
+
+def _read(path: Path) -> BaselineResult | None:
+    if not path.is_file():
+        return None
+    with np.load(path) as stored:
+        said = json.loads(str(stored["said"]))
+        arrays = {key: stored[key] for key in ("select", "test") if key in stored}
+    return BaselineResult(**said, **arrays)
+
+
+def _missing(name: str, folder: Path, late: str, code: int) -> BaselineResult:
+    if late:
+        return BaselineResult(name=name, state="not_run", reason=late)
+    said = (folder / "stderr").read_text(errors="replace").strip().splitlines()
+    reason = said[-1] if said else f"its process ended with code {code}"
+    return BaselineResult(name=name, state="failed", reason=reason)
 
 
 def _child(folder: Path, threads: int) -> "subprocess.Popen[bytes]":

@@ -35,6 +35,12 @@ def reads(dataset: Dataset) -> bool:
     )
 
 
+def warm() -> None:
+    """Import and compile what the transform needs: seconds, and once an environment a minute."""
+    x = np.random.default_rng(0).normal(size=(4, 1, LEAST_STEPS)).astype(np.float32)
+    _transform(x, 0)(x)
+
+
 def fit_rocket(table: Table, y: Array, target: TargetSpec, seed: int, seconds: float) -> Fitted:
     """Some 10,000 features of each series, standardised, and ridge regression, as in the paper.
 

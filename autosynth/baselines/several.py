@@ -15,12 +15,16 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Fitted:
-    """A fitted baseline: features of rows to its outputs, and its cost where that is known."""
+    """A fitted baseline: features of rows to its outputs, and its cost where that is known.
+
+    `cut` says what it had less of than it should, for want of time; `note` all else.
+    """
 
     predict: Callable[[Array], Array]
     flops: int | None
     params: int | None
     note: str = ""
+    cut: str = ""
 
 
 Fit = Callable[[Table, Array, TargetSpec, int, float], Fitted]
@@ -57,10 +61,14 @@ def of_targets(classify: Fit, regress: Fit) -> Fit:
 def _joined(found: Sequence[Fitted], pick: Callable[[list[Array]], list[Array]]) -> Fitted:
     flops = [each.flops for each in found if each.flops is not None]
     params = [each.params for each in found if each.params is not None]
-    notes = dict.fromkeys(each.note for each in found if each.note)
+    notes, cuts = (
+        "; ".join(dict.fromkeys(said for said in group if said))
+        for group in ([each.note for each in found], [each.cut for each in found])
+    )
     return Fitted(
         lambda x: np.column_stack(pick([each.predict(x) for each in found])),
         sum(flops) if len(flops) == len(found) else None,
         sum(params) if len(params) == len(found) else None,
-        "; ".join(notes),
+        notes,
+        cuts,
     )

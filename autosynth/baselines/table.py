@@ -83,14 +83,28 @@ def numbers_of(table: Table) -> ColumnTransformer:
     return ColumnTransformer(groups, sparse_threshold=1.0 if table.texts else 0.0)
 
 
+def known_cells(table: Table) -> NDArray[np.int64]:
+    """The columns that belong to no text and hold a value: boosting cannot cut one that is empty.
+
+    The ends of series are, where those of unequal length were filled up to one.
+    """
+    return table.cells[~np.isnan(table.x[:, table.cells]).all(0)]
+
+
 def dense_of(table: Table, seed: int) -> ColumnTransformer:
-    """Numbers and categories as they are; of texts the main directions of TF-IDF weights (LSA)."""
-    groups: list[tuple[str, Any, Array]] = [("cells", "passthrough", table.cells)]
+    """The known cells as they are; of texts the main directions of TF-IDF weights (LSA)."""
+    groups: list[tuple[str, Any, Array]] = [("cells", "passthrough", known_cells(table))]
     for i, columns in enumerate(table.texts):
-        known = len(_weights().fit(table.x[:, columns]).vocabulary_)
-        directions = TruncatedSVD(min(MAX_DIRECTIONS, known), random_state=seed)
+        directions = TruncatedSVD(_directions(table.x[:, columns]), random_state=seed)
         groups.append((f"text{i}", make_pipeline(_weights(), directions), columns))
     return ColumnTransformer(groups)
+
+
+def _directions(codes: Array) -> int:
+    """As many as there are weights, at most 64; enough tokens say so before all pairs are read."""
+    if len(np.unique(codes)) > MAX_DIRECTIONS:
+        return MAX_DIRECTIONS
+    return min(MAX_DIRECTIONS, len(_weights().fit(codes).vocabulary_))
 
 
 def _weights() -> TfidfVectorizer:
@@ -103,13 +117,16 @@ def _tokens_and_pairs(codes: Array) -> list[int]:
     return [*tokens.tolist(), *(tokens[:-1] * 2**32 + tokens[1:]).tolist()]
 
 
-def table_of(dataset: Dataset, rows: Array) -> Table:
-    """The features `(len(rows), columns)` of those rows, all inputs side by side."""
+def table_of(dataset: Dataset, rows: Array, kind: str = "") -> Table:
+    """The features `(len(rows), columns)` of those rows, all inputs of a kind side by side.
+
+    Of any kind, where none is named.
+    """
     if dataset.seen is not None:
         seen = dataset.seen.only(rows)
         return Table(np.stack([seen.start, seen.stop], axis=1), np.zeros(2), codes=seen.codes)
     base = dataset.target.base
-    specs = [spec for spec in dataset.inputs if not spec.of]
+    specs = [spec for spec in dataset.inputs if not spec.of and kind in ("", spec.kind)]
     specs.sort(key=lambda spec: (spec.name != base, not spec.anchored))
     blocks = [_features(spec, dataset.x[spec.name][rows], not spec.anchored) for spec in specs]
     cardinalities = [

@@ -9,21 +9,24 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from autosynth.bundle.folder import ENCODERS, PROGRAM, WEIGHTS, find, replacing
+from autosynth.bundle.folder import ENCODERS, MODEL, PROGRAM, WEIGHTS, find, read_object, replacing
 from autosynth.bundle.info import Info
 from autosynth.bundle.model import Model, load
 from autosynth.bundle.write import write_info
 from autosynth.composite.objective import base_of, finished
+from autosynth.data.scale import steepness
 from autosynth.errors import BundleError
 
 TOLERANCE = 1e-4
-"""How far a probability, or a regression value in units of `spread`, may be off."""
+"""How far a probability, or a value on the scale that it was learnt on, may be off."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,23 +44,29 @@ class Exported:
     batches: tuple[int, ...]
 
 
-def export(bundle: str | Path, out: str | Path, *, sample: Mapping[str, Tensor]) -> Exported:
+def export(
+    bundle: str | Path, out: str | Path, *, sample: Mapping[str, Tensor], force: bool = False
+) -> Exported:
     """Copy a bundle to `out` and add `model.pt2`, checked against the live model.
 
     Args:
         bundle: the folder of a bundle; it may be `out` itself.
-        out: the folder to make; a bundle that is there already is replaced.
+        out: the folder to make; an earlier bundle of the same model is replaced.
         sample: rows to check on, best held-back ones: each input as `InputSpec` says, rows first.
             None of them is stored.
+        force: whether a bundle of another model may be replaced, too.
 
     Raises:
-        BundleError: the bundle or the sample does not fit, PyTorch cannot export the composite, or
-            the exported program is not within the tolerance; nothing is written then.
+        BundleError: the bundle or the sample does not fit, `out` holds another model's bundle,
+            PyTorch cannot export the composite, or the exported program is not within the
+            tolerance; nothing is written then.
     """
     source = find(bundle)
     model = load(source)
     inputs = _inputs(sample, model.info)
     place = Path(out)
+    if not force:
+        _check_own(place, model.info)
     with replacing(place) as temporary:
         for name in (ENCODERS, WEIGHTS):
             shutil.copyfile(source / name, temporary / name)
@@ -79,6 +88,30 @@ def export(bundle: str | Path, out: str | Path, *, sample: Mapping[str, Tensor])
     return replace(checked, folder=place)
 
 
+def _check_own(place: Path, info: Info) -> None:
+    """Raises `BundleError` where `place` holds the bundle of another model, which would be lost.
+
+    A model is told by its data, its strategy and its trial. What cannot be read is lost already.
+    """
+    try:
+        there = read_object(place.expanduser() / MODEL)
+        card, strategy, brief = there["card"], there["strategy_text"], there["brief"]
+    except (BundleError, KeyError):
+        return
+    same = strategy == str(info.strategy)
+    if same and all(card.get(key) == info.card.get(key) for key in ("fingerprint", "trial")):
+        return
+    raise BundleError(
+        f"{str(place)!r} holds the bundle of another model, {_called(brief, card)}, and this is "
+        f"{_called(info.brief, info.card)}: name another folder with -o, or have it replaced with "
+        "--force (force=True from Python)"
+    )
+
+
+def _called(brief: str, card: Mapping[str, Any]) -> str:
+    return f"{brief} (trial {card.get('trial')} of {card.get('dataset')})"
+
+
 class _Deployed(nn.Module):
     """Raw inputs, in order, to probabilities, or to values in the target's own unit."""
 
@@ -92,7 +125,7 @@ class _Deployed(nn.Module):
         named, info = dict(zip(self.names, inputs, strict=True)), self.info
         base = base_of(info.target, named.get(info.target.base))
         heat = info.calibration.temperature
-        return finished(info.target, self.module(named), info.center, info.spread, base, heat)
+        return finished(info.target, self.module(named), info.scales, base, heat)
 
 
 def _inputs(sample: Mapping[str, Tensor], info: Info) -> tuple[Tensor, ...]:
@@ -149,22 +182,33 @@ def _check(path: Path, model: Model, inputs: tuple[Tensor, ...]) -> Exported:
             "an export cannot be checked on it"
         )
     rows = len(truth)
-    scaled = zip(model.info.target.fields, model.info.spread, strict=True)
-    tolerance = TOLERANCE * max([s for field, s in scaled if not field.target.classes] or [1.0])
+    allowed = _allowed(model.info, truth)
     worst = 0.0
     for size in (1, 2, rows):
         with torch.inference_mode():
             output: Tensor = program(*(tensor[:size] for tensor in inputs))
-        difference = float(np.abs(output.double().numpy() - truth[:size]).max())
-        if not difference <= tolerance:
+        off = np.abs(output.double().numpy() - truth[:size])
+        if not (off <= allowed[:size]).all():
+            at = np.unravel_index(np.nanargmax(off / allowed[:size]), off.shape)
             raise BundleError(
-                f"model.pt2 of {model.strategy} differs from the live model by {difference:.3g} "
-                f"with a batch of {size}; up to {tolerance:.3g} is allowed. It was not kept."
+                f"model.pt2 of {model.strategy} differs from the live model by {off[at]:.3g} "
+                f"with a batch of {size}; up to {allowed[at]:.3g} is allowed. It was not kept."
             )
-        worst = max(worst, difference)
+        worst = max(worst, float(off.max()))
     return Exported(
-        folder=path.parent, difference=worst, tolerance=tolerance, rows=rows, batches=(1, 2, rows)
-    )
+        folder=path.parent, difference=worst, tolerance=float(allowed.max()), rows=rows,
+        batches=(1, 2, rows),
+    )  # fmt: skip
+
+
+def _allowed(info: Info, truth: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far each output may be off, in its own unit: `TOLERANCE` where it was learnt."""
+    columns = truth.reshape(len(truth), -1)
+    allowed = np.full(columns.shape, TOLERANCE)
+    for scale, (target, outputs, _) in zip(info.scales, info.target.fields, strict=True):
+        if not target.classes:
+            allowed[:, outputs] *= steepness(scale, columns[:, outputs])
+    return allowed.reshape(truth.shape)
 
 
 def _dtype(tensor: Tensor) -> str:

@@ -12,22 +12,23 @@ from typing import Any, get_args
 
 from autosynth import __version__
 from autosynth.bundle.folder import MODEL, damaged, read_object
+from autosynth.data.scale import Scale, problems_of, scales_from
 from autosynth.data.spec import InputSpec, Kind, TargetSpec, Task
 from autosynth.errors import BundleError, StrategyError
 from autosynth.strategy import Strategy, from_dict, to_dict
 from autosynth.training.metrics import Calibration
 
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class Info:
     """A bundle without its weights.
 
-    `strategy` is canonical, `brief` the same without defaults, for reading. `center` and `spread`,
-    one for each field of the target, bring values to the target's own unit. `calibration` is what
-    is done to probabilities, and where the predicted class is chosen. `flops` are per sample at
-    inference. `card` is what `write` was told of data and scores; `exported` describes
+    `strategy` is canonical, `brief` the same without defaults, for reading. `scales`, one for each
+    field of the target, bring values to the target's own unit. `calibration` is what is done to
+    probabilities, and where the predicted class is chosen. `flops` are per sample at inference.
+    `card` is what `write` was told of data and scores; `exported` describes
     `model.pt2`. `version` is of the AutoSynth that wrote it.
     """
 
@@ -35,8 +36,7 @@ class Info:
     brief: str
     inputs: tuple[InputSpec, ...]
     target: TargetSpec
-    center: tuple[float, ...] = (0.0,)
-    spread: tuple[float, ...] = (1.0,)
+    scales: tuple[Scale, ...] = (Scale(),)
     calibration: Calibration = Calibration()
     flops: int
     params: int
@@ -55,6 +55,7 @@ def to_plain(info: Info) -> dict[str, Any]:
         "strategy_text": str(info.strategy),
         "inputs": [asdict(spec) for spec in info.inputs],
         "target": asdict(info.target),
+        "scales": [scale.to_dict() for scale in info.scales],
         "calibration": asdict(info.calibration),
     }
 
@@ -67,13 +68,14 @@ def read(folder: Path) -> Info:
     """
     path = folder / MODEL
     plain = read_object(path)
-    if plain.get("format") != FORMAT:
+    if plain.get("format") not in _KEYS:
         raise BundleError(
             f"{path} is of format {plain.get('format')!r}, written by autosynth "
             f"{plain.get('version', 'of an unknown version')}; this is autosynth {__version__}, "
-            f"which reads format {FORMAT}: use the version that wrote it, or search again"
+            f"which reads format {' and '.join(map(str, _KEYS))}: use the version that wrote it, "
+            "or search again"
         )
-    lacking = [name for name in _KEYS if name not in plain]
+    lacking = [name for name in _KEYS[plain["format"]] if name not in plain]
     if lacking:
         raise damaged(path, f"lacks {', '.join(lacking)}")
     try:
@@ -88,7 +90,13 @@ def read(folder: Path) -> Info:
     return info
 
 
-_KEYS = (*(field.name for field in fields(Info)), "strategy_text")
+_NAMES = (*(field.name for field in fields(Info)), "strategy_text")
+_KEYS = {
+    # Every value was learnt as it is, standardised: see `scales_from`.
+    2: (*(name for name in _NAMES if name != "scales"), "center", "spread"),
+    FORMAT: _NAMES,
+}
+"""What `model.json` holds, by the formats that are read."""
 
 
 def _info(plain: Mapping[str, Any]) -> Info:
@@ -97,8 +105,7 @@ def _info(plain: Mapping[str, Any]) -> Info:
         brief=str(plain["brief"]),
         inputs=tuple(_input(spec) for spec in plain["inputs"]),
         target=TargetSpec.from_dict(plain["target"]),
-        center=tuple(map(float, plain["center"])),
-        spread=tuple(map(float, plain["spread"])),
+        scales=scales_from(plain),
         calibration=Calibration.from_json(json.dumps(plain["calibration"])),
         flops=int(plain["flops"]),
         params=int(plain["params"]),
@@ -125,10 +132,9 @@ def _problems(info: Info) -> list[str]:
             problems.append(f"input {spec.name}: kind {spec.kind!r} is none of {get_args(Kind)}")
     if not info.inputs:
         problems.append("there is no input")
-    fields, scale = len(info.target.fields), (*info.center, *info.spread)
-    sized = len(info.center) == len(info.spread) == fields
-    if not (sized and all(map(math.isfinite, scale)) and min(info.spread) > 0):
-        problems.append(f"center {info.center} and spread {info.spread} are no finite scale")
+    if len(info.scales) != len(info.target.fields):
+        problems.append(f"{len(info.scales)} scales are not one for each field of the target")
+    problems += [problem for scale in info.scales for problem in problems_of(scale)]
     bias, temperature = info.calibration.bias, info.calibration.temperature
     if len(bias) not in (0, len(info.target.classes)) or not all(map(math.isfinite, bias)):
         problems.append(f"the calibration's bias {bias} is not one finite number a class")

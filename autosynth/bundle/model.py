@@ -107,7 +107,7 @@ class Model:
                     raw = hidden(raw, seen.only(np.arange(start, start + len(raw))))
                 base = base_of(info.target, batch.get(info.target.base))
                 heat = info.calibration.temperature
-                parts.append(finished(info.target, raw, info.center, info.spread, base, heat))
+                parts.append(finished(info.target, raw, info.scales, base, heat))
         whole: NDArray[Any] = torch.cat(parts).numpy()
         return whole
 

@@ -17,6 +17,7 @@ from autosynth.bundle.folder import (
 )
 from autosynth.bundle.info import Info, to_plain
 from autosynth.composite import Composite, Resolved, cost, resolve
+from autosynth.data.scale import Scale
 from autosynth.training.metrics import Calibration
 from autosynth.training.weights import save_weights
 
@@ -27,8 +28,7 @@ def write(
     resolved: Resolved,
     model: Composite,
     encoders: Mapping[str, Any],
-    center: Sequence[float] = (0.0,),
-    spread: Sequence[float] = (1.0,),
+    scales: Sequence[Scale] = (Scale(),),
     calibration: Calibration | None = None,
     card: Mapping[str, Any],
 ) -> Path:
@@ -41,8 +41,7 @@ def write(
         resolved: the strategy of `model`, with inputs and target.
         model: the trained composite.
         encoders: `Dataset.encoders`; of `inputs`, those that are read are written.
-        center: of each field of the target, the mean of its values over training rows.
-        spread: their standard deviation there.
+        scales: on which the values of each field of the target were learnt.
         calibration: of probabilities and thresholds; none if left out.
         card: what is known of data, training and scores: JSON-able, every key optional.
             `dataset` (its name), `fingerprint`, `n_train`, `n_select`, `n_test` (rows), `metric`,
@@ -62,8 +61,7 @@ def write(
         brief=str(resolved.brief),
         inputs=resolved.inputs,
         target=resolved.target,
-        center=tuple(map(float, center)),
-        spread=tuple(map(float, spread)),
+        scales=tuple(scales),
         calibration=calibration or Calibration(),
         flops=costs.flops,
         params=costs.params,

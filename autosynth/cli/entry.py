@@ -42,11 +42,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments after the program's name; those of this process if left out.
 
     Returns:
-        0; 2 for what the user can mend, with one message on standard error; 130 after Ctrl-C; 141
-        where the reader of the output went away. Anything else that goes wrong is a bug: it is
-        raised.
+        0; 2 for what the user can mend, with one message on standard error; 130 after Ctrl-C, also
+        of a search that then shows what is done; 141 where the reader of the output went away.
+        Anything else that goes wrong is a bug: it is raised.
     """
     started = time.time()  # a budget counts from here, and so takes in what is loaded late
+    # Before PyTorch is loaded: threads that wait spinning, beside other work on a machine, have
+    # made a training of a second take 46.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         args = _parse(list(sys.argv[1:] if argv is None else argv))
         args.started = started

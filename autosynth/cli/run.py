@@ -34,7 +34,10 @@ def _leaderboard_options(parser: Parser) -> None:
 def _export(args: argparse.Namespace) -> None:
     from autosynth.run import open_run
 
-    put_bundle(open_run(args.run).export(args.out, pick=args.pick, max_flops=args.max_flops))
+    made = open_run(args.run).export(
+        args.out, pick=args.pick, max_flops=args.max_flops, force=args.force
+    )
+    put_bundle(made)
 
 
 def _export_options(parser: Parser) -> None:
@@ -43,6 +46,7 @@ def _export_options(parser: Parser) -> None:
     add("--pick", default="best", metavar="WHICH", help="best, knee or the number of a trial")
     add("--max-flops", type=whole(1), metavar="N", help="pick among those of at most N")
     add("-o", "--out", metavar="DIR", help="folder of the bundle")
+    add("--force", action="store_true", help="replace the bundle of another model there")
 
 
 def _report(args: argparse.Namespace) -> None:

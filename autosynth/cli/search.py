@@ -38,6 +38,9 @@ def _search(args: argparse.Namespace) -> None:
             started=args.started,
         )  # fmt: skip
     _put_run(found)
+    if not found.finished:
+        put("", "broken off: the same command goes on with this run")
+        raise KeyboardInterrupt  # for the exit code that any command has after Ctrl-C
 
 
 def _put_run(run: "Run") -> None:
@@ -47,11 +50,13 @@ def _put_run(run: "Run") -> None:
     board = run.leaderboard
     put(render(_top(board), width=width()))
     put_prose(run.sentence)
+    if run.warning:
+        put_prose(run.warning)
     put("", f"run      {run.folder}", f"picture  {run.folder / 'front.png'}")
     following = [(f"  autosynth leaderboard {quoted(run.folder)}", f"# all {len(board)} rows")]
     bundle = run.folder / "bundle"
     if bundle.is_dir():
-        put(f"bundle   {bundle}")
+        put(f"bundle   {bundle}", f"         {run.exported}")
         following += [
             (f"  autosynth predict {quoted(bundle)} DATA -o preds.csv", "# predictions"),
             (f"  autosynth export {quoted(run.folder)} -o model", "# checked, to deploy"),
@@ -61,7 +66,7 @@ def _put_run(run: "Run") -> None:
 
 def _top(board: "pd.DataFrame") -> "pd.DataFrame":
     """The front, the best of the other strategies, and the baselines; in the board's order."""
-    baseline = (board["topology"] == "baseline") & (board["state"] == "complete")
+    baseline = (board["topology"] == "baseline") & board["state"].isin(("complete", "cut"))
     front = board["pareto"] == 1
     rest = board[~front & ~baseline & board["rank"].notna()].index[:_BEST_OF_THE_REST]
     return board[front | baseline | board.index.isin(rest)]

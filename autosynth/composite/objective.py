@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from autosynth.composite.unit import in_unit
+from autosynth.data.scale import Scale
 from autosynth.data.seen import Seen
 from autosynth.data.spec import TargetSpec
 
@@ -21,8 +23,8 @@ def loss_of(
 ) -> Tensor:  # fmt: skip
     """The loss of outputs `(batch, n_outputs)`, the mean over rows.
 
-    Cross entropy of class codes; binary cross entropy of labels; squared error of one standardised
-    value; of a forecast Huber's loss, which a few steps far off do not rule.
+    Cross entropy of class codes; binary cross entropy of labels; squared error of one value on the
+    scale that it is learnt on; of a forecast Huber's loss, which a few steps far off do not rule.
 
     Args:
         target: what the outputs are of.
@@ -64,16 +66,15 @@ def logs_of(target: TargetSpec, out: Tensor) -> Tensor:
 
 
 def finished(
-    target: TargetSpec, out: Tensor, center: Sequence[float], spread: Sequence[float],
-    base: Tensor | None = None, temperature: float = 1.0,
+    target: TargetSpec, out: Tensor, scales: Sequence[Scale], base: Tensor | None = None,
+    temperature: float = 1.0,
 ) -> Tensor:  # fmt: skip
     """Raw outputs as probabilities, or in the target's own unit.
 
     Args:
         target: what the outputs are of.
         out: `(batch, n_outputs)`.
-        center: of each field's values, over training rows; 0 for classes and labels.
-        spread: their standard deviation; 1 for classes and labels.
+        scales: on which each field's values were learnt; of classes and labels not looked at.
         base: `base_of` the rows.
         temperature: that logits of classes and labels are divided by.
 
@@ -89,9 +90,7 @@ def finished(
         elif part.task == "multilabel":
             parts.append((own / temperature).sigmoid())
         else:
-            # float64: a large center would swallow the digits that matter.
-            values = own.double() * spread[i] + center[i]
-            parts.append(values if base is None else values + base)
+            parts.append(in_unit(scales[i], own, base))
     if target.task == "regression":
         return parts[0].squeeze(-1)
     return parts[0] if len(parts) == 1 else torch.cat([part.double() for part in parts], -1)

@@ -1,6 +1,7 @@
 """Says what was understood of a dataset, in the lines that `autosynth inspect` prints."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -26,15 +27,17 @@ _AXES = {
 }
 _MODES = {1: "grey", 3: "colour"}
 _MAX_ROWS = 100_000
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def describe(
     dataset: Dataset, raw: Raw, asides: Sequence[Aside], *, about: Sequence[str] = (),
-    how: str = "",
+    how: str = "", learnt: Mapping[str, str] = NOTHING,
 ) -> tuple[str, ...]:  # fmt: skip
     """Lines about rows, inputs, columns, target and splits; then what was set aside, and why.
 
-    `about` are lines of the form's own; `how` says how rows were split, where that is its own.
+    `about` are lines of the form's own; `how` says how rows were split, where that is its own;
+    `learnt` on what scale the values of a target are learnt, by its name.
     """
     lines = [
         f"data        {dataset.name}: {len(dataset.y)} rows from {dataset.source}",
@@ -46,7 +49,7 @@ def describe(
         if spec.kind == "table":
             lines += _columns(fitted["columns"], x, train)
     lines += [f"set aside   {aside.name}: {aside.reason}" for aside in asides[:_MAX_COLUMNS]]
-    lines += _targets(dataset)
+    lines += _targets(dataset, learnt)
     lines.append(_splits(dataset, raw, how))
     lines.append(f"fingerprint {dataset.fingerprint}")
     return tuple(lines)
@@ -158,9 +161,12 @@ def _share(share: float, what: str) -> str:
     return f"; {share:.2%} {what}" if share else ""
 
 
-def _targets(dataset: Dataset) -> list[str]:
+def _targets(dataset: Dataset, learnt: Mapping[str, str]) -> Iterator[str]:
     y = dataset.y.reshape(len(dataset.y), -1)
-    return [_target(part, y[:, columns]) for part, _, columns in dataset.target.fields]
+    for part, _, columns in dataset.target.fields:
+        yield _target(part, y[:, columns])
+        if part.name in learnt:
+            yield f"            {learnt[part.name]}"
 
 
 def _target(spec: TargetSpec, y: NDArray[Any]) -> str:

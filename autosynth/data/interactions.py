@@ -70,6 +70,7 @@ def load_interactions(source: Source, asked: Request) -> Dataset:
         x=x,
         y=events.item[rows],
         splits=splits,
+        independent=False,
         encoders={
             "inputs": list(inputs),
             "interactions": {

@@ -30,6 +30,7 @@ from autosynth.data.leak import leaks
 from autosynth.data.raw import Raw
 from autosynth.data.read import Source, all_rows, read
 from autosynth.data.request import Asked, Request
+from autosynth.data.scalechoice import choose_scales
 from autosynth.data.spec import Dataset
 from autosynth.data.split import left_out, split, without
 from autosynth.data.targets import understand_target
@@ -105,13 +106,18 @@ def _dataset(raw: Raw, found: _Found, asked: Request) -> Dataset:
         target=goal.spec, x=found.x, y=goal.y, splits=splits,
         encoders={"inputs": list(found.inputs)},
         fingerprint=fingerprint(raw.main, raw.validation, raw.test),
+        independent=held.groups is None and held.times is None,
         warnings=(
             *raw.warnings, *rows.warnings, *goal.warnings, *found.warnings,
             *([f"{lost} rows share a group with test rows and are left out"] if lost else []),
         ),
     )  # fmt: skip
-    dataset = replace(dataset, warnings=(*dataset.warnings, *leaks(dataset)))
-    dataset = replace(dataset, understood=describe(dataset, raw, found.asides))
+    choice = choose_scales(dataset)
+    dataset = replace(
+        dataset, scales=choice.scales, warnings=(*dataset.warnings, *leaks(dataset))
+    )  # fmt: skip
+    lines = describe(dataset, raw, found.asides, learnt=choice.told)
+    dataset = replace(dataset, understood=lines)
     return _with_unlabelled(dataset, spare) if len(spare.part) else dataset
 
 

@@ -170,8 +170,9 @@ def _remote(source: str) -> Callable[..., Raw] | None:
 
 
 def _is_path(source: Any) -> TypeGuard[str | Path]:
-    name = str(source)
-    return isinstance(source, str | Path) and name not in BUILTIN and _remote(name) is None
+    if not isinstance(source, str | Path):  # the text of a frame takes longer than its prediction
+        return False
+    return str(source) not in BUILTIN and _remote(str(source)) is None
 
 
 def _read_folder(path: Path, target: Sequence[str]) -> Raw:

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from autosynth.data.scale import Scale
 from autosynth.data.seen import Seen
 
 Kind = Literal["image", "series", "table", "text", "audio", "ids"]
@@ -154,7 +155,9 @@ class Dataset:
     the columns of several targets, codes among them. `encoders` is JSON-able and is all that
     `data.encode` needs to read raw data of the same form again. `understood` are the lines
     `autosynth inspect` prints; `warnings` what a user should know before training. `seen` is what
-    each row's user had before, which a ranking leaves out.
+    each row's user had before, which a ranking leaves out. `independent` rows may be dealt to
+    folds at random: those of one group, or of neighbouring times, may not. `scales`, one for each
+    field of the target, are what values are learnt on; none where all are learnt as they are.
     """
 
     name: str
@@ -169,3 +172,5 @@ class Dataset:
     understood: tuple[str, ...] = ()
     warnings: tuple[str, ...] = field(default=())
     seen: Seen | None = None
+    independent: bool = True
+    scales: tuple[Scale, ...] = ()

@@ -100,6 +100,7 @@ def load_windows(
         x=joined,
         y=np.concatenate([part.y for part in parts]),
         splits=splits,
+        independent=False,
         encoders=encoders,
         fingerprint=_fingerprint(steps, later, cut),
         warnings=(*steps.warnings, *(later.warnings if later else ())),

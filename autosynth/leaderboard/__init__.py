@@ -1,16 +1,26 @@
 """Records in, one ranked table out, and the choice among its rows."""
 
 from autosynth.leaderboard.choice import pick
-from autosynth.leaderboard.rank import COSTS, TRIVIAL, build, front, group_of, layer_numbers
+from autosynth.leaderboard.rank import (
+    COSTS,
+    TRIVIAL,
+    build,
+    chosen,
+    front,
+    group_of,
+    layer_numbers,
+)
 from autosynth.leaderboard.render import render
-from autosynth.leaderboard.text import composing_sentence, human
+from autosynth.leaderboard.text import composing_sentence, gaining_sentence, human
 
 __all__ = [
     "COSTS",
     "TRIVIAL",
     "build",
+    "chosen",
     "composing_sentence",
     "front",
+    "gaining_sentence",
     "group_of",
     "human",
     "layer_numbers",

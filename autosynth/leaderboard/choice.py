@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from autosynth.errors import ConfigError, RunError
-from autosynth.leaderboard.rank import front, score_of
+from autosynth.leaderboard.rank import chosen, front, score_of
 from autosynth.leaderboard.text import human
 from autosynth.record import Record
 
@@ -19,9 +19,9 @@ def pick(
 
     Args:
         records: of one run.
-        which: `best`, the highest validation score (among the front, the highest 5-fold score
-            where there are any); `knee`, the member of the front that stands out farthest from
-            the line between its ends, over log cost; or a trial's number.
+        which: `best`, what the search itself chose (see `chosen`); `knee`, the member of
+            the front that stands out farthest from the line between its ends, over log cost; or a
+            trial's number.
         metric: what `best` and the front go by.
         cost: a name in `COSTS`.
         max_flops: strategies of more are not considered.
@@ -45,17 +45,13 @@ def pick(
             f"no complete strategy takes at most {human(max_flops)} FLOPs; the least is "
             f"{human(least)}: raise --max-flops"
         )
-    trivial = [r for r in records if r.kind == "baseline"]  # the front is above these
-    members = [
-        r for r in front([*within, *trivial], metric=metric, cost=cost) if r.kind == "strategy"
-    ]
+    judged = [*within, *(r for r in records if r.kind == "baseline")]  # the front is above these
+    members = [r for r in front(judged, metric=metric, cost=cost) if r.kind == "strategy"]
     if which == "knee" and members:
         return _knee(members, metric, cost)
-    scores = {r.trial: r.cv for r in members if r.cv is not None}
-    if not scores:
-        scores = {r.trial: score_of(r, metric) for r in within}
-    judged = [r for r in within if r.trial in scores]
-    return min(judged, key=lambda r: (-scores[r.trial], _cost(r, cost), r.trial))
+    best = chosen(judged, metric=metric, cost=cost)
+    assert best is not None  # some are within
+    return best
 
 
 def _trial(records: Sequence[Record], trial: int, max_flops: float | None) -> Record:

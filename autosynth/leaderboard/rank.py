@@ -1,8 +1,9 @@
 """Records in, one ranked table out: strategies by score against cost.
 
-Pure: it reads no file and trains nothing. Rank is by non-dominated layer of (score, cost), then by
-validation score. What is no better than knowing the target alone has no rank; neither has what did
-not complete. Baselines whose cost is no plain arithmetic stand outside the layers.
+Pure: it reads no file and trains nothing. The strategy that is chosen for export stands first; the
+others are ranked by non-dominated layer of (score, cost), then by validation score. What is no
+better than knowing the target alone has no rank; neither has what did not complete, as a baseline
+that was cut. Baselines whose cost is no plain arithmetic stand outside the layers.
 """
 
 import math
@@ -14,7 +15,7 @@ import pandas as pd
 
 from autosynth.errors import lookup
 from autosynth.pareto import layers
-from autosynth.record import Record
+from autosynth.record import Record, merit
 
 COSTS: Mapping[str, str] = {
     "flops": "FLOPs a sample",
@@ -26,9 +27,9 @@ COSTS: Mapping[str, str] = {
 TRIVIAL = ("majority", "mean", "popularity")
 """The baselines that know the target alone."""
 
-_STATES = ("complete", "stopped", "pruned", "failed", "infeasible", "not_run")
+_STATES = ("complete", "cut", "stopped", "pruned", "failed", "infeasible", "not_run")
 _WHOLE = ("rank", "flops", "worst_flops", "params", "samples_seen", "pareto", "trial", "seed")
-_NUMBERS = ("latency_ms", "train_flops", "train_seconds")
+_NUMBERS = ("latency_ms", "train_flops", "train_seconds", "epochs")
 _GUESSES = ("precision", "recall", "f1")
 _BLANK = Record(trial=0, seed=0, strategy="", state="complete")
 
@@ -51,7 +52,10 @@ def build(records: Iterable[Record], *, metric: str, cost: str = "flops") -> pd.
     """
     records = list(records)
     layer = layer_numbers(records, metric=metric, cost=cost)
-    ordered = sorted(records, key=lambda r: _order(r, layer.get(r.trial), metric, cost))
+    best = chosen(records, metric=metric, cost=cost)
+    ordered = sorted(
+        records, key=lambda r: (r is not best, *_order(r, layer.get(r.trial), metric, cost))
+    )
     rank = {r.trial: i for i, r in enumerate((r for r in ordered if r.trial in layer), start=1)}
     others = _other_metrics(records, metric)
     rows = [
@@ -87,6 +91,28 @@ def front(records: Iterable[Record], *, metric: str, cost: str = "flops") -> lis
     layer = layer_numbers(records, metric=metric, cost=cost)
     members = [r for r in records if layer.get(r.trial) == 1]
     return sorted(members, key=lambda r: (getattr(r, cost), r.trial))
+
+
+def chosen(records: Iterable[Record], *, metric: str, cost: str = "flops") -> Record | None:
+    """The strategy that a search hands over; None where no strategy is complete.
+
+    The best by 5-fold score where some were held against each other so, else by validation score;
+    of equal ones the surer, then the cheaper. What is no better than knowing the target alone only
+    where nothing is.
+    """
+    records = list(records)
+    able = [r for r in records if r.kind == "strategy" and score_of(r, metric) > -math.inf]
+    layer = layer_numbers(records, metric=metric, cost=cost)
+    able = [r for r in able if r.trial in layer] or able
+    raced = [r for r in able if r.cv is not None]
+    return min(raced or able, key=lambda r: _preference(r, metric, cost), default=None)
+
+
+def _preference(record: Record, metric: str, cost: str) -> tuple[float, ...]:
+    score, tie = merit(record, metric)
+    known = getattr(record, cost)
+    first = -score if record.cv is None else -record.cv
+    return first, -score, -tie, math.inf if known is None else known, record.trial
 
 
 def group_of(record: Record) -> Literal["single", "composite", "baseline"]:
@@ -149,4 +175,5 @@ def _row(record: Record, metric: str, others: tuple[str, ...]) -> dict[str, Any]
         "train_flops": record.train_flops,
         "train_seconds": record.train_seconds,
         "samples_seen": record.samples_seen,
+        "epochs": record.epochs,
     }

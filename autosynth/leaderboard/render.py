@@ -50,6 +50,8 @@ def _table(frame: pd.DataFrame, width: int | None) -> str:
     columns = _compact(frame)
     if width is not None and set(columns["state"]) <= {"complete"}:
         del columns["state"]  # it says nothing, and leaves room for the strategy
+    if width is not None and width < _ROOM:
+        del columns["epochs"]
     metric = next(name for name in columns if name.startswith("val_")).removeprefix("val_")
     short = {f"val_{metric}": "val", f"test_{metric}": "test", "latency_ms": "ms"}
     titles = [short.get(name, name) for name in columns]
@@ -88,6 +90,7 @@ _FORMATS: Mapping[str, Callable[[pd.DataFrame, int | None], str]] = {
     "markdown": _markdown,
 }
 _TEXT = ("strategy", "state")
+_ROOM = 96  # characters a line, below which the strategy needs what epochs would take
 
 
 def _compact(frame: pd.DataFrame, *, intervals: bool = False) -> dict[str, list[str]]:
@@ -104,6 +107,7 @@ def _compact(frame: pd.DataFrame, *, intervals: bool = False) -> dict[str, list[
         "flops": [_flops(row) for row in rows],
         "params": [human(row["params"]) for row in rows],
         "latency_ms": [score(row["latency_ms"], 2) for row in rows],
+        "epochs": [score(row["epochs"], 0) for row in rows],
         "trial": [_whole(row["trial"]) for row in rows],
         "state": [_outcome(row) for row in rows],
     }

@@ -5,20 +5,26 @@ from typing import Any
 
 import pandas as pd
 
+from autosynth.record import Record
+
 
 def composing_sentence(composing: Mapping[str, Any] | None) -> str:
     """One sentence on whether composing paid, from a run's `composing.json`, or None."""
     if not composing or composing.get("difference") is None:
         return (
             "Whether composing paid is not known: it takes a complete composite and a "
-            "complete single component."
+            "complete single component that costs no more."
         )
-    low, high = composing["low"], composing["high"]
+    if composing.get("withheld"):
+        return f"Whether composing paid cannot be said of this run: {composing['withheld']}."
+    baseline = composing.get("baseline")
+    others = [composing, *([baseline] if baseline else [])]
     verdict = "Whether composing paid is open in this run"
-    if low > 0:
+    if all(each["low"] > 0 for each in others):
         verdict = "Composing paid in this run"
-    elif high < 0:
+    elif any(each["high"] < 0 for each in others):
         verdict = "Composing did not pay in this run"
+    beside = f"; against the baseline {baseline['name']} {_shown(baseline)}" if baseline else ""
     missing = composing.get("singles_not_run", 0)
     note = ""
     if missing:
@@ -26,8 +32,25 @@ def composing_sentence(composing: Mapping[str, Any] | None) -> str:
     return (
         f"{verdict}: the best composite (trial {composing['composite']}) against the front of "
         f"single components (trial {composing['single']}) is "
-        f"{signed(composing['difference'])} {composing['metric']}, 95 % interval "
-        f"{signed(low)} to {signed(high)} over {composing['n']:,} test rows of one seed.{note}"
+        f"{_shown(composing, composing['metric'])} over {composing['n']:,} test rows of one "
+        f"seed{beside}.{note}"
+    )
+
+
+def _shown(found: Mapping[str, Any], metric: str = "") -> str:
+    low, high = signed(found["low"]), signed(found["high"])
+    named = " ".join(filter(None, (signed(found["difference"]), metric)))
+    return f"{named}, 95 % interval {low} to {high}"
+
+
+def gaining_sentence(best: Record | None) -> str:
+    """A warning where the chosen strategy may gain by a longer training, else nothing."""
+    why = best.notes.get("still_gaining") if best else None
+    if best is None or not why:
+        return ""
+    return (
+        f"The best strategy (trial {best.trial}) may gain by a longer training: {why}. Give the "
+        "search more time with --budget."
     )
 
 

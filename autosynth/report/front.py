@@ -112,7 +112,10 @@ def _lines(records: Sequence[Record], metric: str, cost: str) -> list[tuple[str,
     found = [
         (record.strategy, record.val[metric])
         for record in records
-        if group_of(record) == "baseline" and metric in record.val and not getattr(record, cost)
+        if group_of(record) == "baseline"
+        and record.state == "complete"
+        and metric in record.val
+        and not getattr(record, cost)
     ]
     return sorted(found, key=lambda line: -line[1])
 

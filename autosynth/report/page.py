@@ -7,13 +7,13 @@ Writes `leaderboard.csv`, `leaderboard.md` and `front.png`. It needs `run.toml` 
 import json
 import tomllib
 from collections.abc import Iterable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from autosynth.errors import RunError
-from autosynth.leaderboard import build, composing_sentence, render
+from autosynth.leaderboard import build, chosen, composing_sentence, gaining_sentence, render
 from autosynth.record import Record, read_all, write_text_atomic
-from autosynth.report.front import picture
 
 PICTURE = "front.png"
 
@@ -39,7 +39,9 @@ def report(run_dir: Path) -> tuple[Path, Path, Path]:
         run_dir / name for name in ("leaderboard.csv", "leaderboard.md", PICTURE)
     )
     write_text_atomic(table, render(build(records, metric=metric, cost=cost), "csv"))
-    picture(records, front_path, metric=metric, cost=cost, title=title)
+    # Late: matplotlib is the one heavy library that no command needs before its end.
+    front = import_module("autosynth.report.front")
+    front.picture(records, front_path, metric=metric, cost=cost, title=title)
     text = page(
         records, metric=metric, cost=cost, title=title,
         composing=_optional(run_dir / "composing.json"),
@@ -63,10 +65,12 @@ def page(
         composing: what `composing.json` holds.
         importance: how much each choice mattered, as shares of 1 by its name.
     """
+    records = list(records)
     frame = build(records, metric=metric, cost=cost)
     parts = [
         f"# {title}",
         composing_sentence(composing),
+        *filter(None, [gaining_sentence(chosen(records, metric=metric, cost=cost))]),
         f"![Score against cost, every trial a point, the front a step line]({PICTURE})",
         f"Scores are higher-is-better; `val_{metric}` ranks, `test_{metric}` is scored once, at "
         "the end, for the front, the front of single components and the baselines. A star marks "

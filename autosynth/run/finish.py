@@ -1,22 +1,19 @@
 """What comes after the trials: choice, refit, the one look at test, whether composing paid."""
 
-import json
-import math
 import time
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import KFold, StratifiedKFold
 
 from autosynth.composite import Composite, Resolved, resolve
 from autosynth.errors import TrialError
-from autosynth.record import Record, read_all, write, write_text_atomic
+from autosynth.record import Record, merit, read_all, write
 from autosynth.strategy import parse
 from autosynth.study.bench import Bench
+from autosynth.study.folds import OutOfTime, fold_outputs, other_folds
 from autosynth.study.reserve import RACERS, finalists
 from autosynth.study.trial import load_trained
 from autosynth.training.loop import Rows, train
@@ -24,12 +21,10 @@ from autosynth.training.metrics import (
     Calibration,
     bootstrap_interval,
     evaluate,
-    paired_interval,
     resamples,
 )
 from autosynth.training.output import outputs
 
-FOLDS = 5
 Array = NDArray[Any]
 
 
@@ -73,16 +68,16 @@ def cross_validate(bench: Bench, records: Sequence[Record], deadline: float) -> 
         deadline: as `time.time()`.
     """
     select = bench.dataset.splits.select
-    ranked = sorted(records, key=lambda r: -r.val[bench.metric.name])[:RACERS]
+    ranked = sorted(records, key=lambda r: merit(r, bench.metric.name))[::-1][:RACERS]
     found = {r.trial: [outputs(_trained(bench, r), bench.feed, select)] for r in ranked}
     rows, last = [select], ranked
-    for inside, outside in _other_folds(bench):
+    for inside, outside in other_folds(bench):
         ranked = _in_time(ranked, deadline - time.time())
         if len(ranked) < 2:
             break
         try:
             folds = [(r, _fold(bench, r, inside, outside, deadline)) for r in ranked]
-        except _OutOfTime:
+        except OutOfTime:
             break  # slower than foreseen: this fold counts for none of them
         ranked = [record for record, fold in folds if fold is not None]
         for record, fold in folds:
@@ -98,51 +93,21 @@ def cross_validate(bench: Bench, records: Sequence[Record], deadline: float) -> 
             write(replace(record, cv=score, notes=notes), bench.folder)
 
 
-class _OutOfTime(Exception):
-    """A race has no time for the fold that it is in."""
-
-
 def _in_time(ranked: list[Record], seconds: float) -> list[Record]:
     """The first of them that can be trained once more, one after another, in so many seconds."""
     spent = np.cumsum([1.1 * (r.train_seconds or 0.0) for r in ranked])
     return ranked[: int((spent <= seconds).sum())]
 
 
-def _other_folds(bench: Bench) -> Iterator[tuple[Array, Array]]:
-    """The rows inside and outside of the folds that `select` leaves to be made."""
-    train = bench.dataset.splits.train
-    classes = bench.dataset.target.task == "classification"
-    kind = StratifiedKFold if classes else KFold
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of classes with fewer rows than folds
-        folds = list(
-            kind(FOLDS - 1, shuffle=True, random_state=bench.seed).split(
-                train, bench.dataset.y[train]
-            )
-        )
-    for _, held in folds:
-        yield np.setdiff1d(bench.learnable, train[held]), train[held]
-
-
 def _fold(
     bench: Bench, record: Record, inside: Array, outside: Array, deadline: float
 ) -> Array | None:
-    """A strategy's outputs on held-out rows, trained on the others; None if that failed.
-
-    Raises:
-        _OutOfTime: it would not have ended by the deadline.
-    """
-    rows = Rows(train=inside, fit=inside[:0], unlabelled=bench.dataset.splits.unlabelled)
+    """A strategy's outputs on held-out rows; None if its training failed."""
     try:
-        outcome = train(
-            resolved_of(bench, record), bench.feed, rows, bench.plan, seed=bench.seed,
-            deadline=time.perf_counter() + max(0.0, deadline - time.time()),
-        )  # fmt: skip
+        end = time.perf_counter() + deadline - time.time()
+        return fold_outputs(bench, resolved_of(bench, record), inside, outside, end)[0]
     except TrialError:
         return None
-    if outcome.stopped:
-        raise _OutOfTime
-    return outputs(outcome.model, bench.feed, outside)
 
 
 def _score(bench: Bench, rows: Sequence[Array], found: Sequence[Array]) -> float:
@@ -202,42 +167,3 @@ def score_test(bench: Bench) -> dict[int, Array]:
         )
         write(replace(record, test=scores, test_interval=interval), bench.folder)
     return found
-
-
-def compare(bench: Bench, found: dict[int, Array]) -> None:
-    """Write composing.json: the best composite against the front of single components.
-
-    Both are chosen on `select`: the composite with the best score, and the best single component
-    that costs no more than 1.05 times as much. The interval is a paired bootstrap over test rows.
-    """
-    everything = read_all(bench.folder)
-    records = [r for r in everything if r.trial in found]
-    name = bench.metric.name
-    left_out = sum(r.state in ("not_run", "stopped") for r in everything if r.origin == "ladder")
-
-    def best(group: list[Record]) -> Record | None:
-        return max(group, key=lambda r: (r.val[name], -_cost(bench, r)), default=None)
-
-    composite = best([r for r in records if r.topology != "single"])
-    single = None
-    if composite is not None:
-        limit = 1.05 * _cost(bench, composite)
-        single = best([r for r in records if r.topology == "single" and _cost(bench, r) <= limit])
-    content: dict[str, Any] = {"metric": name, "difference": None, "singles_not_run": left_out}
-    if composite is not None and single is not None:
-        y = bench.dataset.y[bench.dataset.splits.test]
-        low, high = paired_interval(
-            bench.metric, y, found[composite.trial], found[single.trial],
-            n=resamples(len(y)), seed=bench.seed,
-        )  # fmt: skip
-        content |= {
-            "composite": composite.trial, "single": single.trial,
-            "difference": composite.test[name] - single.test[name],
-            "low": low, "high": high, "n": len(y),
-        }  # fmt: skip
-    write_text_atomic(bench.folder / "composing.json", json.dumps(content, indent=1) + "\n")
-
-
-def _cost(bench: Bench, record: Record) -> float:
-    value = getattr(record, bench.cost)
-    return math.inf if value is None else float(value)

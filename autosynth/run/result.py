@@ -14,12 +14,13 @@ from autosynth.bundle import export as export_bundle
 from autosynth.bundle import write as write_bundle
 from autosynth.composite import Resolved, build, resolve
 from autosynth.data.inputs.encoder import input_spec
+from autosynth.data.scale import scales_from
 from autosynth.data.spec import TargetSpec
 from autosynth.errors import RunError
 from autosynth.leaderboard import build as build_leaderboard
-from autosynth.leaderboard import composing_sentence, pick
+from autosynth.leaderboard import chosen, composing_sentence, gaining_sentence, pick
 from autosynth.record import Record, read_all
-from autosynth.run.folder import RUN_FILE, latest, read_run
+from autosynth.run.folder import RUN_FILE, latest, read_run, read_state
 from autosynth.strategy import parse
 from autosynth.study.trial import weights_path
 from autosynth.training.metrics import Calibration
@@ -64,13 +65,33 @@ class Run:
         return composing_sentence(json.loads(path.read_text()) if path.exists() else None)
 
     @property
+    def finished(self) -> bool:
+        """Whether it came to its end; a run that was broken off goes on when asked for again."""
+        return read_state(self.folder).finished
+
+    @property
     def best(self) -> Record:
         """The strategy that was chosen. Raises RunError where nothing is complete."""
         return pick(self.records, "best", metric=self.metric, cost=self.cost)
 
+    @property
+    def warning(self) -> str:
+        """What a user should know of the chosen strategy's training; empty where nothing."""
+        return gaining_sentence(chosen(self.records, metric=self.metric, cost=self.cost))
+
+    @property
+    def exported(self) -> str:
+        """The strategy that the bundle holds, and its score on test."""
+        best = self.best
+        scores = json.loads(best.notes.get("refit_test", "{}")) or best.test
+        again = ", trained again on all rows but test" if "refit_test" in best.notes else ""
+        text = " | ".join(filter(None, (best.strategy, best.settings)))
+        said = f"test {self.metric} {scores[self.metric]:.4f}" if self.metric in scores else ""
+        return "; ".join(filter(None, (text, said + again)))
+
     def export(
         self, path: str | os.PathLike[str] | None = None, pick: str | int = "best",
-        max_flops: int | None = None,
+        max_flops: int | None = None, *, force: bool = False,
     ) -> Path:  # fmt: skip
         """A bundle with `model.pt2`, compared with the live model on held-out rows.
 
@@ -78,6 +99,7 @@ class Run:
             path: the folder to make; `export` in the run's folder if left out.
             pick: best, knee, or the number of a trial.
             max_flops: strategies of more are not considered.
+            force: whether a bundle of another model in that folder is replaced.
         """
         record = _pick(self, pick, max_flops)
         target = Path(path) if path is not None else self.folder / "export"
@@ -85,7 +107,8 @@ class Run:
             source = self.folder / "bundle"
             if record.trial != self.best.trial or not source.is_dir():
                 source = self._bundle_of(record, Path(name) / "bundle")
-            export_bundle(source, target, sample=load_tensors(self.folder / "sample.safetensors"))
+            sample = load_tensors(self.folder / "sample.safetensors")
+            export_bundle(source, target, sample=sample, force=force)
         return target
 
     def _bundle_of(self, record: Record, folder: Path) -> Path:
@@ -108,7 +131,7 @@ class Run:
         }  # fmt: skip
         return write_bundle(
             folder, resolved=resolved, model=model, encoders=data["encoders"],
-            center=data["center"], spread=data["spread"],
+            scales=scales_from(data),
             calibration=Calibration.from_json(record.notes.get("calibration")), card=card,
         )  # fmt: skip
 

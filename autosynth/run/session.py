@@ -18,10 +18,10 @@ from autosynth.leaderboard import pick
 from autosynth.progress import Progress
 from autosynth.record import Record, read_all, write, write_text_atomic
 from autosynth.report import report
+from autosynth.run.composing import compare
 from autosynth.run.finish import (
     Refit,
     calibration_of,
-    compare,
     cross_validate,
     refit,
     resolved_of,
@@ -33,7 +33,8 @@ from autosynth.run.prepare import check_limits, prepare, prepare_metric, prepare
 from autosynth.run.result import Run, open_run
 from autosynth.study import storage
 from autosynth.study.bench import Bench
-from autosynth.study.reserve import choice_seconds, finalists
+from autosynth.study.lengthen import why_longer
+from autosynth.study.reserve import choice_seconds, complete, finalists
 from autosynth.study.space import Space
 from autosynth.study.study import claim, ladder
 from autosynth.study.trial import Job, describe, load_trained
@@ -169,6 +170,11 @@ class _Session:
         self._importance()
         if last:
             self._bundle(whole and self.options.refit)
+            if not complete(last, bench):
+                self.progress.say(
+                    "warning: no strategy is better than knowing no input; the bundle holds the "
+                    "best there is. More rows, other columns or a longer --budget may help"
+                )
         report(self.folder)
         self.save(finished=whole)
 
@@ -183,10 +189,12 @@ class _Session:
         if trained:
             notes["refit_test"] = json.dumps(trained.test)
             notes["refit_seconds"] = f"{trained.seconds:.2f}"
-            write(replace(best, notes=notes), self.folder)
+        if why := why_longer(read_all(self.folder), best, bench.metric.name):
+            notes["still_gaining"] = why
+        write(replace(best, notes=notes), self.folder)
         write_bundle(
             self.folder / "bundle", resolved=resolved, model=model,
-            encoders=bench.dataset.encoders, center=bench.feed.center, spread=bench.feed.spread,
+            encoders=bench.dataset.encoders, scales=bench.feed.scales,
             calibration=calibration_of(best), card=card(bench, best, trained),
         )  # fmt: skip
 

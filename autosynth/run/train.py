@@ -26,8 +26,6 @@ from autosynth.training.metrics import default_metric, evaluate, find_metric
 from autosynth.training.output import outputs
 from autosynth.training.plan import Plan
 
-DEFAULT_EPOCHS, MIN_STEPS = 20, 300
-
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
@@ -61,8 +59,8 @@ def train(
         strategy: in the notation, or parsed.
         metric: what the best moment of the training is chosen by.
         budget: wall clock of the training; the schedule is made as long as that allows.
-        epochs: length of the schedule in passes over the training rows; 20 if neither is given,
-            and 300 steps at least.
+        epochs: length of the schedule in passes over the training rows; that of a search on the
+            same rows if neither is given.
         device: auto, cpu, cuda or cuda:N.
         seed: of splits and training.
         out: the bundle's folder; `results/<dataset>-model-<n>` if left out.
@@ -97,13 +95,13 @@ def _plan(
     resolved: Resolved, data: Feed, rows: Rows, device: str, seconds: float | None,
     epochs: float | None,
 ) -> Plan:  # fmt: skip
-    plan = fixed_plan(device, len(rows.train), inputs=resolved.inputs)
+    plan = fixed_plan(device, len(rows.train), inputs=resolved.inputs, target=data.target)
     if seconds is not None:
         step = time_steps(resolved, data, rows, plan, warmup=2, steps=5)
         return replace(plan, steps=max(1, int(seconds / step)))
-    passes = DEFAULT_EPOCHS if epochs is None else epochs
-    steps = round(passes * len(rows.train) / plan.batch_size)
-    return replace(plan, steps=max(1 if epochs is not None else MIN_STEPS, steps))
+    if epochs is None:
+        return plan
+    return replace(plan, steps=max(1, round(epochs * len(rows.train) / plan.batch_size)))
 
 
 def _free_folder(name: str, out: str | os.PathLike[str] | None) -> Path:
@@ -132,7 +130,7 @@ def _bundle(
     price = cost(resolved)
     write_bundle(
         folder, resolved=resolved, model=outcome.model, encoders=dataset.encoders,
-        center=data.center, spread=data.spread,
+        scales=data.scales,
         card={
             "dataset": dataset.name, "fingerprint": dataset.fingerprint, "metric": metric,
             "seed": seed, "val": val, "test": test, "n_train": len(splits.train),

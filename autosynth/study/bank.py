@@ -1,35 +1,29 @@
-"""The weights of the strategies that a run has trained, by the root of their tree.
+"""The weights of the strategies that a run has trained, by the recipe they were trained by.
 
-`init=parts` begins from them: a part of a composite that stood alone before need not be trained
-again.
+A part of a composite that stood alone before need not be trained again, where its training would
+be the same: the same part and settings, on all training rows, for as long.
 """
 
-from collections.abc import Mapping
-
-from torch import Tensor
-
 from autosynth.record import read_all, trial_dir
-from autosynth.strategy import Node, parse
 from autosynth.study.bench import Bench
-from autosynth.training.loop import Bank
+from autosynth.training.recipe import Bank, Recipe, Weights
 from autosynth.training.weights import load_tensors
 
 
 def bank_of(bench: Bench) -> Bank:
-    """Looks a strategy up among the complete trials of the run: the best by validation score."""
+    """Looks a recipe up among the complete trials of the run."""
 
-    def look(root: Node) -> tuple[Mapping[str, Tensor], float] | None:
-        found = []
-        for record in read_all(bench.folder):
-            if record.kind == "strategy" and record.state == "complete":
-                strategy = parse(record.notes["resolved"])
-                path = trial_dir(bench.folder, record.trial) / "weights.safetensors"
-                if strategy.root == root and not strategy.words and path.exists():
-                    share = min(record.best_shares.values(), default=1.0)  # it had one phase
-                    found.append((record.val[bench.metric.name], record.trial, path, share))
-        if not found:
+    def look(recipe: Recipe) -> tuple[Weights, float] | None:
+        if recipe.rows != "all":  # every trial was trained on all of them
             return None
-        *_, path, share = max(found)
-        return load_tensors(path), share
+        for record in read_all(bench.folder):
+            path = trial_dir(bench.folder, record.trial) / "weights.safetensors"
+            if record.notes.get("resolved") != str(recipe.strategy) or not path.exists():
+                continue
+            samples = round((record.epochs or 0.0) * len(bench.dataset.splits.train))
+            if record.state == "complete" and samples == recipe.samples:
+                share = min(record.best_shares.values(), default=1.0)  # it had one phase
+                return load_tensors(path), share
+        return None
 
     return look

@@ -15,6 +15,8 @@ from autosynth.training.metrics import Metric
 from autosynth.training.plan import Plan
 
 SMALL_ROWS = 2000
+TINY_ROWS = 300
+FOLDS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +46,21 @@ class Bench:
 
     @property
     def is_small(self) -> bool:
-        """Whether the choice among the front is by 5-fold: fewer than 2,000 rows to learn from.
+        """Whether the best are held against each other by 5-fold: fewer than 2,000 rows.
 
-        Never of a forecast: its windows overlap, and what is learnt from lies before what is held.
+        Never where rows were split by group or by time, for what is held back has to lie apart;
+        nor where every trial is scored so.
         """
-        forecast = self.dataset.target.task == "forecasting"
-        return len(self.learnable) < SMALL_ROWS and not forecast
+        independent = self.dataset.independent and not self.is_tiny
+        return len(self.learnable) < SMALL_ROWS and independent
+
+    @property
+    def is_tiny(self) -> bool:
+        """Whether every trial is scored out of fold over all rows: fewer than 300.
+
+        A fifth of them says little: of ten rows, most strategies have all or all but one right.
+        """
+        return len(self.learnable) < TINY_ROWS and self.dataset.independent
 
     @property
     def learnable(self) -> NDArray[np.int64]:
@@ -61,6 +72,10 @@ class Bench:
         """The time that a full training will take; 0 where nothing was measured."""
         has_fit = bool(len(self.dataset.splits.fit))
         return foreseen_seconds(self.plan, resolved, has_fit=has_fit)
+
+    def trial_seconds(self, resolved: Resolved) -> float:
+        """The time that the trainings of a trial will take: of few rows, one a fold."""
+        return self.foreseen_seconds(resolved) * (FOLDS if self.is_tiny else 1)
 
     def once_seconds(self, resolved: Resolved) -> float:
         """The time that its frozen networks will take over all rows that they have not seen."""

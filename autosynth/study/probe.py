@@ -1,21 +1,21 @@
 """A dataset, a space and a budget in, the plan of a run out, from a few measured steps.
 
-One thread is timed against all. A large size of every family is timed in float32 and bfloat16, and
-the smallest in the faster: from the two a line of seconds against FLOPs. The schedule is then as
-long as the budget allows when the quicker half of the single components takes a third of the time
-there is for trials, ten epochs at least, and the first composite of the portfolio, which stands
-for what is worth training, fits under the ceiling. What frozen networks compute once is timed
-apart, and taken off.
+How long trainings are follows from the data (`schedule`). What is measured here says how many
+threads to use, which families are faster in bfloat16, and how long each strategy will take, so
+that none is begun that cannot end. One thread is timed against all; of every family the smallest
+size, and a large one while there is time for it: from the two a line of seconds against FLOPs.
+What frozen networks compute once is timed apart, and taken off.
 """
 
 import math
+import time
 from collections.abc import Iterable
 from dataclasses import replace
 
 import torch
 
 from autosynth.composite import Resolved, build, resolve
-from autosynth.data.spec import Dataset, InputSpec
+from autosynth.data.spec import Dataset, InputSpec, TargetSpec
 from autosynth.errors import StrategyError
 from autosynth.strategy import Strategy
 from autosynth.study.params import complete
@@ -24,19 +24,16 @@ from autosynth.training.feed import Feed
 from autosynth.training.known import remember
 from autosynth.training.loop import Rows, sample, time_steps
 from autosynth.training.memory import Memory
-from autosynth.training.plan import Plan, batch_size
+from autosynth.training.plan import Plan, schedule
 from autosynth.training.settle import trainings_of
 from autosynth.training.work import seconds_of
 
 FASTER = 1.1  # bfloat16 must be this much faster to be worth its rounding
-SHARE_OF_CEILING = 1 / 8
-HALF_SHARE = 0.35  # of the time for trials, spent on the quicker half of the single components
-FITTING = 0.8  # of the ceiling, that the portfolio's first composite takes
-PRUNED_SHARE = 0.6  # of their full cost, that they take with pruning
-MIN_STEPS, MIN_EPOCHS, MAX_EPOCHS, MAX_STEPS = 60, 10, 200, 20_000
-TABLE_EPOCHS = 25  # of a table's classes, at most: networks learn rows by heart soon after
-FIXED_STEPS = 600
-LEFT_SHARE = 0.3  # of the time for trials, at least, that frozen networks leave
+CEILING_SHARE = 0.3  # of the budget, that one training may take
+CHEAPEST_SHARE = 0.2  # of the budget, within which at least the cheapest single component ends
+PATIENCE = 1.0  # seconds, that the steps of one measurement may take
+LARGE_SHARE = 0.2  # of the time that is left, in which a large size is timed as well
+LEAST_STEP = 0.0005  # seconds
 _TIMED, _WARMUP = 3, 2
 _NO_KERNEL = "could not create a primitive"  # oneDNN: an LSTM in bfloat16 asks for AVX-512
 
@@ -71,82 +68,90 @@ def once_seconds(plan: Plan, resolved: Resolved, memory: Memory, n_rows: int) ->
 
 
 def fixed_plan(
-    device: str, n_train: int, steps: int = FIXED_STEPS, inputs: Iterable[InputSpec] = ()
-) -> Plan:
-    """A plan without a clock: the same on every machine, so that a seed gives one board."""
-    return Plan(device=device, batch_size=batch_size(n_train, inputs), steps=steps)
+    device: str, n_train: int, steps: int | None = None, inputs: Iterable[InputSpec] = (),
+    target: TargetSpec | None = None,
+) -> Plan:  # fmt: skip
+    """A plan without a clock: the same on every machine, so that a seed gives one board.
+
+    `steps` are those of the data's own schedule if left out.
+    """
+    batch, own = schedule(n_train, inputs, target)
+    return Plan(device=device, batch_size=batch, steps=own if steps is None else steps)
 
 
 def probe(
     dataset: Dataset, data: Feed, space: Space, *, device: str, seconds: float, budget: float,
     workers: int = 1,
 ) -> Plan:  # fmt: skip
-    """Measure, and set schedule length, precision and ceiling.
+    """Measure what steps take, and set threads, precision and ceiling.
 
     Args:
         dataset: what will be trained on.
         data: the same on the device.
         space: narrowed to the data; its ladder is what is timed.
         device: a torch device name.
-        seconds: of wall clock there will be for trials.
+        seconds: that measuring may take: what was not timed by then is foreseen from the rest.
         budget: of the whole run, in seconds.
         workers: processes that will share the trials.
     """
-    n_train = len(dataset.splits.train)
-    base = Plan(
-        device=device, batch_size=batch_size(n_train, dataset.inputs), steps=FIXED_STEPS
-    )  # fmt: skip
-    timer = _Timer(data, Rows(train=dataset.splits.train, fit=dataset.splits.fit))
+    batch, steps = schedule(len(dataset.splits.train), dataset.inputs, dataset.target)
+    base = Plan(device=device, batch_size=batch, steps=steps)
+    rows = Rows(train=dataset.splits.train, fit=dataset.splits.fit)
+    timer = _Timer(data, rows, time.perf_counter() + seconds)
     if workers == 1:
         base = replace(base, threads=_threads(dataset, timer, space, base))
         base.use_threads()
+    sizes = {family: _sizes(steps, dataset, space) for family, steps in space.ladder.items()}
     low: list[str] = []
     lines: dict[str, tuple[float, float]] = {}
-    ladder: dict[str, list[Resolved]] = {}
-    for family, steps in space.ladder.items():
-        sizes = [_resolve(complete(s, space), dataset) for s in steps]
-        # Those that read different inputs are not written in the order of their cost.
-        ladder[family] = sorted((size for size in sizes if size is not None), key=_flops)
-        if not ladder[family]:
+    for family in sorted(filter(sizes.get, sizes), key=lambda each: _flops(sizes[each][0])):
+        if timer.left <= 0 and lines:
+            lines[family] = max(lines.values(), key=lambda line: line[1])
             continue
-        faster, lines[family] = _line(family, ladder[family], timer, base)
+        faster, lines[family] = _line(family, sizes[family], timer, base)
         low.extend([family] if faster else [])
-    ceiling = budget * SHARE_OF_CEILING
-    base = replace(base, step_seconds=lines, once_seconds=timer.once_seconds())
-    one = replace(base, steps=1)
-    times = [foreseen_seconds(one, s) for sizes in ladder.values() for s in sizes]
-    typical = _typical(dataset, timer, space, replace(base, bf16=tuple(low)))
-    once = sum(
-        once_seconds(base, size, data.memory, len(dataset.y))
-        for sizes in ladder.values() for size in sizes
+    plan = replace(
+        base, step_seconds=lines, once_seconds=timer.once_seconds(), bf16=tuple(low),
+        ceiling_seconds=budget * CEILING_SHARE,
     )  # fmt: skip
-    seconds = max(LEFT_SHARE * seconds, seconds - once / workers)
-    most = min(MAX_STEPS, _most_epochs(dataset) * max(1, n_train // base.batch_size))
-    fitting = FITTING * ceiling / (typical or min(times))
-    # Few well trained say more than many that are not: under the ceiling, some epochs at least.
-    least = MIN_EPOCHS * max(1, n_train // base.batch_size)
-    wanted = max(least, _affordable(times, seconds * workers))
-    steps_now = int(max(MIN_STEPS, min(wanted, fitting, most)))
-    return replace(base, steps=steps_now, bf16=tuple(low), ceiling_seconds=ceiling)
+    return _shortened(plan, [each for found in sizes.values() for each in found], budget)
 
 
-def _most_epochs(dataset: Dataset) -> int:
-    tables = all(spec.kind == "table" for spec in dataset.inputs)
-    return TABLE_EPOCHS if tables and dataset.target.is_coded else MAX_EPOCHS
+def _shortened(plan: Plan, singles: list[Resolved], budget: float) -> Plan:
+    """The plan with fewer steps where not even the cheapest of `singles` could end."""
+    quickest = min(foreseen_seconds(plan, each) for each in singles)
+    most = CHEAPEST_SHARE * budget
+    if quickest <= most:
+        return plan
+    return replace(plan, steps=max(1, int(plan.steps * most / quickest)))
+
+
+def _sizes(written: Iterable[Strategy], dataset: Dataset, space: Space) -> list[Resolved]:
+    """The ladder of a family by cost: its sizes that read different inputs are not written so."""
+    found = (_resolve(complete(strategy, space), dataset) for strategy in written)
+    return sorted((each for each in found if each is not None), key=_flops)
 
 
 class _Timer:
     """Times training steps, and apart from them what frozen networks compute for their rows."""
 
-    def __init__(self, data: Feed, rows: Rows) -> None:
-        self.data, self.rows = data, rows
+    def __init__(self, data: Feed, rows: Rows, end: float = math.inf) -> None:
+        self.data, self.rows, self.end = data, rows, end
         self.spent: dict[str, tuple[float, float]] = {}  # seconds and FLOPs by family
+
+    @property
+    def left(self) -> float:
+        """Seconds until measuring has to end."""
+        return self.end - time.perf_counter()
 
     def step_seconds(self, resolved: Resolved, plan: Plan) -> float:
         """The time of a step of a training."""
         if resolved.program.frozen:
             self._remember(resolved, plan)
-        return time_steps(resolved, self.data, self.rows, plan, warmup=_WARMUP, steps=_TIMED)
+        return time_steps(
+            resolved, self.data, self.rows, plan, warmup=_WARMUP, steps=_TIMED,
+            patience=max(0.0, min(PATIENCE, self.left)),
+        )  # fmt: skip
 
     def once_seconds(self) -> dict[str, float]:
         """Seconds a FLOP of what is computed once, by family."""
@@ -171,11 +176,16 @@ class _Timer:
 
 
 def _threads(dataset: Dataset, timer: _Timer, space: Space, plan: Plan) -> int:
-    """One thread or all: on a machine with other work, threads that wait for each other lose."""
+    """One thread or all: on a machine with other work, threads that wait for each other lose.
+
+    By the first composite of the portfolio, which stands for what is worth training.
+    """
+    written = (_resolve(complete(s, space), dataset) for s in space.composites[:1])
+    typical = next((each for each in written if each is not None), None)
     most, taken = torch.get_num_threads(), {}
     for n in sorted({1, most}):
         torch.set_num_threads(n)
-        taken[n] = _typical(dataset, timer, space, plan)
+        taken[n] = timer.step_seconds(typical, plan) if typical and most > 1 else 0.0
     torch.set_num_threads(most)
     return min(taken, key=lambda n: (taken[n], -n))
 
@@ -183,16 +193,25 @@ def _threads(dataset: Dataset, timer: _Timer, space: Space, plan: Plan) -> int:
 def _line(
     family: str, sizes: list[Resolved], timer: _Timer, base: Plan
 ) -> tuple[bool, tuple[float, float]]:
-    """Whether a family is faster in bfloat16; its seconds a step at no FLOPs, and per FLOP."""
+    """Whether a family is faster in bfloat16; its seconds a step at no FLOPs, and per FLOP.
+
+    Where there is no time for a large size, all of a small one's seconds are taken for FLOPs'.
+    """
     small, large = sizes[0], sizes[max(0, len(sizes) - 2)]
-    narrow = replace(base, bf16=(family,))
-    single = timer.step_seconds(large, base)
-    half = _if_it_can(timer, large, narrow)
-    low = half * FASTER < single
-    least = timer.step_seconds(small, narrow if low else base)
     few, many = flops_by_family(small)[family], flops_by_family(large)[family]
-    slope = max(0.0, ((half if low else single) - least) / (many - few)) if many > few else 0.0
-    return low, (max(0.0005, least - slope * few), slope)
+    before = timer.left
+    least = timer.step_seconds(small, base)
+    # Twice the large size, as long as its FLOPs say at the worst.
+    coming = 2 * (before - timer.left) * many / max(1, few)
+    if many <= few or coming > LARGE_SHARE * timer.left:
+        return False, (LEAST_STEP, least / max(1, few))
+    narrow = replace(base, bf16=(family,))
+    single, half = timer.step_seconds(large, base), _if_it_can(timer, large, narrow)
+    low = half * FASTER < single
+    if low:
+        least = timer.step_seconds(small, narrow)
+    slope = max(0.0, ((half if low else single) - least) / (many - few))
+    return low, (max(LEAST_STEP, least - slope * few), slope)
 
 
 def _if_it_can(timer: _Timer, resolved: Resolved, plan: Plan) -> float:
@@ -203,21 +222,6 @@ def _if_it_can(timer: _Timer, resolved: Resolved, plan: Plan) -> float:
         if _NO_KERNEL not in str(error):
             raise
         return math.inf
-
-
-def _affordable(times: list[float], seconds: float) -> float:
-    """Steps with which the quicker half of the single components takes its share of the time."""
-    half = sorted(times)[: (len(times) + 1) // 2]
-    return seconds * HALF_SHARE / (PRUNED_SHARE * sum(half))
-
-
-def _typical(dataset: Dataset, timer: _Timer, space: Space, plan: Plan) -> float:
-    """The time of a step of the portfolio's first composite: what is worth training; 0 unknown."""
-    for strategy in space.composites[:1]:
-        resolved = _resolve(complete(strategy, space), dataset)
-        if resolved is not None:
-            return timer.step_seconds(resolved, plan)
-    return 0.0
 
 
 def _flops(resolved: Resolved) -> int:

@@ -5,29 +5,46 @@ import math
 import numpy as np
 
 from autosynth.pareto import layers
-from autosynth.record import Record
-from autosynth.study.bench import Bench
+from autosynth.record import Record, merit
+from autosynth.study.bench import FOLDS, Bench
 
 REPORT_SECONDS = 2.5  # the picture, the page, the bundle
 RACERS = 4  # strategies that the 5-fold choice starts with
-CHOICE_SHARE = 0.25  # of the budget at most, for the 5-fold choice on small data
+CHOICE_SHARE = 0.15  # of the budget at most, for the 5-fold choice on small data
 REFIT_FACTOR = 1.25  # of the winner's training, more rows counted apart
 
 
 def finalists(records: list[Record], bench: Bench) -> list[Record]:
-    """The front, the front of single components, and the best composite, by validation score."""
-    done = [
+    """What is scored on test, and one of which is exported, by number.
+
+    The front, the front of single components, and the best composite, by validation score. On
+    small data also those that come next: a few rows do not say which of them is better. Where
+    nothing is better than knowing no input, the best there is.
+    """
+    done = complete(records, bench)
+    if not done:
+        able = [r for r in records if r.kind == "strategy" and r.state == "complete"]
+        return sorted(able, key=lambda r: merit(r, bench.metric.name))[-1:]
+    singles = [r for r in done if r.topology == "single"]
+    chosen = [*_front(done, bench), *_front(singles, bench)]
+    best = sorted(done, key=lambda r: (merit(r, bench.metric.name), -getattr(r, bench.cost)))
+    chosen += best[-RACERS:] if bench.is_small else best[-1:]
+    chosen += [r for r in best if r.topology != "single"][-1:]
+    return [record for record in done if record in chosen]
+
+
+def complete(records: list[Record], bench: Bench) -> list[Record]:
+    """The strategies that are trained to the end, and better than knowing no input."""
+    return [
         r for r in records
         if r.kind == "strategy" and r.state == "complete"
         and r.val.get(bench.metric.name, -math.inf) > bench.trivial_score
     ]  # fmt: skip
-    singles = [r for r in done if r.topology == "single"]
-    chosen = {r.trial: r for group in (done, singles) for r in _front(group, bench)}
-    composites = [r for r in done if r.topology != "single"]
-    if composites:
-        best = max(composites, key=lambda r: (r.val[bench.metric.name], -getattr(r, bench.cost)))
-        chosen[best.trial] = best
-    return [chosen[number] for number in sorted(chosen)]
+
+
+def front_of(records: list[Record], bench: Bench) -> list[Record]:
+    """The strategies that none is better than at no more cost."""
+    return _front(complete(records, bench), bench)
 
 
 def _front(records: list[Record], bench: Bench) -> list[Record]:
@@ -53,10 +70,11 @@ def reserve_seconds(
     scoring = sum(float(r.notes.get("eval_seconds", 0.0)) + 0.02 for r in last) * ratio
     scoring += 0.1 * len(last)
     after = REPORT_SECONDS + scoring
-    best = max(last, key=lambda r: r.val[bench.metric.name])
+    best = max(last, key=lambda r: merit(r, bench.metric.name))
     if refit:
         more = len(bench.learnable) / len(splits.train)
-        after += max(best.train_seconds or 0.0, coming) * more * REFIT_FACTOR
+        spent = (best.train_seconds or 0.0) / (FOLDS if bench.is_tiny else 1)
+        after += max(spent, coming) * more * REFIT_FACTOR
     return after + choice_seconds(last, bench, budget)
 
 

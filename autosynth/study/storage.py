@@ -19,7 +19,7 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.samplers import TPESampler
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from autosynth.errors import RunError
 from autosynth.study.pruner import Curve
@@ -156,10 +156,13 @@ def curves(study: optuna.Study) -> dict[int, Curve]:
     }
 
 
-def strategies(study: optuna.Study) -> dict[int, str]:
-    """The resolved strategy of every trial that has started, by trial number."""
-    trials = study.get_trials(deepcopy=False)
-    return {t.number: t.user_attrs[_STRATEGY] for t in trials if _STRATEGY in t.user_attrs}
+def trials_by_strategy(study: optuna.Study) -> dict[str, FrozenTrial]:
+    """Every trial that has started and did not break, by its resolved strategy."""
+    return {
+        trial.user_attrs[_STRATEGY]: trial
+        for trial in study.get_trials(deepcopy=False)
+        if _STRATEGY in trial.user_attrs and trial.state != TrialState.FAIL
+    }
 
 
 def _errors(attrs: Mapping[str, object]) -> dict[float, float]:

@@ -1,11 +1,12 @@
 """The search of one process: ask, resolve, train, tell, until time or trials run out.
 
-Single components of the ladder and composites take turns, so that both get as much tuning. Several
-processes may run this on one folder: they meet in the study's journal and in the records alone.
+What comes next is the agenda's to say. Several processes may run this on one folder: they meet in
+the study's journal and in the records alone.
 """
 
 import math
 import shutil
+import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,12 +20,14 @@ from autosynth.data.spec import Dataset
 from autosynth.errors import StrategyError
 from autosynth.progress import Progress
 from autosynth.record import Record, read_all, trial_dir, write
-from autosynth.strategy import Strategy
+from autosynth.strategy import Strategy, parse
 from autosynth.study import storage
+from autosynth.study.agenda import Agenda, Candidate, Turn
 from autosynth.study.bench import Bench
+from autosynth.study.lengthen import LENGTH, LONGER, first_length, worth_longer
 from autosynth.study.params import complete, params_for
 from autosynth.study.pruner import Decision, decide, is_spared
-from autosynth.study.reserve import finalists
+from autosynth.study.reserve import finalists, front_of
 from autosynth.study.space import FORBID_KEYS, Space
 from autosynth.study.suggest import suggest
 from autosynth.study.trial import Job, describe, over_limit, run_trial
@@ -34,8 +37,9 @@ DOUBT = 2.0  # standard errors that a trial is given the benefit of
 STILL_TO_FALL = 0.3  # of an error, over a whole schedule: at a high learning rate it says little
 CHEAP_SHARE = 0.01  # of the dearest single component: what is as cheap need not be cheaper
 FAR_BEHIND = 10.0  # the constraint of what was not worth training
+QUICK_SHARE = 1 / 20  # of the time for trials, that the first size of a family may take
+PACE_TRIALS = 9  # last ones, whose median says how a training's time compares with the foreseen
 _ORIGIN = "origin"
-_Candidate = tuple[Strategy, Resolved]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,13 +56,13 @@ class Limits:
     reserve: Callable[[list[Record], float], float] = field(default=lambda records, seconds: 0.0)
 
 
-def ladder(dataset: Dataset, space: Space) -> list[_Candidate]:
+def ladder(dataset: Dataset, space: Space) -> list[Candidate]:
     """The single components that are always in, cheapest first."""
     found = _resolved(dataset, space, [s for steps in space.ladder.values() for s in steps])
     return sorted(found, key=lambda pair: cost(pair[1]).flops)
 
 
-def _resolved(dataset: Dataset, space: Space, written: Sequence[Strategy]) -> list[_Candidate]:
+def _resolved(dataset: Dataset, space: Space, written: Sequence[Strategy]) -> list[Candidate]:
     return [
         (strategy, resolve(complete(strategy, space), dataset.inputs, dataset.target))
         for strategy in written
@@ -77,22 +81,21 @@ class Study:
         )
         singles = ladder(bench.dataset, bench.space)
         portfolio = _resolved(bench.dataset, bench.space, bench.space.composites)
-        self.singles = self._quickest_first(singles)[worker::workers]
-        self.composites = portfolio[worker::workers]
+        self.agenda = Agenda(
+            singles=sorted(singles, key=lambda pair: self._seconds(pair[1]))[worker::workers],
+            composites=portfolio[worker::workers],
+        )
         self.floor = 0.0
         if bench.cost != "latency_ms":
             self.floor = CHEAP_SHARE * max(getattr(cost(r), bench.cost) for _, r in singles)
         self.turn = 0
-        self.spent = [0.0, 0.0]  # seconds or trials, of single components and of composites
         self.repeats = 0
+        # What takes longer than that comes first of nothing.
+        self.quick = QUICK_SHARE * (limits.deadline - time.time())
 
-    def _quickest_first(self, found: list[_Candidate]) -> list[_Candidate]:
-        """By the training time that is foreseen; as they were, by FLOPs, where none was probed."""
-        return sorted(found, key=lambda pair: self._seconds(pair[1]))
-
-    def _seconds(self, resolved: Resolved) -> float:
+    def _seconds(self, resolved: Resolved, pace: float = 1.0) -> float:
         """The time foreseen for a trial, with what its frozen networks have still to compute."""
-        return self.bench.foreseen_seconds(resolved) + self.bench.once_seconds(resolved)
+        return pace * self.bench.trial_seconds(resolved) + self.bench.once_seconds(resolved)
 
     def run(self) -> None:
         """Trials until a limit is met."""
@@ -112,8 +115,9 @@ class Study:
 
     def _fits(self, records: list[Record], resolved: Resolved) -> bool:
         """Whether a trial would end in time, and what comes after it, were it the best."""
-        left = self._left(records, self.bench.foreseen_seconds(resolved))
-        return self._seconds(resolved) <= left
+        pace = _pace(records)
+        left = self._left(records, pace * self.bench.foreseen_seconds(resolved))
+        return self._seconds(resolved, pace) <= left
 
     def _show(self, records: list[Record], left: float) -> None:
         """Tell how the search stands, before a trial starts."""
@@ -151,10 +155,10 @@ class Study:
             self._pass_over(trial, "too long for the time that is left")
             return
         self.repeats = 0
-        left = self._left(records, self.bench.foreseen_seconds(resolved))
+        foreseen = _pace(records) * self.bench.foreseen_seconds(resolved)
         job = Job(
             number=claim(self.bench.folder), resolved=resolved, origin=origin,
-            deadline=time.perf_counter() + left,
+            deadline=time.perf_counter() + self._left(records, foreseen), seconds=foreseen,
         )  # fmt: skip
         reason = over_limit(self.bench, job)
         if reason:
@@ -166,21 +170,53 @@ class Study:
         self._train(trial, job)
 
     def _enqueue(self, records: list[Record], done: dict[str, Record]) -> None:
-        """A single or a composite, whichever has had less; the written ones first."""
-        names = ("ladder", "portfolio")
-        composite = int(self.spent[1] < self.spent[0])
-        queue = (self.singles, self.composites)[composite]
-        self.turn += 1
-        while queue:
-            strategy, resolved = queue.pop(0)
-            if str(resolved.strategy) not in done and self._fits(records, resolved):
-                params = params_for(strategy, self.bench.space)
-                self.study.enqueue_trial(params, user_attrs={_ORIGIN: names[composite]})
+        """Have the study ask for what comes next by the agenda, or for a choice of its own."""
+
+        def able(resolved: Resolved) -> bool:
+            return str(resolved.strategy) not in done and self._fits(records, resolved)
+
+        def quick(resolved: Resolved) -> bool:
+            return able(resolved) and self._seconds(resolved) <= self.quick
+
+        if fresh := self.agenda.fresh(records, quick):
+            self._ask(fresh, "ladder")
+            return
+        topologies = self.bench.space.topologies
+        for turn in self.agenda.turns(len(done)):
+            if turn == "longer":
+                if self._lengthen(records, able):
+                    return
+                continue
+            if turn == "single":
+                written = self.agenda.single(records, able, self.bench.metric.name)
+            else:
+                written = self.agenda.composite(able)
+            if written:
+                self._ask(written, "ladder" if turn == "single" else "portfolio")
                 return
-        kinds = [t for t in self.bench.space.topologies if (t != "single") == bool(composite)]
-        if kinds and len(self.bench.space.topologies) > 1:
-            kind = kinds[self.turn % len(kinds)]
-            self.study.enqueue_trial({"topology": kind}, user_attrs={_ORIGIN: "sampler"})
+            kinds = [each for each in topologies if (each == "single") == (turn == "single")]
+            if kinds:
+                self.turn += 1
+                topology = {"topology": kinds[self.turn % len(kinds)]} if topologies[1:] else {}
+                params = topology | first_length(self.bench.space)
+                self.study.enqueue_trial(params, user_attrs={_ORIGIN: "sampler"})
+                return
+
+    def _ask(self, written: Strategy, origin: str) -> None:
+        params = params_for(written, self.bench.space)
+        self.study.enqueue_trial(params, user_attrs={_ORIGIN: origin})
+
+    def _lengthen(self, records: list[Record], able: Callable[[Resolved], bool]) -> bool:
+        """Have the study ask for the longer training that promises most, if there is one."""
+        data, begun = self.bench.dataset, storage.trials_by_strategy(self.study)
+        front = front_of(records, self.bench)
+        for each in worth_longer(records, front, self.bench.space, self.bench.metric.name):
+            resolved = resolve(parse(each.resolved), data.inputs, data.target)
+            if each.of in begun and each.resolved not in begun and able(resolved):
+                params = {**begun[each.of].params, LENGTH: each.param}
+                self.study.enqueue_trial(params, user_attrs={_ORIGIN: LONGER})
+                return True
+        return False
 
     def _pass_over(self, trial: optuna.Trial, why: str) -> None:
         self.repeats += 1
@@ -211,7 +247,9 @@ class Study:
                 e_ref=self.bench.error(self.bench.trivial_score),
                 standard_error=DOUBT * standard_error + STILL_TO_FALL * (1 - done) * error,
             )  # fmt: skip
-            if not verdict.prune or is_spared(trial.number, self.bench.seed):
+            # A longer one is there because a shorter one was among the best.
+            spared = job.origin == LONGER or is_spared(trial.number, self.bench.seed)
+            if not verdict.prune or spared:
                 return None
             decision.append(verdict)
             return verdict.why
@@ -223,8 +261,9 @@ class Study:
             shutil.rmtree(trial_dir(self.bench.folder, job.number))
             raise
         # Counted without a clock: the same seed gives the same trials.
-        seconds = record.train_seconds or 0.0
-        self.spent[record.topology != "single"] += 1.0 if self.limits.trials else seconds
+        turn: Turn = "single" if record.topology == "single" else "composite"
+        turn = "longer" if job.origin == LONGER else turn
+        self.agenda.spent[turn] += 1.0 if self.limits.trials else record.train_seconds or 0.0
         if record.state == "complete":
             error = self.bench.error(record.val[self.bench.metric.name])
             storage.finish(self.study, trial, error=error, cost=self._cost(record))
@@ -249,6 +288,16 @@ class Study:
             state=record.state, score=score, flops=record.flops, seconds=record.train_seconds,
             reason=record.reason,
         )  # fmt: skip
+
+
+def _pace(records: list[Record]) -> float:
+    """How long trainings take over what was foreseen: the machine may be busier than it was."""
+    known = [
+        (r.train_seconds or 0.0) / float(r.notes["foreseen_seconds"])
+        for r in records
+        if r.state == "complete" and float(r.notes.get("foreseen_seconds", 0.0)) > 0
+    ]
+    return statistics.median(known[-PACE_TRIALS:]) if known else 1.0
 
 
 def _readers(resolved: Resolved) -> str:

@@ -17,7 +17,8 @@ from autosynth.composite import Composite, Resolved, build, cost
 from autosynth.errors import TrialError
 from autosynth.record import Record, trial_dir, write
 from autosynth.study.bank import bank_of
-from autosynth.study.bench import Bench
+from autosynth.study.bench import FOLDS, Bench
+from autosynth.study.folds import OutOfTime, fold_outputs, other_folds
 from autosynth.training.known import remember
 from autosynth.training.loop import Outcome, Rows, sample, train
 from autosynth.training.metrics import (
@@ -29,28 +30,30 @@ from autosynth.training.metrics import (
 from autosynth.training.output import outputs
 from autosynth.training.weights import load_weights, save_weights
 
-OVER, MOST_OVER = (
-    1.2,
-    2.5,
-)  # times the ceiling, that a training may take: with little time, and much
-FAR_OVER = 4.0  # times the ceiling: what is foreseen is rough, and a training stops itself
+OVER = 1.5  # times the seconds foreseen, or the ceiling, that a training may take
+_LATE = "it would not have ended before the budget"
 OnRung = Callable[[float, float, float], str | None]
 """Share of the schedule, error on select, its standard error: the reason to prune, or None."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What a trial is to do: number, resolved strategy, who asked for it, when it must end."""
+    """What a trial is to do: number, resolved strategy, who asked for it, when it must end.
+
+    `seconds` is what its training is foreseen to take; 0 where nothing is known of it.
+    """
 
     number: int
     resolved: Resolved
     origin: str
     deadline: float = math.inf
+    seconds: float = 0.0
 
 
 def describe(bench: Bench, job: Job, state: str, reason: str = "") -> Record:
     """The record of a trial as far as it is known before training."""
     resolved, price = job.resolved, cost(job.resolved)
+    foreseen = f"{bench.trial_seconds(resolved):.3f}"
     return Record(
         trial=job.number,
         seed=bench.seed,
@@ -68,7 +71,7 @@ def describe(bench: Bench, job: Job, state: str, reason: str = "") -> Record:
         params=price.params,
         worst_flops=price.worst_flops,
         origin=job.origin,
-        notes={"resolved": str(resolved.strategy)},
+        notes={"resolved": str(resolved.strategy), "foreseen_seconds": foreseen},
     )
 
 
@@ -82,9 +85,8 @@ def over_limit(bench: Bench, job: Job) -> str:
         if limit is not None and amount > limit:
             return f"{name}={amount:,} is over --max-{name} {limit:,}"
     ceiling = bench.plan.ceiling_seconds
-    seconds = bench.foreseen_seconds(job.resolved)
-    if ceiling and seconds > FAR_OVER * ceiling:
-        return f"would train for about {seconds:.0f} s, over the {ceiling:.0f} s one may take"
+    if ceiling and job.seconds > ceiling:
+        return f"would train for about {job.seconds:.0f} s, over the {ceiling:.0f} s one may take"
     return ""
 
 
@@ -110,7 +112,7 @@ def run_trial(bench: Bench, job: Job, on_rung: OnRung | None = None) -> Record:
         write(blank, bench.folder)
         return blank
     start = time.perf_counter()
-    deadline = _deadline(bench.plan.ceiling_seconds, start, job.deadline)
+    deadline = _deadline(bench.plan.ceiling_seconds, job, start)
     try:
         outcome = train(
             job.resolved, bench.feed,
@@ -119,6 +121,9 @@ def run_trial(bench: Bench, job: Job, on_rung: OnRung | None = None) -> Record:
             bank=bank_of(bench),
         )  # fmt: skip
         record = _finished(bench, job, blank, outcome, curve, why, deadline)
+    except OutOfTime:
+        record = replace(blank, state="stopped", reason=_LATE, curve=tuple(curve))
+        record = replace(record, train_seconds=time.perf_counter() - start)
     except TrialError as error:
         record = replace(blank, reason=str(error), curve=tuple(curve))
         record = replace(record, train_seconds=time.perf_counter() - start)
@@ -126,15 +131,13 @@ def run_trial(bench: Bench, job: Job, on_rung: OnRung | None = None) -> Record:
     return record
 
 
-def _deadline(ceiling: float, start: float, end: float) -> float:
+def _deadline(ceiling: float, job: Job, start: float) -> float:
     """When a training that starts now must have ended, in seconds of `time.perf_counter()`.
 
-    Somewhat over the ceiling; and while there is much time left, far over: other work on the
+    Somewhat over the ceiling, which is far over what most are foreseen to take: other work on the
     machine may have come after the probe, and then a search that stops all has nothing to show.
     """
-    if not ceiling:
-        return end
-    return min(end, start + max(OVER * ceiling, min(MOST_OVER * ceiling, (end - start) / 3)))
+    return min(job.deadline, start + OVER * ceiling) if ceiling else job.deadline
 
 
 def _remembered(bench: Bench, job: Job, blank: Record) -> tuple[Record, bool]:
@@ -174,6 +177,7 @@ def _finished(
         blank,
         train_seconds=outcome.seconds,
         samples_seen=outcome.samples_seen,
+        epochs=outcome.samples_seen / len(bench.dataset.splits.train),
         train_flops=outcome.train_flops,
         best_shares=outcome.best_shares,
         curve=tuple(curve),
@@ -183,14 +187,17 @@ def _finished(
     if outcome.stopped:
         reason = f"too slow for the {bench.plan.ceiling_seconds:.0f} s that one training may take"
         if job.deadline <= deadline:
-            reason = "it would not have ended before the budget"
+            reason = _LATE
         return replace(record, state="stopped", reason=reason)
     start = time.perf_counter()
-    found, calibration = scored_outputs(bench, outcome.model)
-    y = bench.dataset.y[bench.dataset.splits.select]
+    rows, found, calibration = scored_outputs(bench, outcome.model)
+    notes = {**record.notes, "eval_seconds": f"{time.perf_counter() - start:.3f}"}
+    if bench.is_tiny:
+        rows, found, record = _out_of_fold(bench, job, record, rows, found)
+        notes["folds"] = str(FOLDS)
+    y = bench.dataset.y[rows]
     val = evaluate(y, found, bench.dataset.target)
     val.setdefault(bench.metric.name, bench.metric.score(y, found))
-    notes = {**record.notes, "eval_seconds": f"{time.perf_counter() - start:.3f}"}
     if calibration != Calibration():
         notes["calibration"] = calibration.to_json()
     record = replace(
@@ -200,6 +207,27 @@ def _finished(
     )  # fmt: skip
     save_weights(outcome.model, weights_path(bench.folder, job.number))
     return record
+
+
+def _out_of_fold(
+    bench: Bench, job: Job, record: Record, rows: NDArray[np.int64], found: NDArray[Any]
+) -> tuple[NDArray[np.int64], NDArray[Any], Record]:
+    """All rows but test, their outputs out of fold, and the record with what that took.
+
+    Of the first fold both are known. Raises TrialError where a fold cannot be trained.
+    """
+    numbers, parts = [rows], [found]
+    for inside, outside in other_folds(bench):
+        part, outcome = fold_outputs(bench, job.resolved, inside, outside, job.deadline)
+        numbers.append(outside)
+        parts.append(part)
+        record = replace(
+            record,
+            train_seconds=(record.train_seconds or 0.0) + outcome.seconds,
+            samples_seen=(record.samples_seen or 0) + outcome.samples_seen,
+            train_flops=(record.train_flops or 0.0) + outcome.train_flops,
+        )
+    return np.concatenate(numbers), np.concatenate(parts), record
 
 
 def weights_path(folder: Path, trial: int) -> Path:
@@ -219,14 +247,16 @@ def error_of(bench: Bench, model: nn.Module) -> tuple[float, float]:
     return bench.error(score), spread
 
 
-def scored_outputs(bench: Bench, model: Composite) -> tuple[NDArray[Any], Calibration]:
-    """Outputs on select, at a temperature and with thresholds that were fitted on `fit`."""
+def scored_outputs(
+    bench: Bench, model: Composite
+) -> tuple[NDArray[np.int64], NDArray[Any], Calibration]:
+    """The rows of `select`, and outputs at a temperature and thresholds fitted on `fit`."""
     splits, target, calibration = bench.dataset.splits, bench.dataset.target, Calibration()
     found = outputs(model, bench.feed, splits.select)
     if len(splits.fit) and target.task in ("classification", "multilabel"):
         held = outputs(model, bench.feed, splits.fit)
         calibration = calibrate(bench.dataset.y[splits.fit], held, bench.metric, target)
-    return calibration.scores(found, target), calibration
+    return splits.select, calibration.scores(found, target), calibration
 
 
 def latency_ms(model: Composite, bench: Bench, seconds: float = 0.03) -> float:

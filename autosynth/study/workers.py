@@ -72,12 +72,9 @@ def _study(
     bench: Bench, schedule: Schedule, progress: Progress, worker: int = 0, workers: int = 1
 ) -> Study:
     def reserve(records: list[Record], coming: float) -> float:
-        """In the first half of the budget a trial is worth more than that it could be refitted."""
-        early = schedule.deadline - time.time() > schedule.budget / 2
         return reserve_seconds(
-            records, bench, budget=schedule.budget, refit=schedule.refit,
-            coming=0.0 if early else coming,
-        )  # fmt: skip
+            records, bench, budget=schedule.budget, refit=schedule.refit, coming=coming
+        )
 
     limits = Limits(deadline=schedule.deadline, trials=schedule.trials, reserve=reserve)
     return Study(bench, limits, progress, worker, workers)

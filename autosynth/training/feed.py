@@ -4,7 +4,7 @@ What is on disk stays there, and what the device has no room for stays on the ho
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from autosynth.composite.objective import base_of
+from autosynth.data.scale import Scale, fit_scale, scaled
 from autosynth.data.seen import Seen
 from autosynth.data.spec import Dataset, InputSpec, TargetSpec
 from autosynth.training.gather import gather, placed
@@ -25,8 +26,8 @@ from autosynth.training.past import Past, past
 class Feed:
     """Raw inputs and targets of all rows, on the device.
 
-    Values are standardised by the mean and deviation of the training rows; `center` and `spread`,
-    one for each field of the target, bring outputs back to its own unit (0 and 1 for classes).
+    Values are standardised on the scale of their training rows; `scales`, one for each field of
+    the target, bring outputs back to its own unit (classes and labels stay as they are).
     `weights` balance the losses of several targets: each over that of knowing nothing. `truth` are
     the targets as the dataset has them, on the host. `memory` keeps what frozen networks give;
     `seen` and `past` are what rankings leave out, `lengths` where texts end.
@@ -37,8 +38,7 @@ class Feed:
     inputs: Mapping[str, Tensor]
     y: Tensor
     truth: NDArray[Any]
-    center: tuple[float, ...]
-    spread: tuple[float, ...]
+    scales: tuple[Scale, ...]
     weights: tuple[float, ...]
     device: torch.device
     memory: Memory = field(default_factory=Memory, compare=False, repr=False)
@@ -59,48 +59,49 @@ class Feed:
 def feed(dataset: Dataset, device: torch.device, train: NDArray[np.int64]) -> Feed:
     """Put a dataset on a device. `train` are the rows whose target statistics may be seen."""
     inputs = {spec.name: placed(dataset.x[spec.name], device) for spec in dataset.inputs}
-    scaled = _standardised(dataset, train)
+    found = _standardised(dataset, train)
     return Feed(
-        specs=dataset.inputs, target=dataset.target, inputs=inputs, y=scaled.y.to(device),
-        truth=dataset.y, center=scaled.center, spread=scaled.spread, weights=scaled.weights,
-        device=device, seen=dataset.seen,
+        specs=dataset.inputs, target=dataset.target, inputs=inputs, y=found.y.to(device),
+        truth=dataset.y, scales=found.scales, weights=found.weights, device=device,
+        seen=dataset.seen,
         past=past(dataset.seen, device) if dataset.seen else None, lengths=lengths_of(dataset),
     )  # fmt: skip
 
 
 class _Scaled(NamedTuple):
     y: Tensor
-    center: tuple[float, ...]
-    spread: tuple[float, ...]
+    scales: tuple[Scale, ...]
     weights: tuple[float, ...]
 
 
 def _standardised(dataset: Dataset, train: NDArray[np.int64]) -> _Scaled:
-    """Values in units of their deviation; classes and labels as they are."""
+    """Values on their scales; classes and labels as they are."""
     target = dataset.target
     if target.is_coded:
-        return _Scaled(torch.from_numpy(dataset.y), (0.0,), (1.0,), ())
+        return _Scaled(torch.from_numpy(dataset.y), (Scale(),), ())
     y = dataset.y.astype(np.float64).reshape(len(dataset.y), -1)
+    least = y[train].min(0)
     if target.base:
         series = torch.from_numpy(np.ascontiguousarray(dataset.x[target.base]))
         base = base_of(target, series)
         assert base is not None
         y -= base.numpy()
-    pairs, weights = [], []
-    for part, _, columns in target.fields:
+    scales, weights = [], []
+    for i, (part, _, columns) in enumerate(target.fields):
         known = y[train, columns]
-        pair, weight = (0.0, 1.0), 1.0
+        scale, weight = Scale(), 1.0
         if part.is_coded:
             weight = 1 / max(0.1, _entropy(known))
         elif part.task != "multilabel":
-            pair = float(known.mean()), float(known.std()) or 1.0
-            y[:, columns] = (y[:, columns] - pair[0]) / pair[1]
-        pairs.append(pair)
+            scale = dataset.scales[i] if dataset.scales else fit_scale("linear", known.ravel())
+            # Of a forecast, `known` are changes: what must not be negative is where they lead.
+            scale = replace(scale, lowest=0.0 if least[columns].min() >= 0 else None)
+            y[:, columns] = scaled(scale, y[:, columns])
+        scales.append(scale)
         weights.append(weight)
-    scaled = torch.from_numpy(y.astype(np.float32))
-    center, spread = zip(*pairs, strict=True)
+    values = torch.from_numpy(y.astype(np.float32))
     return _Scaled(
-        scaled.squeeze(1) if dataset.y.ndim == 1 else scaled, center, spread,
+        values.squeeze(1) if dataset.y.ndim == 1 else values, tuple(scales),
         tuple(weights) if target.parts else (),
     )  # fmt: skip
 

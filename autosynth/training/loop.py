@@ -16,14 +16,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from autosynth.composite import Composite, Resolved, build, resolve, trained
+from autosynth.composite import Composite, Resolved, build, trained
 from autosynth.composite.course import Phase
 from autosynth.errors import TrialError
-from autosynth.strategy import Node, Strategy
 from autosynth.training.feed import Feed
 from autosynth.training.outcomes import outcomes
 from autosynth.training.output import outputs
 from autosynth.training.plan import Plan
+from autosynth.training.recipe import Bank, taken_from
 from autosynth.training.settle import settle, trainings_of
 from autosynth.training.stretch import Stretch, View
 from autosynth.training.work import seconds_of
@@ -32,8 +32,6 @@ JUDGED_FROM = 0.05  # of the time that a training has
 STATISTICS_ROWS = 8192  # at least, that means, deviations and quantiles are taken from
 FIT_CHECKS = (0.5, 0.65, 0.8, 0.9)  # when a better composite may be kept, beside the end
 Scorer = Callable[[NDArray[Any], NDArray[Any]], float]
-Bank = Callable[[Node], tuple[Mapping[str, Tensor], float] | None]
-"""Of a strategy that was trained before, by the root of its tree: its weights and best share."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +94,7 @@ def train(
             stopped as soon as that is clear.
         until: the shares, above 0, at which phases are complete: the `best_shares` of a training
             on fewer rows.
-        bank: where parts that were trained before are found, for `init=parts`.
+        bank: where parts are found that were trained before, alone and in the same way.
 
     Raises:
         TrialError: the loss is not finite, memory ran out for a quarter of the batch size too, or
@@ -122,12 +120,14 @@ def train(
 
 
 def time_steps(
-    resolved: Resolved, data: Feed, rows: Rows, plan: Plan, *, warmup: int, steps: int
-) -> float:
+    resolved: Resolved, data: Feed, rows: Rows, plan: Plan, *, warmup: int, steps: int,
+    patience: float = math.inf,
+) -> float:  # fmt: skip
     """The seconds that a training takes for each step of the plan.
 
     For every phase the least time of some steps is taken, after others to warm up: other work of
-    the machine only adds to it. Trainings out of fold are counted in.
+    the machine only adds to it. After `patience` seconds of steps, those that were made have to
+    do. Trainings out of fold are counted in.
     """
     parts = max(phase.of for phase in resolved.course.phases)
     # No more rows than it takes: what stands is computed for all of them before the first step.
@@ -142,7 +142,9 @@ def time_steps(
                 start = time.perf_counter()
                 float(stretch.step(step + 1))
                 taken.append(time.perf_counter() - start)
-            seconds += phase.share * min(taken[warmup:])
+                if sum(taken) > patience:
+                    break
+            seconds += phase.share * min(taken[warmup:] or taken)
     return seconds * float(attempt.settings["length"]) / attempt._trained_share()
 
 
@@ -234,7 +236,8 @@ class _Attempt:
                     if best is None or value >= best[0]:
                         best = (value, step, _copy(stretch.current))
                 stretch.learn()
-            if step < end and step % 8 == 0 and look.late(self._done(index, step / end)):
+            asked = step % 8 == 0 or look.over  # steps may take seconds
+            if step < end and asked and look.late(self._done(index, step / end)):
                 stopped = "out of time"
                 break
         _check(total, step, stretch.steps)
@@ -315,28 +318,15 @@ class _Attempt:
         return without
 
     def _found(self, phase: Phase, bank: Bank) -> bool:
-        """Take a unit's weights from the bank, where it has been trained as a strategy before."""
-        unit = phase.unit
-        if unit is None:
+        """Take a part's weights from the bank, where the same training has been made before."""
+        steps = self.plan.steps * float(self.settings["length"]) * self.shorter
+        samples = max(1, round(steps * phase.share)) * self.batch
+        found = taken_from(bank, self.resolved, phase, samples, self.model.state_dict())
+        if found is None:
             return False
-        alone = resolve(Strategy(root=unit.node), self.resolved.inputs, self.resolved.target)
-        found = bank(alone.strategy.root)
-        ours = self.model.program.names([unit.output])
-        theirs = alone.program.names([alone.program.output])
-        if found is None or len(ours) != len(theirs):
-            return False
-        state, share = found
-        mine, taken = self.model.state_dict(), {}
-        for own, other in zip(ours, theirs, strict=True):
-            prefix = f"modules_by_name.{other}."
-            for key, value in state.items():
-                if key.startswith(prefix):
-                    taken[f"modules_by_name.{own}.{key.removeprefix(prefix)}"] = value
-        if any(key not in mine or mine[key].shape != v.shape for key, v in taken.items()):
-            return False
-        self.model.load_state_dict(taken, strict=False)
-        if share < 1:
-            self.best_shares[phase.name] = share
+        self.model.load_state_dict(found[0], strict=False)
+        if found[1] < 1:
+            self.best_shares[phase.name] = found[1]
         return True
 
 
@@ -352,6 +342,11 @@ class _Look:
     deadline: float
     start: float
     aside: float = 0.0
+
+    @property
+    def over(self) -> bool:
+        """Whether the deadline has passed."""
+        return time.perf_counter() > self.deadline
 
     def late(self, done: float) -> bool:
         """Whether the training cannot end by the deadline, with so much of it done.

@@ -35,7 +35,7 @@ def outputs(
             if data.seen is not None:
                 raw = hidden(raw, data.seen.only(few))
             base = base_of(target, _series(data, part))
-            found.append(finished(target, raw, data.center, data.spread, base))
+            found.append(finished(target, raw, data.scales, base))
     whole: NDArray[Any] = torch.cat(found).cpu().numpy()
     return whole[np.argsort(order)]
 

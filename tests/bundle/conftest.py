@@ -16,9 +16,11 @@ from autosynth.bundle import write
 from autosynth.composite import Composite, Resolved, build, resolve
 from autosynth.composite.objective import finished
 from autosynth.data import Dataset, load
+from autosynth.data.scale import Scale
 from autosynth.strategy import parse
 
 ROWS = 48
+SCALE = Scale(center=7.0, spread=3.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +48,7 @@ class Made:
         """Probabilities or values of all rows, from the composite that was never on disk."""
         with torch.inference_mode():
             raw = self.model(self.case.sample)
-        return finished(self.case.dataset.target, raw, (7.0,), (3.0,)).numpy()
+        return finished(self.case.dataset.target, raw, (SCALE,)).numpy()
 
 
 def _images(rng: np.random.Generator) -> Case:
@@ -146,7 +148,7 @@ def make(cases: dict[str, Case], tmp_path: Path) -> Callable[..., Made]:
             resolved=resolved,
             model=model,
             encoders=case.dataset.encoders,
-            **{"center": (7.0,), "spread": (3.0,), "card": {"dataset": kind}, **more},
+            **{"scales": (SCALE,), "card": {"dataset": kind}, **more},
         )
         return Made(folder=folder, case=case, resolved=resolved, model=model)
 

@@ -17,6 +17,7 @@ from autosynth.bundle.detail import details_of
 from autosynth.composite import build, resolve
 from autosynth.corrupt import SEVERITIES
 from autosynth.data import load as load_data
+from autosynth.data.scale import Scale
 from autosynth.data.spec import TargetSpec, Task
 from autosynth.errors import DataError
 from autosynth.strategy import parse
@@ -89,7 +90,7 @@ def film(
         k = len(dataset.target.fields)
         return write(
             tmp_path / name, resolved=resolved, model=model.eval(), encoders=dataset.encoders,
-            center=(0.0,) * k, spread=(1.0,) * k, card={"dataset": "films"},
+            scales=(Scale(),) * k, card={"dataset": "films"},
         )  # fmt: skip
 
     return made

@@ -17,6 +17,7 @@ from autosynth.bundle import export, load, write
 from autosynth.bundle.export import TOLERANCE, _check
 from autosynth.components import FAMILIES
 from autosynth.composite import FUSIONS, build, resolve
+from autosynth.data.scale import Scale, fit_scale
 from autosynth.errors import BundleError
 from autosynth.strategy import parse
 from autosynth.training.metrics import Calibration
@@ -158,6 +159,29 @@ def test_a_model_is_exported_in_place_and_again(make: Make) -> None:
     }  # fmt: skip
 
 
+def test_the_bundle_of_another_model_is_kept_unless_forced(make: Make, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    card = {"dataset": "toy", "trial": 3, "fingerprint": "a"}
+    first = make("table", "mlp[depth=1]", card=card)
+    export(first.folder, out, sample=first.case.sample)
+    export(first.folder, out, sample=first.case.sample)
+    kept = (out / "weights.safetensors").read_bytes()
+    for strategy, changes in (
+        ("mlp[depth=1, width=8]", {}),
+        ("mlp[depth=1]", {"trial": 4}),
+        ("mlp[depth=1]", {"dataset": "other", "fingerprint": "b"}),
+    ):
+        other = make("table", strategy, card={**card, **changes})
+        with pytest.raises(BundleError, match=r"\(trial 3 of toy\), and this is .*: name another"):
+            export(other.folder, out, sample=other.case.sample)
+        assert (out / "weights.safetensors").read_bytes() == kept
+    export(other.folder, out, sample=other.case.sample, force=True)
+    assert load(out).info.card["dataset"] == "other"
+    (out / "model.json").write_text("{")  # nothing of it can be read: exporting again mends it
+    export(other.folder, out, sample=other.case.sample)
+    assert load(out).info.card["dataset"] == "other"
+
+
 def test_no_row_of_the_sample_and_no_path_is_stored(make: Make, tmp_path: Path) -> None:
     made = make("series", "mlp[depth=1]")
     sample = {"series": torch.full((4, 2, 16), 1.2345678)}
@@ -190,7 +214,7 @@ def test_two_inputs_are_taken_in_the_order_of_model_json(
 
 def test_one_row_is_enough_to_check_on(make: Make, tmp_path: Path) -> None:
     made = make(
-        "number", "mlp[depth=1]", center=(1e7,), spread=(0.5,)
+        "number", "mlp[depth=1]", scales=(Scale(center=1e7, spread=0.5),)
     )  # float32 could not hold it
     report = export(made.folder, tmp_path / "out", sample={"table": made.case.sample["table"][:1]})
     assert report.difference < 1e-5
@@ -198,6 +222,20 @@ def test_one_row_is_enough_to_check_on(make: Make, tmp_path: Path) -> None:
     assert values.shape == (48,)
     assert values.dtype == np.float64
     np.testing.assert_allclose(values, 1e7 + (made.expected() - 7.0) / 3.0 * 0.5, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["log", "quantile"])
+def test_values_are_exported_in_their_own_unit(make: Make, tmp_path: Path, kind: Any) -> None:
+    prices = np.exp(np.random.default_rng(0).normal(7, 2, 500))
+    scale = fit_scale(kind, prices, factor=1.2)
+    made = make("number", "mlp[depth=1]", scales=(scale,))
+    report = export(made.folder, tmp_path / "out", sample=made.case.sample)
+    live = load(made.folder).predict(made.case.raw)["prediction"].to_numpy()
+    values = run(tmp_path / "out", made.case.sample["table"])
+    assert report.difference <= report.tolerance
+    assert np.ptp(live) > 100
+    np.testing.assert_allclose(values, live, rtol=1e-4)
+    assert load(tmp_path / "out").info.scales == (scale,)
 
 
 def test_a_program_that_differs_is_refused(make: Make, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import autosynth
 from autosynth.bundle import load, write
 from autosynth.components import FAMILIES
 from autosynth.composite import build, cost, resolve
+from autosynth.data.scale import Scale
 from autosynth.errors import BundleError, DataError
 from autosynth.strategy import parse
 from autosynth.training.metrics import Calibration
@@ -32,6 +33,7 @@ COMPOSITES = (
     "gated(mlp, attention[depth=0]) | dropout=0.2",
 )
 Make = Callable[..., Any]
+SCALE = Scale().to_dict()
 
 
 HOLES = pytest.mark.filterwarnings("ignore:.*series have missing steps")
@@ -187,6 +189,21 @@ def edit(path: Path, **changes: Any) -> None:
     path.write_text(json.dumps({**plain, **changes}))
 
 
+def test_a_bundle_of_the_format_before_is_read_as_linear(make: Make) -> None:
+    made = make("number", "mlp")
+    path = made.folder / "model.json"
+    plain = json.loads(path.read_text())
+    del plain["scales"]
+    path.write_text(json.dumps({**plain, "format": 2, "center": [7.0], "spread": [3.0]}))
+    model = load(made.folder)
+    assert model.info.scales == (Scale(center=7.0, spread=3.0),)
+    found = model.predict(made.case.raw)["prediction"]
+    np.testing.assert_allclose(found, made.expected(), rtol=1e-5)
+    path.write_text(json.dumps({**plain, "format": 2, "center": [7.0]}))
+    with pytest.raises(BundleError, match="lacks spread"):
+        load(made.folder)
+
+
 @pytest.mark.parametrize("name", ["model.json", "strategy.txt", "encoders.json"])
 def test_a_missing_file_is_named(make: Make, name: str) -> None:
     folder = make("image", "mlp").folder
@@ -284,7 +301,10 @@ def test_a_strategy_that_is_not_in_canonical_form(make: Make, family: str, messa
         ),
         ({"calibration": {"bias": [1.0]}}, "is not one finite number a class"),
         ({"calibration": {"temperature": 0.0}}, "is not above 0"),
-        ({"spread": [0.0]}, "no finite scale"),
+        ({"scales": [{**SCALE, "spread": 0.0}]}, "no finite scale"),
+        ({"scales": [{**SCALE, "kind": "root"}]}, "scale 'root' is none of linear, log"),
+        ({"scales": [{**SCALE, "kind": "quantile"}]}, "not one for each normal quantile"),
+        ({"scales": []}, "0 scales are not one for each"),
         ({"strategy": {"root": {}}}, "a node has one of the keys"),
         ({"strategy_text": "cnn"}, "not the same strategy"),
     ],

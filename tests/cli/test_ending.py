@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+Flowers = Callable[[int], pd.DataFrame]
 Process = Callable[..., "subprocess.Popen[str]"]
 
 
@@ -45,6 +46,36 @@ def test_ctrl_c_ends_quietly(process: Process, here: Path) -> None:
     assert asked.returncode == 130
     assert message == ""
     assert "fingerprint" not in out  # the last line: it was in the middle of its work
+
+
+@pytest.mark.slow
+def test_a_search_that_is_broken_off_shows_what_is_done_and_goes_on(
+    process: Process, flowers: Flowers, here: Path
+) -> None:
+    flowers(400).to_csv(here / "flowers.csv", index=False)
+    asked = ["-m", "autosynth", "search", "flowers.csv", "--target", "kind", "--space", "small"]
+    search = process(
+        *asked, "--trials", "500", stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        OMP_NUM_THREADS="1",
+    )  # fmt: skip
+    folder = here / "results" / "flowers-1"
+    deadline = time.monotonic() + 240
+    while len(list(folder.glob("trials/*/weights.safetensors"))) < 2:
+        assert search.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    search.send_signal(signal.SIGINT)
+    out, message = search.communicate(timeout=120)
+    assert search.returncode == 130, message
+    assert "broken off: making the leaderboard of what is done\nrank " in out
+    assert out.endswith("broken off: the same command goes on with this run\n")
+    assert (folder / "leaderboard.md").exists()
+    assert (folder / "bundle" / "model.json").exists()
+    again = process(*asked, "--trials", "1", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    out, message = again.communicate(timeout=240)
+    assert again.returncode == 0, message
+    assert "broken off" not in out
+    assert [path.name for path in (here / "results").iterdir()] == ["flowers-1"]
 
 
 def waiting(pipe: int) -> int:

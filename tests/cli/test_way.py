@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pty
+import re
 import shlex
 import struct
 import subprocess
@@ -18,8 +19,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autosynth.bundle.model import Model
+from autosynth.bundle.model import Model, load
 from autosynth.cli import main
+from autosynth.record import read_all
 
 Capture = pytest.CaptureFixture[str]
 Flowers = Callable[[int], pd.DataFrame]
@@ -64,7 +66,8 @@ def test_search_tells_what_it_understood_did_and_found(searched: Searched, run: 
     text = searched.printed
     data, trials, board = (text.index(s) for s in ("kind: classification", "trial   3", "rank  "))
     assert data < trials < board
-    assert "1 *  " in text
+    assert re.search(r"^ *1 [* ]  \S", text, re.MULTILINE)  # a baseline may be as good, for less
+    assert re.search(r"bundle .*\n +\S.*; test accuracy [01]\.\d{4}", text)
     assert "omposing paid" in text
     assert (run / "leaderboard.csv").exists()
     for name in ("front.png", "bundle"):
@@ -174,6 +177,18 @@ def test_what_cannot_be_picked_is_not_exported(
     assert main(shlex.split(f"export {run} -o nothing {options}")) == 2
     assert words in capsys.readouterr().err
     assert not Path("nothing").exists()
+
+
+def test_an_export_does_not_replace_that_of_another_trial(run: Path, capsys: Capture) -> None:
+    done = [r.trial for r in read_all(run) if r.kind == "strategy" and r.state == "complete"]
+    first, other = (f"export {run} -o chosen --pick {trial}" for trial in done[:2])
+    assert "chosen" in printed(first, capsys)
+    assert "chosen" in printed(first, capsys)
+    assert main(shlex.split(other)) == 2
+    assert "replaced with --force" in capsys.readouterr().err
+    assert load("chosen").info.card["trial"] == done[0]
+    printed(f"{other} --force", capsys)
+    assert load("chosen").info.card["trial"] == done[1]
 
 
 def test_report_makes_the_files_of_a_run_again(run: Path, capsys: Capture) -> None:

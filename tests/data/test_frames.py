@@ -4,6 +4,7 @@ import gzip
 import json
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -15,6 +16,8 @@ from pyarrow import feather, ipc, parquet
 from autosynth.data import encode, load
 from autosynth.data.forms.frames import READERS, is_polars
 from autosynth.data.forms.table import read_frame
+from autosynth.data.labelled import read_labelled
+from autosynth.data.large import large_chunks
 from autosynth.errors import DataError
 
 
@@ -144,3 +147,41 @@ def test_truncated_files(frame: pd.DataFrame, tmp_path: Path, suffix: str, cut: 
     path.write_bytes(path.read_bytes()[:cut])
     with pytest.raises(DataError, match=rf"a\{suffix} cannot be read as "):
         load(path, target="smoker")
+
+
+class Silent(pd.DataFrame):
+    """A frame that nobody may write out: that takes several times as long as to predict it."""
+
+    @property
+    def _constructor(self) -> type[pd.DataFrame]:
+        return pd.DataFrame
+
+    def __repr__(self) -> str:
+        raise AssertionError("a frame was written out as text")
+
+    __str__ = __repr__
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"target": "label"},
+        {"target": "value", "task": "forecasting", "horizon": 2},
+        {"target": "item", "user": "who", "time": "step"},
+    ],
+)
+def test_a_frame_is_never_written_out_to_see_what_it_is(asked: dict[str, Any]) -> None:
+    rows = range(200)
+    columns = {
+        "step": list(rows), "value": [row % 7 / 3 for row in rows],
+        "label": ["abc"[row * row % 3] for row in rows], "who": [f"u{row % 9}" for row in rows],
+        "item": [f"i{(row // 9 + row % 9) % 23}" for row in rows],
+    }  # fmt: skip
+    silent = Silent(columns)
+    with pytest.raises(AssertionError, match="written out"):
+        str(silent)
+    dataset = load(silent, **asked)
+    encoded = encode(silent, dataset.encoders)
+    assert len(encoded.index)
+    assert len(read_labelled(silent, dataset.encoders, dataset.target))
+    assert large_chunks(silent) is None

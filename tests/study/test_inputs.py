@@ -281,7 +281,7 @@ def _mixed() -> Dataset:
 def test_a_search_over_three_kinds_trains_singles_and_composites(mixed, tmp_path, bench_of):
     space = replace(a_space(*mixed.inputs), forbidden=({"components": "cnn:text"},))
     bench = bench_of(mixed, tmp_path, steps=4, space=space)
-    Study(bench, Limits(trials=6), Progress(live=False)).run()
+    Study(bench, Limits(trials=10), Progress(live=False)).run()
     records = [r for r in read_all(tmp_path) if r.kind == "strategy"]
     assert {r.state for r in records} == {"complete"}
     read = {r.strategy: parse(r.strategy) for r in records}

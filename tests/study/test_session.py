@@ -1,6 +1,7 @@
 """The study of one process: turns, repeats, failures, reserves, and the plan it keeps to."""
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,14 +18,7 @@ from autosynth.progress import Progress
 from autosynth.record import Record, read_all
 from autosynth.strategy import parse
 from autosynth.study.bench import Bench
-from autosynth.study.probe import (
-    FIXED_STEPS,
-    _line,
-    _Timer,
-    fixed_plan,
-    flops_by_family,
-    probe,
-)
+from autosynth.study.probe import _line, _Timer, fixed_plan, flops_by_family, probe
 from autosynth.study.reserve import finalists, reserve_seconds
 from autosynth.study.study import Limits, Study, claim, ladder
 from autosynth.study.trial import Job, _deadline, over_limit, run_trial
@@ -102,7 +96,7 @@ def test_a_limit_is_kept_before_training(
 def test_a_training_that_cannot_end_in_time_is_stopped(
     bench_of: MakeBench, wine: Dataset, tmp_path: Path
 ) -> None:
-    plan = Plan(device="cpu", batch_size=8, steps=100_000, ceiling_seconds=0.2)
+    plan = Plan(device="cpu", batch_size=8, steps=100_000, ceiling_seconds=0.15)
     bench = bench_of(wine, tmp_path, plan=plan)
     record = run_trial(bench, job_of(bench, "mlp[width=8]"))
     assert record.state == "stopped"
@@ -127,18 +121,43 @@ def test_a_plan_counts_no_folds_where_rows_are_held_back(
     assert set(held) == {20}
 
 
-def test_a_plan_fits_its_budget(bench_of: MakeBench, wine: Dataset, tmp_path: Path) -> None:
+def test_no_clock_shortens_a_training(bench_of: MakeBench, wine: Dataset, tmp_path: Path) -> None:
     bench = bench_of(wine, tmp_path)
-    assert fixed_plan("cpu", 1000).steps == FIXED_STEPS
-    short, long = (
-        probe(wine, bench.feed, bench.space, device="cpu", seconds=s, budget=s)
-        for s in (5.0, 500.0)
-    )
-    assert short.steps < long.steps
-    assert short.ceiling_seconds == pytest.approx(5 / 8)
-    times = [long.seconds(flops_by_family(r)) for _, r in ladder(wine, bench.space)]
-    assert min(times) > 0
-    assert min(times) < long.ceiling_seconds
+    own = fixed_plan("cpu", len(wine.splits.train), inputs=wine.inputs, target=wine.target)
+    for budget in (60.0, 6000.0):
+        plan = probe(
+            wine, bench.feed, bench.space, device="cpu", seconds=0.08 * budget, budget=budget
+        )
+        assert (plan.steps, plan.batch_size) == (own.steps, own.batch_size)
+        assert plan.ceiling_seconds == pytest.approx(0.3 * budget)
+        times = [plan.seconds(flops_by_family(r)) for _, r in ladder(wine, bench.space)]
+        assert 0 < min(times) < plan.ceiling_seconds
+
+
+def test_a_budget_too_short_for_one_training_shortens_it(
+    bench_of: MakeBench, wine: Dataset, tmp_path: Path
+) -> None:
+    bench = bench_of(wine, tmp_path)
+    own = fixed_plan("cpu", len(wine.splits.train), inputs=wine.inputs, target=wine.target)
+    plan = probe(wine, bench.feed, bench.space, device="cpu", seconds=0.01, budget=0.2)
+    assert 1 <= plan.steps < own.steps
+
+
+def test_measuring_ends_in_its_time(
+    bench_of: MakeBench, wine: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timed: list[str] = []
+
+    def clock(resolved: Any, data: Any, rows: Rows, plan: Plan, **_: float) -> float:
+        timed.append(resolved.components)
+        time.sleep(0.05)
+        return 0.05
+
+    monkeypatch.setattr("autosynth.study.probe.time_steps", clock)
+    bench = bench_of(wine, tmp_path)
+    plan = probe(wine, bench.feed, bench.space, device="cpu", seconds=0.2, budget=50, workers=2)
+    assert set(plan.step_seconds) == set(bench.space.ladder)  # what was not timed is foreseen
+    assert len(set(timed)) < len(bench.space.ladder) or len(timed) <= 5
 
 
 def test_a_processor_need_not_know_every_family_in_bfloat16(wine: Dataset) -> None:
@@ -166,7 +185,7 @@ def test_the_ladder_stands_cheapest_first(
 def record_of(trial: int, score: float, flops: int, topology: str = "single") -> Record:
     return Record(
         trial=trial, seed=0, strategy="cnn", topology=topology, state="complete",
-        val={"accuracy": score}, flops=flops, params=flops, train_seconds=2.0,
+        val={"accuracy": score}, flops=flops, params=flops, train_seconds=15.0,
         notes={"eval_seconds": "0.1"},
     )  # fmt: skip
 
@@ -187,9 +206,10 @@ def test_finalists_are_both_fronts(bench_of: MakeBench, wine: Dataset, tmp_path:
     assert reserve_seconds([], bench, budget=1000, refit=True) < 10
 
 
-def test_a_training_may_take_longer_while_there_is_time() -> None:
-    assert _deadline(10.0, 5.0, math.inf) == 5 + 25
-    assert _deadline(10.0, 5.0, 65.0) == 5 + 20  # a third of what is left
-    assert _deadline(10.0, 5.0, 29.0) == 5 + 12
-    assert _deadline(10.0, 5.0, 9.0) == 9
-    assert _deadline(0.0, 5.0, 9.0) == 9
+def test_a_training_may_take_half_as_long_again_as_the_ceiling(
+    bench_of: MakeBench, wine: Dataset, tmp_path: Path
+) -> None:
+    job = replace(job_of(bench_of(wine, tmp_path), "mlp[width=8]"), deadline=65.0)
+    assert _deadline(10.0, job, 5.0) == 5 + 15
+    assert _deadline(100.0, job, 5.0) == 65
+    assert _deadline(0.0, job, 5.0) == 65

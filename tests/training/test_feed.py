@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from autosynth.data.spec import Dataset
+from autosynth.composite.unit import in_unit
+from autosynth.data.scale import Scale, fit_scale, scaled
+from autosynth.data.spec import Dataset, TargetSpec
 from autosynth.training import gather
 from autosynth.training.feed import feed
 
@@ -20,25 +22,45 @@ def test_a_batch_holds_raw_inputs_and_codes_of_its_rows(digits: Dataset) -> None
     assert inputs["image"].dtype == torch.uint8
     assert inputs["image"].tolist() == digits.x["image"][[5, 3, 5]].tolist()
     assert y.tolist() == digits.y[[5, 3, 5]].tolist()
-    assert (data.center, data.spread) == ((0.0,), (1.0,))
+    assert data.scales == (Scale(),)
 
 
 def test_a_regression_target_is_standardised_by_training_rows(prices: Dataset) -> None:
     train = prices.splits.train
     data = feed(prices, CPU, train)
-    assert data.center[0] == pytest.approx(prices.y[train].mean(), rel=1e-6)
-    assert data.spread[0] == pytest.approx(prices.y[train].std(), rel=1e-5)
+    (scale,) = data.scales
+    assert scale.center == pytest.approx(prices.y[train].mean(), rel=1e-6)
+    assert scale.spread == pytest.approx(prices.y[train].std(), rel=1e-5)
     assert data.y[train].mean().item() == pytest.approx(0, abs=1e-5)
     assert data.y[train].std(correction=0).item() == pytest.approx(1, abs=1e-4)
-    back = data.y.double() * data.spread[0] + data.center[0]
+    back = in_unit(scale, data.y)
     np.testing.assert_allclose(back.numpy(), prices.y, rtol=1e-6)
 
 
 def test_a_target_without_spread_is_left_at_its_centre(prices: Dataset) -> None:
     same = np.flatnonzero(prices.y == prices.y[7])
     data = feed(prices, CPU, same)
-    assert data.spread == (1.0,)
+    assert data.scales[0].spread == 1.0
     assert data.y[7].item() == 0.0
+
+
+def test_a_target_is_learnt_on_the_scale_of_its_dataset(prices: Dataset) -> None:
+    scale = fit_scale("log", prices.y[prices.splits.train].astype(np.float64), factor=1.1)
+    data = feed(replace(prices, scales=(scale,)), CPU, prices.splits.train)
+    assert data.scales == (scale,)
+    np.testing.assert_allclose(data.y, scaled(scale, prices.y.astype(np.float64)), rtol=1e-5)
+
+
+def test_a_forecast_is_as_low_as_its_series_was_not_as_its_changes(prices: Dataset) -> None:
+    series = np.abs(prices.x["table"][:, None, :])
+    target = TargetSpec(name="load", task="forecasting", steps=2, base="past")
+    ahead = np.abs(prices.x["table"][:, 2:4])
+    past = replace(prices.inputs[0], name="past", kind="series", shape=(1, 7), cardinalities=())
+    for y, lowest in ((ahead, 0.0), (ahead - 1, None)):
+        steps = replace(prices, inputs=(past,), target=target, x={"past": series}, y=y)
+        data = feed(steps, CPU, prices.splits.train)
+        assert data.y.min() < 0
+        assert data.scales[0].lowest == lowest
 
 
 def test_a_map_is_read_where_it_lies(
@@ -52,7 +74,7 @@ def test_a_map_is_read_where_it_lies(
     rows = np.array([9, 2, 30, 2])
     inputs, y = data.batch(data.rows(rows))
     np.testing.assert_array_equal(inputs["table"].numpy(), prices.x["table"][rows])
-    back = y.double() * data.spread[0] + data.center[0]
+    back = in_unit(data.scales[0], y)
     np.testing.assert_allclose(back.numpy(), prices.y[rows], rtol=1e-6)
 
 

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from autosynth.composite import Composite, build, resolve
 from autosynth.composite.stem import Stem
-from autosynth.data.spec import Dataset, InputSpec
+from autosynth.data.spec import Dataset, InputSpec, TargetSpec
 from autosynth.errors import TrialError
 from autosynth.strategy import parse
 from autosynth.training.feed import Feed, feed
 from autosynth.training.loop import Outcome, Rows, train
 from autosynth.training.output import outputs
-from autosynth.training.plan import Plan, batch_size
+from autosynth.training.plan import Plan, batch_size, schedule
 from autosynth.training.stretch import learning_rate
 
 CPU = torch.device("cpu")
@@ -233,7 +233,7 @@ def test_a_training_that_cannot_end_in_time_is_stopped_early(digits: Dataset) ->
     assert outcome.stopped == "out of time"
     assert outcome.steps < 100
     late, _ = run(digits, "mlp[width=4]", steps=100_000, deadline=time.perf_counter() - 1)
-    assert (late.stopped, late.steps) == ("out of time", 8)
+    assert (late.stopped, late.steps) == ("out of time", 1)
 
 
 def test_the_best_moment_on_fit_is_kept(digits: Dataset) -> None:
@@ -342,15 +342,30 @@ def test_bfloat16_learns_as_well(digits: Dataset) -> None:
     assert not torch.equal(weights(outcome), weights(train(resolved, data, rows, plan())))
 
 
-def test_batches_are_at_most_an_eighth_of_the_rows() -> None:
-    assert [batch_size(n) for n in (10, 64, 127, 128, 2047, 2048, 60_000)] == [
-        8, 8, 8, 16, 128, 256, 256,
+def test_batches_are_at_most_a_twenty_fourth_of_the_rows() -> None:
+    assert [batch_size(n) for n in (10, 199, 200, 767, 768, 3200, 60_000)] == [
+        8, 8, 16, 16, 32, 128, 256,
     ]  # fmt: skip
+
+
+def test_a_schedule_follows_from_the_data_alone() -> None:
+    series = InputSpec(name="s", kind="series", shape=(1, 128))
+    assert schedule(400, (series,)) == (16, 1000)  # 40 epochs
+    assert schedule(40, (series,)) == (8, 500)  # no more than 100 epochs
+    assert schedule(800, (series,)) == (32, 1000)
+    assert schedule(60_000, (series,)) == (256, 1500)
+    text = InputSpec(name="t", kind="text", shape=(9,), cardinalities=(50,))
+    assert schedule(4400, (series, text)) == (64, 680)  # texts are soon learnt by heart
+    table = InputSpec(name="x", kind="table", shape=(3,), cardinalities=(0, 0, 0))
+    classes = TargetSpec(name="y", task="classification", classes=("a", "b"))
+    assert schedule(640, (table,), classes) == (16, 1000)
+    assert schedule(320, (table,), classes) == (16, 500)  # 25 epochs
+    assert schedule(320, (table,), TargetSpec(name="y", task="regression")) == (16, 1000)
 
 
 def test_batches_of_texts_are_smaller() -> None:
     text = InputSpec(name="t", kind="text", shape=(9,), cardinalities=(50,))
-    assert [batch_size(n, (text,)) for n in (10, 4400, 9000, 60_000)] == [16, 64, 128, 256]
+    assert [batch_size(n, (text,)) for n in (10, 4400, 9000, 60_000)] == [8, 64, 128, 256]
 
 
 def test_every_row_is_seen_once_an_epoch(digits: Dataset) -> None:

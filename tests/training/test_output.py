@@ -5,6 +5,7 @@ import torch
 
 from autosynth.composite import build, resolve
 from autosynth.composite.objective import base_of, finished
+from autosynth.data.scale import Scale
 from autosynth.data.spec import Dataset, TargetSpec
 from autosynth.strategy import parse
 from autosynth.training.feed import feed
@@ -34,13 +35,14 @@ def test_outputs_are_those_of_evaluation(digits: Dataset) -> None:
 
 def test_a_regression_is_answered_in_its_own_unit() -> None:
     target = TargetSpec(name="price", task="regression")
-    out = finished(target, torch.tensor([[0.0], [1.0], [-2.0]]), (5000.0,), (300.0,))
+    scale = Scale(center=5000.0, spread=300.0)
+    out = finished(target, torch.tensor([[0.0], [1.0], [-2.0]]), (scale,))
     assert out.tolist() == [5000.0, 5300.0, 4400.0]
 
 
 def test_probabilities_of_large_logits_are_finite() -> None:
     target = TargetSpec(name="y", task="classification", classes=("a", "b"))
-    out = finished(target, torch.tensor([[1000.0, 0.0], [0.0, -1000.0]]), (0.0,), (1.0,))
+    out = finished(target, torch.tensor([[1000.0, 0.0], [0.0, -1000.0]]), (Scale(),))
     assert out.tolist() == [[1.0, 0.0], [1.0, 0.0]]
 
 
@@ -51,8 +53,12 @@ def test_a_forecast_starts_at_the_last_value_that_is_known() -> None:
     base = base_of(target, series)
     assert base is not None
     assert base.tolist() == [[4.0], [0.0], [7.0]]
-    out = finished(target, torch.tensor([[1.0, -1.0]] * 3), (10.0,), (2.0,), base)
+    raw = torch.tensor([[1.0, -1.0]] * 3)
+    out = finished(target, raw, (Scale(center=10.0, spread=2.0),), base)
     assert out.tolist() == [[16.0, 12.0], [12.0, 8.0], [19.0, 15.0]]
+    scale = Scale(center=-9.0, spread=2.0, lowest=0.0)
+    out = finished(target, torch.tensor([[1.0, 6.0]] * 3), (scale,), base)
+    assert out.tolist() == [[0.0, 7.0], [0.0, 3.0], [0.0, 10.0]]
 
 
 def test_several_targets_are_each_answered_in_their_own_way() -> None:
@@ -61,5 +67,5 @@ def test_several_targets_are_each_answered_in_their_own_way() -> None:
     price = TargetSpec(name="price", task="regression")
     both = TargetSpec(name="all", task="multitask", parts=(kind, marks, price))
     raw = torch.tensor([[0.0, 0.0, 0.0, 1000.0, -1.0]])
-    out = finished(both, raw, (0.0, 0.0, 50.0), (1.0, 1.0, 10.0))
+    out = finished(both, raw, (Scale(), Scale(), Scale(center=50.0, spread=10.0)))
     assert out.tolist() == [[0.5, 0.5, 0.5, 1.0, 40.0]]

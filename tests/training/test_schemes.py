@@ -12,13 +12,14 @@ from torch import Tensor, nn
 
 from autosynth.composite import Composite, Resolved, build, cost, resolve
 from autosynth.data.spec import Dataset
-from autosynth.strategy import Chain, Node, parse
+from autosynth.strategy import Chain, parse
 from autosynth.training.feed import Feed, feed
 from autosynth.training.known import MOST_BYTES
 from autosynth.training.loop import Outcome, Rows, _Attempt, time_steps, train
 from autosynth.training.output import outputs
 from autosynth.training.plan import Plan
-from autosynth.training.stretch import rows_of
+from autosynth.training.recipe import Recipe
+from autosynth.training.stretch import View, rows_of
 
 CPU = torch.device("cpu")
 NONE = np.array([], dtype=np.int64)
@@ -160,34 +161,86 @@ def test_what_does_not_fit_in_memory_is_computed_again(
     )
 
 
+class Trained:
+    """A bank with one strategy, trained alone; it gives what its recipe asks for, and no other."""
+
+    def __init__(self, dataset: Dataset, text: str, steps: int, share: float = 1.0) -> None:
+        self.outcome, _ = run(dataset, text, steps=steps)
+        self.recipe = Recipe(
+            strategy=resolved_of(dataset, text).strategy, rows="all",
+            samples=self.outcome.samples_seen,
+        )  # fmt: skip
+        self.share, self.asked = share, list[Recipe]()
+
+    def __call__(self, recipe: Recipe) -> tuple[Mapping[str, Tensor], float] | None:
+        self.asked.append(recipe)
+        return (self.outcome.model.state_dict(), self.share) if recipe == self.recipe else None
+
+
 def test_weights_of_parts_trained_before_are_taken(digits: Dataset) -> None:
-    alone, _ = run(digits, f"{CNN} | {PLAIN}", steps=40)
-    asked: list[Node] = []
-
-    def bank(root: Node) -> tuple[Mapping[str, Tensor], float] | None:
-        asked.append(root)
-        same = root == resolved_of(digits, CNN).strategy.root
-        return (alone.model.state_dict(), 0.65) if same else None
-
+    bank = Trained(digits, f"{CNN} | {PLAIN}", steps=20, share=0.65)
     text = f"mean({CNN}, {MLP}) init=parts | {PLAIN}"
     fresh, _ = run(digits, text, steps=20)
     taken, _ = run(digits, text, steps=20, bank=bank)
-    assert len(asked) == 2
+    assert len(bank.asked) == 2
     assert (fresh.steps, taken.steps) == (60, 40)  # one part less to train first
     assert taken.train_flops < fresh.train_flops
     # One on more rows, all from the beginning, gives that part no more time than it had.
     assert taken.best_shares["part 1"] == 0.65
+    longer, _ = run(digits, text, steps=25, bank=bank)
+    assert longer.steps == 75  # what was trained for less does not serve
+    again, _ = run(digits, text, steps=20, fit=False, until=taken.best_shares)
+    others = sum(max(1, round(20 * taken.best_shares.get(p, 1))) for p in ("part 2", "together"))
+    assert again.steps == others + 13
 
 
-def test_a_chain_asks_the_bank_for_its_beginning(digits: Dataset) -> None:
-    asked: list[Node] = []
+def test_a_part_trained_on_all_rows_serves_a_scheme_that_gives_it_all(digits: Dataset) -> None:
+    bank = Trained(digits, f"{CNN} | {PLAIN}", steps=20)
+    text = f"mean({MLP}, {CNN}) train=subsets rows=all | {PLAIN}"
+    taken, data = run(digits, text, steps=20, bank=bank)
+    assert taken.steps == 20
+    alone = outputs(bank.outcome.model, data, digits.splits.test)
+    (at,) = [i for i, r in enumerate(bank.asked) if r == bank.recipe]
+    unit = resolved_of(digits, text).course.phases[at].unit
+    assert unit is not None
+    attempt = _Attempt(
+        resolved_of(digits, text), data, Rows(train=digits.splits.train, fit=NONE),
+        Plan(device="cpu", batch_size=64, steps=20), 0, 64, None, bank,
+    )  # fmt: skip
+    found = outputs(View(attempt.model, unit.output), data, digits.splits.test)
+    np.testing.assert_allclose(found, alone, atol=1e-5)
 
-    def bank(root: Node) -> None:
-        asked.append(root)
 
-    run(digits, f"{CNN} > {GRU} > {MLP} init=parts", steps=5, bank=bank)
-    assert not isinstance(asked[0], Chain)
-    assert [isinstance(root, Chain) for root in asked] == [False, True]
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"mean({CNN}, {MLP}) train=subsets | {PLAIN}",  # a half of the rows
+        f"mean({CNN}, {MLP}) train=subsets rows=bootstrap | {PLAIN}",
+        f"mean({CNN}, {MLP}) train=staged | {PLAIN}",  # a third of the schedule
+        f"{CNN} > {MLP} train=staged | {PLAIN}",
+        f"mean({CNN}, {MLP}) init=parts | lr=0.01 {PLAIN}",
+        f"mean({CNN}, {MLP}) init=parts | dropout=0.1 {PLAIN}",
+        f"mean({CNN}, {MLP}) init=parts | length=2 {PLAIN}",
+        f"mean({CNN}, {GRU}) init=parts share=layers | {PLAIN}",  # another norm
+        f"mean({GRU}, {MLP}) init=parts | {PLAIN}",
+    ],
+)
+def test_another_training_takes_nothing(text: str, digits: Dataset) -> None:
+    bank = Trained(digits, f"{CNN} | {PLAIN}", steps=20)
+    taken, _ = run(digits, text, steps=20, bank=bank)
+    fresh, _ = run(digits, text, steps=20)
+    assert taken.steps == fresh.steps
+    assert taken.samples_seen == fresh.samples_seen
+
+
+def test_a_chain_asks_the_bank_for_its_first_part_alone(digits: Dataset) -> None:
+    """The next one stands on what the first has learnt; trained as a strategy it never does."""
+    bank = Trained(digits, f"{CNN} > {GRU} | {PLAIN}", steps=5)
+    text = f"{CNN} > {GRU} > {MLP} init=parts | {PLAIN}"
+    taken, _ = run(digits, text, steps=5, bank=bank)
+    assert taken.steps == 15
+    (asked,) = bank.asked
+    assert not isinstance(asked.strategy.root, Chain)
 
 
 @pytest.mark.parametrize("fit", [True, False])

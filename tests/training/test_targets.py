@@ -9,6 +9,7 @@ import torch
 from autosynth.composite import build, resolve
 from autosynth.composite.objective import loss_of
 from autosynth.data import load
+from autosynth.data.scale import Scale
 from autosynth.data.spec import Dataset, TargetSpec
 from autosynth.strategy import parse
 from autosynth.training.feed import feed
@@ -56,8 +57,8 @@ def test_targets_are_balanced_by_what_knowing_nothing_costs() -> None:
     data = made("multitask")
     ours = feed(data, torch.device("cpu"), data.splits.train)
     shares = np.bincount(data.y[data.splits.train, 0].astype(int)) / len(data.splits.train)
-    assert ours.center[0] == 0
-    assert ours.spread[1] == pytest.approx(data.y[data.splits.train, 1].std())
+    assert ours.scales[0] == Scale()
+    assert ours.scales[1].spread == pytest.approx(data.y[data.splits.train, 1].std())
     nothing = torch.tensor([[*np.log(shares), 0.0]]).expand(len(data.splits.train), -1)
     y = ours.y[ours.rows(data.splits.train)]
     apart = [loss_of(data.target, nothing, y, 0.0, w) for w in ((1, 0), (0, 1))]

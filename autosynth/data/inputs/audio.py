@@ -8,6 +8,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ import numpy as np
 import pandas as pd
 import soundfile
 from numpy.typing import NDArray
-from scipy.signal import resample_poly
 
 from autosynth.errors import DataError
 
@@ -148,6 +148,8 @@ def _read(value: Any, rate: int) -> Samples:
         raise DataError("samples that are no finite number")
     if own != rate:
         common = math.gcd(own, rate)
+        # Late: it takes as long to import as half of PyTorch, and few read sound.
+        resample_poly = import_module("scipy.signal").resample_poly
         found = resample_poly(found, rate // common, own // common).astype(np.float32)
     return np.asarray(found, np.float32)
 

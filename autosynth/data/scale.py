@@ -1,0 +1,187 @@
+"""The scale that values of a target are learnt on: as they are, their logarithm, or quantiles.
+
+Fitted on training values in the target's own unit; brings values to standardised ones, and back.
+`composite/unit.py` goes the same way back behind a network.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+ScaleKind = Literal["linear", "log", "quantile"]
+Values = NDArray[np.float64]
+
+N_KNOTS = 257
+"""Quantiles of training values that a quantile scale is made of, at most."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """How the values of one field of a target are standardised for learning, and brought back.
+
+    A value `v` is learnt as `(g(v) - center) / spread`, and `g` goes by `kind`:
+
+    - linear: `v` itself;
+    - log: `asinh(v / unit)`, which is the logarithm of what is large against `unit`, the line near
+      0, and takes values below 0;
+    - quantile: the line through the points of `knots`, in the target's unit, and `normal`, the
+      quantiles of the normal distribution. What lies beyond the outermost knots counts as these.
+
+    `center` and `spread` are the mean and standard deviation of `g(v)` over training rows. On the
+    way back standardised values are cut to `bounds`, those of training values, for a logarithm
+    that is a little too large is a price a thousand times too high; values are multiplied by
+    `factor`, for the value of a mean logarithm is less than the mean value; and they are no less
+    than `lowest`, in the target's unit: 0 where no training value is negative.
+    """
+
+    kind: ScaleKind = "linear"
+    center: float = 0.0
+    spread: float = 1.0
+    unit: float = 1.0
+    bounds: tuple[float, float] | None = None
+    knots: tuple[float, ...] = ()
+    normal: tuple[float, ...] = ()
+    factor: float = 1.0
+    lowest: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-able data."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> "Scale":
+        """The scale of which `to_dict` made JSON-able data."""
+        numbers = {name: float(plain[name]) for name in ("center", "spread", "unit", "factor")}
+        return cls(
+            kind=plain["kind"], bounds=_pair(plain["bounds"]),
+            knots=tuple(map(float, plain["knots"])), normal=tuple(map(float, plain["normal"])),
+            lowest=None if plain["lowest"] is None else float(plain["lowest"]), **numbers,
+        )  # fmt: skip
+
+
+def _pair(plain: Sequence[float] | None) -> tuple[float, float] | None:
+    if plain is None:
+        return None
+    low, high = map(float, plain)
+    return low, high
+
+
+def linear_scales(center: Sequence[float], spread: Sequence[float]) -> tuple[Scale, ...]:
+    """Linear scales, one for each mean and standard deviation."""
+    pairs = zip(center, spread, strict=True)
+    return tuple(Scale(center=float(mean), spread=float(std)) for mean, std in pairs)
+
+
+def scales_from(plain: Mapping[str, Any]) -> tuple[Scale, ...]:
+    """The scales of saved data: its `scales`, or the `center` and `spread` of earlier versions.
+
+    Raises:
+        KeyError, TypeError, ValueError: it has neither, or they are not whole.
+    """
+    if "scales" in plain:
+        return tuple(map(Scale.from_dict, plain["scales"]))
+    return linear_scales(plain["center"], plain["spread"])
+
+
+def problems_of(scale: Scale) -> Iterator[str]:
+    """What makes a scale that was read unusable, each as a sentence; nothing of a good one."""
+    if scale.kind not in get_args(ScaleKind):
+        yield f"scale {scale.kind!r} is none of {', '.join(get_args(ScaleKind))}"
+    positive = scale.spread, scale.unit, scale.factor
+    numbers = (scale.center, scale.lowest or 0.0, *positive, *(scale.bounds or ()), *scale.knots)
+    if not (all(map(math.isfinite, numbers)) and min(positive) > 0):
+        yield f"center {scale.center} and spread {scale.spread} are no finite scale"
+    if len(scale.knots) != len(scale.normal) or (scale.kind == "quantile" and not scale.knots):
+        yield "the knots of a scale are not one for each normal quantile"
+    elif min((*np.diff(scale.knots), *np.diff(scale.normal)), default=1.0) <= 0:
+        yield "the knots of a scale do not ascend"
+
+
+def fit_scale(kind: ScaleKind, values: Values, *, factor: float = 1.0) -> Scale:
+    """The scale of training values.
+
+    Args:
+        kind: of the scale.
+        values: (n,) in the target's unit, finite, one or more.
+        factor: that values are multiplied by on the way back.
+    """
+    unit = _unit(values) if kind == "log" else 1.0
+    knots, normal = _knots(values) if kind == "quantile" else ((), ())
+    curved = _curved(Scale(kind=kind, unit=unit, knots=knots, normal=normal), values)
+    center, spread = float(curved.mean()), float(curved.std()) or 1.0
+    bounds = None
+    if kind == "log":
+        z = (curved - center) / spread
+        bounds = float(z.min()), float(z.max())
+    return Scale(
+        kind=kind, center=center, spread=spread, unit=unit, bounds=bounds, knots=knots,
+        normal=normal, factor=factor, lowest=0.0 if values.min() >= 0 else None,
+    )  # fmt: skip
+
+
+def scaled(scale: Scale, values: Values) -> Values:
+    """Values of any shape in the target's unit, as standardised ones."""
+    return (_curved(scale, values) - scale.center) / scale.spread
+
+
+def unscaled(scale: Scale, z: Values) -> Values:
+    """Standardised values of any shape in the target's unit."""
+    if scale.bounds is not None:
+        z = np.clip(z, *scale.bounds)
+    values = z * scale.spread + scale.center
+    if scale.kind == "log":
+        values = scale.unit * np.sinh(values)
+    elif scale.kind == "quantile":
+        values = np.interp(values, scale.normal, scale.knots)
+    values = values * scale.factor
+    return values if scale.lowest is None else np.maximum(values, scale.lowest)
+
+
+def steepness(scale: Scale, values: Values) -> Values:
+    """How far values move, in the target's unit, with a small standardised step, at most.
+
+    Args:
+        scale: of the values.
+        values: (n,) or (n, columns) in the target's unit.
+    """
+    if scale.kind == "log":
+        size = np.hypot(values / scale.factor, scale.unit)
+        return np.asarray(size * scale.factor * scale.spread)
+    if scale.kind == "quantile" and len(scale.knots) > 1:
+        slope = float((np.diff(scale.knots) / np.diff(scale.normal)).max())
+        return np.full(values.shape, slope * scale.factor * scale.spread)
+    return np.full(values.shape, scale.factor * scale.spread)
+
+
+def _curved(scale: Scale, values: Values) -> Values:
+    if scale.kind == "log":
+        return np.arcsinh(values / scale.unit)
+    if scale.kind == "quantile":
+        return np.interp(values, scale.knots, scale.normal)
+    return values
+
+
+def _unit(values: Values) -> float:
+    """What is small among the values: a twentieth of those that are not 0 is smaller.
+
+    With values below 0 it is the median of their size, for a logarithm would tear those around 0
+    apart.
+    """
+    size = np.abs(values[values != 0])
+    if not len(size):
+        return 1.0
+    return float(np.quantile(size, 0.5 if values.min() < 0 else 0.05))
+
+
+def _knots(values: Values) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Quantiles, each once, and the normal ones; a value of many rows stands in their middle."""
+    shares = np.linspace(0, 1, min(N_KNOTS, len(values)))
+    half = 0.5 / len(values)
+    knots, codes = np.unique(np.quantile(values, shares), return_inverse=True)
+    normal = np.bincount(codes, ndtri(np.clip(shares, half, 1 - half))) / np.bincount(codes)
+    return tuple(knots.tolist()), tuple(normal.tolist())

@@ -1,0 +1,123 @@
+"""Baselines of a run: a dataset in, their records and what they gave on held-back rows out.
+
+Simple models stand on the board beside the strategies. Their outputs are kept as `outputs.npz` in
+the folders of their trials, so that a strategy can be held against them row by row, also in a run
+that goes on.
+"""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from autosynth.baselines import BaselineResult, run, run_in_process
+from autosynth.data.spec import Dataset, TargetSpec
+from autosynth.errors import RunError
+from autosynth.leaderboard import TRIVIAL
+from autosynth.progress import Progress
+from autosynth.record import Record, atomic_path, trial_dir, write
+from autosynth.study.study import claim
+from autosynth.training.metrics import Metric, evaluate
+
+BASELINE_SHARE = 1 / 10
+BASELINE_SECONDS = 30.0  # at most, and always without a budget
+SIMPLE_SHARE = 1 / 4
+"""Of a budget: the simple baselines, which are fitted whole, are ended after so much of it."""
+_MAX_KEPT = 2**24
+"""More outputs of one baseline are not kept: 64 MiB, of rankings of thousands of items."""
+
+
+def run_baselines(
+    dataset: Dataset, metric: Metric, folder: Path, seed: int, seconds: float,
+    progress: Progress, budget: float | None,
+) -> None:  # fmt: skip
+    """Fit the baselines in a process of their own, and write their records.
+
+    Args:
+        dataset: what they are fitted on and scored on.
+        metric: what the run is ranked by.
+        folder: the run's.
+        seed: the run's.
+        seconds: for them all, counted from where the first is about to be fitted.
+        progress: is told each score.
+        budget: seconds the whole run may take, of which the simple ones take a quarter at most.
+    """
+    limit = None if budget is None else budget * SIMPLE_SHARE
+    threads = torch.get_num_threads()  # what the user allows this process
+    for result in run_in_process(
+        dataset, seconds=seconds, seed=seed, threads=threads, limit=limit
+    ):
+        if result.name in TRIVIAL and result.state != "complete":
+            result = run(result.name, dataset, seed=seed)  # takes no time: always there
+        record = _baseline_record(dataset, metric, result, claim(folder), seed)
+        if record.state == "complete":
+            _keep(result, trial_dir(folder, record.trial) / "outputs.npz")
+        write(record, folder)
+        score = record.val.get(metric.name)
+        said = record.reason if score is None else f"{metric.name} {score:.4f}"
+        if record.state == "cut":
+            said += f", cut: {record.reason}"
+        progress.say(f"baseline    {record.strategy}: {said}")
+
+
+def baseline_outputs(folder: Path, trial: int) -> NDArray[np.float32] | None:
+    """What a complete baseline gave on the test rows, in the order of `splits.test`.
+
+    Args:
+        folder: the run's.
+        trial: the baseline's number.
+
+    Returns:
+        Class probabilities `(n, k)` or predictions `(n,)`; None where none are kept.
+
+    Raises:
+        RunError: the file is there and cannot be read; it is named.
+    """
+    path = trial_dir(folder, trial) / "outputs.npz"
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path) as stored:
+            return np.asarray(stored["test"], np.float32) if "test" in stored else None
+    except (OSError, ValueError, zipfile.BadZipFile) as problem:
+        raise RunError(
+            f"{path}: not the outputs of a baseline: {problem}; delete it to go on without"
+        ) from problem
+
+
+def _keep(result: BaselineResult, path: Path) -> None:
+    found = {"select": result.select, "test": result.test}
+    kept: dict[str, Any] = {
+        name: array.astype(np.float32)
+        for name, array in found.items()
+        if array is not None and array.size <= _MAX_KEPT
+    }
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **kept)
+
+
+def _scores(
+    metric: Metric, target: TargetSpec, y: NDArray[Any], output: NDArray[Any]
+) -> dict[str, float]:
+    """All metrics of the target, and the one that ranks."""
+    found = evaluate(y, output, target)
+    return {**found, metric.name: metric.score(y, output)}
+
+
+def _baseline_record(
+    dataset: Dataset, metric: Metric, result: BaselineResult, number: int, seed: int
+) -> Record:
+    target, y, splits = dataset.target, dataset.y, dataset.splits
+    val, test = (
+        {} if found is None else _scores(metric, target, y[rows], found)
+        for rows, found in ((splits.select, result.select), (splits.test, result.test))
+    )
+    return Record(
+        trial=number, seed=seed, kind="baseline", strategy=result.name, topology="baseline",
+        state=result.state, reason=result.reason, val=val, test=test, flops=result.flops,
+        params=result.params, train_seconds=result.train_seconds, origin="baseline",
+        notes={"rows": result.note} if result.note else {},
+    )  # fmt: skip

@@ -1,0 +1,97 @@
+"""Whether composing paid: the best composite against single components, and against baselines.
+
+All are chosen on `select`; differences and their intervals are of test rows. Nothing is said where
+too little was trained to say it: the reason stands in its place.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autosynth.leaderboard import TRIVIAL
+from autosynth.record import Record, merit, read_all, write_text_atomic
+from autosynth.run.baselines import baseline_outputs
+from autosynth.study.bench import Bench
+from autosynth.training.metrics import paired_interval, resamples
+
+Array = NDArray[Any]
+SLACK = 1.05  # times a composite's cost, that a single component may have and is no dearer
+LEAST_SHARE = 0.5  # of the single components as cheap, that had a turn
+NEVER_HAD = ("not_run", "stopped")
+
+
+def compare(bench: Bench, found: Mapping[int, Array]) -> None:
+    """Write composing.json.
+
+    Args:
+        bench: of the run.
+        found: the outputs on test of the strategies that were scored there, by trial.
+    """
+    records = read_all(bench.folder)
+    name, scored = bench.metric.name, [r for r in records if r.trial in found]
+    composite = _best([r for r in scored if r.topology != "single"], name)
+    content: dict[str, Any] = {"metric": name, "difference": None}
+    content["singles_not_run"] = sum(
+        r.state in NEVER_HAD for r in records if r.origin == "ladder"
+    )  # fmt: skip
+    if composite is not None:
+        cheap = [
+            r for r in records
+            if r.topology == "single" and _cost(r, bench) <= SLACK * _cost(composite, bench)
+        ]  # fmt: skip
+        single = _best([r for r in cheap if r.trial in found], name)
+        baseline = _best([r for r in records if _informs(r)], name)
+        content |= {"composite": composite.trial, "n": len(bench.dataset.splits.test)}
+        content["withheld"] = _withheld(records, cheap)
+        if single is not None:
+            content |= {"single": single.trial}
+            content |= _difference(bench, found[composite.trial], found[single.trial])
+        outputs = baseline_outputs(bench.folder, baseline.trial) if baseline else None
+        if baseline is not None and outputs is not None:
+            against = _difference(bench, found[composite.trial], outputs)
+            content["baseline"] = {"name": baseline.strategy, **against}
+    write_text_atomic(bench.folder / "composing.json", json.dumps(content, indent=1) + "\n")
+
+
+def _withheld(records: Sequence[Record], cheap: Sequence[Record]) -> str:
+    """Why nothing can be said, or nothing. `cheap` are the single components as cheap."""
+    informing = [r for r in records if r.kind == "baseline" and r.strategy not in TRIVIAL]
+    if informing and not any(r.state == "complete" for r in informing):
+        return "no baseline that learns from the inputs was fitted to its end"
+    ladder = [r for r in cheap if r.origin == "ladder"]
+    had = sum(r.state not in NEVER_HAD for r in ladder)
+    if ladder and had < LEAST_SHARE * len(ladder):
+        return (
+            f"of {len(ladder)} single components that cost no more than the best composite, only "
+            f"{had} had a turn"
+        )
+    return ""
+
+
+def _informs(record: Record) -> bool:
+    """Whether a record is of a baseline that reads the inputs, and was fitted to its end."""
+    return (
+        record.kind == "baseline" and record.state == "complete"
+        and record.strategy not in TRIVIAL
+    )  # fmt: skip
+
+
+def _difference(bench: Bench, ours: Array, other: Array) -> dict[str, float]:
+    """The difference of two scores on test, and its 95 % interval by a paired bootstrap."""
+    y, metric = bench.dataset.y[bench.dataset.splits.test], bench.metric
+    low, high = paired_interval(metric, y, ours, other, n=resamples(len(y)), seed=bench.seed)
+    difference = metric.score(y, ours) - metric.score(y, np.asarray(other))
+    return {"difference": difference, "low": low, "high": high}
+
+
+def _best(group: Sequence[Record], metric: str) -> Record | None:
+    return max(group, key=lambda r: merit(r, metric), default=None)
+
+
+def _cost(record: Record, bench: Bench) -> float:
+    value = getattr(record, bench.cost)
+    return math.inf if value is None else float(value)

@@ -1,0 +1,72 @@
+"""Turns of a search: a size of every family first, then whoever has had the least."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from autosynth.composite import Resolved, resolve
+from autosynth.data import load
+from autosynth.data.spec import Dataset
+from autosynth.record import Record
+from autosynth.strategy import parse
+from autosynth.study.agenda import MANY, Agenda, Candidate
+
+
+@pytest.fixture(scope="module")
+def wine() -> Dataset:
+    return load("wine")
+
+
+def candidates(wine: Dataset, *texts: str) -> list[Candidate]:
+    return [(parse(text), resolve(parse(text), wine.inputs, wine.target)) for text in texts]
+
+
+def single(trial: int, family: str, score: float) -> Record:
+    return Record(
+        trial=trial, seed=0, strategy=family, components=family, topology="single",
+        state="complete", val={"accuracy": score},
+    )  # fmt: skip
+
+
+def everything(resolved: Resolved) -> bool:
+    return True
+
+
+def names(agenda: Agenda, records: Sequence[Record]) -> list[str]:
+    found = []
+    while (written := agenda.fresh(records, everything)) is not None:
+        found.append(str(written))
+        records = [*records, single(len(records), str(written).partition("[")[0], 0.5)]
+    return found
+
+
+def test_every_family_has_its_quickest_size_first(wine: Dataset) -> None:
+    texts = ("mlp[width=8]", "mlp[width=16]", "cnn[width=8]", "gru[width=8]", "cnn[width=16]")
+    agenda = Agenda(singles=candidates(wine, *texts), composites=[])
+    assert names(agenda, []) == ["mlp[width=8]", "cnn[width=8]", "gru[width=8]"]
+    assert [str(s) for s, _ in agenda.singles] == ["mlp[width=16]", "cnn[width=16]"]
+
+
+def test_single_components_go_on_where_they_stand_best_and_know_of_the_others(
+    wine: Dataset,
+) -> None:
+    texts = ("mlp[width=16]", "mlp[width=32]", "cnn[width=16]", "cnn[width=32]")
+    agenda = Agenda(singles=candidates(wine, *texts), composites=[])
+    records = [single(0, "mlp", 0.6), single(1, "cnn", 0.9)]
+    found = [str(agenda.single(records, everything, "accuracy")) for _ in range(3)]
+    assert found == ["cnn[width=16]", "mlp[width=16]", "cnn[width=32]"]
+
+
+def test_who_has_had_the_least_takes_its_turn(wine: Dataset) -> None:
+    agenda = Agenda(singles=[], composites=candidates(wine, "mean(mlp, cnn)"))
+    assert agenda.turns(0)[0] == "composite"
+    agenda.spent |= {"single": 5.0, "composite": 9.0, "longer": 7.0}
+    assert agenda.turns(3) == ["single", "longer", "composite"]
+    assert agenda.turns(MANY)[0] == "longer"  # before yet another network is begun
+
+
+def test_what_cannot_be_trained_is_left(wine: Dataset) -> None:
+    agenda = Agenda(singles=[], composites=candidates(wine, "mean(mlp, cnn)", "mlp > cnn"))
+    assert str(agenda.composite(lambda resolved: resolved.topology == "sequential")) == "mlp > cnn"
+    assert str(agenda.composite(everything)) == "mean(mlp, cnn)"
+    assert agenda.composite(everything) is None

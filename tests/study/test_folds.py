@@ -1,0 +1,85 @@
+"""Of few rows, every trial is scored by outputs for all of them, out of fold."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from autosynth.composite import resolve
+from autosynth.data import load
+from autosynth.data.spec import Dataset
+from autosynth.record import Record
+from autosynth.strategy import parse
+from autosynth.study.bench import Bench
+from autosynth.study.folds import OutOfTime, fold_outputs, other_folds
+from autosynth.study.study import claim
+from autosynth.study.trial import Job, run_trial
+
+MakeBench = Callable[..., Bench]
+
+
+@pytest.fixture(scope="module")
+def wine() -> Dataset:
+    return load("wine")
+
+
+def trained(bench: Bench, text: str = "mlp[width=8]") -> Record:
+    resolved = resolve(parse(text), bench.dataset.inputs, bench.dataset.target)
+    return run_trial(bench, Job(number=claim(bench.folder), resolved=resolved, origin="given"))
+
+
+def test_folds_hold_every_row_out_once(bench_of: MakeBench, wine: Dataset, tmp_path: Path) -> None:
+    bench = bench_of(wine, tmp_path)
+    held = [wine.splits.select]
+    for inside, outside in other_folds(bench):
+        assert not np.intersect1d(inside, outside).size
+        assert len(inside) + len(outside) == len(bench.learnable)
+        held.append(outside)
+    assert np.array_equal(np.sort(np.concatenate(held)), np.sort(bench.learnable))
+
+
+def test_few_rows_are_all_scored_out_of_fold(
+    bench_of: MakeBench, wine: Dataset, tmp_path: Path
+) -> None:
+    bench = bench_of(wine, tmp_path)
+    assert bench.is_tiny
+    record = trained(bench)
+    hits = record.val["accuracy"] * len(bench.learnable)
+    assert hits == pytest.approx(round(hits))
+    assert record.notes["folds"] == "5"
+    # Five trainings were paid for; one of them is what is kept.
+    assert record.samples_seen == pytest.approx(
+        5 * record.epochs * len(wine.splits.train), rel=0.1
+    )
+
+
+def test_rows_that_lie_together_are_not_dealt_to_folds(
+    bench_of: MakeBench, wine: Dataset, tmp_path: Path
+) -> None:
+    bench = bench_of(replace(wine, independent=False), tmp_path)
+    assert not bench.is_tiny
+    assert not bench.is_small
+    record = trained(bench)
+    hits = record.val["accuracy"] * len(wine.splits.select)
+    assert hits == pytest.approx(round(hits))
+    assert "folds" not in record.notes
+
+
+def test_a_fold_without_time_is_none(bench_of: MakeBench, wine: Dataset, tmp_path: Path) -> None:
+    bench = bench_of(wine, tmp_path, steps=100_000)
+    resolved = resolve(parse("mlp[width=8]"), wine.inputs, wine.target)
+    inside, outside = next(iter(other_folds(bench)))
+    with pytest.raises(OutOfTime, match="fold"):
+        fold_outputs(bench, resolved, inside, outside, 0.0)
+
+
+def test_what_was_split_by_group_or_time_lies_together() -> None:
+    rows = np.random.default_rng(0).normal(size=(60, 2))
+    columns = {"a": rows[:, 0], "y": (rows[:, 1] > 0).astype(int), "who": np.arange(60) % 12}
+    frame = pd.DataFrame(columns)
+    assert load(frame, target="y").independent
+    assert not load(frame, target="y", group="who").independent
+    assert not load(frame, target="y", time="who").independent

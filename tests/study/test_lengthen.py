@@ -1,0 +1,110 @@
+"""Longer trainings: which strategies they are of, when they pay, and that a search makes them."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from autosynth.data import load
+from autosynth.data.spec import Dataset
+from autosynth.progress import Progress
+from autosynth.record import Record, read_all
+from autosynth.study.bench import Bench
+from autosynth.study.lengthen import (
+    by_strategy,
+    first_length,
+    length_of,
+    still_gains,
+    why_longer,
+    worth_longer,
+)
+from autosynth.study.narrow import narrow
+from autosynth.study.space import Space
+from autosynth.study.spacefile import load as load_space
+from autosynth.study.study import Limits, Study
+
+
+@pytest.fixture(scope="module")
+def wine() -> Dataset:
+    return load("wine")
+
+
+@pytest.fixture(scope="module")
+def space(wine: Dataset) -> Space:
+    return narrow(load_space("table"), wine.inputs, wine.target.task)
+
+
+def trained(
+    trial: int, score: float, name: str = "mlp", length: float = 1.0, **more: object
+) -> Record:
+    known = {
+        "trial": trial, "seed": 0, "strategy": name, "state": "complete", "topology": "single",
+        "val": {"accuracy": score}, "flops": 100 + trial, "epochs": 20.0 * length,
+        "notes": {"resolved": f"{name} | lr=0.002 length={length}"}, **more,
+    }  # fmt: skip
+    return Record(**known)  # type: ignore[arg-type]
+
+
+def lengths(records: list[Record], space: Space) -> list[str]:
+    return [each.resolved for each in worth_longer(records, [], space, "accuracy")]
+
+
+def test_the_best_are_trained_twice_as_long_the_very_best_first(space: Space) -> None:
+    records = [trained(i, score, name) for i, (score, name) in enumerate(
+        [(0.8, "gru"), (0.9, "mlp"), (0.85, "cnn"), (0.7, "lstm")]
+    )]  # fmt: skip
+    assert lengths(records, space) == [
+        f"{name} | lr=0.002 length=2.0" for name in ("mlp", "cnn", "gru")
+    ]
+    front = [records[3]]
+    found = worth_longer(records, front, space, "accuracy")
+    assert found[-1].of == "lstm | lr=0.002 length=1.0"
+
+
+def test_what_gained_by_it_goes_on_and_what_did_not_stays(space: Space) -> None:
+    gained = [trained(0, 0.8), trained(1, 0.84, length=2.0)]
+    assert lengths(gained, space) == ["mlp | lr=0.002 length=4.0"]
+    assert lengths([trained(0, 0.8), trained(1, 0.78, length=2.0)], space) == []
+    longest = [*gained, trained(2, 0.9, length=4.0)]
+    assert lengths(longest, space) == []  # the space offers no more
+    early = trained(0, 0.8, best_shares={"together": 0.5})
+    assert lengths([early], space) == []  # it was best before its end
+
+
+def test_why_a_strategy_may_gain_by_more(space: Space) -> None:
+    short, long = trained(0, 0.8), trained(1, 0.84, length=2.0)
+    assert why_longer([short], short, "accuracy") == "no longer one was tried"
+    assert why_longer([short, long], long, "accuracy") == "from 20 to 40 epochs it gained +0.0400"
+    assert why_longer([short, long], short, "accuracy") == ""
+    worse = trained(1, 0.7, length=2.0)
+    assert why_longer([short, worse], short, "accuracy") == ""
+    assert [length_of(r) for r in next(iter(by_strategy([long, short]).values()))] == [1.0, 2.0]
+    assert still_gains([short, long], "accuracy")
+    assert not still_gains([short, worse], "accuracy")
+
+
+def test_a_first_training_is_of_the_spaces_own_length(space: Space) -> None:
+    assert first_length(space) == {"length": 0}
+    values = {"length": (0.5, 1.0)}
+    assert first_length(replace(space, settings=values)) == {"length": 1.0}
+    assert first_length(replace(space, settings={"length": (1.0,)})) == {}
+
+
+def test_a_search_lengthens_what_is_good(
+    bench_of: Callable[..., Bench], wine: Dataset, space: Space, tmp_path: Path
+) -> None:
+    few = replace(
+        space, families=("mlp",), topologies=("single",), ladder={"mlp": space.ladder["mlp"][:2]}
+    )
+    bench = bench_of(wine, tmp_path, space=replace(few, composites=()), steps=8)
+    Study(bench, Limits(trials=6), Progress(live=False)).run()
+    records = [r for r in read_all(tmp_path) if r.state == "complete"]
+    longer = [r for r in records if r.origin == "longer"]
+    assert longer
+    assert {length_of(r) for r in longer} <= {2.0, 4.0}
+    assert {length_of(r) for r in records if r.origin != "longer"} == {1.0}
+    for record in longer:
+        (group,) = [g for g in by_strategy(records).values() if record in g]
+        assert [length_of(r) for r in group] == [1.0, 2.0, 4.0][: len(group)]
+        assert record.epochs == pytest.approx((group[0].epochs or 0) * length_of(record))

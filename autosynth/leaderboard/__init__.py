@@ -9,6 +9,7 @@ from autosynth.leaderboard.rank import (
     front,
     group_of,
     layer_numbers,
+    ranks,
 )
 from autosynth.leaderboard.render import render
 from autosynth.leaderboard.text import composing_sentence, gaining_sentence, human
@@ -25,5 +26,6 @@ __all__ = [
     "human",
     "layer_numbers",
     "pick",
+    "ranks",
     "render",
 ]

@@ -52,11 +52,8 @@ def build(records: Iterable[Record], *, metric: str, cost: str = "flops") -> pd.
     """
     records = list(records)
     layer = layer_numbers(records, metric=metric, cost=cost)
-    best = chosen(records, metric=metric, cost=cost)
-    ordered = sorted(
-        records, key=lambda r: (r is not best, *_order(r, layer.get(r.trial), metric, cost))
-    )
-    rank = {r.trial: i for i, r in enumerate((r for r in ordered if r.trial in layer), start=1)}
+    ordered = _ordered(records, layer, metric, cost)
+    rank = ranks(records, metric=metric, cost=cost)
     others = _other_metrics(records, metric)
     rows = [
         {"rank": rank.get(r.trial), **_row(r, metric, others), "pareto": layer.get(r.trial),
@@ -68,6 +65,24 @@ def build(records: Iterable[Record], *, metric: str, cost: str = "flops") -> pd.
     scores = [name for name in columns if name.startswith(("val_", "test_"))]
     types = {**dict.fromkeys(_WHOLE, "Int64"), **dict.fromkeys((*_NUMBERS, *scores), "float64")}
     return frame.astype(types)
+
+
+def ranks(records: Iterable[Record], *, metric: str, cost: str = "flops") -> dict[int, int]:
+    """The rank, from 1, of each trial that has one, by trial number."""
+    records = list(records)
+    layer = layer_numbers(records, metric=metric, cost=cost)
+    placed = [r for r in _ordered(records, layer, metric, cost) if r.trial in layer]
+    return {record.trial: rank for rank, record in enumerate(placed, start=1)}
+
+
+def _ordered(
+    records: Sequence[Record], layer: Mapping[int, int], metric: str, cost: str
+) -> list[Record]:
+    """The records as a board lists them."""
+    best = chosen(records, metric=metric, cost=cost)
+    return sorted(
+        records, key=lambda r: (r is not best, *_order(r, layer.get(r.trial), metric, cost))
+    )
 
 
 def layer_numbers(records: Iterable[Record], *, metric: str, cost: str) -> dict[int, int]:

@@ -1,11 +1,12 @@
 """A run's records in, one picture out: score against log cost, with the front as a step line.
 
-Single components, composites and baselines differ in colour and in marker. The front's members
-carry numbers, which a key under the plot spells out: their strategies are too long for the plot.
+Single components, composites and baselines differ in colour and in marker. The front's members,
+and the strategy that was chosen, carry their rank on the board, which a key under the plot spells
+out: their strategies are too long for the plot.
 The score axis shows the range where the trials differ; what lies below it sits on its lower edge.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from autosynth.leaderboard import COSTS, front, group_of, human
+from autosynth.leaderboard import COSTS, chosen, front, group_of, human, ranks
 from autosynth.record import Record, atomic_path
 
 _WIDTH = 1200  # px
@@ -63,6 +64,10 @@ def picture(
     records = list(records)
     members = front(records, metric=metric, cost=cost)
     shown = members[-_MOST:]  # the better ones, should there be more
+    rank = ranks(records, metric=metric, cost=cost)
+    best = chosen(records, metric=metric, cost=cost)
+    if best is not None and best.trial in rank and best not in shown:
+        shown = sorted([*shown, best], key=lambda r: (getattr(r, cost), r.trial))
     height = _PLOT + _FOOT + _LINE * (len(shown) + 1 if shown else 0)
     figure = Figure(figsize=(_WIDTH / 100, height / 100), dpi=100, facecolor="white")
     FigureCanvasAgg(figure)
@@ -78,10 +83,10 @@ def picture(
     _draw_lines(axes, lines, low)
     _draw_step(axes, members, metric, cost)
     _draw_points(axes, points, {r.trial for r in members}, low)
-    _number(axes, [_at(r, metric, cost, low) for r in shown], points)
+    _number(axes, {rank[r.trial]: _at(r, metric, cost, low) for r in shown}, points)
     figure.text(0.075, 1 - 30 / height, title, fontsize=15, fontweight="bold", color=_INK)
     _legend(figure, points, low, height)
-    _key(figure, shown, metric, cost, height)
+    _key(figure, {rank[r.trial]: r for r in shown}, metric, cost, height)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png")
 
@@ -212,13 +217,15 @@ def _draw_points(axes: Any, points: Sequence[_Point], on_front: set[int], low: f
         )  # fmt: skip
 
 
-def _number(axes: Any, places: Sequence[tuple[float, float]], points: Sequence[_Point]) -> None:
-    """A number beside each place, moved until it covers no other number and no member."""
+def _number(
+    axes: Any, places: Mapping[int, tuple[float, float]], points: Sequence[_Point]
+) -> None:
+    """Each number beside its place, moved until it covers no other number and no member."""
     to_pixels = axes.transData.transform
-    anchors = [to_pixels(place) for place in places]
+    anchors = [to_pixels(place) for place in places.values()]
     crowd = [to_pixels((p.x, p.y)) for p in points if p.complete]
     taken: list[Any] = []
-    for number, (place, anchor) in enumerate(zip(places, anchors, strict=True), start=1):
+    for (number, place), anchor in zip(places.items(), anchors, strict=True):
         spots = [
             anchor + reach * np.asarray([np.cos(angle), np.sin(angle)])
             for reach in (17, 27, 40, 56)
@@ -272,7 +279,7 @@ def _legend(figure: Figure, points: Sequence[_Point], low: float, height: int) -
     )  # fmt: skip
 
 
-def _key(figure: Figure, shown: Sequence[Record], metric: str, cost: str, height: int) -> None:
+def _key(figure: Figure, shown: Mapping[int, Record], metric: str, cost: str, height: int) -> None:
     if not shown:
         return
     axes = figure.add_axes((0, 0, 1, 1), frameon=False)
@@ -283,8 +290,10 @@ def _key(figure: Figure, shown: Sequence[Record], metric: str, cost: str, height
     columns = ((930, metric.replace("_", " ")), (1050, "test"), (1170, cost.split("_")[0]))
     for x, name in columns:
         axes.text(x, y, name, fontsize=9.5, color=_GREY, ha="right", va="center")
-    axes.text(90, y, "the front, from the cheapest", fontsize=9.5, color=_GREY, va="center")
-    for number, record in enumerate(shown, start=1):
+    axes.text(
+        90, y, "the front and rank 1, from the cheapest", fontsize=9.5, color=_GREY, va="center"
+    )
+    for number, record in shown.items():
         y -= _LINE
         colour, marker, _ = _STYLES[group_of(record)]
         axes.text(52, y, str(number), fontsize=10, fontweight="bold", ha="right", va="center")

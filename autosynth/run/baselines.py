@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from autosynth.baselines import BaselineResult, run, run_in_process
+from autosynth.baselines import START_SECONDS, BaselineResult, run, run_in_process
 from autosynth.data.spec import Dataset, TargetSpec
 from autosynth.errors import RunError
 from autosynth.leaderboard import TRIVIAL
@@ -48,8 +48,9 @@ def run_baselines(
     limit = None if budget is None else budget * SIMPLE_SHARE
     threads = torch.get_num_threads()  # what the user allows this process
     for result in run_in_process(
-        dataset, seconds=seconds, seed=seed, threads=threads, limit=limit
-    ):
+        dataset, seconds=seconds, seed=seed, threads=threads, limit=limit,
+        start_seconds=min(START_SECONDS, limit or START_SECONDS),
+    ):  # fmt: skip
         if result.name in TRIVIAL and result.state != "complete":
             result = run(result.name, dataset, seed=seed)  # takes no time: always there
         record = _baseline_record(dataset, metric, result, claim(folder), seed)

@@ -1,5 +1,6 @@
 """What every trial of a run shares: data on the device, space, plan, metric, limits, folder."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +16,8 @@ from autosynth.training.metrics import Metric
 from autosynth.training.plan import Plan
 
 SMALL_ROWS = 2000
-TINY_ROWS = 300
 FOLDS = 5
+JUDGED_ROWS = 150  # held out, that a trial is scored on where folds can bring as many
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,18 +50,22 @@ class Bench:
         """Whether the best are held against each other by 5-fold: fewer than 2,000 rows.
 
         Never where rows were split by group or by time, for what is held back has to lie apart;
-        nor where every trial is scored so.
+        nor where all that is good is scored on several folds from the start.
         """
-        independent = self.dataset.independent and not self.is_tiny
+        independent = self.dataset.independent and self.folds == 1
         return len(self.learnable) < SMALL_ROWS and independent
 
     @property
-    def is_tiny(self) -> bool:
-        """Whether every trial is scored out of fold over all rows: fewer than 300.
+    def folds(self) -> int:
+        """On how many of five folds a good trial is scored: until 150 rows were held out.
 
-        A fifth of them says little: of ten rows, most strategies have all or all but one right.
+        A few rows say little: of ten, most strategies have all or all but one right. `select` is
+        the first fold. One where there are as many rows as that, or they may not be dealt anew.
         """
-        return len(self.learnable) < TINY_ROWS and self.dataset.independent
+        rows = len(self.dataset.splits.select)
+        if not self.dataset.independent or len(self.learnable) >= SMALL_ROWS:
+            return 1
+        return min(FOLDS, math.ceil(JUDGED_ROWS / max(1, rows)))
 
     @property
     def learnable(self) -> NDArray[np.int64]:
@@ -74,8 +79,8 @@ class Bench:
         return foreseen_seconds(self.plan, resolved, has_fit=has_fit)
 
     def trial_seconds(self, resolved: Resolved) -> float:
-        """The time that the trainings of a trial will take: of few rows, one a fold."""
-        return self.foreseen_seconds(resolved) * (FOLDS if self.is_tiny else 1)
+        """The time that the trainings of a good trial will take: one a fold."""
+        return self.foreseen_seconds(resolved) * self.folds
 
     def once_seconds(self, resolved: Resolved) -> float:
         """The time that its frozen networks will take over all rows that they have not seen."""

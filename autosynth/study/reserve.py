@@ -6,7 +6,7 @@ import numpy as np
 
 from autosynth.pareto import layers
 from autosynth.record import Record, merit
-from autosynth.study.bench import FOLDS, Bench
+from autosynth.study.bench import Bench
 
 REPORT_SECONDS = 2.5  # the picture, the page, the bundle
 RACERS = 4  # strategies that the 5-fold choice starts with
@@ -73,9 +73,13 @@ def reserve_seconds(
     best = max(last, key=lambda r: merit(r, bench.metric.name))
     if refit:
         more = len(bench.learnable) / len(splits.train)
-        spent = (best.train_seconds or 0.0) / (FOLDS if bench.is_tiny else 1)
-        after += max(spent, coming) * more * REFIT_FACTOR
+        after += max(a_training(best), coming) * more * REFIT_FACTOR
     return after + choice_seconds(last, bench, budget)
+
+
+def a_training(record: Record) -> float:
+    """The seconds of one training of a trial, which may have had one a fold."""
+    return (record.train_seconds or 0.0) / int(record.notes.get("folds", 1))
 
 
 def choice_seconds(last: list[Record], bench: Bench, budget: float) -> float:

@@ -27,7 +27,7 @@ from autosynth.study.bench import Bench
 from autosynth.study.lengthen import LENGTH, LONGER, first_length, worth_longer
 from autosynth.study.params import complete, params_for
 from autosynth.study.pruner import Decision, decide, is_spared
-from autosynth.study.reserve import finalists, front_of
+from autosynth.study.reserve import a_training, finalists, front_of
 from autosynth.study.space import FORBID_KEYS, Space
 from autosynth.study.suggest import suggest
 from autosynth.study.trial import Job, describe, over_limit, run_trial
@@ -293,7 +293,7 @@ class Study:
 def _pace(records: list[Record]) -> float:
     """How long trainings take over what was foreseen: the machine may be busier than it was."""
     known = [
-        (r.train_seconds or 0.0) / float(r.notes["foreseen_seconds"])
+        a_training(r) / float(r.notes["foreseen_seconds"])
         for r in records
         if r.state == "complete" and float(r.notes.get("foreseen_seconds", 0.0)) > 0
     ]

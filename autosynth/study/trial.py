@@ -5,6 +5,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ from torch import nn
 
 from autosynth.composite import Composite, Resolved, build, cost
 from autosynth.errors import TrialError
-from autosynth.record import Record, trial_dir, write
+from autosynth.record import Record, read_all, trial_dir, write
 from autosynth.study.bank import bank_of
-from autosynth.study.bench import FOLDS, Bench
+from autosynth.study.bench import Bench
 from autosynth.study.folds import OutOfTime, fold_outputs, other_folds
 from autosynth.training.known import remember
 from autosynth.training.loop import Outcome, Rows, sample, train
@@ -30,7 +31,8 @@ from autosynth.training.metrics import (
 from autosynth.training.output import outputs
 from autosynth.training.weights import load_weights, save_weights
 
-OVER = 1.5  # times the seconds foreseen, or the ceiling, that a training may take
+OVER = 1.5  # times the ceiling, that a training may take
+PROMISING = 2.0  # standard errors that a trial may be behind the best, and is scored on more folds
 _LATE = "it would not have ended before the budget"
 OnRung = Callable[[float, float, float], str | None]
 """Share of the schedule, error on select, its standard error: the reason to prune, or None."""
@@ -53,7 +55,7 @@ class Job:
 def describe(bench: Bench, job: Job, state: str, reason: str = "") -> Record:
     """The record of a trial as far as it is known before training."""
     resolved, price = job.resolved, cost(job.resolved)
-    foreseen = f"{bench.trial_seconds(resolved):.3f}"
+    foreseen = f"{bench.foreseen_seconds(resolved):.3f}"
     return Record(
         trial=job.number,
         seed=bench.seed,
@@ -121,9 +123,6 @@ def run_trial(bench: Bench, job: Job, on_rung: OnRung | None = None) -> Record:
             bank=bank_of(bench),
         )  # fmt: skip
         record = _finished(bench, job, blank, outcome, curve, why, deadline)
-    except OutOfTime:
-        record = replace(blank, state="stopped", reason=_LATE, curve=tuple(curve))
-        record = replace(record, train_seconds=time.perf_counter() - start)
     except TrialError as error:
         record = replace(blank, reason=str(error), curve=tuple(curve))
         record = replace(record, train_seconds=time.perf_counter() - start)
@@ -191,11 +190,10 @@ def _finished(
         return replace(record, state="stopped", reason=reason)
     start = time.perf_counter()
     rows, found, calibration = scored_outputs(bench, outcome.model)
-    notes = {**record.notes, "eval_seconds": f"{time.perf_counter() - start:.3f}"}
-    if bench.is_tiny:
-        rows, found, record = _out_of_fold(bench, job, record, rows, found)
-        notes["folds"] = str(FOLDS)
-    y = bench.dataset.y[rows]
+    spent = f"{time.perf_counter() - start:.3f}"
+    if bench.folds > 1 and _promises(bench, bench.dataset.y[rows], found):
+        record, rows, found = _more_folds(bench, job, record, rows, found)
+    notes, y = {**record.notes, "eval_seconds": spent}, bench.dataset.y[rows]
     val = evaluate(y, found, bench.dataset.target)
     val.setdefault(bench.metric.name, bench.metric.score(y, found))
     if calibration != Calibration():
@@ -209,16 +207,20 @@ def _finished(
     return record
 
 
-def _out_of_fold(
+def _more_folds(
     bench: Bench, job: Job, record: Record, rows: NDArray[np.int64], found: NDArray[Any]
-) -> tuple[NDArray[np.int64], NDArray[Any], Record]:
-    """All rows but test, their outputs out of fold, and the record with what that took.
+) -> tuple[Record, NDArray[np.int64], NDArray[Any]]:
+    """The record with what further folds took, all rows that were held out, and their outputs.
 
-    Of the first fold both are known. Raises TrialError where a fold cannot be trained.
+    As many folds as the run asks for, or as there is time for. Of the first one the rows and
+    outputs are known. Raises TrialError where a fold cannot be trained.
     """
     numbers, parts = [rows], [found]
-    for inside, outside in other_folds(bench):
-        part, outcome = fold_outputs(bench, job.resolved, inside, outside, job.deadline)
+    for inside, outside in islice(other_folds(bench), bench.folds - 1):
+        try:
+            part, outcome = fold_outputs(bench, job.resolved, inside, outside, job.deadline)
+        except OutOfTime:
+            break
         numbers.append(outside)
         parts.append(part)
         record = replace(
@@ -226,8 +228,19 @@ def _out_of_fold(
             train_seconds=(record.train_seconds or 0.0) + outcome.seconds,
             samples_seen=(record.samples_seen or 0) + outcome.samples_seen,
             train_flops=(record.train_flops or 0.0) + outcome.train_flops,
+            notes={**record.notes, "folds": str(len(parts))},
         )
-    return np.concatenate(numbers), np.concatenate(parts), record
+    return record, np.concatenate(numbers), np.concatenate(parts)
+
+
+def _promises(bench: Bench, y: NDArray[Any], found: NDArray[Any]) -> bool:
+    """Whether a trial may be the best, by its outputs on the rows of the first fold."""
+    known = [
+        r.val[bench.metric.name] for r in read_all(bench.folder) if r.kind == "strategy" and r.val
+    ]
+    low, high = bootstrap_interval(bench.metric, y, found, n=40)
+    slack = PROMISING * (high - low) / 3.92
+    return bench.metric.score(y, found) + slack >= max(known, default=-math.inf)
 
 
 def weights_path(folder: Path, trial: int) -> Path:

@@ -11,7 +11,7 @@ import pytest
 from autosynth.composite import resolve
 from autosynth.data import load
 from autosynth.data.spec import Dataset
-from autosynth.record import Record
+from autosynth.record import Record, write
 from autosynth.strategy import parse
 from autosynth.study.bench import Bench
 from autosynth.study.folds import OutOfTime, fold_outputs, other_folds
@@ -45,11 +45,14 @@ def test_few_rows_are_all_scored_out_of_fold(
     bench_of: MakeBench, wine: Dataset, tmp_path: Path
 ) -> None:
     bench = bench_of(wine, tmp_path)
-    assert bench.is_tiny
+    assert bench.folds == 5
     record = trained(bench)
     hits = record.val["accuracy"] * len(bench.learnable)
     assert hits == pytest.approx(round(hits))
     assert record.notes["folds"] == "5"
+    behind = replace(record, trial=99, val={"accuracy": 2.0})
+    write(behind, tmp_path)  # what is far behind the best is scored on the first fold alone
+    assert "folds" not in trained(bench, "mlp[width=4]").notes
     # Five trainings were paid for; one of them is what is kept.
     assert record.samples_seen == pytest.approx(
         5 * record.epochs * len(wine.splits.train), rel=0.1
@@ -60,7 +63,7 @@ def test_rows_that_lie_together_are_not_dealt_to_folds(
     bench_of: MakeBench, wine: Dataset, tmp_path: Path
 ) -> None:
     bench = bench_of(replace(wine, independent=False), tmp_path)
-    assert not bench.is_tiny
+    assert bench.folds == 1
     assert not bench.is_small
     record = trained(bench)
     hits = record.val["accuracy"] * len(wine.splits.select)
@@ -83,3 +86,25 @@ def test_what_was_split_by_group_or_time_lies_together() -> None:
     assert load(frame, target="y").independent
     assert not load(frame, target="y", group="who").independent
     assert not load(frame, target="y", time="who").independent
+
+
+def test_as_many_folds_as_bring_enough_rows(
+    bench_of: MakeBench, wine: Dataset, tmp_path: Path
+) -> None:
+    bench = bench_of(wine, tmp_path)
+    n = len(bench.learnable)
+    for held, folds in ((10, 5), (40, 4), (76, 2), (150, 1), (300, 1)):
+        splits = replace(wine.splits, select=np.arange(held), train=np.arange(held, n))
+        assert replace(bench, dataset=replace(wine, splits=splits)).folds == folds
+
+
+def test_folds_that_do_not_end_leave_the_trial_whole(
+    bench_of: MakeBench, wine: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(*_: object) -> None:
+        raise OutOfTime
+
+    monkeypatch.setattr("autosynth.study.trial.fold_outputs", late)
+    record = trained(bench_of(wine, tmp_path))
+    assert record.state == "complete"
+    assert "folds" not in record.notes

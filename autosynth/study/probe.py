@@ -32,7 +32,7 @@ FASTER = 1.1  # bfloat16 must be this much faster to be worth its rounding
 CEILING_SHARE = 0.3  # of the budget, that one training may take
 CHEAPEST_SHARE = 0.2  # of the budget, within which at least the cheapest single component ends
 PATIENCE = 1.0  # seconds, that the steps of one measurement may take
-LARGE_SHARE = 0.2  # of the time that is left, in which a large size is timed as well
+LARGE_SHARE = 0.2  # of the time that is left, that timing a larger size may take
 LEAST_STEP = 0.0005  # seconds
 _TIMED, _WARMUP = 3, 2
 _NO_KERNEL = "could not create a primitive"  # oneDNN: an LSTM in bfloat16 asks for AVX-512
@@ -195,18 +195,21 @@ def _line(
 ) -> tuple[bool, tuple[float, float]]:
     """Whether a family is faster in bfloat16; its seconds a step at no FLOPs, and per FLOP.
 
-    Where there is no time for a large size, all of a small one's seconds are taken for FLOPs'.
+    From the smallest size and the largest but one, or the last that there was time for on the way
+    to it. Where that is the smallest, all of its seconds are taken for those of its FLOPs.
     """
-    small, large = sizes[0], sizes[max(0, len(sizes) - 2)]
+    small = large = sizes[0]
+    least = single = timer.step_seconds(small, base)
+    for size in sizes[1:-1]:
+        coming = (_WARMUP + _TIMED) * single * _flops(size) / max(1, _flops(large))
+        if coming > LARGE_SHARE * timer.left:
+            break
+        large, single = size, timer.step_seconds(size, base)
     few, many = flops_by_family(small)[family], flops_by_family(large)[family]
-    before = timer.left
-    least = timer.step_seconds(small, base)
-    # Twice the large size, as long as its FLOPs say at the worst.
-    coming = 2 * (before - timer.left) * many / max(1, few)
-    if many <= few or coming > LARGE_SHARE * timer.left:
+    if many <= few:
         return False, (LEAST_STEP, least / max(1, few))
     narrow = replace(base, bf16=(family,))
-    single, half = timer.step_seconds(large, base), _if_it_can(timer, large, narrow)
+    half = _if_it_can(timer, large, narrow)
     low = half * FASTER < single
     if low:
         least = timer.step_seconds(small, narrow)

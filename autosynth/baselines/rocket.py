@@ -87,5 +87,7 @@ def _series(x: Array, shapes: tuple[tuple[int, int], ...]) -> list[Array]:
 
 def _transform(x: Array, seed: int) -> Callable[[Array], Array]:
     library = import_module("sktime.transformations.rocket")  # takes seconds
-    transform = library.MiniRocketMultivariate(random_state=seed, n_jobs=-1).fit(x)
+    # All that this process may use: -1 asks for all of the machine, which numba then refuses.
+    threads = import_module("numba").get_num_threads()
+    transform = library.MiniRocketMultivariate(random_state=seed, n_jobs=threads).fit(x)
     return lambda part: transform.transform(part).to_numpy()

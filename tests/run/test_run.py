@@ -1,5 +1,6 @@
 """A search from data to bundle, on a small table: what a run leaves, and how it goes on."""
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 import autosynth
 from autosynth.errors import RunError
+from autosynth.progress import Progress
 from autosynth.record import read_all
 from autosynth.report import report
 from autosynth.run import Run, open_run, search, train
@@ -63,6 +65,31 @@ def test_the_bundle_answers_in_the_users_own_names(run: Run) -> None:
     assert (predictions["prediction"].to_numpy() == names).mean() > 0.8
     proba = predictions.filter(like="proba_").to_numpy()
     assert np.allclose(proba.sum(1), 1, atol=1e-5)
+
+
+def test_there_is_a_bundle_where_nothing_beats_the_majority(
+    tmp_path: Path, short_schedules: None
+) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(120, 2)), columns=["a", "b"])
+    frame["y"] = np.where(np.arange(120) % 10, "no", "yes")
+    said = io.StringIO()
+    with Progress(said, live=False) as progress:
+        run = search(
+            frame, target="y", trials=1, space="small", out=tmp_path / "coin", progress=progress
+        )
+    assert run.best.val["accuracy"] <= 0.9
+    assert "no strategy is better than knowing no input" in said.getvalue()
+    assert "warning" in said.getvalue()
+    assert set(autosynth.load(run.folder / "bundle").predict(frame)["prediction"]) <= {"no", "yes"}
+    assert run.exported.startswith(run.best.strategy)
+
+
+def test_what_is_first_is_what_was_exported(run: Run) -> None:
+    first = run.leaderboard.iloc[0]
+    card = json.loads((run.folder / "bundle" / "model.json").read_text())["card"]
+    assert first["trial"] == run.best.trial == card["trial"]
+    assert f"{card['test']['accuracy']:.4f}" in run.exported
 
 
 def test_a_report_is_made_again_from_the_records(run: Run, tmp_path: Path) -> None:

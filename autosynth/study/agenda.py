@@ -1,8 +1,8 @@
 """Whose turn it is in a search: a single component, a composite, or a longer training.
 
-First comes the quickest size of every family. Then whichever of the three has had the least takes
-its turn, so that composites are held against single components that were tuned as much, and no
-more networks are begun while the best would gain by a longer training.
+First comes the quickest size of every family, and a few more. Then whichever of the three has had
+the least takes its turn, so that composites are held against single components that were tuned as
+much, and no more networks are begun while the best would gain by a longer training.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,6 +17,7 @@ Turn = Literal["single", "composite", "longer"]
 Candidate = tuple[Strategy, Resolved]
 Able = Callable[[Resolved], bool]
 """Whether a strategy is still to be trained, and would end in time."""
+FEW = 4  # networks after the first of every family, before any is trained for longer
 MANY = 20  # networks, from which on none is begun while the best can be trained for longer
 
 
@@ -35,9 +36,14 @@ class Agenda:
     )
     _leader: bool = False
 
-    def turns(self, begun: int) -> list[Turn]:
-        """The three turns, first the one that has had the least: it may have nothing to do."""
+    def turns(self, begun: int, families: int) -> list[Turn]:
+        """The three turns, first the one that has had the least: it may have nothing to do.
+
+        Until a few networks were begun, there is nothing yet that is worth a longer training.
+        """
         found: list[Turn] = sorted(("composite", "single", "longer"), key=self.spent.__getitem__)
+        if begun < families + FEW:
+            return sorted(found, key=lambda turn: turn == "longer")
         return sorted(found, key=lambda turn: turn != "longer") if begun >= MANY else found
 
     def fresh(self, records: Sequence[Record], able: Able) -> Strategy | None:
@@ -45,10 +51,13 @@ class Agenda:
         had = {record.components for record in records if record.topology == "single"}
         return self._take([p for p in self.singles if p[1].components not in had], able)
 
-    def single(self, records: Sequence[Record], able: Able, metric: str) -> Strategy | None:
-        """The next size of the family with the best score; every other time, the quickest of all.
+    def single(
+        self, records: Sequence[Record], able: Able, bold: Able, metric: str
+    ) -> Strategy | None:
+        """The dearest size of the family with the best score; every other time, the quickest.
 
-        So the search goes on where it stands best, and knows of the others.
+        So the search comes soon to what is worth most where it stands best, and knows of the
+        others. The dearest is that of which `bold` is true.
         """
         self._leader = not self._leader
         if self._leader:
@@ -57,8 +66,10 @@ class Agenda:
                 record.components: place
                 for place, record in enumerate(sorted(singles, key=lambda r: merit(r, metric)))
             }
-            last = sorted(self.singles, key=lambda pair: -order.get(pair[1].components, -1))
-            return self._take(last, able)
+            places = [(order.get(r.components, -1), at) for at, (_, r) in enumerate(self.singles)]
+            dearest = [self.singles[at] for _, at in sorted(places, reverse=True)]
+            if (strategy := self._take(dearest, bold)) is not None:
+                return strategy
         return self._take(self.singles, able)
 
     def composite(self, able: Able) -> Strategy | None:

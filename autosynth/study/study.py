@@ -37,6 +37,7 @@ DOUBT = 2.0  # standard errors that a trial is given the benefit of
 STILL_TO_FALL = 0.3  # of an error, over a whole schedule: at a high learning rate it says little
 CHEAP_SHARE = 0.01  # of the dearest single component: what is as cheap need not be cheaper
 FAR_BEHIND = 10.0  # the constraint of what was not worth training
+BOLD_SHARE = 1 / 4  # of the time that is left, that a dear single component may take
 QUICK_SHARE = 1 / 20  # of the time for trials, that the first size of a family may take
 PACE_TRIALS = 9  # last ones, whose median says how a training's time compares with the foreseen
 _ORIGIN = "origin"
@@ -178,17 +179,21 @@ class Study:
         def quick(resolved: Resolved) -> bool:
             return able(resolved) and self._seconds(resolved) <= self.quick
 
+        def bold(resolved: Resolved) -> bool:
+            seconds = self._seconds(resolved, _pace(records))
+            return able(resolved) and seconds <= BOLD_SHARE * self._left(records)
+
         if fresh := self.agenda.fresh(records, quick):
             self._ask(fresh, "ladder")
             return
         topologies = self.bench.space.topologies
-        for turn in self.agenda.turns(len(done)):
+        for turn in self.agenda.turns(len(done), len(self.bench.space.families)):
             if turn == "longer":
                 if self._lengthen(records, able):
                     return
                 continue
             if turn == "single":
-                written = self.agenda.single(records, able, self.bench.metric.name)
+                written = self.agenda.single(records, able, bold, self.bench.metric.name)
             else:
                 written = self.agenda.composite(able)
             if written:
@@ -247,8 +252,10 @@ class Study:
                 e_ref=self.bench.error(self.bench.trivial_score),
                 standard_error=DOUBT * standard_error + STILL_TO_FALL * (1 - done) * error,
             )  # fmt: skip
-            # A longer one is there because a shorter one was among the best.
-            spared = job.origin == LONGER or is_spared(trial.number, self.bench.seed)
+            # A longer one is there because a shorter one was among the best; and where a trial is
+            # scored on several folds, the rows of the first are too few to end it.
+            spared = job.origin == LONGER or self.bench.folds > 1
+            spared = spared or is_spared(trial.number, self.bench.seed)
             if not verdict.prune or spared:
                 return None
             decision.append(verdict)

@@ -47,22 +47,25 @@ def test_every_family_has_its_quickest_size_first(wine: Dataset) -> None:
     assert [str(s) for s, _ in agenda.singles] == ["mlp[width=16]", "cnn[width=16]"]
 
 
-def test_single_components_go_on_where_they_stand_best_and_know_of_the_others(
+def test_the_dearest_of_the_best_family_and_the_quickest_of_all_take_turns(
     wine: Dataset,
 ) -> None:
     texts = ("mlp[width=16]", "mlp[width=32]", "cnn[width=16]", "cnn[width=32]")
     agenda = Agenda(singles=candidates(wine, *texts), composites=[])
     records = [single(0, "mlp", 0.6), single(1, "cnn", 0.9)]
-    found = [str(agenda.single(records, everything, "accuracy")) for _ in range(3)]
-    assert found == ["cnn[width=16]", "mlp[width=16]", "cnn[width=32]"]
+    found = [str(agenda.single(records, everything, everything, "accuracy")) for _ in range(3)]
+    assert found == ["cnn[width=32]", "mlp[width=16]", "cnn[width=16]"]
+    nothing = agenda.single(records, everything, lambda resolved: False, "accuracy")
+    assert str(nothing) == "mlp[width=32]"
 
 
 def test_who_has_had_the_least_takes_its_turn(wine: Dataset) -> None:
     agenda = Agenda(singles=[], composites=candidates(wine, "mean(mlp, cnn)"))
-    assert agenda.turns(0)[0] == "composite"
+    assert agenda.turns(0, 2) == ["composite", "single", "longer"]
     agenda.spent |= {"single": 5.0, "composite": 9.0, "longer": 7.0}
-    assert agenda.turns(3) == ["single", "longer", "composite"]
-    assert agenda.turns(MANY)[0] == "longer"  # before yet another network is begun
+    assert agenda.turns(3, 2) == ["single", "composite", "longer"]  # of few networks, none yet
+    assert agenda.turns(9, 2) == ["single", "longer", "composite"]
+    assert agenda.turns(MANY, 2)[0] == "longer"  # before yet another network is begun
 
 
 def test_what_cannot_be_trained_is_left(wine: Dataset) -> None:

@@ -11,11 +11,13 @@ import pytest
 from autosynth.composite import resolve
 from autosynth.data import load
 from autosynth.data.spec import Dataset
-from autosynth.record import Record, write
+from autosynth.progress import Progress
+from autosynth.record import Record, read_all, write
 from autosynth.strategy import parse
 from autosynth.study.bench import Bench
 from autosynth.study.folds import OutOfTime, fold_outputs, other_folds
-from autosynth.study.study import claim
+from autosynth.study.pruner import Decision
+from autosynth.study.study import Limits, Study, claim
 from autosynth.study.trial import Job, run_trial
 
 MakeBench = Callable[..., Bench]
@@ -108,3 +110,23 @@ def test_folds_that_do_not_end_leave_the_trial_whole(
     record = trained(bench_of(wine, tmp_path))
     assert record.state == "complete"
     assert "folds" not in record.notes
+
+
+def test_few_rows_end_no_training(
+    bench_of: MakeBench, wine: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+
+    def worst(*_: object, **more: object) -> Decision:
+        asked.append(1.0)
+        return Decision(prune=True, constraint=1.0, why="behind")
+
+    monkeypatch.setattr("autosynth.study.study.decide", worst)
+    few = bench_of(wine, tmp_path, steps=400)
+    Study(few, Limits(trials=3), Progress(live=False)).run()
+    assert asked
+    assert {r.state for r in read_all(tmp_path)} == {"complete"}
+    many = replace(few, dataset=replace(wine, independent=False), folder=tmp_path / "many")
+    (tmp_path / "many" / "trials").mkdir(parents=True)
+    Study(many, Limits(trials=3), Progress(live=False)).run()
+    assert "pruned" in {r.state for r in read_all(tmp_path / "many")}

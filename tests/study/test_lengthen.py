@@ -98,7 +98,7 @@ def test_a_search_lengthens_what_is_good(
         space, families=("mlp",), topologies=("single",), ladder={"mlp": space.ladder["mlp"][:2]}
     )
     bench = bench_of(wine, tmp_path, space=replace(few, composites=()), steps=8)
-    Study(bench, Limits(trials=6), Progress(live=False)).run()
+    Study(bench, Limits(trials=10), Progress(live=False)).run()
     records = [r for r in read_all(tmp_path) if r.state == "complete"]
     longer = [r for r in records if r.origin == "longer"]
     assert longer

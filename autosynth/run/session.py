@@ -39,6 +39,7 @@ from autosynth.study.space import Space
 from autosynth.study.study import claim, ladder
 from autosynth.study.trial import Job, describe, load_trained
 from autosynth.study.workers import Schedule, run_trials
+from autosynth.training.plan import schedule
 
 
 def search(
@@ -127,6 +128,13 @@ class _Session:
             f"run {self.folder}: {plan.steps:,} steps of {plan.batch_size} rows a training"
             + (f", bfloat16 for {', '.join(plan.bf16)}" if plan.bf16 else "")
         )
+        data = self.bench.dataset
+        _, own = schedule(len(data.splits.train), data.inputs, data.target)
+        if self.options.budget_seconds is not None and plan.steps < own:
+            self.progress.say(
+                f"warning: these rows ask for trainings of {own:,} steps, and the budget has no "
+                "time for one; a longer --budget gives better models"
+            )
         whole = run_trials(self.bench, self.schedule(), self.options.workers, self.progress)
         self.save(finished=False)
         if not whole:

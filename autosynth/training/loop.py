@@ -28,7 +28,8 @@ from autosynth.training.settle import settle, trainings_of
 from autosynth.training.stretch import Stretch, View
 from autosynth.training.work import seconds_of
 
-JUDGED_FROM = 0.05  # of the time that a training has
+JUDGED_FROM = 0.1  # of the time that a training has
+DOUBT = 0.25  # of it, that it may be foreseen to be late by; less, the more of it is done
 STATISTICS_ROWS = 8192  # at least, that means, deviations and quantiles are taken from
 FIT_CHECKS = (0.5, 0.65, 0.8, 0.9)  # when a better composite may be kept, beside the end
 Scorer = Callable[[NDArray[Any], NDArray[Any]], float]
@@ -351,7 +352,8 @@ class _Look:
     def late(self, done: float) -> bool:
         """Whether the training cannot end by the deadline, with so much of it done.
 
-        Judged once a twentieth of its time is spent: first steps are slow, and machines hiccup.
+        Judged once a tenth of its time is spent, and with doubt at first: first steps are slow, and
+        machines hiccup.
         """
         if self.deadline == math.inf:
             return False
@@ -360,7 +362,8 @@ class _Look:
         if worked < JUDGED_FROM * (self.deadline - self.start):
             return False
         left = worked / done * (1 - done)
-        return now > self.deadline or now + left > self.deadline + 1.0
+        doubt = 1.0 + DOUBT * (1 - done) * (self.deadline - self.start)
+        return now > self.deadline or now + left > self.deadline + doubt
 
 
 def _check(total: Tensor, step: int, steps: int) -> None:

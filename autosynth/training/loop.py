@@ -352,8 +352,8 @@ class _Look:
     def late(self, done: float) -> bool:
         """Whether the training cannot end by the deadline, with so much of it done.
 
-        Judged once a tenth of its time is spent, and with doubt at first: first steps are slow, and
-        machines hiccup.
+        Judged once a tenth of its time is spent, and with doubt at first: first steps are slow,
+        and machines hiccup.
         """
         if self.deadline == math.inf:
             return False

@@ -26,8 +26,9 @@ LENGTHS = {
 """By kind of input: epochs, and the fewest and the most steps that they may come to.
 
 On SwedishLeaf 300 steps gave .83 to .89 on rows held out, 1,000 .91 to .93, and 2,000 no more; on
-MedicalImages 300 .64 to .67, 1,000 .68 to .71, 2,000 .70. Of texts 300 steps of 64 were best on validation rows of sst2 (a bag .814, a cnn .770; at 970 steps .783, .765), and 300 to 450 on
-those of trec (bag .804 to .813, cnn .828 to .820; at 680 .811, .822).
+MedicalImages 300 .64 to .67, 1,000 .68 to .71, 2,000 .70. Of texts 300 steps of 64 were best on
+validation rows of sst2 (a bag .814, a cnn .770; at 970 steps .783, .765), and 300 to 450 on those
+of trec (bag .804 to .813, cnn .828 to .820; at 680 .811, .822).
 """
 
 

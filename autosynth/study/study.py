@@ -38,7 +38,7 @@ STILL_TO_FALL = 0.3  # of an error, over a whole schedule: at a high learning ra
 CHEAP_SHARE = 0.01  # of the dearest single component: what is as cheap need not be cheaper
 FAR_BEHIND = 10.0  # the constraint of what was not worth training
 BOLD_SHARE = 1 / 4  # of the time that is left, that a dear single component may take
-QUICK_SHARE = 1 / 20  # of the time for trials, that the first size of a family may take
+QUICK_SHARE = 1 / 12  # of the time for trials, that the first size of a family may take
 PACE_TRIALS = 9  # last ones, whose median says how a training's time compares with the foreseen
 _ORIGIN = "origin"
 

@@ -18,7 +18,7 @@ FEW_ROWS = 200
 MAX_EPOCHS = 100
 TABLE_EPOCHS = 25  # of a table's classes, at most: networks learn rows by heart soon after
 LENGTHS = {
-    "text": (4, 300, 600),  # learnt by heart soon after, the bag first
+    "text": (4, 400, 600),  # learnt by heart soon after, the bag first
     "audio": (20, 600, 1_000),  # a row costs as much as fifty of a series
     "image": (25, 1_000, 1_500),
     "": (40, 1_000, 1_500),

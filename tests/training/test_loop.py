@@ -355,7 +355,7 @@ def test_a_schedule_follows_from_the_data_alone() -> None:
     assert schedule(800, (series,)) == (32, 1000)
     assert schedule(60_000, (series,)) == (256, 1500)
     text = InputSpec(name="t", kind="text", shape=(9,), cardinalities=(50,))
-    assert schedule(4400, (series, text)) == (64, 300)  # texts are soon learnt by heart
+    assert schedule(4400, (series, text)) == (64, 400)  # texts are soon learnt by heart
     table = InputSpec(name="x", kind="table", shape=(3,), cardinalities=(0, 0, 0))
     classes = TargetSpec(name="y", task="classification", classes=("a", "b"))
     assert schedule(640, (table,), classes) == (16, 1000)

@@ -234,10 +234,12 @@ def _more_folds(
 
 
 def _promises(bench: Bench, y: NDArray[Any], found: NDArray[Any]) -> bool:
-    """Whether a trial may be the best, by its outputs on the rows of the first fold."""
-    known = [
-        r.val[bench.metric.name] for r in read_all(bench.folder) if r.kind == "strategy" and r.val
-    ]
+    """Whether a trial may be the best, by its outputs on the rows of the first fold.
+
+    Baselines count as well: there is one to stand beside from the first trial on.
+    """
+    name = bench.metric.name
+    known = [r.val[name] for r in read_all(bench.folder) if r.state == "complete"]
     low, high = bootstrap_interval(bench.metric, y, found, n=40)
     slack = PROMISING * (high - low) / 3.92
     return bench.metric.score(y, found) + slack >= max(known, default=-math.inf)

@@ -36,7 +36,7 @@ class Record:
     `best_shares` are, by phase of the training, the share (0 to 1) after which it was best on
     `fit`, where not at its end.
     `curve` pairs the fraction of the schedule (0 to 1) with the validation error there. `origin`
-    says who proposed the trial: ladder, sampler or given.
+    says who proposed the trial: ladder, portfolio, longer, sampler or given.
     """
 
     trial: int

@@ -29,7 +29,7 @@ from autosynth.training.stretch import Stretch, View
 from autosynth.training.work import seconds_of
 
 JUDGED_FROM = 0.1  # of the time that a training has
-DOUBT = 0.25  # of it, that it may be foreseen to be late by; less, the more of it is done
+LATE_BY = 0.25  # of it, that it may be foreseen to be late by; less, the more of it is done
 STATISTICS_ROWS = 8192  # at least, that means, deviations and quantiles are taken from
 FIT_CHECKS = (0.5, 0.65, 0.8, 0.9)  # when a better composite may be kept, beside the end
 Scorer = Callable[[NDArray[Any], NDArray[Any]], float]
@@ -362,7 +362,7 @@ class _Look:
         if worked < JUDGED_FROM * (self.deadline - self.start):
             return False
         left = worked / done * (1 - done)
-        doubt = 1.0 + DOUBT * (1 - done) * (self.deadline - self.start)
+        doubt = 1.0 + LATE_BY * (1 - done) * (self.deadline - self.start)
         return now > self.deadline or now + left > self.deadline + doubt
 
 

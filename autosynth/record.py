@@ -29,8 +29,9 @@ class Record:
     `components` are joined by "+". `reason` says why a trial is not complete; `cut` is a baseline
     that had no time for all its rows or rounds, whose scores are no bar. `val` and `test` hold
     scores by metric name, higher is better; `test` is empty until scored, and `test_interval` the
-    95 % interval of the metric that ranks, there. `cv` is the 5-fold score on small data. `flops`
-    are a sample's, at inference, as expected, and `worst_flops` those of one that goes through all
+    95 % interval of the metric that ranks, there. On few rows `cv` is the score over several
+    folds, and `expected` what all scores together let expect on new rows. `flops` are a sample's,
+    at inference, as expected, and `worst_flops` those of one that goes through all
     parts of a cascade; `train_flops` the whole training's. `epochs` are the passes that it made
     over its training rows, in all its phases; `samples_seen` counts trainings out of fold, too.
     `best_shares` are, by phase of the training, the share (0 to 1) after which it was best on
@@ -56,6 +57,7 @@ class Record:
     test: Mapping[str, float] = field(default_factory=dict)
     test_interval: tuple[float, ...] = ()
     cv: float | None = None
+    expected: float | None = None
     flops: int | None = None
     params: int | None = None
     worst_flops: int | None = None
@@ -78,7 +80,8 @@ _JSON_TYPES: dict[str, tuple[type, ...]] = {  # text, where not named here
     **dict.fromkeys(("trial", "seed"), (int,)),
     **dict.fromkeys(("flops", "params", "worst_flops", "samples_seen"), (int, _NONE)),
     **dict.fromkeys(
-        ("cv", "latency_ms", "train_flops", "train_seconds", "epochs"), (int, float, _NONE)
+        ("cv", "expected", "latency_ms", "train_flops", "train_seconds", "epochs"),
+        (int, float, _NONE),
     ),
     **dict.fromkeys(("val", "test", "best_shares", "notes"), (dict,)),
     **dict.fromkeys(("curve", "test_interval"), (list,)),
@@ -94,6 +97,12 @@ def merit(record: Record, metric: str) -> tuple[float, float]:
     score = record.val.get(metric, -math.inf) if record.state == "complete" else -math.inf
     tie = record.val.get("neg_log_loss", 0.0)
     return (-math.inf, -math.inf) if math.isnan(score) else (score, tie)
+
+
+def worth(record: Record, metric: str) -> tuple[float, float]:
+    """What is chosen by at the end: the expected score where it is known, else the `merit`."""
+    score, tie = merit(record, metric)
+    return (score if record.expected is None else record.expected), tie
 
 
 def to_json(record: Record) -> str:

@@ -167,6 +167,11 @@ def test_best_is_the_best_score_or_the_best_fold_score():
     judged = [replace(r, cv={3: 0.81, 4: 0.93, 5: 0.99, 6: 0.91}.get(r.trial)) for r in RUN]
     assert pick(judged, metric="accuracy").trial == 5  # the race knows more than the front
     assert build(judged, metric="accuracy")["trial"][0] == 5  # rank 1 is what is exported
+    lucky = [replace(r, expected=0.9 - r.trial / 100) for r in judged if r.kind == "strategy"]
+    lucky = [replace(r, expected=None if r.state != "complete" else r.expected) for r in lucky]
+    assert pick(lucky, metric="accuracy").trial == min(
+        r.trial for r in lucky if r.expected is not None
+    )
     assert pick(RUN, metric="accuracy", max_flops=2_500).trial == 4
     assert pick([MAJORITY, trial(7, 0.3, 50)], metric="accuracy").trial == 7
 

@@ -20,6 +20,7 @@ TEST_SHARE = 0.2
 SMALL = 2_000
 _SHARE = 0.1
 _MAX_SHARE = 0.2
+_JUDGED = (150, 1 / 3)  # rows to choose by where there are few, and the most of all for them
 _BOUNDS = (500, 5_000)
 MIN_VALIDATION = 100
 _LARGE_VALIDATION = 1_000
@@ -48,8 +49,9 @@ def split(
 
     - `test`: the official part, or 20 % of the rows;
     - `fit` and `select`: 10 % each of what is left, at least 500 and at most 5,000 rows but never
-      more than 20 %; below 2,000 rows `fit` is empty and `select` is 20 %. Where `fit` would come
-      from fewer than 10 groups it is empty, too: each is needed to learn what holds for others;
+      more than 20 %. Below 2,000 rows `fit` is empty and `select` is 20 %; where rows are drawn
+      one by one 150 if that is more, but never over a third. Where `fit` would come from fewer
+      than 10 groups it is empty, too: each is needed to learn what holds for others;
     - official validation rows, 100 or more, are not mixed with training rows: they are `select`,
       and half of them `fit` from 1,000 on. Fewer are joined to the training rows.
 
@@ -90,7 +92,7 @@ def split(
         rest = 1 if len(validation) else 2
         test, main = take_some(main, round(TEST_SHARE * len(main)), rest)
     small = len(main) + len(validation) < SMALL
-    size = _size(len(main), small)
+    size = _size(len(main), small, dealt=groups is None and times is None)
     select, fit = validation, main[:0]
     if not len(validation):
         small = small or take_some.kinds(main) == 2
@@ -186,8 +188,10 @@ def _quotas(counts: NDArray[np.int64], size: int, rng: np.random.Generator) -> N
     return quota
 
 
-def _size(rows: int, small: bool) -> int:
+def _size(rows: int, small: bool, dealt: bool) -> int:
+    """How many rows to hold back; more of few, unless whole groups or the latest are."""
     if small:
-        return max(1, round(_MAX_SHARE * rows))
+        few, most = _JUDGED
+        return max(1, round(_MAX_SHARE * rows), round(min(few, most * rows)) if dealt else 0)
     low, high = _BOUNDS
     return min(min(max(round(_SHARE * rows), low), high), int(_MAX_SHARE * rows))

@@ -12,7 +12,7 @@ from autosynth.leaderboard.rank import (
     ranks,
 )
 from autosynth.leaderboard.render import render
-from autosynth.leaderboard.text import composing_sentence, gaining_sentence, human
+from autosynth.leaderboard.text import composing_sentence, human, remarks
 
 __all__ = [
     "COSTS",
@@ -21,11 +21,11 @@ __all__ = [
     "chosen",
     "composing_sentence",
     "front",
-    "gaining_sentence",
     "group_of",
     "human",
     "layer_numbers",
     "pick",
     "ranks",
+    "remarks",
     "render",
 ]

@@ -111,23 +111,25 @@ def front(records: Iterable[Record], *, metric: str, cost: str = "flops") -> lis
 def chosen(records: Iterable[Record], *, metric: str, cost: str = "flops") -> Record | None:
     """The strategy that a search hands over; None where no strategy is complete.
 
-    The best by 5-fold score where some were held against each other so, else by validation score;
-    of equal ones the surer, then the cheaper. What is no better than knowing the target alone only
-    where nothing is.
+    The best by what is to be expected where rows are few, else by validation score; of equal ones
+    the surer, then the cheaper. What is no better than knowing the target alone only where nothing
+    is.
     """
     records = list(records)
     able = [r for r in records if r.kind == "strategy" and score_of(r, metric) > -math.inf]
     layer = layer_numbers(records, metric=metric, cost=cost)
     able = [r for r in able if r.trial in layer] or able
-    raced = [r for r in able if r.cv is not None]
-    return min(raced or able, key=lambda r: _preference(r, metric, cost), default=None)
+    judged = [r for r in able if r.expected is not None]
+    raced = [r for r in able if r.cv is not None]  # as runs before there were expectations
+    return min(judged or raced or able, key=lambda r: _preference(r, metric, cost), default=None)
 
 
 def _preference(record: Record, metric: str, cost: str) -> tuple[float, ...]:
     score, tie = merit(record, metric)
     known = getattr(record, cost)
-    first = -score if record.cv is None else -record.cv
-    return first, -score, -tie, math.inf if known is None else known, record.trial
+    first = score if record.cv is None else record.cv
+    first = first if record.expected is None else record.expected
+    return -first, -score, -tie, math.inf if known is None else known, record.trial
 
 
 def group_of(record: Record) -> Literal["single", "composite", "baseline"]:

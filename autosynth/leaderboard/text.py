@@ -1,10 +1,11 @@
 """What a leaderboard says in words: numbers a reader takes in, and whether composing paid."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
+from autosynth.leaderboard.rank import chosen
 from autosynth.record import Record
 
 
@@ -43,15 +44,30 @@ def _shown(found: Mapping[str, Any], metric: str = "") -> str:
     return f"{named}, 95 % interval {low} to {high}"
 
 
-def gaining_sentence(best: Record | None) -> str:
-    """A warning where the chosen strategy may gain by a longer training, else nothing."""
-    why = best.notes.get("still_gaining") if best else None
-    if best is None or not why:
-        return ""
-    return (
+def remarks(records: Iterable[Record], *, metric: str, cost: str = "flops") -> list[str]:
+    """What a user should know of the chosen strategy: why it, and whether it may gain yet."""
+    records = list(records)
+    best = chosen(records, metric=metric, cost=cost)
+    if best is None:
+        return []
+    why = best.notes.get("still_gaining")
+    gaining = (
         f"The best strategy (trial {best.trial}) may gain by a longer training: {why}. Give the "
         "search more time with --budget."
     )
+    return [*_luckier(best, records, metric), *([gaining] if why else [])]
+
+
+def _luckier(best: Record, records: Sequence[Record], metric: str) -> Iterator[str]:
+    """That the highest score is another strategy's, where rows are few."""
+    judged = [r for r in records if r.kind == "strategy" and r.expected is not None]
+    highest = max(judged, key=lambda r: r.val[metric], default=best)
+    if best.expected is not None and highest.val[metric] > best.val[metric]:
+        yield (
+            f"Trial {highest.trial} has the highest score ({highest.val[metric]:.4f}), but on so "
+            f"few rows that is partly luck: beside strategies like it, {highest.expected:.4f} is "
+            f"to be expected of it on new rows, and {best.expected:.4f} of trial {best.trial}."
+        )
 
 
 def human(number: float | None) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from autosynth.errors import RunError
-from autosynth.leaderboard import build, chosen, composing_sentence, gaining_sentence, render
+from autosynth.leaderboard import build, composing_sentence, remarks, render
 from autosynth.record import Record, read_all, write_text_atomic
 
 PICTURE = "front.png"
@@ -70,7 +70,7 @@ def page(
     parts = [
         f"# {title}",
         composing_sentence(composing),
-        *filter(None, [gaining_sentence(chosen(records, metric=metric, cost=cost))]),
+        *remarks(records, metric=metric, cost=cost),
         f"![Score against cost, every trial a point, the front a step line]({PICTURE})",
         f"Scores are higher-is-better; `val_{metric}` ranks, `test_{metric}` is scored once, at "
         "the end, for the front, the front of single components and the baselines. A star marks "

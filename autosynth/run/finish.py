@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from autosynth.composite import Composite, Resolved, resolve
 from autosynth.errors import TrialError
-from autosynth.record import Record, merit, read_all, write
+from autosynth.record import Record, read_all, worth, write
 from autosynth.strategy import parse
 from autosynth.study.bench import Bench
+from autosynth.study.expect import STANDARD_ERROR
 from autosynth.study.folds import OutOfTime, fold_outputs, other_folds
 from autosynth.study.reserve import RACERS, finalists
 from autosynth.study.trial import load_trained
@@ -22,6 +23,7 @@ from autosynth.training.metrics import (
     bootstrap_interval,
     evaluate,
     resamples,
+    standard_error,
 )
 from autosynth.training.output import outputs
 
@@ -57,7 +59,7 @@ def test_outputs(bench: Bench, record: Record, model: Composite) -> Array:
 
 
 def cross_validate(bench: Bench, records: Sequence[Record], deadline: float) -> None:
-    """Score the front by 5-fold over all rows but test, as a race that ends at the deadline.
+    """Score the front by folds of all rows but test, as a race that ends at the deadline.
 
     The search's own `select` is the first fold. After each further one the better half goes on,
     two at least. Those that are left at the end get the score of all their out-of-fold outputs.
@@ -68,7 +70,7 @@ def cross_validate(bench: Bench, records: Sequence[Record], deadline: float) -> 
         deadline: as `time.time()`.
     """
     select = bench.dataset.splits.select
-    ranked = sorted(records, key=lambda r: merit(r, bench.metric.name))[::-1][:RACERS]
+    ranked = sorted(records, key=lambda r: worth(r, bench.metric.name))[::-1][:RACERS]
     found = {r.trial: [outputs(_trained(bench, r), bench.feed, select)] for r in ranked}
     rows, last = [select], ranked
     for inside, outside in other_folds(bench):
@@ -89,7 +91,9 @@ def cross_validate(bench: Bench, records: Sequence[Record], deadline: float) -> 
     if len(rows) > 1:
         for record in last:
             score = _score(bench, rows, found[record.trial])
-            notes = {**record.notes, "folds": str(len(rows))}
+            y, given = bench.dataset.y[np.concatenate(rows)], np.concatenate(found[record.trial])
+            error = f"{standard_error(bench.metric, y, given):.6g}"
+            notes = {**record.notes, "folds": str(len(rows)), STANDARD_ERROR: error}
             write(replace(record, cv=score, notes=notes), bench.folder)
 
 

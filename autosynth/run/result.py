@@ -18,7 +18,7 @@ from autosynth.data.scale import scales_from
 from autosynth.data.spec import TargetSpec
 from autosynth.errors import RunError
 from autosynth.leaderboard import build as build_leaderboard
-from autosynth.leaderboard import chosen, composing_sentence, gaining_sentence, pick
+from autosynth.leaderboard import composing_sentence, pick, remarks
 from autosynth.record import Record, read_all
 from autosynth.run.folder import RUN_FILE, latest, read_run, read_state
 from autosynth.strategy import parse
@@ -76,8 +76,8 @@ class Run:
 
     @property
     def warning(self) -> str:
-        """What a user should know of the chosen strategy's training; empty where nothing."""
-        return gaining_sentence(chosen(self.records, metric=self.metric, cost=self.cost))
+        """What a user should know of the chosen strategy; empty where nothing."""
+        return "\n".join(remarks(self.records, metric=self.metric, cost=self.cost))
 
     @property
     def exported(self) -> str:

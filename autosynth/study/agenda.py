@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from autosynth.composite import Resolved
-from autosynth.record import Record, merit
+from autosynth.record import Record, worth
 from autosynth.strategy import Strategy
 
 Turn = Literal["single", "composite", "longer"]
@@ -64,7 +64,7 @@ class Agenda:
             singles = [r for r in records if r.kind == "strategy" and r.topology == "single"]
             order = {
                 record.components: place
-                for place, record in enumerate(sorted(singles, key=lambda r: merit(r, metric)))
+                for place, record in enumerate(sorted(singles, key=lambda r: worth(r, metric)))
             }
             places = [(order.get(r.components, -1), at) for at, (_, r) in enumerate(self.singles)]
             dearest = [self.singles[at] for _, at in sorted(places, reverse=True)]

@@ -16,8 +16,8 @@ from autosynth.training.metrics import Metric
 from autosynth.training.plan import Plan
 
 SMALL_ROWS = 2000
-FOLDS = 5
-JUDGED_ROWS = 150  # held out, that a trial is scored on where folds can bring as many
+MOST_FOLDS = 5
+JUDGED_ROWS = 100  # held out, that a trial is scored on where folds can bring as many
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,26 +46,36 @@ class Bench:
         return self.folder / "study.journal"
 
     @property
+    def is_few(self) -> bool:
+        """Whether there are under 2,000 rows but test: the best score on them is luck, too."""
+        return len(self.learnable) < SMALL_ROWS
+
+    @property
     def is_small(self) -> bool:
-        """Whether the best are held against each other by 5-fold: fewer than 2,000 rows.
+        """Whether the best of few rows are held against each other on further folds.
 
         Never where rows were split by group or by time, for what is held back has to lie apart;
         nor where all that is good is scored on several folds from the start.
         """
-        independent = self.dataset.independent and self.folds == 1
-        return len(self.learnable) < SMALL_ROWS and independent
+        return self.is_few and self.dataset.independent and self.folds == 1
 
     @property
     def folds(self) -> int:
-        """On how many of five folds a good trial is scored: until 150 rows were held out.
+        """On how many folds a good trial is scored: until 100 rows were held out.
 
         A few rows say little: of ten, most strategies have all or all but one right. `select` is
         the first fold. One where there are as many rows as that, or they may not be dealt anew.
         """
-        rows = len(self.dataset.splits.select)
-        if not self.dataset.independent or len(self.learnable) >= SMALL_ROWS:
+        if not self.dataset.independent or not self.is_few:
             return 1
-        return min(FOLDS, math.ceil(JUDGED_ROWS / max(1, rows)))
+        wanted = math.ceil(JUDGED_ROWS / max(1, len(self.dataset.splits.select)))
+        return min(self.all_folds, wanted)
+
+    @property
+    def all_folds(self) -> int:
+        """How many folds as large as `select` there are, five at most."""
+        rows = len(self.dataset.splits.select)
+        return min(MOST_FOLDS, max(2, round(len(self.learnable) / max(1, rows))))
 
     @property
     def learnable(self) -> NDArray[np.int64]:

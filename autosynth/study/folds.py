@@ -1,6 +1,6 @@
 """Out-of-fold outputs: a strategy trained without some rows, and what it gives for them.
 
-The search's own `select` is the first of five folds; the rows that it trains on are dealt to the
+The search's own `select` is the first fold; the rows that it trains on are dealt to the
 others.
 """
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import KFold, StratifiedKFold
 
 from autosynth.composite import Resolved
-from autosynth.study.bench import FOLDS, Bench
+from autosynth.study.bench import Bench
 from autosynth.training.loop import Outcome, Rows, train
 from autosynth.training.output import outputs
 
@@ -30,12 +30,11 @@ def other_folds(bench: Bench) -> Iterator[tuple[Array, Array]]:
     rows = bench.dataset.splits.train
     classes = bench.dataset.target.task == "classification"
     kind = StratifiedKFold if classes else KFold
+    n_folds = max(2, min(bench.all_folds - 1, len(rows)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of classes with fewer rows than folds
         folds = list(
-            kind(min(FOLDS - 1, len(rows)), shuffle=True, random_state=bench.seed).split(
-                rows, bench.dataset.y[rows]
-            )
+            kind(n_folds, shuffle=True, random_state=bench.seed).split(rows, bench.dataset.y[rows])
         )
     for _, held in folds:
         yield np.setdiff1d(bench.learnable, rows[held]), rows[held]

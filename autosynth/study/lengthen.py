@@ -8,7 +8,7 @@ train again.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from autosynth.record import Record, merit
+from autosynth.record import Record, merit, worth
 from autosynth.strategy import Strategy, Value, parse
 from autosynth.study.space import Space
 from autosynth.study.suggest import is_ordered
@@ -49,7 +49,7 @@ def worth_longer(
     """
     values = space.settings.get(LENGTH, ())
     groups = by_strategy(records)
-    best = sorted(groups.values(), key=lambda group: merit(_best(group, metric), metric))
+    best = sorted(groups.values(), key=lambda group: worth(_best(group, metric), metric))
     chosen = list(best[::-1][:BEST])
     chosen += [groups[_shared(record)] for record in front]
     found: dict[str, Longer] = {}
@@ -101,7 +101,7 @@ def length_of(record: Record) -> float:
 
 
 def _best(group: Sequence[Record], metric: str) -> Record:
-    return max(group, key=lambda record: merit(record, metric))
+    return max(group, key=lambda record: worth(record, metric))
 
 
 def _shared(record: Record) -> str:

@@ -34,6 +34,7 @@ CHEAPEST_SHARE = 0.2  # of the budget, within which at least the cheapest single
 PATIENCE = 1.0  # seconds, that the steps of one measurement may take
 LARGE_SHARE = 0.2  # of the time that is left, that timing a larger size may take
 LEAST_STEP = 0.0005  # seconds
+SLOWEST = 2e9  # FLOPs a second: a slower processor was busy with something else while we looked
 _TIMED, _WARMUP = 3, 2
 _NO_KERNEL = "could not create a primitive"  # oneDNN: an LSTM in bfloat16 asks for AVX-512
 
@@ -196,7 +197,8 @@ def _line(
     """Whether a family is faster in bfloat16; its seconds a step at no FLOPs, and per FLOP.
 
     From the smallest size and the largest but one, or the last that there was time for on the way
-    to it. Where that is the smallest, all of its seconds are taken for those of its FLOPs.
+    to it. Where that is the smallest, its seconds are taken for those of its FLOPs, as far as a
+    slow processor would need them.
     """
     small = large = sizes[0]
     least = single = timer.step_seconds(small, base)
@@ -206,14 +208,17 @@ def _line(
             break
         large, single = size, timer.step_seconds(size, base)
     few, many = flops_by_family(small)[family], flops_by_family(large)[family]
+    steepest = 3 * base.batch_size / SLOWEST  # forward and backward
     if many <= few:
-        return False, (LEAST_STEP, least / max(1, few))
+        slope = min(least / max(1, few), steepest)
+        return False, (max(LEAST_STEP, least - slope * few), slope)
     narrow = replace(base, bf16=(family,))
     half = _if_it_can(timer, large, narrow)
     low = half * FASTER < single
     if low:
         least = timer.step_seconds(small, narrow)
-    slope = max(0.0, ((half if low else single) - least) / (many - few))
+    slope = ((half if low else single) - least) / (many - few)
+    slope = min(max(0.0, slope), steepest)
     return low, (max(LEAST_STEP, least - slope * few), slope)
 
 

@@ -5,12 +5,12 @@ import math
 import numpy as np
 
 from autosynth.pareto import layers
-from autosynth.record import Record, merit
+from autosynth.record import Record, worth
 from autosynth.study.bench import Bench
 
 REPORT_SECONDS = 2.5  # the picture, the page, the bundle
-RACERS = 4  # strategies that the 5-fold choice starts with
-CHOICE_SHARE = 0.15  # of the budget at most, for the 5-fold choice on small data
+RACERS = 4  # strategies that the choice by folds starts with
+CHOICE_SHARE = 0.15  # of the budget at most, for the choice by folds on small data
 REFIT_FACTOR = 1.25  # of the winner's training, more rows counted apart
 
 
@@ -24,10 +24,10 @@ def finalists(records: list[Record], bench: Bench) -> list[Record]:
     done = complete(records, bench)
     if not done:
         able = [r for r in records if r.kind == "strategy" and r.state == "complete"]
-        return sorted(able, key=lambda r: merit(r, bench.metric.name))[-1:]
+        return sorted(able, key=lambda r: worth(r, bench.metric.name))[-1:]
     singles = [r for r in done if r.topology == "single"]
     chosen = [*_front(done, bench), *_front(singles, bench)]
-    best = sorted(done, key=lambda r: (merit(r, bench.metric.name), -getattr(r, bench.cost)))
+    best = sorted(done, key=lambda r: (worth(r, bench.metric.name), -getattr(r, bench.cost)))
     chosen += best[-RACERS:] if bench.is_small else best[-1:]
     chosen += [r for r in best if r.topology != "single"][-1:]
     return [record for record in done if record in chosen]
@@ -58,7 +58,7 @@ def _front(records: list[Record], bench: Bench) -> list[Record]:
 def reserve_seconds(
     records: list[Record], bench: Bench, *, budget: float, refit: bool, coming: float = 0.0
 ) -> float:
-    """Seconds for scoring the finalists on test, the 5-fold choice, the refit and the report.
+    """Seconds for scoring the finalists on test, the choice by folds, the refit and the report.
 
     A trial of `coming` seconds may be the one that is trained again.
     """
@@ -70,7 +70,7 @@ def reserve_seconds(
     scoring = sum(float(r.notes.get("eval_seconds", 0.0)) + 0.02 for r in last) * ratio
     scoring += 0.1 * len(last)
     after = REPORT_SECONDS + scoring
-    best = max(last, key=lambda r: merit(r, bench.metric.name))
+    best = max(last, key=lambda r: worth(r, bench.metric.name))
     if refit:
         more = len(bench.learnable) / len(splits.train)
         after += max(a_training(best), coming) * more * REFIT_FACTOR
@@ -83,7 +83,7 @@ def a_training(record: Record) -> float:
 
 
 def choice_seconds(last: list[Record], bench: Bench, budget: float) -> float:
-    """The time for the 5-fold race of the finalists, on small data."""
+    """The time for the race of the finalists over folds, on small data."""
     if not bench.is_small:
         return 0.0
     share = CHOICE_SHARE * budget

@@ -9,7 +9,7 @@ import shutil
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import optuna
@@ -24,6 +24,7 @@ from autosynth.strategy import Strategy, parse
 from autosynth.study import storage
 from autosynth.study.agenda import Agenda, Candidate, Turn
 from autosynth.study.bench import Bench
+from autosynth.study.expect import expect
 from autosynth.study.lengthen import LENGTH, LONGER, first_length, worth_longer
 from autosynth.study.params import complete, params_for
 from autosynth.study.pruner import Decision, decide, is_spared
@@ -91,6 +92,8 @@ class Study:
             self.floor = CHEAP_SHARE * max(getattr(cost(r), bench.cost) for _, r in singles)
         self.turn = 0
         self.repeats = 0
+        self.hopeful = False
+        self.judged: tuple[frozenset[int], dict[int, float | None]] = frozenset(), {}
         # What takes longer than that comes first of nothing.
         self.quick = QUICK_SHARE * (limits.deadline - time.time())
 
@@ -99,9 +102,16 @@ class Study:
         return pace * self.bench.trial_seconds(resolved) + self.bench.once_seconds(resolved)
 
     def run(self) -> None:
-        """Trials until a limit is met."""
-        while self.repeats < MAX_REPEATS and not self.limits.stop():
-            records = read_all(self.bench.folder)
+        """Trials until a limit is met, or nothing new is found twice in a row.
+
+        The second time it is hoped that the machine is as quick again as when it was measured.
+        """
+        while not self.limits.stop():
+            if self.repeats >= MAX_REPEATS:
+                if self.hopeful:
+                    return
+                self.hopeful, self.repeats = True, 0
+            records = self._records()
             if self._enough(records):
                 return
             left = self._left(records)
@@ -110,13 +120,27 @@ class Study:
             self._show(records, left)
             self._next(records)
 
+    def _records(self) -> list[Record]:
+        """The records so far, with what is to be expected of strategies where rows are few."""
+        records = read_all(self.bench.folder)
+        if not self.bench.is_few:
+            return records
+        done = frozenset(r.trial for r in records if r.state == "complete")
+        if done != self.judged[0]:
+            name, floor = self.bench.metric.name, self.bench.trivial_score
+            self.judged = done, {r.trial: r.expected for r in expect(records, name, floor)}
+        return [replace(r, expected=self.judged[1].get(r.trial, r.expected)) for r in records]
+
     def _left(self, records: list[Record], seconds: float = 0.0) -> float:
         """The time for trials, if the next one takes so many seconds."""
         return self.limits.deadline - time.time() - self.limits.reserve(records, seconds)
 
+    def _pace(self, records: list[Record]) -> float:
+        return 1.0 if self.hopeful else _pace(records)
+
     def _fits(self, records: list[Record], resolved: Resolved) -> bool:
         """Whether a trial would end in time, and what comes after it, were it the best."""
-        pace = _pace(records)
+        pace = self._pace(records)
         left = self._left(records, pace * self.bench.foreseen_seconds(resolved))
         return self._seconds(resolved, pace) <= left
 
@@ -156,7 +180,7 @@ class Study:
             self._pass_over(trial, "too long for the time that is left")
             return
         self.repeats = 0
-        foreseen = _pace(records) * self.bench.foreseen_seconds(resolved)
+        foreseen = self._pace(records) * self.bench.foreseen_seconds(resolved)
         job = Job(
             number=claim(self.bench.folder), resolved=resolved, origin=origin,
             deadline=time.perf_counter() + self._left(records, foreseen), seconds=foreseen,
@@ -180,7 +204,7 @@ class Study:
             return able(resolved) and self._seconds(resolved) <= self.quick
 
         def bold(resolved: Resolved) -> bool:
-            seconds = self._seconds(resolved, _pace(records))
+            seconds = self._seconds(resolved, self._pace(records))
             return able(resolved) and seconds <= BOLD_SHARE * self._left(records)
 
         if fresh := self.agenda.fresh(records, quick):
@@ -267,6 +291,7 @@ class Study:
             storage.fail(self.study, trial, why="broken off")
             shutil.rmtree(trial_dir(self.bench.folder, job.number))
             raise
+        self.hopeful = False
         # Counted without a clock: the same seed gives the same trials.
         turn: Turn = "single" if record.topology == "single" else "composite"
         turn = "longer" if job.origin == LONGER else turn
@@ -298,13 +323,16 @@ class Study:
 
 
 def _pace(records: list[Record]) -> float:
-    """How long trainings take over what was foreseen: the machine may be busier than it was."""
-    known = [
+    """How long trainings take over what was foreseen: the machine may be busier than it was.
+
+    One that took longer says little: something else may have run for a moment.
+    """
+    known = [1.0] + [
         a_training(r) / float(r.notes["foreseen_seconds"])
         for r in records
         if r.state == "complete" and float(r.notes.get("foreseen_seconds", 0.0)) > 0
     ]
-    return statistics.median(known[-PACE_TRIALS:]) if known else 1.0
+    return statistics.median_low(known[-PACE_TRIALS:])
 
 
 def _readers(resolved: Resolved) -> str:

@@ -19,6 +19,7 @@ from autosynth.errors import TrialError
 from autosynth.record import Record, read_all, trial_dir, write
 from autosynth.study.bank import bank_of
 from autosynth.study.bench import Bench
+from autosynth.study.expect import STANDARD_ERROR
 from autosynth.study.folds import OutOfTime, fold_outputs, other_folds
 from autosynth.training.known import remember
 from autosynth.training.loop import Outcome, Rows, sample, train
@@ -27,6 +28,7 @@ from autosynth.training.metrics import (
     bootstrap_interval,
     calibrate,
     evaluate,
+    standard_error,
 )
 from autosynth.training.output import outputs
 from autosynth.training.weights import load_weights, save_weights
@@ -194,6 +196,7 @@ def _finished(
     if bench.folds > 1 and _promises(bench, bench.dataset.y[rows], found):
         record, rows, found = _more_folds(bench, job, record, rows, found)
     notes, y = {**record.notes, "eval_seconds": spent}, bench.dataset.y[rows]
+    notes[STANDARD_ERROR] = f"{standard_error(bench.metric, y, found):.6g}"
     val = evaluate(y, found, bench.dataset.target)
     val.setdefault(bench.metric.name, bench.metric.score(y, found))
     if calibration != Calibration():
@@ -240,8 +243,7 @@ def _promises(bench: Bench, y: NDArray[Any], found: NDArray[Any]) -> bool:
     """
     name = bench.metric.name
     known = [r.val[name] for r in read_all(bench.folder) if r.state == "complete"]
-    low, high = bootstrap_interval(bench.metric, y, found, n=40)
-    slack = PROMISING * (high - low) / 3.92
+    slack = PROMISING * standard_error(bench.metric, y, found)
     return bench.metric.score(y, found) + slack >= max(known, default=-math.inf)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from autosynth.errors import BundleError
@@ -45,7 +45,8 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
     """Write named tensors to `path`, in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
-    save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, part)
+    # Not `save_file`, which makes a file that only its owner may read.
+    part.write_bytes(save({name: t.detach().cpu().contiguous() for name, t in tensors.items()}))
     part.replace(path)
 
 

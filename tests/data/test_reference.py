@@ -19,8 +19,8 @@ from autosynth.data import load
             *("image", (1, 28, 28), 2, (4_208, 500, 524, 624)),
         ),
         ("mnist1d/mnist1d.npz", {}, "series", (1, 40), 10, (3_000, 500, 500, 1_000)),
-        ("ucr/CricketX", {}, "series", (1, 300), 12, (312, 0, 78, 390)),
-        ("ucr/CricketX/CricketX_TRAIN.tsv", {}, "series", (1, 300), 12, (312, 0, 78, 390)),
+        ("ucr/CricketX", {}, "series", (1, 300), 12, (260, 0, 130, 390)),
+        ("ucr/CricketX/CricketX_TRAIN.tsv", {}, "series", (1, 300), 12, (260, 0, 130, 390)),
         (
             "credit_taiwan/UCI_Credit_Card.csv",
             {"target": "Default"},

@@ -77,7 +77,8 @@ def test_each_class_gives_its_share_and_keeps_a_row(
         (parts(4_000, test=10), (3_000, 500, 500, 10)),
         (parts(20_000, test=10), (16_000, 2_000, 2_000, 10)),
         (parts(90_000, test=10), (80_000, 5_000, 5_000, 10)),
-        (parts(500, validation=50, test=10), (440, 0, 110, 10)),
+        (parts(60, test=10), (40, 0, 20, 10)),
+        (parts(500, validation=50, test=10), (400, 0, 150, 10)),
         (parts(500, validation=100, test=10), (500, 0, 100, 10)),
         (parts(4_000, validation=500, test=10), (3_500, 500, 500, 10)),
         (parts(4_000, validation=1_001, test=10), (4_000, 500, 501, 10)),
@@ -104,4 +105,4 @@ def test_classes_of_one_training_row_stay_in_train() -> None:
 
 def test_all_classes_of_one_row_still_give_a_select() -> None:
     splits = split(np.arange(18), parts(18), stratified=True, seed=0)
-    assert len(splits.select) == 3
+    assert len(splits.select) == 5

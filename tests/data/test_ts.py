@@ -180,8 +180,8 @@ def test_bytes_that_are_no_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "shape", "masked", "sizes"),
     [
-        ("BasicMotions", (6, 100), False, (32, 0, 8, 40)),
-        ("JapaneseVowels", (12, 29), True, (216, 0, 54, 370)),
+        ("BasicMotions", (6, 100), False, (27, 0, 13, 40)),
+        ("JapaneseVowels", (12, 29), True, (180, 0, 90, 370)),
     ],
 )
 def test_reference_sets(

@@ -53,7 +53,7 @@ def test_the_front_is_scored_over_all_folds(bench: Bench) -> None:
     records = trained(bench, "mlp[width=16]", "cnn[width=8]")
     cross_validate(bench, records, math.inf)
     after = read_all(bench.folder)
-    assert [r.notes["folds"] for r in after] == ["5", "5"]
+    assert [r.notes["folds"] for r in after] == ["3", "3"]
     assert all(r.cv is not None and 0.4 < r.cv <= 1 for r in after)
 
 

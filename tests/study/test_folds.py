@@ -47,17 +47,17 @@ def test_few_rows_are_all_scored_out_of_fold(
     bench_of: MakeBench, wine: Dataset, tmp_path: Path
 ) -> None:
     bench = bench_of(wine, tmp_path)
-    assert bench.folds == 5
+    assert bench.folds == 3
     record = trained(bench)
     hits = record.val["accuracy"] * len(bench.learnable)
     assert hits == pytest.approx(round(hits))
-    assert record.notes["folds"] == "5"
+    assert record.notes["folds"] == "3"
     behind = replace(record, trial=99, val={"accuracy": 2.0})
     write(behind, tmp_path)  # what is far behind the best is scored on the first fold alone
     assert "folds" not in trained(bench, "mlp[width=4]").notes
-    # Five trainings were paid for; one of them is what is kept.
+    # Three trainings were paid for; one of them is what is kept.
     assert record.samples_seen == pytest.approx(
-        5 * record.epochs * len(wine.splits.train), rel=0.1
+        3 * record.epochs * len(wine.splits.train), rel=0.1
     )
 
 
@@ -95,7 +95,7 @@ def test_as_many_folds_as_bring_enough_rows(
 ) -> None:
     bench = bench_of(wine, tmp_path)
     n = len(bench.learnable)
-    for held, folds in ((10, 5), (40, 4), (76, 2), (150, 1), (300, 1)):
+    for held, folds in ((10, 5), (40, 3), (76, 2), (100, 1), (300, 1)):
         splits = replace(wine.splits, select=np.arange(held), train=np.arange(held, n))
         assert replace(bench, dataset=replace(wine, splits=splits)).folds == folds
 

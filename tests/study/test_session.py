@@ -15,7 +15,7 @@ from autosynth.composite import resolve
 from autosynth.data import load
 from autosynth.data.spec import Dataset
 from autosynth.progress import Progress
-from autosynth.record import Record, read_all
+from autosynth.record import Record, read_all, write
 from autosynth.strategy import parse
 from autosynth.study.bench import Bench
 from autosynth.study.probe import _line, _Timer, fixed_plan, flops_by_family, probe
@@ -213,3 +213,23 @@ def test_a_training_may_take_half_as_long_again_as_the_ceiling(
     assert _deadline(10.0, job, 5.0) == 5 + 15
     assert _deadline(100.0, job, 5.0) == 65
     assert _deadline(0.0, job, 5.0) == 65
+
+
+def test_a_busy_spell_does_not_end_a_search(
+    bench_of: MakeBench, wine: Dataset, tmp_path: Path
+) -> None:
+    bench = bench_of(wine, tmp_path)
+    steps = dict.fromkeys(("mlp", "cnn", "gru", "attention", "transformer", "lstm"), (1e-4, 0.0))
+    bench = replace(bench, plan=replace(bench.plan, step_seconds=steps))
+    for trial in range(3):  # what took ten thousand times as long as was foreseen
+        notes = {"resolved": f"slow{trial}", "foreseen_seconds": "0.01", "eval_seconds": "0.1"}
+        slow = replace(record_of(trial, 0.9, 100), train_seconds=100.0, notes=notes)
+        (tmp_path / "trials" / f"{trial:06d}").mkdir()
+        write(slow, tmp_path)
+
+    def trained() -> list[Record]:
+        return [r for r in read_all(tmp_path) if r.trial > 2 and r.state == "complete"]
+
+    limits = Limits(deadline=time.time() + 30, stop=lambda: bool(trained()))
+    Study(bench, limits, Progress(live=False)).run()
+    assert trained()

@@ -1,7 +1,12 @@
 """How well outputs fit a target: metrics by task, intervals, calibration."""
 
 from autosynth.training.metrics.calibration import Calibration, calibrate
-from autosynth.training.metrics.interval import bootstrap_interval, paired_interval, resamples
+from autosynth.training.metrics.interval import (
+    bootstrap_interval,
+    paired_interval,
+    resamples,
+    standard_error,
+)
 from autosynth.training.metrics.metric import Metric
 from autosynth.training.metrics.registry import (
     METRICS,
@@ -24,5 +29,6 @@ __all__ = [
     "metrics_of",
     "paired_interval",
     "resamples",
+    "standard_error",
     "values_of",
 ]

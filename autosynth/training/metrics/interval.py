@@ -17,6 +17,12 @@ def bootstrap_interval(
     return _interval(metric.prepare(y, output), len(y), n, seed)
 
 
+def standard_error(metric: Metric, y: Array, output: Array, n: int = 100, seed: int = 0) -> float:
+    """The standard error of the score, from its interval; where that is empty, one row's share."""
+    low, high = bootstrap_interval(metric, y, output, n, seed)
+    return (high - low) / 3.92 or 1 / max(1, len(y))
+
+
 def paired_interval(
     metric: Metric, y: Array, output_a: Array, output_b: Array, n: int = 1000, seed: int = 0
 ) -> tuple[float, float]:

@@ -54,7 +54,9 @@ def test_encoders_learn_from_training_rows_alone(frame: pd.DataFrame) -> None:
     held_out = np.setdiff1d(np.arange(60), data.splits.train)
     changed = frame.copy()
     changed.loc[held_out, "town"] = "Thun"
-    changed.loc[held_out, ["height", "weight"]] = np.random.default_rng(0).normal(size=(len(held_out), 2))
+    changed.loc[held_out, ["height", "weight"]] = np.random.default_rng(0).normal(
+        size=(len(held_out), 2)
+    )
     again = load(changed, target="smoker")
     assert np.array_equal(again.splits.train, data.splits.train)
     assert again.encoders == data.encoders

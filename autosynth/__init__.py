@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from autosynth.bundle import load
     from autosynth.bundle.evaluate import evaluate
-    from autosynth.data import load as load_dataset
+    from autosynth.data import load_dataset
     from autosynth.errors import AutosynthError
     from autosynth.run import search
     from autosynth.strategy import parse
@@ -29,7 +29,7 @@ _HOMES = {
     "AutosynthError": ("autosynth.errors", "AutosynthError"),
     "evaluate": ("autosynth.bundle", "evaluate"),
     "load": ("autosynth.bundle", "load"),
-    "load_dataset": ("autosynth.data", "load"),
+    "load_dataset": ("autosynth.data", "load_dataset"),
     "parse": ("autosynth.strategy", "parse"),
     "search": ("autosynth.run", "search"),
 }

@@ -17,8 +17,8 @@ from uuid import uuid4
 
 from autosynth.errors import AutosynthError, RunError
 
-Kind = Literal["strategy", "baseline"]
-State = Literal["complete", "cut", "pruned", "failed", "infeasible", "stopped", "not_run"]
+RecordKind = Literal["strategy", "baseline"]
+RecordState = Literal["complete", "cut", "pruned", "failed", "infeasible", "stopped", "not_run"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,14 +35,14 @@ class Record:
     parts of a cascade; `train_flops` the whole training's. `epochs` are the passes that it made
     over its training rows, in all its phases; `samples_seen` counts trainings out of fold, too.
     `best_shares` are, by phase of the training, the share (0 to 1) after which it was best on
-    `fit`, where not at its end.
+    `calibration`, where not at its end.
     `curve` pairs the fraction of the schedule (0 to 1) with the validation error there. `origin`
     says who proposed the trial: ladder, portfolio, longer, sampler or given.
     """
 
     trial: int
     seed: int
-    kind: Kind = "strategy"
+    kind: RecordKind = "strategy"
     strategy: str
     settings: str = ""
     topology: str = ""
@@ -51,7 +51,7 @@ class Record:
     fusion: str = ""
     training: str = ""
     init: str = ""
-    state: State
+    state: RecordState
     reason: str = ""
     val: Mapping[str, float] = field(default_factory=dict)
     test: Mapping[str, float] = field(default_factory=dict)
@@ -89,7 +89,7 @@ _JSON_TYPES: dict[str, tuple[type, ...]] = {  # text, where not named here
 
 
 def merit(record: Record, metric: str) -> tuple[float, float]:
-    """What trials are chosen by: the score on `select`, of equal ones minus the log loss there.
+    """What trials are chosen by: the score on `validation`, of equal ones minus the log loss.
 
     On few rows many scores are equal, and how sure a model is of them still says something.
     Minus infinity where there is no score.
@@ -136,7 +136,7 @@ def trial_dir(run_dir: Path, trial: int) -> Path:
     return run_dir / "trials" / f"{trial:06d}"
 
 
-def write(record: Record, run_dir: Path) -> Path:
+def write_record(record: Record, run_dir: Path) -> Path:
     """Write `trials/<trial>/record.json` under `run_dir`, in one step; gives its path.
 
     Raises:
@@ -233,7 +233,7 @@ def _problems(plain: dict[str, Any]) -> list[str]:
         right = _JSON_TYPES.get(name, (str,))
         if name in known and (not isinstance(value, right) or isinstance(value, bool)):
             problems.append(f"{name} = {value!r}")
-    for name, valid in (("state", get_args(State)), ("kind", get_args(Kind))):
+    for name, valid in (("state", get_args(RecordState)), ("kind", get_args(RecordKind))):
         if isinstance(plain.get(name), str) and plain[name] not in valid:
             problems.append(f"{name} {plain[name]!r} is none of {', '.join(valid)}")
     points = plain.get("curve")

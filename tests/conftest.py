@@ -19,7 +19,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.fixture(scope="module")
 def short_schedules() -> Iterator[None]:
     """Short trainings, where what is looked at does not depend on their length."""
-    plan = pytest.importorskip("autosynth.training.plan")
+    plan = pytest.importorskip("autosynth.training.config")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan, "LENGTHS", {"": (1, 80, 80)})
         yield

@@ -30,7 +30,7 @@ def dataset(x, y, kind, classes=(), cardinalities=()):
     return Dataset(
         name="made", source="made", inputs=(spec,),
         target=TargetSpec(name="y", task=task, classes=classes), x={"x": x}, y=y,
-        splits=Splits(train=train, fit=fit, select=select, test=test), encoders={},
+        splits=Splits(train=train, calibration=fit, validation=select, test=test), encoders={},
         fingerprint="0",
     )  # fmt: skip
 
@@ -74,17 +74,17 @@ def accuracy(data, result):
 
 def test_majority_gives_the_shares_of_the_training_rows(digits):
     result = run("majority", digits)
-    rows = np.concatenate([digits.splits.train, digits.splits.fit])
+    rows = np.concatenate([digits.splits.train, digits.splits.calibration])
     share = np.bincount(digits.y[rows]) / len(rows)
-    assert np.allclose(result.select, share)
+    assert np.allclose(result.validation, share)
     assert np.allclose(result.test, share)
-    assert result.select.shape == (len(digits.splits.select), 10)
+    assert result.validation.shape == (len(digits.splits.validation), 10)
     assert (result.flops, result.params, result.rows) == (0, 0, len(rows))
 
 
 def test_mean_gives_the_mean(diabetes):
     result = run("mean", diabetes)
-    rows = np.concatenate([diabetes.splits.train, diabetes.splits.fit])
+    rows = np.concatenate([diabetes.splits.train, diabetes.splits.calibration])
     assert result.test.shape == (len(diabetes.splits.test),)
     assert np.allclose(result.test, diabetes.y[rows].mean())
 
@@ -162,12 +162,12 @@ def test_sounds_are_heard_by_pitch_whatever_their_place_and_length(name):
 @pytest.mark.parametrize("name", ["majority", "logistic", "hgb"])
 def test_a_class_absent_from_the_rows_fitted_has_no_probability(digits, name):
     train = digits.splits.train[digits.y[digits.splits.train] < 3]
-    few = replace(digits, splits=replace(digits.splits, train=train, fit=train[:0]))
+    few = replace(digits, splits=replace(digits.splits, train=train, calibration=train[:0]))
     result = run(name, few)
     assert result.test.shape == (len(digits.splits.test), 10)
     assert (result.test[:, 3:] == 0).all()
     one = train[digits.y[train] == 2]
-    single = replace(digits, splits=replace(digits.splits, train=one, fit=one[:0]))
+    single = replace(digits, splits=replace(digits.splits, train=one, calibration=one[:0]))
     assert (run(name, single).test.argmax(axis=1) == 2).all()
 
 
@@ -202,7 +202,7 @@ def test_the_child_gives_what_the_function_gives(digits, diabetes, task, capfd):
     for result in results:
         assert (result.state, result.reason) == ("complete", ""), result
         here = run(result.name, data, seed=1)
-        assert np.allclose(result.select, here.select, atol=1e-4)
+        assert np.allclose(result.validation, here.validation, atol=1e-4)
         assert np.allclose(result.test, here.test, rtol=1e-4, atol=1e-4)
         assert (result.flops, result.params) == (here.flops, here.params)
     assert capfd.readouterr() == ("", "")
@@ -231,7 +231,7 @@ def test_simple_ones_are_fitted_whole_whatever_the_time(digits):
     assert [r.name for r in results] == ["majority", "hgb", "logistic"]
     majority, boosting, logistic = results
     assert (majority.state, logistic.state) == ("complete", "complete")
-    assert logistic.rows == len(digits.splits.train) + len(digits.splits.fit)
+    assert logistic.rows == len(digits.splits.train) + len(digits.splits.calibration)
     assert np.allclose(logistic.test, run("logistic", digits).test, atol=1e-4)
     assert boosting.state in ("cut", "not_run")
 
@@ -275,7 +275,7 @@ def test_boosting_is_what_the_library_gives_with_its_own_settings(columns_of_ten
     data = columns_of_ten
     (result,) = run_in_process(data, ["hgb"], seconds=60)
     assert (result.state, result.note) == ("complete", "")
-    rows = np.concatenate([data.splits.train, data.splits.fit])
+    rows = np.concatenate([data.splits.train, data.splits.calibration])
     outside = HistGradientBoostingRegressor(random_state=0).fit(data.x["x"][rows], data.y[rows])
     y = data.y[data.splits.test]
 
@@ -401,11 +401,18 @@ def test_texts_are_read_by_their_tokens_and_pairs() -> None:
     )
     rows = np.arange(400)
     data = Dataset(
-        name="made", source="made", inputs=specs, y=y, encoders={}, fingerprint="",
+        name="made",
+        source="made",
+        inputs=specs,
+        y=y,
+        encoders={},
+        fingerprint="",
         x={"text": word, "table": rng.normal(size=(400, 1)).astype(np.float32)},
         target=TargetSpec(name="y", task="classification", classes=("a", "b")),
-        splits=Splits(train=rows[:300], fit=rows[:0], select=rows[300:350], test=rows[350:]),
-    )  # fmt: skip
+        splits=Splits(
+            train=rows[:300], calibration=rows[:0], validation=rows[300:350], test=rows[350:]
+        ),
+    )
     found = run("logistic", data)
     assert found.test is not None
     assert (found.test.argmax(1) == y[350:]).mean() > 0.9
@@ -427,7 +434,7 @@ def test_forecasts_by_hand():
         inputs=(replace(made.inputs[0], anchored=True),),
         encoders={"windows": {"period": 2}},
     )  # fmt: skip
-    pool = np.concatenate([made.splits.train, made.splits.fit])
+    pool = np.concatenate([made.splits.train, made.splits.calibration])
     test = made.splits.test
     found = {name: run(name, made) for name in BASELINES["forecasting"]}
     assert list(found) == ["mean", "last", "seasonal", "ridge"]

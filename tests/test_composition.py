@@ -49,7 +49,7 @@ def test_every_level_resolves_and_changes_one_thing(study: ModuleType, spec: Inp
     assert len(set(names)) == len(names)
     for level in found:
         resolved = resolve(parse(level.strategy), (spec,), TARGET)
-        assert str(resolved.brief) == level.strategy
+        assert str(resolved.short_form) == level.strategy
         if level.factor == "fusion" and level.name.startswith("cascade"):
             one, other = (str(part) for part in parts(resolved.strategy.root))
             prices = [cost(resolve(parse(text), (spec,), TARGET)).flops for text in (one, other)]
@@ -57,7 +57,7 @@ def test_every_level_resolves_and_changes_one_thing(study: ModuleType, spec: Inp
     by_name = {(x.pair, x.name): parse(x.strategy) for x in found}
     for pair in {x.pair for x in found if x.pair}:
         base, staged = by_name[pair, "base: mean(a, b)"], by_name[pair, "staged"]
-        assert replace(staged, words=()) == base
+        assert replace(staged, flags=()) == base
 
 
 def test_a_study_goes_on_and_reports(
@@ -86,8 +86,12 @@ def test_a_study_goes_on_and_reports(
 def test_a_subset_keeps_test_and_its_shares(study: ModuleType) -> None:
     dataset = study.load_data("mnist1d", seed=0)
     found, whole = study.fewer(dataset, 1000), dataset.splits
-    assert [len(part) for part in (found.train, found.fit, found.select)] == [800, 100, 100]
-    for name in ("train", "fit", "select"):
+    assert [len(part) for part in (found.train, found.calibration, found.validation)] == [
+        800,
+        100,
+        100,
+    ]
+    for name in ("train", "calibration", "validation"):
         rows = getattr(found, name)
         assert np.isin(rows, getattr(whole, name)).all()
         assert np.abs(np.bincount(dataset.y[rows]) / len(rows) - 0.1).max() < 0.015

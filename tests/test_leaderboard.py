@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from autosynth.errors import ConfigError, RunError, UnknownNameError
 from autosynth.leaderboard import (
-    build,
+    build_leaderboard,
     composing_sentence,
     front,
     group_of,
@@ -65,7 +65,7 @@ DESIGN = [
 
 
 def test_rank_is_by_layer_then_score():
-    frame = build(RUN, metric="accuracy")
+    frame = build_leaderboard(RUN, metric="accuracy")
     assert list(frame.columns) == DESIGN
     ranked = frame[frame["rank"].notna()]
     assert ranked["rank"].tolist() == [1, 2, 3, 4, 5, 6]
@@ -76,7 +76,7 @@ def test_rank_is_by_layer_then_score():
 
 
 def test_rows_say_what_the_records_say():
-    frame = build(RUN, metric="accuracy").set_index("trial")
+    frame = build_leaderboard(RUN, metric="accuracy").set_index("trial")
     row = frame.loc[4]
     assert (row["strategy"], row["settings"], row["flops"]) == ("mean(cnn, gru)", "lr=0.003", 2000)
     assert (row["val_accuracy"], row["val_precision"]) == (0.9, 0.45)
@@ -89,21 +89,21 @@ def test_rows_say_what_the_records_say():
 
 def test_another_cost_gives_another_front():
     run = [trial(1, 0.8, 10, params=500), trial(2, 0.9, 20, params=100)]
-    assert build(run, metric="accuracy")["pareto"].tolist() == [1, 1]
-    assert build(run, metric="accuracy", cost="params")["pareto"].tolist() == [1, 2]
-    assert build(run, metric="accuracy", cost="latency_ms")["rank"].isna().all()
+    assert build_leaderboard(run, metric="accuracy")["pareto"].tolist() == [1, 1]
+    assert build_leaderboard(run, metric="accuracy", cost="params")["pareto"].tolist() == [1, 2]
+    assert build_leaderboard(run, metric="accuracy", cost="latency_ms")["rank"].isna().all()
     with pytest.raises(UnknownNameError, match="cost 'flop'.*mean 'flops'"):
-        build(run, metric="accuracy", cost="flop")
+        build_leaderboard(run, metric="accuracy", cost="flop")
 
 
 def test_a_regression_shows_its_own_metrics():
     run = [trial(1, 0.5, 10, val={"r2": 0.5, "neg_rmse": -3.0, "neg_mae": -2.0})]
-    frame = build(run, metric="neg_rmse")
+    frame = build_leaderboard(run, metric="neg_rmse")
     assert [c for c in frame if c.startswith("val_")] == ["val_neg_rmse", "val_r2", "val_neg_mae"]
     assert frame["val_neg_rmse"].tolist() == [-3.0]
     assert "val_precision" not in frame
     below = trial(2, 0, 5, kind="baseline", strategy="mean", val={"neg_rmse": -2.5})
-    assert build([*run, below], metric="neg_rmse")["rank"].isna().all()
+    assert build_leaderboard([*run, below], metric="neg_rmse")["rank"].isna().all()
 
 
 def test_a_baseline_that_was_cut_shows_its_scores_and_is_no_bar():
@@ -114,8 +114,8 @@ def test_a_baseline_that_was_cut_shows_its_scores_and_is_no_bar():
         baseline(22, "hgb", 0.99, None),
     ]
     cut = [replace(r, state="cut", reason=why) for r in cut]
-    ranked = build(RUN[1:], metric="accuracy")
-    board = build([*RUN[1:], *cut], metric="accuracy")
+    ranked = build_leaderboard(RUN[1:], metric="accuracy")
+    board = build_leaderboard([*RUN[1:], *cut], metric="accuracy")
     with_rank = board[board["rank"].notna()]
     assert with_rank["trial"].tolist() == ranked[ranked["rank"].notna()]["trial"].tolist()
     assert [r.trial for r in front([*RUN, *cut], metric="accuracy")] == [1, 3, 4, 6, 10]
@@ -127,7 +127,7 @@ def test_a_baseline_that_was_cut_shows_its_scores_and_is_no_bar():
 
 
 def test_no_records_give_an_empty_board():
-    frame = build([], metric="accuracy")
+    frame = build_leaderboard([], metric="accuracy")
     assert list(frame.columns) == DESIGN
     assert len(frame) == 0
     assert render(frame).count("\n") == 4
@@ -157,7 +157,7 @@ def test_nobody_beats_the_front_and_every_layer_is_beaten_by_the_one_before(pair
         assert not any(beats(other, point) for other in same)
         before = [pairs[j] for j in layer if layer[j] == level - 1]
         assert level == 1 or any(beats(other, point) for other in before)
-    ranked = build(run, metric="accuracy")
+    ranked = build_leaderboard(run, metric="accuracy")
     order = list(zip(ranked["pareto"], -ranked["val_accuracy"], strict=True))
     assert order == sorted(order)
 
@@ -166,7 +166,9 @@ def test_best_is_the_best_score_or_the_best_fold_score():
     assert pick(RUN, metric="accuracy").trial == 6  # 10 is its equal, and came later
     judged = [replace(r, cv={3: 0.81, 4: 0.93, 5: 0.99, 6: 0.91}.get(r.trial)) for r in RUN]
     assert pick(judged, metric="accuracy").trial == 5  # the race knows more than the front
-    assert build(judged, metric="accuracy")["trial"][0] == 5  # rank 1 is what is exported
+    assert (
+        build_leaderboard(judged, metric="accuracy")["trial"][0] == 5
+    )  # rank 1 is what is exported
     lucky = [replace(r, expected=0.9 - r.trial / 100) for r in judged if r.kind == "strategy"]
     lucky = [replace(r, expected=None if r.state != "complete" else r.expected) for r in lucky]
     assert pick(lucky, metric="accuracy").trial == min(
@@ -182,7 +184,7 @@ def test_of_equal_scores_the_surer_is_the_better():
         for n, flops, loss in ((1, 900, -0.2), (2, 100, -0.5))
     )
     assert pick([sure, unsure], metric="accuracy").trial == 1
-    assert build([unsure, sure], metric="accuracy")["trial"].tolist() == [1, 2]
+    assert build_leaderboard([unsure, sure], metric="accuracy")["trial"].tolist() == [1, 2]
     assert pick([replace(sure, val=unsure.val), unsure], metric="accuracy").trial == 2  # cheaper
 
 
@@ -243,7 +245,7 @@ def test_one_sentence_says_whether_composing_paid(low, high, words):
 
 
 def test_the_table_is_short_and_says_what_failed():
-    lines = render(build(RUN, metric="accuracy")).splitlines()
+    lines = render(build_leaderboard(RUN, metric="accuracy")).splitlines()
     assert lines[0].split() == [
         "rank", "strategy", "val", "test", "flops", "params", "ms", "epochs", "trial", "state",
     ]  # fmt: skip
@@ -259,15 +261,15 @@ def test_the_table_is_short_and_says_what_failed():
 
 def test_the_table_fits_the_terminal():
     long = trial(20, 0.5, 10, strategy="sum(" + ", ".join(["cnn"] * 40) + ")")
-    text = render(build([*RUN, long], metric="accuracy"), width=88)
+    text = render(build_leaderboard([*RUN, long], metric="accuracy"), width=88)
     assert max(map(len, text.splitlines())) <= 88
     assert "sum(cnn, cnn," in text
     assert "…" in text
-    assert "…" not in render(build([*RUN, long], metric="accuracy"))
+    assert "…" not in render(build_leaderboard([*RUN, long], metric="accuracy"))
 
 
 def test_csv_and_json_hold_every_column():
-    frame = build(RUN, metric="accuracy")
+    frame = build_leaderboard(RUN, metric="accuracy")
     rows = list(csv.DictReader(io.StringIO(render(frame, "csv"))))
     assert list(rows[0]) == DESIGN
     assert (rows[0]["rank"], rows[0]["flops"], rows[0]["test_f1"]) == ("1", "9000", "")
@@ -280,14 +282,14 @@ def test_csv_and_json_hold_every_column():
 
 
 def test_markdown_is_a_table_whose_cells_hold():
-    lines = render(build(RUN, metric="accuracy"), "markdown").splitlines()
+    lines = render(build_leaderboard(RUN, metric="accuracy"), "markdown").splitlines()
     assert len(lines) == len(RUN) + 2
     assert all(line.replace("\\|", "").count("|") == 11 for line in lines)
     assert "`mean(cnn, gru) \\| lr=0.003`" in lines[4]
 
 
 def test_rows_can_be_sorted_and_cut_to_the_front():
-    frame = build(RUN, metric="accuracy")
+    frame = build_leaderboard(RUN, metric="accuracy")
     only = render(frame, "csv", pareto_only=True).splitlines()
     assert len(only) == 1 + 5
     by_cost = list(csv.DictReader(io.StringIO(render(frame, "csv", sort="flops"))))
@@ -319,7 +321,7 @@ def test_a_cascade_shows_what_it_costs_at_worst():
         trial(40, 0.9, 160_000, worst_flops=1_200_000),
         trial(41, 0.8, 90, worst_flops=90),
     ]
-    shown = render(build(records, metric="accuracy"), "table")
+    shown = render(build_leaderboard(records, metric="accuracy"), "table")
     assert "160k ≤1.20M" in shown
     assert shown.count("≤") == 2  # and once under the table
     assert "through all of a cascade" in shown

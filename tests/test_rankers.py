@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from autosynth.baselines import BASELINES, run
-from autosynth.data.seen import Seen
+from autosynth.data.seenitems import SeenItems
 from autosynth.data.spec import Dataset, InputSpec, Splits, TargetSpec
 from autosynth.leaderboard import TRIVIAL
 
@@ -23,8 +23,8 @@ def visits() -> Dataset:
         name="made", source="made", inputs=(spec,),
         target=TargetSpec(name="item", task="ranking", classes=ITEMS),
         x={"history": np.zeros((6, 4), np.int32)}, y=codes[stop], encoders={}, fingerprint="0",
-        splits=Splits(train=rows[:4], fit=rows[:0], select=rows[4:5], test=rows[5:]),
-        seen=Seen(codes=codes, start=start, stop=stop),
+        splits=Splits(train=rows[:4], calibration=rows[:0], validation=rows[4:5], test=rows[5:]),
+        seen=SeenItems(codes=codes, start=start, stop=stop),
     )  # fmt: skip
 
 
@@ -32,20 +32,20 @@ def test_popularity_ranks_what_came_next_most_often_but_not_what_was_seen(visits
     assert list(BASELINES["ranking"])[0] == "popularity"
     assert "popularity" in TRIVIAL
     result = run("popularity", visits)
-    assert result.select.tolist() == [[0, 0.5, 0.5, 0]]  # b and c twice each, and a was seen
+    assert result.validation.tolist() == [[0, 0.5, 0.5, 0]]  # b and c twice each, and a was seen
     assert result.test.tolist() == [[0, 0, 1, 0]]
     assert (result.flops, result.params) == (0, 0)
 
 
 def test_neighbours_sum_cosines_over_the_history(visits: Dataset) -> None:
     # Of a and b: two users had both, two each one: 2 / sqrt(2 * 2). Of a and c: 1 / sqrt(2 * 2).
-    assert run("neighbours", visits).select == pytest.approx(np.array([[0, 2 / 3, 1 / 3, 0]]))
+    assert run("neighbours", visits).validation == pytest.approx(np.array([[0, 2 / 3, 1 / 3, 0]]))
     assert run("neighbours", visits).test.tolist() == [[0, 0, 1, 0]]
 
 
 def test_many_items_give_the_same_neighbours(
     visits: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dense = run("neighbours", visits).select
+    dense = run("neighbours", visits).validation
     monkeypatch.setattr("autosynth.baselines.ranking._DENSE", 2)
-    assert run("neighbours", visits).select == pytest.approx(dense)
+    assert run("neighbours", visits).validation == pytest.approx(dense)

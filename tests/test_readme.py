@@ -41,7 +41,7 @@ def test_its_strategies_resolve() -> None:
     strategies = [line for line in lines if re.match(rf"(cnn|{fusions})\b", line)]
     assert len(strategies) >= 6
     for text in strategies:
-        assert resolve(parse(text), [IMAGE], DIGIT).brief
+        assert resolve(parse(text), [IMAGE], DIGIT).short_form
 
 
 def test_its_commands_are_there(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ from autosynth.record import (
     from_json,
     read_all,
     to_json,
-    write,
+    write_record,
     write_text_atomic,
 )
 
@@ -53,11 +53,11 @@ def test_any_record_comes_back_from_json(record):
 def test_records_come_back_from_a_folder_by_trial(tmp_path):
     early = replace(FULL, trial=2)
     for record in (FULL, early):
-        path = write(record, tmp_path)
+        path = write_record(record, tmp_path)
     assert path == tmp_path / "trials" / "000002" / "record.json"
     (tmp_path / "trials" / "000013").mkdir()  # a trial that was running when the run was killed
     assert read_all(tmp_path) == [early, FULL]
-    write(replace(FULL, state="failed", reason="loss"), tmp_path)
+    write_record(replace(FULL, state="failed", reason="loss"), tmp_path)
     assert [r.state for r in read_all(tmp_path)] == ["complete", "failed"]
 
 
@@ -86,7 +86,7 @@ def test_numbers_json_does_not_have_are_left_out():
     ],
 )
 def test_a_file_that_is_no_record_is_named(tmp_path, change, match):
-    path = write(FULL, tmp_path)
+    path = write_record(FULL, tmp_path)
     path.write_text(change(path.read_text()))
     with pytest.raises(RunError, match=rf"000012/record\.json: .*{match}"):
         read_all(tmp_path)
@@ -115,4 +115,4 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(RunError, match="cannot write '.*file/trials/000012/record.json'.*--out"):
-        write(FULL, tmp_path / "file")
+        write_record(FULL, tmp_path / "file")

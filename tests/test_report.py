@@ -9,7 +9,7 @@ import pytest
 from matplotlib.image import imread
 
 from autosynth.errors import RunError
-from autosynth.record import Record, write
+from autosynth.record import Record, write_record
 from autosynth.report import page, report
 from autosynth.report.front import picture
 
@@ -94,7 +94,7 @@ def test_a_regression_in_large_numbers_is_drawn(tmp_path):
 @pytest.fixture
 def run_dir(tmp_path):
     for record in RUN:
-        write(record, tmp_path)
+        write_record(record, tmp_path)
     (tmp_path / "run.toml").write_text(RUN_TOML)
     return tmp_path
 
@@ -109,7 +109,7 @@ def test_a_run_folder_gives_table_page_and_picture_again(run_dir):
     assert painted(paths[2], ORANGE) > 30
     before = [path.read_bytes() for path in paths]
     assert [path.read_bytes() for path in report(run_dir)] == before
-    write(replace(COMPOSITE, trial=50, strategy="mean(cnn, mlp)"), run_dir)
+    write_record(replace(COMPOSITE, trial=50, strategy="mean(cnn, mlp)"), run_dir)
     report(run_dir)
     assert "mean(cnn, mlp)" in paths[1].read_text()
     assert not list(run_dir.glob(".*"))

@@ -63,7 +63,7 @@ def test_the_tree_of_a_strategy() -> None:
     )
     root = Fusion(method="w", args=((None, 0.5), ("k", "x")), parts=(chain, Part(family="mlp")))
     assert parse(text) == Strategy(
-        root=root, words=(("share", "full"),), settings=(("lr", 0.001),)
+        root=root, flags=(("share", "full"),), settings=(("lr", 0.001),)
     )
 
 
@@ -82,7 +82,7 @@ def test_look_ups_and_settings() -> None:
     strategy = parse("cnn[width=8] share=stem | lr=0.003 dropout=0.1")
     assert isinstance(strategy.root, Part)
     assert (strategy.root.get("width"), strategy.root.get("depth", 3)) == (8, 3)
-    assert (strategy.word("share", "none"), strategy.word("train", "joint")) == ("stem", "joint")
+    assert (strategy.flag("share", "none"), strategy.flag("train", "joint")) == ("stem", "joint")
     assert (strategy.setting("lr", 1.0), strategy.setting("seed", 7)) == (0.003, 7)
     assert strategy.settings_text() == "lr=0.003 dropout=0.1"
     assert str(strategy.without_settings()) == "cnn[width=8] share=stem"
@@ -182,7 +182,7 @@ UNPRINTABLE = [
         "named arguments come after the others",
     ),
     (lambda: Strategy(root="cnn"), "is made of Part, Chain and Fusion, not 'cnn'"),
-    (lambda: Strategy(root=CNN, words=(("a", "x"), ("a", "y"))), "'a' is given twice as word"),
+    (lambda: Strategy(root=CNN, flags=(("a", "x"), ("a", "y"))), "'a' is given twice as word"),
     (lambda: Strategy(root=CNN, settings=(("a", 1), ("a", 2))), "'a' is given twice as a key"),
     (lambda: Strategy(root=deep()), "nested more than 32 deep"),
 ]
@@ -248,7 +248,7 @@ def grow(children: st.SearchStrategy) -> st.SearchStrategy:
 strategies = st.builds(
     Strategy,
     root=st.recursive(components, grow, max_leaves=8),
-    words=st.dictionaries(names, names, max_size=3).map(lambda found: tuple(found.items())),
+    flags=st.dictionaries(names, names, max_size=3).map(lambda found: tuple(found.items())),
     settings=configs,
 )
 

@@ -177,13 +177,15 @@ def _grow(task: _Task, deadline: float) -> None:
 
 def _pool(task: _Task) -> int:
     splits = task.dataset.splits
-    return min(MAX_ROWS, len(splits.train) + len(splits.fit))
+    return min(MAX_ROWS, len(splits.train) + len(splits.calibration))
 
 
 def _send(path: Path, result: BaselineResult) -> None:
-    said = {key: value for key, value in asdict(result).items() if key not in ("select", "test")}
+    said = {
+        key: value for key, value in asdict(result).items() if key not in ("validation", "test")
+    }
     arrays = {
-        key: array for key in ("select", "test") if (array := getattr(result, key)) is not None
+        key: array for key in ("validation", "test") if (array := getattr(result, key)) is not None
     }
     temporary = path.with_suffix(".tmp.npz")
     np.savez(temporary, said=np.asarray(json.dumps(said)), **arrays)

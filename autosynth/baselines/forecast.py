@@ -3,46 +3,50 @@
 All read a table whose first columns are the steps of each channel, the target's own past first.
 """
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from autosynth.baselines.several import Fitted
+from autosynth.baselines.multioutput import FittedBaseline
 from autosynth.baselines.table import MAX_FEATURES, Table
 from autosynth.data.spec import TargetSpec
-
-Array = NDArray[Any]
+from autosynth.data.types import Array
 
 PENALTY = 1_000.0
 """Strong: neighbouring windows are nearly the same, and hold less than their number says."""
 
 
-def fit_means(table: Table, y: Array, target: TargetSpec, seed: int, seconds: float) -> Fitted:
+def fit_means(
+    table: Table, y: Array, target: TargetSpec, seed: int, seconds: float
+) -> FittedBaseline:
     """The mean of every step ahead."""
     means = y.mean(0, dtype=np.float64)
-    return Fitted(lambda x: np.tile(means, (len(x), 1)), 0, 0)
+    return FittedBaseline(lambda x: np.tile(means, (len(x), 1)), 0, 0)
 
 
-def fit_last(table: Table, y: Array, target: TargetSpec, seed: int, seconds: float) -> Fitted:
+def fit_last(
+    table: Table, y: Array, target: TargetSpec, seed: int, seconds: float
+) -> FittedBaseline:
     """The last known value, for every step ahead."""
-    return Fitted(lambda x: np.repeat(_own(table, x)[:, -1:], target.steps, axis=1), 0, 0)
+    return FittedBaseline(lambda x: np.repeat(_own(table, x)[:, -1:], target.steps, axis=1), 0, 0)
 
 
-def fit_seasonal(table: Table, y: Array, target: TargetSpec, seed: int, seconds: float) -> Fitted:
+def fit_seasonal(
+    table: Table, y: Array, target: TargetSpec, seed: int, seconds: float
+) -> FittedBaseline:
     """The value of one period before, again and again; the last value where there is no period."""
-    period = table.past.period
-    if not 0 < period <= table.past.steps:
+    period = table.history.period
+    if not 0 < period <= table.history.steps:
         fitted = fit_last(table, y, target, seed, seconds)
-        return Fitted(fitted.predict, 0, 0, "no period within the history: the last value")
-    places = table.past.steps - period + np.arange(target.steps) % period
-    return Fitted(lambda x: _own(table, x)[:, places], 0, 0, f"period of {period} steps")
+        return FittedBaseline(fitted.predict, 0, 0, "no period within the history: the last value")
+    places = table.history.steps - period + np.arange(target.steps) % period
+    return FittedBaseline(lambda x: _own(table, x)[:, places], 0, 0, f"period of {period} steps")
 
 
-def fit_lags(table: Table, y: Array, target: TargetSpec, seed: int, seconds: float) -> Fitted:
+def fit_lags(
+    table: Table, y: Array, target: TargetSpec, seed: int, seconds: float
+) -> FittedBaseline:
     """Ridge regression on all lags of all channels, in and out as changes from the last value.
 
     Of histories of more than 4,096 values the latest steps are read.
@@ -54,12 +58,12 @@ def fit_lags(table: Table, y: Array, target: TargetSpec, seed: int, seconds: flo
     def predict(x: Array) -> Array:
         return np.asarray(pipeline.predict(_changes(table, x)) + _own(table, x)[:, -1:])
 
-    return Fitted(predict, 2 * model.coef_.size, model.coef_.size + target.steps)
+    return FittedBaseline(predict, 2 * model.coef_.size, model.coef_.size + target.steps)
 
 
 def _past(table: Table, x: Array) -> Array:
     """The history (n, channels, steps), float64, missing steps filled from the last known one."""
-    channels, steps = table.past.channels, table.past.steps
+    channels, steps = table.history.channels, table.history.steps
     past = x[:, : channels * steps].reshape(len(x), channels, steps).astype(np.float64)
     known = ~np.isnan(past)
     if known.all():
@@ -75,6 +79,6 @@ def _own(table: Table, x: Array) -> Array:
 
 def _changes(table: Table, x: Array) -> Array:
     """The lags of all channels (n, features), each less the last value of its channel."""
-    most = max(2, MAX_FEATURES // table.past.channels)
+    most = max(2, MAX_FEATURES // table.history.channels)
     past = _past(table, x)[:, :, -most:]
     return np.asarray((past[:, :, :-1] - past[:, :, -1:]).reshape(len(x), -1))

@@ -1,4 +1,4 @@
-"""What would do without us: a dataset in, a simple model's outputs on select and test rows out.
+"""What would do without us: a dataset in, a simple model's outputs on held-back rows out.
 
 The most frequent class or the mean, a linear model, gradient boosting: they stand on the
 leaderboard beside the composites. After a colon stands the kind of input that one reads, as in
@@ -13,22 +13,21 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 
 from autosynth.baselines.forecast import fit_lags, fit_last, fit_means, fit_seasonal
+from autosynth.baselines.multioutput import FitBaseline, FittedBaseline, per_label, per_target
 from autosynth.baselines.ranking import RANKERS
-from autosynth.baselines.rocket import ROCKET, fit_rocket, reads
-from autosynth.baselines.several import Fit, Fitted, of_labels, of_targets
-from autosynth.baselines.table import Table, dense_of, known_cells, numbers_of, table_of
-from autosynth.data.kept import Kept
+from autosynth.baselines.rocket import ROCKET, can_read, fit_rocket
+from autosynth.baselines.table import Table, dense_of, known_cells, linear_features, table_of
+from autosynth.data.mappedarray import MappedArray
 from autosynth.data.spec import Dataset, TargetSpec
+from autosynth.data.types import Array
 from autosynth.errors import lookup
 
-Array = NDArray[Any]
 _ROWS = 50_000
 _FEW, _MORE = 2, 6  # rounds
 _SAFELY = 0.7  # of the time that is left: early rounds can be quicker than later ones
@@ -45,7 +44,7 @@ GROWING = ("hgb", ROCKET, "neighbours")
 class BaselineResult:
     """What one baseline gave.
 
-    `select` and `test` are class probabilities `(n, k)` or predictions `(n,)`, in the order of
+    `validation` and `test` are class probabilities `(n, k)` or predictions `(n,)`, in the order of
     those splits. `cut` is the state of one that had no time for all rows or rounds; `reason` says
     of how many. `rows` are those it was fitted on. `flops` a sample and `params` are None where
     they are no plain arithmetic.
@@ -55,7 +54,7 @@ class BaselineResult:
     state: Literal["complete", "cut", "failed", "not_run"]
     reason: str = ""
     note: str = ""
-    select: Array | None = None
+    validation: Array | None = None
     test: Array | None = None
     train_seconds: float | None = None
     rows: int = 0
@@ -63,36 +62,44 @@ class BaselineResult:
     params: int | None = None
 
 
-def _fit_majority(table: Table, y: Array, target: TargetSpec, seed: int, seconds: float) -> Fitted:
+def _fit_majority(
+    table: Table, y: Array, target: TargetSpec, seed: int, seconds: float
+) -> FittedBaseline:
     share = (np.bincount(y, minlength=target.n_outputs) / len(y)).astype(np.float32)
-    return Fitted(lambda x: np.tile(share, (len(x), 1)), 0, 0)
+    return FittedBaseline(lambda x: np.tile(share, (len(x), 1)), 0, 0)
 
 
-def _fit_mean(table: Table, y: Array, target: TargetSpec, seed: int, seconds: float) -> Fitted:
+def _fit_mean(
+    table: Table, y: Array, target: TargetSpec, seed: int, seconds: float
+) -> FittedBaseline:
     mean = np.float32(y.mean(dtype=np.float64))
-    return Fitted(lambda x: np.full(len(x), mean), 0, 0)
+    return FittedBaseline(lambda x: np.full(len(x), mean), 0, 0)
 
 
-def _fit_logistic(table: Table, y: Array, target: TargetSpec, seed: int, seconds: float) -> Fitted:
+def _fit_logistic(
+    table: Table, y: Array, target: TargetSpec, seed: int, seconds: float
+) -> FittedBaseline:
     if len(np.unique(y)) == 1:
         return _fit_majority(table, y, target, seed, seconds)
     # Thousands of weights of which a text meets a few ask for less of a penalty.
     model = LogisticRegression(C=10 if table.texts else 1, max_iter=200, random_state=seed)
-    pipeline = make_pipeline(numbers_of(table), model)
+    pipeline = make_pipeline(linear_features(table), model)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # said in the note
         pipeline.fit(table.x, y)
     note = "stopped after 200 iterations" if model.n_iter_.max() >= 200 else ""
     params = model.coef_.size + model.intercept_.size
     predict = _probabilities(pipeline, model.classes_, target.n_outputs)
-    return Fitted(predict, _linear_flops(table, model.coef_), params, note)
+    return FittedBaseline(predict, _linear_flops(table, model.coef_), params, note)
 
 
-def _fit_ridge(table: Table, y: Array, target: TargetSpec, seed: int, seconds: float) -> Fitted:
+def _fit_ridge(
+    table: Table, y: Array, target: TargetSpec, seed: int, seconds: float
+) -> FittedBaseline:
     model = Ridge(alpha=1.0)
-    pipeline = make_pipeline(numbers_of(table), model).fit(table.x.astype(np.float64), y)
+    pipeline = make_pipeline(linear_features(table), model).fit(table.x.astype(np.float64), y)
     flops, params = _linear_flops(table, model.coef_), model.coef_.size + 1
-    return Fitted(lambda x: pipeline.predict(x.astype(np.float64)), flops, params)
+    return FittedBaseline(lambda x: pipeline.predict(x.astype(np.float64)), flops, params)
 
 
 def _linear_flops(table: Table, weights: Array) -> int | None:
@@ -100,7 +107,9 @@ def _linear_flops(table: Table, weights: Array) -> int | None:
     return None if table.texts else 2 * weights.size
 
 
-def _fit_hgb(table: Table, y: Array, target: TargetSpec, seed: int, seconds: float) -> Fitted:
+def _fit_hgb(
+    table: Table, y: Array, target: TargetSpec, seed: int, seconds: float
+) -> FittedBaseline:
     start = time.perf_counter()
     features = dense_of(table, seed)
     x = features.fit_transform(table.x)
@@ -126,7 +135,7 @@ def _fit_hgb(table: Table, y: Array, target: TargetSpec, seed: int, seconds: flo
     predict = pipeline.predict
     if not values:
         predict = _probabilities(pipeline, model.classes_, target.n_outputs)
-    return Fitted(predict, None, None, cut=cut)
+    return FittedBaseline(predict, None, None, cut=cut)
 
 
 def _rounds(fit: Callable[[int], Any], seconds: float) -> int:
@@ -160,7 +169,7 @@ def _probabilities(model: Any, classes: Array, k: int) -> Callable[[Array], Arra
 
 _CLASSIFIERS = {"majority": _fit_majority, "logistic": _fit_logistic, "hgb": _fit_hgb}
 _REGRESSORS = {"mean": _fit_mean, "ridge": _fit_ridge, "hgb": _fit_hgb}
-BASELINES: Mapping[str, Mapping[str, Fit]] = {
+BASELINES: Mapping[str, Mapping[str, FitBaseline]] = {
     "classification": {**_CLASSIFIERS, ROCKET: fit_rocket},
     "regression": {**_REGRESSORS, ROCKET: fit_rocket},
     "forecasting": {
@@ -169,9 +178,9 @@ BASELINES: Mapping[str, Mapping[str, Fit]] = {
         "seasonal": fit_seasonal,
         "ridge": fit_lags,
     },
-    "multilabel": {name: of_labels(fit) for name, fit in _CLASSIFIERS.items()},
+    "multilabel": {name: per_label(fit) for name, fit in _CLASSIFIERS.items()},
     "multitask": {
-        name: of_targets(classify, regress)
+        name: per_target(classify, regress)
         for name, classify, regress in (
             ("majority", _fit_majority, _fit_mean),
             ("linear", _fit_logistic, _fit_ridge),
@@ -189,7 +198,7 @@ def fitting(dataset: Dataset) -> tuple[str, ...]:
     Where other inputs stand beside a table, those that read any also read the table alone.
     """
     names = BASELINES[dataset.target.task]
-    able = [name for name in names if name != ROCKET or reads(dataset)]
+    able = [name for name in names if name != ROCKET or can_read(dataset)]
     if not _has_table_beside(dataset):
         return tuple(able)
     return (able[0], *(each for name in able[1:] for each in (name, name + ALONE)))
@@ -234,9 +243,9 @@ def run(
     """
     check(name, dataset)
     base, _, kind = name.partition(":")
-    pool = np.concatenate([dataset.splits.train, dataset.splits.fit])
+    pool = np.concatenate([dataset.splits.train, dataset.splits.calibration])
     due = len(pool)
-    if any(isinstance(values, Kept) for values in dataset.x.values()):
+    if any(isinstance(values, MappedArray) for values in dataset.x.values()):
         due = min(due, MAX_ROWS)
     chosen = np.random.default_rng(seed).permutation(pool)[: min(due, rows or due)]
     start = time.perf_counter()
@@ -252,7 +261,7 @@ def run(
         state="cut" if is_cut else "complete",
         reason=_said(on, model.cut) if is_cut else "",
         note=model.note if is_cut else _said(on, model.note),
-        select=_outputs(model, dataset, dataset.splits.select, kind),
+        validation=_outputs(model, dataset, dataset.splits.validation, kind),
         test=_outputs(model, dataset, dataset.splits.test, kind),
         train_seconds=train_seconds,
         rows=len(chosen),
@@ -265,7 +274,7 @@ def _said(*parts: str) -> str:
     return "; ".join(filter(None, parts))
 
 
-def _outputs(model: Fitted, dataset: Dataset, rows: Array, kind: str) -> Array:
+def _outputs(model: FittedBaseline, dataset: Dataset, rows: Array, kind: str) -> Array:
     """A model's outputs for some rows, of which no more than a part is in memory at once."""
     parts = [rows[at : at + _ROWS] for at in range(0, max(1, len(rows)), _ROWS)]
     return np.concatenate([model.predict(table_of(dataset, part, kind).x) for part in parts])

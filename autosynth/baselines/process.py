@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from autosynth.baselines.model import MAX_ROWS, BaselineResult, check, fitting
-from autosynth.data.kept import Kept
+from autosynth.data.mappedarray import MappedArray
 from autosynth.data.spec import Dataset, Splits
 
 START_SECONDS = 60.0
@@ -64,9 +64,13 @@ def run_in_process(
         with (folder / "dataset.pickle").open("wb") as file:
             pickle.dump(_handed_over(dataset, seed), file, protocol=5)
         spec = {
-            "names": names, "seconds": seconds, "limit": limit, "seed": seed,
-            "parent": os.getpid(), "of": len(dataset.splits.train) + len(dataset.splits.fit),
-        }  # fmt: skip
+            "names": names,
+            "seconds": seconds,
+            "limit": limit,
+            "seed": seed,
+            "parent": os.getpid(),
+            "of": len(dataset.splits.train) + len(dataset.splits.calibration),
+        }
         (folder / "spec.json").write_text(json.dumps(spec))
         child = _child(folder, threads)
         try:
@@ -103,7 +107,7 @@ def _read(path: Path) -> BaselineResult | None:
         return None
     with np.load(path) as stored:
         said = json.loads(str(stored["said"]))
-        arrays = {key: stored[key] for key in ("select", "test") if key in stored}
+        arrays = {key: stored[key] for key in ("validation", "test") if key in stored}
     return BaselineResult(**said, **arrays)
 
 
@@ -137,16 +141,19 @@ def _child(folder: Path, threads: int) -> "subprocess.Popen[bytes]":
 
 def _handed_over(dataset: Dataset, seed: int) -> Dataset:
     """The dataset cut to the rows a child needs, which become its own numbers 0, 1, 2, ..."""
-    pool = np.concatenate([dataset.splits.train, dataset.splits.fit])
+    pool = np.concatenate([dataset.splits.train, dataset.splits.calibration])
     if len(pool) > MAX_ROWS:
         pool = np.sort(np.random.default_rng(seed).permutation(pool)[:MAX_ROWS])
-    if any(isinstance(values, Kept) for values in dataset.x.values()):
+    if any(isinstance(values, MappedArray) for values in dataset.x.values()):
         # Rows on disk are named, not copied: the child reads what it needs of them.
         splits = replace(
-            dataset.splits, train=pool, fit=pool[:0], unlabelled=dataset.splits.unlabelled[:0]
+            dataset.splits,
+            train=pool,
+            calibration=pool[:0],
+            unlabelled=dataset.splits.unlabelled[:0],
         )
         return replace(dataset, splits=splits, encoders={})
-    groups = (pool, pool[:0], dataset.splits.select, dataset.splits.test)
+    groups = (pool, pool[:0], dataset.splits.validation, dataset.splits.test)
     ends = np.cumsum([0, *map(len, groups)])
     numbers = [np.arange(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True)]
     rows = np.concatenate(groups)
@@ -154,7 +161,9 @@ def _handed_over(dataset: Dataset, seed: int) -> Dataset:
         dataset,
         x={spec.name: np.asarray(dataset.x[spec.name][rows]) for spec in dataset.inputs},
         y=dataset.y[rows],
-        splits=Splits(**dict(zip(("train", "fit", "select", "test"), numbers, strict=True))),
+        splits=Splits(
+            **dict(zip(("train", "calibration", "validation", "test"), numbers, strict=True))
+        ),
         # Forecasts need the period; others nothing, and a vocabulary is large.
         encoders={k: v for k, v in dataset.encoders.items() if k == "windows"},
         seen=dataset.seen.only(rows) if dataset.seen else None,

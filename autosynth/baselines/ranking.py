@@ -9,31 +9,30 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array, issparse
 
-from autosynth.baselines.several import Fit, Fitted
+from autosynth.baselines.multioutput import FitBaseline, FittedBaseline
 from autosynth.baselines.table import Table
-from autosynth.data.seen import Seen
+from autosynth.data.seenitems import SeenItems
 from autosynth.data.spec import TargetSpec
+from autosynth.data.types import Array
 
-Array = NDArray[Any]
 _DENSE = 5_000  # items, up to which a matrix of all their pairs is quicker
 
 
 def _fit_popularity(
     table: Table, y: Array, target: TargetSpec, seed: int, seconds: float
-) -> Fitted:
+) -> FittedBaseline:
     """How often each item came next."""
     counts = np.bincount(y, minlength=target.n_outputs)
-    return Fitted(
+    return FittedBaseline(
         _ranking(table, len(counts), lambda met: np.tile(counts, (met.shape[0], 1))), 0, 0
     )
 
 
 def _fit_neighbours(
     table: Table, y: Array, target: TargetSpec, seed: int, seconds: float
-) -> Fitted:
+) -> FittedBaseline:
     """Cosines of items by the users who had both, summed over a user's history.
 
     Item-based collaborative filtering (Sarwar et al., 2001).
@@ -49,7 +48,7 @@ def _fit_neighbours(
     cosines: Any = diags_array(1 / size) @ together @ diags_array(1 / size)
     if k <= _DENSE:
         cosines = cosines.toarray()
-    return Fitted(_ranking(table, k, lambda met: met @ cosines), None, None)
+    return FittedBaseline(_ranking(table, k, lambda met: met @ cosines), None, None)
 
 
 def _ranking(table: Table, width: int, score: Callable[[Any], Any]) -> Callable[[Array], Array]:
@@ -63,10 +62,10 @@ def _ranking(table: Table, width: int, score: Callable[[Any], Any]) -> Callable[
     return predict
 
 
-def _seen(table: Table) -> Seen:
+def _seen(table: Table) -> SeenItems:
     assert table.codes is not None
     start, stop = table.x.astype(np.int64).T
-    return Seen(codes=table.codes, start=start, stop=stop)
+    return SeenItems(codes=table.codes, start=start, stop=stop)
 
 
 def _matrix(rows: Array, codes: Array, n: int, width: int) -> Any:
@@ -74,4 +73,4 @@ def _matrix(rows: Array, codes: Array, n: int, width: int) -> Any:
     return csr_array((np.ones(len(rows)), (rows, codes)), shape=(n, width))
 
 
-RANKERS: Mapping[str, Fit] = {"popularity": _fit_popularity, "neighbours": _fit_neighbours}
+RANKERS: Mapping[str, FitBaseline] = {"popularity": _fit_popularity, "neighbours": _fit_neighbours}

@@ -7,27 +7,24 @@ time series classification", arXiv:2012.08791; the transform is sktime's, in the
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit, softmax
 from sklearn.linear_model import RidgeClassifierCV, RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from autosynth.baselines.several import Fitted
+from autosynth.baselines.multioutput import FittedBaseline
 from autosynth.baselines.table import Table
 from autosynth.data.spec import Dataset, TargetSpec
-
-Array = NDArray[Any]
+from autosynth.data.types import Array
 
 ROCKET = "minirocket"
 LEAST_STEPS = 9  # of a kernel
 _PENALTIES = np.logspace(-3, 3, 10)
 
 
-def reads(dataset: Dataset) -> bool:
+def can_read(dataset: Dataset) -> bool:
     """Whether a dataset is of series alone, long enough, and the library is there."""
     return find_spec("sktime") is not None and all(
         spec.kind == "series" and not spec.anchored and spec.shape[1] >= LEAST_STEPS
@@ -41,7 +38,9 @@ def warm() -> None:
     _transform(x, 0)(x)
 
 
-def fit_rocket(table: Table, y: Array, target: TargetSpec, seed: int, seconds: float) -> Fitted:
+def fit_rocket(
+    table: Table, y: Array, target: TargetSpec, seed: int, seconds: float
+) -> FittedBaseline:
     """Some 10,000 features of each series, standardised, and ridge regression, as in the paper.
 
     Of classes it gives the softmax of the ridge's scores, which are no probabilities themselves.
@@ -54,7 +53,7 @@ def fit_rocket(table: Table, y: Array, target: TargetSpec, seed: int, seconds: f
 
     if target.task == "regression":
         model = make_pipeline(StandardScaler(), RidgeCV(_PENALTIES)).fit(features(table.x), y)
-        return Fitted(lambda x: model.predict(features(x)), None, None)
+        return FittedBaseline(lambda x: model.predict(features(x)), None, None)
     model = make_pipeline(StandardScaler(), RidgeClassifierCV(_PENALTIES))
     model.fit(features(table.x), y)
 
@@ -65,7 +64,7 @@ def fit_rocket(table: Table, y: Array, target: TargetSpec, seed: int, seconds: f
         found[:, model.classes_] = chance
         return found
 
-    return Fitted(predict, None, None)
+    return FittedBaseline(predict, None, None)
 
 
 def _two(scores: Array) -> Array:

@@ -21,8 +21,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from autosynth.data.inputs.mel import mel_summary
 from autosynth.data.spec import Dataset, InputSpec
-
-Array = NDArray[Any]
+from autosynth.data.types import Array
 
 MAX_DIRECTIONS = 64
 """Of a text, for models that read no sparse features."""
@@ -31,7 +30,7 @@ MAX_FEATURES = 4096
 
 
 @dataclass(frozen=True)
-class Past:
+class History:
     """The history that a forecast reads, in the first columns; `period` is 0 where none was found.
 
     The steps of one channel stand beside each other, those of the target's own past first.
@@ -54,7 +53,7 @@ class Table:
     x: NDArray[np.float32] | NDArray[np.int64]
     cardinalities: Array
     texts: tuple[Array, ...] = ()
-    past: Past = Past()
+    history: History = History()
     codes: NDArray[np.int64] | None = None
     series: tuple[tuple[int, int], ...] = ()
 
@@ -65,7 +64,7 @@ class Table:
         return columns[~np.isin(columns, np.concatenate(self.texts))] if self.texts else columns
 
 
-def numbers_of(table: Table) -> ColumnTransformer:
+def linear_features(table: Table) -> ColumnTransformer:
     """Numbers standardised, gaps filled and marked; categories one-hot, the rare ones as one.
 
     Of texts the TF-IDF weights of tokens and pairs of them.
@@ -139,11 +138,11 @@ def table_of(dataset: Dataset, rows: Array, kind: str = "") -> Table:
         for spec, start, end in zip(specs, ends[:-1], ends[1:], strict=True)
         if spec.kind == "text"
     )
-    past = Past()
+    past = History()
     if base:
         period = dataset.encoders["windows"]["period"]
         channels = sum(spec.shape[0] for spec in specs if spec.anchored)
-        past = Past(channels, specs[0].shape[1], period)
+        past = History(channels, specs[0].shape[1], period)
     series: tuple[tuple[int, int], ...] = ()
     if all(spec.kind == "series" for spec in specs):
         sizes = [spec.shape[0] for spec in specs]

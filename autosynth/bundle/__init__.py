@@ -5,7 +5,7 @@ from autosynth.bundle.evaluation import Evaluation
 from autosynth.bundle.export import Exported, export
 from autosynth.bundle.info import Info
 from autosynth.bundle.model import Model, load
-from autosynth.bundle.write import write
+from autosynth.bundle.write import write_bundle
 
 __all__ = [
     "Evaluation",
@@ -15,5 +15,5 @@ __all__ = [
     "evaluate",
     "export",
     "load",
-    "write",
+    "write_bundle",
 ]

@@ -204,11 +204,12 @@ def _limits(info: Info) -> str:
             lines.append(
                 "- Every row gets one of the classes above, also one that is none of them."
             )
-        heat = info.calibration.temperature
+        temperature = info.calibration.temperature
         lines.append(
             "- Probabilities are the network's own and were not calibrated afterwards."
-            if heat == 1.0
-            else f"- Log probabilities were divided by {heat:.3g}, which held-back rows asked for."
+            if temperature == 1.0
+            else f"- Log probabilities were divided by {temperature:.3g}, fitted on held-back "
+            "rows."
         )
     else:
         lines.append("- Values far outside those of the training rows are not to be expected.")

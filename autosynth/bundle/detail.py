@@ -8,9 +8,9 @@ import pandas as pd
 
 from autosynth.bundle.evaluation import Detail
 from autosynth.data.spec import TargetSpec
+from autosynth.data.types import Array
 from autosynth.training.metrics import values_of
-from autosynth.training.metrics.metric import Array
-from autosynth.training.metrics.rank import ranks
+from autosynth.training.metrics.rank import item_ranks
 
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _WORST = 20
@@ -93,5 +93,5 @@ def _worst(
 
 
 def _ranks(y: Array, output: Array) -> pd.DataFrame:
-    places = np.quantile(ranks(y, output), _QUANTILES)
+    places = np.quantile(item_ranks(y, output), _QUANTILES)
     return pd.DataFrame([places], columns=[f"{share:.0%}" for share in _QUANTILES], index=["rank"])

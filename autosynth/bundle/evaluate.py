@@ -11,9 +11,10 @@ from autosynth.bundle.detail import details_of
 from autosynth.bundle.evaluation import Evaluation
 from autosynth.bundle.model import Model, load
 from autosynth.bundle.robustness import robustness_of, rows_for
-from autosynth.data.labelled import Labelled, read_labelled
-from autosynth.data.seen import Seen
-from autosynth.data.truth import LeftOut
+from autosynth.data.labelledrows import LabelledRows, read_labelled
+from autosynth.data.seenitems import SeenItems
+from autosynth.data.truevalues import LeftOut
+from autosynth.data.types import Array
 from autosynth.errors import DataError
 from autosynth.training.metrics import (
     Calibration,
@@ -21,9 +22,8 @@ from autosynth.training.metrics import (
     default_metric,
     metrics_of,
     resamples,
+    score_all,
 )
-from autosynth.training.metrics import evaluate as score_all
-from autosynth.training.metrics.metric import Array
 
 
 def evaluate(
@@ -78,7 +78,7 @@ def evaluate(
     )
 
 
-def _seen(model: Model, labelled: Labelled) -> tuple[str, ...]:
+def _seen(model: Model, labelled: LabelledRows) -> tuple[str, ...]:
     """A warning where the rows are those that the model learnt from, too."""
     known = model.info.card.get("fingerprint")
     if labelled.official or not known or known != labelled.fingerprint:
@@ -89,7 +89,7 @@ def _seen(model: Model, labelled: Labelled) -> tuple[str, ...]:
     )
 
 
-def _scored(model: Model, x: Mapping[str, Array], seen: Seen | None) -> Array:
+def _scored(model: Model, x: Mapping[str, Array], seen: SeenItems | None) -> Array:
     """Outputs as the leaderboard scores them: moved by the bundle's own thresholds."""
     # The probabilities are at their temperature already.
     bias = Calibration(bias=model.info.calibration.bias)
@@ -112,7 +112,7 @@ def _scores(model: Model, y: Array, output: Array, seed: int) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("metric")
 
 
-def _robustness(model: Model, labelled: Labelled, metric: str, seed: int) -> pd.DataFrame:
+def _robustness(model: Model, labelled: LabelledRows, metric: str, seed: int) -> pd.DataFrame:
     target = model.info.target
 
     def score(x: Mapping[str, Array]) -> Mapping[str, float]:

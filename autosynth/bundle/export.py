@@ -124,8 +124,8 @@ class _Deployed(nn.Module):
     def forward(self, *inputs: Tensor) -> Tensor:
         named, info = dict(zip(self.names, inputs, strict=True)), self.info
         base = base_of(info.target, named.get(info.target.base))
-        heat = info.calibration.temperature
-        return finished(info.target, self.module(named), info.scales, base, heat)
+        temperature = info.calibration.temperature
+        return finished(info.target, self.module(named), info.scales, base, temperature)
 
 
 def _inputs(sample: Mapping[str, Tensor], info: Info) -> tuple[Tensor, ...]:
@@ -175,19 +175,19 @@ def _check(path: Path, model: Model, inputs: tuple[Tensor, ...]) -> Exported:
     names = [spec.name for spec in model.info.inputs]
     while len(inputs[0]) < 3:
         inputs = tuple(torch.cat((tensor, tensor)) for tensor in inputs)
-    truth = model.outputs({n: x.numpy() for n, x in zip(names, inputs, strict=True)})
-    if not np.isfinite(truth).all():
+    expected = model.outputs({n: x.numpy() for n, x in zip(names, inputs, strict=True)})
+    if not np.isfinite(expected).all():
         raise BundleError(
             f"the live model of {model.strategy} gives outputs that are not finite on the sample; "
             "an export cannot be checked on it"
         )
-    rows = len(truth)
-    allowed = _allowed(model.info, truth)
+    rows = len(expected)
+    allowed = _allowed(model.info, expected)
     worst = 0.0
     for size in (1, 2, rows):
         with torch.inference_mode():
             output: Tensor = program(*(tensor[:size] for tensor in inputs))
-        off = np.abs(output.double().numpy() - truth[:size])
+        off = np.abs(output.double().numpy() - expected[:size])
         if not (off <= allowed[:size]).all():
             at = np.unravel_index(np.nanargmax(off / allowed[:size]), off.shape)
             raise BundleError(
@@ -201,14 +201,14 @@ def _check(path: Path, model: Model, inputs: tuple[Tensor, ...]) -> Exported:
     )  # fmt: skip
 
 
-def _allowed(info: Info, truth: NDArray[np.float64]) -> NDArray[np.float64]:
+def _allowed(info: Info, expected: NDArray[np.float64]) -> NDArray[np.float64]:
     """How far each output may be off, in its own unit: `TOLERANCE` where it was learnt."""
-    columns = truth.reshape(len(truth), -1)
+    columns = expected.reshape(len(expected), -1)
     allowed = np.full(columns.shape, TOLERANCE)
     for scale, (target, outputs, _) in zip(info.scales, info.target.fields, strict=True):
         if not target.classes:
             allowed[:, outputs] *= steepness(scale, columns[:, outputs])
-    return allowed.reshape(truth.shape)
+    return allowed.reshape(expected.shape)
 
 
 def _dtype(tensor: Tensor) -> str:

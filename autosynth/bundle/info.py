@@ -46,7 +46,7 @@ class Info:
 
 
 def to_plain(info: Info) -> dict[str, Any]:
-    """`info` as JSON-able data; `read` reads it."""
+    """`info` as JSON-able data; `read_info` reads it."""
     plain = {field.name: getattr(info, field.name) for field in fields(info)}
     return {
         "format": FORMAT,
@@ -60,7 +60,7 @@ def to_plain(info: Info) -> dict[str, Any]:
     }
 
 
-def read(folder: Path) -> Info:
+def read_info(folder: Path) -> Info:
     """The information of the bundle in `folder`.
 
     Raises:

@@ -24,13 +24,13 @@ from autosynth.bundle.folder import (
     read_object,
     read_text,
 )
-from autosynth.bundle.info import Info, read
-from autosynth.bundle.prediction import frame_of
+from autosynth.bundle.info import Info, read_info
+from autosynth.bundle.prediction import prediction_frame
 from autosynth.composite import Composite, Resolved, build, resolve
-from autosynth.composite.objective import base_of, finished, hidden
+from autosynth.composite.objective import base_of, finished, mask_seen
 from autosynth.data import Encoded, encode_parts
 from autosynth.data.inputs.encoder import input_spec
-from autosynth.data.seen import Seen
+from autosynth.data.seenitems import SeenItems
 from autosynth.errors import BundleError, DataError, StrategyError, UnknownNameError
 from autosynth.strategy import Strategy
 from autosynth.training.weights import load_weights
@@ -61,7 +61,7 @@ class Model:
                 not needed, and not looked at where it is there.
 
         Returns:
-            The columns of `frame_of`. The index holds row numbers, or names of files.
+            The columns of `prediction_frame`. The index holds row numbers, or names of files.
 
         Raises:
             DataError: no rows, columns or shapes that do not fit, or a row without finite output.
@@ -89,9 +89,11 @@ class Model:
                 f"{len(output)} rows): it misses values that no training row missed, or holds "
                 "values far outside theirs; fill them in, or leave the rows out"
             )
-        return frame_of(output, self.info, pd.Index(encoded.index, name=encoded.called))
+        return prediction_frame(output, self.info, pd.Index(encoded.index, name=encoded.called))
 
-    def outputs(self, x: Mapping[str, NDArray[Any]], seen: Seen | None = None) -> NDArray[Any]:
+    def outputs(
+        self, x: Mapping[str, NDArray[Any]], seen: SeenItems | None = None
+    ) -> NDArray[Any]:
         """Probabilities (n, classes), or values in the target's unit, of encoded rows.
 
         What is `seen` has the probability 0.
@@ -104,10 +106,10 @@ class Model:
                 batch = {n: torch.from_numpy(np.array(x[n][start : start + BATCH])) for n in x}
                 raw = self.module(batch).double()
                 if seen is not None:
-                    raw = hidden(raw, seen.only(np.arange(start, start + len(raw))))
+                    raw = mask_seen(raw, seen.only(np.arange(start, start + len(raw))))
                 base = base_of(info.target, batch.get(info.target.base))
-                heat = info.calibration.temperature
-                parts.append(finished(info.target, raw, info.scales, base, heat))
+                temperature = info.calibration.temperature
+                parts.append(finished(info.target, raw, info.scales, base, temperature))
         whole: NDArray[Any] = torch.cat(parts).numpy()
         return whole
 
@@ -120,7 +122,7 @@ def load(path: str | Path) -> Model:
             file and what to do.
     """
     folder = find(path)
-    info = read(folder)
+    info = read_info(folder)
     resolved = _resolve(folder, info)
     module = build(resolved)
     load_weights(module, folder / WEIGHTS)

@@ -14,7 +14,7 @@ FIRST_ITEMS = 10
 Columns = dict[str, Any]
 
 
-def frame_of(output: NDArray[Any], info: Info, index: Any) -> pd.DataFrame:
+def prediction_frame(output: NDArray[Any], info: Info, index: Any) -> pd.DataFrame:
     """One row a row of `output`.
 
     - classification: `prediction`, the user's own name of a class, and `proba_<class>` for each,

@@ -12,9 +12,9 @@ from autosynth.corrupt import CORRUPTIONS, SEVERITIES, blank_like, corrupt
 from autosynth.data.forms.table import as_frame
 from autosynth.data.inputs.encoder import apply
 from autosynth.data.inputs.text import text_of
-from autosynth.data.labelled import Labelled
+from autosynth.data.labelledrows import LabelledRows
 from autosynth.data.spec import InputSpec
-from autosynth.training.metrics.metric import Array
+from autosynth.data.types import Array
 
 ABSENT = "absent"
 """A whole input is missing, where there are several: as bad as it gets, so severity 5."""
@@ -37,7 +37,7 @@ class _Damaged(NamedTuple):
     x: Mapping[str, Array]
 
 
-def rows_for(labelled: Labelled, seed: int) -> Labelled:
+def rows_for(labelled: LabelledRows, seed: int) -> LabelledRows:
     """The rows on which robustness is measured: all, or as many as take bearable time."""
     size = sum(int(np.prod(values.shape[1:])) for values in labelled.x.values())
     most = max(_LEAST_ROWS, min(_MOST_ROWS, _MOST_VALUES // max(size, 1)))
@@ -48,7 +48,7 @@ def rows_for(labelled: Labelled, seed: int) -> Labelled:
 
 
 def robustness_of(
-    model: Model, labelled: Labelled, score: Score, metric: str, seed: int
+    model: Model, labelled: LabelledRows, score: Score, metric: str, seed: int
 ) -> pd.DataFrame:
     """`Evaluation.robustness`: the clean scores, then those of every corruption and severity."""
     clean = score(labelled.x)
@@ -72,26 +72,26 @@ def _share(metric: str, score: float, clean: float) -> float:
     return max(score, 0.0) / clean if clean > 0 else float("nan")
 
 
-def _damaged(model: Model, labelled: Labelled, seed: int) -> Iterator[_Damaged]:
+def _damaged(model: Model, labelled: LabelledRows, seed: int) -> Iterator[_Damaged]:
     fitted = {each["name"]: each for each in model.encoders["inputs"]}
-    readings: dict[str, list[InputSpec]] = {}  # of one text, in several vocabularies
+    tokenisations: dict[str, list[InputSpec]] = {}  # of one text, in several vocabularies
     for spec in model.info.inputs:
-        readings.setdefault(spec.of or spec.name, []).append(spec)
-    for root, specs in readings.items():
+        tokenisations.setdefault(spec.of or spec.name, []).append(spec)
+    for root, specs in tokenisations.items():
         blanks = {spec.name: _blank(fitted[spec.name], spec, labelled) for spec in specs}
         fitting = [c for c in CORRUPTIONS[specs[0].kind].values() if c.fits(specs[0])]
         for corruption, severity in product(fitting, SEVERITIES):
             amount = corruption.amounts[severity - 1]
             x = _corrupted(labelled, specs, fitted, corruption.name, severity, seed, blanks)
             yield _Damaged(root, corruption.name, severity, amount, {**labelled.x, **x})
-        if len(readings) > 1:
+        if len(tokenisations) > 1:
             n = len(labelled)
             x = {name: np.repeat(blank[None], n, axis=0) for name, blank in blanks.items()}
             yield _Damaged(root, ABSENT, SEVERITIES[-1], 1.0, {**labelled.x, **x})
 
 
 def _corrupted(
-    labelled: Labelled,
+    labelled: LabelledRows,
     specs: list[InputSpec],
     fitted: Mapping[str, Any],
     name: str,
@@ -112,7 +112,7 @@ def _corrupted(
     return apply(inputs, pd.DataFrame({column: changed}), labelled.source).x
 
 
-def _blank(fitted: Mapping[str, Any], spec: InputSpec, labelled: Labelled) -> Array:
+def _blank(fitted: Mapping[str, Any], spec: InputSpec, labelled: LabelledRows) -> Array:
     """A row of an input that holds nothing; of a table or text, what its encoder makes of that."""
     if spec.kind not in ("table", "text"):
         return blank_like(labelled.x[spec.name], spec)

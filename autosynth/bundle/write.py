@@ -22,7 +22,7 @@ from autosynth.training.metrics import Calibration
 from autosynth.training.weights import save_weights
 
 
-def write(
+def write_bundle(
     folder: str | Path,
     *,
     resolved: Resolved,
@@ -58,7 +58,7 @@ def write(
     costs = cost(resolved)
     info = Info(
         strategy=resolved.strategy,
-        brief=str(resolved.brief),
+        brief=str(resolved.short_form),
         inputs=resolved.inputs,
         target=resolved.target,
         scales=tuple(scales),

@@ -57,5 +57,5 @@ def _options(parser: Parser) -> None:
 
 EVALUATE = Command(
     name="evaluate", about="score a bundle on labelled data, and on the same data damaged",
-    call=_evaluate, fill=_options,
+    call=_evaluate, add_arguments=_options,
 )  # fmt: skip

@@ -9,10 +9,10 @@ from autosynth.cli.text import columns, put
 
 def _inspect(args: argparse.Namespace) -> None:
     data = data_of(args)
-    from autosynth.data import load
+    from autosynth.data import load_dataset
 
-    dataset = load(args.data, **data)
-    put(*dataset.understood, *(f"warning     {text}" for text in dataset.warnings))
+    dataset = load_dataset(args.data, **data)
+    put(*dataset.summary, *(f"warning     {text}" for text in dataset.warnings))
 
 
 def _datasets(args: argparse.Namespace) -> None:
@@ -22,9 +22,9 @@ def _datasets(args: argparse.Namespace) -> None:
 
 
 def _spaces(args: argparse.Namespace) -> None:
-    from autosynth.study.spacefile import load, names
+    from autosynth.study.spacefile import load_space, names
 
-    put(*columns([(name, load(name).about) for name in names()]))
+    put(*columns([(name, load_space(name).about) for name in names()]))
 
 
 def _components(args: argparse.Namespace) -> None:
@@ -55,7 +55,10 @@ def _choice(option: Any) -> tuple[str, str]:
 
 
 INSPECT = Command(
-    name="inspect", about="show what would be read of some data", call=_inspect, fill=data_options
+    name="inspect",
+    about="show what would be read of some data",
+    call=_inspect,
+    add_arguments=data_options,
 )
 DATASETS = Command(name="datasets", about="list the built-in sets", call=_datasets)
 SPACES = Command(name="spaces", about="list the search spaces", call=_spaces)

@@ -52,4 +52,6 @@ def _options(parser: Parser) -> None:
     add("-o", "--out", metavar="FILE", help="csv file (standard output)")
 
 
-PREDICT = Command(name="predict", about="predict with a bundle", call=_predict, fill=_options)
+PREDICT = Command(
+    name="predict", about="predict with a bundle", call=_predict, add_arguments=_options
+)

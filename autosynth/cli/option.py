@@ -29,19 +29,19 @@ class Parser(argparse.ArgumentParser):
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """One command: `fill` gives its parser arguments, `call` runs it."""
+    """One command: `add_arguments` gives its parser arguments, `call` runs it."""
 
     name: str
     about: str
     call: Call
-    fill: Callable[[Parser], None] = lambda parser: None
+    add_arguments: Callable[[Parser], None] = lambda parser: None
 
     def add_to(self, group: Any) -> Parser:
         """Its parser, in a group of subparsers."""
         parser = group.add_parser(self.name, description=f"{self.about}.", allow_abbrev=False)
         assert isinstance(parser, Parser)
         parser.set_defaults(call=self.call)
-        self.fill(parser)
+        self.add_arguments(parser)
         return parser
 
 

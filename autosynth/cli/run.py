@@ -58,13 +58,13 @@ def _report(args: argparse.Namespace) -> None:
 
 LEADERBOARD = Command(
     name="leaderboard", about="show the leaderboard of a run", call=_leaderboard,
-    fill=_leaderboard_options,
+    add_arguments=_leaderboard_options,
 )  # fmt: skip
 EXPORT = Command(
     name="export", about="make a checked bundle to deploy from one strategy of a run",
-    call=_export, fill=_export_options,
+    call=_export, add_arguments=_export_options,
 )  # fmt: skip
 REPORT = Command(
     name="report", about="make the leaderboard's files and the picture of a run again",
-    call=_report, fill=run_argument,
+    call=_report, add_arguments=run_argument,
 )  # fmt: skip

@@ -17,49 +17,49 @@ _NAME = 18  # letters of a class above its column
 Cells = list[tuple[str, ...]]
 
 
-def lines_of(found: "Evaluation", limit: int | None) -> Iterator[str]:
+def lines_of(evaluation: "Evaluation", limit: int | None) -> Iterator[str]:
     """The lines; those of words are broken at `limit`."""
-    yield f"{found.rows} rows of {found.source}"
-    told = [f"left out: {each.rows} rows {each.reason}" for each in found.left_out]
-    for text in (*told, *(f"warning: {text}" for text in found.warnings)):
+    yield f"{evaluation.rows} rows of {evaluation.source}"
+    lines = [f"left out: {each.rows} rows {each.reason}" for each in evaluation.left_out]
+    for text in (*lines, *(f"warning: {text}" for text in evaluation.warnings)):
         yield from textwrap.wrap(text, limit) if limit else [text]
     yield ""
     head = ("metric", "score", "95 % interval", "")
     rows = [
         (str(name), _number(row["score"]), f"{_number(row['low'])} to {_number(row['high'])}", "")
-        for name, row in found.scores.iterrows()
+        for name, row in evaluation.scores.iterrows()
     ]
     yield from _aligned([head, *rows])
-    for detail in found.details:
+    for detail in evaluation.details:
         yield ""
-        yield from _detail(detail, named=len(found.details) > 1)
-    if found.robustness is not None:
+        yield from _detail(detail, named=len(evaluation.details) > 1)
+    if evaluation.robustness is not None:
         yield ""
-        yield from _robustness(found, found.robustness)
+        yield from _robustness(evaluation, evaluation.robustness)
 
 
 def _detail(detail: "Detail", named: bool) -> Iterator[str]:
-    of = f" of {detail.target.name}" if named else ""
+    suffix = f" of {detail.target.name}" if named else ""
     if detail.confusion is not None:
-        yield from _confusion(detail.confusion, of)
+        yield from _confusion(detail.confusion, suffix)
     if detail.labels is not None:
         more = _more(len(detail.labels), "labels")
-        yield f"labels{of}{more}: rows that have it, that are predicted to, and both"
+        yield f"labels{suffix}{more}: rows that have it, that are predicted to, and both"
         top = detail.labels.nlargest(_MOST_ROWS, "true")
         yield from _frame(top, "label", whole=("true", "predicted", "right"))
     if detail.residuals is not None:
-        yield f"residuals{of}, prediction minus truth"
+        yield f"residuals{suffix}, prediction minus truth"
         yield from _frame(detail.residuals.head(24), "value")
     if detail.worst is not None:
         yield ""
-        yield f"furthest off{of}"
+        yield f"furthest off{suffix}"
         yield from _frame(detail.worst.head(5), "row")
     if detail.ranks is not None:
-        yield f"place of the true item{of}, from 1; quantiles of the rows"
+        yield f"place of the true item{suffix}, from 1; quantiles of the rows"
         yield from _frame(detail.ranks, "")
 
 
-def _confusion(counts: "pd.DataFrame", of: str) -> Iterator[str]:
+def _confusion(counts: "pd.DataFrame", suffix: str) -> Iterator[str]:
     """The matrix; of many classes, those with the most errors."""
     table = counts.to_numpy()
     wrong = table.sum(axis=1) + table.sum(axis=0) - 2 * table.diagonal()
@@ -67,9 +67,9 @@ def _confusion(counts: "pd.DataFrame", of: str) -> Iterator[str]:
     if len(counts) > _MOST_CLASSES:
         order = sorted(chosen, key=lambda i: (-wrong[i], i))
         chosen = sorted(order[:_MOST_ROWS])
-        yield f"confusion{of}: the {_MOST_ROWS} of {len(counts)} classes with the most errors"
+        yield f"confusion{suffix}: the {_MOST_ROWS} of {len(counts)} classes with the most errors"
     else:
-        yield f"confusion{of}: a row a true class, a column a predicted one"
+        yield f"confusion{suffix}: a row a true class, a column a predicted one"
     names = [_cut(str(counts.columns[i])) for i in chosen]
     others = [i for i in range(len(counts)) if i not in chosen]
     rows: Cells = [("", *names, *(["others"] if others else []), "right")]
@@ -82,17 +82,17 @@ def _confusion(counts: "pd.DataFrame", of: str) -> Iterator[str]:
     yield from _aligned(rows)
 
 
-def _robustness(found: "Evaluation", frame: "pd.DataFrame") -> Iterator[str]:
+def _robustness(evaluation: "Evaluation", frame: "pd.DataFrame") -> Iterator[str]:
     """One line a corruption: the metric by severity, and the share that is left at the worst."""
     clean, damaged = frame.iloc[0], frame.iloc[1:]
-    yield f"{found.metric} under damage, by severity; {found.robust_rows} rows"
+    yield f"{evaluation.metric} under damage, by severity; {evaluation.robust_rows} rows"
     rows: Cells = [("input", "damage", "clean", "1", "2", "3", "4", "5", "left at 5")]
     for (name, what), group in damaged.groupby(["input", "corruption"], sort=False):
-        scores = dict(zip(group["severity"], group[found.metric], strict=True))
+        scores = dict(zip(group["severity"], group[evaluation.metric], strict=True))
         cells = [_number(scores[level]) if level in scores else "" for level in range(1, 6)]
         left = group["left"].iloc[-1]
-        share = "-" if left != left else f"{left:.0%}"
-        rows.append((str(name), str(what), _number(clean[found.metric]), *cells, share))
+        remaining = "-" if left != left else f"{left:.0%}"
+        rows.append((str(name), str(what), _number(clean[evaluation.metric]), *cells, remaining))
     yield from _aligned(rows, words=2)
 
 
@@ -112,8 +112,8 @@ def _aligned(rows: Cells, words: int = 1) -> Iterator[str]:
     sizes = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = [
-            cell.ljust(size) if place < words else cell.rjust(size)
-            for place, (cell, size) in enumerate(zip(row, sizes, strict=True))
+            cell.ljust(size) if index < words else cell.rjust(size)
+            for index, (cell, size) in enumerate(zip(row, sizes, strict=True))
         ]
         yield "  ".join(cells).rstrip()
 

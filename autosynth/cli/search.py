@@ -91,10 +91,10 @@ def _train(args: argparse.Namespace) -> None:
     parse(args.strategy)  # for its syntax, before anything heavy is loaded
     data = data_of(args)
     from autosynth.leaderboard import human
-    from autosynth.run import train
+    from autosynth.run import train_strategy
 
     with Progress() as progress:
-        trained = train(
+        trained = train_strategy(
             args.data, args.strategy, **data, metric=args.metric, budget=args.budget,
             epochs=args.epochs, device=args.device, out=args.out, progress=progress,
         )  # fmt: skip
@@ -116,9 +116,12 @@ def _train_options(parser: Parser) -> None:
 
 
 SEARCH = Command(
-    name="search", call=_search, fill=_search_options,
+    name="search", call=_search, add_arguments=_search_options,
     about="find strategies, train them, and rank them by score against cost",
 )  # fmt: skip
 TRAIN = Command(
-    name="train", about="train one strategy, without a search", call=_train, fill=_train_options
+    name="train",
+    about="train one strategy, without a search",
+    call=_train,
+    add_arguments=_train_options,
 )

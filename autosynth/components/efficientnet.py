@@ -15,7 +15,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-FIRST, LAST = 32, 1280  # channels after the first convolution, and after the last
+STEM_WIDTH, HEAD_WIDTH = 32, 1280  # channels after the first convolution, and after the last
 
 
 class Stage(NamedTuple):
@@ -40,7 +40,7 @@ STAGES = (
 N_STAGES = len(STAGES) + 1  # the last convolution is a stage of its own
 
 
-class Convolution(nn.Conv2d):
+class SameConv2d(nn.Conv2d):
     """A convolution without bias, padded as TensorFlow's "SAME": the odd zero stands behind.
 
     `side` is that of the square map it reads; `rest` is that of the map it gives.
@@ -63,7 +63,7 @@ class Convolution(nn.Conv2d):
         return super().forward(F.pad(x, self.zeros) if self.zeros else x)
 
 
-class Plan(NamedTuple):
+class BlockSpec(NamedTuple):
     """One block: what it reads, what it opens to, what it gives, on a map of `side`."""
 
     width: int
@@ -74,17 +74,17 @@ class Plan(NamedTuple):
     side: int
 
 
-def plans(size: int, stop: int) -> Iterator[Plan]:
+def block_specs(size: int, stop: int) -> Iterator[BlockSpec]:
     """The blocks of the first `stop` stages, for images of `size` pixels a side."""
-    width, side = FIRST, -(-size // 2)
+    width, side = STEM_WIDTH, -(-size // 2)
     for stage in STAGES[:stop]:
         for index in range(stage.blocks):
             stride = 1 if index else stage.stride
-            yield Plan(width, width * stage.expand, stage.width, stage.kernel, stride, side)
+            yield BlockSpec(width, width * stage.expand, stage.width, stage.kernel, stride, side)
             width, side = stage.width, -(-side // stride)
 
 
-class Outline(NamedTuple):
+class ImageModelProfile(NamedTuple):
     """What is known of a network before it is built: cost for an image, and the map it gives."""
 
     flops: int
@@ -93,24 +93,26 @@ class Outline(NamedTuple):
     width: int
 
 
-def outline(size: int, stop: int) -> Outline:
+def image_model_profile(size: int, stop: int) -> ImageModelProfile:
     """The arithmetic of `EfficientNet(size, stop)`: 2 FLOPs a multiply-add, norms not counted."""
-    width, side = FIRST, -(-size // 2)
-    weights, norms = 27 * FIRST, FIRST
+    width, side = STEM_WIDTH, -(-size // 2)
+    weights, norms = 27 * STEM_WIDTH, STEM_WIDTH
     products = side**2 * weights
-    for plan in plans(size, stop):
-        rest = -(-plan.side // plan.stride)
-        opened = plan.width * plan.hidden if plan.hidden > plan.width else 0
-        each, closed = plan.kernel**2 * plan.hidden, plan.hidden * plan.to
+    for spec in block_specs(size, stop):
+        rest = -(-spec.side // spec.stride)
+        opened = spec.width * spec.hidden if spec.hidden > spec.width else 0
+        each, closed = spec.kernel**2 * spec.hidden, spec.hidden * spec.to
         weights += opened + each + closed
-        norms += plan.hidden * (2 if opened else 1) + plan.to
-        products += plan.side**2 * opened + rest**2 * (each + closed)
-        width, side = plan.to, rest
+        norms += spec.hidden * (2 if opened else 1) + spec.to
+        products += spec.side**2 * opened + rest**2 * (each + closed)
+        width, side = spec.to, rest
     if stop == N_STAGES:
-        weights, norms = weights + width * LAST, norms + LAST
-        products += side**2 * width * LAST
-        width = LAST
-    return Outline(flops=2 * products, params=weights + 2 * norms, side=side, width=width)
+        weights, norms = weights + width * HEAD_WIDTH, norms + HEAD_WIDTH
+        products += side**2 * width * HEAD_WIDTH
+        width = HEAD_WIDTH
+    return ImageModelProfile(
+        flops=2 * products, params=weights + 2 * norms, side=side, width=width
+    )
 
 
 def _norm(width: int) -> nn.BatchNorm2d:
@@ -121,18 +123,18 @@ def _norm(width: int) -> nn.BatchNorm2d:
 class Block(nn.Module):
     """An inverted residual block: open, convolve every channel by itself, close."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, spec: BlockSpec) -> None:
         super().__init__()
-        width, hidden, to, kernel, stride, side = plan
+        width, hidden, to, kernel, stride, side = spec
         self.opens, self.adds = hidden > width, stride == 1 and width == to
         if self.opens:
-            self._expand_conv = Convolution(width, hidden, 1, side)
+            self._expand_conv = SameConv2d(width, hidden, 1, side)
             self._bn0 = _norm(hidden)
-        self._depthwise_conv = Convolution(
+        self._depthwise_conv = SameConv2d(
             hidden, hidden, kernel, side, stride=stride, groups=hidden
         )
         self._bn1 = _norm(hidden)
-        self._project_conv = Convolution(hidden, to, 1, self._depthwise_conv.rest)
+        self._project_conv = SameConv2d(hidden, to, 1, self._depthwise_conv.rest)
         self._bn2 = _norm(to)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -148,13 +150,15 @@ class EfficientNet(nn.Module):
 
     def __init__(self, size: int, stop: int = N_STAGES) -> None:
         super().__init__()
-        self._conv_stem = Convolution(3, FIRST, 3, size, stride=2)
-        self._bn0 = _norm(FIRST)
-        self._blocks = nn.ModuleList(Block(plan) for plan in plans(size, stop))
+        self._conv_stem = SameConv2d(3, STEM_WIDTH, 3, size, stride=2)
+        self._bn0 = _norm(STEM_WIDTH)
+        self._blocks = nn.ModuleList(Block(spec) for spec in block_specs(size, stop))
         self.whole = stop == N_STAGES
         if self.whole:
-            self._conv_head = Convolution(STAGES[-1].width, LAST, 1, outline(size, stop).side)
-            self._bn1 = _norm(LAST)
+            self._conv_head = SameConv2d(
+                STAGES[-1].width, HEAD_WIDTH, 1, image_model_profile(size, stop).side
+            )
+            self._bn1 = _norm(HEAD_WIDTH)
 
     def features(self, x: Tensor) -> Tensor:
         """Images (B, 3, size, size), `(value - 127) / 128` of 0 to 255, to maps (B, C, h, h)."""
@@ -175,7 +179,7 @@ class Classifier(EfficientNet):
 
     def __init__(self, size: int = 224) -> None:
         super().__init__(size)
-        self._fc = nn.Linear(LAST, 1000)
+        self._fc = nn.Linear(HEAD_WIDTH, 1000)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (B, 1000) of images (B, 3, size, size)."""

@@ -16,7 +16,7 @@ Config = Mapping[str, int | str]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Option:
+class Hyperparameter:
     """One option of a family: a whole number from `low` to `high`, or one of `choices`.
 
     `default` None means that it follows from the input and the place in the strategy. With
@@ -42,20 +42,22 @@ class Option:
         return None
 
 
-WIDTH = Option(about="channels of every token", default=32, low=2, high=4096)
-DEPTH = Option(about="residual blocks", default=2, low=1, high=64)
-PATCH = Option(about="steps or pixels a token covers on each axis", default=None, low=1, high=256)
-NORM = Option(about="normalisation", default="layer", choices=("batch", "layer", "none"))
+WIDTH = Hyperparameter(about="channels of every token", default=32, low=2, high=4096)
+DEPTH = Hyperparameter(about="residual blocks", default=2, low=1, high=64)
+PATCH = Hyperparameter(
+    about="steps or pixels a token covers on each axis", default=None, low=1, high=256
+)
+NORM = Hyperparameter(about="normalisation", default="layer", choices=("batch", "layer", "none"))
 
-POOL = Option(
+POOL = Hyperparameter(
     about="what it leaves: every token, or one with the largest value of each channel",
     default="none", choices=("none", "max"),
 )  # fmt: skip
 
 
-def expand(default: int) -> Option:
+def expand(default: int) -> Hyperparameter:
     """The option `expand`: hidden width of the channel MLP as a multiple of the width."""
-    return Option(
+    return Hyperparameter(
         about="hidden width of the channel MLP over the width; 0: none",
         default=default, low=0, high=8,
     )  # fmt: skip
@@ -74,7 +76,7 @@ class Family(ABC):
 
     name: ClassVar[str]
     about: ClassVar[str]
-    options: ClassVar[Mapping[str, Option]]
+    options: ClassVar[Mapping[str, Hyperparameter]]
     reads: ClassVar[tuple[str, ...]] = ()
     plane: ClassVar[bool] = False
 
@@ -94,16 +96,16 @@ class Family(ABC):
         """The default of an option `kernel` that is left open."""
         return 3 if len(grid) == 2 else 5
 
-    def reading(self, config: Config, spec: InputSpec) -> str:
-        """Which other reading of a named input it reads, such as `minilm`; empty for the input.
+    def tokenisation(self, config: Config, spec: InputSpec) -> str:
+        """Which other tokenisation of an input it reads, such as `minilm`; empty for the input.
 
         `config` may lack options that are left open. Raises StrategyError where it cannot read
         the input.
         """
         return ""
 
-    def missing(self, reading: str) -> str:
-        """Why the data may not have a reading, and what to do, as the end of a sentence."""
+    def missing(self, tokenisation: str) -> str:
+        """Why the data may not have a tokenisation, and what to do, as the end of a sentence."""
         return "read the data again"
 
     def defaults(self, config: Config, spec: InputSpec) -> Config:

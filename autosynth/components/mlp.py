@@ -2,7 +2,16 @@
 
 from torch import nn
 
-from autosynth.components.family import DEPTH, NORM, PATCH, WIDTH, Config, Family, Option, expand
+from autosynth.components.family import (
+    DEPTH,
+    NORM,
+    PATCH,
+    WIDTH,
+    Config,
+    Family,
+    Hyperparameter,
+    expand,
+)
 from autosynth.components.piece import Grid, Piece, Tokens, n_tokens
 
 
@@ -31,7 +40,9 @@ class MLP(Family):
     options = {
         "width": WIDTH,
         "depth": DEPTH,
-        "embed": Option(about="width of the tokens it flattens", default=8, low=1, high=256),
+        "embed": Hyperparameter(
+            about="width of the tokens it flattens", default=8, low=1, high=256
+        ),
         "expand": expand(2),
         "patch": PATCH,
         "norm": NORM,

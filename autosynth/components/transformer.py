@@ -15,12 +15,12 @@ from autosynth.components.family import (
     WIDTH,
     Config,
     Family,
-    Option,
+    Hyperparameter,
     expand,
 )
 from autosynth.components.piece import Grid, Piece, Tokens, n_tokens, positions
 
-HEADS = Option(about="attention heads", default=4, low=1, high=64)
+HEADS = Hyperparameter(about="attention heads", default=4, low=1, high=64)
 
 
 def _exact(x: Tensor) -> Tensor:

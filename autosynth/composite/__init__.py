@@ -1,8 +1,8 @@
 """Strategies made real: resolved against families and data, costed exactly, built as networks."""
 
 from autosynth.composite.build import Composite, build, trained
+from autosynth.composite.canonical import INITS, SHARING, TRAINING
 from autosynth.composite.cost import Cost, cost
-from autosynth.composite.fill import INITS, SHARING, TRAINING
 from autosynth.composite.fusion import FUSIONS
 from autosynth.composite.resolve import Resolved, resolve
 from autosynth.composite.settings import SETTINGS

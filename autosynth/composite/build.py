@@ -66,13 +66,13 @@ class Composite(nn.Module):
         for low, steps in groupby(route.steps, key=lambda pair: pair[1].family in self.bf16):
             scope = torch.autocast(device, torch.bfloat16) if low else nullcontext()
             with scope:
-                for at, step in steps:
+                for value_id, step in steps:
                     module = self.modules_by_name[step.name]
                     args = [values[arg] for arg in step.args]
-                    values[at] = module(*(args if low else map(_single, args)), *step.place)
-                    for arg in route.done[at]:
+                    values[value_id] = module(*(args if low else map(_single, args)), *step.place)
+                    for arg in route.done[value_id]:
                         del values[arg]
-        return [_single(values[at]) for at in wanted]
+        return [_single(values[value_id]) for value_id in wanted]
 
     def _route(self, known: tuple[int, ...], wanted: tuple[int, ...]) -> "_Route":
         key = (known, wanted)
@@ -92,10 +92,10 @@ class Composite(nn.Module):
 
     def _cut(self, raw: int) -> bool:
         reached, stems = {raw}, 0
-        for at, step in enumerate(self.steps, len(self.inputs)):
+        for value_id, step in enumerate(self.steps, len(self.inputs)):
             if reached.isdisjoint(step.args):
                 continue
-            reached.add(at)
+            reached.add(value_id)
             module = self.modules_by_name[step.name]
             if any(getattr(each, "whole", False) for each in module.modules()):
                 return False
@@ -104,29 +104,29 @@ class Composite(nn.Module):
 
     def twin(self) -> "Composite":
         """The same network with weights of its own, equal to these."""
-        found = Composite(self.program, deepcopy(dict(self.modules_by_name)))
-        found.bf16 = self.bf16
-        return found
+        copy = Composite(self.program, deepcopy(dict(self.modules_by_name)))
+        copy.bf16 = self.bf16
+        return copy
 
-    def fit_inputs(self, inputs: Mapping[str, Tensor], outcomes: Tensor | None = None) -> None:
+    def fit_inputs(self, inputs: Mapping[str, Tensor], indicators: Tensor | None = None) -> None:
         """Let the stems take what they need, from the raw values of training rows.
 
         Args:
             inputs: raw values, by input.
-            outcomes: (B, columns), 0 and 1: what came true of the same rows.
+            indicators: (B, columns), 0 and 1: what came true of the same rows.
 
         Raises:
             TrialError: the weights of a pretrained network are not to be found.
         """
-        places = dict(enumerate(self.inputs))
+        names = dict(enumerate(self.inputs))
         with torch.no_grad():
             for step in self.steps:
                 module = self.modules_by_name[step.name]
-                if isinstance(module, Stem) and step.args[0] in places:
-                    raw = inputs[places[step.args[0]]]
+                if isinstance(module, Stem) and step.args[0] in names:
+                    raw = inputs[names[step.args[0]]]
                     module.fit(raw)
-                    if outcomes is not None:
-                        module.relate(raw, outcomes)
+                    if indicators is not None:
+                        module.initialise_from_targets(raw, indicators)
 
 
 class _Route:
@@ -153,7 +153,7 @@ def build(resolved: Resolved, seed: int = 0, *, training: bool = False) -> Compo
 
     With `training`, it has what only its training needs, too.
     """
-    program = resolved.course.program if training else resolved.program
+    program = resolved.training_plan.program if training else resolved.program
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         return Composite(program)
@@ -161,6 +161,6 @@ def build(resolved: Resolved, seed: int = 0, *, training: bool = False) -> Compo
 
 def trained(resolved: Resolved, model: Composite) -> Composite:
     """A composite without what only its training needed; the modules are the same ones."""
-    found = Composite(resolved.program, dict(model.modules_by_name))
-    found.bf16 = model.bf16
-    return found
+    composite = Composite(resolved.program, dict(model.modules_by_name))
+    composite.bf16 = model.bf16
+    return composite

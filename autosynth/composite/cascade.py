@@ -11,17 +11,17 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from autosynth.composite.join import Fitted
+from autosynth.composite.join import PostHocModule
 
 
-class Gate(Fitted):
+class Gate(PostHocModule):
     """Outputs (batch, classes) to the numbers of the rows that go on, (rows,), maybe none."""
 
     threshold: Tensor
 
-    def __init__(self, share: float) -> None:
+    def __init__(self, fraction: float) -> None:
         super().__init__()
-        self.share = share
+        self.fraction = fraction
         self.register_buffer("threshold", torch.ones(()))
 
     def forward(self, outputs: Tensor) -> Tensor:
@@ -29,10 +29,10 @@ class Gate(Fitted):
         unsure = confidence(outputs) < self.threshold
         return unsure.nonzero().squeeze(1)
 
-    def settle(self, parts: Sequence[Tensor], y: Tensor) -> None:
+    def fit_post_hoc(self, parts: Sequence[Tensor], y: Tensor) -> None:
         """Fix the threshold so that `share` of these rows go on."""
         if len(parts[0]):
-            self.threshold.copy_(torch.quantile(confidence(parts[0]), self.share))
+            self.threshold.copy_(torch.quantile(confidence(parts[0]), self.fraction))
 
 
 def confidence(outputs: Tensor) -> Tensor:

@@ -9,21 +9,21 @@ from typing import NamedTuple
 
 from autosynth.components import FAMILIES, Family, Grid, Piece
 from autosynth.components.block import channel_mlp, norm, residual
-from autosynth.components.piece import Narrow, Plane, Regrid, coarser, n_tokens, projection
+from autosynth.components.piece import Plane, Regrid, Slice, coarser, n_tokens, projection
 from autosynth.composite.cascade import Gate, Gather, Scatter
-from autosynth.composite.fusion import FUSIONS, Joined, weights_of
+from autosynth.composite.fusion import FUSIONS, FusionInputs, weights_of
 from autosynth.composite.head import JoinTokens, Pool, head, heads
 from autosynth.composite.join import Concat, Joint
 from autosynth.composite.layout import Layouts, fold, folded
 from autosynth.composite.logmel import logmel
 from autosynth.composite.program import Program, Step
-from autosynth.composite.reading import config_of, read_by, readers, sources, used
 from autosynth.composite.stem import STEMS
+from autosynth.composite.tokenisation import config_of, read_by, readers, sources, used
 from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.errors import StrategyError
 from autosynth.strategy import Chain, Fusion, Node, Part, Strategy, parts
 
-Path = tuple[int, ...]
+TreePath = tuple[int, ...]
 
 
 def compile_program(
@@ -49,7 +49,7 @@ class Compiler:
         self, strategy: Strategy, inputs: Mapping[str, InputSpec], target: TargetSpec,
         dropout: float,
     ) -> None:  # fmt: skip
-        self.root, self.share = strategy.root, strategy.word("share", "none")
+        self.root, self.share = strategy.root, strategy.flag("share", "none")
         self.arrays, self.sources = inputs, tuple(sources(inputs))
         self.inputs, self.target, self.dropout = used(self.root, inputs), target, dropout
         self.layouts = Layouts(strategy.root, self.share, inputs)
@@ -58,8 +58,8 @@ class Compiler:
         self.steps: list[Step] = []
         self.pieces: dict[str, Piece] = {}
         self.made: dict[tuple[str, tuple[int, ...]], int] = {}
-        self.numbers: dict[tuple[str, Path], int] = {}
-        self.stands: dict[str, list[Path]] = {}  # of norms: the parts that each stands in
+        self.numbers: dict[tuple[str, TreePath], int] = {}
+        self.stands: dict[str, list[TreePath]] = {}  # of norms: the parts that each stands in
         self.share_of_rows = 1.0
         if self.share == "layers":
             self._check_layers()
@@ -76,7 +76,7 @@ class Compiler:
             output=output,
         )  # fmt: skip
 
-    def number(self, what: str, path: Path) -> int:
+    def number(self, what: str, path: TreePath) -> int:
         """A number for a place in the tree: the next one at its first visit, then the same."""
         return self.numbers.setdefault((what, path), len(self.numbers))
 
@@ -104,7 +104,7 @@ class Compiler:
 
     # Outputs: what stands at the root.
 
-    def output(self, node: Node, path: Path = ()) -> int:
+    def output(self, node: Node, path: TreePath = ()) -> int:
         """The value of a node's outputs, (batch, n_outputs)."""
         number = self.number("output", path)
         if not isinstance(node, Fusion):
@@ -118,7 +118,7 @@ class Compiler:
             return self.cascade(node, path, name, 0)
         if method.joins == "outputs":
             outs = [self.output(part, (*path, i)) for i, part in enumerate(node.parts)]
-            joined = Joined(
+            joined = FusionInputs(
                 n=len(outs), rows=1, width=self.target.n_outputs, args=node.args,
                 target=self.target,
             )  # fmt: skip
@@ -129,11 +129,11 @@ class Compiler:
         if not method.equal:
             return self.head(pooled, f"head{number}", width, name)
         pooled = [self.widen(value, width, f"{name}_in{i}") for i, value in enumerate(pooled)]
-        piece = method.piece(Joined(n=len(pooled), rows=1, width=width, args=node.args))
+        piece = method.piece(FusionInputs(n=len(pooled), rows=1, width=width, args=node.args))
         joint = Value(self.emit(name, piece, *pooled), (), width)
         return self.head([joint], f"head{number}", width)
 
-    def cascade(self, node: Fusion, path: Path, name: str, index: int) -> int:
+    def cascade(self, node: Fusion, path: TreePath, name: str, index: int) -> int:
         """The outputs of a cascade from one of its parts on."""
         if not self.target.is_coded:
             raise StrategyError(
@@ -144,7 +144,7 @@ class Compiler:
         if index + 1 == len(node.parts):
             return outputs
         share = weights_of(node.args)[index]
-        gate = Piece(lambda: Gate(share), settles=True)
+        gate = Piece(lambda: Gate(share), post_hoc=True)
         rows = self.emit(f"{name}_gate{index}", gate, outputs)
         before = self.places, self.share_of_rows
         gathered = {
@@ -165,7 +165,7 @@ class Compiler:
         joined = features[0].at if one else self.emit(joint, Piece(Concat), *features)
         return self.emit(name, heads(width, self.target, hidden, self.dropout), joined)
 
-    def pooled(self, node: Node, path: Path) -> Value:
+    def pooled(self, node: Node, path: TreePath) -> Value:
         """The mean of a node's tokens."""
         return self.mean(self.tokens(node, None, path))
 
@@ -195,16 +195,16 @@ class Compiler:
                 "leave one out, or do not share them"
             )
 
-    def narrow(self, value: Value, width: int) -> Value:
+    def slice(self, value: Value, width: int) -> Value:
         """The first channels of a shared stem: a narrower reader adds no parameters."""
         if value.width == width:
             return value
-        piece = Piece(lambda: Narrow(width))
+        piece = Piece(lambda: Slice(width))
         return Value(self.emit(f"narrow_{width}", piece, value), value.grid, width)
 
     # Tokens: what stands inside a chain.
 
-    def tokens(self, node: Node, before: Value | None, path: Path) -> Value:
+    def tokens(self, node: Node, before: Value | None, path: TreePath) -> Value:
         """The tokens of a node that reads `before`, or the inputs."""
         if isinstance(node, Part):
             return self.part(node, before, path)
@@ -224,13 +224,13 @@ class Compiler:
             ]
         else:
             width = sum(value.width for value in values)
-        joined = Joined(n=len(values), rows=n_tokens(grid), width=width, args=node.args)
+        joined = FusionInputs(n=len(values), rows=n_tokens(grid), width=width, args=node.args)
         piece = method.piece(joined)
         make = piece.make
         piece = piece._replace(make=lambda: Joint(make()))
         return Value(self.emit(f"join{number}", piece, *values), grid, width)
 
-    def part(self, part: Part, before: Value | None, path: Path) -> Value:
+    def part(self, part: Part, before: Value | None, path: TreePath) -> Value:
         """The tokens of one component."""
         family, config = FAMILIES[part.family], config_of(part)
         name = part.tag or f"{part.family}{self.number('part', path)}"
@@ -238,7 +238,7 @@ class Compiler:
         return self.body(family, config, name, value, path)
 
     def body(
-        self, family: Family, config: dict[str, int | str], name: str, value: Value, path: Path
+        self, family: Family, config: dict[str, int | str], name: str, value: Value, path: TreePath
     ) -> Value:
         """Opening, blocks, ending and the last norm of a part, after its entry."""
         kind, expand = str(config.get("norm", "none")), int(config.get("expand", 0))
@@ -269,7 +269,7 @@ class Compiler:
         index = self.norm(f"{name}_out", kind, value, family, path)
         return Value(index, value.grid, width)
 
-    def norm(self, name: str, kind: str, value: Value, family: Family, path: Path) -> int:
+    def norm(self, name: str, kind: str, value: Value, family: Family, path: TreePath) -> int:
         """A norm, if any; where parts share it, it knows in which of them it stands."""
         if kind == "none":
             return value.at
@@ -351,7 +351,7 @@ class Compiler:
             )
         _, to = STEMS[spec.kind](spec, uncut, patch, width)  # a table is not cut
         value = self.regrid(value, to, patch // finest)
-        return self.narrow(value, width)
+        return self.slice(value, width)
 
     def shown(self, spec: InputSpec) -> int:
         """The values that stems read of an input: a sound's picture, others as they are."""

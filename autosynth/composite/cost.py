@@ -25,7 +25,7 @@ def cost(resolved: Resolved) -> Cost:
     """FLOPs over steps, parameters over names."""
     program = resolved.program
     return Cost(
-        flops=round(sum(step.flops * step.share for step in program.steps)),
+        flops=round(sum(step.flops * step.row_fraction for step in program.steps)),
         worst_flops=sum(step.flops for step in program.steps),
         params=sum(piece.params for piece in program.pieces.values()),
     )

@@ -16,23 +16,23 @@ from autosynth.composite.join import (
     Attend,
     Bilinear,
     Concat,
-    FittedSum,
     Gated,
     MeanProbability,
+    PostHocSum,
     Stack,
     Sum,
 )
 from autosynth.data.spec import TargetSpec
 from autosynth.errors import StrategyError
-from autosynth.strategy import Value
+from autosynth.strategy import Scalar
 
-Args = tuple[tuple[str | None, Value], ...]
+Args = tuple[tuple[str | None, Scalar], ...]
 DEFAULT_RANK, DEFAULT_GO_ON = 32, 0.3
 STACKS = ("mlp", "linear")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Joined:
+class FusionInputs:
     """What is joined: `n` parts of `rows` vectors of `width`; outputs of a `target`, if any."""
 
     n: int
@@ -43,7 +43,7 @@ class Joined:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fusion:
+class FusionMethod:
     """One method.
 
     `joins` says what it joins at the root; `inside` whether it joins tokens, too; `equal` that all
@@ -53,14 +53,14 @@ class Fusion:
 
     name: str
     about: str
-    piece: Callable[[Joined], Piece]
+    piece: Callable[[FusionInputs], Piece]
     arguments: Callable[[str, Args, int], Args]
     joins: str = "outputs"
     inside: bool = True
     equal: bool = True
     ordered: bool = False
 
-    def fitted(self, args: Args) -> bool:
+    def is_post_hoc(self, args: Args) -> bool:
         """Whether it is fitted after the parts are trained."""
         return not self.inside or (None, "fit") in args
 
@@ -123,96 +123,96 @@ def _shares(name: str, args: Args, n: int) -> Args:
     return tuple((None, value) for value in values)
 
 
-def _sum(it: Joined) -> Piece:
+def _sum(it: FusionInputs) -> Piece:
     return Piece(lambda: Sum([1.0] * it.n, learned=False))
 
 
-def _mean(it: Joined) -> Piece:
+def _mean(it: FusionInputs) -> Piece:
     target = it.target
     if target is not None:
         return Piece(lambda: MeanProbability(target))
     return Piece(lambda: Sum([1 / it.n] * it.n, learned=False))
 
 
-def _weighted(it: Joined) -> Piece:
+def _weighted(it: FusionInputs) -> Piece:
     flops = 2 * it.rows * it.n * it.width
     target = it.target
     if it.args == ((None, "fit"),) and target is not None:
-        return Piece(lambda: FittedSum(it.n, target), flops, settles=True)
+        return Piece(lambda: PostHocSum(it.n, target), flops, post_hoc=True)
     alpha = _numbers(it.args)
     if alpha:
         return Piece(lambda: Sum(alpha, learned=False), flops)
     return Piece(lambda: Sum([1 / it.n] * it.n, learned=True), flops, it.n)
 
 
-def _attend(it: Joined) -> Piece:
+def _attend(it: FusionInputs) -> Piece:
     flops = 4 * it.rows * it.n * it.width
     return Piece(lambda: Attend(it.n, it.width), flops, it.n * it.width + it.n)
 
 
-def _concat(it: Joined) -> Piece:
+def _concat(it: FusionInputs) -> Piece:
     return Piece(Concat)
 
 
-def _gated(it: Joined) -> Piece:
+def _gated(it: FusionInputs) -> Piece:
     width = it.n * it.width
     flops = 2 * it.rows * (width**2 + width)
     return Piece(lambda: Gated(it.n, it.width), flops, width**2 + width)
 
 
-def _bilinear(it: Joined) -> Piece:
+def _bilinear(it: FusionInputs) -> Piece:
     rank = int(dict(it.args)["rank"])
     weights = (it.n + 1) * it.width * rank
     return Piece(lambda: Bilinear(it.n, it.width, rank), 2 * it.rows * weights, weights + it.width)
 
 
-def _stack(it: Joined) -> Piece:
+def _stack(it: FusionInputs) -> Piece:
     hidden, target = it.args[0][1] == "mlp", it.target
     assert target is not None, "a stack joins outputs alone"
     inputs, out = it.n * it.width, it.width
     weights = inputs * out + (STACK_HIDDEN * (inputs + out) if hidden else 0)
     params = weights + out + (STACK_HIDDEN if hidden else 0)
     return Piece(
-        lambda: Stack(it.n, target, hidden), 2 * weights, params, settles=True, folds=True
+        lambda: Stack(it.n, target, hidden), 2 * weights, params, post_hoc=True, folds=True
     )
 
 
-def _none(it: Joined) -> Piece:
+def _none(it: FusionInputs) -> Piece:
     raise AssertionError("a cascade is compiled step by step")
 
 
-FUSIONS: Mapping[str, Fusion] = {
+FUSIONS: Mapping[str, FusionMethod] = {
     fusion.name: fusion
     for fusion in (
-        Fusion(name="sum", about="sum of outputs (logits)", piece=_sum, arguments=_nothing),
-        Fusion(
+        FusionMethod(name="sum", about="sum of outputs (logits)", piece=_sum, arguments=_nothing),
+        FusionMethod(
             name="mean", about="mean of outputs (probabilities)", piece=_mean, arguments=_nothing
         ),
-        Fusion(
+        FusionMethod(
             name="weighted",
             about="weighted sum of outputs; weights learned, given, or fitted afterwards: [fit]",
             piece=_weighted, arguments=_weights,
         ),
-        Fusion(
+        FusionMethod(
             name="attend", about="attention over the outputs", piece=_attend, arguments=_nothing
         ),
-        Fusion(
+        FusionMethod(
             name="concat", about="features side by side, one head", piece=_concat,
             arguments=_nothing, joins="features", equal=False,
         ),
-        Fusion(
+        FusionMethod(
             name="gated", about="features times gates that read all of them", piece=_gated,
             arguments=_nothing, joins="features",
         ),
-        Fusion(
+        FusionMethod(
             name="bilinear", about="products of low-rank projections of features: [rank=32]",
             piece=_bilinear, arguments=_rank, joins="features",
         ),
-        Fusion(
+        FusionMethod(
             name="stack", about="a small model over the outputs, fitted out of fold: [mlp]",
             piece=_stack, arguments=_model, inside=False,
         ),
-        Fusion(
+        FusionMethod(
             name="cascade",
             about="the next part runs for the unsure share of the rows alone: [0.3]",
             piece=_none, arguments=_shares, inside=False, ordered=True,
@@ -221,6 +221,6 @@ FUSIONS: Mapping[str, Fusion] = {
 }  # fmt: skip
 
 
-def weights_of(args: Sequence[tuple[str | None, Value]]) -> list[float]:
+def weights_of(args: Sequence[tuple[str | None, Scalar]]) -> list[float]:
     """The numbers among a fusion's arguments: weights, or shares of rows that go on."""
     return _numbers(tuple(args))

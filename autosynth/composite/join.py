@@ -1,6 +1,6 @@
 """The modules that join several parts' outputs, tokens or features to one.
 
-Most are trained with the network. `FittedSum` and `Stack` are fitted afterwards, on outputs for
+Most are trained with the network. `PostHocSum` and `Stack` are fitted afterwards, on outputs for
 rows that the parts have not learnt from: `settle` takes those and the targets.
 """
 
@@ -127,15 +127,15 @@ class Bilinear(nn.Module):
         return joined + torch.stack(parts, -1).sum(-1)
 
 
-class Fitted(nn.Module, ABC):
+class PostHocModule(nn.Module, ABC):
     """A joint that is fitted after the parts are trained."""
 
     @abstractmethod
-    def settle(self, parts: Sequence[Tensor], y: Tensor) -> None:
+    def fit_post_hoc(self, parts: Sequence[Tensor], y: Tensor) -> None:
         """Fit it to what it reads of the parts, (rows, ...) each, and to the true values."""
 
 
-class FittedSum(Sum, Fitted):
+class PostHocSum(Sum, PostHocModule):
     """A sum whose weights are fitted afterwards: those of the least loss on held-back rows.
 
     The loss is convex in them (cross entropy of a sum of logits, or squared error).
@@ -145,7 +145,7 @@ class FittedSum(Sum, Fitted):
         super().__init__([1 / n] * n, learned=False)
         self.target = target
 
-    def settle(self, parts: Sequence[Tensor], y: Tensor) -> None:
+    def fit_post_hoc(self, parts: Sequence[Tensor], y: Tensor) -> None:
         """Fit the weights to outputs (rows, n_outputs) of the parts and the true values."""
         alpha = self.alpha.double().clone().requires_grad_()
         stacked = torch.stack([part.double() for part in parts], -1)
@@ -163,7 +163,7 @@ class FittedSum(Sum, Fitted):
             self.alpha.copy_(alpha.detach())
 
 
-class Stack(Fitted):
+class Stack(PostHocModule):
     """A small model over the parts' outputs (Wolpert, 1992): a linear map, or one hidden layer.
 
     It reads log probabilities, or standardised values, and begins as the parts' mean.
@@ -189,7 +189,7 @@ class Stack(Fitted):
             out = out + self.down(F.gelu(self.up(x)))
         return out
 
-    def settle(self, parts: Sequence[Tensor], y: Tensor) -> None:
+    def fit_post_hoc(self, parts: Sequence[Tensor], y: Tensor) -> None:
         """Fit it to outputs of the parts for rows that they have not learnt from."""
         parts = [part.detach().float() for part in parts]
         optimizer = torch.optim.AdamW(self.parameters(), lr=STACK_LR, weight_decay=STACK_DECAY)

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from autosynth.composite.unit import in_unit
 from autosynth.data.scale import Scale
-from autosynth.data.seen import Seen
+from autosynth.data.seenitems import SeenItems
 from autosynth.data.spec import TargetSpec
 
 
@@ -96,7 +96,7 @@ def finished(
     return parts[0] if len(parts) == 1 else torch.cat([part.double() for part in parts], -1)
 
 
-def hidden(out: Tensor, seen: Seen) -> Tensor:
+def mask_seen(out: Tensor, seen: SeenItems) -> Tensor:
     """Outputs (rows, items) by which what a row's user had before has the probability 0."""
     rows, codes = (torch.from_numpy(each).to(out.device) for each in seen.pairs())
     return out.index_put((rows, codes), out.new_tensor(-math.inf))

@@ -18,8 +18,8 @@ class Step(NamedTuple):
     """One application of the piece `name` to the values at `args`.
 
     `flops` is its cost in this place: a shared layer may work on several grids, and is told its
-    `place`. `family` is whose work it is, empty for none. `share` is that of the rows that it is
-    expected to work on.
+    `place`. `family` is whose work it is, empty for none. `row_fraction` is that of the rows that
+    it is expected to work on.
     """
 
     name: str
@@ -27,7 +27,7 @@ class Step(NamedTuple):
     flops: int
     family: str
     place: tuple[Grid, ...] = ()
-    share: float = 1.0
+    row_fraction: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)

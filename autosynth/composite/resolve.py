@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from autosynth.composite.canonical import canonicalise, short_form
 from autosynth.composite.compiler import compile_program
-from autosynth.composite.course import Course, make_course
-from autosynth.composite.fill import fill, shorten
+from autosynth.composite.plan import TrainingPlan, make_training_plan
 from autosynth.composite.program import Program
-from autosynth.composite.settings import SETTINGS, fill_settings
+from autosynth.composite.settings import SETTINGS, complete_settings
 from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.strategy import Fusion, Strategy, Topology, parts, topology, walk
 
@@ -20,22 +20,22 @@ from autosynth.strategy import Fusion, Strategy, Topology, parts, topology, walk
 class Resolved:
     """A strategy that fits its data. `strategy` is canonical, every option filled in.
 
-    `brief` is the same without what is default, which is shorter to read. Strategies with equal
-    `str(strategy)` are equal.
+    `short_form` is the same without what is default, which is shorter to read. Strategies with
+    equal `str(strategy)` are equal.
     """
 
     strategy: Strategy
-    brief: Strategy
+    short_form: Strategy
     inputs: tuple[InputSpec, ...]
     target: TargetSpec
     program: Program
 
     @cached_property
-    def course(self) -> Course:
+    def training_plan(self) -> TrainingPlan:
         """How it is trained: its program with what only training needs, and the phases."""
         specs = {spec.name: spec for spec in self.inputs}
         dropout = float(self.settings["dropout"])
-        return make_course(self.strategy, specs, self.target, dropout)
+        return make_training_plan(self.strategy, specs, self.target, dropout)
 
     @property
     def reads(self) -> tuple[InputSpec, ...]:
@@ -62,7 +62,7 @@ class Resolved:
     def sharing(self) -> str:
         """none, stem, layers or full."""
         tagged = any(part.tag for part in parts(self.strategy.root))
-        return "full" if tagged else self.strategy.word("share", "none")
+        return "full" if tagged else self.strategy.flag("share", "none")
 
     @property
     def fusion(self) -> str:
@@ -73,12 +73,12 @@ class Resolved:
     @property
     def training(self) -> str:
         """The training scheme."""
-        return self.strategy.word("train", "joint")
+        return self.strategy.flag("train", "joint")
 
     @property
     def init(self) -> str:
         """The initialisation."""
-        return self.strategy.word("init", "random")
+        return self.strategy.flag("init", "random")
 
 
 def resolve(strategy: Strategy, inputs: Sequence[InputSpec], target: TargetSpec) -> Resolved:
@@ -87,13 +87,13 @@ def resolve(strategy: Strategy, inputs: Sequence[InputSpec], target: TargetSpec)
     Raises StrategyError or UnknownNameError with the part that does not fit and what to do.
     """
     specs = {spec.name: spec for spec in inputs}
-    settings = fill_settings(dict(strategy.settings))
-    root = fill(strategy, specs)
+    settings = complete_settings(dict(strategy.settings))
+    root = canonicalise(strategy, specs)
     program = compile_program(root, specs, target, float(settings["dropout"]))
     shown = tuple((k, v) for k, v in settings.items() if v != SETTINGS[k].default)
     return Resolved(
         strategy=replace(root, settings=tuple(settings.items())),
-        brief=replace(shorten(root, specs), settings=shown),
+        short_form=replace(short_form(root, specs), settings=shown),
         inputs=tuple(inputs),
         target=target,
         program=program,

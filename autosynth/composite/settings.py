@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from autosynth.errors import StrategyError, unknown
-from autosynth.strategy import Value
+from autosynth.strategy import Scalar
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setting:
+class TrainingSetting:
     """One setting: a number from `low` to `high`, or one of `choices`."""
 
     about: str
@@ -29,30 +29,38 @@ class Setting:
         return None
 
 
-SETTINGS: dict[str, Setting] = {
-    "lr": Setting(about="peak learning rate of AdamW", default=0.004, low=1e-6, high=1.0),
-    "weight_decay": Setting(about="weight decay of AdamW", default=0.01, low=0.0, high=10.0),
-    "dropout": Setting(about="share of residual changes dropped", default=0.0, low=0.0, high=0.9),
-    "smoothing": Setting(about="label smoothing", default=0.05, low=0.0, high=0.5),
-    "average": Setting(
-        about="weights kept: the last, or their moving average",
-        default="ema", choices=("none", "ema"),
+SETTINGS: dict[str, TrainingSetting] = {
+    "lr": TrainingSetting(about="peak learning rate of AdamW", default=0.004, low=1e-6, high=1.0),
+    "weight_decay": TrainingSetting(
+        about="weight decay of AdamW", default=0.01, low=0.0, high=10.0
     ),
-    "schedule": Setting(
+    "dropout": TrainingSetting(
+        about="share of residual changes dropped", default=0.0, low=0.0, high=0.9
+    ),
+    "smoothing": TrainingSetting(about="label smoothing", default=0.05, low=0.0, high=0.5),
+    "average": TrainingSetting(
+        about="weights kept: the last, or their moving average",
+        default="ema",
+        choices=("none", "ema"),
+    ),
+    "schedule": TrainingSetting(
         about="learning rate over time", default="onecycle", choices=("onecycle", "cosine")
     ),
-    "length": Setting(
+    "length": TrainingSetting(
         about="steps of the training, over those of the run's plan",
-        default=1.0, low=0.1, high=10.0,
+        default=1.0,
+        low=0.1,
+        high=10.0,
     ),
-    "augment": Setting(
+    "augment": TrainingSetting(
         about="random changes of the training inputs",
-        default="light", choices=("none", "light", "strong"),
+        default="light",
+        choices=("none", "light", "strong"),
     ),
-}  # fmt: skip
+}
 
 
-def fill_settings(given: Mapping[str, Value]) -> dict[str, Value]:
+def complete_settings(given: Mapping[str, Scalar]) -> dict[str, Scalar]:
     """All settings in a fixed order, defaults in. Raises StrategyError, UnknownNameError."""
     for name in given:
         if name not in SETTINGS:
@@ -64,7 +72,7 @@ def fill_settings(given: Mapping[str, Value]) -> dict[str, Value]:
     ]
     if problems:
         raise StrategyError(f"settings after the bar: {'; '.join(problems)}")
-    filled: dict[str, Value] = {}
+    filled: dict[str, Scalar] = {}
     for name, setting in SETTINGS.items():
         value = given.get(name, setting.default)
         filled[name] = float(value) if not setting.choices else value

@@ -2,14 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from autosynth.data.spec import InputSpec
+from autosynth.data.types import Array
 
-Array = NDArray[Any]
 SEVERITIES = (1, 2, 3, 4, 5)
 
 

@@ -8,7 +8,8 @@ robustness to common corruptions and perturbations" (2019, arXiv:1903.12261), on
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from autosynth.corrupt.corruption import Array, Corruption, Given
+from autosynth.corrupt.corruption import Corruption, Given
+from autosynth.data.types import Array
 
 _SIDE = 32  # pixels, of the images that the blur's amounts are of
 

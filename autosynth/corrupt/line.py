@@ -6,8 +6,9 @@ What lies past the end of a shorter row (NaN) stays as it is.
 import numpy as np
 from numpy.typing import NDArray
 
-from autosynth.corrupt.corruption import Array, Corruption, Given
+from autosynth.corrupt.corruption import Corruption, Given
 from autosynth.data.inputs.encoder import lengths
+from autosynth.data.types import Array
 
 
 def _noise(x: Array, amount: float, given: Given) -> Array:

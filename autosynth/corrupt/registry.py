@@ -5,13 +5,14 @@ from zlib import crc32
 
 import numpy as np
 
-from autosynth.corrupt.corruption import SEVERITIES, Array, Corruption, Given
+from autosynth.corrupt.corruption import SEVERITIES, Corruption, Given
 from autosynth.corrupt.ids import IDS
 from autosynth.corrupt.image import IMAGE
 from autosynth.corrupt.line import SERIES
 from autosynth.corrupt.table import TABLE
 from autosynth.corrupt.text import TEXT
 from autosynth.data.spec import InputSpec
+from autosynth.data.types import Array
 from autosynth.errors import ConfigError, lookup
 
 CORRUPTIONS: Mapping[str, Mapping[str, Corruption]] = {

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from autosynth.corrupt.corruption import Array, Corruption, Given
+from autosynth.corrupt.corruption import Corruption, Given
+from autosynth.data.types import Array
 
 
 def _missing(x: Array, amount: float, given: Given) -> Array:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from autosynth.corrupt.corruption import Array, Corruption, Given
+from autosynth.corrupt.corruption import Corruption, Given
+from autosynth.data.types import Array
 
 Change = Callable[[str, np.random.Generator], str]
 _KINDS = 4  # of typos

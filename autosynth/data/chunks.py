@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from autosynth.data.forms.dialect import Dialect, find_dialect
 from autosynth.data.forms.encoding import UTF8, opened
-from autosynth.data.forms.mapped import pieces_of
+from autosynth.data.forms.memorymap import pieces_of
 from autosynth.data.forms.parse import convert_options, parse_options
 from autosynth.data.forms.table import check_lengths, check_names
 from autosynth.errors import DataError
@@ -165,12 +165,12 @@ class Text(Chunks):
                 try:
                     return sum(batch.num_rows for batch in self._open(self.names))
                 except pa.ArrowInvalid as error:
-                    found = _COLUMN.search(str(error))
+                    match = _COLUMN.search(str(error))
                     left -= 1
-                    if found is None or not left:
+                    if match is None or not left:
                         check_lengths(self.path, self.dialect)
                         raise
-                    self._widen(self.names[int(found[1])])
+                    self._widen(self.names[int(match[1])])
 
     def _widen(self, name: str) -> None:
         was = self.types.get(name)
@@ -198,16 +198,16 @@ class Text(Chunks):
 
     def _with_pandas(self, only: Sequence[str]) -> Iterator[pd.DataFrame]:
         """All cells as text: the kinds of a column's cells are told by all of them together."""
-        places = sorted(self.names.index(name) for name in only)
-        found: Any = pd.read_csv(
+        indices = sorted(self.names.index(name) for name in only)
+        reader: Any = pd.read_csv(
             self.path, sep=r"\s+" if self.dialect.separator == " " else self.dialect.separator,
             encoding=self.dialect.encoding, header=0 if self.dialect.header else None,
             skiprows=self.dialect.skip, quoting=0 if self.dialect.quoted else 3, na_values=["?"],
             skipinitialspace=True, dtype=str, chunksize=CELLS // len(self.names) + 1,
-            usecols=places, index_col=False,
+            usecols=indices, index_col=False,
         )  # fmt: skip
-        for frame in found:
-            frame.columns = [self.names[place] for place in places]
+        for frame in reader:
+            frame.columns = [self.names[index] for index in indices]
             yield frame
 
 
@@ -257,10 +257,10 @@ def _suffix(path: Path) -> str:
 
 def _floats(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Decimals as floats."""
-    for place, field in enumerate(batch.schema):
+    for index, field in enumerate(batch.schema):
         if pa.types.is_decimal(field.type):
-            values = batch.column(place).cast(pa.float64())
-            batch = batch.set_column(place, field.with_type(pa.float64()), values)
+            values = batch.column(index).cast(pa.float64())
+            batch = batch.set_column(index, field.with_type(pa.float64()), values)
     return batch
 
 

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autosynth.data.inputs.column import MISSING, UNKNOWN, Aside, Column
+from autosynth.data.disktable import subsample
+from autosynth.data.inputs.column import MISSING, UNKNOWN, Column, IgnoredColumn
 from autosynth.data.inputs.encoder import lengths
-from autosynth.data.kept import Kept
+from autosynth.data.mappedarray import MappedArray
 from autosynth.data.raw import Raw
 from autosynth.data.spec import DATE, Dataset, InputSpec, TargetSpec
 from autosynth.data.split import MIN_VALIDATION
-from autosynth.data.stored import thinned
 
 _MAX_CLASSES = 12
 _MAX_COLUMNS = 60
@@ -31,7 +31,7 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def describe(
-    dataset: Dataset, raw: Raw, asides: Sequence[Aside], *, about: Sequence[str] = (),
+    dataset: Dataset, raw: Raw, ignored: Sequence[IgnoredColumn], *, about: Sequence[str] = (),
     how: str = "", learnt: Mapping[str, str] = NOTHING,
 ) -> tuple[str, ...]:  # fmt: skip
     """Lines about rows, inputs, columns, target and splits; then what was set aside, and why.
@@ -48,7 +48,10 @@ def describe(
         lines += _input(spec, x, fitted)
         if spec.kind == "table":
             lines += _columns(fitted["columns"], x, train)
-    lines += [f"set aside   {aside.name}: {aside.reason}" for aside in asides[:_MAX_COLUMNS]]
+    lines += [
+        f"set aside   {ignored_column.name}: {ignored_column.reason}"
+        for ignored_column in ignored[:_MAX_COLUMNS]
+    ]
     lines += _targets(dataset, learnt)
     lines.append(_splits(dataset, raw, how))
     lines.append(f"fingerprint {dataset.fingerprint}")
@@ -57,9 +60,9 @@ def describe(
 
 def _shown(x: NDArray[Any], train: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """The rows that are described, and which are for training; of a map, some of these alone."""
-    if not isinstance(x, Kept):
+    if not isinstance(x, MappedArray):
         return x, train
-    chosen = thinned(train, _MAX_ROWS)
+    chosen = subsample(train, _MAX_ROWS)
     return np.array(x[chosen]), np.arange(len(chosen))
 
 
@@ -119,7 +122,7 @@ def _origin(spec: InputSpec, fitted: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _text(spec: InputSpec, x: NDArray[Any], fitted: Mapping[str, Any]) -> Iterator[str]:
-    """Nothing of readings for pretrained networks: the text is said once."""
+    """Nothing of tokenisations for pretrained networks: the text is said once."""
     if spec.of:
         return
     tokens = (x > 0).sum(1) - 1  # the first says where the text starts
@@ -189,7 +192,8 @@ def _target(spec: TargetSpec, y: NDArray[Any]) -> str:
 def _splits(dataset: Dataset, raw: Raw, how: str) -> str:
     splits = dataset.splits
     sizes = ", ".join(
-        f"{name} {len(getattr(splits, name))}" for name in ("train", "fit", "select", "test")
+        f"{name} {len(getattr(splits, name))}"
+        for name in ("train", "calibration", "validation", "test")
     )
     official = ["test"] if raw.test else []
     if raw.validation and len(raw.validation) >= MIN_VALIDATION:

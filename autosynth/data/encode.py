@@ -11,10 +11,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 from autosynth.data.inputs.encoder import apply, is_from_columns
-from autosynth.data.large import large_chunks
-from autosynth.data.raw import Index, Rows
+from autosynth.data.outofcore import large_chunks
+from autosynth.data.raw import Index, RawRows
 from autosynth.data.read import read_unlabelled
-from autosynth.data.seen import Seen
+from autosynth.data.seenitems import SeenItems
 from autosynth.data.users import users_of
 from autosynth.data.windows import last_window
 from autosynth.errors import DataError
@@ -32,7 +32,7 @@ class Encoded:
     index: Index
     warnings: tuple[str, ...] = ()
     called: str | None = None
-    seen: Seen | None = None
+    seen: SeenItems | None = None
 
 
 def encode(source: Any, encoders: Mapping[str, Any]) -> Encoded:
@@ -78,7 +78,7 @@ def encode_parts(source: Any, encoders: Mapping[str, Any]) -> Iterator[Encoded]:
     start, told = 0, chunks.warnings
     for frame in chunks.frames(chunks.names):
         index = range(start, start + len(frame))
-        rows = Rows(x=frame, index=index, folder=str(chunks.path.parent))
+        rows = RawRows(x=frame, index=index, folder=str(chunks.path.parent))
         part = _encoded(rows, str(chunks.path), (), encoders)
         where = f"rows {index[0]:,} to {index[-1]:,}"
         told += tuple(f"{where}: {text}" for text in part.warnings)
@@ -87,7 +87,7 @@ def encode_parts(source: Any, encoders: Mapping[str, Any]) -> Iterator[Encoded]:
 
 
 def _encoded(
-    rows: Rows, source: str, warnings: tuple[str, ...], encoders: Mapping[str, Any]
+    rows: RawRows, source: str, warnings: tuple[str, ...], encoders: Mapping[str, Any]
 ) -> Encoded:
     """Those of the rows that can be read, after warnings of reading them."""
     applied = apply(encoders["inputs"], rows.x, source, rows.folder)

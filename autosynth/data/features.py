@@ -14,7 +14,7 @@ from autosynth.data.spec import Dataset, InputSpec
 MAX_VALUES = 256
 """Of pictures and series neighbouring values are averaged, and of texts the most frequent tokens
 counted, until there are no more."""
-MAX_CATEGORIES = 16
+MAX_ONE_HOT = 16
 MAX_COLUMNS = 512
 """Of all inputs together; of more, some are drawn."""
 
@@ -58,7 +58,7 @@ def _number(column: Numbers) -> Numbers:
 def _flags(column: Numbers) -> Numbers:
     """Which of its most frequent categories a row has."""
     values, counts = np.unique(column, return_counts=True)
-    most = values[np.argsort(-counts, kind="stable")[:MAX_CATEGORIES]]
+    most = values[np.argsort(-counts, kind="stable")[:MAX_ONE_HOT]]
     return np.asarray(column[:, None] == most, dtype=np.float64)
 
 

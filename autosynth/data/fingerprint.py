@@ -7,26 +7,26 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.data.forms.mapped import is_map
-from autosynth.data.raw import Rows
-from autosynth.data.stored import Stored, thinned
+from autosynth.data.disktable import DiskTable, subsample
+from autosynth.data.forms.memorymap import is_map
+from autosynth.data.raw import RawRows
 
 _DIGITS = 16
 _ROWS = 4_096
 
 
-def fingerprint(*parts: Rows | None) -> str:
+def fingerprint(*parts: RawRows | None) -> str:
     """16 hex digits of a SHA-256 over the values, types, shapes and column names of `parts`.
 
-    Of rows that stay on disk, some stand for all: parts of a table's files (`Stored.digest`), and
-    4,096 rows of an array, the first and the last among them.
+    Of rows that stay on disk, some stand for all: parts of a table's files (`DiskTable.digest`),
+    and 4,096 rows of an array, the first and the last among them.
     """
     digest = hashlib.sha256()
     for part in parts:
         if part is None:
             digest.update(b"none")
             continue
-        if isinstance(part.x, Stored):
+        if isinstance(part.x, DiskTable):
             digest.update(part.x.digest().encode())
         elif isinstance(part.x, pd.DataFrame):
             for name in part.x.columns:
@@ -53,6 +53,6 @@ def _add_array(digest: Any, values: NDArray[Any]) -> None:
     if values.dtype == object:
         values = pd.util.hash_array(values.ravel().astype(str).astype(object))
     if is_map(values):
-        values = np.array(values[thinned(np.arange(len(values)), _ROWS)])
+        values = np.array(values[subsample(np.arange(len(values)), _ROWS)])
     if values.size:
         digest.update(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)

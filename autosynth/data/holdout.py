@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from autosynth.data.types import RowNumbers
 from autosynth.errors import DataError
 
-Rows = NDArray[np.int64]
 _TRIES = 5
 _MANY = 1_000
 _NEAR = 0.5
@@ -28,14 +28,14 @@ def group_codes(groups: Any) -> NDArray[np.int64]:
 
 
 def take_groups(
-    rows: Rows,
+    rows: RowNumbers,
     labels: NDArray[Any],
     groups: NDArray[np.int64],
     size: int,
     rng: np.random.Generator,
     *,
     rest: int,
-) -> tuple[Rows, Rows]:
+) -> tuple[RowNumbers, RowNumbers]:
     """Draw whole groups of about `size` rows, each class by its share as nearly as groups allow.
 
     A class that `rows` hold keeps rows among those left, where any draw allows it.
@@ -64,7 +64,7 @@ _Table = tuple[NDArray[np.int64], NDArray[np.int64]]
 """The classes of a group's rows, and the number of rows of each."""
 
 
-def _tables(numbers: Rows, codes: Rows, n: int) -> list[_Table]:
+def _tables(numbers: RowNumbers, codes: RowNumbers, n: int) -> list[_Table]:
     n_classes = int(codes.max()) + 1
     pairs, counts = np.unique(numbers * n_classes + codes, return_counts=True)
     starts = np.searchsorted(pairs // n_classes, np.arange(n + 1))
@@ -75,7 +75,7 @@ def _tables(numbers: Rows, codes: Rows, n: int) -> list[_Table]:
 
 
 def _draw(
-    tables: list[_Table], wanted: NDArray[np.float64], most: int, order: Rows
+    tables: list[_Table], wanted: NDArray[np.float64], most: int, order: RowNumbers
 ) -> tuple[float, list[int]]:
     """Groups in `order`, each taken where it brings the rows of each class nearer to `wanted`.
 
@@ -108,8 +108,8 @@ def _draw(
 
 
 def take_latest(
-    rows: Rows, times: NDArray[np.float64], size: int, *, rest: int
-) -> tuple[Rows, Rows]:
+    rows: RowNumbers, times: NDArray[np.float64], size: int, *, rest: int
+) -> tuple[RowNumbers, RowNumbers]:
     """Draw the latest rows, about `size`; rows of one time stay together.
 
     A row without a time (NaN) counts as the oldest.

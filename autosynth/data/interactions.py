@@ -2,7 +2,7 @@
 
 A row is an interaction that has one before it, of the same user: its inputs are the user's
 history and what is known of user and items, its target the item. Held out is the last interaction
-of each user (test), the one before it (select), and the one before that (fit). What is
+of each user (test), the one before it (validation), and the one before that (calibration). What is
 predicted from is read in `users.py`.
 """
 
@@ -13,17 +13,17 @@ from dataclasses import asdict, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from autosynth.data.config import DataConfig
 from autosynth.data.describe import describe
 from autosynth.data.fingerprint import fingerprint
-from autosynth.data.inputs.column import Aside
+from autosynth.data.inputs.column import IgnoredColumn
 from autosynth.data.inputs.encoder import input_spec
-from autosynth.data.inputs.event import Columns, Events, listed, read_events
+from autosynth.data.inputs.event import Events, InteractionColumns, listed, read_events
 from autosynth.data.inputs.feature import About, read_about
 from autosynth.data.inputs.userrow import apply_rows, fit_rows
-from autosynth.data.raw import Raw, Rows
+from autosynth.data.raw import Raw, RawRows
 from autosynth.data.read import Source
-from autosynth.data.request import Request
-from autosynth.data.seen import Seen
+from autosynth.data.seenitems import SeenItems
 from autosynth.data.spec import Dataset, Splits, TargetSpec
 from autosynth.data.users import frame_of, read_table_of
 from autosynth.errors import DataError
@@ -33,15 +33,15 @@ MOST_HELD = 5_000
 _MOST_SCORES = 50_000_000  # of held-out users times items
 _MIN_ROWS = 10
 _Rows = NDArray[np.int64]
-_TRAIN, _FIT, _SELECT, _TEST = range(4)
+_TRAIN, _CALIBRATION, _VALIDATION, _TEST = range(4)
 
 
-def load_interactions(source: Source, asked: Request) -> Dataset:
+def load_interactions(source: Source, config: DataConfig) -> Dataset:
     """Read interactions and understand them.
 
     Args:
         source: a path or a frame, an interaction a row.
-        asked: `target` is the column of items, `time` that of times, numbers or dates (rows stand
+        config: `target` is the column of items, `time` that of times, numbers or dates (rows stand
             in order without it), `user` that of users, `features` are tables about users or
             items, `drop` columns to leave out of either; `seed` says which users are held out,
             where there are more than `MOST_HELD`.
@@ -49,19 +49,19 @@ def load_interactions(source: Source, asked: Request) -> Dataset:
     Raises:
         DataError: a column is not there, or there is nothing in the interactions to learn.
     """
-    _check_asked(asked)
-    user = asked.user or ""
+    _check_config(config)
+    user = config.user or ""
     raw = read_table_of(source)
-    columns = Columns(user=user, item=asked.target[0], time=asked.time or "")
+    columns = InteractionColumns(user=user, item=config.target[0], time=config.time or "")
     events = read_events(frame_of(raw), columns, raw.source)
-    events, parts = _learnable(events, columns, raw.source, asked.seed)
+    events, parts = _learnable(events, columns, raw.source, config.seed)
     rows = np.flatnonzero(events.start < np.arange(len(parts)))
     splits = _splits(parts[rows], raw.source, columns)
-    seen = Seen(codes=events.item, start=events.start[rows], stop=rows)
-    tables = _tables(asked.features, events, columns)
-    tables, events = _dropped(asked.drop, tables, events, raw.source)
-    inputs, asides = fit_rows(events, seen, tables, splits.train)
-    x, told = apply_rows(inputs, events, seen, tables, raw.source)
+    seen = SeenItems(codes=events.item, start=events.start[rows], stop=rows)
+    tables = _tables(config.features, events, columns)
+    tables, events = _dropped(config.drop, tables, events, raw.source)
+    inputs, ignored = fit_rows(events, seen, tables, splits.train)
+    x, row_warnings = apply_rows(inputs, events, seen, tables, raw.source)
     dataset = Dataset(
         name=raw.name,
         source=raw.source,
@@ -80,15 +80,15 @@ def load_interactions(source: Source, asked: Request) -> Dataset:
             },
         },
         fingerprint=_fingerprint(raw, columns, events, tables),
-        warnings=(*raw.warnings, *events.warnings, *told),
+        warnings=(*raw.warnings, *events.warnings, *row_warnings),
         seen=seen,
     )
-    return _told(dataset, raw, asides, events)
+    return _told(dataset, raw, ignored, events)
 
 
-def _check_asked(asked: Request) -> None:
-    target, task = asked.target, asked.task
-    if asked.keep or asked.columns or asked.group:
+def _check_config(config: DataConfig) -> None:
+    target, task = config.target, config.task
+    if config.keep or config.columns or config.group:
         raise DataError(
             "interactions are read by --user, --target and --time, and held out by user; leave "
             "--keep, --column and --group out."
@@ -98,7 +98,7 @@ def _check_asked(asked: Request) -> None:
             f"users and features belong to the task ranking, not {task}. Leave --user and "
             "--features out, or the task."
         )
-    if not asked.user:
+    if not config.user:
         raise DataError(
             "a ranking is of a user's items, and no column says who. Name the column of users "
             "with --user."
@@ -108,7 +108,7 @@ def _check_asked(asked: Request) -> None:
             f"a ranking has one target, the column of items, and {len(target)} are named. Name "
             "it with --target."
         )
-    if asked.test is not None or asked.validation is not None:
+    if config.test is not None or config.validation is not None:
         raise DataError(
             "a ranking is tested on the last interaction of each user; leave --test and "
             "--validation out, and let "
@@ -116,26 +116,28 @@ def _check_asked(asked: Request) -> None:
         )
 
 
-def _learnable(events: Events, columns: Columns, source: str, seed: int) -> tuple[Events, _Rows]:
+def _learnable(
+    events: Events, columns: InteractionColumns, source: str, seed: int
+) -> tuple[Events, _Rows]:
     """The events with items that training rows have, and which split each is the target of."""
     parts = _parts(events, seed)
     learnt = events.item[parts == _TRAIN]
     items = _by_count(events, learnt)
     _check_enough(events, items, source, columns)
     known = np.isin(events.item, learnt)
-    told = (*events.warnings, *_lost(events, known))
-    return replace(events.known(items), warnings=told), parts[known]
+    warnings = (*events.warnings, *_lost(events, known))
+    return replace(events.known(items), warnings=warnings), parts[known]
 
 
 def _parts(events: Events, seed: int) -> _Rows:
     """Which split each event is the target of; the first ones, which have no history, train."""
-    n, place = events.stop - events.start, np.arange(len(events.user)) - events.start
-    left = n - place - 1
-    held = np.isin(events.user, _held(events, seed))
-    parts = np.full(len(place), _TRAIN)
-    for part, after in ((_TEST, 0), (_SELECT, 1), (_FIT, 2)):
+    n, position = events.stop - events.start, np.arange(len(events.user)) - events.start
+    left = n - position - 1
+    is_held_out = np.isin(events.user, _held(events, seed))
+    parts = np.full(len(position), _TRAIN)
+    for part, after in ((_TEST, 0), (_VALIDATION, 1), (_CALIBRATION, 2)):
         # Every user keeps a row to learn from: two events before what is held out.
-        parts[held & (left == after) & (n >= 3 + after)] = part
+        parts[is_held_out & (left == after) & (n >= 3 + after)] = part
     return parts
 
 
@@ -157,20 +159,22 @@ def _by_count(events: Events, learnt: _Rows) -> tuple[str, ...]:
 
 def _lost(events: Events, known: NDArray[np.bool_]) -> list[str]:
     """What is said of items that only held-out rows have, and of users with one interaction."""
-    told = []
+    warnings = []
     lost = sorted({events.items[code] for code in np.unique(events.item[~known])})
     if lost:
-        told.append(
+        warnings.append(
             f"{len(lost)} items that only held-out interactions have were left out, with "
             f"{int((~known).sum())} interactions: {listed(lost)}"
         )
     single = int((events.stop - events.start == 1).sum())
     if single:
-        told.append(f"{single} users have one interaction, which no other can be told from")
-    return told
+        warnings.append(f"{single} users have one interaction, which no other can be told from")
+    return warnings
 
 
-def _check_enough(events: Events, items: Sequence[str], source: str, columns: Columns) -> None:
+def _check_enough(
+    events: Events, items: Sequence[str], source: str, columns: InteractionColumns
+) -> None:
     if not len(events.user):
         raise DataError(
             f"{source} has no interaction with {columns.user} and {columns.item}. Name other "
@@ -188,8 +192,8 @@ def _check_enough(events: Events, items: Sequence[str], source: str, columns: Co
         )
 
 
-def _splits(parts: _Rows, source: str, columns: Columns) -> Splits:
-    rows = [np.flatnonzero(parts == part) for part in (_TRAIN, _FIT, _SELECT, _TEST)]
+def _splits(parts: _Rows, source: str, columns: InteractionColumns) -> Splits:
+    rows = [np.flatnonzero(parts == part) for part in (_TRAIN, _CALIBRATION, _VALIDATION, _TEST)]
     train, fit, select, test = rows
     if len(train) < _MIN_ROWS or not len(select) or not len(test):
         raise DataError(
@@ -197,10 +201,12 @@ def _splits(parts: _Rows, source: str, columns: Columns) -> Splits:
             f"and {len(test)} to test on; at least {_MIN_ROWS}, 1 and 1 are needed. Give "
             f"{columns.user} with four interactions or more."
         )
-    return Splits(train=train, fit=fit, select=select, test=test)
+    return Splits(train=train, calibration=fit, validation=select, test=test)
 
 
-def _tables(features: Sequence[Source], events: Events, columns: Columns) -> list[About]:
+def _tables(
+    features: Sequence[Source], events: Events, columns: InteractionColumns
+) -> list[About]:
     raws = [read_table_of(source) for source in features]
     tables = [read_about(frame_of(raw), raw.source, events, columns) for raw in raws]
     names = Counter(f"{table.of} {name}" for table in tables for name in table.frame)
@@ -217,25 +223,27 @@ def _dropped(
 ) -> tuple[list[About], Events]:
     """Tables and events without some columns."""
     frames = [events.others, *(table.frame for table in tables)]
-    there = [str(name) for frame in frames for name in frame.columns]
-    if lacking := [name for name in drop if name not in there]:
+    columns_there = [str(name) for frame in frames for name in frame.columns]
+    if lacking := [name for name in drop if name not in columns_there]:
         raise DataError(
             f"column {lacking[0]!r}, to be dropped, is no other column of {source} or its "
-            f"features; those are: {listed(there, 12) or 'none'}."
+            f"features; those are: {listed(columns_there, 12) or 'none'}."
         )
     others, *rest = (frame.drop(columns=[n for n in drop if n in frame]) for frame in frames)
     left = [replace(table, frame=frame) for table, frame in zip(tables, rest, strict=True)]
     return left, replace(events, others=others)
 
 
-def _fingerprint(raw: Raw, columns: Columns, events: Events, tables: Sequence[About]) -> str:
+def _fingerprint(
+    raw: Raw, columns: InteractionColumns, events: Events, tables: Sequence[About]
+) -> str:
     """Of what is read: it changes with the columns that are named, and with those dropped."""
     read = [*filter(None, [columns.time]), columns.user, columns.item, *events.others.columns]
     frames = [frame_of(raw)[read], *(table.frame for table in tables)]
-    return fingerprint(*(Rows(x=frame, index=range(len(frame))) for frame in frames))
+    return fingerprint(*(RawRows(x=frame, index=range(len(frame))) for frame in frames))
 
 
-def _told(dataset: Dataset, raw: Raw, asides: Sequence[Aside], events: Events) -> Dataset:
+def _told(dataset: Dataset, raw: Raw, ignored: Sequence[IgnoredColumn], events: Events) -> Dataset:
     """The dataset with the lines that say what was understood."""
     n, users = len(events.user), len(np.unique(events.user))
     sizes = np.unique(events.user, return_counts=True)[1]
@@ -245,5 +253,5 @@ def _told(dataset: Dataset, raw: Raw, asides: Sequence[Aside], events: Events) -
         f"pairs; a user has {sizes.min()} ... {sizes.max()}, median {np.median(sizes):g}",
     )
     how = "the last interactions of each user"
-    lines = describe(dataset, raw, asides, about=about, how=how)
-    return replace(dataset, understood=lines)
+    lines = describe(dataset, raw, ignored, about=about, how=how)
+    return replace(dataset, summary=lines)

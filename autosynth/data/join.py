@@ -12,19 +12,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from autosynth.data.disktable import DiskTable, concatenate_tables
 from autosynth.data.forms.table import join_frames
 from autosynth.data.inputs.encoder import pad_steps
 from autosynth.data.inputs.layout import Layout
 from autosynth.data.inputs.text import text_of
-from autosynth.data.kept import joined, selected
-from autosynth.data.raw import Raw, Rows
+from autosynth.data.mappedarray import concatenate_rows, take_rows
+from autosynth.data.raw import Raw, RawRows
 from autosynth.data.split import Parts
-from autosynth.data.stored import Stored, together
 from autosynth.errors import DataError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Joined:
+class JoinedRows:
     """All rows of a source: `x` and `y`, the name of each row's part, and the parts' folders."""
 
     x: Any
@@ -40,13 +40,13 @@ class Joined:
             found[self.part == part] = self.folders.get(str(part), "")
         return found
 
-    def only(self, keep: NDArray[np.int64], x: Any = None) -> "Joined":
+    def only(self, keep: NDArray[np.int64], x: Any = None) -> "JoinedRows":
         """These rows alone, in order; `x` are their values if they changed too."""
         whole = len(keep) == len(self.part)
         if x is None and not whole:
             x = self.x
             if isinstance(x, np.ndarray):
-                x = selected(x, keep)
+                x = take_rows(x, keep)
             else:
                 x = x.iloc[keep] if isinstance(x, pd.DataFrame) else x[keep]
         return replace(
@@ -62,10 +62,10 @@ class Joined:
         return Parts(main=numbers["main"], validation=numbers["val"], test=numbers["test"])
 
 
-def join(raw: Raw, layout: Layout) -> Joined:
+def join(raw: Raw, layout: Layout) -> JoinedRows:
     """The rows of `raw`; parts without a target are left out, with a warning."""
     found = {"main": raw.main, "val": raw.validation, "test": raw.test}
-    labelled: dict[str, Rows] = {}
+    labelled: dict[str, RawRows] = {}
     warnings = []
     for name, rows in found.items():
         if rows is None or not len(rows):
@@ -78,7 +78,7 @@ def join(raw: Raw, layout: Layout) -> Joined:
         raise DataError(f"{raw.source} holds no rows with a target to train on.")
     targets = _alike([rows.y for rows in labelled.values() if rows.y is not None])
     sizes = [len(rows) for rows in labelled.values()]
-    return Joined(
+    return JoinedRows(
         x=_join_x([rows.x for rows in labelled.values()], layout, raw.source),
         y=targets[0] if len(targets) == 1 else pd.concat(targets, ignore_index=True),
         part=np.repeat(np.array(list(labelled)), sizes),
@@ -120,8 +120,8 @@ def _named_alike(targets: "list[pd.Series[Any]]") -> "list[pd.Series[Any]]":
 
 def _join_x(arrays: list[Any], layout: Layout, source: str) -> Any:
     first = arrays[0]
-    if isinstance(first, Stored):
-        return together(arrays, source)
+    if isinstance(first, DiskTable):
+        return concatenate_tables(arrays, source)
     if isinstance(first, pd.DataFrame):
         if not all(isinstance(other, pd.DataFrame) for other in arrays):
             raise DataError(f"{source} is a table and its test part is not; both must be tables.")
@@ -144,4 +144,4 @@ def _join_x(arrays: list[Any], layout: Layout, source: str) -> Any:
                 f"rows of {source} have shape {first.shape[1:]} in training and {other.shape[1:]} "
                 "in another part; they must be alike."
             )
-    return reduce(joined, arrays)
+    return reduce(concatenate_rows, arrays)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from autosynth.data.inputs.column import FIRST, MISSING, Column
+from autosynth.data.inputs.column import FIRST_CATEGORY, MISSING, Column
 from autosynth.data.spec import Dataset, TargetSpec
 
 _MIN_ENTROPY = 0.9  # share of it that is removed
@@ -52,7 +52,7 @@ def leaks(dataset: Dataset) -> list[str]:
     rows = rows[:: -(-len(rows) // _MOST_ROWS)]
     if len(rows) < _MIN_ROWS:
         return []
-    found = []
+    lines = []
     columns = list(_columns(dataset, rows))
     chance = _MAX_CHANCE_OF_GAPS / max(1, len(columns))
     for cells in columns:
@@ -60,11 +60,11 @@ def leaks(dataset: Dataset) -> list[str]:
             number = spec.task == "regression"
             evidence = _of_numbers(cells, y) if number else _of_classes(cells, y, spec, chance)
             if evidence:
-                found.append(
+                lines.append(
                     f"column {cells.column.name!r} may give {spec.name!r} away: {evidence}. If it "
                     f"is not known when you predict, leave it out: --drop {cells.column.name}"
                 )
-    return found
+    return lines
 
 
 def _columns(dataset: Dataset, rows: _Codes) -> Iterator[_Cells]:
@@ -72,9 +72,9 @@ def _columns(dataset: Dataset, rows: _Codes) -> Iterator[_Cells]:
         if "columns" not in fitted:
             continue
         x = dataset.x[fitted["name"]][rows].reshape(len(rows), -1)
-        for place, data in enumerate(fitted["columns"]):
+        for index, data in enumerate(fitted["columns"]):
             column = Column.from_dict(data)
-            values = x[:, place].astype(np.float64)
+            values = x[:, index].astype(np.float64)
             present = ~np.isnan(values)
             if column.kind == "category":
                 present = values != MISSING
@@ -143,8 +143,10 @@ def _where_present(
             return f"in the {n} of {len(codes)} rows that have it, it says the class of {right}"
     if cells.column.kind != "category":
         return ""
-    known = present & (cells.values >= FIRST)
-    names = np.array(cells.column.categories)[cells.values[known].astype(np.int64) - FIRST]
+    known = present & (cells.values >= FIRST_CATEGORY)
+    names = np.array(cells.column.categories)[
+        cells.values[known].astype(np.int64) - FIRST_CATEGORY
+    ]
     same = names == np.array(classes)[codes[known]]
     luck = float(np.log(counts[codes[known]] / len(codes)).sum())
     if len(same) and same.mean() >= _MIN_SURE and luck < log(chance):
@@ -158,10 +160,10 @@ def _share_elsewhere(codes: _Codes, marked: NDArray[np.bool_], most: int) -> flo
 
 def _is_sure(right: int, n: int, base: float, chance: float) -> bool:
     """Whether `right` of `n` is nearly all, much more than the share `base`, and no chance."""
-    share = right / n
+    fraction = right / n
     return (
-        share >= _MIN_SURE
-        and 1 - share <= _MAX_ERRORS * (1 - base)
+        fraction >= _MIN_SURE
+        and 1 - fraction <= _MAX_ERRORS * (1 - base)
         and float(binom.sf(right - 1, n, base)) < chance
     )
 
@@ -198,27 +200,27 @@ def _of_numbers(cells: _Cells, y: _Numbers) -> str:
         guess = _guess(cells, y, learn, check)
         error += float(((y[check] - guess) ** 2).sum())
         total += float(((y[check] - y[learn].mean()) ** 2).sum())
-    share = 1 - error / total
-    return f"alone it says {share:.1%} of its variance" if share > _MIN_R2 else ""
+    r2 = 1 - error / total
+    return f"alone it says {r2:.1%} of its variance" if r2 > _MIN_R2 else ""
 
 
 def _guess(cells: _Cells, y: _Numbers, learn: _Codes, check: _Codes) -> _Numbers:
     """The mean of the value; between numbers the line through means, and on past the ends."""
     codes = cells.codes[learn]
     n = np.bincount(codes)
-    kept = np.flatnonzero(n)
-    means = np.bincount(codes, y[learn])[kept] / n[kept]
+    known_codes = np.flatnonzero(n)
+    means = np.bincount(codes, y[learn])[known_codes] / n[known_codes]
     if cells.column.kind == "category":
-        place = np.searchsorted(kept, cells.codes[check]).clip(max=len(kept) - 1)
-        found = np.where(kept[place] == cells.codes[check], means[place], y[learn].mean())
-        return np.asarray(found, dtype=np.float64)
-    at = np.bincount(codes, cells.values[learn])[kept] / n[kept]
+        index = np.searchsorted(known_codes, cells.codes[check]).clip(max=len(known_codes) - 1)
+        guesses = np.where(known_codes[index] == cells.codes[check], means[index], y[learn].mean())
+        return np.asarray(guesses, dtype=np.float64)
+    positions = np.bincount(codes, cells.values[learn])[known_codes] / n[known_codes]
     x = cells.values[check]
-    guess = np.interp(x, at, means)
-    if len(at) > 1:
-        for inner, end, beyond in ((1, 0, x < at[0]), (-2, -1, x > at[-1])):
-            slope = (means[end] - means[inner]) / (at[end] - at[inner])
-            guess = np.where(beyond, means[end] + slope * (x - at[end]), guess)
+    guess = np.interp(x, positions, means)
+    if len(positions) > 1:
+        for inner, end, beyond in ((1, 0, x < positions[0]), (-2, -1, x > positions[-1])):
+            slope = (means[end] - means[inner]) / (positions[end] - positions[inner])
+            guess = np.where(beyond, means[end] + slope * (x - positions[end]), guess)
     return np.asarray(guess, dtype=np.float64)
 
 

@@ -12,28 +12,29 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from autosynth.data.config import DataArguments, DataConfig
 from autosynth.data.describe import describe
 from autosynth.data.fingerprint import fingerprint
 from autosynth.data.forms.frames import check_flat
-from autosynth.data.held import Held, held_by
 from autosynth.data.inputs.choice import choose
-from autosynth.data.inputs.column import Aside
+from autosynth.data.inputs.column import IgnoredColumn
 from autosynth.data.inputs.encoder import fit_array, input_spec
-from autosynth.data.inputs.frame import Applied, Fitted, fit_frame
-from autosynth.data.inputs.layout import Layout, understand_array
+from autosynth.data.inputs.frame import Applied, fit_frame
+from autosynth.data.inputs.layout import Layout, infer_layout
 from autosynth.data.inputs.media import subfolders
 from autosynth.data.interactions import load_interactions
-from autosynth.data.join import Joined, join
-from autosynth.data.kept import joined
-from autosynth.data.large import FRAMES, apply_large, read_large, rows_of, sample_of
+from autosynth.data.join import JoinedRows, join
 from autosynth.data.leak import leaks
+from autosynth.data.mappedarray import concatenate_rows
+from autosynth.data.outofcore import FRAMES, apply_large, as_table, read_large, sample_of
 from autosynth.data.raw import Raw
-from autosynth.data.read import Source, all_rows, read
-from autosynth.data.request import Asked, Request
+from autosynth.data.read import Source, all_rows, read_source
 from autosynth.data.scalechoice import choose_scales
 from autosynth.data.spec import Dataset
 from autosynth.data.split import left_out, split, without
-from autosynth.data.targets import understand_target
+from autosynth.data.splitkeys import SplitKeys, split_keys_of
+from autosynth.data.targets import infer_target
+from autosynth.data.types import FittedInput
 from autosynth.data.windows import load_windows
 from autosynth.errors import DataError
 
@@ -41,74 +42,74 @@ _MIN_ROWS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Found:
+class _LoadState:
     """Rows on their way: those of arrays are encoded at once, and those of tables when split."""
 
-    rows: Joined
-    inputs: Sequence[Fitted] = ()
+    rows: JoinedRows
+    inputs: Sequence[FittedInput] = ()
     x: Mapping[str, NDArray[Any]] = field(default_factory=dict)
-    asides: tuple[Aside, ...] = ()
+    ignored: tuple[IgnoredColumn, ...] = ()
     drop: frozenset[str] = frozenset()
-    held: Held = field(default_factory=Held)
+    split_keys: SplitKeys = field(default_factory=SplitKeys)
     keep: NDArray[np.int64] | None = None
     warnings: tuple[str, ...] = ()
 
 
-def load(source: Source, *, seed: int = 0, **asked: Unpack[Asked]) -> Dataset:
+def load_dataset(source: Source, *, seed: int = 0, **arguments: Unpack[DataArguments]) -> Dataset:
     """Read `source` and understand it.
 
     Args:
         source: a built-in name (`BUILTIN`), a path, a frame, `(x, y)` or `(x, y, x_test, y_test)`,
             a map-style dataset of torch, `openml:ID` or `hf:NAME`.
         seed: decides the rows of each split that is not official.
-        asked: what `Asked` says.
+        arguments: what `DataArguments` says.
 
     Raises:
         DataNotFoundError: no such path or built-in set.
         DataError: the data cannot be read, or there is nothing in it to learn.
     """
-    request = Request.of(asked, seed)
-    if request.task == "forecasting":
-        return _forecast(source, request)
-    if request.task == "ranking" or request.user or request.features:
-        return load_interactions(source, request)
-    if request.horizon is not None or request.history is not None:
+    config = DataConfig.from_arguments(arguments, seed)
+    if config.task == "forecasting":
+        return _forecast(source, config)
+    if config.task == "ranking" or config.user or config.features:
+        return load_interactions(source, config)
+    if config.horizon is not None or config.history is not None:
         raise DataError("--horizon and --history are of forecasts. Add --task forecasting.")
-    raw = _read(source, request)
+    raw = _read(source, config)
     layout = _layout(raw)
     read = _table if layout.kind == "table" else _array
-    return _dataset(raw, read(raw, layout, request), request)
+    return _dataset(raw, read(raw, layout, config), config)
 
 
-def _dataset(raw: Raw, found: _Found, asked: Request) -> Dataset:
+def _dataset(raw: Raw, state: _LoadState, config: DataConfig) -> Dataset:
     """Target, splits and encoders of the rows that were found."""
-    rows = found.rows
-    goal = understand_target(
-        rows.y, raw.target, task=asked.task, in_test=rows.part == "test", labels=raw.labels,
+    rows = state.rows
+    goal = infer_target(
+        rows.y, raw.target, task=config.task, in_test=rows.part == "test", labels=raw.labels,
         coded=raw.kind is None,
     )  # fmt: skip
     spare = rows.only(goal.missing[rows.part[goal.missing] != "test"])
-    rows, held = rows.only(goal.keep), found.held.only(goal.keep)
+    rows, keys = rows.only(goal.keep), state.split_keys.only(goal.keep)
     _check_size(rows, raw)
     classified = goal.spec.task == "classification"
     splits = split(
-        goal.y, rows.parts(), stratified=classified, seed=asked.seed, groups=held.groups,
-        times=held.times,
+        goal.y, rows.parts(), stratified=classified, seed=config.seed, groups=keys.groups,
+        times=keys.times,
     )  # fmt: skip
     lost = left_out(splits, len(goal.y))
-    found = _fit(replace(found, rows=rows), raw, splits.train, asked)
-    if found.keep is not None and len(found.keep) < len(goal.y):
-        splits = without(splits, found.keep, len(goal.y))
-        goal = replace(goal, y=goal.y[found.keep])
-        _check_size(rows.only(found.keep), raw)
+    state = _fit(replace(state, rows=rows), raw, splits.train, config)
+    if state.keep is not None and len(state.keep) < len(goal.y):
+        splits = without(splits, state.keep, len(goal.y))
+        goal = replace(goal, y=goal.y[state.keep])
+        _check_size(rows.only(state.keep), raw)
     dataset = Dataset(
-        name=raw.name, source=raw.source, inputs=tuple(map(input_spec, found.inputs)),
-        target=goal.spec, x=found.x, y=goal.y, splits=splits,
-        encoders={"inputs": list(found.inputs)},
+        name=raw.name, source=raw.source, inputs=tuple(map(input_spec, state.inputs)),
+        target=goal.spec, x=state.x, y=goal.y, splits=splits,
+        encoders={"inputs": list(state.inputs)},
         fingerprint=fingerprint(raw.main, raw.validation, raw.test),
-        independent=held.groups is None and held.times is None,
+        independent=keys.groups is None and keys.times is None,
         warnings=(
-            *raw.warnings, *rows.warnings, *goal.warnings, *found.warnings,
+            *raw.warnings, *rows.warnings, *goal.warnings, *state.warnings,
             *([f"{lost} rows share a group with test rows and are left out"] if lost else []),
         ),
     )  # fmt: skip
@@ -116,54 +117,54 @@ def _dataset(raw: Raw, found: _Found, asked: Request) -> Dataset:
     dataset = replace(
         dataset, scales=choice.scales, warnings=(*dataset.warnings, *leaks(dataset))
     )  # fmt: skip
-    lines = describe(dataset, raw, found.asides, learnt=choice.told)
-    dataset = replace(dataset, understood=lines)
+    lines = describe(dataset, raw, state.ignored, learnt=choice.reasons)
+    dataset = replace(dataset, summary=lines)
     return _with_unlabelled(dataset, spare) if len(spare.part) else dataset
 
 
-def _forecast(source: Source, asked: Request) -> Dataset:
-    if len(asked.target) > 1:
+def _forecast(source: Source, config: DataConfig) -> Dataset:
+    if len(config.target) > 1:
         raise DataError(
-            f"a forecast is of one column, not of {', '.join(asked.target)}. Name one with "
+            f"a forecast is of one column, not of {', '.join(config.target)}. Name one with "
             "--target; the others are read beside it."
         )
     return load_windows(
-        source, target=next(iter(asked.target), None), test=asked.test, drop=asked.drop,
-        horizon=asked.horizon, history=asked.history, time=asked.time,
+        source, target=next(iter(config.target), None), test=config.test, drop=config.drop,
+        horizon=config.horizon, history=config.history, time=config.time,
     )  # fmt: skip
 
 
-def _with_unlabelled(dataset: Dataset, rows: Joined) -> Dataset:
+def _with_unlabelled(dataset: Dataset, rows: JoinedRows) -> Dataset:
     """The dataset with rows that have no target after its own."""
     applied = _encoded(dataset.encoders["inputs"], rows, dataset.source)
     x, n, more = applied.x, len(dataset.y), len(applied.keep)
     return replace(
         dataset,
-        x={name: joined(values, x[name]) for name, values in dataset.x.items()},
+        x={name: concatenate_rows(values, x[name]) for name, values in dataset.x.items()},
         y=np.concatenate([dataset.y, np.zeros((more, *dataset.y.shape[1:]), dataset.y.dtype)]),
         splits=replace(dataset.splits, unlabelled=np.arange(n, n + more)),
     )
 
 
-def _encoded(inputs: Sequence[Fitted], rows: Joined, source: str) -> Applied:
+def _encoded(inputs: Sequence[FittedInput], rows: JoinedRows, source: str) -> Applied:
     """The arrays of the inputs; those of arrays are what `rows` hold."""
     if isinstance(rows.x, FRAMES):
         return apply_large(inputs, rows.x, source, rows.folder_of_rows())
     return Applied(x={inputs[0]["name"]: rows.x}, keep=np.arange(len(rows.part)))
 
 
-def _read(source: Source, asked: Request) -> Raw:
-    test, validation = asked.test, asked.validation
-    if large := read_large(source, asked.target, test):
+def _read(source: Source, config: DataConfig) -> Raw:
+    test, validation = config.test, config.validation
+    if large := read_large(source, config.target, test):
         return large
-    raw = read(source, asked.target)
+    raw = read_source(source, config.target)
     if raw.main is None:
         raise DataError(f"{raw.source} has test rows only; training needs others.")
     if test is not None:
-        other = read(test, asked.target, like=raw.main)
+        other = read_source(test, config.target, like=raw.main)
         raw = replace(raw, test=all_rows(other), warnings=(*raw.warnings, *other.warnings))
     if validation is not None:
-        other = read(validation, asked.target, like=raw.main)
+        other = read_source(validation, config.target, like=raw.main)
         raw = replace(raw, validation=all_rows(other), warnings=(*raw.warnings, *other.warnings))
     return raw
 
@@ -174,64 +175,64 @@ def _layout(raw: Raw) -> Layout:
         return Layout(kind="table")
     if raw.kind is not None and raw.channels is not None:
         return Layout(kind=raw.kind, channels=raw.channels)
-    return understand_array(raw.main.x, raw.kind, raw.source)
+    return infer_layout(raw.main.x, raw.kind, raw.source)
 
 
-def _array(raw: Raw, layout: Layout, asked: Request) -> _Found:
-    if asked.of_columns:
+def _array(raw: Raw, layout: Layout, config: DataConfig) -> _LoadState:
+    if config.column_options:
         raise DataError(
-            f"only columns of a table can be named with {asked.of_columns[0]}; {raw.source} has "
-            "none."
+            f"only columns of a table can be named with {config.column_options[0]}; "
+            f"{raw.source} has none."
         )
     rows = join(raw, layout)
     fitted = fit_array(rows.x, layout)
     applied = apply_large([fitted], rows.x, raw.source)
-    return _Found(
+    return _LoadState(
         rows=rows.only(applied.keep, applied.x[fitted["name"]]), inputs=[fitted],
         warnings=applied.warnings,
     )  # fmt: skip
 
 
-def _table(raw: Raw, layout: Layout, asked: Request) -> _Found:
+def _table(raw: Raw, layout: Layout, config: DataConfig) -> _LoadState:
     rows = join(raw, layout)
-    frame = rows_of(rows.x)
+    frame = as_table(rows.x)
     assert raw.main is not None
     columns = list(frame.columns)
     beside = [name for name in subfolders(raw.main.folder) if name not in columns]
-    lost = choose([*columns, *beside], raw.source, drop=asked.drop).drop
-    held = held_by(frame, asked.group, asked.time, raw.source)
-    gone = {*lost, *((asked.group,) if asked.group else ())}
-    frame = frame.drop(columns=[name for name in columns if name in gone])
-    if not len(frame.columns) and not set(beside) - lost:
+    dropped = choose([*columns, *beside], raw.source, drop=config.drop).drop
+    keys = split_keys_of(frame, config.group, config.time, raw.source)
+    unused = {*dropped, *((config.group,) if config.group else ())}
+    frame = frame.drop(columns=[name for name in columns if name in unused])
+    if not len(frame.columns) and not set(beside) - dropped:
         raise DataError(
             f"{raw.source} has no column beside its target {raw.target!r} to learn from."
         )
     if isinstance(frame, pd.DataFrame):
         check_flat(frame, raw.source)
-    return _Found(rows=replace(rows, x=frame), drop=lost, held=held)
+    return _LoadState(rows=replace(rows, x=frame), drop=dropped, split_keys=keys)
 
 
-def _fit(found: _Found, raw: Raw, train: NDArray[np.int64], asked: Request) -> _Found:
+def _fit(state: _LoadState, raw: Raw, train: NDArray[np.int64], config: DataConfig) -> _LoadState:
     """Inputs of a table's columns, understood on training rows; and the arrays of all inputs."""
-    rows, inputs, asides = found.rows, found.inputs, found.asides
+    rows, inputs, ignored = state.rows, state.inputs, state.ignored
     if not inputs:
         assert raw.main is not None
         width = None if isinstance(raw.main.x, FRAMES) else int(raw.main.x.shape[-1])
         sample = sample_of(rows.x, train)
         folders = rows.folder_of_rows()
-        inputs, asides = fit_frame(
-            sample.frame, sample.train, width=width, kinds=asked.columns, keep=asked.keep,
-            drop=tuple(found.drop),
+        inputs, ignored = fit_frame(
+            sample.frame, sample.train, width=width, kinds=config.columns, keep=config.keep,
+            drop=tuple(state.drop),
             folders=folders if len(folders) == len(sample.frame) else raw.main.folder,
         )  # fmt: skip
     applied = _encoded(inputs, rows, raw.source)
     return replace(
-        found, inputs=inputs, x=applied.x, asides=asides, keep=applied.keep,
-        warnings=(*found.warnings, *_set_aside(asides), *applied.warnings),
+        state, inputs=inputs, x=applied.x, ignored=ignored, keep=applied.keep,
+        warnings=(*state.warnings, *_set_aside(ignored), *applied.warnings),
     )  # fmt: skip
 
 
-def _check_size(rows: Joined, raw: Raw) -> None:
+def _check_size(rows: JoinedRows, raw: Raw) -> None:
     learnable = int((rows.part != "test").sum())
     if learnable < _MIN_ROWS:
         raise DataError(
@@ -249,11 +250,11 @@ def _shown(values: "pd.Series[Any] | pd.DataFrame") -> list[str]:
     return [repr(value) for value in pd.unique(values.to_numpy().ravel())[:4]]
 
 
-def _set_aside(asides: Sequence[Aside]) -> list[str]:
+def _set_aside(ignored: Sequence[IgnoredColumn]) -> list[str]:
     """One warning a reason, with the columns it set aside."""
     reasons: dict[str, list[str]] = {}
-    for aside in asides:
-        reasons.setdefault(aside.reason, []).append(aside.name)
+    for ignored_column in ignored:
+        reasons.setdefault(ignored_column.reason, []).append(ignored_column.name)
     return [
         f"{'column' if len(names) == 1 else f'{len(names)} columns'} set aside: "
         f"{', '.join(names[:8])}{', ...' if len(names) > 8 else ''} ({reason})"

@@ -18,7 +18,7 @@ Index = Sequence[str] | range
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rows:
+class RawRows:
     """Rows of one part of a source: `x` rows first, `y` one value a row (None: not labelled).
 
     Of several targets `y` is a frame, a column each. `index` names the rows: their numbers, or the
@@ -48,9 +48,9 @@ class Raw:
     name: str
     source: str
     target: str
-    main: Rows | None
-    validation: Rows | None = None
-    test: Rows | None = None
+    main: RawRows | None
+    validation: RawRows | None = None
+    test: RawRows | None = None
     kind: Kind | None = None
     labels: bool = False
     channels: Channels | None = None

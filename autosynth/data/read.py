@@ -1,6 +1,7 @@
 """Finds the reader for a source: a built-in name, a path, a frame, arrays or a torch dataset.
 
-`read` is for training and wants a target; `read_unlabelled` is for prediction and needs none.
+`read_source` is for training and wants a target; `read_unlabelled` is for prediction and needs
+none.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -27,8 +28,8 @@ from autosynth.data.forms import (
     ucr,
 )
 from autosynth.data.forms.builtin import BUILTIN
-from autosynth.data.inputs.media import SUFFIXES
-from autosynth.data.raw import Raw, Rows
+from autosynth.data.inputs.media import MEDIA_SUFFIXES
+from autosynth.data.raw import Raw, RawRows
 from autosynth.errors import DataError, DataNotFoundError
 
 Source: TypeAlias = str | Path | pd.DataFrame | tuple[Any, ...] | torchset.MapStyle
@@ -39,8 +40,8 @@ _FORMS = (
     "with one sub-folder a class, openml:ID or hf:NAME"
 )
 _REMOTE: Mapping[str, Callable[..., Raw]] = {
-    openml.PREFIX: openml.read_openml,
-    hf.PREFIX: hf.read_hf,
+    openml.OPENML_PREFIX: openml.read_openml,
+    hf.HF_PREFIX: hf.read_hf,
 }
 """What reads a dataset from elsewhere, by how its name begins."""
 
@@ -50,7 +51,7 @@ _MEDIA: Mapping[str, Callable[[Path], Raw]] = {
 }
 
 
-def read(source: Source, target: Sequence[str] = (), like: Rows | None = None) -> Raw:
+def read_source(source: Source, target: Sequence[str] = (), like: RawRows | None = None) -> Raw:
     """The rows of `source` with their target; images of a folder get the shape of those in `like`.
 
     Raises `DataNotFoundError` for a name that is neither a path nor built in, and `DataError` for
@@ -92,7 +93,7 @@ def read_unlabelled(source: Any, spec: Mapping[str, Any]) -> Raw:
     return _read_object(source, (), labelled=False)
 
 
-def all_rows(raw: Raw) -> Rows:
+def all_rows(raw: Raw) -> RawRows:
     """All labelled rows of a source that was named as the test part of another."""
     rows = raw.main or raw.test
     if rows is None:
@@ -111,12 +112,12 @@ def _test_or_all(raw: Raw) -> Raw:
 
 
 def _file_rows(path: Path, spec: Mapping[str, Any]) -> Raw | None:
-    """Rows of a file or a folder whose form needs no target; None where `read` has to tell."""
+    """Rows of a file or a folder whose form needs no target; None where `read_source` tells."""
     kind = spec["kind"]
     if kind == "series" and path.is_file() and ts.is_ts(path):
-        return ts.read_series(path)
+        return ts.read_ts_series(path)
     if kind == "series" and path.is_file() and path.suffix.lower() == ".tsv":
-        return ucr.read_series(path, int(spec["shape"][1]))
+        return ucr.read_ucr_series(path, int(spec["shape"][1]))
     column = spec.get("column")
     if path.is_dir() and (column or "columns" in spec):  # what else it holds, the table names
         if only := tablefolder.only_table(path):
@@ -125,13 +126,13 @@ def _file_rows(path: Path, spec: Mapping[str, Any]) -> Raw | None:
             return _test_or_all(tablefolder.read_table_folder(path, (), labelled=False))
     if kind in _MEDIA and not idx.is_idx(path) and _media(path) == kind:
         if column or kind == "audio":
-            return classfolder.read_paths(path, SUFFIXES[kind], column or audiofolder.COLUMN)
+            return classfolder.read_paths(path, MEDIA_SUFFIXES[kind], column or audiofolder.COLUMN)
         channels, height, width = spec["shape"]
         return imagefolder.read_images(path, channels, height, width)
     if path.is_file() and path.suffix == ".npy":
         return arrays.read_npy(path)
     if idx.is_idx(path) and path.is_file():
-        return idx.read_images(path)
+        return idx.read_idx_images(path)
     if table.is_table(path):
         return table.read_table(path, (), labelled=False)
     return None
@@ -225,8 +226,10 @@ def _read_file(path: Path, target: Sequence[str]) -> Raw:
 def _media(path: Path) -> str | None:
     """`image` or `audio`: what a folder holds more of, or what a file is named like."""
     if path.is_dir():
-        return classfolder.most_of(path, SUFFIXES)
-    return next((kind for kind, ends in SUFFIXES.items() if path.suffix.lower() in ends), None)
+        return classfolder.most_of(path, MEDIA_SUFFIXES)
+    return next(
+        (kind for kind, ends in MEDIA_SUFFIXES.items() if path.suffix.lower() in ends), None
+    )
 
 
 def _only_file(folder: Path) -> Path | None:

@@ -39,7 +39,7 @@ class ScaleChoice:
     """A scale for each field of a target, none where all are linear; and a line by name."""
 
     scales: tuple[Scale, ...] = ()
-    told: Mapping[str, str] = field(default_factory=dict)
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +86,7 @@ def choose_scales(dataset: Dataset) -> ScaleChoice:
             scale, text = _choose(model, values.ravel(), some, is_table=is_table)
             told |= {part.name: text} if text else {}
         scales.append(scale)
-    return ScaleChoice(scales=tuple(scales), told=told) if told else ScaleChoice()
+    return ScaleChoice(scales=tuple(scales), reasons=told) if told else ScaleChoice()
 
 
 def _has_tails(values: Values) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autosynth.data.scale import Scale
-from autosynth.data.seen import Seen
+from autosynth.data.seenitems import SeenItems
 
 Kind = Literal["image", "series", "table", "text", "audio", "ids"]
 Task = Literal["classification", "multilabel", "regression", "forecasting", "ranking", "multitask"]
@@ -131,15 +131,16 @@ def _fields(targets: tuple[TargetSpec, ...]) -> Iterator[Field]:
 
 @dataclass(frozen=True, kw_only=True)
 class Splits:
-    """Row numbers: `train`, `fit` (early stopping, thresholds), `select` (ranking), `test`.
+    """Row numbers of `train`, `calibration`, `validation` and `test`, and of unlabelled rows.
 
-    `fit` is empty below 2,000 rows; out-of-fold predictions do its work there. `unlabelled` rows
-    have no target: what stands in `y` for them means nothing.
+    `calibration` is for early stopping and thresholds, `validation` for ranking. The first is
+    empty below 2,000 rows; out-of-fold predictions do its work there. `unlabelled` rows have no
+    target: what stands in `y` for them means nothing.
     """
 
     train: NDArray[np.int64]
-    fit: NDArray[np.int64]
-    select: NDArray[np.int64]
+    calibration: NDArray[np.int64]
+    validation: NDArray[np.int64]
     test: NDArray[np.int64]
     unlabelled: NDArray[np.int64] = field(default_factory=lambda: np.array([], dtype=np.int64))
 
@@ -148,12 +149,13 @@ class Splits:
 class Dataset:
     """A dataset. `x[name]` and `y` hold all rows; `splits` holds row numbers.
 
-    Where the data is larger than a quarter of memory, `x[name]` are memory maps (`kept.py`).
+    Where the data is larger than a quarter of memory, `x[name]` are memory maps
+    (`mappedarray.py`).
 
     `y` is (n,): int64 class codes, or float32 values in the target's own unit. Where the target
     has several columns it is float32 (n, columns): labels as 0 or 1, the steps of a forecast, or
     the columns of several targets, codes among them. `encoders` is JSON-able and is all that
-    `data.encode` needs to read raw data of the same form again. `understood` are the lines
+    `data.encode` needs to read raw data of the same form again. `summary` are the lines
     `autosynth inspect` prints; `warnings` what a user should know before training. `seen` is what
     each row's user had before, which a ranking leaves out. `independent` rows may be dealt to
     folds at random: those of one group, or of neighbouring times, may not. `scales`, one for each
@@ -169,8 +171,8 @@ class Dataset:
     splits: Splits
     encoders: Mapping[str, Any]
     fingerprint: str
-    understood: tuple[str, ...] = ()
+    summary: tuple[str, ...] = ()
     warnings: tuple[str, ...] = field(default=())
-    seen: Seen | None = None
+    seen: SeenItems | None = None
     independent: bool = True
     scales: tuple[Scale, ...] = ()

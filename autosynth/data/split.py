@@ -1,4 +1,4 @@
-"""Cuts rows into `train`, `fit`, `select` and `test`, from a seed; official parts stay.
+"""Cuts rows into the four splits, from a seed; official parts stay as they are.
 
 Classification is stratified: every class gives its share to each split, and keeps rows in `train`.
 Rows can be cut by group (none stands in two splits) or by time (later rows are held out) instead.
@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from autosynth.data.holdout import group_codes, take_groups, take_latest
 from autosynth.data.spec import Splits
+from autosynth.data.types import RowNumbers
 from autosynth.errors import DataError
-
-Rows = NDArray[np.int64]
 
 TEST_SHARE = 0.2
 SMALL = 2_000
@@ -31,9 +30,9 @@ _FEW_GROUPS = 10
 class Parts:
     """Row numbers of a source's own parts; `validation` and `test` are empty where it has none."""
 
-    main: Rows
-    validation: Rows
-    test: Rows
+    main: RowNumbers
+    validation: RowNumbers
+    test: RowNumbers
 
 
 def split(
@@ -48,12 +47,14 @@ def split(
     """Cut the rows of `parts` into disjoint splits that cover them all.
 
     - `test`: the official part, or 20 % of the rows;
-    - `fit` and `select`: 10 % each of what is left, at least 500 and at most 5,000 rows but never
-      more than 20 %. Below 2,000 rows `fit` is empty and `select` is 20 %; where rows are drawn
-      one by one 150 if that is more, but never over a third. Where `fit` would come from fewer
-      than 10 groups it is empty, too: each is needed to learn what holds for others;
-    - official validation rows, 100 or more, are not mixed with training rows: they are `select`,
-      and half of them `fit` from 1,000 on. Fewer are joined to the training rows.
+    - `calibration` and `validation`: 10 % each of what is left, at least 500 and at most 5,000
+      rows but never more than 20 %. Below 2,000 rows `calibration` is empty and `validation` is
+      20 %; where rows are drawn one by one 150 if that is more, but never over a third. Where
+      `calibration` would come from fewer than 10 groups it is empty, too: each is needed to learn
+      what holds for others;
+    - official validation rows, 100 or more, are not mixed with training rows: they are
+      `validation`, and half of them `calibration` from 1,000 on. Fewer are joined to the training
+      rows.
 
     Args:
         y: (n,) or (n, columns); with `stratified`, codes of classes (n,).
@@ -64,8 +65,9 @@ def split(
             above as nearly as whole groups allow. Rows of an official part keep their place, and
             rows of other parts that share a group with them are in no split: see `left_out`.
         times: (n,) the time of each row as a number, or None. Later rows are held out: `test` is
-            the latest, before it `select`, then `fit`, then `train`. Rows of one time stay in one
-            split; rows without a time (NaN) count as the oldest. An official part stays as it is.
+            the latest, before it `validation`, then `calibration`, then `train`. Rows of one time
+            stay in one split; rows without a time (NaN) count as the oldest. An official part
+            stays as it is.
 
     Raises:
         DataError: both `groups` and `times` are given, or there are not enough different ones.
@@ -103,13 +105,18 @@ def split(
     elif not small and take_some.many(main):
         fit, main = take_some(main, size, 1)
     return Splits(
-        train=np.sort(main), fit=np.sort(fit), select=np.sort(select), test=np.sort(test)
+        train=np.sort(main),
+        calibration=np.sort(fit),
+        validation=np.sort(select),
+        test=np.sort(test),
     )
 
 
 def left_out(splits: Splits, rows: int) -> int:
     """How many of `rows` are in no split: they share a group with rows of an official part."""
-    return rows - sum(len(getattr(splits, name)) for name in ("train", "fit", "select", "test"))
+    return rows - sum(
+        len(getattr(splits, name)) for name in ("train", "calibration", "validation", "test")
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,22 +124,22 @@ class _Taker:
     """Draws rows by class, by group or by time, as was asked."""
 
     labels: NDArray[Any]
-    groups: Rows | None
+    groups: RowNumbers | None
     times: NDArray[np.float64] | None
     rng: np.random.Generator
 
-    def __call__(self, rows: Rows, size: int, rest: int) -> tuple[Rows, Rows]:
+    def __call__(self, rows: RowNumbers, size: int, rest: int) -> tuple[RowNumbers, RowNumbers]:
         if self.groups is not None:
             return take_groups(rows, self.labels, self.groups, size, self.rng, rest=rest)
         if self.times is not None:
             return take_latest(rows, self.times, size, rest=rest)
         return take(rows, self.labels, size, self.rng)
 
-    def many(self, rows: Rows) -> bool:
-        """Whether there is enough in `rows` to hold some of it back for `fit`."""
+    def many(self, rows: RowNumbers) -> bool:
+        """Whether there is enough in `rows` to hold some of it back for `calibration`."""
         return self.kinds(rows) >= (2 if self.groups is None else _FEW_GROUPS)
 
-    def kinds(self, rows: Rows) -> int:
+    def kinds(self, rows: RowNumbers) -> int:
         """How many pieces `rows` could be cut into."""
         if self.groups is not None:
             return len(np.unique(self.groups[rows]))
@@ -141,12 +148,12 @@ class _Taker:
         return len(rows)
 
 
-def _without(rows: Rows, groups: Rows, held: Rows) -> Rows:
+def _without(rows: RowNumbers, groups: RowNumbers, held: RowNumbers) -> RowNumbers:
     """Those of `rows` that share no group with the `held` ones."""
     return rows[~np.isin(groups[rows], groups[held])]
 
 
-def without(splits: Splits, keep: Rows, n: int) -> Splits:
+def without(splits: Splits, keep: RowNumbers, n: int) -> Splits:
     """The splits of the rows `keep` of `n`, numbered anew."""
     place = np.full(n, -1, dtype=np.int64)
     place[keep] = np.arange(len(keep))
@@ -155,8 +162,8 @@ def without(splits: Splits, keep: Rows, n: int) -> Splits:
 
 
 def take(
-    rows: Rows, labels: NDArray[Any], size: int, rng: np.random.Generator
-) -> tuple[Rows, Rows]:
+    rows: RowNumbers, labels: NDArray[Any], size: int, rng: np.random.Generator
+) -> tuple[RowNumbers, RowNumbers]:
     """Draw about `size` of `rows`, each class by its share; gives (drawn, left).
 
     No class is drawn empty; where that leaves nothing to draw, classes are not looked at.

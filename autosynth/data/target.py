@@ -35,7 +35,7 @@ class Target:
     missing: NDArray[np.int64]
 
 
-def understand_one(
+def infer_one_target(
     values: "pd.Series[Any]",
     name: str,
     *,

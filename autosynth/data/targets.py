@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from autosynth.data.inputs.text import missing_in, numbers_of, text_of
 from autosynth.data.spec import TargetSpec, Task
-from autosynth.data.target import Target, understand_one
+from autosynth.data.target import Target, infer_one_target
 from autosynth.errors import DataError
 
-SEPARATORS = ("|", ";", ",")
+LABEL_SEPARATORS = ("|", ";", ",")
 _MOST_LABELS = 1_000
 
 
-def understand_target(
+def infer_target(
     values: "pd.Series[Any] | pd.DataFrame",
     name: str,
     *,
@@ -43,33 +43,33 @@ def understand_target(
         named = {str(column): values[column] for column in values}
         if task == "multilabel" or (task is None and coded and _are_labels(values)):
             return _label_columns(named, name)
-        found = [
-            understand_one(column, title, task=task, in_test=in_test, labels=labels, coded=coded)
+        targets = [
+            infer_one_target(column, title, task=task, in_test=in_test, labels=labels, coded=coded)
             for title, column in named.items()
         ]
-        return _together(found, name)
+        return _together(targets, name)
     if task == "multilabel":
         return _label_cells(values, name, in_test)
-    return understand_one(values, name, task=task, in_test=in_test, labels=labels, coded=coded)
+    return infer_one_target(values, name, task=task, in_test=in_test, labels=labels, coded=coded)
 
 
 def _are_labels(values: pd.DataFrame) -> bool:
     return bool(np.isin(values.to_numpy(), (0, 1)).all())
 
 
-def _together(found: Sequence[Target], name: str) -> Target:
+def _together(targets: Sequence[Target], name: str) -> Target:
     """Several targets, on the rows that have all of them."""
-    keep = found[0].keep
-    for each in found[1:]:
+    keep = targets[0].keep
+    for each in targets[1:]:
         keep = np.intersect1d(keep, each.keep)
     if not len(keep):
         raise DataError(f"no row has a value of every target: {name}. Leave one out.")
-    columns = [each.y[np.searchsorted(each.keep, keep)].astype(np.float32) for each in found]
-    spec = TargetSpec(name=name, task="multitask", parts=tuple(each.spec for each in found))
-    missing = np.unique(np.concatenate([each.missing for each in found]))
+    columns = [each.y[np.searchsorted(each.keep, keep)].astype(np.float32) for each in targets]
+    spec = TargetSpec(name=name, task="multitask", parts=tuple(each.spec for each in targets))
+    missing = np.unique(np.concatenate([each.missing for each in targets]))
     return Target(
         spec=spec, y=np.stack(columns, axis=1), keep=keep, missing=missing,
-        warnings=tuple(dict.fromkeys(text for each in found for text in each.warnings)),
+        warnings=tuple(dict.fromkeys(text for each in targets for text in each.warnings)),
     )  # fmt: skip
 
 
@@ -93,25 +93,27 @@ def _label_cells(values: "pd.Series[Any]", name: str, in_test: NDArray[np.bool_]
     """The labels that stand in each cell; those that only test rows have are left out."""
     gone = missing_in(values)
     texts = ["" if empty else text_of(v) for v, empty in zip(values, gone, strict=True)]
-    separator = max(SEPARATORS, key=lambda mark: sum(mark in text for text in texts))
+    separator = max(LABEL_SEPARATORS, key=lambda mark: sum(mark in text for text in texts))
     cells = [{part.strip() for part in text.split(separator)} - {""} for text in texts]
     learnt = [cell for cell, test in zip(cells, in_test, strict=True) if not test]
     known = sorted(set().union(*learnt))
     if not 1 <= len(known) <= _MOST_LABELS:
         raise DataError(
             f"target {name!r} holds {len(known)} labels; from 1 to {_MOST_LABELS} can be learnt. "
-            f"Separate them by one of {' '.join(SEPARATORS)}, or name another target."
+            f"Separate them by one of {' '.join(LABEL_SEPARATORS)}, or name another target."
         )
-    place = {label: code for code, label in enumerate(known)}
+    code_of = {label: code for code, label in enumerate(known)}
     y = np.zeros((len(cells), len(known)))
     for row, cell in enumerate(cells):
-        y[row, [place[label] for label in cell if label in place]] = 1
-    found = _labels(y, known, name, np.zeros(len(cells), np.bool_))
+        y[row, [code_of[label] for label in cell if label in code_of]] = 1
+    target = _labels(y, known, name, np.zeros(len(cells), np.bool_))
     strange = sorted(set().union(*cells) - set(known))
     if not strange:
-        return found
-    told = f"target {name!r}: labels left out that only test rows have: {', '.join(strange[:5])}"
-    return replace(found, warnings=(*found.warnings, told))
+        return target
+    warning = (
+        f"target {name!r}: labels left out that only test rows have: {', '.join(strange[:5])}"
+    )
+    return replace(target, warnings=(*target.warnings, warning))
 
 
 def _labels(
@@ -125,8 +127,10 @@ def _labels(
     never = [title for title, is_same in zip(names, same, strict=True) if is_same]
     if len(never) == len(names):
         raise DataError(f"target {name!r}: every label is the same in every row.")
-    told = (f"target {name!r}: the same in every row: {', '.join(never[:8])}",) if never else ()
+    warnings = (
+        (f"target {name!r}: the same in every row: {', '.join(never[:8])}",) if never else ()
+    )
     return Target(
         spec=TargetSpec(name=name, task="multilabel", classes=tuple(names)),
-        y=y.astype(np.float32), keep=keep, warnings=told, missing=np.flatnonzero(missing),
+        y=y.astype(np.float32), keep=keep, warnings=warnings, missing=np.flatnonzero(missing),
     )  # fmt: skip

@@ -37,7 +37,7 @@ class Steps:
     """One series in order: `values` (channels, n), float32; `times` (n,), in days or as they are.
 
     `labels` are the times as they stand in the table; None of both without a column of time.
-    `asides` are the columns that make no channel, with the reason.
+    `ignored` are the columns that make no channel, with the reason.
     """
 
     source: str
@@ -47,7 +47,7 @@ class Steps:
     clock: Clock | None = None
     times: NDArray[np.float64] | None = None
     labels: "pd.Series[Any] | None" = None
-    asides: tuple[tuple[str, str], ...] = ()
+    ignored: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property
@@ -73,12 +73,12 @@ def read_steps(
     Raises:
         DataError: no such column, a target without numbers, times that are none or stand twice.
     """
-    frame, name, place, is_table, told = _frame(source)
+    frame, name, place, is_table, warnings = _frame(source)
     for column in drop:
         _known(frame, column, place, "to be dropped")
     frame = frame.drop(columns=list(drop))
     clock = _clock(frame, time, place) if is_table or time else None
-    numbers, asides = _numbers(frame, clock)
+    numbers, ignored = _numbers(frame, clock)
     if target is None and (not is_table or len(numbers) == 1):
         target = next(iter(numbers), None)
     if target is None:
@@ -88,23 +88,23 @@ def read_steps(
         )
     _known(frame, target, place, "the target")
     if target not in numbers:
-        reason = dict(asides).get(target, "it is the column of time")
+        reason = dict(ignored).get(target, "it is the column of time")
         raise DataError(
             f"a forecast is of numbers; the target {target!r} of {place} is none ({reason}). "
             "Name another with --target."
         )
     names = (target, *(column for column in numbers if column != target))
     if clock is None and is_table:
-        told += (f"{place} has no column of time: its rows are taken as steps in their order",)
+        warnings += (f"{place} has no column of time: its rows are taken as steps in their order",)
     values = np.stack([numbers[column] for column in names])
     return _ordered(frame, values, clock, place, Steps(
-        source=place, name=name, channels=names, values=values, asides=asides, warnings=told,
+        source=place, name=name, channels=names, values=values, ignored=ignored, warnings=warnings,
     ))  # fmt: skip
 
 
 def read_again(source: Any, channels: Sequence[str], clock: Clock | None) -> Steps:
     """The steps of a source of the same form: to test on, or to forecast from."""
-    frame, name, place, _, told = _frame(source)
+    frame, name, place, _, warnings = _frame(source)
     wanted = [*channels, *([clock.name] if clock else [])]
     lacking = [column for column in wanted if column not in frame.columns]
     if lacking:
@@ -120,7 +120,7 @@ def read_again(source: Any, channels: Sequence[str], clock: Clock | None) -> Ste
         rows.append(_finite(numbers))
     values = np.stack(rows)
     return _ordered(frame, values, clock, place, Steps(
-        source=place, name=name, channels=tuple(channels), values=values, warnings=told,
+        source=place, name=name, channels=tuple(channels), values=values, warnings=warnings,
     ))  # fmt: skip
 
 
@@ -152,8 +152,10 @@ def _known(frame: pd.DataFrame, column: str, place: str, what: str) -> None:
 def _clock(frame: pd.DataFrame, time: str | None, place: str) -> Clock | None:
     """The column of time: the one named, or the first that holds dates."""
     if time is None:
-        found = ((column, find_formats(frame[column])) for column in frame.columns)
-        return next((Clock(name=column, forms=forms) for column, forms in found if forms), None)
+        candidates = ((column, find_formats(frame[column])) for column in frame.columns)
+        return next(
+            (Clock(name=column, forms=forms) for column, forms in candidates if forms), None
+        )
     _known(frame, time, place, "of time")
     forms = find_formats(frame[time])
     if not forms and numbers_of(frame[time]) is None:
@@ -168,28 +170,28 @@ def _numbers(
     frame: pd.DataFrame, clock: Clock | None
 ) -> tuple[dict[str, NDArray[np.float32]], tuple[tuple[str, str], ...]]:
     """The columns of numbers, and those that are set aside, with the reason."""
-    numbers, asides = {}, []
+    numbers, ignored = {}, []
     for name in frame.columns:
         if clock and name == clock.name:
             continue
-        found = numbers_of(frame[name])
-        if found is None:
-            asides.append((name, "no numbers: a step of a series is one"))
+        parsed = numbers_of(frame[name])
+        if parsed is None:
+            ignored.append((name, "no numbers: a step of a series is one"))
             continue
-        values = _finite(found)
+        values = _finite(parsed)
         known = values[~np.isnan(values)]
         if not len(known):
-            asides.append((name, "no value in any row"))
+            ignored.append((name, "no value in any row"))
         elif (known == known[0]).all() and len(known) == len(values) and len(frame.columns) > 1:
-            asides.append((name, f"constant: {known[0]:g}"))
+            ignored.append((name, f"constant: {known[0]:g}"))
         else:
             numbers[name] = values
-    return numbers, tuple(asides)
+    return numbers, tuple(ignored)
 
 
 def _finite(values: NDArray[np.float64]) -> NDArray[np.float32]:
-    found = to_float32(values)
-    return np.where(np.isfinite(found), found, np.float32(np.nan))
+    floats = to_float32(values)
+    return np.where(np.isfinite(floats), floats, np.float32(np.nan))
 
 
 def _ordered(
@@ -218,7 +220,8 @@ def _ordered(
     return Steps(
         source=steps.source, name=steps.name, channels=steps.channels, values=values[:, order],
         clock=clock, times=times, labels=column.iloc[order].reset_index(drop=True),
-        asides=steps.asides, warnings=(*steps.warnings, *_gaps(times, column.iloc[order], clock)),
+        ignored=steps.ignored,
+        warnings=(*steps.warnings, *_gaps(times, column.iloc[order], clock)),
     )  # fmt: skip
 
 
@@ -229,14 +232,16 @@ def _gaps(times: NDArray[np.float64], labels: "pd.Series[Any]", clock: Clock) ->
     sizes = np.diff(times)
     usual = float(np.median(sizes))
     gaps = np.flatnonzero(sizes > _GAP * usual)
-    told = []
+    warnings = []
     if len(gaps):
-        told.append(
+        warnings.append(
             f"column {clock.name!r}: {len(gaps)} gaps between steps, the first after "
             f"{labels.iloc[gaps[0]]}; what stands on both sides is read as neighbours. Fill them "
             "with empty rows where steps are missing"
         )
     uneven = int(((sizes * _SPAN < usual) | (sizes > usual * _SPAN)).sum()) - len(gaps)
     if uneven > 0:
-        told.append(f"column {clock.name!r}: {uneven} steps are shorter or longer than the others")
-    return tuple(told)
+        warnings.append(
+            f"column {clock.name!r}: {uneven} steps are shorter or longer than the others"
+        )
+    return tuple(warnings)

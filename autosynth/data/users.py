@@ -13,13 +13,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autosynth.data.forms.table import frame_rows, read_table
-from autosynth.data.inputs.event import Columns, Events, listed, read_events
+from autosynth.data.inputs.event import Events, InteractionColumns, listed, read_events
 from autosynth.data.inputs.feature import About
 from autosynth.data.inputs.userrow import apply_rows
 from autosynth.data.raw import Raw
 from autosynth.data.read import read_unlabelled
-from autosynth.data.seen import Seen
-from autosynth.data.truth import LeftOut
+from autosynth.data.seenitems import SeenItems
+from autosynth.data.truevalues import LeftOut
 from autosynth.errors import DataError
 
 
@@ -29,7 +29,7 @@ class Users:
 
     x: Mapping[str, NDArray[Any]]
     names: tuple[str, ...]
-    seen: Seen
+    seen: SeenItems
     warnings: tuple[str, ...]
 
 
@@ -73,7 +73,7 @@ def users_of(source: Any, encoders: Mapping[str, Any]) -> Users:
             f"{listed(items, 3)}, and not all of them. Give interactions with items of "
             "the training."
         )
-    seen = Seen(codes=events.item, start=start, stop=stop)
+    seen = SeenItems(codes=events.item, start=start, stop=stop)
     x, odd = _rows(encoders, events, seen, raw.source)
     return Users(
         x=x, names=tuple(events.users[code] for code in codes), seen=seen,
@@ -104,7 +104,7 @@ def latest_of(source: Any, encoders: Mapping[str, Any]) -> Latest:
             f"such as {listed(items, 3)}, and one before it. Give interactions with items of the "
             "training."
         )
-    seen = Seen(codes=events.item, start=events.start[rows], stop=rows)
+    seen = SeenItems(codes=events.item, start=events.start[rows], stop=rows)
     x, odd = _rows(encoders, events, seen, raw.source)
     return Latest(
         x=x, names=tuple(events.users[code] for code in events.user[rows]), seen=seen,
@@ -116,7 +116,7 @@ def _events(source: Any, encoders: Mapping[str, Any]) -> tuple[Events, Raw, tupl
     """All events, and what is said of items that the training did not know."""
     known = encoders["interactions"]
     raw = read_table_of(source)
-    columns = Columns(user=known["user"], item=known["item"], time=known["time"])
+    columns = InteractionColumns(user=known["user"], item=known["item"], time=known["time"])
     events = read_events(frame_of(raw), columns, raw.source)
     told = [*raw.warnings, *events.warnings]
     there = {events.items[code] for code in np.unique(events.item)}
@@ -128,7 +128,7 @@ def _events(source: Any, encoders: Mapping[str, Any]) -> tuple[Events, Raw, tupl
 
 
 def _rows(
-    encoders: Mapping[str, Any], events: Events, seen: Seen, source: str
+    encoders: Mapping[str, Any], events: Events, seen: SeenItems, source: str
 ) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
     tables = [About.from_dict(table) for table in encoders["interactions"]["features"]]
     return apply_rows(encoders["inputs"], events, seen, tables, source)

@@ -11,7 +11,7 @@ _MAX_CHANNELS = 60
 _UNITS = (("days", 1.0), ("hours", 24.0), ("minutes", 1_440.0), ("seconds", 86_400.0))
 
 
-def describe(dataset: Dataset, steps: Steps, later: Steps | None) -> tuple[str, ...]:
+def describe_windows(dataset: Dataset, steps: Steps, later: Steps | None) -> tuple[str, ...]:
     """Lines about steps, channels, the period, what is read and forecast, and the splits."""
     known = dataset.encoders["windows"]
     channels, n = steps.values.shape
@@ -27,7 +27,7 @@ def describe(dataset: Dataset, steps: Steps, later: Steps | None) -> tuple[str, 
         lines.append(
             f"input       calendar: {', '.join(known['calendar'])} of the first step ahead"
         )
-    lines += [f"set aside   {name}: {reason}" for name, reason in steps.asides[:_MAX_CHANNELS]]
+    lines += [f"set aside   {name}: {reason}" for name, reason in steps.ignored[:_MAX_CHANNELS]]
     period = f"{known['period']} steps" if known["period"] else "none found"
     lines += [f"period      {period}", _target(dataset), _splits(dataset, later)]
     return (*lines, f"fingerprint {dataset.fingerprint}")
@@ -72,7 +72,7 @@ def _target(dataset: Dataset) -> str:
 def _splits(dataset: Dataset, later: Steps | None) -> str:
     sizes = ", ".join(
         f"{name} {len(getattr(dataset.splits, name))}"
-        for name in ("train", "fit", "select", "test")
+        for name in ("train", "calibration", "validation", "test")
     )
     how = "in the order of time" if later is None else "in the order of time, official test"
     return f"splits      {sizes} windows ({how})"

@@ -18,11 +18,11 @@ from autosynth.data.inputs.calendar import find_calendar, read_calendar
 from autosynth.data.inputs.column import Column
 from autosynth.data.inputs.encoder import input_spec
 from autosynth.data.inputs.period import find_period
-from autosynth.data.raw import Rows
+from autosynth.data.raw import RawRows
 from autosynth.data.spec import Dataset, Splits, TargetSpec
 from autosynth.data.split import TEST_SHARE
 from autosynth.data.timeline import Clock, Steps, read_again, read_steps
-from autosynth.data.windowlines import describe
+from autosynth.data.windowlines import describe_windows
 from autosynth.errors import DataError
 
 PAST, BESIDE, CALENDAR_NAME = "past", "beside", "calendar"
@@ -105,7 +105,7 @@ def load_windows(
         fingerprint=_fingerprint(steps, later, cut),
         warnings=(*steps.warnings, *(later.warnings if later else ())),
     )
-    return replace(dataset, understood=describe(dataset, steps, later))
+    return replace(dataset, summary=describe_windows(dataset, steps, later))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,10 +146,10 @@ def _by_input(histories: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
 
 
 def _ends(n: int, horizon: int, *, official: bool) -> tuple[int, int, int]:
-    """The steps at which `train`, `fit` and `select` end; test is what comes after.
+    """The steps at which `train`, `calibration` and `validation` end; test is what comes after.
 
-    A fifth is test, and a tenth of the rest each `fit` and `select`: at least 500 steps, unless
-    that is more than 15 %, and at most 5,000.
+    A fifth is test, and a tenth of the rest each `calibration` and `validation`: at least 500
+    steps, unless that is more than 15 %, and at most 5,000.
     """
     rest = n if official else n - round(TEST_SHARE * n)
     least, most = min(_MOST_HELD[0], int(_HELD[1] * rest)), _MOST_HELD[1]
@@ -189,11 +189,13 @@ def _splits(windows: Windows, cut: Cut, ends: tuple[int, int, int], steps: Steps
         good[(first >= low) & (last <= high)]
         for low, high in zip(bounds, bounds[1:], strict=False)
     )
-    return Splits(train=train, fit=fit, select=select, test=test)
+    return Splits(train=train, calibration=fit, validation=select, test=test)
 
 
 def _check(splits: Splits, cut: Cut, steps: Steps) -> None:
-    sizes = {name: len(getattr(splits, name)) for name in ("train", "fit", "select", "test")}
+    sizes = {
+        name: len(getattr(splits, name)) for name in ("train", "calibration", "validation", "test")
+    }
     if sizes["train"] < _MIN_TRAIN or not all(sizes.values()):
         raise DataError(
             f"{steps.source} has {steps.values.shape[1]} steps, which make "
@@ -236,11 +238,11 @@ def _encoders(
 
 def _fingerprint(steps: Steps, later: Steps | None, cut: Cut) -> str:
     asked = pd.DataFrame({"history": [cut.history], "horizon": [cut.horizon]})
-    parts = [Rows(x=asked, index=range(1))]
+    parts = [RawRows(x=asked, index=range(1))]
     for each in (steps, later):
         if each is not None:
             frame = pd.DataFrame(dict(zip(each.channels, each.values, strict=True)))
-            parts.append(Rows(x=frame, index=range(len(frame))))
+            parts.append(RawRows(x=frame, index=range(len(frame))))
     return fingerprint(*parts)
 
 

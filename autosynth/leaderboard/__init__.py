@@ -4,7 +4,7 @@ from autosynth.leaderboard.choice import pick
 from autosynth.leaderboard.rank import (
     COSTS,
     TRIVIAL,
-    build,
+    build_leaderboard,
     chosen,
     front,
     group_of,
@@ -17,7 +17,7 @@ from autosynth.leaderboard.text import composing_sentence, human, remarks
 __all__ = [
     "COSTS",
     "TRIVIAL",
-    "build",
+    "build_leaderboard",
     "chosen",
     "composing_sentence",
     "front",

@@ -34,7 +34,9 @@ _GUESSES = ("precision", "recall", "f1")
 _BLANK = Record(trial=0, seed=0, strategy="", state="complete")
 
 
-def build(records: Iterable[Record], *, metric: str, cost: str = "flops") -> pd.DataFrame:
+def build_leaderboard(
+    records: Iterable[Record], *, metric: str, cost: str = "flops"
+) -> pd.DataFrame:
     """The leaderboard of a run, best first.
 
     Args:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from autosynth.errors import RunError
-from autosynth.leaderboard import build, composing_sentence, remarks, render
+from autosynth.leaderboard import build_leaderboard, composing_sentence, remarks, render
 from autosynth.record import Record, read_all, write_text_atomic
 
 PICTURE = "front.png"
@@ -38,7 +38,7 @@ def report(run_dir: Path) -> tuple[Path, Path, Path]:
     table, page_path, front_path = (
         run_dir / name for name in ("leaderboard.csv", "leaderboard.md", PICTURE)
     )
-    write_text_atomic(table, render(build(records, metric=metric, cost=cost), "csv"))
+    write_text_atomic(table, render(build_leaderboard(records, metric=metric, cost=cost), "csv"))
     # Late: matplotlib is the one heavy library that no command needs before its end.
     front = import_module("autosynth.report.front")
     front.picture(records, front_path, metric=metric, cost=cost, title=title)
@@ -66,7 +66,7 @@ def page(
         importance: how much each choice mattered, as shares of 1 by its name.
     """
     records = list(records)
-    frame = build(records, metric=metric, cost=cost)
+    frame = build_leaderboard(records, metric=metric, cost=cost)
     parts = [
         f"# {title}",
         composing_sentence(composing),

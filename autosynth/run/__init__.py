@@ -3,6 +3,6 @@
 from autosynth.run.options import parse_budget
 from autosynth.run.result import Run, open_run
 from autosynth.run.session import search
-from autosynth.run.train import Trained, train
+from autosynth.run.train import Trained, train_strategy
 
-__all__ = ["Run", "Trained", "open_run", "parse_budget", "search", "train"]
+__all__ = ["Run", "Trained", "open_run", "parse_budget", "search", "train_strategy"]

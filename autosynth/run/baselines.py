@@ -18,9 +18,9 @@ from autosynth.data.spec import Dataset, TargetSpec
 from autosynth.errors import RunError
 from autosynth.leaderboard import TRIVIAL
 from autosynth.progress import Progress
-from autosynth.record import Record, atomic_path, trial_dir, write
+from autosynth.record import Record, atomic_path, trial_dir, write_record
 from autosynth.study.study import claim
-from autosynth.training.metrics import Metric, evaluate
+from autosynth.training.metrics import Metric, score_all
 
 BASELINE_SHARE = 1 / 10
 BASELINE_SECONDS = 30.0  # at most, and always without a budget
@@ -56,7 +56,7 @@ def run_baselines(
         record = _baseline_record(dataset, metric, result, claim(folder), seed)
         if record.state == "complete":
             _keep(result, trial_dir(folder, record.trial) / "outputs.npz")
-        write(record, folder)
+        write_record(record, folder)
         score = record.val.get(metric.name)
         said = record.reason if score is None else f"{metric.name} {score:.4f}"
         if record.state == "cut":
@@ -90,7 +90,7 @@ def baseline_outputs(folder: Path, trial: int) -> NDArray[np.float32] | None:
 
 
 def _keep(result: BaselineResult, path: Path) -> None:
-    found = {"select": result.select, "test": result.test}
+    found = {"select": result.validation, "test": result.test}
     kept: dict[str, Any] = {
         name: array.astype(np.float32)
         for name, array in found.items()
@@ -104,7 +104,7 @@ def _scores(
     metric: Metric, target: TargetSpec, y: NDArray[Any], output: NDArray[Any]
 ) -> dict[str, float]:
     """All metrics of the target, and the one that ranks."""
-    found = evaluate(y, output, target)
+    found = score_all(y, output, target)
     return {**found, metric.name: metric.score(y, output)}
 
 
@@ -114,7 +114,7 @@ def _baseline_record(
     target, y, splits = dataset.target, dataset.y, dataset.splits
     val, test = (
         {} if found is None else _scores(metric, target, y[rows], found)
-        for rows, found in ((splits.select, result.select), (splits.test, result.test))
+        for rows, found in ((splits.validation, result.validation), (splits.test, result.test))
     )
     return Record(
         trial=number, seed=seed, kind="baseline", strategy=result.name, topology="baseline",

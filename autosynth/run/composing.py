@@ -1,7 +1,7 @@
 """Whether composing paid: the best composite against single components, and against baselines.
 
-All are chosen on `select`; differences and their intervals are of test rows. Nothing is said where
-too little was trained to say it: the reason stands in its place.
+All are chosen on `validation`; differences and their intervals are of test rows. Nothing is said
+where too little was trained to say it: the reason stands in its place.
 """
 
 import json
@@ -10,29 +10,28 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from autosynth.data.types import Array
 from autosynth.leaderboard import TRIVIAL
 from autosynth.record import Record, merit, read_all, write_text_atomic
 from autosynth.run.baselines import baseline_outputs
-from autosynth.study.bench import Bench
+from autosynth.study.context import RunContext
 from autosynth.training.metrics import paired_interval, resamples
 
-Array = NDArray[Any]
 SLACK = 1.05  # times a composite's cost, that a single component may have and is no dearer
 LEAST_SHARE = 0.5  # of the single components as cheap, that had a turn
 NEVER_HAD = ("not_run", "stopped")
 
 
-def compare(bench: Bench, found: Mapping[int, Array]) -> None:
+def compare(context: RunContext, found: Mapping[int, Array]) -> None:
     """Write composing.json.
 
     Args:
-        bench: of the run.
+        context: of the run.
         found: the outputs on test of the strategies that were scored there, by trial.
     """
-    records = read_all(bench.folder)
-    name, scored = bench.metric.name, [r for r in records if r.trial in found]
+    records = read_all(context.folder)
+    name, scored = context.metric.name, [r for r in records if r.trial in found]
     composite = _best([r for r in scored if r.topology != "single"], name)
     content: dict[str, Any] = {"metric": name, "difference": None}
     content["singles_not_run"] = sum(
@@ -41,20 +40,20 @@ def compare(bench: Bench, found: Mapping[int, Array]) -> None:
     if composite is not None:
         cheap = [
             r for r in records
-            if r.topology == "single" and _cost(r, bench) <= SLACK * _cost(composite, bench)
+            if r.topology == "single" and _cost(r, context) <= SLACK * _cost(composite, context)
         ]  # fmt: skip
         single = _best([r for r in cheap if r.trial in found], name)
         baseline = _best([r for r in records if _informs(r)], name)
-        content |= {"composite": composite.trial, "n": len(bench.dataset.splits.test)}
+        content |= {"composite": composite.trial, "n": len(context.dataset.splits.test)}
         content["withheld"] = _withheld(records, cheap)
         if single is not None:
             content |= {"single": single.trial}
-            content |= _difference(bench, found[composite.trial], found[single.trial])
-        outputs = baseline_outputs(bench.folder, baseline.trial) if baseline else None
+            content |= _difference(context, found[composite.trial], found[single.trial])
+        outputs = baseline_outputs(context.folder, baseline.trial) if baseline else None
         if baseline is not None and outputs is not None:
-            against = _difference(bench, found[composite.trial], outputs)
+            against = _difference(context, found[composite.trial], outputs)
             content["baseline"] = {"name": baseline.strategy, **against}
-    write_text_atomic(bench.folder / "composing.json", json.dumps(content, indent=1) + "\n")
+    write_text_atomic(context.folder / "composing.json", json.dumps(content, indent=1) + "\n")
 
 
 def _withheld(records: Sequence[Record], cheap: Sequence[Record]) -> str:
@@ -80,10 +79,10 @@ def _informs(record: Record) -> bool:
     )  # fmt: skip
 
 
-def _difference(bench: Bench, ours: Array, other: Array) -> dict[str, float]:
+def _difference(context: RunContext, ours: Array, other: Array) -> dict[str, float]:
     """The difference of two scores on test, and its 95 % interval by a paired bootstrap."""
-    y, metric = bench.dataset.y[bench.dataset.splits.test], bench.metric
-    low, high = paired_interval(metric, y, ours, other, n=resamples(len(y)), seed=bench.seed)
+    y, metric = context.dataset.y[context.dataset.splits.test], context.metric
+    low, high = paired_interval(metric, y, ours, other, n=resamples(len(y)), seed=context.seed)
     difference = metric.score(y, ours) - metric.score(y, np.asarray(other))
     return {"difference": difference, "low": low, "high": high}
 
@@ -92,6 +91,6 @@ def _best(group: Sequence[Record], metric: str) -> Record | None:
     return max(group, key=lambda r: merit(r, metric), default=None)
 
 
-def _cost(record: Record, bench: Bench) -> float:
-    value = getattr(record, bench.cost)
+def _cost(record: Record, context: RunContext) -> float:
+    value = getattr(record, context.cost)
     return math.inf if value is None else float(value)

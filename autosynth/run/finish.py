@@ -3,31 +3,28 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from autosynth.composite import Composite, Resolved, resolve
+from autosynth.data.types import Array
 from autosynth.errors import TrialError
-from autosynth.record import Record, read_all, worth, write
+from autosynth.record import Record, read_all, worth, write_record
 from autosynth.strategy import parse
-from autosynth.study.bench import Bench
+from autosynth.study.context import RunContext
 from autosynth.study.expect import STANDARD_ERROR
 from autosynth.study.folds import OutOfTime, fold_outputs, other_folds
 from autosynth.study.reserve import RACERS, finalists
 from autosynth.study.trial import load_trained
-from autosynth.training.loop import Rows, train
+from autosynth.training.loop import TrainingRows, train
 from autosynth.training.metrics import (
     Calibration,
     bootstrap_interval,
-    evaluate,
     resamples,
+    score_all,
     standard_error,
 )
 from autosynth.training.output import outputs
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,10 +38,10 @@ class Refit:
     n_fit: int = 0
 
 
-def resolved_of(bench: Bench, record: Record) -> Resolved:
+def resolved_of(context: RunContext, record: Record) -> Resolved:
     """The resolved strategy of a record."""
     strategy = parse(record.notes["resolved"])
-    return resolve(strategy, bench.dataset.inputs, bench.dataset.target)
+    return resolve(strategy, context.dataset.inputs, context.dataset.target)
 
 
 def calibration_of(record: Record) -> Calibration:
@@ -52,33 +49,36 @@ def calibration_of(record: Record) -> Calibration:
     return Calibration.from_json(record.notes.get("calibration"))
 
 
-def test_outputs(bench: Bench, record: Record, model: Composite) -> Array:
+def test_outputs(context: RunContext, record: Record, model: Composite) -> Array:
     """A model's outputs on test, with the trial's temperature and thresholds."""
-    found = outputs(model, bench.feed, bench.dataset.splits.test)
-    return calibration_of(record).scores(found, bench.dataset.target)
+    found = outputs(model, context.device_dataset, context.dataset.splits.test)
+    return calibration_of(record).scores(found, context.dataset.target)
 
 
-def cross_validate(bench: Bench, records: Sequence[Record], deadline: float) -> None:
+def cross_validate(context: RunContext, records: Sequence[Record], deadline: float) -> None:
     """Score the front by folds of all rows but test, as a race that ends at the deadline.
 
-    The search's own `select` is the first fold. After each further one the better half goes on,
-    two at least. Those that are left at the end get the score of all their out-of-fold outputs.
+    The search's own `validation` is the first fold. After each further one the better half goes
+    on, two at least. Those that are left at the end get the score of all their out-of-fold
+    outputs.
 
     Args:
-        bench: of the run.
+        context: of the run.
         records: of the trials to score.
         deadline: as `time.time()`.
     """
-    select = bench.dataset.splits.select
-    ranked = sorted(records, key=lambda r: worth(r, bench.metric.name))[::-1][:RACERS]
-    found = {r.trial: [outputs(_trained(bench, r), bench.feed, select)] for r in ranked}
+    select = context.dataset.splits.validation
+    ranked = sorted(records, key=lambda r: worth(r, context.metric.name))[::-1][:RACERS]
+    found = {
+        r.trial: [outputs(_trained(context, r), context.device_dataset, select)] for r in ranked
+    }
     rows, last = [select], ranked
-    for inside, outside in other_folds(bench):
+    for inside, outside in other_folds(context):
         ranked = _in_time(ranked, deadline - time.time())
         if len(ranked) < 2:
             break
         try:
-            folds = [(r, _fold(bench, r, inside, outside, deadline)) for r in ranked]
+            folds = [(r, _fold(context, r, inside, outside, deadline)) for r in ranked]
         except OutOfTime:
             break  # slower than foreseen: this fold counts for none of them
         ranked = [record for record, fold in folds if fold is not None]
@@ -86,15 +86,15 @@ def cross_validate(bench: Bench, records: Sequence[Record], deadline: float) -> 
             found[record.trial] += [] if fold is None else [fold]
         rows.append(outside)
         last = ranked
-        ranked.sort(key=lambda r: -_score(bench, rows, found[r.trial]))
+        ranked.sort(key=lambda r: -_score(context, rows, found[r.trial]))
         ranked = ranked[: max(2, (len(ranked) + 1) // 2)]
     if len(rows) > 1:
         for record in last:
-            score = _score(bench, rows, found[record.trial])
-            y, given = bench.dataset.y[np.concatenate(rows)], np.concatenate(found[record.trial])
-            error = f"{standard_error(bench.metric, y, given):.6g}"
+            score = _score(context, rows, found[record.trial])
+            y, given = context.dataset.y[np.concatenate(rows)], np.concatenate(found[record.trial])
+            error = f"{standard_error(context.metric, y, given):.6g}"
             notes = {**record.notes, "folds": str(len(rows)), STANDARD_ERROR: error}
-            write(replace(record, cv=score, notes=notes), bench.folder)
+            write_record(replace(record, cv=score, notes=notes), context.folder)
 
 
 def _in_time(ranked: list[Record], seconds: float) -> list[Record]:
@@ -104,42 +104,45 @@ def _in_time(ranked: list[Record], seconds: float) -> list[Record]:
 
 
 def _fold(
-    bench: Bench, record: Record, inside: Array, outside: Array, deadline: float
+    context: RunContext, record: Record, inside: Array, outside: Array, deadline: float
 ) -> Array | None:
     """A strategy's outputs on held-out rows; None if its training failed."""
     try:
         end = time.perf_counter() + deadline - time.time()
-        return fold_outputs(bench, resolved_of(bench, record), inside, outside, end)[0]
+        return fold_outputs(context, resolved_of(context, record), inside, outside, end)[0]
     except TrialError:
         return None
 
 
-def _score(bench: Bench, rows: Sequence[Array], found: Sequence[Array]) -> float:
-    y = bench.dataset.y[np.concatenate(rows)]
-    return bench.metric.score(y, np.concatenate(found))
+def _score(context: RunContext, rows: Sequence[Array], found: Sequence[Array]) -> float:
+    y = context.dataset.y[np.concatenate(rows)]
+    return context.metric.score(y, np.concatenate(found))
 
 
-def _trained(bench: Bench, record: Record) -> Composite:
-    return load_trained(bench, record, resolved_of(bench, record))
+def _trained(context: RunContext, record: Record) -> Composite:
+    return load_trained(context, record, resolved_of(context, record))
 
 
-def refit(bench: Bench, record: Record, deadline: float) -> Refit | None:
+def refit(context: RunContext, record: Record, deadline: float) -> Refit | None:
     """Train the winner on everything but test; None if it fails or there is no time.
 
     The schedule is the trial's: as many epochs, every phase ended at the share of it that was best
-    on `fit`.
-    What is fitted after the training (thresholds, weights) keeps the rows of `fit` for that.
+    on `calibration`.
+    What is fitted after the training (thresholds, weights) keeps the rows of `calibration` for
+    that.
     """
-    resolved, splits = resolved_of(bench, record), bench.dataset.splits
-    held = splits.fit if resolved.course.settles else splits.fit[:0]
-    train_rows = np.setdiff1d(bench.learnable, held)
-    rows = Rows(train=train_rows, fit=held, unlabelled=splits.unlabelled)
+    resolved, splits = resolved_of(context, record), context.dataset.splits
+    held = splits.calibration if resolved.training_plan.post_hoc else splits.calibration[:0]
+    train_rows = np.setdiff1d(context.learnable, held)
+    rows = TrainingRows(train=train_rows, calibration=held, unlabelled=splits.unlabelled)
     more = len(rows.train) / len(splits.train)
-    plan = replace(bench.plan, steps=max(1, round(bench.plan.steps * more)))
+    plan = replace(
+        context.trainer_config, steps=max(1, round(context.trainer_config.steps * more))
+    )
     start = time.perf_counter()
     try:
         outcome = train(
-            resolved, bench.feed, rows, plan, seed=bench.seed,
+            resolved, context.device_dataset, rows, plan, seed=context.seed,
             until=record.best_shares,
             deadline=start + max(1.0, deadline - time.time()),
         )  # fmt: skip
@@ -147,27 +150,27 @@ def refit(bench: Bench, record: Record, deadline: float) -> Refit | None:
         return None
     if outcome.stopped:
         return None
-    y = bench.dataset.y[bench.dataset.splits.test]
-    found = test_outputs(bench, record, outcome.model)
+    y = context.dataset.y[context.dataset.splits.test]
+    found = test_outputs(context, record, outcome.model)
     return Refit(
         model=outcome.model,
-        test=evaluate(y, found, bench.dataset.target),
+        test=score_all(y, found, context.dataset.target),
         seconds=time.perf_counter() - start,
         n_train=len(rows.train),
-        n_fit=len(rows.fit),
+        n_fit=len(rows.calibration),
     )
 
 
-def score_test(bench: Bench) -> dict[int, Array]:
+def score_test(context: RunContext) -> dict[int, Array]:
     """Score the finalists on test, once, and write it to their records; gives their outputs."""
     found: dict[int, Array] = {}
-    y = bench.dataset.y[bench.dataset.splits.test]
-    for record in finalists(read_all(bench.folder), bench):
-        found[record.trial] = test_outputs(bench, record, _trained(bench, record))
-        scores = evaluate(y, found[record.trial], bench.dataset.target)
-        scores.setdefault(bench.metric.name, bench.metric.score(y, found[record.trial]))
+    y = context.dataset.y[context.dataset.splits.test]
+    for record in finalists(read_all(context.folder), context):
+        found[record.trial] = test_outputs(context, record, _trained(context, record))
+        scores = score_all(y, found[record.trial], context.dataset.target)
+        scores.setdefault(context.metric.name, context.metric.score(y, found[record.trial]))
         interval = bootstrap_interval(
-            bench.metric, y, found[record.trial], n=resamples(len(y)), seed=bench.seed
+            context.metric, y, found[record.trial], n=resamples(len(y)), seed=context.seed
         )
-        write(replace(record, test=scores, test_interval=interval), bench.folder)
+        write_record(replace(record, test=scores, test_interval=interval), context.folder)
     return found

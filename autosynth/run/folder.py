@@ -20,7 +20,7 @@ from autosynth.data.spec import Dataset
 from autosynth.errors import RunError
 from autosynth.record import write_text_atomic
 from autosynth.run.options import Options
-from autosynth.training.plan import Plan
+from autosynth.training.config import TrainerConfig
 
 RESULTS = Path("results")
 RUN_FILE, STATE_FILE = "run.toml", "state.json"
@@ -29,7 +29,7 @@ _FREE = ("budget_seconds", "trials", "workers", "refit", "device")
 
 
 @dataclass(frozen=True, kw_only=True)
-class State:
+class RunState:
     """How far a run got: seconds spent, in all its sessions, and whether it came to its end."""
 
     elapsed_seconds: float = 0.0
@@ -49,29 +49,33 @@ def read_run(folder: Path) -> dict[str, Any]:
         raise RunError(f"cannot read {str(folder / RUN_FILE)!r}: {error}") from error
 
 
-def read_state(folder: Path) -> State:
+def read_state(folder: Path) -> RunState:
     """How far a run got; nothing where it left no state."""
     path = folder / STATE_FILE
-    return State(**json.loads(path.read_text())) if path.exists() else State()
+    return RunState(**json.loads(path.read_text())) if path.exists() else RunState()
 
 
-def write_state(folder: Path, state: State) -> None:
+def write_state(folder: Path, state: RunState) -> None:
     """Keep how far a run got."""
     write_text_atomic(folder / STATE_FILE, json.dumps(state.__dict__) + "\n")
 
 
 def write_run(
-    folder: Path, dataset: Dataset, asked: Mapping[str, Any], options: Options, plan: Plan
+    folder: Path,
+    dataset: Dataset,
+    data_config: Mapping[str, Any],
+    options: Options,
+    trainer_config: TrainerConfig,
 ) -> None:
     """Write run.toml: what was asked, and what was resolved from it."""
     packages = ("torch", "optuna", "numpy", "pandas", "scikit-learn")
     content = {
         "data": {
             "name": dataset.name, "source": dataset.source, "fingerprint": dataset.fingerprint,
-            **{key: value for key, value in asked.items() if value},
+            **{key: value for key, value in data_config.items() if value},
         },
         "search": options.to_dict(),
-        "plan": plan.to_dict(),
+        "plan": trainer_config.to_dict(),
         "versions": {
             "autosynth": __version__, "python": platform.python_version(),
             **{name: version(name) for name in packages},
@@ -79,7 +83,7 @@ def write_run(
         "machine": {
             "system": platform.system(), "processor": platform.machine(),
             "cores": os.cpu_count() or 1, "threads": torch.get_num_threads(),
-            "device": device_name(plan.device),
+            "device": device_name(trainer_config.device),
         },
     }  # fmt: skip
     write_text_atomic(folder / RUN_FILE, tomli_w.dumps(content))
@@ -109,7 +113,7 @@ def _touched(run: Path) -> float:
 
 def place(
     dataset: Dataset, options: Options, out: str | os.PathLike[str] | None
-) -> tuple[Path, State]:
+) -> tuple[Path, RunState]:
     """The folder of a request, made where it is not there, and how far a run in it got.
 
     Without `out`, an unfinished run of the same request on the same data goes on, and otherwise
@@ -121,12 +125,12 @@ def place(
     if out is None:
         folder, state = _numbered(dataset, options)
     else:
-        folder, state = Path(out), State()
+        folder, state = Path(out), RunState()
         if folder.exists() and any(folder.iterdir()):
             _check_same(folder, dataset, options)
             state = read_state(folder)
             if state.finished:
-                state = State()
+                state = RunState()
     _make(folder)
     return folder, state
 
@@ -144,7 +148,7 @@ def _make(folder: Path) -> None:
         ) from error
 
 
-def _numbered(dataset: Dataset, options: Options) -> tuple[Path, State]:
+def _numbered(dataset: Dataset, options: Options) -> tuple[Path, RunState]:
     pattern = re.compile(rf"{re.escape(dataset.name)}-(\d+)")
     found = {
         int(match[1]): path
@@ -158,7 +162,7 @@ def _numbered(dataset: Dataset, options: Options) -> tuple[Path, State]:
         state = read_state(folder)
         if not state.finished and not _difference(folder, dataset, options):
             return folder, state
-    return RESULTS / f"{dataset.name}-{max(found, default=0) + 1}", State()
+    return RESULTS / f"{dataset.name}-{max(found, default=0) + 1}", RunState()
 
 
 def _check_same(folder: Path, dataset: Dataset, options: Options) -> None:

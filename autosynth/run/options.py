@@ -107,7 +107,7 @@ def make_options(
     )  # fmt: skip
 
 
-def listed(value: str | Sequence[str] | None) -> tuple[str, ...]:
+def as_tuple(value: str | Sequence[str] | None) -> tuple[str, ...]:
     """One name, several or none, as a tuple."""
     if value is None:
         return ()

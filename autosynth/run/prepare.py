@@ -1,4 +1,4 @@
-"""A request in, a bench out: data read, baselines scored, plan measured, folder made."""
+"""A request in, a run context out: data read, baselines scored, plan measured, folder made."""
 
 import json
 import time
@@ -17,25 +17,25 @@ from autosynth.record import read_all, write_text_atomic
 from autosynth.run.baselines import BASELINE_SECONDS, BASELINE_SHARE, run_baselines
 from autosynth.run.folder import read_run, write_run
 from autosynth.run.options import Options
-from autosynth.study.bench import Bench, trivial_score
-from autosynth.study.narrow import default_space, narrow
+from autosynth.study.context import RunContext, trivial_score
 from autosynth.study.probe import fixed_plan, probe
+from autosynth.study.restrict import default_space, restrict
 from autosynth.study.space import Space
-from autosynth.study.spacefile import load as load_space
+from autosynth.study.spacefile import load_space
 from autosynth.study.study import ladder
-from autosynth.training.feed import Feed, feed
+from autosynth.training.config import TrainerConfig
+from autosynth.training.devicedataset import DeviceDataset, to_device
 from autosynth.training.metrics import Metric, default_metric, find_metric
-from autosynth.training.plan import Plan
 from autosynth.training.weights import save_tensors
 
 PROBE_SHARE = 0.08  # of a budget, that measuring steps may take
-SAMPLE_ROWS = 256
+EXAMPLE_ROWS = 256
 
 
 def prepare_space(dataset: Dataset, options: Options) -> Space:
-    """The space of a request, narrowed to its data."""
+    """The space of a request, restricted to its data."""
     space = load_space(options.space or default_space(dataset.inputs))
-    return narrow(space, dataset.inputs, dataset.target.task, len(dataset.splits.train))
+    return restrict(space, dataset.inputs, dataset.target.task, len(dataset.splits.train))
 
 
 def prepare_metric(dataset: Dataset, options: Options) -> Metric:
@@ -48,11 +48,11 @@ def prepare(
     dataset: Dataset,
     space: Space,
     options: Options,
-    asked: Mapping[str, Any],
+    data_config: Mapping[str, Any],
     folder: Path,
     started: float,
     progress: Progress,
-) -> Bench:
+) -> RunContext:
     """Everything that stands before the first trial.
 
     A run that goes on keeps its baselines and its plan. `started` is `time.time()` at the start.
@@ -67,17 +67,17 @@ def prepare(
             dataset, metric, folder, options.seed, seconds, progress, options.budget_seconds
         )
     device = torch.device(options.device)
-    data = feed(dataset, device, dataset.splits.train)
+    data = to_device(dataset, device, dataset.splits.train)
     known = (folder / "run.toml").exists()
     if known:
-        plan = Plan.from_dict(read_run(folder)["plan"])
+        plan = TrainerConfig.from_dict(read_run(folder)["plan"])
         plan.use_threads()
     else:
         plan = _plan(dataset, data, space, options)
-    write_run(folder, dataset, asked, options, plan)
+    write_run(folder, dataset, data_config, options, plan)
     _keep_data(folder, dataset, data)
-    return Bench(
-        dataset=dataset, feed=data, space=space, plan=plan, metric=metric,
+    return RunContext(
+        dataset=dataset, device_dataset=data, space=space, trainer_config=plan, metric=metric,
         trivial_score=trivial_score(dataset, metric), folder=folder, seed=options.seed,
         cost=options.cost, max_flops=_least(options.max_flops, space.max_flops),
         max_params=_least(options.max_params, space.max_params),
@@ -107,7 +107,7 @@ def check_limits(dataset: Dataset, space: Space, options: Options) -> None:
             )
 
 
-def _plan(dataset: Dataset, data: Feed, space: Space, options: Options) -> Plan:
+def _plan(dataset: Dataset, data: DeviceDataset, space: Space, options: Options) -> TrainerConfig:
     budget = options.budget_seconds
     if budget is None:
         n_train = len(dataset.splits.train)
@@ -120,7 +120,7 @@ def _plan(dataset: Dataset, data: Feed, space: Space, options: Options) -> Plan:
     )  # fmt: skip
 
 
-def _keep_data(folder: Path, dataset: Dataset, data: Feed) -> None:
+def _keep_data(folder: Path, dataset: Dataset, data: DeviceDataset) -> None:
     """What a bundle needs of the data: specs and encoders, and a few raw rows to verify with."""
     content = {
         "name": dataset.name, "source": dataset.source, "fingerprint": dataset.fingerprint,
@@ -128,6 +128,6 @@ def _keep_data(folder: Path, dataset: Dataset, data: Feed) -> None:
         "encoders": dict(dataset.encoders), "scales": [scale.to_dict() for scale in data.scales],
     }  # fmt: skip
     write_text_atomic(folder / "data.json", json.dumps(content) + "\n")
-    rows = data.rows(dataset.splits.test[:SAMPLE_ROWS])
+    rows = data.rows(dataset.splits.test[:EXAMPLE_ROWS])
     sample = {name: v.cpu().contiguous() for name, v in data.batch(rows)[0].items()}
     save_tensors(sample, folder / "sample.safetensors")

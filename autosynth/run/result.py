@@ -11,14 +11,13 @@ from typing import Any
 import pandas as pd
 
 from autosynth.bundle import export as export_bundle
-from autosynth.bundle import write as write_bundle
+from autosynth.bundle import write_bundle
 from autosynth.composite import Resolved, build, resolve
 from autosynth.data.inputs.encoder import input_spec
 from autosynth.data.scale import scales_from
 from autosynth.data.spec import TargetSpec
 from autosynth.errors import RunError
-from autosynth.leaderboard import build as build_leaderboard
-from autosynth.leaderboard import composing_sentence, pick, remarks
+from autosynth.leaderboard import build_leaderboard, composing_sentence, pick, remarks
 from autosynth.record import Record, read_all
 from autosynth.run.folder import RUN_FILE, latest, read_run, read_state
 from autosynth.strategy import parse

@@ -10,13 +10,13 @@ from pathlib import Path
 from time import time as now
 from typing import Any, Unpack
 
-from autosynth.bundle import write as write_bundle
-from autosynth.data import load
-from autosynth.data.request import Asked, Request
+from autosynth.bundle import write_bundle
+from autosynth.data import load_dataset
+from autosynth.data.config import DataArguments, DataConfig
 from autosynth.data.spec import Dataset
 from autosynth.leaderboard import pick
 from autosynth.progress import Progress
-from autosynth.record import Record, read_all, write, write_text_atomic
+from autosynth.record import Record, read_all, write_record, write_text_atomic
 from autosynth.report import report
 from autosynth.run.composing import compare
 from autosynth.run.finish import (
@@ -27,20 +27,20 @@ from autosynth.run.finish import (
     resolved_of,
     score_test,
 )
-from autosynth.run.folder import State, place, write_state
+from autosynth.run.folder import RunState, place, write_state
 from autosynth.run.options import Options, make_options
 from autosynth.run.prepare import check_limits, prepare, prepare_metric, prepare_space
 from autosynth.run.result import Run, open_run
 from autosynth.study import storage
-from autosynth.study.bench import Bench
+from autosynth.study.context import RunContext
 from autosynth.study.expect import expect
 from autosynth.study.lengthen import why_longer
 from autosynth.study.reserve import choice_seconds, complete, finalists
 from autosynth.study.space import Space
 from autosynth.study.study import claim, ladder
-from autosynth.study.trial import Job, describe, load_trained
+from autosynth.study.trial import Job, initial_record, load_trained
 from autosynth.study.workers import Schedule, run_trials
-from autosynth.training.plan import schedule
+from autosynth.training.config import schedule
 
 
 def search(
@@ -60,7 +60,7 @@ def search(
     out: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     started: float | None = None,
-    **data: Unpack[Asked],
+    **data: Unpack[DataArguments],
 ) -> Run:
     """Search composition strategies on a dataset.
 
@@ -80,7 +80,8 @@ def search(
         out: the run's folder; `results/<dataset>-<n>` if left out.
         progress: what is told of the search; nothing if left out.
         started: `time.time()` from which the budget counts; now if left out.
-        data: what is asked of the reading of data, such as `target="churned"`: see `Asked`.
+        data: what is asked of the reading of data, such as `target="churned"`: see
+            `DataArguments`.
 
     Raises:
         AutosynthError: the data, an option, the space or the folder cannot be used.
@@ -91,14 +92,14 @@ def search(
         metric=metric, max_flops=max_flops, max_params=max_params, seed=seed, refit=refit,
     )  # fmt: skip
     teller = progress or Progress(stream=io.StringIO(), live=False)
-    asked = Request.of(data).to_dict()
-    dataset = load(source, seed=seed, **data)
+    data_config = DataConfig.from_arguments(data).to_dict()
+    dataset = load_dataset(source, seed=seed, **data)
     options = replace(options, metric=prepare_metric(dataset, options).name)
     chosen = prepare_space(dataset, options)
     options = replace(options, space=options.space or chosen.name)
     check_limits(dataset, chosen, options)
     folder, state = place(dataset, options, out)
-    return _Session(dataset, chosen, options, asked, folder, state, began, teller).run()
+    return _Session(dataset, chosen, options, data_config, folder, state, began, teller).run()
 
 
 class _Session:
@@ -109,34 +110,36 @@ class _Session:
         dataset: Dataset,
         space: Space,
         options: Options,
-        asked: Mapping[str, Any],
+        data_config: Mapping[str, Any],
         folder: Path,
-        state: State,
+        state: RunState,
         began: float,
         progress: Progress,
     ) -> None:
         self.options, self.folder, self.progress = options, folder, progress
         self.before, self.began = state.elapsed_seconds, began
-        for line in (*dataset.understood, *(f"warning: {text}" for text in dataset.warnings)):
+        for line in (*dataset.summary, *(f"warning: {text}" for text in dataset.warnings)):
             progress.say(line)
-        self.bench = prepare(dataset, space, options, asked, folder, began - self.before, progress)
+        self.context = prepare(
+            dataset, space, options, data_config, folder, began - self.before, progress
+        )
         self.save(finished=False)
 
     def run(self) -> Run:
         """Trials, then what comes after them."""
-        plan = self.bench.plan
+        plan = self.context.trainer_config
         self.progress.say(
             f"run {self.folder}: {plan.steps:,} steps of {plan.batch_size} rows a training"
             + (f", bfloat16 for {', '.join(plan.bf16)}" if plan.bf16 else "")
         )
-        data = self.bench.dataset
+        data = self.context.dataset
         _, own = schedule(len(data.splits.train), data.inputs, data.target)
         if self.options.budget_seconds is not None and plan.steps < own:
             self.progress.say(
                 f"warning: these rows ask for trainings of {own:,} steps, and the budget has no "
                 "time for one; a longer --budget gives better models"
             )
-        whole = run_trials(self.bench, self.schedule(), self.options.workers, self.progress)
+        whole = run_trials(self.context, self.schedule(), self.options.workers, self.progress)
         self.save(finished=False)
         if not whole:
             self.progress.say("broken off: making the leaderboard of what is done")
@@ -163,25 +166,25 @@ class _Session:
     def save(self, *, finished: bool) -> None:
         """Keep how long this run has gone."""
         elapsed = self.before + now() - self.began
-        write_state(self.folder, State(elapsed_seconds=elapsed, finished=finished))
+        write_state(self.folder, RunState(elapsed_seconds=elapsed, finished=finished))
 
     def finish(self, whole: bool) -> None:
         """Choose, refit, score on test, compare, report. No refit where it was broken off."""
-        bench = self.bench
+        context = self.context
         self._not_run()
         self._expect()
-        last = finalists(read_all(self.folder), bench)
-        if whole and bench.is_small:
+        last = finalists(read_all(self.folder), context)
+        if whole and context.is_small:
             budget = self.options.budget_seconds
-            choice = math.inf if budget is None else choice_seconds(last, bench, budget)
-            cross_validate(bench, last, min(now() + choice, self.deadline - 1.5))
+            choice = math.inf if budget is None else choice_seconds(last, context, budget)
+            cross_validate(context, last, min(now() + choice, self.deadline - 1.5))
             self._expect()
-        found = score_test(bench)
-        compare(bench, found)
+        found = score_test(context)
+        compare(context, found)
         self._importance()
         if last:
             self._bundle(whole and self.options.refit)
-            if not complete(last, bench):
+            if not complete(last, context):
                 self.progress.say(
                     "warning: no strategy is better than knowing no input; the bundle holds the "
                     "best there is. More rows, other columns or a longer --budget may help"
@@ -191,64 +194,68 @@ class _Session:
 
     def _bundle(self, again: bool) -> None:
         """The best composite as a bundle, trained on everything but test where there is time."""
-        bench = self.bench
-        best = pick(read_all(self.folder), "best", metric=bench.metric.name, cost=bench.cost)
-        resolved = resolved_of(bench, best)
-        trained: Refit | None = refit(bench, best, self.deadline - 1.0) if again else None
-        model = trained.model if trained else load_trained(bench, best, resolved)
+        context = self.context
+        best = pick(read_all(self.folder), "best", metric=context.metric.name, cost=context.cost)
+        resolved = resolved_of(context, best)
+        trained: Refit | None = refit(context, best, self.deadline - 1.0) if again else None
+        model = trained.model if trained else load_trained(context, best, resolved)
         notes = dict(best.notes)
         if trained:
             notes["refit_test"] = json.dumps(trained.test)
             notes["refit_seconds"] = f"{trained.seconds:.2f}"
-        if why := why_longer(read_all(self.folder), best, bench.metric.name):
+        if why := why_longer(read_all(self.folder), best, context.metric.name):
             notes["still_gaining"] = why
-        write(replace(best, notes=notes), self.folder)
+        write_record(replace(best, notes=notes), self.folder)
         write_bundle(
             self.folder / "bundle", resolved=resolved, model=model,
-            encoders=bench.dataset.encoders, scales=bench.feed.scales,
-            calibration=calibration_of(best), card=card(bench, best, trained),
+            encoders=context.dataset.encoders, scales=context.device_dataset.scales,
+            calibration=calibration_of(best), card=card(context, best, trained),
         )  # fmt: skip
 
     def _not_run(self) -> None:
         """Single components there was no time for stand on the board, too."""
         records = read_all(self.folder)
         seen = {r.notes.get("resolved") for r in records}
-        for _, resolved in ladder(self.bench.dataset, self.bench.space):
+        for _, resolved in ladder(self.context.dataset, self.context.space):
             if str(resolved.strategy) not in seen:
                 job = Job(number=claim(self.folder), resolved=resolved, origin="ladder")
-                record = describe(self.bench, job, "not_run", "the budget ended before its turn")
-                write(record, self.folder)
+                record = initial_record(
+                    self.context, job, "not_run", "the budget ended before its turn"
+                )
+                write_record(record, self.folder)
 
     def _expect(self) -> None:
         """Write to the records what is to be expected of strategies, where rows are few."""
-        if not self.bench.is_few:
+        if not self.context.is_few:
             return
         known = read_all(self.folder)
-        judged = expect(known, self.bench.metric.name, self.bench.trivial_score)
+        judged = expect(known, self.context.metric.name, self.context.trivial_score)
         for before, after in zip(known, judged, strict=True):
             if before != after:
-                write(after, self.folder)
+                write_record(after, self.folder)
 
     def _importance(self) -> None:
         study = storage.open_study(
-            self.bench.journal, seed=self.bench.seed, fingerprint=self.bench.space.fingerprint
+            self.context.journal,
+            seed=self.context.seed,
+            fingerprint=self.context.space.fingerprint,
         )
         content = json.dumps(storage.importance(study), indent=1)
         write_text_atomic(self.folder / "importance.json", content + "\n")
 
 
-def card(bench: Bench, record: Record, trained: Refit | None) -> dict[str, Any]:
+def card(context: RunContext, record: Record, trained: Refit | None) -> dict[str, Any]:
     """What a bundle's card says of where the model comes from."""
-    splits = bench.dataset.splits
-    n_train, n_fit = len(splits.train), len(splits.fit)
+    splits = context.dataset.splits
+    n_train, n_fit = len(splits.train), len(splits.calibration)
     if trained:
         n_train, n_fit = trained.n_train, trained.n_fit
     return {
-        "dataset": bench.dataset.name, "fingerprint": bench.dataset.fingerprint,
-        "metric": bench.metric.name, "trial": record.trial, "seed": record.seed,
+        "dataset": context.dataset.name, "fingerprint": context.dataset.fingerprint,
+        "metric": context.metric.name, "trial": record.trial, "seed": record.seed,
         "val": dict(record.val), "test": trained.test if trained else dict(record.test),
         "search_test": dict(record.test), "n_train": n_train, "n_fit": n_fit,
-        "n_select": len(splits.select), "n_test": len(splits.test),
+        "n_select": len(splits.validation), "n_test": len(splits.test),
         "refit": trained is not None, "flops": record.flops, "params": record.params,
         "latency_ms": record.latency_ms,
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""`train`: one strategy on a dataset, without a search; its bundle and its scores out."""
+"""`train_strategy`: one strategy on a dataset, without a search; its bundle and its scores out."""
 
 import os
 import re
@@ -8,10 +8,10 @@ from typing import Any, Unpack
 
 import torch
 
-from autosynth.bundle import write as write_bundle
+from autosynth.bundle import write_bundle
 from autosynth.composite import Cost, Resolved, cost, resolve
-from autosynth.data import load
-from autosynth.data.request import Asked
+from autosynth.data import load_dataset
+from autosynth.data.config import DataArguments
 from autosynth.data.spec import Dataset
 from autosynth.errors import RunError
 from autosynth.progress import Progress
@@ -19,17 +19,17 @@ from autosynth.run.folder import RESULTS
 from autosynth.run.options import check_device, parse_budget
 from autosynth.strategy import Strategy, parse
 from autosynth.study.probe import fixed_plan
-from autosynth.training.feed import Feed, feed
-from autosynth.training.loop import Outcome, Rows, time_steps
+from autosynth.training.config import TrainerConfig
+from autosynth.training.devicedataset import DeviceDataset, to_device
+from autosynth.training.loop import Outcome, TrainingRows, time_steps
 from autosynth.training.loop import train as train_composite
-from autosynth.training.metrics import default_metric, evaluate, find_metric
+from autosynth.training.metrics import default_metric, find_metric, score_all
 from autosynth.training.output import outputs
-from autosynth.training.plan import Plan
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """One strategy, trained: scores on `select` and test, cost, and the bundle's folder."""
+    """One strategy, trained: scores on `validation` and test, cost, and the bundle's folder."""
 
     strategy: str
     val: dict[str, float]
@@ -39,7 +39,7 @@ class Trained:
     folder: Path
 
 
-def train(
+def train_strategy(
     source: Any,
     strategy: str | Strategy,
     *,
@@ -50,7 +50,7 @@ def train(
     seed: int = 0,
     out: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
-    **data: Unpack[Asked],
+    **data: Unpack[DataArguments],
 ) -> Trained:
     """Train one strategy and write it as a bundle.
 
@@ -65,7 +65,8 @@ def train(
         seed: of splits and training.
         out: the bundle's folder; `results/<dataset>-model-<n>` if left out.
         progress: what is told of the training.
-        data: what is asked of the reading of data, such as `target="churned"`: see `Asked`.
+        data: what is asked of the reading of data, such as `target="churned"`: see
+            `DataArguments`.
 
     Raises:
         AutosynthError: the data, the strategy, an option or the folder cannot be used.
@@ -74,17 +75,19 @@ def train(
     parsed = parse(strategy) if isinstance(strategy, str) else strategy
     device = check_device(device)
     seconds = None if budget is None else parse_budget(budget)
-    dataset = load(source, seed=seed, **data)
+    dataset = load_dataset(source, seed=seed, **data)
     score = find_metric(metric, dataset.target) if metric else None
     resolved = resolve(parsed, dataset.inputs, dataset.target)
     folder = _free_folder(dataset.name, out)
     splits = dataset.splits
-    ours = feed(dataset, torch.device(device), splits.train)
-    rows = Rows(train=splits.train, fit=splits.fit, unlabelled=splits.unlabelled)
+    ours = to_device(dataset, torch.device(device), splits.train)
+    rows = TrainingRows(
+        train=splits.train, calibration=splits.calibration, unlabelled=splits.unlabelled
+    )
     plan = _plan(resolved, ours, rows, device, seconds, epochs)
     if progress:
         progress.say(
-            f"training {resolved.brief} for {plan.steps:,} steps of {plan.batch_size} rows"
+            f"training {resolved.short_form} for {plan.steps:,} steps of {plan.batch_size} rows"
         )
     chosen = score or default_metric(dataset.target)
     outcome = train_composite(resolved, ours, rows, plan, seed=seed, score=chosen.score)
@@ -92,9 +95,9 @@ def train(
 
 
 def _plan(
-    resolved: Resolved, data: Feed, rows: Rows, device: str, seconds: float | None,
-    epochs: float | None,
-) -> Plan:  # fmt: skip
+    resolved: Resolved, data: DeviceDataset, rows: TrainingRows, device: str,
+    seconds: float | None, epochs: float | None,
+) -> TrainerConfig:  # fmt: skip
     plan = fixed_plan(device, len(rows.train), inputs=resolved.inputs, target=data.target)
     if seconds is not None:
         step = time_steps(resolved, data, rows, plan, warmup=2, steps=5)
@@ -119,13 +122,13 @@ def _free_folder(name: str, out: str | os.PathLike[str] | None) -> Path:
 
 
 def _bundle(
-    dataset: Dataset, data: Feed, resolved: Resolved, outcome: Outcome, folder: Path,
+    dataset: Dataset, data: DeviceDataset, resolved: Resolved, outcome: Outcome, folder: Path,
     metric: str, seed: int,
 ) -> Trained:  # fmt: skip
     splits, target = dataset.splits, dataset.target
     val, test = (
-        evaluate(dataset.y[rows], outputs(outcome.model, data, rows), target)
-        for rows in (splits.select, splits.test)
+        score_all(dataset.y[rows], outputs(outcome.model, data, rows), target)
+        for rows in (splits.validation, splits.test)
     )
     price = cost(resolved)
     write_bundle(
@@ -134,11 +137,11 @@ def _bundle(
         card={
             "dataset": dataset.name, "fingerprint": dataset.fingerprint, "metric": metric,
             "seed": seed, "val": val, "test": test, "n_train": len(splits.train),
-            "n_select": len(splits.select), "n_test": len(splits.test), "refit": False,
+            "n_select": len(splits.validation), "n_test": len(splits.test), "refit": False,
             "flops": price.flops, "params": price.params,
         },
     )  # fmt: skip
     return Trained(
-        strategy=str(resolved.brief), val=val, test=test, cost=price, seconds=outcome.seconds,
+        strategy=str(resolved.short_form), val=val, test=test, cost=price, seconds=outcome.seconds,
         folder=folder,
     )  # fmt: skip

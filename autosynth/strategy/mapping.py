@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from autosynth.errors import StrategyError
-from autosynth.strategy.tree import Chain, Fusion, Node, Part, Strategy, Value
+from autosynth.strategy.tree import Chain, Fusion, Node, Part, Scalar, Strategy
 
 _KINDS = {
     "part": {"part", "config", "tag", "inputs"},
@@ -21,7 +21,7 @@ def to_dict(strategy: Strategy) -> dict[str, Any]:
     """`strategy` as dicts, lists, strings, numbers and booleans; `from_dict` reads it back."""
     return {
         "root": _node_to_dict(strategy.root),
-        "words": _lists(strategy.words),
+        "words": _lists(strategy.flags),
         "settings": _lists(strategy.settings),
     }
 
@@ -37,7 +37,7 @@ def from_dict(data: Mapping[str, Any]) -> Strategy:
         raise StrategyError("a strategy has no 'root'; give it a part, a chain or a fusion")
     return Strategy(
         root=_node_from_dict(data["root"]),
-        words=_pairs(data.get("words", ()), "words"),
+        flags=_pairs(data.get("words", ()), "words"),
         settings=_pairs(data.get("settings", ()), "settings"),
     )
 
@@ -82,7 +82,7 @@ def _nodes(items: Any, place: str) -> tuple[Node, ...]:
     return tuple(_node_from_dict(item) for item in _list(items, place))
 
 
-def _lists(pairs: Iterable[tuple[str | None, Value]]) -> list[list[str | Value | None]]:
+def _lists(pairs: Iterable[tuple[str | None, Scalar]]) -> list[list[str | Scalar | None]]:
     return [[key, value] for key, value in pairs]
 
 

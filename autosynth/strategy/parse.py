@@ -23,8 +23,8 @@ from autosynth.strategy.tree import (
     Fusion,
     Node,
     Part,
+    Scalar,
     Strategy,
-    Value,
 )
 
 _TOKEN = re.compile(
@@ -74,29 +74,29 @@ class _Parser:
             self.fail(f"a strategy is empty; write {_NODE}")
         root = self.node()
         words = self.words()
-        settings: list[tuple[str, Value]] = []
+        settings: list[tuple[str, Scalar]] = []
         if self.take("|"):
             settings = self.settings()
         elif self.token.kind != "end":
             more = "" if words else "'>', "
             self.expected(f"{more}a word such as share=layers, '|' and settings, or the end")
-        return Strategy(root=root, words=tuple(words), settings=tuple(settings))
+        return Strategy(root=root, flags=tuple(words), settings=tuple(settings))
 
     def words(self) -> list[tuple[str, str]]:
-        found: list[tuple[str, str]] = []
+        flags: list[tuple[str, str]] = []
         while self.token.kind == "name" and self.following == "=":
-            key = self.key([known for known, _ in found])
-            found.append((key, self.name("a name, such as layers in share=layers")))
-        return found
+            key = self.key([known for known, _ in flags])
+            flags.append((key, self.name("a name, such as layers in share=layers")))
+        return flags
 
-    def settings(self) -> list[tuple[str, Value]]:
-        found: list[tuple[str, Value]] = []
-        while not found or self.token.kind != "end":
+    def settings(self) -> list[tuple[str, Scalar]]:
+        pairs: list[tuple[str, Scalar]] = []
+        while not pairs or self.token.kind != "end":
             if self.token.kind != "name":
-                self.expected("a setting, such as lr=0.003" + (", or the end" if found else ""))
-            key = self.key([known for known, _ in found])
-            found.append((key, self.value()))
-        return found
+                self.expected("a setting, such as lr=0.003" + (", or the end" if pairs else ""))
+            key = self.key([known for known, _ in pairs])
+            pairs.append((key, self.value()))
+        return pairs
 
     def node(self) -> Node:
         steps = [self.item()]
@@ -128,7 +128,7 @@ class _Parser:
             self.expected("the end of the component, written name[key=value]@tag:input")
         return Part(family=name, config=config, tag=tag, inputs=inputs)
 
-    def fusion(self, method: str, args: list[tuple[str | None, Value]]) -> Fusion:
+    def fusion(self, method: str, args: list[tuple[str | None, Scalar]]) -> Fusion:
         self.depth += 1
         if self.depth > MAX_DEPTH:
             self.fail(f"fusions nest at most {MAX_DEPTH} deep; join parts side by side instead")
@@ -148,34 +148,34 @@ class _Parser:
         return Fusion(method=method, args=tuple(args), parts=tuple(joined))
 
     def inputs(self) -> tuple[str, ...]:
-        found: list[str] = []
-        while not found or self.take("+"):
-            if self.token.text in found:
+        names: list[str] = []
+        while not names or self.take("+"):
+            if self.token.text in names:
                 self.fail(f"the input {self.token.text!r} is named twice; name it once")
-            found.append(self.name("the name of an input"))
+            names.append(self.name("the name of an input"))
             if self.token.text.startswith("."):
-                model, name = self.token.text[1:] or "minilm", found[-1]
+                model, name = self.token.text[1:] or "minilm", names[-1]
                 self.fail(
                     f"a strategy names the input alone, and the component says how it is read: "
                     f"pretrained[model={model}]:{name}"
                 )
-        return tuple(found)
+        return tuple(names)
 
-    def brackets(self) -> list[tuple[str | None, Value]]:
+    def brackets(self) -> list[tuple[str | None, Scalar]]:
         """Reads `[0.7, key=value]`, or nothing at all."""
-        found: list[tuple[str | None, Value]] = []
+        pairs: list[tuple[str | None, Scalar]] = []
         if not self.take("["):
-            return found
-        while not found or self.take(","):
+            return pairs
+        while not pairs or self.take(","):
             key = None
             if self.token.kind == "name" and self.following == "=":
-                key = self.key([known for known, _ in found])
-            elif found and found[-1][0] is not None:
+                key = self.key([known for known, _ in pairs])
+            elif pairs and pairs[-1][0] is not None:
                 self.expected("key=value, for values without a key come first")
-            found.append((key, self.value()))
+            pairs.append((key, self.value()))
         if not self.take("]"):
             self.expected("',' or ']'")
-        return found
+        return pairs
 
     def key(self, known: list[str | None] | list[str]) -> str:
         """Reads `name =`."""
@@ -186,7 +186,7 @@ class _Parser:
             self.expected(f"'=' and the value of {name!r}")
         return name
 
-    def value(self) -> Value:
+    def value(self) -> Scalar:
         token = self.token
         if token.kind == "name":
             self.at += 1
@@ -226,8 +226,8 @@ class _Parser:
         return self.tokens[min(self.at + 1, len(self.tokens) - 1)].text
 
     def expected(self, wanted: str, why: str = "") -> NoReturn:
-        found = "the end" if self.token.kind == "end" else repr(self.token.text)
-        self.fail(f"expected {wanted}; found {found}{why}")
+        actual = "the end" if self.token.kind == "end" else repr(self.token.text)
+        self.fail(f"expected {wanted}; found {actual}{why}")
 
     def fail(self, message: str, token: _Token | None = None) -> NoReturn:
         start = (token or self.token).start

@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 
 from autosynth.errors import StrategyError
 
-Value: TypeAlias = int | float | bool | str
+Scalar: TypeAlias = int | float | bool | str
 Topology: TypeAlias = Literal["single", "parallel", "sequential", "hybrid"]
 Node: TypeAlias = "Part | Chain | Fusion"
 
@@ -30,7 +30,7 @@ class Part:
     """
 
     family: str
-    config: tuple[tuple[str, Value], ...] = ()
+    config: tuple[tuple[str, Scalar], ...] = ()
     tag: str | None = None
     inputs: tuple[str, ...] = ()
 
@@ -44,7 +44,7 @@ class Part:
         inputs = f":{'+'.join(self.inputs)}" if self.inputs else ""
         return f"{self.family}{_brackets(self.config)}{tag}{inputs}"
 
-    def get(self, name: str, default: Value | None = None) -> Value | None:
+    def get(self, name: str, default: Scalar | None = None) -> Scalar | None:
         """The configured value of `name`, or `default`."""
         return dict(self.config).get(name, default)
 
@@ -75,7 +75,7 @@ class Fusion:
     """
 
     method: str
-    args: tuple[tuple[str | None, Value], ...] = ()
+    args: tuple[tuple[str | None, Scalar], ...] = ()
     parts: tuple[Node, ...]
 
     def __post_init__(self) -> None:
@@ -94,17 +94,17 @@ class Fusion:
 class Strategy:
     """What is searched, trained, ranked and exported: a tree, words on the whole, settings.
 
-    `words` are such as `share=layers`; `settings`, after the bar, such as `lr=0.003`.
+    `flags` are such as `share=layers`; `settings`, after the bar, such as `lr=0.003`.
     """
 
     root: Node
-    words: tuple[tuple[str, str], ...] = ()
-    settings: tuple[tuple[str, Value], ...] = ()
+    flags: tuple[tuple[str, str], ...] = ()
+    settings: tuple[tuple[str, Scalar], ...] = ()
 
     def __post_init__(self) -> None:
         _check_nodes((self.root,), "a strategy", "root", at_least=1)
-        _check_names(name for pair in self.words for name in pair)
-        _check_unique([key for key, _ in self.words], "word of a strategy")
+        _check_names(name for pair in self.flags for name in pair)
+        _check_unique([key for key, _ in self.flags], "word of a strategy")
         _check_pairs(self.settings, "after the bar")
         if _depth(self.root) > MAX_DEPTH:
             raise StrategyError(
@@ -113,15 +113,15 @@ class Strategy:
             )
 
     def __str__(self) -> str:
-        words = "".join(f" {key}={value}" for key, value in self.words)
+        words = "".join(f" {key}={value}" for key, value in self.flags)
         bar = f" | {self.settings_text()}" if self.settings else ""
         return f"{self.root}{words}{bar}"
 
-    def word(self, name: str, default: str) -> str:
+    def flag(self, name: str, default: str) -> str:
         """The value of the word `name`, or `default`."""
-        return dict(self.words).get(name, default)
+        return dict(self.flags).get(name, default)
 
-    def setting(self, name: str, default: Value) -> Value:
+    def setting(self, name: str, default: Scalar) -> Scalar:
         """The value of the setting `name`, or `default`."""
         return dict(self.settings).get(name, default)
 
@@ -166,12 +166,12 @@ def _depth(node: Node) -> int:
     return below + isinstance(node, Fusion)
 
 
-def _brackets(pairs: Iterable[tuple[str | None, Value]]) -> str:
+def _brackets(pairs: Iterable[tuple[str | None, Scalar]]) -> str:
     inside = [_text(value) if key is None else f"{key}={_text(value)}" for key, value in pairs]
     return f"[{', '.join(inside)}]" if inside else ""
 
 
-def _text(value: Value) -> str:
+def _text(value: Scalar) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     # repr is the shortest text that reads back as the same float, and always has a point or an e.
@@ -195,7 +195,7 @@ def _check_unique(names: Iterable[str], what: str) -> None:
         seen.add(name)
 
 
-def _check_pairs(pairs: Iterable[tuple[str | None, Value]], place: str) -> None:
+def _check_pairs(pairs: Iterable[tuple[str | None, Scalar]], place: str) -> None:
     pairs = tuple(pairs)
     keys = [key for key, _ in pairs if key is not None]
     _check_names(keys)
@@ -204,7 +204,7 @@ def _check_pairs(pairs: Iterable[tuple[str | None, Value]], place: str) -> None:
         _check_value(value, place)
 
 
-def _check_value(value: Value, place: str) -> None:
+def _check_value(value: Scalar, place: str) -> None:
     # The exact type: a NumPy float is a float that prints as np.float64(0.1).
     kind = type(value)
     if kind is str and value not in BOOLS:

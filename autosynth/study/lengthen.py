@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from autosynth.record import Record, merit, worth
-from autosynth.strategy import Strategy, Value, parse
+from autosynth.strategy import Scalar, Strategy, parse
 from autosynth.study.space import Space
 from autosynth.study.suggest import is_ordered
 
@@ -25,12 +25,12 @@ class Longer:
     `param` is what the sampler calls the new length.
     """
 
-    of: str
+    trained: str
     resolved: str
-    param: Value
+    param: Scalar
 
 
-def first_length(space: Space) -> dict[str, Value]:
+def first_length(space: Space) -> dict[str, Scalar]:
     """The parameter of a first training's length; empty where the space fixes it."""
     values = space.settings.get(LENGTH, ())
     if len(values) < 2:
@@ -45,7 +45,7 @@ def worth_longer(
     """Longer trainings that may pay, the most promising first.
 
     Those of the best by score, then those of `front`. A strategy whose last lengthening brought
-    nothing is left as it is, and so is one that was best on `fit` before its end.
+    nothing is left as it is, and so is one that was best on `calibration` before its end.
     """
     values = space.settings.get(LENGTH, ())
     groups = by_strategy(records)
@@ -59,7 +59,9 @@ def worth_longer(
         if following and still_gains(group, metric):
             longer = _at_length(parse(last.notes["resolved"]), float(following[0]))
             found[str(longer)] = Longer(
-                of=last.notes["resolved"], resolved=str(longer), param=_param(values, following[0])
+                trained=last.notes["resolved"],
+                resolved=str(longer),
+                param=_param(values, following[0]),
             )
     return list(found.values())
 
@@ -113,5 +115,5 @@ def _at_length(strategy: Strategy, length: float) -> Strategy:
     return replace(strategy, settings=settings)
 
 
-def _param(values: Sequence[Value], value: Value) -> Value:
+def _param(values: Sequence[Scalar], value: Scalar) -> Scalar:
     return values.index(value) if is_ordered(values) else value

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from autosynth.errors import ConfigError
-from autosynth.strategy import Chain, Fusion, Part, Strategy, Value, topology
-from autosynth.study.space import Shape, Space
+from autosynth.strategy import Chain, Fusion, Part, Scalar, Strategy, topology
+from autosynth.study.space import Space, StrategyShape
 from autosynth.study.suggest import (
     family_choices,
     is_ordered,
@@ -22,7 +22,7 @@ from autosynth.study.suggest import (
 )
 
 
-def params_for(strategy: Strategy, space: Space) -> dict[str, Value]:
+def params_for(strategy: Strategy, space: Space) -> dict[str, Scalar]:
     """The parameters with which `suggest` gives `strategy`, for `study.enqueue_trial`.
 
     Raises:
@@ -31,7 +31,7 @@ def params_for(strategy: Strategy, space: Space) -> dict[str, Value]:
     return _inverse(strategy, space)[0]
 
 
-def complete(strategy: Strategy, space: Space) -> Strategy:
+def complete_strategy(strategy: Strategy, space: Space) -> Strategy:
     """`strategy` as `suggest` writes it: what it does not say is filled from the space's defaults.
 
     Raises:
@@ -44,7 +44,7 @@ def complete(strategy: Strategy, space: Space) -> Strategy:
 class _Form:
     """A strategy taken apart: its parts in the order of the shape's places."""
 
-    shape: Shape
+    shape: StrategyShape
     found: tuple[Part, ...]
     method: str | None
 
@@ -83,23 +83,23 @@ def _form(strategy: Strategy) -> _Form | None:
         return None
     if not tail:  # as in a Shape
         flat.sort(key=len, reverse=True)
-    found = [step for branch in [*flat, list(tail)] for step in branch if isinstance(step, Part)]
+    ordered = [step for branch in [*flat, list(tail)] for step in branch if isinstance(step, Part)]
     return _Form(
-        shape=Shape(branches=tuple(map(len, flat)), tail=len(tail)),
-        found=tuple(found),
+        shape=StrategyShape(branches=tuple(map(len, flat)), tail=len(tail)),
+        found=tuple(ordered),
         method=written_fusion(head) if isinstance(head, Fusion) else None,
     )
 
 
-def _inverse(strategy: Strategy, space: Space) -> tuple[dict[str, Value], Strategy]:
+def _inverse(strategy: Strategy, space: Space) -> tuple[dict[str, Scalar], Strategy]:
     form = _form(strategy)
     problems = _misfits(strategy, space, form)
     if problems or form is None:
         raise _no_place(strategy, space, problems)
     wanted = _wanted(strategy, space, form)
-    params: dict[str, Value] = {}
+    params: dict[str, Scalar] = {}
 
-    def look(name: str, choices: Sequence[Value]) -> Value:
+    def look(name: str, choices: Sequence[Scalar]) -> Scalar:
         if name not in wanted:  # the walk went elsewhere, after an answer that was refused
             assert problems
             return choices[0]
@@ -109,8 +109,8 @@ def _inverse(strategy: Strategy, space: Space) -> tuple[dict[str, Value], Strate
             problems.append(f"{_label(name)}={value} is not one of {listed}")
             return choices[0]
         if len(choices) > 1:
-            at = choices.index(value)
-            params[name] = at if is_ordered(choices) else choices[at]
+            index = choices.index(value)
+            params[name] = index if is_ordered(choices) else choices[index]
         return choices[choices.index(value)]
 
     rebuilt = walk_space(space, look)
@@ -118,7 +118,7 @@ def _inverse(strategy: Strategy, space: Space) -> tuple[dict[str, Value], Strate
     assert again is not None
     for place, part, other in zip(form.shape.places(), form.found, again.found, strict=True):
         if not problems and not (part.family == other.family and _within(part, other, space)):
-            shared = strategy.word("share", "none")
+            shared = strategy.flag("share", "none")
             problems.append(f"share={shared} would make {part} at {place} the same as {other}")
     if problems:
         raise _no_place(strategy, space, problems)
@@ -134,7 +134,7 @@ def written_fusion(node: Fusion) -> str:
     return str(node).partition("(")[0]
 
 
-def _written(form: _Form, option: str) -> Value | None:
+def _written(form: _Form, option: str) -> Scalar | None:
     """The first value that a part gives to an option."""
     return next((v for part in form.found for key, v in part.config if key == option), None)
 
@@ -166,7 +166,7 @@ def _misfits(strategy: Strategy, space: Space, form: _Form | None) -> list[str]:
         problems.append(f"hybrid shape {form.shape} is not one of {offered}")
     elif form.shape.n_parts > space.most_parts:
         problems.append(f"{form.shape.n_parts} parts are more than max_parts={space.most_parts}")
-    shared = strategy.word("share", "none")
+    shared = strategy.flag("share", "none")
     if shared == "layers":
         missing = [key for key in space.layers if _written(form, key) is None]
         problems += [f"share=layers: write {key} in one of its parts" for key in missing]
@@ -186,24 +186,24 @@ def _misfits(strategy: Strategy, space: Space, form: _Form | None) -> list[str]:
         strange = [key for key, _ in part.config if key not in offers]
         problems += [f"{part}: {key} is not searched at {place}" for key in strange]
     known = ("share", "train", "init", "rows", "earlier")
-    problems += [f"{k}={v} is not suggested" for k, v in strategy.words if k not in known]
+    problems += [f"{k}={v} is not suggested" for k, v in strategy.flags if k not in known]
     strange = [key for key, _ in strategy.settings if key not in space.settings]
     return problems + [f"{key} is not a setting that is searched" for key in strange]
 
 
-def _wanted(strategy: Strategy, space: Space, form: _Form) -> dict[str, Value]:
+def _wanted(strategy: Strategy, space: Space, form: _Form) -> dict[str, Scalar]:
     """What the strategy, or else a default, answers to each parameter the walk can ask for."""
     kind = topology(strategy.root)
-    wanted: dict[str, Value] = {
+    wanted: dict[str, Scalar] = {
         "topology": kind,
         "n_parts": form.shape.n_parts,
         "hybrid.shape": str(form.shape),
         "fusion": form.method or "",
         "inner.fusion": form.method or "",
         "training": _training(strategy),
-        "init": strategy.word("init", "random"),
-        "alone.init": strategy.word("init", "random"),
-        f"{kind}.sharing": strategy.word("share", "none"),
+        "init": strategy.flag("init", "random"),
+        "alone.init": strategy.flag("init", "random"),
+        f"{kind}.sharing": strategy.flag("share", "none"),
     }
     for key in space.layers:
         if (value := _written(form, key)) is not None:
@@ -211,10 +211,10 @@ def _wanted(strategy: Strategy, space: Space, form: _Form) -> dict[str, Value]:
     wanted["full.family"] = form.found[0].family
     keys = []
     for place, part, reads in form.placed():
-        name, _ = family_choices(space, place, strategy.word("share", "none"))
+        name, _ = family_choices(space, place, strategy.flag("share", "none"))
         wanted[name] = part.family
         if reads_input(place):
-            name = reads_name(place, part.family, strategy.word("share", "none"))
+            name = reads_name(place, part.family, strategy.flag("share", "none"))
             wanted.setdefault(name, _reads(part, space))
         keys.append(key := space.key(part.family, reads))
         for option in searched_options(space, place, part.family, reads):
@@ -227,12 +227,12 @@ def _wanted(strategy: Strategy, space: Space, form: _Form) -> dict[str, Value]:
 
 def _training(strategy: Strategy) -> str:
     """The training as a space writes it."""
-    more = [f"{key}={value}" for key, value in strategy.words if key in ("rows", "earlier")]
-    return " ".join([strategy.word("train", "joint"), *more])
+    more = [f"{key}={value}" for key, value in strategy.flags if key in ("rows", "earlier")]
+    return " ".join([strategy.flag("train", "joint"), *more])
 
 
-def _default(space: Space, keys: list[str], name: str, values: Sequence[Value]) -> Value:
+def _default(space: Space, keys: list[str], name: str, values: Sequence[Scalar]) -> Scalar:
     """A setting where a strategy is silent: of its parts' wishes the first in the list."""
-    tables: list[Mapping[str, Value]] = [space.family_defaults.get(key, {}) for key in keys]
+    tables: list[Mapping[str, Scalar]] = [space.family_defaults.get(key, {}) for key in keys]
     wishes = [table.get(name, space.defaults[name]) for table in tables]
     return min(wishes, key=values.index)

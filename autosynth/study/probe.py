@@ -18,13 +18,13 @@ from autosynth.composite import Resolved, build, resolve
 from autosynth.data.spec import Dataset, InputSpec, TargetSpec
 from autosynth.errors import StrategyError
 from autosynth.strategy import Strategy
-from autosynth.study.params import complete
+from autosynth.study.params import complete_strategy
 from autosynth.study.space import Space
-from autosynth.training.feed import Feed
+from autosynth.training.config import TrainerConfig, schedule
+from autosynth.training.devicedataset import DeviceDataset
 from autosynth.training.known import remember
-from autosynth.training.loop import Rows, sample, time_steps
+from autosynth.training.loop import TrainingRows, sample, time_steps
 from autosynth.training.memory import Memory
-from autosynth.training.plan import Plan, schedule
 from autosynth.training.settle import trainings_of
 from autosynth.training.work import seconds_of
 
@@ -48,18 +48,18 @@ def flops_by_family(resolved: Resolved) -> dict[str, int]:
     return found
 
 
-def foreseen_seconds(plan: Plan, resolved: Resolved, *, has_fit: bool = True) -> float:
+def foreseen_seconds(plan: TrainerConfig, resolved: Resolved, *, has_fit: bool = True) -> float:
     """The time that a full training of a strategy will take; 0 where nothing was measured.
 
     `has_fit`: there are held-back rows, on which what comes after the training can be fitted.
     """
-    course = resolved.course
+    course = resolved.training_plan
     seconds = sum(seconds_of(plan, course.program, phase) for phase in course.phases)
-    seconds *= trainings_of(course.program, course.settles, has_fit=has_fit)
+    seconds *= trainings_of(course.program, course.post_hoc, has_fit=has_fit)
     return seconds * float(resolved.settings["length"])
 
 
-def once_seconds(plan: Plan, resolved: Resolved, memory: Memory, n_rows: int) -> float:
+def once_seconds(plan: TrainerConfig, resolved: Resolved, memory: Memory, n_rows: int) -> float:
     """The time that frozen networks will take over the rows that the memory lacks; 0 unknown."""
     program, seconds = resolved.program, 0.0
     for at, lacking in memory.lacking(program, n_rows).items():
@@ -71,33 +71,33 @@ def once_seconds(plan: Plan, resolved: Resolved, memory: Memory, n_rows: int) ->
 def fixed_plan(
     device: str, n_train: int, steps: int | None = None, inputs: Iterable[InputSpec] = (),
     target: TargetSpec | None = None,
-) -> Plan:  # fmt: skip
+) -> TrainerConfig:  # fmt: skip
     """A plan without a clock: the same on every machine, so that a seed gives one board.
 
     `steps` are those of the data's own schedule if left out.
     """
     batch, own = schedule(n_train, inputs, target)
-    return Plan(device=device, batch_size=batch, steps=own if steps is None else steps)
+    return TrainerConfig(device=device, batch_size=batch, steps=own if steps is None else steps)
 
 
 def probe(
-    dataset: Dataset, data: Feed, space: Space, *, device: str, seconds: float, budget: float,
-    workers: int = 1,
-) -> Plan:  # fmt: skip
+    dataset: Dataset, data: DeviceDataset, space: Space, *, device: str, seconds: float,
+    budget: float, workers: int = 1,
+) -> TrainerConfig:  # fmt: skip
     """Measure what steps take, and set threads, precision and ceiling.
 
     Args:
         dataset: what will be trained on.
         data: the same on the device.
-        space: narrowed to the data; its ladder is what is timed.
+        space: restricted to the data; its ladder is what is timed.
         device: a torch device name.
         seconds: that measuring may take: what was not timed by then is foreseen from the rest.
         budget: of the whole run, in seconds.
         workers: processes that will share the trials.
     """
     batch, steps = schedule(len(dataset.splits.train), dataset.inputs, dataset.target)
-    base = Plan(device=device, batch_size=batch, steps=steps)
-    rows = Rows(train=dataset.splits.train, fit=dataset.splits.fit)
+    base = TrainerConfig(device=device, batch_size=batch, steps=steps)
+    rows = TrainingRows(train=dataset.splits.train, calibration=dataset.splits.calibration)
     timer = _Timer(data, rows, time.perf_counter() + seconds)
     if workers == 1:
         base = replace(base, threads=_threads(dataset, timer, space, base))
@@ -118,7 +118,7 @@ def probe(
     return _shortened(plan, [each for found in sizes.values() for each in found], budget)
 
 
-def _shortened(plan: Plan, singles: list[Resolved], budget: float) -> Plan:
+def _shortened(plan: TrainerConfig, singles: list[Resolved], budget: float) -> TrainerConfig:
     """The plan with fewer steps where not even the cheapest of `singles` could end."""
     quickest = min(foreseen_seconds(plan, each) for each in singles)
     most = CHEAPEST_SHARE * budget
@@ -129,14 +129,14 @@ def _shortened(plan: Plan, singles: list[Resolved], budget: float) -> Plan:
 
 def _sizes(written: Iterable[Strategy], dataset: Dataset, space: Space) -> list[Resolved]:
     """The ladder of a family by cost: its sizes that read different inputs are not written so."""
-    found = (_resolve(complete(strategy, space), dataset) for strategy in written)
+    found = (_resolve(complete_strategy(strategy, space), dataset) for strategy in written)
     return sorted((each for each in found if each is not None), key=_flops)
 
 
 class _Timer:
     """Times training steps, and apart from them what frozen networks compute for their rows."""
 
-    def __init__(self, data: Feed, rows: Rows, end: float = math.inf) -> None:
+    def __init__(self, data: DeviceDataset, rows: TrainingRows, end: float = math.inf) -> None:
         self.data, self.rows, self.end = data, rows, end
         self.spent: dict[str, tuple[float, float]] = {}  # seconds and FLOPs by family
 
@@ -145,7 +145,7 @@ class _Timer:
         """Seconds until measuring has to end."""
         return self.end - time.perf_counter()
 
-    def step_seconds(self, resolved: Resolved, plan: Plan) -> float:
+    def step_seconds(self, resolved: Resolved, plan: TrainerConfig) -> float:
         """The time of a step of a training."""
         if resolved.program.frozen:
             self._remember(resolved, plan)
@@ -158,10 +158,10 @@ class _Timer:
         """Seconds a FLOP of what is computed once, by family."""
         return {family: seconds / flops for family, (seconds, flops) in self.spent.items()}
 
-    def _remember(self, resolved: Resolved, plan: Plan) -> None:
+    def _remember(self, resolved: Resolved, plan: TrainerConfig) -> None:
         """Have the memory know the rows that will be timed: they are those of trials, too."""
         program, memory, n = resolved.program, self.data.memory, len(self.data.y)
-        parts = max(phase.of for phase in resolved.course.phases)
+        parts = max(phase.n_units for phase in resolved.training_plan.phases)
         few = self.data.rows(self.rows.train[: plan.batch_size * (_WARMUP + _TIMED) * parts])
         model = build(resolved)
         model.fit_inputs(*sample(self.data, self.rows.train))
@@ -176,12 +176,12 @@ class _Timer:
                 self.spent[step.family] = (was[0] + seconds, was[1] + flops)
 
 
-def _threads(dataset: Dataset, timer: _Timer, space: Space, plan: Plan) -> int:
+def _threads(dataset: Dataset, timer: _Timer, space: Space, plan: TrainerConfig) -> int:
     """One thread or all: on a machine with other work, threads that wait for each other lose.
 
     By the first composite of the portfolio, which stands for what is worth training.
     """
-    written = (_resolve(complete(s, space), dataset) for s in space.composites[:1])
+    written = (_resolve(complete_strategy(s, space), dataset) for s in space.composites[:1])
     typical = next((each for each in written if each is not None), None)
     most, taken = torch.get_num_threads(), {}
     for n in sorted({1, most}):
@@ -192,7 +192,7 @@ def _threads(dataset: Dataset, timer: _Timer, space: Space, plan: Plan) -> int:
 
 
 def _line(
-    family: str, sizes: list[Resolved], timer: _Timer, base: Plan
+    family: str, sizes: list[Resolved], timer: _Timer, base: TrainerConfig
 ) -> tuple[bool, tuple[float, float]]:
     """Whether a family is faster in bfloat16; its seconds a step at no FLOPs, and per FLOP.
 
@@ -222,7 +222,7 @@ def _line(
     return low, (max(LEAST_STEP, least - slope * few), slope)
 
 
-def _if_it_can(timer: _Timer, resolved: Resolved, plan: Plan) -> float:
+def _if_it_can(timer: _Timer, resolved: Resolved, plan: TrainerConfig) -> float:
     """The time of a step in bfloat16; infinite where this processor has no kernel for it."""
     try:
         return timer.step_seconds(resolved, plan)

@@ -6,7 +6,7 @@ import numpy as np
 
 from autosynth.pareto import layers
 from autosynth.record import Record, worth
-from autosynth.study.bench import Bench
+from autosynth.study.context import RunContext
 
 REPORT_SECONDS = 2.5  # the picture, the page, the bundle
 RACERS = 4  # strategies that the choice by folds starts with
@@ -14,67 +14,67 @@ CHOICE_SHARE = 0.15  # of the budget at most, for the choice by folds on small d
 REFIT_FACTOR = 1.25  # of the winner's training, more rows counted apart
 
 
-def finalists(records: list[Record], bench: Bench) -> list[Record]:
+def finalists(records: list[Record], context: RunContext) -> list[Record]:
     """What is scored on test, and one of which is exported, by number.
 
     The front, the front of single components, and the best composite, by validation score. On
     small data also those that come next: a few rows do not say which of them is better. Where
     nothing is better than knowing no input, the best there is.
     """
-    done = complete(records, bench)
+    done = complete(records, context)
     if not done:
         able = [r for r in records if r.kind == "strategy" and r.state == "complete"]
-        return sorted(able, key=lambda r: worth(r, bench.metric.name))[-1:]
+        return sorted(able, key=lambda r: worth(r, context.metric.name))[-1:]
     singles = [r for r in done if r.topology == "single"]
-    chosen = [*_front(done, bench), *_front(singles, bench)]
-    best = sorted(done, key=lambda r: (worth(r, bench.metric.name), -getattr(r, bench.cost)))
-    chosen += best[-RACERS:] if bench.is_small else best[-1:]
+    chosen = [*_front(done, context), *_front(singles, context)]
+    best = sorted(done, key=lambda r: (worth(r, context.metric.name), -getattr(r, context.cost)))
+    chosen += best[-RACERS:] if context.is_small else best[-1:]
     chosen += [r for r in best if r.topology != "single"][-1:]
     return [record for record in done if record in chosen]
 
 
-def complete(records: list[Record], bench: Bench) -> list[Record]:
+def complete(records: list[Record], context: RunContext) -> list[Record]:
     """The strategies that are trained to the end, and better than knowing no input."""
     return [
         r for r in records
         if r.kind == "strategy" and r.state == "complete"
-        and r.val.get(bench.metric.name, -math.inf) > bench.trivial_score
+        and r.val.get(context.metric.name, -math.inf) > context.trivial_score
     ]  # fmt: skip
 
 
-def front_of(records: list[Record], bench: Bench) -> list[Record]:
+def front_of(records: list[Record], context: RunContext) -> list[Record]:
     """The strategies that none is better than at no more cost."""
-    return _front(complete(records, bench), bench)
+    return _front(complete(records, context), context)
 
 
-def _front(records: list[Record], bench: Bench) -> list[Record]:
+def _front(records: list[Record], context: RunContext) -> list[Record]:
     if not records:
         return []
-    points = [(-r.val[bench.metric.name], float(getattr(r, bench.cost))) for r in records]
+    points = [(-r.val[context.metric.name], float(getattr(r, context.cost))) for r in records]
     layer = layers(np.asarray(points))
     return [r for r, number in zip(records, layer, strict=True) if number == 1]
 
 
 def reserve_seconds(
-    records: list[Record], bench: Bench, *, budget: float, refit: bool, coming: float = 0.0
+    records: list[Record], context: RunContext, *, budget: float, refit: bool, coming: float = 0.0
 ) -> float:
     """Seconds for scoring the finalists on test, the choice by folds, the refit and the report.
 
     A trial of `coming` seconds may be the one that is trained again.
     """
-    last = finalists(records, bench)
+    last = finalists(records, context)
     if not last:
         return REPORT_SECONDS
-    splits = bench.dataset.splits
-    ratio = len(splits.test) / max(1, len(splits.select))
+    splits = context.dataset.splits
+    ratio = len(splits.test) / max(1, len(splits.validation))
     scoring = sum(float(r.notes.get("eval_seconds", 0.0)) + 0.02 for r in last) * ratio
     scoring += 0.1 * len(last)
     after = REPORT_SECONDS + scoring
-    best = max(last, key=lambda r: worth(r, bench.metric.name))
+    best = max(last, key=lambda r: worth(r, context.metric.name))
     if refit:
-        more = len(bench.learnable) / len(splits.train)
+        more = len(context.learnable) / len(splits.train)
         after += max(a_training(best), coming) * more * REFIT_FACTOR
-    return after + choice_seconds(last, bench, budget)
+    return after + choice_seconds(last, context, budget)
 
 
 def a_training(record: Record) -> float:
@@ -82,9 +82,9 @@ def a_training(record: Record) -> float:
     return (record.train_seconds or 0.0) / int(record.notes.get("folds", 1))
 
 
-def choice_seconds(last: list[Record], bench: Bench, budget: float) -> float:
+def choice_seconds(last: list[Record], context: RunContext, budget: float) -> float:
     """The time for the race of the finalists over folds, on small data."""
-    if not bench.is_small:
+    if not context.is_small:
         return 0.0
     share = CHOICE_SHARE * budget
     dearest = sorted((r.train_seconds or 0.0 for r in last), reverse=True)

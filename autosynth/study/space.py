@@ -1,7 +1,8 @@
 """What a search may choose from: frozen lists, and the strategies that are always in.
 
-A `Space` is read from a commented file (`spacefile`), narrowed to the data at hand (`narrow`), and
-turned into strategies by `suggest`. Its choices are fixed for a study, as optuna requires.
+A `Space` is read from a commented file (`spacefile`), restricted to the data at hand
+(`restrict`), and turned into strategies by `suggest`. Its choices are fixed for a study, as
+optuna requires.
 """
 
 import hashlib
@@ -10,16 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from autosynth.data.spec import Kind
-from autosynth.strategy import Strategy, Topology, Value
+from autosynth.strategy import Scalar, Strategy, Topology
 
-KINDS: tuple[Kind, ...] = ("image", "audio", "text", "series", "ids", "table")
+INPUT_KINDS: tuple[Kind, ...] = ("image", "audio", "text", "series", "ids", "table")
 TOPOLOGIES: tuple[Topology, ...] = ("single", "parallel", "sequential", "hybrid")
 FORBID_KEYS = ("topology", "components", "fusion", "sharing", "training", "init")
 MAX_PARTS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shape:
+class StrategyShape:
     """How parts stand: the number of them in each branch, and after the branches are joined.
 
     `2+1>1` is two branches, of two parts and one, joined and followed by one part.
@@ -54,16 +55,17 @@ class Shape:
 class Space:
     """Everything a search may choose, each choice with its values.
 
-    `inputs` are the names and kinds of what a part can read; in a space that no data has narrowed
-    yet, a kind stands for the inputs of it. `options[family][option]` and `settings[setting]` are
-    the values to choose from; `options` of `family:kind` hold where all that is read is of that
-    kind. `layers[option]` are those that parts sharing layers have in common, and `full_families`
-    what can share everything: a family whose parameters do not depend on the grid it runs on.
-    `defaults`, and `family_defaults` of a family or of `family:kind` (options, and settings that
-    suit the family better), say what a written strategy means where it is silent. A training is a
-    word's value and what goes with it (`subsets rows=all`); `forbidden` are columns of the
-    leaderboard whose values may not meet. `ladder[family]` are the sizes of the single component
-    that every search trains, smallest first; `composites` is tried early.
+    `inputs` are the names and kinds of what a part can read; in a space that no data has
+    restricted yet, a kind stands for the inputs of it. `options[family][option]` and
+    `settings[setting]` are the values to choose from; `options` of `family:kind` hold where all
+    that is read is of that kind. `layers[option]` are those that parts sharing layers have in
+    common, and `full_families` what can share everything: a family whose parameters do not depend
+    on the grid it runs on. `defaults`, and `family_defaults` of a family or of `family:kind`
+    (options, and settings that suit the family better), say what a written strategy means where
+    it is silent. A training is a word's value and what goes with it (`subsets rows=all`);
+    `forbidden` are columns of the leaderboard whose values may not meet. `ladder[family]` are the
+    sizes of the single component that every search trains, smallest first; `composites` is tried
+    early.
     """
 
     name: str
@@ -73,18 +75,18 @@ class Space:
     inputs: Mapping[str, Kind] = field(default_factory=dict)
     max_parts: int
     topologies: tuple[Topology, ...]
-    hybrids: tuple[Shape, ...] = ()
+    hybrids: tuple[StrategyShape, ...] = ()
     fusions: tuple[str, ...] = ()
     sharings: tuple[str, ...] = ("none",)
     trainings: tuple[str, ...] = ("joint",)
     inits: tuple[str, ...] = ("random",)
     forbidden: tuple[Mapping[str, str], ...] = ()
-    options: Mapping[str, Mapping[str, tuple[Value, ...]]] = field(default_factory=dict)
-    layers: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+    options: Mapping[str, Mapping[str, tuple[Scalar, ...]]] = field(default_factory=dict)
+    layers: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
     full_families: tuple[str, ...] = ()
-    settings: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
-    defaults: Mapping[str, Value] = field(default_factory=dict)
-    family_defaults: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+    settings: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
+    defaults: Mapping[str, Scalar] = field(default_factory=dict)
+    family_defaults: Mapping[str, Mapping[str, Scalar]] = field(default_factory=dict)
     ladder: Mapping[str, tuple[Strategy, ...]] = field(default_factory=dict)
     composites: tuple[Strategy, ...] = ()
     max_flops: int | None = None

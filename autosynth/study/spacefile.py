@@ -19,7 +19,7 @@ def names() -> list[str]:
     return sorted(path.stem for path in _folder().glob("*.toml"))
 
 
-def load(name_or_path: str | Path) -> Space:
+def load_space(name_or_path: str | Path) -> Space:
     """The space of that name, or the one in the file at that path.
 
     Raises:
@@ -28,13 +28,13 @@ def load(name_or_path: str | Path) -> Space:
     """
     path = Path(name_or_path)
     if path.suffix == ".toml" or path.is_file():
-        return read(path)
+        return read_space(path)
     if str(name_or_path) not in names():
         raise unknown("search space", str(name_or_path), names(), "(no file of that name either)")
-    return read(_folder() / f"{name_or_path}.toml")
+    return read_space(_folder() / f"{name_or_path}.toml")
 
 
-def read(path: Path) -> Space:
+def read_space(path: Path) -> Space:
     """The space in a TOML file.
 
     Raises:

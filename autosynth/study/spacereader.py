@@ -8,22 +8,22 @@ from typing import Any, TypeVar
 
 from autosynth.data.spec import Kind
 from autosynth.errors import AutosynthError, unknown
-from autosynth.strategy import Part, Strategy, Value, parse, parts
+from autosynth.strategy import Part, Scalar, Strategy, parse, parts
 from autosynth.study import vocabulary
 from autosynth.study.params import params_for
 from autosynth.study.space import (
     FORBID_KEYS,
-    KINDS,
+    INPUT_KINDS,
     MAX_PARTS,
     TOPOLOGIES,
-    Shape,
     Space,
+    StrategyShape,
 )
 
-Name = TypeVar("Name", bound=str)
-_Choices = Mapping[str, tuple[Value, ...]]
-Values = dict[str, tuple[Value, ...]]
-Check = Callable[[Value], str | None]
+_Name = TypeVar("_Name", bound=str)
+_Choices = Mapping[str, tuple[Scalar, ...]]
+OptionValues = dict[str, tuple[Scalar, ...]]
+Check = Callable[[Scalar], str | None]
 
 _KEYS = (
     *("name", "about", "kinds", "families", "max_parts", "topologies", "hybrids", "fusions"),
@@ -53,7 +53,7 @@ class SpaceReader:
     def space(self) -> Space:
         """The space, to be used only if there are no `problems`."""
         self._known(self.content, _KEYS, "key")
-        kinds = self._names("kinds", KINDS, "kind")
+        kinds = self._names("kinds", INPUT_KINDS, "kind")
         families = self._names("families", vocabulary.families(), "family")
         topologies = self._names("topologies", TOPOLOGIES, "topology")
         joins = "parallel" in topologies or "hybrid" in topologies
@@ -96,7 +96,7 @@ class SpaceReader:
             self._check_strategies(space)
         return space
 
-    def _check_configs(self, options: Mapping[str, Values], layers: _Choices) -> None:
+    def _check_configs(self, options: Mapping[str, OptionValues], layers: _Choices) -> None:
         """Any values of a family can stand together: else trials would be spent on what fails."""
         for key, own in options.items():
             family = key.partition(":")[0]
@@ -104,8 +104,8 @@ class SpaceReader:
                 for values in product(*table.values()):
                     config = dict(zip(table, values, strict=True))
                     if problem := vocabulary.check_config(family, config):
-                        told = f"values do not go together in a {family}: {problem}"
-                        self._problem(place, told)
+                        text = f"values do not go together in a {family}: {problem}"
+                        self._problem(place, text)
                         break
 
     def _check_strategies(self, space: Space) -> None:
@@ -118,20 +118,20 @@ class SpaceReader:
                 fits = partial(params_for, strategy, space if names else single)
                 self._try(f"{key}[{number}]", fits)
 
-    def _options(self, families: Collection[str]) -> dict[str, Values]:
+    def _options(self, families: Collection[str]) -> dict[str, OptionValues]:
         """By family, and by `family:kind` where a table of a kind says what differs."""
         tables = self._table(self.content, "family")
         self._known(tables, families, "family", "family.")
-        found = {}
+        options = {}
         for family in families:
             own, by_kind = self._by_kind("family", family, self._table(tables, family, "family."))
-            found[family] = self._choosable(family, f"family.{family}", own)
+            options[family] = self._choosable(family, f"family.{family}", own)
             for kind, table in by_kind.items():
                 differs = self._choosable(family, f"family.{family}.{kind}", table)
-                found[f"{family}:{kind}"] = found[family] | differs
-        return found
+                options[f"{family}:{kind}"] = options[family] | differs
+        return options
 
-    def _choosable(self, family: str, place: str, table: Mapping[str, Any]) -> Values:
+    def _choosable(self, family: str, place: str, table: Mapping[str, Any]) -> OptionValues:
         return {
             option: self._values(
                 f"{place}.{option}", values, partial(vocabulary.check_option, family, option)
@@ -145,74 +145,74 @@ class SpaceReader:
         """What a table of a family says, and the tables in it for what reads a kind of input."""
         own = {name: value for name, value in table.items() if not isinstance(value, dict)}
         by_kind = {name: value for name, value in table.items() if isinstance(value, dict)}
-        self._known(by_kind, KINDS, "kind", f"{key}.{family}.")
+        self._known(by_kind, INPUT_KINDS, "kind", f"{key}.{family}.")
         return own, by_kind
 
-    def _layers(self, families: Collection[str]) -> Values:
+    def _layers(self, families: Collection[str]) -> OptionValues:
         """Width and channel MLP of parts that share layers: values that all with layers take."""
-        found = self._table(self.content, "layers")
-        self._known(found, _COMMON, "option", "layers.")
+        table = self._table(self.content, "layers")
+        self._known(table, _COMMON, "option", "layers.")
 
         layered = [family for family in families if vocabulary.has_layers(family)]
 
-        def check(option: str, value: Value) -> str | None:
-            told = (vocabulary.check_option(family, option, value) for family in layered)
-            return next((message for message in told if message), None)
+        def check(option: str, value: Scalar) -> str | None:
+            problems = (vocabulary.check_option(family, option, value) for family in layered)
+            return next((message for message in problems if message), None)
 
         return {
-            option: self._values(f"layers.{option}", found.get(option), partial(check, option))
+            option: self._values(f"layers.{option}", table.get(option), partial(check, option))
             for option in _COMMON
         }
 
     def _defaults(
-        self, options: dict[str, Values], settings: Values
-    ) -> tuple[dict[str, Value], dict[str, dict[str, Value]]]:
+        self, options: dict[str, OptionValues], settings: OptionValues
+    ) -> tuple[dict[str, Scalar], dict[str, dict[str, Scalar]]]:
         table = self._table(self.content, "defaults")
         plain = {key: value for key, value in table.items() if not isinstance(value, dict)}
         tables = {key: value for key, value in table.items() if isinstance(value, dict)}
         families = [key for key in options if ":" not in key]
         self._known(tables, families, "family", "defaults.")
         self._choices("defaults.", plain, settings, settings)
-        found = {}
+        defaults = {}
         for family in families:
             own, by_kind = self._by_kind("defaults", family, tables.get(family, {}))
-            found[family] = own
-            for kind in KINDS:
+            defaults[family] = own
+            for kind in INPUT_KINDS:
                 key = f"{family}:{kind}"
                 if kind in by_kind or key in options:
                     options.setdefault(key, options[family])
-                    found[key] = own | by_kind.get(kind, {})
-        for key, table in found.items():
+                    defaults[key] = own | by_kind.get(kind, {})
+        for key, table in defaults.items():
             searched = options[key]
             self._choices(f"{_place('defaults', key)}.", table, searched | settings, searched)
-        return plain, found
+        return plain, defaults
 
     def _choices(
         self,
         place: str,
-        found: Mapping[str, Value],
-        offered: Values,
+        given: Mapping[str, Scalar],
+        offered: OptionValues,
         needed: Collection[str],
     ) -> None:
         """Each default is one of the values searched, and none is missing."""
-        self._known(found, offered, "key", place)
+        self._known(given, offered, "key", place)
         for key in needed:
-            if key not in found:
+            if key not in given:
                 self._problem(f"{place}{key}", "missing; name one of the values that are searched")
-        for key, value in found.items():
+        for key, value in given.items():
             if offered.get(key) and value not in offered[key]:
                 listed = ", ".join(map(str, offered[key]))
                 self._problem(f"{place}{key}", f"{value!r} is not one of {listed}")
 
     def _inputs(self, kinds: Collection[Kind]) -> dict[str, Kind]:
         """What may stand after a colon: names that the file gives a kind, and the other kinds."""
-        found: dict[str, Kind] = {}
+        inputs: dict[str, Kind] = {}
         for name, kind in self._table(self.content, "inputs").items():
             if kind in kinds:
-                found[name] = kind
+                inputs[name] = kind
             else:
                 self._problem(f"inputs.{name}", f"{kind!r} is not one of {', '.join(kinds)}")
-        return found | {kind: kind for kind in kinds if kind not in found.values()}
+        return inputs | {kind: kind for kind in kinds if kind not in inputs.values()}
 
     def _ladder(self, families: Collection[str]) -> dict[str, tuple[Strategy, ...]]:
         tables = self._table(self.content, "ladder")
@@ -238,7 +238,7 @@ class SpaceReader:
         ]
         return tuple(strategy for strategy in tried if strategy is not None)
 
-    def _hybrids(self) -> tuple[Shape, ...]:
+    def _hybrids(self) -> tuple[StrategyShape, ...]:
         texts = self.content.get("hybrids")
         if not isinstance(texts, list) or not texts:
             self._problem("hybrids", 'a list of shapes such as "2+1" or "1+1>1", for hybrids')
@@ -259,7 +259,7 @@ class SpaceReader:
                 shapes.append(shape)
         return tuple(dict.fromkeys(shapes))
 
-    def _values(self, key: str, values: Any, check: Check) -> tuple[Value, ...]:
+    def _values(self, key: str, values: Any, check: Check) -> tuple[Scalar, ...]:
         if not isinstance(values, list) or not values:
             self._problem(key, f"a list of one or more values to choose from, not {values!r}")
             return ()
@@ -272,8 +272,8 @@ class SpaceReader:
         return tuple(plain)
 
     def _names(
-        self, key: str, valid: Collection[Name], what: str, default: tuple[Name, ...] = ()
-    ) -> tuple[Name, ...]:
+        self, key: str, valid: Collection[_Name], what: str, default: tuple[_Name, ...] = ()
+    ) -> tuple[_Name, ...]:
         names = self.content.get(key, list(default))
         if not isinstance(names, list) or not names:
             self._problem(key, f"a list of one or more of {', '.join(valid)}, not {names!r}")
@@ -292,27 +292,27 @@ class SpaceReader:
             self._problem(key, f"a list of one or more texts, not {texts!r}")
             return ()
         for number, text in enumerate(texts, start=1):
-            told = self._try(f"{key}[{number}]", partial(read, text))
-            if isinstance(told, str):
-                self._problem(f"{key}[{number}]", told)
+            value = self._try(f"{key}[{number}]", partial(read, text))
+            if isinstance(value, str):
+                self._problem(f"{key}[{number}]", value)
         for text in _repeated(texts):
             self._problem(key, f"{text!r} stands in it twice")
         return tuple(texts)
 
     def _forbidden(self) -> tuple[Mapping[str, str], ...]:
         """Tables of columns and the values that may not meet."""
-        found = self.content.get("forbid", [])
-        if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        tables = self.content.get("forbid", [])
+        if not isinstance(tables, list) or not all(isinstance(each, dict) for each in tables):
             self._problem(
                 "forbid", 'a list of tables: [[forbid]] and lines such as fusion = "sum"'
             )
             return ()
-        for number, table in enumerate(found, start=1):
+        for number, table in enumerate(tables, start=1):
             self._known(table, FORBID_KEYS, "column", f"forbid[{number}].")
             for key, value in table.items():
                 if not isinstance(value, str):
                     self._problem(f"forbid[{number}].{key}", f"a text, not {value!r}")
-        return tuple(found)
+        return tuple(tables)
 
     def _text(self, key: str) -> str:
         value = self.content.get(key)
@@ -341,7 +341,7 @@ class SpaceReader:
             if name not in valid:
                 self._problem(f"{place}{name}", str(unknown(what, name, valid)))
 
-    def _try(self, key: str, make: Callable[[], Name | Any]) -> Any:
+    def _try(self, key: str, make: Callable[[], _Name | Any]) -> Any:
         try:
             return make()
         except AutosynthError as error:
@@ -357,7 +357,7 @@ def _place(table: str, key: str) -> str:
     return f"{table}.{key.replace(':', '.')}"
 
 
-def _shape(text: Any) -> Shape | None:
+def _shape(text: Any) -> StrategyShape | None:
     """The hybrid shape that `text` says, such as 2+1 or 1+1>1; None if it says none."""
     head, *tails = str(text).split(">")
     numbers = [*head.split("+"), *tails]
@@ -365,8 +365,8 @@ def _shape(text: Any) -> Shape | None:
         return None
     branches, tail = tuple(map(int, head.split("+"))), int(tails[0]) if tails else 0
     is_hybrid = len(branches) > 1 and (tail > 0 or max(branches) > 1)
-    return Shape(branches=branches, tail=tail) if is_hybrid else None
+    return StrategyShape(branches=branches, tail=tail) if is_hybrid else None
 
 
 def _repeated(values: list[Any]) -> Iterator[Any]:
-    return (value for at, value in enumerate(values) if value in values[:at])
+    return (value for index, value in enumerate(values) if value in values[:index])

@@ -15,23 +15,23 @@ from pathlib import Path
 import optuna
 
 from autosynth.composite import Resolved, cost, resolve
-from autosynth.composite.reading import readers
+from autosynth.composite.tokenisation import readers
 from autosynth.data.spec import Dataset
 from autosynth.errors import StrategyError
 from autosynth.progress import Progress
-from autosynth.record import Record, read_all, trial_dir, write
+from autosynth.record import Record, read_all, trial_dir, write_record
 from autosynth.strategy import Strategy, parse
 from autosynth.study import storage
 from autosynth.study.agenda import Agenda, Candidate, Turn
-from autosynth.study.bench import Bench
+from autosynth.study.context import RunContext
 from autosynth.study.expect import expect
 from autosynth.study.lengthen import LENGTH, LONGER, first_length, worth_longer
-from autosynth.study.params import complete, params_for
+from autosynth.study.params import complete_strategy, params_for
 from autosynth.study.pruner import Decision, decide, is_spared
 from autosynth.study.reserve import a_training, finalists, front_of
 from autosynth.study.space import FORBID_KEYS, Space
 from autosynth.study.suggest import suggest
-from autosynth.study.trial import Job, describe, over_limit, run_trial
+from autosynth.study.trial import Job, initial_record, over_limit, run_trial
 
 MAX_REPEATS = 30  # suggestions in a row that bring nothing new, before a search gives up
 DOUBT = 2.0  # standard errors that a trial is given the benefit of
@@ -66,7 +66,7 @@ def ladder(dataset: Dataset, space: Space) -> list[Candidate]:
 
 def _resolved(dataset: Dataset, space: Space, written: Sequence[Strategy]) -> list[Candidate]:
     return [
-        (strategy, resolve(complete(strategy, space), dataset.inputs, dataset.target))
+        (strategy, resolve(complete_strategy(strategy, space), dataset.inputs, dataset.target))
         for strategy in written
     ]
 
@@ -75,21 +75,29 @@ class Study:
     """One process's part in a search."""
 
     def __init__(
-        self, bench: Bench, limits: Limits, progress: Progress, worker: int = 0, workers: int = 1
+        self,
+        context: RunContext,
+        limits: Limits,
+        progress: Progress,
+        worker: int = 0,
+        workers: int = 1,
     ) -> None:
-        self.bench, self.limits, self.progress, self.worker = bench, limits, progress, worker
+        self.context, self.limits, self.progress, self.worker = context, limits, progress, worker
         self.study = storage.open_study(
-            bench.journal, seed=bench.seed, worker=worker, fingerprint=bench.space.fingerprint
+            context.journal,
+            seed=context.seed,
+            worker=worker,
+            fingerprint=context.space.fingerprint,
         )
-        singles = ladder(bench.dataset, bench.space)
-        portfolio = _resolved(bench.dataset, bench.space, bench.space.composites)
+        singles = ladder(context.dataset, context.space)
+        portfolio = _resolved(context.dataset, context.space, context.space.composites)
         self.agenda = Agenda(
             singles=sorted(singles, key=lambda pair: self._seconds(pair[1]))[worker::workers],
             composites=portfolio[worker::workers],
         )
         self.floor = 0.0
-        if bench.cost != "latency_ms":
-            self.floor = CHEAP_SHARE * max(getattr(cost(r), bench.cost) for _, r in singles)
+        if context.cost != "latency_ms":
+            self.floor = CHEAP_SHARE * max(getattr(cost(r), context.cost) for _, r in singles)
         self.turn = 0
         self.repeats = 0
         self.hopeful = False
@@ -99,7 +107,7 @@ class Study:
 
     def _seconds(self, resolved: Resolved, pace: float = 1.0) -> float:
         """The time foreseen for a trial, with what its frozen networks have still to compute."""
-        return pace * self.bench.trial_seconds(resolved) + self.bench.once_seconds(resolved)
+        return pace * self.context.trial_seconds(resolved) + self.context.once_seconds(resolved)
 
     def run(self) -> None:
         """Trials until a limit is met, or nothing new is found twice in a row.
@@ -122,12 +130,12 @@ class Study:
 
     def _records(self) -> list[Record]:
         """The records so far, with what is to be expected of strategies where rows are few."""
-        records = read_all(self.bench.folder)
-        if not self.bench.is_few:
+        records = read_all(self.context.folder)
+        if not self.context.is_few:
             return records
         done = frozenset(r.trial for r in records if r.state == "complete")
         if done != self.judged[0]:
-            name, floor = self.bench.metric.name, self.bench.trivial_score
+            name, floor = self.context.metric.name, self.context.trivial_score
             self.judged = done, {r.trial: r.expected for r in expect(records, name, floor)}
         return [replace(r, expected=self.judged[1].get(r.trial, r.expected)) for r in records]
 
@@ -141,12 +149,12 @@ class Study:
     def _fits(self, records: list[Record], resolved: Resolved) -> bool:
         """Whether a trial would end in time, and what comes after it, were it the best."""
         pace = self._pace(records)
-        left = self._left(records, pace * self.bench.foreseen_seconds(resolved))
+        left = self._left(records, pace * self.context.foreseen_seconds(resolved))
         return self._seconds(resolved, pace) <= left
 
     def _show(self, records: list[Record], left: float) -> None:
         """Tell how the search stands, before a trial starts."""
-        front = [r for r in finalists(records, self.bench) if r.topology != "baseline"]
+        front = [r for r in finalists(records, self.context) if r.topology != "baseline"]
         self.progress.status(
             running=1, front=len(front), seconds_left=None if left == math.inf else left
         )
@@ -161,15 +169,15 @@ class Study:
         self._enqueue(records, done)
         trial = self.study.ask()
         origin = str(trial.user_attrs.get(_ORIGIN, "sampler"))
-        data = self.bench.dataset
+        data = self.context.dataset
         try:
-            resolved = resolve(suggest(trial, self.bench.space), data.inputs, data.target)
+            resolved = resolve(suggest(trial, self.context.space), data.inputs, data.target)
         except StrategyError as error:
             self._pass_over(trial, str(error))
             return
         columns = {key: str(getattr(resolved, key)) for key in FORBID_KEYS}
         columns["components"] += f"+{_readers(resolved)}"
-        if self.bench.space.forbids(columns):
+        if self.context.space.forbids(columns):
             self._pass_over(trial, "the space forbids it")
             return
         storage.start(trial, cost=cost(resolved).flops, strategy=str(resolved.strategy))
@@ -180,15 +188,15 @@ class Study:
             self._pass_over(trial, "too long for the time that is left")
             return
         self.repeats = 0
-        foreseen = self._pace(records) * self.bench.foreseen_seconds(resolved)
+        foreseen = self._pace(records) * self.context.foreseen_seconds(resolved)
         job = Job(
-            number=claim(self.bench.folder), resolved=resolved, origin=origin,
+            number=claim(self.context.folder), resolved=resolved, origin=origin,
             deadline=time.perf_counter() + self._left(records, foreseen), seconds=foreseen,
         )  # fmt: skip
-        reason = over_limit(self.bench, job)
+        reason = over_limit(self.context, job)
         if reason:
-            record = describe(self.bench, job, "infeasible", reason)
-            write(record, self.bench.folder)
+            record = initial_record(self.context, job, "infeasible", reason)
+            write_record(record, self.context.folder)
             storage.prune(self.study, trial, constraint=FAR_BEHIND, why=reason)
             self._tell(record)
             return
@@ -210,14 +218,14 @@ class Study:
         if fresh := self.agenda.fresh(records, quick):
             self._ask(fresh, "ladder")
             return
-        topologies = self.bench.space.topologies
-        for turn in self.agenda.turns(len(done), len(self.bench.space.families)):
+        topologies = self.context.space.topologies
+        for turn in self.agenda.turns(len(done), len(self.context.space.families)):
             if turn == "longer":
                 if self._lengthen(records, able):
                     return
                 continue
             if turn == "single":
-                written = self.agenda.single(records, able, bold, self.bench.metric.name)
+                written = self.agenda.single(records, able, bold, self.context.metric.name)
             else:
                 written = self.agenda.composite(able)
             if written:
@@ -227,22 +235,22 @@ class Study:
             if kinds:
                 self.turn += 1
                 topology = {"topology": kinds[self.turn % len(kinds)]} if topologies[1:] else {}
-                params = topology | first_length(self.bench.space)
+                params = topology | first_length(self.context.space)
                 self.study.enqueue_trial(params, user_attrs={_ORIGIN: "sampler"})
                 return
 
     def _ask(self, written: Strategy, origin: str) -> None:
-        params = params_for(written, self.bench.space)
+        params = params_for(written, self.context.space)
         self.study.enqueue_trial(params, user_attrs={_ORIGIN: origin})
 
     def _lengthen(self, records: list[Record], able: Callable[[Resolved], bool]) -> bool:
         """Have the study ask for the longer training that promises most, if there is one."""
-        data, begun = self.bench.dataset, storage.trials_by_strategy(self.study)
-        front = front_of(records, self.bench)
-        for each in worth_longer(records, front, self.bench.space, self.bench.metric.name):
+        data, begun = self.context.dataset, storage.trials_by_strategy(self.study)
+        front = front_of(records, self.context)
+        for each in worth_longer(records, front, self.context.space, self.context.metric.name):
             resolved = resolve(parse(each.resolved), data.inputs, data.target)
-            if each.of in begun and each.resolved not in begun and able(resolved):
-                params = {**begun[each.of].params, LENGTH: each.param}
+            if each.trained in begun and each.resolved not in begun and able(resolved):
+                params = {**begun[each.trained].params, LENGTH: each.param}
                 self.study.enqueue_trial(params, user_attrs={_ORIGIN: LONGER})
                 return True
         return False
@@ -255,14 +263,14 @@ class Study:
         """Tell the sampler what is known of an equal strategy, and train nothing."""
         self.repeats += 1
         if record.state == "complete":
-            error = self.bench.error(record.val[self.bench.metric.name])
+            error = self.context.error(record.val[self.context.metric.name])
             storage.finish(self.study, trial, error=error, cost=self._cost(record))
         else:
             storage.prune(self.study, trial, constraint=FAR_BEHIND, why=record.reason)
 
     def _cost(self, record: Record) -> float:
         """What the sampler is told: below the floor cheaper is not better, only more accurate."""
-        return max(float(getattr(record, self.bench.cost)), self.floor)
+        return max(float(getattr(record, self.context.cost)), self.floor)
 
     def _train(self, trial: optuna.Trial, job: Job) -> None:
         decision: list[Decision] = []
@@ -272,24 +280,24 @@ class Study:
             curves = storage.curves(self.study)
             mine = curves.pop(trial.number)
             verdict = decide(
-                mine, curves.values(), n_val=len(self.bench.dataset.splits.select),
-                e_ref=self.bench.error(self.bench.trivial_score),
+                mine, curves.values(), n_val=len(self.context.dataset.splits.validation),
+                e_ref=self.context.error(self.context.trivial_score),
                 standard_error=DOUBT * standard_error + STILL_TO_FALL * (1 - done) * error,
             )  # fmt: skip
             # A longer one is there because a shorter one was among the best; and where a trial is
             # scored on several folds, the rows of the first are too few to end it.
-            spared = job.origin == LONGER or self.bench.folds > 1
-            spared = spared or is_spared(trial.number, self.bench.seed)
+            spared = job.origin == LONGER or self.context.folds > 1
+            spared = spared or is_spared(trial.number, self.context.seed)
             if not verdict.prune or spared:
                 return None
             decision.append(verdict)
             return verdict.why
 
         try:
-            record = run_trial(self.bench, job, on_rung)
+            record = run_trial(self.context, job, on_rung)
         except KeyboardInterrupt:
             storage.fail(self.study, trial, why="broken off")
-            shutil.rmtree(trial_dir(self.bench.folder, job.number))
+            shutil.rmtree(trial_dir(self.context.folder, job.number))
             raise
         self.hopeful = False
         # Counted without a clock: the same seed gives the same trials.
@@ -297,7 +305,7 @@ class Study:
         turn = "longer" if job.origin == LONGER else turn
         self.agenda.spent[turn] += 1.0 if self.limits.trials else record.train_seconds or 0.0
         if record.state == "complete":
-            error = self.bench.error(record.val[self.bench.metric.name])
+            error = self.context.error(record.val[self.context.metric.name])
             storage.finish(self.study, trial, error=error, cost=self._cost(record))
         elif record.state == "pruned":
             behind = decision[0].constraint
@@ -309,7 +317,7 @@ class Study:
         self._tell(record)
 
     def _tell(self, record: Record) -> None:
-        metric = self.bench.metric
+        metric = self.context.metric
         last = record.curve[-1][1] if record.curve else None
         score = record.val.get(metric.name)
         if score is None and last is not None and not metric.relative:

@@ -12,11 +12,11 @@ from dataclasses import replace
 
 from optuna.trial import BaseTrial
 
-from autosynth.strategy import Chain, Fusion, Node, Part, Strategy, Topology, Value, parts
+from autosynth.strategy import Chain, Fusion, Node, Part, Scalar, Strategy, Topology, parts
 from autosynth.study import vocabulary
-from autosynth.study.space import Shape, Space
+from autosynth.study.space import Space, StrategyShape
 
-Choose = Callable[[str, Sequence[Value]], Value]
+Choose = Callable[[str, Sequence[Scalar]], Scalar]
 
 # What only the stem of a part obeys: a part that follows another has none.
 _OF_STEM = ("patch", "embed")
@@ -37,17 +37,17 @@ def suggest(trial: BaseTrial, space: Space) -> Strategy:
 
     Args:
         trial: of an optuna study; what only one value is left for is not asked.
-        space: narrowed to the data (`narrow`), and the same for the whole study.
+        space: restricted to the data (`restrict`), and the same for the whole study.
     """
 
-    def ask(name: str, choices: Sequence[Value]) -> Value:
+    def ask(name: str, choices: Sequence[Scalar]) -> Scalar:
         if len(choices) == 1:
             return choices[0]
         if is_ordered(choices):
             return choices[trial.suggest_int(name, 0, len(choices) - 1)]
-        chosen = trial.suggest_categorical(name, list(choices))
-        assert chosen is not None
-        return chosen
+        value = trial.suggest_categorical(name, list(choices))
+        assert value is not None
+        return value
 
     return walk_space(space, ask)
 
@@ -64,8 +64,8 @@ def walk_space(space: Space, choose: Choose) -> Strategy:
     root = _tree(shape, _parts(space, choose, shape, sharing), method)
     words = (("share", sharing), *_training(space, choose, kind))
     settings = tuple((name, choose(name, values)) for name, values in space.settings.items())
-    kept = tuple(pair for pair in words if pair not in _PLAIN)
-    return Strategy(root=root, words=kept, settings=settings)
+    flags = tuple(pair for pair in words if pair not in _PLAIN)
+    return Strategy(root=root, flags=flags, settings=settings)
 
 
 def _training(space: Space, choose: Choose, kind: Topology) -> list[tuple[str, str]]:
@@ -88,33 +88,33 @@ def init_choices(space: Space, kind: Topology, training: str) -> tuple[str, tupl
     return "alone.init", rest
 
 
-def _shape(space: Space, choose: Choose) -> tuple[Topology, Shape]:
+def _shape(space: Space, choose: Choose) -> tuple[Topology, StrategyShape]:
     chosen = choose("topology", space.topologies)
     kind = next(each for each in space.topologies if each == chosen)
     if kind == "single":
-        return kind, Shape(branches=(1,))
+        return kind, StrategyShape(branches=(1,))
     if kind == "hybrid":
         text = choose("hybrid.shape", [str(shape) for shape in space.hybrids])
         return kind, next(shape for shape in space.hybrids if str(shape) == text)
     n_parts = int(choose("n_parts", range(2, space.most_parts + 1)))
-    return kind, Shape(branches=(n_parts,) if kind == "sequential" else (1,) * n_parts)
+    return kind, StrategyShape(branches=(n_parts,) if kind == "sequential" else (1,) * n_parts)
 
 
 def _sharings(space: Space, kind: Topology) -> list[str]:
     return [each for each in space.sharings if each in _SHARINGS[kind]] or ["none"]
 
 
-def _parts(space: Space, choose: Choose, shape: Shape, sharing: str) -> list[Part]:
+def _parts(space: Space, choose: Choose, shape: StrategyShape, sharing: str) -> list[Part]:
     places = shape.places()
     if sharing == "full":  # one set of parameters, used again and again
         family = str(choose("full.family", space.full_families))
         reads = _reads(space, choose, reads_name(places[0], family, sharing), family)
         first = _part(space, choose, (places[0], family, reads), {})
         return [replace(first, inputs=reads), *[first] * (len(places) - 1)]
-    common: dict[str, Value] = {}
+    common: dict[str, Scalar] = {}
     if sharing == "layers":
         common = {key: choose(f"layers.{key}", values) for key, values in space.layers.items()}
-    found = []
+    chosen = []
     reads = ()
     for place in places:
         name, families = family_choices(space, place, sharing)
@@ -124,15 +124,18 @@ def _parts(space: Space, choose: Choose, shape: Shape, sharing: str) -> list[Par
         elif place.startswith("tail"):
             reads = ()
         part = _part(space, choose, (place, family, reads), common)
-        found.append(replace(part, inputs=reads) if is_reader else part)
-    return found
+        chosen.append(replace(part, inputs=reads) if is_reader else part)
+    return chosen
 
 
 def _part(
-    space: Space, choose: Choose, at: tuple[str, str, Sequence[str]], common: Mapping[str, Value]
+    space: Space,
+    choose: Choose,
+    position: tuple[str, str, Sequence[str]],
+    common: Mapping[str, Scalar],
 ) -> Part:
     """A part of a family at a place, in a branch that reads some inputs."""
-    place, family, reads = at
+    place, family, reads = position
     own = {
         option: choose(option_name(space, place, space.key(family, reads), option), values)
         for option, values in searched_options(space, place, family, reads).items()
@@ -152,7 +155,7 @@ def reads_choices(space: Space, family: str) -> tuple[str, ...]:
 
     All inputs, all of a kind, or one; a family that reads by a stem of its own, one of its kinds.
     """
-    own = vocabulary.reads(family)
+    own = vocabulary.stem_kinds(family)
     if own:
         return tuple(name for name, kind in space.inputs.items() if kind in own) or ("",)
     kinds = [
@@ -178,7 +181,7 @@ def family_choices(space: Space, place: str, sharing: str) -> tuple[str, tuple[s
 
 def reads_name(place: str, family: str, sharing: str) -> str:
     """The parameter that says what a part reads: branches that share a stem read the same."""
-    if vocabulary.reads(family):
+    if vocabulary.stem_kinds(family):
         return f"{place}.{family}.reads"
     return "stem.reads" if sharing == "stem" else f"{place}.reads"
 
@@ -197,7 +200,7 @@ def option_name(space: Space, place: str, key: str, option: str) -> str:
 
 def searched_options(
     space: Space, place: str, family: str, reads: Sequence[str] = ()
-) -> dict[str, tuple[Value, ...]]:
+) -> dict[str, tuple[Scalar, ...]]:
     """The options of a family that mean something at a place, in a branch that reads `reads`."""
     searched = space.options.get(space.key(family, reads), {})
     return {
@@ -206,8 +209,8 @@ def searched_options(
     }  # fmt: skip
 
 
-def _tree(shape: Shape, found: list[Part], method: str) -> Node:
-    rest = iter(found)
+def _tree(shape: StrategyShape, steps: list[Part], method: str) -> Node:
+    rest = iter(steps)
     branches = [_chain([next(rest) for _ in range(length)]) for length in shape.branches]
     joined = _fusion(method, branches) if len(branches) > 1 else branches[0]
     tail = list(rest)
@@ -217,7 +220,7 @@ def _tree(shape: Shape, found: list[Part], method: str) -> Node:
 def _fusion(text: str, branches: Sequence[Node]) -> Fusion:
     """A fusion from how a space writes it: `weighted[fit]`."""
     method, args = vocabulary.read_fusion(text)
-    if vocabulary.is_ordered(method):  # a cascade begins with what is shorter
+    if vocabulary.is_ordered_fusion(method):  # a cascade begins with what is shorter
         branches = sorted(branches, key=lambda branch: len(parts(branch)))
     return Fusion(method=method, args=args, parts=tuple(branches))
 
@@ -226,7 +229,7 @@ def _chain(steps: Sequence[Part]) -> Node:
     return steps[0] if len(steps) == 1 else Chain(steps=tuple(steps))
 
 
-def is_ordered(choices: Sequence[Value]) -> bool:
+def is_ordered(choices: Sequence[Scalar]) -> bool:
     """Whether choices are three or more ascending numbers, and so asked for by position."""
     if len(choices) < 3 or any(isinstance(each, bool | str) for each in choices):
         return False

@@ -16,18 +16,18 @@ from torch import nn
 
 from autosynth.composite import Composite, Resolved, build, cost
 from autosynth.errors import TrialError
-from autosynth.record import Record, read_all, trial_dir, write
+from autosynth.record import Record, read_all, trial_dir, write_record
 from autosynth.study.bank import bank_of
-from autosynth.study.bench import Bench
+from autosynth.study.context import RunContext
 from autosynth.study.expect import STANDARD_ERROR
 from autosynth.study.folds import OutOfTime, fold_outputs, other_folds
 from autosynth.training.known import remember
-from autosynth.training.loop import Outcome, Rows, sample, train
+from autosynth.training.loop import Outcome, TrainingRows, sample, train
 from autosynth.training.metrics import (
     Calibration,
     bootstrap_interval,
     calibrate,
-    evaluate,
+    score_all,
     standard_error,
 )
 from autosynth.training.output import outputs
@@ -36,8 +36,8 @@ from autosynth.training.weights import load_weights, save_weights
 OVER = 1.5  # times the ceiling, that a training may take
 PROMISING = 2.0  # standard errors that a trial may be behind the best, and is scored on more folds
 _LATE = "it would not have ended before the budget"
-OnRung = Callable[[float, float, float], str | None]
-"""Share of the schedule, error on select, its standard error: the reason to prune, or None."""
+PrunerCallback = Callable[[float, float, float], str | None]
+"""Share of the schedule, validation error, its standard error: the reason to prune, or None."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,15 +54,15 @@ class Job:
     seconds: float = 0.0
 
 
-def describe(bench: Bench, job: Job, state: str, reason: str = "") -> Record:
+def initial_record(context: RunContext, job: Job, state: str, reason: str = "") -> Record:
     """The record of a trial as far as it is known before training."""
     resolved, price = job.resolved, cost(job.resolved)
-    foreseen = f"{bench.foreseen_seconds(resolved):.3f}"
+    foreseen = f"{context.foreseen_seconds(resolved):.3f}"
     return Record(
         trial=job.number,
-        seed=bench.seed,
-        strategy=str(resolved.brief.without_settings()),
-        settings=resolved.brief.settings_text(),
+        seed=context.seed,
+        strategy=str(resolved.short_form.without_settings()),
+        settings=resolved.short_form.settings_text(),
         topology=resolved.topology,
         components=resolved.components,
         sharing=resolved.sharing,
@@ -79,56 +79,63 @@ def describe(bench: Bench, job: Job, state: str, reason: str = "") -> Record:
     )
 
 
-def over_limit(bench: Bench, job: Job) -> str:
+def over_limit(context: RunContext, job: Job) -> str:
     """Why a strategy is not to be trained, or nothing."""
     price = cost(job.resolved)
     for name, amount, limit in (
-        ("flops", price.flops, bench.max_flops),
-        ("params", price.params, bench.max_params),
+        ("flops", price.flops, context.max_flops),
+        ("params", price.params, context.max_params),
     ):
         if limit is not None and amount > limit:
             return f"{name}={amount:,} is over --max-{name} {limit:,}"
-    ceiling = bench.plan.ceiling_seconds
+    ceiling = context.trainer_config.ceiling_seconds
     if ceiling and job.seconds > ceiling:
         return f"would train for about {job.seconds:.0f} s, over the {ceiling:.0f} s one may take"
     return ""
 
 
-def run_trial(bench: Bench, job: Job, on_rung: OnRung | None = None) -> Record:
-    """Train, score on select, keep the weights, write the record.
+def run_trial(context: RunContext, job: Job, on_rung: PrunerCallback | None = None) -> Record:
+    """Train, score on validation rows, keep the weights, write the record.
 
     Never raises for what is wrong with the strategy: the record says it.
     """
-    blank = describe(bench, job, "failed")
+    blank = initial_record(context, job, "failed")
     curve: list[tuple[float, float]] = []
     why: list[str] = []
 
     def rung(done: float, model: nn.Module) -> bool:
-        error, standard_error = error_of(bench, model)
+        error, standard_error = error_of(context, model)
         curve.append((done, error))
         reason = on_rung(done, error, standard_error) if on_rung else None
         why.extend([reason] if reason else [])
         return bool(reason)
 
-    splits = bench.dataset.splits
-    blank, ended = _remembered(bench, job, blank)
+    splits = context.dataset.splits
+    blank, ended = _remembered(context, job, blank)
     if not ended:
-        write(blank, bench.folder)
+        write_record(blank, context.folder)
         return blank
     start = time.perf_counter()
-    deadline = _deadline(bench.plan.ceiling_seconds, job, start)
+    deadline = _deadline(context.trainer_config.ceiling_seconds, job, start)
     try:
         outcome = train(
-            job.resolved, bench.feed,
-            Rows(train=splits.train, fit=splits.fit, unlabelled=splits.unlabelled), bench.plan,
-            seed=bench.seed, score=bench.metric.score, on_rung=rung, deadline=deadline,
-            bank=bank_of(bench),
-        )  # fmt: skip
-        record = _finished(bench, job, blank, outcome, curve, why, deadline)
+            job.resolved,
+            context.device_dataset,
+            TrainingRows(
+                train=splits.train, calibration=splits.calibration, unlabelled=splits.unlabelled
+            ),
+            context.trainer_config,
+            seed=context.seed,
+            score=context.metric.score,
+            on_rung=rung,
+            deadline=deadline,
+            bank=bank_of(context),
+        )
+        record = _finished(context, job, blank, outcome, curve, why, deadline)
     except TrialError as error:
         record = replace(blank, reason=str(error), curve=tuple(curve))
         record = replace(record, train_seconds=time.perf_counter() - start)
-    write(record, bench.folder)
+    write_record(record, context.folder)
     return record
 
 
@@ -141,22 +148,26 @@ def _deadline(ceiling: float, job: Job, start: float) -> float:
     return min(job.deadline, start + OVER * ceiling) if ceiling else job.deadline
 
 
-def _remembered(bench: Bench, job: Job, blank: Record) -> tuple[Record, bool]:
+def _remembered(context: RunContext, job: Job, blank: Record) -> tuple[Record, bool]:
     """Have the frozen networks of a trial run over all rows, of test too: no trial pays it again.
 
     Not a part of the time that one training may take. Gives the record with the seconds of it, and
     whether it ended before the budget; where it did not, the record of a trial that was stopped.
     """
-    if not any(bench.feed.memory.lacking(job.resolved.program, len(bench.dataset.y)).values()):
+    if not any(
+        context.device_dataset.memory.lacking(
+            job.resolved.program, len(context.dataset.y)
+        ).values()
+    ):
         return blank, True
     try:
-        model = build(job.resolved, bench.seed)
-        model.fit_inputs(*sample(bench.feed, bench.dataset.splits.train))
+        model = build(job.resolved, context.seed)
+        model.fit_inputs(*sample(context.device_dataset, context.dataset.splits.train))
     except TrialError as error:
         return replace(blank, reason=str(error)), False
-    model = model.to(bench.feed.device)
-    rows = bench.feed.rows(np.arange(len(bench.dataset.y)))
-    ended, seconds = remember(model, bench.feed, rows, job.deadline)
+    model = model.to(context.device_dataset.device)
+    rows = context.device_dataset.rows(np.arange(len(context.dataset.y)))
+    ended, seconds = remember(model, context.device_dataset, rows, job.deadline)
     record = replace(blank, notes={**blank.notes, "once_seconds": f"{seconds:.2f}"})
     if not ended:
         reason = "what its frozen network gives would not have been computed before the budget"
@@ -165,7 +176,7 @@ def _remembered(bench: Bench, job: Job, blank: Record) -> tuple[Record, bool]:
 
 
 def _finished(
-    bench: Bench,
+    context: RunContext,
     job: Job,
     blank: Record,
     outcome: Outcome,
@@ -178,7 +189,7 @@ def _finished(
         blank,
         train_seconds=outcome.seconds,
         samples_seen=outcome.samples_seen,
-        epochs=outcome.samples_seen / len(bench.dataset.splits.train),
+        epochs=outcome.samples_seen / len(context.dataset.splits.train),
         train_flops=outcome.train_flops,
         best_shares=outcome.best_shares,
         curve=tuple(curve),
@@ -186,42 +197,47 @@ def _finished(
     if outcome.stopped == "pruned":
         return replace(record, state="pruned", reason=why[0] if why else "")
     if outcome.stopped:
-        reason = f"too slow for the {bench.plan.ceiling_seconds:.0f} s that one training may take"
+        ceiling = context.trainer_config.ceiling_seconds
+        reason = f"too slow for the {ceiling:.0f} s that one training may take"
         if job.deadline <= deadline:
             reason = _LATE
         return replace(record, state="stopped", reason=reason)
     start = time.perf_counter()
-    rows, found, calibration = scored_outputs(bench, outcome.model)
+    rows, found, calibration = scored_outputs(context, outcome.model)
     spent = f"{time.perf_counter() - start:.3f}"
-    if bench.folds > 1 and _promises(bench, bench.dataset.y[rows], found):
-        record, rows, found = _more_folds(bench, job, record, rows, found)
-    notes, y = {**record.notes, "eval_seconds": spent}, bench.dataset.y[rows]
-    notes[STANDARD_ERROR] = f"{standard_error(bench.metric, y, found):.6g}"
-    val = evaluate(y, found, bench.dataset.target)
-    val.setdefault(bench.metric.name, bench.metric.score(y, found))
+    if context.folds > 1 and _promises(context, context.dataset.y[rows], found):
+        record, rows, found = _more_folds(context, job, record, rows, found)
+    notes, y = {**record.notes, "eval_seconds": spent}, context.dataset.y[rows]
+    notes[STANDARD_ERROR] = f"{standard_error(context.metric, y, found):.6g}"
+    val = score_all(y, found, context.dataset.target)
+    val.setdefault(context.metric.name, context.metric.score(y, found))
     if calibration != Calibration():
         notes["calibration"] = calibration.to_json()
     record = replace(
         record, state="complete", val=val, notes=notes,
-        latency_ms=latency_ms(outcome.model, bench),
-        curve=(*curve, (1.0, bench.error(val[bench.metric.name]))),
+        latency_ms=latency_ms(outcome.model, context),
+        curve=(*curve, (1.0, context.error(val[context.metric.name]))),
     )  # fmt: skip
-    save_weights(outcome.model, weights_path(bench.folder, job.number))
+    save_weights(outcome.model, weights_path(context.folder, job.number))
     return record
 
 
 def _more_folds(
-    bench: Bench, job: Job, record: Record, rows: NDArray[np.int64], found: NDArray[Any]
+    context: RunContext,
+    job: Job,
+    record: Record,
+    rows: NDArray[np.int64],
+    fold_scores: NDArray[Any],
 ) -> tuple[Record, NDArray[np.int64], NDArray[Any]]:
     """The record with what further folds took, all rows that were held out, and their outputs.
 
     As many folds as the run asks for, or as there is time for. Of the first one the rows and
     outputs are known. Raises TrialError where a fold cannot be trained.
     """
-    numbers, parts = [rows], [found]
-    for inside, outside in islice(other_folds(bench), bench.folds - 1):
+    numbers, parts = [rows], [fold_scores]
+    for inside, outside in islice(other_folds(context), context.folds - 1):
         try:
-            part, outcome = fold_outputs(bench, job.resolved, inside, outside, job.deadline)
+            part, outcome = fold_outputs(context, job.resolved, inside, outside, job.deadline)
         except OutOfTime:
             break
         numbers.append(outside)
@@ -236,15 +252,15 @@ def _more_folds(
     return record, np.concatenate(numbers), np.concatenate(parts)
 
 
-def _promises(bench: Bench, y: NDArray[Any], found: NDArray[Any]) -> bool:
+def _promises(context: RunContext, y: NDArray[Any], predictions: NDArray[Any]) -> bool:
     """Whether a trial may be the best, by its outputs on the rows of the first fold.
 
     Baselines count as well: there is one to stand beside from the first trial on.
     """
-    name = bench.metric.name
-    known = [r.val[name] for r in read_all(bench.folder) if r.state == "complete"]
-    slack = PROMISING * standard_error(bench.metric, y, found)
-    return bench.metric.score(y, found) + slack >= max(known, default=-math.inf)
+    name = context.metric.name
+    known = [r.val[name] for r in read_all(context.folder) if r.state == "complete"]
+    slack = PROMISING * standard_error(context.metric, y, predictions)
+    return context.metric.score(y, predictions) + slack >= max(known, default=-math.inf)
 
 
 def weights_path(folder: Path, trial: int) -> Path:
@@ -252,34 +268,36 @@ def weights_path(folder: Path, trial: int) -> Path:
     return trial_dir(folder, trial) / "weights.safetensors"
 
 
-def error_of(bench: Bench, model: nn.Module) -> tuple[float, float]:
-    """The error on select and the standard error of a difference of two such errors."""
-    select = bench.dataset.splits.select
-    y, found = bench.dataset.y[select], outputs(model, bench.feed, select)
-    score = bench.metric.score(y, found)
+def error_of(context: RunContext, model: nn.Module) -> tuple[float, float]:
+    """The validation error and the standard error of a difference of two such errors."""
+    select = context.dataset.splits.validation
+    y, predictions = context.dataset.y[select], outputs(model, context.device_dataset, select)
+    score = context.metric.score(y, predictions)
     if not math.isfinite(score):
         raise TrialError("the outputs on held-back rows are not finite; a lower lr may help")
-    low, high = bootstrap_interval(bench.metric, y, found, n=40)
-    spread = abs(bench.error(low) - bench.error(high)) / 3.92
-    return bench.error(score), spread
+    low, high = bootstrap_interval(context.metric, y, predictions, n=40)
+    spread = abs(context.error(low) - context.error(high)) / 3.92
+    return context.error(score), spread
 
 
 def scored_outputs(
-    bench: Bench, model: Composite
+    context: RunContext, model: Composite
 ) -> tuple[NDArray[np.int64], NDArray[Any], Calibration]:
-    """The rows of `select`, and outputs at a temperature and thresholds fitted on `fit`."""
-    splits, target, calibration = bench.dataset.splits, bench.dataset.target, Calibration()
-    found = outputs(model, bench.feed, splits.select)
-    if len(splits.fit) and target.task in ("classification", "multilabel"):
-        held = outputs(model, bench.feed, splits.fit)
-        calibration = calibrate(bench.dataset.y[splits.fit], held, bench.metric, target)
-    return splits.select, calibration.scores(found, target), calibration
+    """`validation` rows, and outputs at a temperature and thresholds fitted on `calibration`."""
+    splits, target, calibration = context.dataset.splits, context.dataset.target, Calibration()
+    predictions = outputs(model, context.device_dataset, splits.validation)
+    if len(splits.calibration) and target.task in ("classification", "multilabel"):
+        calibration_outputs = outputs(model, context.device_dataset, splits.calibration)
+        calibration = calibrate(
+            context.dataset.y[splits.calibration], calibration_outputs, context.metric, target
+        )
+    return splits.validation, calibration.scores(predictions, target), calibration
 
 
-def latency_ms(model: Composite, bench: Bench, seconds: float = 0.03) -> float:
+def latency_ms(model: Composite, context: RunContext, seconds: float = 0.03) -> float:
     """The median time of one row through the network, in milliseconds, on the run's device."""
-    row = bench.feed.rows(bench.dataset.splits.select[:1])
-    inputs = bench.feed.batch(row)[0]
+    row = context.device_dataset.rows(context.dataset.splits.validation[:1])
+    inputs = context.device_dataset.batch(row)[0]
     taken: list[float] = []
     model.eval()
     with torch.inference_mode():
@@ -291,8 +309,8 @@ def latency_ms(model: Composite, bench: Bench, seconds: float = 0.03) -> float:
     return statistics.median(taken[1:])
 
 
-def load_trained(bench: Bench, record: Record, resolved: Resolved) -> Composite:
+def load_trained(context: RunContext, record: Record, resolved: Resolved) -> Composite:
     """The composite of a complete trial, from its kept weights."""
-    model = build(resolved, bench.seed)
-    load_weights(model, weights_path(bench.folder, record.trial))
-    return model.to(bench.feed.device)
+    model = build(resolved, context.seed)
+    load_weights(model, weights_path(context.folder, record.trial))
+    return model.to(context.device_dataset.device)

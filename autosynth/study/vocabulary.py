@@ -8,11 +8,11 @@ from typing import cast
 
 from autosynth.components import FAMILIES, Config
 from autosynth.composite import FUSIONS, INITS, SETTINGS, SHARING
-from autosynth.composite.fill import fill
+from autosynth.composite.canonical import canonicalise
 from autosynth.composite.fusion import Args
 from autosynth.data.spec import InputSpec
 from autosynth.errors import StrategyError, UnknownNameError, lookup, unknown
-from autosynth.strategy import Fusion, Value, parse
+from autosynth.strategy import Fusion, Scalar, parse
 
 _SERIES = InputSpec(name="x", kind="series", shape=(1, 64))
 
@@ -24,10 +24,10 @@ def families() -> tuple[str, ...]:
 
 def has_layers(family: str) -> bool:
     """Whether a family has layers that it could share: not, where it brings a whole network."""
-    return not reads(family)
+    return not stem_kinds(family)
 
 
-def reads(family: str) -> tuple[str, ...]:
+def stem_kinds(family: str) -> tuple[str, ...]:
     """The kinds of which a family reads one input by a stem of its own; none: it reads any."""
     return FAMILIES[family].reads if family in FAMILIES else ()
 
@@ -47,7 +47,7 @@ def read_fusion(text: str) -> tuple[str, Args]:
     return root.method, root.args
 
 
-def is_ordered(method: str) -> bool:
+def is_ordered_fusion(method: str) -> bool:
     """Whether the order of a fusion's parts matters."""
     return FUSIONS[method].ordered
 
@@ -55,13 +55,13 @@ def is_ordered(method: str) -> bool:
 def inner(fusions: Sequence[str]) -> tuple[str, ...]:
     """Those of some fusions that can stand inside a chain."""
     read = [(text, *read_fusion(text)) for text in fusions]
-    return tuple(text for text, method, args in read if not FUSIONS[method].fitted(args))
+    return tuple(text for text, method, args in read if not FUSIONS[method].is_post_hoc(args))
 
 
 def check_training(text: str) -> str | None:
     """What is wrong with a training as a space writes it (`staged earlier=free`), or None."""
     try:
-        fill(parse(f"sum(mlp, mlp[depth=1]) train={text}"), {_SERIES.name: _SERIES})
+        canonicalise(parse(f"sum(mlp, mlp[depth=1]) train={text}"), {_SERIES.name: _SERIES})
     except (StrategyError, UnknownNameError) as problem:
         return str(problem)
     return None
@@ -77,7 +77,7 @@ def sharings() -> tuple[str, ...]:
     return tuple(SHARING)
 
 
-def check_option(family: str, option: str, value: Value) -> str | None:
+def check_option(family: str, option: str, value: Scalar) -> str | None:
     """What is wrong with a value of an option of a family, or None."""
     options = FAMILIES[family].options
     if option not in options:
@@ -85,7 +85,7 @@ def check_option(family: str, option: str, value: Value) -> str | None:
     return options[option].check(value)
 
 
-def check_config(family: str, config: Mapping[str, Value]) -> str | None:
+def check_config(family: str, config: Mapping[str, Scalar]) -> str | None:
     """What is wrong with options that are each valid alone, or None."""
     filled = {
         name: option.low if option.default is None else option.default
@@ -94,7 +94,7 @@ def check_config(family: str, config: Mapping[str, Value]) -> str | None:
     return FAMILIES[family].problem(cast("Config", {**filled, **config}))
 
 
-def check_setting(name: str, value: Value) -> str | None:
+def check_setting(name: str, value: Scalar) -> str | None:
     """What is wrong with a value of a setting of the training, or None."""
     if name not in SETTINGS:
         return str(unknown("setting", name, SETTINGS))

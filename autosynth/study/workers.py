@@ -25,10 +25,10 @@ from autosynth.data.spec import Dataset
 from autosynth.progress import Progress
 from autosynth.record import Record
 from autosynth.study import storage
-from autosynth.study.bench import Bench
+from autosynth.study.context import RunContext
 from autosynth.study.reserve import reserve_seconds
 from autosynth.study.study import Limits, Study
-from autosynth.training.feed import feed
+from autosynth.training.devicedataset import to_device
 from autosynth.training.metrics import find_metric
 
 GRACE_SECONDS = 10.0
@@ -47,20 +47,22 @@ class Schedule:
     refit: bool
 
 
-def run_trials(bench: Bench, schedule: Schedule, workers: int, progress: Progress) -> bool:
+def run_trials(context: RunContext, schedule: Schedule, workers: int, progress: Progress) -> bool:
     """Run trials until the schedule ends. False when the user broke off.
 
     A trial that was running when a worker died is failed in the study, so that the sampler
     forgets it, and leaves no record.
     """
-    storage.mend(bench.journal)
-    study = storage.open_study(bench.journal, seed=bench.seed, fingerprint=bench.space.fingerprint)
+    storage.mend(context.journal)
+    study = storage.open_study(
+        context.journal, seed=context.seed, fingerprint=context.space.fingerprint
+    )
     storage.reap(study)
     try:
         if workers == 1:
-            _study(bench, schedule, progress).run()
+            _study(context, schedule, progress).run()
         else:
-            _run_many(bench, schedule, workers, progress)
+            _run_many(context, schedule, workers, progress)
     except KeyboardInterrupt:
         return False
     finally:
@@ -69,24 +71,26 @@ def run_trials(bench: Bench, schedule: Schedule, workers: int, progress: Progres
 
 
 def _study(
-    bench: Bench, schedule: Schedule, progress: Progress, worker: int = 0, workers: int = 1
+    context: RunContext, schedule: Schedule, progress: Progress, worker: int = 0, workers: int = 1
 ) -> Study:
     def reserve(records: list[Record], coming: float) -> float:
         return reserve_seconds(
-            records, bench, budget=schedule.budget, refit=schedule.refit, coming=coming
+            records, context, budget=schedule.budget, refit=schedule.refit, coming=coming
         )
 
     limits = Limits(deadline=schedule.deadline, trials=schedule.trials, reserve=reserve)
-    return Study(bench, limits, progress, worker, workers)
+    return Study(context, limits, progress, worker, workers)
 
 
-def _run_many(bench: Bench, schedule: Schedule, workers: int, progress: Progress) -> None:
+def _run_many(context: RunContext, schedule: Schedule, workers: int, progress: Progress) -> None:
     with tempfile.TemporaryDirectory(prefix="autosynth-workers-") as name:
         folder = Path(name)
-        parts = {k: v for k, v in bench.__dict__.items() if k not in ("feed", "dataset")}
-        parts["metric"] = bench.metric.name  # it holds functions, which do not travel
-        with (folder / "bench.pickle").open("wb") as file:
-            pickle.dump((bench.dataset, parts, asdict(schedule)), file, protocol=5)
+        parts = {
+            k: v for k, v in context.__dict__.items() if k not in ("device_dataset", "dataset")
+        }
+        parts["metric"] = context.metric.name  # it holds functions, which do not travel
+        with (folder / "context.pickle").open("wb") as file:
+            pickle.dump((context.dataset, parts, asdict(schedule)), file, protocol=5)
         found = [_start(folder, number, workers) for number in range(workers)]
         try:
             _watch(folder, found, progress, schedule.deadline)
@@ -176,19 +180,19 @@ def _main(folder: Path, number: int, workers: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _interrupt)
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
-    with (folder / "bench.pickle").open("rb") as file:
+    with (folder / "context.pickle").open("rb") as file:
         dataset, parts, schedule = pickle.load(file)
-    bench = _bench(dataset, parts)
+    context = _context(dataset, parts)
     try:
-        _study(bench, Schedule(**schedule), _Teller(folder / "events"), number, workers).run()
+        _study(context, Schedule(**schedule), _Teller(folder / "events"), number, workers).run()
     except KeyboardInterrupt:
         return
 
 
-def _bench(dataset: Dataset, parts: Mapping[str, Any]) -> Bench:
-    data = feed(dataset, torch.device(parts["plan"].device), dataset.splits.train)
+def _context(dataset: Dataset, parts: Mapping[str, Any]) -> RunContext:
+    data = to_device(dataset, torch.device(parts["trainer_config"].device), dataset.splits.train)
     known = {**parts, "metric": find_metric(parts["metric"], dataset.target)}
-    return Bench(dataset=dataset, feed=data, **known)
+    return RunContext(dataset=dataset, device_dataset=data, **known)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from autosynth.data.inputs.tokens import HIDDEN, START
+from autosynth.data.inputs.tokens import MASK, START
 from autosynth.data.spec import InputSpec
 
 SWAPPED = {"light": 0.05, "strong": 0.15}
@@ -133,11 +133,11 @@ def _table(x: Tensor, level: str) -> Tensor:
 def _text(x: Tensor, level: str) -> Tensor:
     """A share of the tokens is hidden (word dropout, Iyyer et al., 2015)."""
     hide = torch.rand(x.shape, device=x.device) < SWAPPED[level]
-    return torch.where(hide & (x > START), HIDDEN, x)
+    return torch.where(hide & (x > START), MASK, x)
 
 
 def _as_it_is(x: Tensor, level: str) -> Tensor:
-    """Sounds are changed as pictures: `training/sound.py`."""
+    """Sounds are changed as pictures: `training/audio.py`."""
     return x
 
 

@@ -17,7 +17,7 @@ ROOM = 0.5
 """An input may take this share of a GPU's free memory; a larger one stays on the host."""
 
 
-def placed(values: NDArray[Any], device: torch.device) -> Tensor:
+def on_device(values: NDArray[Any], device: torch.device) -> Tensor:
     """All rows as a tensor: on the device, or on the host where the device has no room."""
     tensor = _tensor(values)
     if device.type == "cuda" and tensor.nbytes > ROOM * torch.cuda.mem_get_info(device)[0]:
@@ -40,7 +40,7 @@ def gather(values: Tensor, rows: Tensor) -> Tensor:
 
 def _tensor(values: NDArray[Any]) -> Tensor:
     with warnings.catch_warnings():
-        # A map is for reading, as all inputs are: nothing writes into a feed's tensors.
+        # A map is for reading, as all inputs are: nothing writes into its tensors.
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")
         return torch.from_numpy(np.ascontiguousarray(values))
 

@@ -2,7 +2,7 @@
 
 The values of frozen parts are computed for all rows before the first step and kept on the device,
 where they fit there and there is time for it; otherwise they are computed again in every step,
-without gradients. What the feed's memory has of a frozen network is not computed at all. They are
+without gradients. What the data's memory has of a frozen network is not computed at all. They are
 values of the inputs as they are, either way: augmentation changes only what trained parts read
 themselves.
 """
@@ -19,10 +19,10 @@ from torch import Tensor
 from autosynth.composite import Composite
 from autosynth.composite.logmel import LogMel
 from autosynth.data.memory import most_in_memory
+from autosynth.training.audio import augment_audio
 from autosynth.training.augment import augment
-from autosynth.training.feed import Feed
+from autosynth.training.devicedataset import DeviceDataset
 from autosynth.training.lengths import cut
-from autosynth.training.sound import augment_sound
 from autosynth.training.work import Work
 
 MOST_BYTES = 2**30
@@ -37,12 +37,17 @@ class Known:
     """
 
     def __init__(
-        self, model: Composite, data: Feed, rows: Tensor, work: Work, deadline: float = math.inf
+        self,
+        model: Composite,
+        data: DeviceDataset,
+        rows: Tensor,
+        work: Work,
+        deadline: float = math.inf,
     ) -> None:
         self.model, self.data, self.rows = model, data, rows
         self.kept: dict[int, Any] = {}
-        self.raw = tuple(at for at in work.edge if at < len(model.inputs))
-        deep = [at for at in work.edge if at >= len(model.inputs)]
+        self.raw = tuple(at for at in work.boundary if at < len(model.inputs))
+        deep = [at for at in work.boundary if at >= len(model.inputs)]
         found = data.memory.find(model, rows) if deep else {}
         self.held = {at: found[at] for at in deep if at in found}
         self.deep = tuple(at for at in deep if at not in found)
@@ -68,7 +73,7 @@ class Known:
         if self.raw or not self.cached:
             known |= self._raw(rows, known, level, longest)
         for at, logmel in self.pictures.items():
-            known[at] = augment_sound(known[at], logmel, level)
+            known[at] = augment_audio(known[at], logmel, level)
         return known, y
 
     def _raw(
@@ -103,7 +108,12 @@ class Known:
 
 @torch.no_grad()
 def values(
-    model: Composite, data: Feed, rows: Tensor, wanted: tuple[int, ...], *, whole: bool = True
+    model: Composite,
+    data: DeviceDataset,
+    rows: Tensor,
+    wanted: tuple[int, ...],
+    *,
+    whole: bool = True,
 ) -> list[Any]:
     """Values of the program for some rows, as in use: nothing augmented, nothing dropped.
 
@@ -121,7 +131,7 @@ def values(
 
 
 def remember(
-    model: Composite, data: Feed, rows: Tensor, deadline: float = math.inf
+    model: Composite, data: DeviceDataset, rows: Tensor, deadline: float = math.inf
 ) -> tuple[bool, float]:
     """Have the memory know what a fitted model's frozen networks give for some rows.
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from autosynth.data.spec import Dataset
 
-GROUP = 16
+BATCHES_A_BUCKET = 16
 """So many batches are drawn at random, and then dealt by length among themselves."""
 ROUND = 8
 """Lengths are rounded up to a multiple: fewer shapes to prepare kernels for."""
@@ -27,18 +27,18 @@ _Rows = NDArray[np.int64]
 class Lengths:
     """For each text and history of a dataset, the tokens of every row; none of other kinds."""
 
-    of: Mapping[str, _Rows] = field(default_factory=dict)
+    by_input: Mapping[str, _Rows] = field(default_factory=dict)
 
     def total(self, rows: _Rows) -> _Rows | None:
         """Of all texts of each row together; None where there are none."""
-        if not self.of:
+        if not self.by_input:
             return None
-        total: _Rows = np.sum([sizes[rows] for sizes in self.of.values()], axis=0)
+        total: _Rows = np.sum([sizes[rows] for sizes in self.by_input.values()], axis=0)
         return total
 
     def longest(self, names: Collection[str], rows: _Rows) -> dict[str, int]:
         """How much of each text some rows need."""
-        most = {name: int(self.of[name][rows].max(initial=1)) for name in names}
+        most = {name: int(self.by_input[name][rows].max(initial=1)) for name in names}
         return {name: -(-size // ROUND) * ROUND for name, size in most.items()}
 
     def typical(self, rows: _Rows) -> _Rows:
@@ -69,7 +69,9 @@ def cut(inputs: Mapping[str, Tensor], longest: Mapping[str, int]) -> dict[str, T
     return {name: x[:, : longest[name]] if name in longest else x for name, x in inputs.items()}
 
 
-def dealt(order: Tensor, sizes: _Rows, batch: int, generator: torch.Generator) -> Tensor:
+def bucket_by_length(
+    order: Tensor, sizes: _Rows, batch: int, generator: torch.Generator
+) -> Tensor:
     """Places in a random order, so that each batch of them holds rows of a like size.
 
     Args:
@@ -80,7 +82,7 @@ def dealt(order: Tensor, sizes: _Rows, batch: int, generator: torch.Generator) -
     """
     whole = len(order) // batch * batch
     keys = torch.from_numpy(sizes)[order[:whole]]
-    group = torch.arange(whole) // (GROUP * batch)
+    group = torch.arange(whole) // (BATCHES_A_BUCKET * batch)
     by_size = torch.argsort(group * (int(sizes.max()) + 1) + keys, stable=True)
     batches = order[:whole][by_size].view(-1, batch)
     batches = batches[torch.randperm(len(batches), generator=generator)]

@@ -1,7 +1,7 @@
 """The one training loop: a composite, data on the device, a plan, and a callback that may stop it.
 
 Takes a resolved strategy; gives the trained composite and what it took. It knows no search. A
-training is the phases of the strategy's course, one after another, and then what is fitted.
+training is the phases of the strategy's training plan, one after another, and then what is fitted.
 """
 
 import math
@@ -17,33 +17,33 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from autosynth.composite import Composite, Resolved, build, trained
-from autosynth.composite.course import Phase
+from autosynth.composite.plan import Phase
 from autosynth.errors import TrialError
-from autosynth.training.feed import Feed
-from autosynth.training.outcomes import outcomes
+from autosynth.training.config import TrainerConfig
+from autosynth.training.devicedataset import DeviceDataset
+from autosynth.training.indicators import class_indicators
 from autosynth.training.output import outputs
-from autosynth.training.plan import Plan
+from autosynth.training.phase import PartOutput, PhaseTrainer
 from autosynth.training.recipe import Bank, taken_from
 from autosynth.training.settle import settle, trainings_of
-from autosynth.training.stretch import Stretch, View
 from autosynth.training.work import seconds_of
 
 JUDGED_FROM = 0.1  # of the time that a training has
 LATE_BY = 0.25  # of it, that it may be foreseen to be late by; less, the more of it is done
 STATISTICS_ROWS = 8192  # at least, that means, deviations and quantiles are taken from
 FIT_CHECKS = (0.5, 0.65, 0.8, 0.9)  # when a better composite may be kept, beside the end
-Scorer = Callable[[NDArray[Any], NDArray[Any]], float]
+ScoreFunction = Callable[[NDArray[Any], NDArray[Any]], float]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rows:
+class TrainingRows:
     """Row numbers: what is trained on, and what the best moment is chosen on (may be empty).
 
     `unlabelled` rows have no target: phases that need none learn from them, too.
     """
 
     train: NDArray[np.int64]
-    fit: NDArray[np.int64]
+    calibration: NDArray[np.int64]
     unlabelled: NDArray[np.int64] = field(default_factory=lambda: np.array([], dtype=np.int64))
 
 
@@ -51,8 +51,9 @@ class Rows:
 class Outcome:
     """A training that ended. `stopped` says why it ended early, empty for a full schedule.
 
-    `best_shares` are, by phase, the shares after which it was best on `fit`, where not at its end,
-    and `train_flops` is all that was spent: further trainings, and what was computed once.
+    `best_shares` are, by phase, the shares after which it was best on `calibration`, where not at
+    its end, and `train_flops` is all that was spent: further trainings, and what was computed
+    once.
     """
 
     model: Composite
@@ -69,12 +70,12 @@ OnRung = Callable[[float, nn.Module], bool]
 
 def train(
     resolved: Resolved,
-    data: Feed,
-    rows: Rows,
-    plan: Plan,
+    data: DeviceDataset,
+    rows: TrainingRows,
+    config: TrainerConfig,
     *,
     seed: int = 0,
-    score: Scorer | None = None,
+    score: ScoreFunction | None = None,
     on_rung: OnRung | None = None,
     deadline: float = math.inf,
     until: Mapping[str, float] | None = None,
@@ -86,7 +87,7 @@ def train(
         resolved: the strategy, with its settings.
         data: all rows on the device.
         rows: which of them to train on, and to choose the best moment on.
-        plan: schedule length, batch size, precision.
+        config: schedule length, batch size, precision.
         seed: of initialisation, order and augmentation.
         score: of (targets, outputs), higher is better; needed where `rows.fit` is not empty.
         on_rung: called with the share of the schedule done and the model, or a part of it that is
@@ -101,11 +102,11 @@ def train(
         TrialError: the loss is not finite, memory ran out for a quarter of the batch size too, or
             PyTorch raises another error.
     """
-    batch = plan.batch_size
+    batch = config.batch_size
     while True:
         try:
             # Unnamed: what a failed attempt held on the device is free for the next.
-            return _Attempt(resolved, data, rows, plan, seed, batch, until, bank).run(
+            return _Attempt(resolved, data, rows, config, seed, batch, until, bank).run(
                 score, on_rung, deadline
             )
         except RuntimeError as error:
@@ -113,16 +114,16 @@ def train(
                 raise
             if not _out_of_memory(error):
                 # One strategy's fault: it is recorded with its reason, and a search goes on.
-                said = str(error).strip().splitlines() or [type(error).__name__]
-                raise TrialError(f"PyTorch cannot train it: {said[0]}") from error
-            if batch * 4 <= plan.batch_size:
+                lines = str(error).strip().splitlines() or [type(error).__name__]
+                raise TrialError(f"PyTorch cannot train it: {lines[0]}") from error
+            if batch * 4 <= config.batch_size:
                 raise TrialError(f"out of memory at a batch of {batch} too") from error
         batch //= 2
 
 
 def time_steps(
-    resolved: Resolved, data: Feed, rows: Rows, plan: Plan, *, warmup: int, steps: int,
-    patience: float = math.inf,
+    resolved: Resolved, data: DeviceDataset, rows: TrainingRows, config: TrainerConfig, *,
+    warmup: int, steps: int, patience: float = math.inf,
 ) -> float:  # fmt: skip
     """The seconds that a training takes for each step of the plan.
 
@@ -130,22 +131,22 @@ def time_steps(
     the machine only adds to it. After `patience` seconds of steps, those that were made have to
     do. Trainings out of fold are counted in.
     """
-    parts = max(phase.of for phase in resolved.course.phases)
+    parts = max(phase.n_units for phase in resolved.training_plan.phases)
     # No more rows than it takes: what stands is computed for all of them before the first step.
     # Of texts those of the mean length.
-    few = data.lengths.typical(rows.train)[: plan.batch_size * (warmup + steps) * parts]
-    attempt = _Attempt(resolved, data, replace(rows, train=few), plan, 0, plan.batch_size)
+    few = data.lengths.typical(rows.train)[: config.batch_size * (warmup + steps) * parts]
+    attempt = _Attempt(resolved, data, replace(rows, train=few), config, 0, config.batch_size)
     seconds = 0.0
     with torch.random.fork_rng(devices=_cuda(data.device)):
         for index, phase in enumerate(attempt.phases):
-            stretch, taken = attempt.stretch(phase, index), []
+            phase_trainer, taken = attempt.phase_trainer(phase, index), []
             for step in range(warmup + steps):
                 start = time.perf_counter()
-                float(stretch.step(step + 1))
+                float(phase_trainer.step(step + 1))
                 taken.append(time.perf_counter() - start)
                 if sum(taken) > patience:
                     break
-            seconds += phase.share * min(taken[warmup:] or taken)
+            seconds += phase.fraction * min(taken[warmup:] or taken)
     return seconds * float(attempt.settings["length"]) / attempt._trained_share()
 
 
@@ -157,38 +158,40 @@ class _Attempt:
     """One attempt at a training, at one batch size."""
 
     def __init__(
-        self, resolved: Resolved, data: Feed, rows: Rows, plan: Plan, seed: int, batch: int,
-        until: Mapping[str, float] | None = None, bank: Bank | None = None,
+        self, resolved: Resolved, data: DeviceDataset, rows: TrainingRows, config: TrainerConfig,
+        seed: int, batch: int, until: Mapping[str, float] | None = None, bank: Bank | None = None,
     ) -> None:  # fmt: skip
-        self.resolved, self.data, self.rows, self.plan = resolved, data, rows, plan
+        self.resolved, self.data, self.rows, self.config = resolved, data, rows, config
         self.seed, self.batch = seed, min(batch, len(rows.train))
         # Twice as many steps of half as many rows.
-        self.shorter = plan.batch_size // batch
+        self.shorter = config.batch_size // batch
         self.settings = resolved.settings
         model = build(resolved, seed, training=True)
         model.fit_inputs(*sample(data, rows.train))
         self.model = model.to(data.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.model.bf16 = frozenset(plan.bf16)
-        self.settles = resolved.course.settles
+        self.model.bf16 = frozenset(config.bf16)
+        self.post_hoc = resolved.training_plan.post_hoc
         self.until, self.best_shares = until or {}, dict[str, float]()
         self.flops, self.samples = 0.0, 0
         self.phases = [
-            phase for phase in resolved.course.phases if not (bank and self._found(phase, bank))
+            phase
+            for phase in resolved.training_plan.phases
+            if not (bank and self._found(phase, bank))
         ]
 
-    def stretch(self, phase: Phase, index: int, deadline: float = math.inf) -> Stretch:
+    def phase_trainer(self, phase: Phase, index: int, deadline: float = math.inf) -> PhaseTrainer:
         """A phase of this training, ready for its first step."""
-        steps = self.plan.steps * float(self.settings["length"]) * self.shorter
+        steps = self.config.steps * float(self.settings["length"]) * self.shorter
         rows = self.rows.train
         if not phase.supervised:
             rows = np.concatenate([rows, self.rows.unlabelled])
-        return Stretch(
+        return PhaseTrainer(
             self.model, phase, self.data, rows, self.settings, steps=steps,
             batch=self.batch, seed=self.seed + 1000 * index, deadline=deadline,
         )  # fmt: skip
 
-    def run(self, score: Scorer | None, on_rung: OnRung | None, deadline: float) -> Outcome:
-        """Train to the end of the course, or until it is stopped."""
+    def run(self, score: ScoreFunction | None, on_rung: OnRung | None, deadline: float) -> Outcome:
+        """Train to the end of the training plan, or until it is stopped."""
         start, stopped, steps = time.perf_counter(), "", 0
         look = _Look(score, on_rung, deadline, start)
         with torch.random.fork_rng(devices=_cuda(self.data.device)):
@@ -198,12 +201,12 @@ class _Attempt:
                 steps += taken
                 if stopped:
                     break
-            share = self._trained_share()
-            if share < 1 and look.late(share):
+            fraction = self._trained_share()
+            if fraction < 1 and look.late(fraction):
                 stopped = stopped or "out of time"
-            if self.settles and not stopped:
+            if self.post_hoc and not stopped:
                 settle(
-                    self.model, self.settles, self.data, self.rows.train, self.rows.fit,
+                    self.model, self.post_hoc, self.data, self.rows.train, self.rows.calibration,
                     self.seed, self._without,
                 )  # fmt: skip
         self.model.bf16 = frozenset()
@@ -216,53 +219,53 @@ class _Attempt:
     def _phase(self, phase: Phase, index: int, look: "_Look") -> tuple[int, str]:
         """Train one phase, and keep its best moment; the steps it took, and why it was stopped."""
         start = time.perf_counter()
-        stretch = self.stretch(phase, index, look.deadline)
-        look.aside += time.perf_counter() - start
-        rungs, checks = self._rungs(stretch, index), self._checks(stretch, look)
+        phase_trainer = self.phase_trainer(phase, index, look.deadline)
+        look.setup_seconds += time.perf_counter() - start
+        rungs, checks = self._rungs(phase_trainer, index), self._checks(phase_trainer, look)
         until = self.until.get(phase.name, 1.0)
         best: tuple[float, int, dict[str, Tensor]] | None = None
         total = torch.zeros((), device=self.data.device)
-        stopped, end, step = "", max(1, round(stretch.steps * until)), 0
+        stopped, end, step = "", max(1, round(phase_trainer.steps * until)), 0
         for step in range(1, end + 1):  # noqa: B007
-            total += stretch.step(step)
+            total += phase_trainer.step(step)
             if step in rungs or step in checks:
-                _check(total, step, stretch.steps)
-                view = self._view(stretch)
+                _check(total, step, phase_trainer.steps)
+                view = self._view(phase_trainer)
                 if step in rungs and look.on_rung and look.on_rung(rungs[step], view):
                     stopped = "pruned"
                     break
                 if step in checks and look.score is not None:
-                    found = outputs(view, self.data, self.rows.fit)
-                    value = look.score(self.data.truth[self.rows.fit], found)
+                    predictions = outputs(view, self.data, self.rows.calibration)
+                    value = look.score(self.data.y_true[self.rows.calibration], predictions)
                     if best is None or value >= best[0]:
-                        best = (value, step, _copy(stretch.current))
-                stretch.learn()
-            asked = step % 8 == 0 or look.over  # steps may take seconds
-            if step < end and asked and look.late(self._done(index, step / end)):
+                        best = (value, step, _copy(phase_trainer.current))
+                phase_trainer.learn()
+            is_due = step % 8 == 0 or look.over  # steps may take seconds
+            if step < end and is_due and look.late(self._done(index, step / end)):
                 stopped = "out of time"
                 break
-        _check(total, step, stretch.steps)
-        self.samples += step * stretch.batch
-        self.flops += stretch.flops_before + step * stretch.batch * stretch.flops
+        _check(total, step, phase_trainer.steps)
+        self.samples += step * phase_trainer.batch
+        self.flops += phase_trainer.flops_before + step * phase_trainer.batch * phase_trainer.flops
         if best is not None and not stopped:
             self.model.load_state_dict(best[2])
-            if best[1] < stretch.steps:
-                self.best_shares[phase.name] = best[1] / stretch.steps
-        elif stretch.average:
-            self.model.load_state_dict(stretch.average.model.state_dict())
+            if best[1] < phase_trainer.steps:
+                self.best_shares[phase.name] = best[1] / phase_trainer.steps
+        elif phase_trainer.average:
+            self.model.load_state_dict(phase_trainer.average.model.state_dict())
         return step, stopped
 
     def _trained_share(self) -> float:
         """The share of all trainings that the one on all rows is: the rest are out of fold."""
-        program, has_fit = self.model.program, bool(len(self.rows.fit))
-        return 1 / trainings_of(program, self.settles, has_fit=has_fit)
+        program, has_fit = self.model.program, bool(len(self.rows.calibration))
+        return 1 / trainings_of(program, self.post_hoc, has_fit=has_fit)
 
-    def _view(self, stretch: Stretch) -> nn.Module:
+    def _view(self, phase_trainer: PhaseTrainer) -> nn.Module:
         """What a look sees: the composite, or the part that is trained alone."""
-        output = stretch.phase.outputs[-1]
+        output = phase_trainer.phase.outputs[-1]
         if output == self.model.program.output:
-            return stretch.current
-        return View(stretch.current, output)
+            return phase_trainer.current
+        return PartOutput(phase_trainer.current, output)
 
     @cached_property
     def _lengths(self) -> tuple[list[float], list[float]]:
@@ -271,10 +274,10 @@ class _Attempt:
         What no probe has measured, such as a head alone, counts as the cheapest of the others.
         """
         program = self.model.program
-        shares = [phase.share * self.until.get(phase.name, 1.0) for phase in self.phases]
-        rates = [seconds_of(self.plan, program, phase) / phase.share for phase in self.phases]
+        fractions = [phase.fraction * self.until.get(phase.name, 1.0) for phase in self.phases]
+        rates = [seconds_of(self.config, program, phase) / phase.fraction for phase in self.phases]
         least = min(filter(None, rates), default=1.0)
-        return shares, [s * (rate or least) for s, rate in zip(shares, rates, strict=True)]
+        return fractions, [s * (rate or least) for s, rate in zip(fractions, rates, strict=True)]
 
     def _done(self, index: int, inside: float) -> float:
         """The share of the training that is done, with so much of a phase.
@@ -285,30 +288,38 @@ class _Attempt:
             (sum(parts[:index]) + parts[index] * inside) / sum(parts) for parts in self._lengths
         )
 
-    def _rungs(self, stretch: Stretch, index: int) -> dict[int, float]:
+    def _rungs(self, phase_trainer: PhaseTrainer, index: int) -> dict[int, float]:
         """The steps of a phase at which the training reports, and its share of the schedule."""
-        if not stretch.phase.supervised:
+        if not phase_trainer.phase.supervised:
             return {}
-        found = {}
-        before = sum(phase.share for phase in self.phases[:index])
-        whole = sum(phase.share for phase in self.phases)
-        for share in self.plan.rungs:
-            step = round((share * whole - before) / stretch.phase.share * stretch.steps)
-            if 0 < step <= stretch.steps:
-                found[step] = share
-        return found
+        rungs = {}
+        before = sum(phase.fraction for phase in self.phases[:index])
+        whole = sum(phase.fraction for phase in self.phases)
+        for fraction in self.config.rungs:
+            step = round(
+                (fraction * whole - before) / phase_trainer.phase.fraction * phase_trainer.steps
+            )
+            if 0 < step <= phase_trainer.steps:
+                rungs[step] = fraction
+        return rungs
 
-    def _checks(self, stretch: Stretch, look: "_Look") -> set[int]:
+    def _checks(self, phase_trainer: PhaseTrainer, look: "_Look") -> set[int]:
         """The steps of a phase at which a better moment may be kept."""
-        if not len(self.rows.fit) or look.score is None or not stretch.phase.supervised:
+        if (
+            not len(self.rows.calibration)
+            or look.score is None
+            or not phase_trainer.phase.supervised
+        ):
             return set()
-        return {round(share * stretch.steps) for share in FIT_CHECKS} | {stretch.steps}
+        return {round(fraction * phase_trainer.steps) for fraction in FIT_CHECKS} | {
+            phase_trainer.steps
+        }
 
-    def _without(self, inside: NDArray[np.int64], held: NDArray[np.int64]) -> Composite:
+    def _without(self, inside: NDArray[np.int64], held_out: NDArray[np.int64]) -> Composite:
         """A composite trained on some of the rows for as many epochs, for out-of-fold outputs."""
-        steps = max(1, round(self.plan.steps * len(inside) / (len(inside) + len(held))))
-        rows = Rows(train=inside, fit=inside[:0], unlabelled=self.rows.unlabelled)
-        plan = replace(self.plan, steps=steps)
+        steps = max(1, round(self.config.steps * len(inside) / (len(inside) + len(held_out))))
+        rows = TrainingRows(train=inside, calibration=inside[:0], unlabelled=self.rows.unlabelled)
+        plan = replace(self.config, steps=steps)
         attempt = _Attempt(self.resolved, self.data, rows, plan, self.seed, self.batch, self.until)
         for index, phase in enumerate(attempt.phases):
             attempt._phase(phase, index, _Look(None, None, math.inf, 0.0))
@@ -320,14 +331,14 @@ class _Attempt:
 
     def _found(self, phase: Phase, bank: Bank) -> bool:
         """Take a part's weights from the bank, where the same training has been made before."""
-        steps = self.plan.steps * float(self.settings["length"]) * self.shorter
-        samples = max(1, round(steps * phase.share)) * self.batch
-        found = taken_from(bank, self.resolved, phase, samples, self.model.state_dict())
-        if found is None:
+        steps = self.config.steps * float(self.settings["length"]) * self.shorter
+        samples = max(1, round(steps * phase.fraction)) * self.batch
+        weights = taken_from(bank, self.resolved, phase, samples, self.model.state_dict())
+        if weights is None:
             return False
-        self.model.load_state_dict(found[0], strict=False)
-        if found[1] < 1:
-            self.best_shares[phase.name] = found[1]
+        self.model.load_state_dict(weights[0], strict=False)
+        if weights[1] < 1:
+            self.best_shares[phase.name] = weights[1]
         return True
 
 
@@ -335,14 +346,14 @@ class _Attempt:
 class _Look:
     """Who looks at a training while it goes on, and the time it has.
 
-    `aside` are the seconds of what is computed once, before the first step of a phase.
+    `setup_seconds` are the seconds of what is computed once, before the first step of a phase.
     """
 
-    score: Scorer | None
+    score: ScoreFunction | None
     on_rung: OnRung | None
     deadline: float
     start: float
-    aside: float = 0.0
+    setup_seconds: float = 0.0
 
     @property
     def over(self) -> bool:
@@ -358,7 +369,7 @@ class _Look:
         if self.deadline == math.inf:
             return False
         now = time.perf_counter()
-        worked = now - self.start - self.aside
+        worked = now - self.start - self.setup_seconds
         if worked < JUDGED_FROM * (self.deadline - self.start):
             return False
         left = worked / done * (1 - done)
@@ -371,11 +382,13 @@ def _check(total: Tensor, step: int, steps: int) -> None:
         raise TrialError(f"the loss is not finite by step {step} of {steps}; a lower lr may help")
 
 
-def sample(data: Feed, train: NDArray[np.int64]) -> tuple[dict[str, Tensor], Tensor]:
+def sample(data: DeviceDataset, train: NDArray[np.int64]) -> tuple[dict[str, Tensor], Tensor]:
     """Raw inputs of training rows and their outcomes, on the host: enough for statistics."""
     rows = data.rows(train[:: max(1, len(train) // STATISTICS_ROWS)])
     inputs, y = data.batch(rows)
-    return {name: raw.cpu() for name, raw in inputs.items()}, outcomes(y.cpu(), data.target)
+    return {name: raw.cpu() for name, raw in inputs.items()}, class_indicators(
+        y.cpu(), data.target
+    )
 
 
 def _cuda(device: torch.device) -> list[torch.device]:

@@ -1,4 +1,4 @@
-"""What frozen networks give for the rows of one feed: computed once a process, for all trainings.
+"""What frozen networks give for rows of a dataset: computed once a process, for all trainings.
 
 Takes a fitted composite and rows; keeps what its frozen pieces give of raw inputs, real tokens
 alone, packed side by side. A training reads its batches from here, and so does every look at it:
@@ -76,7 +76,7 @@ class Kept:
 
 
 class Memory:
-    """What is kept for one feed, by piece and input; what was used last stands last."""
+    """What is kept for one dataset, by piece and input; what was used last stands last."""
 
     def __init__(self) -> None:
         self.kept: dict[Key, Kept] = {}

@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from autosynth.composite import Composite
-from autosynth.composite.objective import base_of, finished, hidden
-from autosynth.training.feed import Feed
+from autosynth.composite.objective import base_of, finished, mask_seen
+from autosynth.training.devicedataset import DeviceDataset
 from autosynth.training.known import values
-from autosynth.training.stretch import View
+from autosynth.training.phase import PartOutput
 
 
 def outputs(
-    model: nn.Module, data: Feed, numbers: NDArray[Any], batch_size: int = 512
+    model: nn.Module, data: DeviceDataset, numbers: NDArray[Any], batch_size: int = 512
 ) -> NDArray[Any]:
     """What a model gives for some rows, on the host.
 
@@ -33,23 +33,23 @@ def outputs(
             part = data.rows(few)
             raw = _raw(model, data, part).double()
             if data.seen is not None:
-                raw = hidden(raw, data.seen.only(few))
+                raw = mask_seen(raw, data.seen.only(few))
             base = base_of(target, _series(data, part))
             found.append(finished(target, raw, data.scales, base))
     whole: NDArray[Any] = torch.cat(found).cpu().numpy()
     return whole[np.argsort(order)]
 
 
-def _series(data: Feed, rows: Tensor) -> Tensor | None:
+def _series(data: DeviceDataset, rows: Tensor) -> Tensor | None:
     """What a forecast starts from, for some rows."""
     name = data.target.base
     return data.batch(rows)[0][name] if name else None
 
 
-def _raw(model: nn.Module, data: Feed, rows: Tensor) -> Tensor:
-    """Outputs of some rows; what frozen networks give for them comes from the feed's memory."""
+def _raw(model: nn.Module, data: DeviceDataset, rows: Tensor) -> Tensor:
+    """Outputs of some rows; what frozen networks give for them comes from the data's memory."""
     found: Tensor
-    if isinstance(model, View):
+    if isinstance(model, PartOutput):
         (found,) = values(model.model, data, rows, (model.output,), whole=False)
     elif isinstance(model, Composite):
         (found,) = values(model, data, rows, (model.program.output,), whole=False)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from autosynth.composite import Resolved, resolve
-from autosynth.composite.course import Phase
+from autosynth.composite.plan import Phase
 from autosynth.strategy import Strategy
 
 
@@ -45,7 +45,7 @@ def taken_from(
         samples: that the phase would see.
         mine: the composite's weights as they are.
     """
-    unit, program = phase.unit, resolved.course.program
+    unit, program = phase.unit, resolved.training_plan.program
     if unit is None:
         return None
     ours = program.names([unit.output])
@@ -55,7 +55,11 @@ def taken_from(
     settings = resolved.strategy.settings
     alone = resolve(Strategy(root=unit.node, settings=settings), resolved.inputs, resolved.target)
     theirs = alone.program.names([alone.program.output])
-    if len(alone.course.phases) > 1 or alone.course.settles or len(ours) != len(theirs):
+    if (
+        len(alone.training_plan.phases) > 1
+        or alone.training_plan.post_hoc
+        or len(ours) != len(theirs)
+    ):
         return None
     found = bank(Recipe(strategy=alone.strategy, rows=phase.rows, samples=samples))
     if found is None:

@@ -1,7 +1,7 @@
 """What is fitted after the training: fusion weights, stacks, thresholds of cascades.
 
-Each reads outputs for rows that the parts have not learnt from: those of `fit`, and out-of-fold
-ones from further trainings where there are no such rows, and for a stack always.
+Each reads outputs for rows that the parts have not learnt from: those of `calibration`, and
+out-of-fold ones from further trainings where there are no such rows, and for a stack always.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,9 +13,9 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from torch import Tensor
 
 from autosynth.composite import Composite
-from autosynth.composite.join import Fitted
+from autosynth.composite.join import PostHocModule
 from autosynth.composite.program import Program
-from autosynth.training.feed import Feed
+from autosynth.training.devicedataset import DeviceDataset
 from autosynth.training.known import CHUNK, values
 
 FOLDS = 3
@@ -36,8 +36,8 @@ def trainings_of(program: Program, settles: tuple[int, ...], *, has_fit: bool) -
 
 
 def settle(
-    model: Composite, settles: tuple[int, ...], data: Feed, train: Rows, fit: Rows, seed: int,
-    train_on: TrainOn,
+    model: Composite, settles: tuple[int, ...], data: DeviceDataset, train: Rows, fit: Rows,
+    seed: int, train_on: TrainOn,
 ) -> None:  # fmt: skip
     """Fit the pieces that give `settles`, in the order of the program."""
     program = model.program
@@ -55,13 +55,13 @@ def settle(
                 targets.append(data.y[part])
         joined = [torch.cat(parts) for parts in zip(*found, strict=True)]
         module = model.modules_by_name[step.name].requires_grad_(True)
-        assert isinstance(module, Fitted)
-        module.settle(joined, torch.cat(targets))
+        assert isinstance(module, PostHocModule)
+        module.fit_post_hoc(joined, torch.cat(targets))
         for source, _ in sources:
             source.modules_by_name[step.name].load_state_dict(module.state_dict())
 
 
-def _folds(data: Feed, train: Rows, seed: int) -> Iterator[tuple[Rows, Rows]]:
+def _folds(data: DeviceDataset, train: Rows, seed: int) -> Iterator[tuple[Rows, Rows]]:
     """Rows to train on and rows held out, so that each row is held out once."""
     y = data.y[data.rows(train)].cpu().numpy()
     kind = KFold

@@ -70,7 +70,7 @@ def levels(inputs: Sequence[InputSpec], target: TargetSpec) -> tuple[Level, ...]
     for factor, pair, name, text, lr in _texts(kind, inputs, target):
         bar = " |" if "|" not in text else ""
         asked = parse(f"{text}{bar} lr={lr} {kind.settings}".rstrip())
-        brief = str(resolve(asked, inputs, target).brief)
+        brief = str(resolve(asked, inputs, target).short_form)
         found.append(Level(factor=factor, pair=pair, name=name, strategy=brief))
     return tuple(found)
 
@@ -90,9 +90,9 @@ def _texts(
         cheap, dear = sorted((a, b), key=flops.__getitem__)
         for factor, name, text in _around(a, b, cheap, dear):
             yield factor, f"{one}, {other}", name, text, lr
-        shared = resolve(parse(f"mean({a}, {b}) share=layers"), inputs, target).brief
+        shared = resolve(parse(f"mean({a}, {b}) share=layers"), inputs, target).short_form
         filled = resolve(shared, inputs, target).strategy
-        plain = replace(filled, words=(), settings=())
+        plain = replace(filled, flags=(), settings=())
         yield "sharing", f"{one}, {other}", "none, built as for layers", str(plain), lr
     for text in kind.tries:
         families = {part.family for part in parts(parse(text).root)}

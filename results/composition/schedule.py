@@ -19,9 +19,9 @@ from autosynth.data.spec import Dataset
 from autosynth.errors import ConfigError
 from autosynth.record import write_text_atomic
 from autosynth.strategy import parse
-from autosynth.training.feed import Feed
-from autosynth.training.loop import Rows, time_steps
-from autosynth.training.plan import Plan
+from autosynth.training.config import TrainerConfig
+from autosynth.training.devicedataset import DeviceDataset
+from autosynth.training.loop import TrainingRows, time_steps
 
 WARMUP, TIMED = 1, 3
 
@@ -46,18 +46,18 @@ class Schedule:
     levels: tuple[Level, ...]
 
     @property
-    def plan(self) -> Plan:
+    def plan(self) -> TrainerConfig:
         """The plan of every training: one thread of a processor."""
-        return Plan(device="cpu", batch_size=self.batch_size, steps=self.steps, threads=1)
+        return TrainerConfig(device="cpu", batch_size=self.batch_size, steps=self.steps, threads=1)
 
 
 def measure(
-    dataset: Dataset, data: Feed, levels: Sequence[Level], batch_size: int
+    dataset: Dataset, data: DeviceDataset, levels: Sequence[Level], batch_size: int
 ) -> tuple[str, float]:
     """The strategy whose training is the dearest, and its seconds for one step of the schedule."""
     torch.set_num_threads(1)
-    plan = Plan(device="cpu", batch_size=batch_size, steps=1000, threads=1)
-    rows = Rows(train=dataset.splits.train, fit=dataset.splits.fit)
+    plan = TrainerConfig(device="cpu", batch_size=batch_size, steps=1000, threads=1)
+    rows = TrainingRows(train=dataset.splits.train, calibration=dataset.splits.calibration)
     found: dict[str, float] = {}
     for level in levels:
         if level.strategy not in found:

@@ -26,17 +26,17 @@ from schedule import Schedule, load, measure, renew, save
 from table import table
 
 from autosynth.composite import cost, resolve
-from autosynth.data import load as load_data
+from autosynth.data import load_dataset as load_data
 from autosynth.data.spec import Dataset, Splits
 from autosynth.data.split import take
 from autosynth.errors import AutosynthError, ConfigError
 from autosynth.record import write_text_atomic
 from autosynth.strategy import parse
-from autosynth.training.feed import Feed, feed
-from autosynth.training.loop import Rows, train
-from autosynth.training.metrics import evaluate, find_metric
+from autosynth.training.config import batch_size
+from autosynth.training.devicedataset import DeviceDataset, to_device
+from autosynth.training.loop import TrainingRows, train
+from autosynth.training.metrics import find_metric, score_all
 from autosynth.training.output import outputs
-from autosynth.training.plan import batch_size
 
 HERE = Path(__file__).parent
 MOST_BATCH = 32  # smaller than a search takes: more steps in the same seconds
@@ -73,7 +73,7 @@ def main(given: Sequence[str] | None = None) -> None:
     if args.rows:
         dataset = replace(dataset, splits=fewer(dataset, args.rows))
     folder = args.out / (args.name or dataset.name)
-    data = feed(dataset, torch.device("cpu"), dataset.splits.train)
+    data = to_device(dataset, torch.device("cpu"), dataset.splits.train)
     schedule = prepare(dataset, data, folder, args)
     schedule.plan.use_threads()
     study(dataset, data, schedule, folder, args)
@@ -83,23 +83,37 @@ def main(given: Sequence[str] | None = None) -> None:
 def fewer(dataset: Dataset, n: int) -> Splits:
     """The splits with `n` rows to learn from, a tenth each for `fit` and `select`; all of test."""
     rng, labels, splits = np.random.default_rng(0), dataset.y, dataset.splits
-    select, _ = take(splits.select, labels, n // 10, rng)
-    fit, _ = take(splits.fit, labels, n // 10, rng)
+    select, _ = take(splits.validation, labels, n // 10, rng)
+    fit, _ = take(splits.calibration, labels, n // 10, rng)
     train_rows, _ = take(splits.train, labels, n - len(fit) - len(select), rng)
-    return replace(splits, train=np.sort(train_rows), fit=np.sort(fit), select=np.sort(select))
+    return replace(
+        splits, train=np.sort(train_rows), calibration=np.sort(fit), validation=np.sort(select)
+    )
 
 
-def prepare(dataset: Dataset, data: Feed, folder: Path, args: argparse.Namespace) -> Schedule:
+def prepare(
+    dataset: Dataset, data: DeviceDataset, folder: Path, args: argparse.Namespace
+) -> Schedule:
     """The stored schedule, or one that is measured now and stored."""
     find_metric(args.metric, dataset.target)
     splits, two = dataset.splits, dataset.target.n_outputs == 2
     batch = min(MOST_BATCH, batch_size(len(splits.train)))
     fresh = Schedule(
-        data=dataset.name, metric=args.metric, batch_size=batch, steps=0, dearest="", seconds=0.0,
-        rows={name: len(getattr(splits, name)) for name in ("train", "fit", "select", "test")},
+        data=dataset.name,
+        metric=args.metric,
+        batch_size=batch,
+        steps=0,
+        dearest="",
+        seconds=0.0,
+        rows={
+            "train": len(splits.train),
+            "fit": len(splits.calibration),
+            "select": len(splits.validation),
+            "test": len(splits.test),
+        },
         labels=pack(dataset.y[splits.test] == 1) if two else "",
         levels=levels(dataset.inputs, dataset.target),
-    )  # fmt: skip
+    )
     path = folder / "study.json"
     if path.exists():
         fresh = renew(load(path), fresh)
@@ -116,7 +130,11 @@ def prepare(dataset: Dataset, data: Feed, folder: Path, args: argparse.Namespace
 
 
 def study(
-    dataset: Dataset, data: Feed, schedule: Schedule, folder: Path, args: argparse.Namespace
+    dataset: Dataset,
+    data: DeviceDataset,
+    schedule: Schedule,
+    folder: Path,
+    args: argparse.Namespace,
 ) -> None:
     """Every strategy under every seed that the folder has not; one seed after the other."""
     path = folder / "runs.jsonl"
@@ -135,18 +153,20 @@ def study(
         print(f"{number:4} {run.train_seconds:5.1f} s {score:.4f} seed {seed} {text}", flush=True)
 
 
-def trained(dataset: Dataset, data: Feed, schedule: Schedule, text: str, seed: int) -> Run:
+def trained(
+    dataset: Dataset, data: DeviceDataset, schedule: Schedule, text: str, seed: int
+) -> Run:
     """Train one strategy, and score it on `select` and on test."""
     resolved = resolve(parse(text), dataset.inputs, dataset.target)
     splits, metric = dataset.splits, find_metric(schedule.metric, dataset.target)
-    rows = Rows(train=splits.train, fit=splits.fit)
+    rows = TrainingRows(train=splits.train, calibration=splits.calibration)
     outcome = train(resolved, data, rows, schedule.plan, seed=seed, score=metric.score)
     names = sorted({"accuracy", "neg_log_loss", metric.name})
     found = {}
-    for part in ("select", "test"):
+    for part in ("validation", "test"):
         numbers = getattr(splits, part)
         proba = outputs(outcome.model, data, numbers)
-        scores = evaluate(dataset.y[numbers], proba, dataset.target)
+        scores = score_all(dataset.y[numbers], proba, dataset.target)
         found[part] = {name: round(scores[name], 6) for name in names}
     odds = ""
     if schedule.labels:
@@ -154,9 +174,9 @@ def trained(dataset: Dataset, data: Feed, schedule: Schedule, text: str, seed: i
         odds = pack(np.log(sure[:, 1] / sure[:, 0]))
     price = cost(resolved)
     return Run(
-        strategy=text, seed=seed, select=found["select"], test=found["test"], flops=price.flops,
-        worst_flops=price.worst_flops, params=price.params, train_flops=outcome.train_flops,
-        train_seconds=round(outcome.seconds, 2), odds=odds,
+        strategy=text, seed=seed, select=found["validation"], test=found["test"],
+        flops=price.flops, worst_flops=price.worst_flops, params=price.params,
+        train_flops=outcome.train_flops, train_seconds=round(outcome.seconds, 2), odds=odds,
         hits=pack(proba.argmax(axis=1) == dataset.y[splits.test]),
     )  # fmt: skip
 

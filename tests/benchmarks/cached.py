@@ -32,13 +32,13 @@ from _common import (
 )
 
 from autosynth.composite import Resolved, resolve
-from autosynth.data import load
+from autosynth.data import load_dataset
 from autosynth.data.spec import Dataset
 from autosynth.strategy import parse as parse_strategy
 from autosynth.study.probe import FIXED_STEPS, fixed_plan
 from autosynth.training import known
-from autosynth.training.feed import Feed, feed
-from autosynth.training.loop import Rows, train
+from autosynth.training.devicedataset import DeviceDataset, to_device
+from autosynth.training.loop import TrainingRows, train
 from autosynth.training.metrics import METRICS
 from autosynth.training.output import outputs
 
@@ -53,7 +53,9 @@ class Trainings:
         self.args, self.dataset = args, dataset
         strategy = parse_strategy(f"pretrained[size={args.size}] | augment=none")
         self.resolved: Resolved = resolve(strategy, dataset.inputs, dataset.target)
-        self.feed: Feed = feed(dataset, torch.device(args.device), dataset.splits.train)
+        self.feed: DeviceDataset = to_device(
+            dataset, torch.device(args.device), dataset.splits.train
+        )
         self.accuracy: dict[str, float] = {}
 
     def seconds(self, arm: str) -> float:
@@ -62,7 +64,10 @@ class Trainings:
         plan = fixed_plan(self.args.device, len(splits.train), self.args.steps)
         known.MOST_BYTES = ARMS[arm]
         start = time.perf_counter()
-        rows = Rows(train=splits.train, fit=splits.fit if len(splits.fit) else splits.select)
+        rows = TrainingRows(
+            train=splits.train,
+            calibration=splits.calibration if len(splits.calibration) else splits.validation,
+        )
         done = train(self.resolved, self.feed, rows, plan, seed=self.args.seed, score=score)
         taken = time.perf_counter() - start
         found = outputs(done.model, self.feed, splits.test)
@@ -81,7 +86,7 @@ def main() -> None:
     args.steps = args.steps or (30 if args.quick else FIXED_STEPS)
     where = machine(args.device)
     put_machine(where)
-    trainings = Trainings(args, load("digits"))
+    trainings = Trainings(args, load_dataset("digits"))
     arms = {arm: lambda arm=arm: trainings.seconds(arm) for arm in ARMS}  # type: ignore[misc]
     found = interleave(arms, args.repeats, warm=False)
     quotient = ratio(found["with the cache"], found["without"])

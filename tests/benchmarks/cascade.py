@@ -69,7 +69,9 @@ def network(text: str, x: Tensor) -> Raw:
     for at, step in enumerate(model.program.steps, start=len(model.inputs)):
         gate = model.modules_by_name[step.name]
         if isinstance(gate, Gate):
-            gate.settle(model.values({0: x}, model.program.step(at).args), torch.zeros(len(x)))
+            gate.fit_post_hoc(
+                model.values({0: x}, model.program.step(at).args), torch.zeros(len(x))
+            )
     return Raw(model)
 
 

@@ -41,8 +41,8 @@ from autosynth.composite import Resolved, build, cost, resolve
 from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.errors import StrategyError
 from autosynth.strategy import Strategy
-from autosynth.study.narrow import narrow
-from autosynth.study.spacefile import load as load_space
+from autosynth.study.restrict import restrict
+from autosynth.study.spacefile import load_space
 from autosynth.study.suggest import suggest
 
 IMAGE = InputSpec(name="image", kind="image", shape=(1, 28, 28))
@@ -54,7 +54,7 @@ COST_MICROSECONDS, HELP_SECONDS = 100.0, 0.5
 def suggested(n: int, seed: int) -> tuple[list[tuple[Strategy, Resolved]], list[float], int]:
     """Strategies that resolve, the seconds each suggestion took, and how many did not resolve."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    space = narrow(load_space("image"), (IMAGE,), TARGET.task)
+    space = restrict(load_space("image"), (IMAGE,), TARGET.task)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
     found: list[tuple[Strategy, Resolved]] = []
     seconds, refused = [], 0

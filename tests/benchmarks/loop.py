@@ -47,14 +47,14 @@ from torch.utils.data import DataLoader, TensorDataset
 from autosynth.components import FAMILIES
 from autosynth.composite import Composite, Resolved, build, resolve
 from autosynth.composite.objective import loss_of
-from autosynth.data import load
+from autosynth.data import load_dataset
 from autosynth.data.spec import Dataset, InputSpec, Splits, TargetSpec
 from autosynth.strategy import parse as parse_strategy
 from autosynth.study.probe import FASTER
-from autosynth.training.feed import Feed, feed
-from autosynth.training.loop import Rows, time_steps, train
+from autosynth.training.config import TrainerConfig, batch_size
+from autosynth.training.devicedataset import DeviceDataset, to_device
+from autosynth.training.loop import TrainingRows, time_steps, train
 from autosynth.training.output import outputs
-from autosynth.training.plan import Plan, batch_size
 
 SAME_WORK = "augment=none average=none smoothing=0"
 N_ROWS, WARM_STEPS, LOADERS = 4096, 3, (0, 2)
@@ -78,8 +78,8 @@ class Place:
     """What both loops are given: data on the host and on the device, and rows to learn from."""
 
     dataset: Dataset
-    data: Feed
-    rows: Rows
+    data: DeviceDataset
+    rows: TrainingRows
     batch: int
 
     @property
@@ -91,8 +91,8 @@ def make_place(dataset: Dataset, device: str) -> Place:
     train_rows = dataset.splits.train
     return Place(
         dataset=dataset,
-        data=feed(dataset, torch.device(device), train_rows),
-        rows=Rows(train=train_rows, fit=train_rows[:0]),
+        data=to_device(dataset, torch.device(device), train_rows),
+        rows=TrainingRows(train=train_rows, calibration=train_rows[:0]),
         batch=batch_size(len(train_rows)),
     )
 
@@ -112,7 +112,7 @@ def noise(spec: InputSpec, seed: int) -> Dataset:
         name="noise", source="noise", inputs=(spec,),
         target=TargetSpec(name="y", task="classification", classes=tuple("abcdefghij")),
         x={spec.name: x}, y=rng.integers(0, 10, N_ROWS),
-        splits=Splits(train=rows, fit=rows[:0], select=rows[:0], test=rows[:0]),
+        splits=Splits(train=rows, calibration=rows[:0], validation=rows[:0], test=rows[:0]),
         encoders={}, fingerprint="noise",
     )  # fmt: skip
 
@@ -121,8 +121,8 @@ def resolved_of(text: str, place: Place) -> Resolved:
     return resolve(parse_strategy(text), place.dataset.inputs, place.dataset.target)
 
 
-def plan_of(place: Place, steps: int, low: bool, family: str) -> Plan:
-    return Plan(
+def plan_of(place: Place, steps: int, low: bool, family: str) -> TrainerConfig:
+    return TrainerConfig(
         device=str(place.device), batch_size=place.batch, steps=steps, bf16=(family,) * low
     )
 
@@ -178,7 +178,7 @@ def _wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def ours(resolved: Resolved, place: Place, plan: Plan) -> float:
+def ours(resolved: Resolved, place: Place, plan: TrainerConfig) -> float:
     """Train with our loop; samples a second."""
     done = train(resolved, place.data, place.rows, plan)
     return done.samples_seen / done.seconds
@@ -237,7 +237,7 @@ def speed(text: str, place: Place, args: argparse.Namespace) -> dict[str, Any]:
 
 def accuracy(name: str, text: str, args: argparse.Namespace) -> dict[str, Any]:
     """Test accuracy of both loops after as many steps, and the ratio of their speeds there."""
-    place = make_place(load(name, seed=args.seed), args.device)
+    place = make_place(load_dataset(name, seed=args.seed), args.device)
     steps = 20 if args.quick else args.steps
     same, as_set = resolved_of(f"{text} | {SAME_WORK}", place), resolved_of(text, place)
     scores: dict[str, list[float]] = {}

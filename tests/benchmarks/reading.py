@@ -7,8 +7,9 @@ How: `python tests/benchmarks/reading.py [--quick] [--rows N] [--repeats 5] [--o
 Writes a table of ten columns of every kind, and reads it in turn with `read_frame`, with
 `pyarrow.csv.read_csv` and, where it is installed, with `polars.read_csv`. Ours is all that it
 takes from a path to a pandas frame: encoding, separator and header are found first, and missing
-words and text kept as they are. Then `load` as a whole, which is what `autosynth inspect` waits
-for, against our read alone. Arrow takes as many threads as `OMP_NUM_THREADS` allows, for both.
+words and text kept as they are. Then `load_dataset` as a whole, which is what `autosynth inspect`
+waits for, against our read alone. Arrow takes as many threads as `OMP_NUM_THREADS` allows, for
+both.
 """
 
 import argparse
@@ -34,7 +35,7 @@ from _common import (
     spread,
 )
 
-from autosynth.data import load
+from autosynth.data import load_dataset
 from autosynth.data.forms.table import read_frame
 
 ROWS, QUICK_ROWS = 1_000_000, 20_000
@@ -82,7 +83,7 @@ def readers(path: Path) -> dict[str, Callable[[], float]]:
     if importlib.util.find_spec("polars"):
         polars = importlib.import_module("polars")
         found["polars"] = lambda: polars.read_csv(path)
-    found[WHOLE] = lambda: load(path, target="goal")
+    found[WHOLE] = lambda: load_dataset(path, target="goal")
     return {name: timed(call) for name, call in found.items()}
 
 

@@ -42,13 +42,13 @@ from _common import (
 from _trials import span
 
 from autosynth.composite import resolve
-from autosynth.data import load
+from autosynth.data import load_dataset
 from autosynth.data.spec import Dataset
 from autosynth.record import Record, read_all
 from autosynth.run.folder import read_run
 from autosynth.strategy import parse as parse_strategy
 from autosynth.study.probe import flops_by_family
-from autosynth.training.plan import Plan
+from autosynth.training.config import TrainerConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +79,8 @@ class Bench:
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
-        self.dataset: Dataset = load(args.data, target=args.target, seed=args.seed)
-        self.plan: Plan | None = None
+        self.dataset: Dataset = load_dataset(args.data, target=args.target, seed=args.seed)
+        self.plan: TrainerConfig | None = None
         self.found: dict[str, list[Done]] = {}
 
     def run(self, arm: Arm) -> float:
@@ -116,7 +116,7 @@ class Bench:
 
     def _done(self, folder: Path) -> Done:
         records = read_all(folder)
-        self.plan = self.plan or Plan.from_dict(read_run(folder)["plan"])
+        self.plan = self.plan or TrainerConfig.from_dict(read_run(folder)["plan"])
         ended = [r for r in records if r.kind == "strategy" and r.state in ("complete", "pruned")]
         return Done(
             seconds=span(folder, records), trials=len(ended),
@@ -143,19 +143,19 @@ def arms_of() -> list[Arm]:
     return [*one, Arm(workers=2, threads=max(1, cores // 2))]
 
 
-def compared(bench: Bench, rates: dict[str, list[float]], arms: list[Arm]) -> dict[str, Any]:
+def compared(context: Bench, rates: dict[str, list[float]], arms: list[Arm]) -> dict[str, Any]:
     """Show the arms, and two workers against the best of one."""
     alone = [arm.name for arm in arms if arm.workers == 1]
     two = arms[-1].name
     best = max(alone, key=lambda name: spread(rates[name]).median)
-    budget = bench.args.trials is None
+    budget = context.args.trials is None
     unit, scale = ("GFLOPs/s", 1e-9) if budget else ("trials/s", 1.0)
-    works = {name: [d.work / d.seconds for d in done] for name, done in bench.found.items()}
+    works = {name: [d.work / d.seconds for d in done] for name, done in context.found.items()}
     by_work = budget and min(works[best]) > 0
     rows = [
         (name, spread(values).text(3, scale), ratio(values, rates[best]).text(),
          ratio(works[name], works[best]).text() if by_work else "-",
-         f"{spread([d.trials for d in bench.found[name]]).median:.0f}")
+         f"{spread([d.trials for d in context.found[name]]).median:.0f}")
         for name, values in rates.items()
     ]  # fmt: skip
     put("", f"Completed a second of wall clock, median (range); the best of one: {best}")
@@ -163,7 +163,7 @@ def compared(bench: Bench, rates: dict[str, list[float]], arms: list[Arm]) -> di
     result: dict[str, Any] = {
         "unit": unit, "best_of_one": best, "ratio": ratio(rates[two], rates[best]),
         "rate": {name: spread([v * scale for v in values]) for name, values in rates.items()},
-        "searches": {name: [vars(d) for d in done] for name, done in bench.found.items()},
+        "searches": {name: [vars(d) for d in done] for name, done in context.found.items()},
     }  # fmt: skip
     if by_work:
         result["ratio_by_work"] = ratio(works[two], works[best])
@@ -182,10 +182,10 @@ def main() -> None:
     args.repeats = 1 if args.quick else args.repeats
     where = machine()
     put_machine(where)
-    bench, arms = Bench(args), arms_of()
-    calls = {arm.name: lambda arm=arm: bench.run(arm) for arm in arms}
+    context, arms = Bench(args), arms_of()
+    calls = {arm.name: lambda arm=arm: context.run(arm) for arm in arms}
     rates = interleave(calls, args.repeats, warm=False)  # type: ignore[arg-type]
-    save(args, "workers", where, compared(bench, rates, arms))
+    save(args, "workers", where, compared(context, rates, arms))
 
 
 if __name__ == "__main__":

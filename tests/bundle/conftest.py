@@ -12,10 +12,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from autosynth.bundle import write
+from autosynth.bundle import write_bundle
 from autosynth.composite import Composite, Resolved, build, resolve
 from autosynth.composite.objective import finished
-from autosynth.data import Dataset, load
+from autosynth.data import Dataset, load_dataset
 from autosynth.data.scale import Scale
 from autosynth.strategy import parse
 
@@ -54,7 +54,7 @@ class Made:
 def _images(rng: np.random.Generator) -> Case:
     x = rng.integers(0, 256, (ROWS, 8, 8), dtype=np.uint8)
     y = np.array([("cat", "dog", "owl")[i % 3] for i in range(ROWS)])
-    return Case(dataset=load((x, y)), raw=x)
+    return Case(dataset=load_dataset((x, y)), raw=x)
 
 
 def _series(rng: np.random.Generator, masked: bool) -> Case:
@@ -63,7 +63,7 @@ def _series(rng: np.random.Generator, masked: bool) -> Case:
         for i in range(ROWS):
             x[i, :, 6 + i % 11 :] = np.nan
         x[3, 0, 2] = x[4, :, 1:3] = np.nan
-    dataset = load((x, np.arange(ROWS) % 3))
+    dataset = load_dataset((x, np.arange(ROWS) % 3))
     spec = replace(dataset.inputs[0], masked=masked)
     return Case(dataset=replace(dataset, inputs=(spec,)), raw=x)
 
@@ -82,7 +82,7 @@ def _table(rng: np.random.Generator, regression: bool) -> Case:
     frame["y"] = (
         rng.normal(7, 3, ROWS) if regression else [("no", "yes")[i % 2] for i in range(ROWS)]
     )
-    return Case(dataset=load(frame, target="y"), raw=frame.drop(columns="y"))
+    return Case(dataset=load_dataset(frame, target="y"), raw=frame.drop(columns="y"))
 
 
 def _texts(rng: np.random.Generator) -> Case:
@@ -91,7 +91,7 @@ def _texts(rng: np.random.Generator) -> Case:
     frame = pd.DataFrame(
         {"message": texts, "y": [("low", "mid", "top")[i % 3] for i in range(ROWS)]}
     )
-    dataset = load(frame, target="y", columns={"message": "text"})
+    dataset = load_dataset(frame, target="y", columns={"message": "text"})
     (spec,) = [
         each for each in dataset.inputs if not each.of
     ]  # no reading of a pretrained network
@@ -143,7 +143,7 @@ def make(cases: dict[str, Case], tmp_path: Path) -> Callable[..., Made]:
         case = cases[kind]
         resolved = resolve(parse(strategy), case.dataset.inputs, case.dataset.target)
         model = composite(resolved, case, threshold)
-        folder = write(
+        folder = write_bundle(
             tmp_path / "bundle",
             resolved=resolved,
             model=model,

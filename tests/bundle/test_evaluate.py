@@ -12,17 +12,16 @@ import pytest
 import torch
 
 import autosynth
-from autosynth.bundle import evaluate, load, write
+from autosynth.bundle import evaluate, load, write_bundle
 from autosynth.bundle.detail import details_of
 from autosynth.composite import build, resolve
 from autosynth.corrupt import SEVERITIES
-from autosynth.data import load as load_data
+from autosynth.data import load_dataset as load_data
 from autosynth.data.scale import Scale
 from autosynth.data.spec import TargetSpec, Task
 from autosynth.errors import DataError
 from autosynth.strategy import parse
-from autosynth.training.metrics import Calibration
-from autosynth.training.metrics import evaluate as score_all
+from autosynth.training.metrics import Calibration, score_all
 
 Make = Callable[..., Any]
 ROWS = 60
@@ -88,7 +87,7 @@ def film(
         model = build(resolved, seed=1)
         model.fit_inputs({n: torch.from_numpy(np.array(x)) for n, x in dataset.x.items()})
         k = len(dataset.target.fields)
-        return write(
+        return write_bundle(
             tmp_path / name, resolved=resolved, model=model.eval(), encoders=dataset.encoders,
             scales=(Scale(),) * k, card={"dataset": "films"},
         )  # fmt: skip

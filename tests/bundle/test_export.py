@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from autosynth.bundle import export, load, write
+from autosynth.bundle import export, load, write_bundle
 from autosynth.bundle.export import TOLERANCE, _check
 from autosynth.components import FAMILIES
 from autosynth.composite import FUSIONS, build, resolve
@@ -202,7 +202,9 @@ def test_two_inputs_are_taken_in_the_order_of_model_json(
     model = build(resolved, seed=3).eval()
     sample = {**cases["table"].sample, **cases["masked"].sample}
     encoders = {"inputs": [*data.encoders["inputs"], *other.encoders["inputs"]]}
-    folder = write(tmp_path / "b", resolved=resolved, model=model, encoders=encoders, card={})
+    folder = write_bundle(
+        tmp_path / "b", resolved=resolved, model=model, encoders=encoders, card={}
+    )
     export(folder, tmp_path / "out", sample=sample)
     plain = json.loads((tmp_path / "out" / "model.json").read_text())
     assert [each["name"] for each in plain["exported"]["inputs"]] == ["series", "table"]
@@ -243,7 +245,7 @@ def test_a_program_that_differs_is_refused(make: Make, tmp_path: Path) -> None:
     export(made.folder, tmp_path / "out", sample=made.case.sample)
     with torch.no_grad():
         next(p for name, p in made.model.named_parameters() if "head" in name).mul_(1.01)
-    write(
+    write_bundle(
         made.folder, resolved=made.resolved, model=made.model,
         encoders=made.case.dataset.encoders, card={},
     )  # fmt: skip

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import autosynth
-from autosynth.bundle import load, write
+from autosynth.bundle import load, write_bundle
 from autosynth.components import FAMILIES
 from autosynth.composite import build, cost, resolve
 from autosynth.data.scale import Scale
@@ -365,7 +365,9 @@ def test_a_bundle_is_replaced_and_other_folders_are_not(make: Make, tmp_path: Pa
     assert load(again.folder).strategy.root.family == "gru"
     (tmp_path / "file").write_text("mine")
     with pytest.raises(BundleError, match="a bundle is a folder, and '.*file' is a file"):
-        write(tmp_path / "file", resolved=first.resolved, model=first.model, encoders={}, card={})
+        write_bundle(
+            tmp_path / "file", resolved=first.resolved, model=first.model, encoders={}, card={}
+        )
 
 
 def test_a_write_that_fails_leaves_what_was_there(make: Make, tmp_path: Path) -> None:
@@ -380,7 +382,7 @@ def test_a_folder_that_cannot_be_written(make: Make, tmp_path: Path) -> None:
     made = make("image", "mlp")
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(BundleError, match="cannot write '.*bundle': .*name a folder"):
-        write(
+        write_bundle(
             tmp_path / "file" / "bundle",
             resolved=made.resolved, model=made.model, encoders={}, card={},
         )  # fmt: skip
@@ -393,7 +395,7 @@ def test_inputs_that_are_not_read_are_left_out(cases: dict[str, Any], tmp_path: 
     assert resolved.program.inputs == ("table",)
     encoders = {**data.encoders, "inputs": [*other.encoders["inputs"], *data.encoders["inputs"]]}
     model = build(resolved).eval()
-    write(tmp_path / "b", resolved=resolved, model=model, encoders=encoders, card={})
+    write_bundle(tmp_path / "b", resolved=resolved, model=model, encoders=encoders, card={})
     loaded = load(tmp_path / "b")
     assert loaded.info.inputs == data.inputs
     assert ":" not in str(loaded.strategy)
@@ -407,7 +409,7 @@ def test_inputs_that_are_not_read_are_left_out(cases: dict[str, Any], tmp_path: 
 def test_a_composite_on_channels_last_memory_is_saved(make: Make, tmp_path: Path) -> None:
     made = make("image", "cnn")
     model = made.model.to(memory_format=torch.channels_last)
-    write(
+    write_bundle(
         made.folder, resolved=made.resolved, model=model,
         encoders=made.case.dataset.encoders, card={},
     )  # fmt: skip

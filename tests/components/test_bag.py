@@ -28,7 +28,7 @@ def related(ngram: int, width: int = 4) -> Bag:
     torch.manual_seed(0)
     bag = Bag(50, width, ngram)
     raw = codes((7, 8), (7,), (8, 9), (9,))
-    bag.relate(raw, torch.tensor([[0.0, 1], [0, 1], [1, 0], [1, 0]]))
+    bag.initialise_from_targets(raw, torch.tensor([[0.0, 1], [0, 1], [1, 0], [1, 0]]))
     return bag.requires_grad_(False)
 
 
@@ -71,11 +71,11 @@ def test_more_columns_than_channels_are_summed_at_random() -> None:
     torch.manual_seed(0)
     bag = Bag(50, 4, 2)
     raw = torch.from_numpy(np.random.default_rng(0).integers(3, 50, (90, 6)))
-    bag.relate(raw, torch.eye(9).repeat(10, 1))
+    bag.initialise_from_targets(raw, torch.eye(9).repeat(10, 1))
     assert bag.vectors[3:50].abs().min() > 0
     assert bag.vectors.isfinite().all()
     again = Bag(50, 4, 2)
-    again.relate(raw, torch.eye(9).repeat(10, 1))
+    again.initialise_from_targets(raw, torch.eye(9).repeat(10, 1))
     assert torch.equal(bag.vectors, again.vectors)
 
 

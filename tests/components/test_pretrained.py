@@ -13,10 +13,11 @@ from sklearn.datasets import load_sample_image
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from autosynth.components.checkpoint import FOLDER, find_weights, load_weights
-from autosynth.components.efficientnet import Classifier, Convolution, outline
+from autosynth.components.checkpoint import find_weights, load_checkpoint
+from autosynth.components.efficientnet import Classifier, SameConv2d, image_model_profile
 from autosynth.components.pretrained import NETWORKS, Pretrained
 from autosynth.composite import build, cost, resolve
+from autosynth.data.inputs.modelfolder import MODELS_ENV
 from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.errors import StrategyError, TrialError
 from autosynth.strategy import parse
@@ -64,7 +65,7 @@ def test_known_pictures_get_their_known_logits_from_raw_values(
     raw = picture(name)
     assert (int(raw.min()), int(raw.max())) == (0, 255)
     whole = Classifier()
-    load_weights(whole, weights())
+    load_checkpoint(whole, weights())
     with torch.no_grad():
         tokens, mask = fitted(raw, size=224)(raw)
         found = whole._fc(tokens.mean(1))[0].topk(3)
@@ -78,24 +79,24 @@ def test_known_pictures_get_their_known_logits_from_raw_values(
 def test_the_file_is_loaded_strictly(tmp_path: Path) -> None:
     state = torch.load(weights(), weights_only=True)
     whole = Classifier()
-    load_weights(whole, weights())
+    load_checkpoint(whole, weights())
     assert state.keys() == whole.state_dict().keys()
     assert all(torch.equal(value, state[key]) for key, value in whole.state_dict().items())
     for change in ({"_more": torch.zeros(1)}, {"_fc.bias": torch.zeros(7)}):
         torch.save({**state, **change}, tmp_path / "other.pth")
         with pytest.raises(TrialError, match=r"other\.pth does not hold the weights of this"):
-            load_weights(whole, tmp_path / "other.pth")
+            load_checkpoint(whole, tmp_path / "other.pth")
     del state["_bn0.weight"]
     torch.save(state, tmp_path / "less.pth")
     with pytest.raises(TrialError, match=r"(?s)was not used.*_bn0\.weight"):
-        load_weights(whole, tmp_path / "less.pth")
+        load_checkpoint(whole, tmp_path / "less.pth")
 
 
 def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "code.pth"
     torch.save({"_fc.bias": sys.exit}, path)
     with pytest.raises(TrialError, match="was not used"):
-        load_weights(Classifier(32), path)
+        load_checkpoint(Classifier(32), path)
 
 
 @installed
@@ -124,11 +125,11 @@ def test_rows_in_pieces_give_what_they_give_together() -> None:
 
 def test_padding_is_that_of_tensorflow() -> None:
     """Of an even side at stride 2, the one row of zeros stands behind."""
-    conv = Convolution(1, 1, 3, 4, stride=2)
+    conv = SameConv2d(1, 1, 3, 4, stride=2)
     with torch.no_grad():
         conv.weight.fill_(1.0)
         assert conv(torch.ones(1, 1, 4, 4)).flatten().tolist() == [9, 6, 6, 4]
-    odd = Convolution(1, 1, 3, 5, stride=2)
+    odd = SameConv2d(1, 1, 3, 5, stride=2)
     with torch.no_grad():
         odd.weight.fill_(1.0)
         assert odd(torch.ones(1, 1, 5, 5)).flatten().tolist() == [4, 6, 4, 6, 9, 6, 4, 6, 4]
@@ -136,7 +137,7 @@ def test_padding_is_that_of_tensorflow() -> None:
 
 def test_the_whole_network_costs_what_is_published() -> None:
     """4.652M parameters and 0.385G multiply-adds (the README of d-li14/efficientnet-lite)."""
-    found = outline(224, 8)
+    found = image_model_profile(224, 8)
     classes = 1280 * 1000
     assert found.params + classes + 1000 == 4_652_008
     assert (found.flops // 2 + classes) // 10**6 == 385
@@ -213,7 +214,7 @@ def test_one_network_on_two_inputs_is_counted_once(target: TargetSpec) -> None:
 
 @pytest.fixture
 def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(FOLDER, raising=False)
+    monkeypatch.delenv(MODELS_ENV, raising=False)
     monkeypatch.setattr("autosynth.components.checkpoint.find_spec", lambda name: None)
 
 
@@ -231,13 +232,13 @@ def test_weights_are_needed_when_a_training_starts_and_not_before(
 
 @installed
 def test_a_folder_of_ones_own_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(FOLDER, str(tmp_path))
+    monkeypatch.setenv(MODELS_ENV, str(tmp_path))
     assert find_weights(LITE0.name, LITE0.package).parts[-3] == MODULE
     own = tmp_path / "efficientnet_lite0.safetensors"
     state = {**torch.load(weights(), weights_only=True), "_fc.bias": torch.ones(1000)}
     save_file({name: value.contiguous() for name, value in state.items()}, own)
     whole = Classifier()
-    load_weights(whole, find_weights(LITE0.name, LITE0.package))
+    load_checkpoint(whole, find_weights(LITE0.name, LITE0.package))
     assert whole._fc.bias.eq(1).all()
     monkeypatch.setattr("autosynth.components.checkpoint.find_spec", lambda name: None)
     own.unlink()

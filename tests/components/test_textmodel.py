@@ -12,12 +12,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from autosynth.bundle import export, load, write
+from autosynth.bundle import export, load, write_bundle
 from autosynth.components import textmodel
-from autosynth.components.textmodel import TextModel, outline
+from autosynth.components.textmodel import TextModel, text_model_profile
 from autosynth.composite import Resolved, build, cost, resolve
 from autosynth.composite.head import pool
-from autosynth.data.inputs.modelfolder import FOLDER, text_models
+from autosynth.data.inputs.modelfolder import MODELS_ENV, text_models
 from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.errors import StrategyError, TrialError
 from autosynth.strategy import parse
@@ -88,7 +88,7 @@ def write_model(folder: Path, kind: str = "bert", head: str = "", **more: Any) -
 @pytest.fixture
 def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A model of the user's own, `tiny`."""
-    monkeypatch.setenv(FOLDER, str(tmp_path))
+    monkeypatch.setenv(MODELS_ENV, str(tmp_path))
     transformers.utils.logging.disable_progress_bar()
     return write_model(tmp_path / "tiny")
 
@@ -138,7 +138,7 @@ def test_its_cost_is_the_number_worked_out_by_hand(stop: int) -> None:
     layer = 4 * 384 * 384 + 2 * 384 * 1536
     flops = stop * 2 * (40 * layer + 2 * 40 * 40 * 384)
     params = (30522 + 512 + 2 + 2) * 384 + stop * (layer + 4 * 384 + 1536 + 384 + 4 * 384)
-    found = outline(text_models()["minilm"], stop, 40)
+    found = text_model_profile(text_models()["minilm"], stop, 40)
     assert found == (flops, params, 384)
     resolved = made(f"pretrained[stop={stop}]", text(8), reading("minilm", 40, 30522))
     head = 384 * 2
@@ -151,8 +151,8 @@ def test_options_follow_from_the_kind_of_input() -> None:
     both = (text(8), reading("minilm", 40, 30522))
     whole = made("pretrained", *both)
     assert str(whole.strategy.root) == "pretrained[model=minilm, norm=batch, stop=6, tune=frozen]"
-    assert str(whole.brief) == "pretrained"
-    assert str(made("pretrained[stop=5]", *both).brief) == "pretrained[stop=5]"
+    assert str(whole.short_form) == "pretrained"
+    assert str(made("pretrained[stop=5]", *both).short_form) == "pretrained[stop=5]"
     image = "pretrained[model=efficientnet_lite0, norm=batch, size=96, stop=8, tune=frozen]"
     assert str(made("pretrained", IMAGE).strategy.root) == image
     with pytest.raises(StrategyError, match=r"stop=7, but minilm has 6 layers; leave stop out"):
@@ -182,7 +182,7 @@ def test_what_is_counted_is_what_is_built(kind: str, tmp_path: Path) -> None:
         tokens, _ = stem(random_codes(9, 9)[-1:])
     attention = 2 * 4 * 9 * 9 * 16
     params = sum(parameter.numel() for parameter in stem.parameters())
-    assert outline(folder, 2, 9) == (flops[0] + attention, params, tokens.shape[-1])
+    assert text_model_profile(folder, 2, 9) == (flops[0] + attention, params, tokens.shape[-1])
 
 
 @pytest.mark.parametrize("kind", ["bert", "roberta", "distilbert"])
@@ -210,15 +210,15 @@ def test_rows_in_pieces_come_back_in_their_order(
     stem, raw = fitted(tiny, 3), random_codes(40, 12)
     with torch.no_grad():
         together, _ = stem(raw)
-        monkeypatch.setattr(textmodel, "AT_ONCE", 12 * 7)
+        monkeypatch.setattr(textmodel, "TOKENS_AT_ONCE", 12 * 7)
         torch.testing.assert_close(stem(raw)[0], together, atol=1e-5, rtol=1e-5)
 
 
 def test_a_model_of_ones_own_is_found_by_its_name(tiny: Path) -> None:
     resolved = made("pretrained[model=tiny] > mlp", text(8), reading())
-    assert resolved.brief.root == parse("pretrained[model=tiny] > mlp").root
+    assert resolved.short_form.root == parse("pretrained[model=tiny] > mlp").root
     shorter = made("pretrained[model=tiny, stop=2]", text(8), reading())
-    assert str(shorter.brief) == "pretrained[model=tiny, stop=2]"
+    assert str(shorter.short_form) == "pretrained[model=tiny, stop=2]"
     raw = codes(tiny, ["a b c", "p"], 9)
     assert raw.tolist() == [[3, 5, 6, 7, 4, 0, 0, 0, 0], [3, 20, 4, 0, 0, 0, 0, 0, 0]]
     model = build(resolved).eval()
@@ -313,7 +313,7 @@ def test_networks_that_cannot_be_costed_are_refused(
 def test_without_the_library_it_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(FOLDER, str(tmp_path))
+    monkeypatch.setenv(MODELS_ENV, str(tmp_path))
     write_model(tmp_path / "fresh")
     monkeypatch.setattr(textmodel, "find_spec", lambda name: None)
     with pytest.raises(StrategyError, match=r"transformers, which is not installed: pip install"):
@@ -333,7 +333,7 @@ def test_only_inputs_that_are_read_are_inputs_of_the_program() -> None:
     assert made(tiny, *data).program.inputs == ("text.tiny",)
     assert made(f"mean({tiny}, mlp:table)", *data).program.inputs == ("table", "text.tiny")
     assert made("mlp:table", *data).reads == (TABLE,)
-    masked = made(f"concat({tiny}, mlp:table) init=masked", *data).course
+    masked = made(f"concat({tiny}, mlp:table) init=masked", *data).training_plan
     assert len(masked.phases[0].outputs) == 1
     assert {name for name in masked.program.pieces if name.startswith("hide")} == {"hide_table"}
     with pytest.raises(StrategyError, match="'text', which is here as text.tiny alone"):
@@ -354,7 +354,7 @@ def check_bundle(strategy: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -
     model = build(resolved).eval()
     model.fit_inputs(raw)
     encoders = {"inputs": [{"name": name} for name in specs], "more": 1}
-    write(folder / "b", resolved=resolved, model=model, encoders=encoders, card={})
+    write_bundle(folder / "b", resolved=resolved, model=model, encoders=encoders, card={})
     monkeypatch.setattr("autosynth.bundle.model.input_spec", lambda found: specs[found["name"]])
     loaded = load(folder / "b")
     assert loaded.info.inputs == tuple(specs[name] for name in specs if name in raw)

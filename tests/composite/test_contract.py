@@ -57,7 +57,7 @@ def test_a_composite_keeps_the_contract(
     out = model({"x": x})
     assert out.shape == (9, 3)
     assert out.isfinite().all()
-    (phase,) = resolved.course.phases
+    (phase,) = resolved.training_plan.phases
     outs = model.values({0: x}, phase.outputs)
     assert all(each.shape == (9, 3) for each in outs)
     torch.stack(outs).square().sum().backward()

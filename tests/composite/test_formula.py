@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from autosynth.composite import Composite, build, resolve
-from autosynth.composite.join import FittedSum, Stack
+from autosynth.composite.join import PostHocSum, Stack
 from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.strategy import parse
 
@@ -244,15 +244,15 @@ def test_fitted_weights_are_those_of_the_least_loss() -> None:
     generator = torch.Generator().manual_seed(0)
     parts = [torch.randn(200, 1, generator=generator) for _ in range(2)]
     y = (0.7 * parts[0] - 0.2 * parts[1]).squeeze(1)
-    join = FittedSum(2, PRICE)
+    join = PostHocSum(2, PRICE)
     with torch.no_grad():
-        join.settle(parts, y)
+        join.fit_post_hoc(parts, y)
     torch.testing.assert_close(join.alpha, torch.tensor([0.7, -0.2]), rtol=0, atol=1e-4)
     # Of classes: where the loss is least, its slope is none.
-    join = FittedSum(2, THREE)
+    join = PostHocSum(2, THREE)
     logits = [2 * torch.randn(300, 3, generator=generator) for _ in range(2)]
     codes = (logits[0] + torch.randn(300, 3, generator=generator)).argmax(1)
-    join.settle(logits, codes)
+    join.fit_post_hoc(logits, codes)
     alpha = join.alpha.clone().requires_grad_()
     F.cross_entropy((torch.stack(logits, -1) * alpha).sum(-1), codes).backward()
     assert alpha.grad is not None
@@ -267,7 +267,7 @@ def test_a_stack_learns_whom_to_trust() -> None:
     wrong = 6 * F.one_hot((codes + 1) % 3, 3) + torch.randn(400, 3, generator=generator)
     stack = Stack(2, THREE, hidden=True)
     before = F.cross_entropy(stack(right, wrong), codes)
-    stack.settle([right, wrong], codes)
+    stack.fit_post_hoc([right, wrong], codes)
     after = F.cross_entropy(stack(right, wrong), codes)
     assert before.item() > 1
     assert after.item() < 0.1

@@ -43,7 +43,7 @@ def test_a_composite_of_several_kinds_keeps_the_contract(
 ) -> None:
     resolved = resolve(parse(text), inputs, target)
     assert resolve(resolved.strategy, inputs, target).strategy == resolved.strategy
-    assert resolve(resolved.brief, inputs, target).strategy == resolved.strategy
+    assert resolve(resolved.short_form, inputs, target).strategy == resolved.strategy
     model = build(resolved, seed=1, training=True)
     x = {spec.name: raw(spec, 9) for spec in resolved.reads}
     model.fit_inputs(x)
@@ -51,7 +51,7 @@ def test_a_composite_of_several_kinds_keeps_the_contract(
     assert out.shape == (9, 3)
     assert out.isfinite().all()
     learnt: set[str] = set()
-    for phase in resolved.course.phases:
+    for phase in resolved.training_plan.phases:
         model.zero_grad()
         values = model.values(dict(enumerate(x.values())), phase.outputs)
         total = torch.stack([value.float().square().mean() for value in values]).sum()

@@ -188,7 +188,7 @@ def test_hidden_stretches_of_sound_are_restored(text: str) -> None:
     model = build(resolved, training=True)
     x = sounds(16)
     model.fit_inputs({"x": x})
-    phase = resolved.course.phases[0]
+    phase = resolved.training_plan.phases[0]
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     losses = []
     for _ in range(40):

@@ -106,7 +106,7 @@ def test_what_a_strategy_is_shows() -> None:
 
 def test_the_brief_form_leaves_out_what_is_default() -> None:
     long = canonical("mean(gru[width=8], cnn[patch=1]) | dropout=0.1")
-    brief = resolve(parse(long), (SPECS["series"],), TARGET).brief
+    brief = resolve(parse(long), (SPECS["series"],), TARGET).short_form
     assert str(brief) == "mean(cnn, gru[width=8]) | dropout=0.1"
 
 
@@ -114,7 +114,7 @@ def test_the_brief_form_leaves_out_what_is_default() -> None:
 @pytest.mark.parametrize("text", sorted(set(RESOLVED)))
 def test_the_brief_form_means_the_same(text: str, kind: str) -> None:
     resolved = resolve(parse(text), (SPECS[kind],), TARGET)
-    again = resolve(parse(str(resolved.brief)), (SPECS[kind],), TARGET)
+    again = resolve(parse(str(resolved.short_form)), (SPECS[kind],), TARGET)
     assert again.strategy == resolved.strategy
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from autosynth.data.forms.arrays import make_rows, read_arrays, read_npy, read_npz
-from autosynth.data.inputs.layout import arrange, to_raw_type, understand_array
+from autosynth.data.inputs.layout import arrange, infer_layout, to_raw_type
 from autosynth.errors import DataError
 
 RNG = np.random.default_rng(0)
@@ -109,14 +109,14 @@ def waves(n: int, steps: int) -> np.ndarray:
 def test_kind_and_layout_by_shape_and_values(
     x: np.ndarray, kind: str, shape: tuple[int, ...]
 ) -> None:
-    layout = understand_array(x, None, "here")
+    layout = infer_layout(x, None, "here")
     assert layout.kind == kind
     assert arrange(x, layout).shape[1:] == shape
 
 
 def test_arranging_copies_nothing() -> None:
     x = np.zeros((9, 16, 16, 3), np.uint8)
-    arranged = arrange(x, understand_array(x, None, "here"))
+    arranged = arrange(x, infer_layout(x, None, "here"))
     assert np.shares_memory(to_raw_type(arranged), x)
     x[2, 5, 7, 1] = 9
     assert arranged[2, 1, 5, 7] == 9
@@ -131,4 +131,4 @@ def test_bytes_stay_bytes_and_the_rest_becomes_float32() -> None:
 
 def test_five_axes_are_too_many() -> None:
     with pytest.raises(DataError, match="x has 5 axes"):
-        understand_array(np.zeros((2, 2, 2, 2, 2)), None, "here")
+        infer_layout(np.zeros((2, 2, 2, 2, 2)), None, "here")

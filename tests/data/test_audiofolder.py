@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from autosynth.data.forms.audiofolder import COLUMN
-from autosynth.data.raw import Rows
-from autosynth.data.read import read, read_unlabelled
+from autosynth.data.raw import RawRows
+from autosynth.data.read import read_source, read_unlabelled
 from autosynth.errors import DataError
 
 SPEC = {"kind": "audio", "column": COLUMN}
@@ -21,7 +21,7 @@ def fill(folder: Path, n: int = 3, suffix: str = ".wav") -> Path:
     return folder
 
 
-def paths(rows: Rows | None) -> list[str]:
+def paths(rows: RawRows | None) -> list[str]:
     assert rows is not None
     assert isinstance(rows.x, pd.DataFrame)
     assert list(rows.x.columns) == [COLUMN]
@@ -33,7 +33,7 @@ def test_sub_folders_are_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / "words" / "cover.png").write_bytes(b"")
     (tmp_path / "words" / "no" / ".hidden.wav").write_bytes(b"")
     monkeypatch.chdir(tmp_path)
-    raw = read("words")
+    raw = read_source("words")
     assert (raw.name, raw.kind, raw.target, raw.labels) == ("words", "audio", "class", True)
     assert raw.main is not None
     assert raw.main.y is not None
@@ -46,7 +46,7 @@ def test_parts_are_official_and_prediction_takes_the_test(tmp_path: Path) -> Non
     fill(tmp_path / "train", 4)
     fill(tmp_path / "valid", 2)
     fill(tmp_path / "test", 1)
-    raw = read(tmp_path)
+    raw = read_source(tmp_path)
     assert [len(part) for part in (raw.main, raw.validation, raw.test) if part] == [8, 4, 2]
     new = read_unlabelled(tmp_path, SPEC)
     assert paths(new.main) == paths(raw.test)
@@ -63,13 +63,13 @@ def test_prediction_takes_a_flat_folder_or_one_file(tmp_path: Path) -> None:
     assert one.main is not None
     assert list(one.main.index) == ["b.ogg"]
     with pytest.raises(DataError, match=r"holds sounds, but no sub-folder a class. Sort them as"):
-        read(tmp_path)
+        read_source(tmp_path)
 
 
 def test_a_target_names_the_table_beside_the_files(tmp_path: Path) -> None:
     fill(tmp_path / "sounds")
     (tmp_path / "notes.csv").write_text("file,loud\nsounds/no/0.wav,1\nsounds/yes/0.wav,0\n")
-    raw = read(tmp_path, ["loud"])
+    raw = read_source(tmp_path, ["loud"])
     assert raw.main is not None
     assert list(raw.main.x.columns) == ["file"]
     assert raw.source == str(tmp_path / "notes.csv")
@@ -77,7 +77,7 @@ def test_a_target_names_the_table_beside_the_files(tmp_path: Path) -> None:
         new = read_unlabelled(tmp_path, spec).main
         assert new is not None
         assert list(new.x.columns) == ["file", "loud"]
-    assert read(tmp_path / "sounds").kind == "audio"
+    assert read_source(tmp_path / "sounds").kind == "audio"
 
 
 def test_pictures_that_a_column_named_are_predicted_from_a_folder(tmp_path: Path) -> None:

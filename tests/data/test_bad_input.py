@@ -15,9 +15,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from autosynth.data import load
+from autosynth.data import load_dataset
 from autosynth.data.encode import encode
-from autosynth.data.forms.parse import MISSING
+from autosynth.data.forms.parse import NA_VALUES
 from autosynth.data.forms.table import read_frame
 from autosynth.data.inputs.text import text_of
 from autosynth.data.spec import Dataset
@@ -137,14 +137,14 @@ def test_what_is_refused_says_where_and_what_to_do(tmp_path: Path, wrong: str) -
     name, data, words = REFUSED[wrong]
     (tmp_path / name).write_bytes(data())
     with pytest.raises(DataError, match=words):
-        load(tmp_path / name, target="goal")
+        load_dataset(tmp_path / name, target="goal")
 
 
 @pytest.mark.parametrize("cut", [slice(-30), slice(0, 0), slice(300, None)])
 def test_arrays_that_are_cut(tmp_path: Path, cut: slice) -> None:
     (tmp_path / "t.npz").write_bytes(arrays(tmp_path)[cut])
     with pytest.raises(DataError, match=r"t\.npz cannot be read as \.npz.* Save plain arrays"):
-        load(tmp_path / "t.npz")
+        load_dataset(tmp_path / "t.npz")
 
 
 def codes(data: Dataset) -> tuple[int, ...]:
@@ -186,7 +186,7 @@ READ: dict[str, tuple[Callable[[], bytes], str, tuple[int, ...]]] = {
 def test_what_is_read_all_the_same_is_told(tmp_path: Path, wrong: str) -> None:
     data, words, columns = READ[wrong]
     (tmp_path / "t.csv").write_bytes(data())
-    found = load(tmp_path / "t.csv", target="goal")
+    found = load_dataset(tmp_path / "t.csv", target="goal")
     assert codes(found) == columns
     assert (words in " ".join(found.warnings)) if words else found.warnings == ()
 
@@ -196,7 +196,7 @@ def test_a_million_categories(n: int) -> None:
     rng = np.random.default_rng(0)
     names = pd.Series(np.arange(n).astype(str)).radd("k")
     table = pd.DataFrame({"a": rng.normal(size=n), "c": names, "goal": rng.integers(0, 2, n)})
-    found = load(table, target="goal")
+    found = load_dataset(table, target="goal")
     assert codes(found) == (0,)
     assert "column set aside: c (an id: no value repeats)" in found.warnings
 
@@ -205,7 +205,7 @@ def test_empty_texts_and_one_of_a_million_characters(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("autosynth.data.inputs.tokens.text_models", dict)
     notes: list[Any] = [f"it was number {i} of them" for i in range(ROWS)]
     notes[3:7] = ["", "   ", None, "word " * 200_000]
-    found = load(frame(note=notes), target="goal")
+    found = load_dataset(frame(note=notes), target="goal")
     lengths = (found.x["note"] > 0).sum(1)
     assert lengths[3:6].tolist() == [1, 1, 1]  # the start alone
     assert lengths[6] == found.x["note"].shape[1]
@@ -216,17 +216,17 @@ def test_empty_texts_and_one_of_a_million_characters(monkeypatch: pytest.MonkeyP
 def test_labels_that_training_never_saw(tmp_path: Path) -> None:
     other = frame()
     other.loc[:1, "goal"] = "perhaps"
-    found = load(frame(), target="goal", test=other)
+    found = load_dataset(frame(), target="goal", test=other)
     assert len(found.splits.test) == ROWS - 2
     assert found.target.classes == ("no", "yes")
     said = "target 'goal': class 'perhaps' left out; only test rows have it, so it cannot be"
     assert said in " ".join(found.warnings)
     with pytest.raises(DataError, match=r"no row of the test part .* is left.*'perhaps'"):
-        load(frame(), target="goal", test=frame().assign(goal="perhaps"))
+        load_dataset(frame(), target="goal", test=frame().assign(goal="perhaps"))
 
 
 def test_other_columns_at_prediction() -> None:
-    found = load(frame(), target="goal")
+    found = load_dataset(frame(), target="goal")
     same = encode(frame()[["goal", "town", "a"]], found.encoders).x["table"]
     np.testing.assert_array_equal(same, found.x["table"])
     town = [name["name"] for name in found.encoders["inputs"][0]["columns"]].index("town")
@@ -243,7 +243,7 @@ def test_other_columns_at_prediction() -> None:
 
 # Cells that have gone wrong somewhere before.
 ODD = [
-    *MISSING, " NA", "NA ", " ", "007", "+5", "1e5", "1_000", "0x1F", ".5", "5.", "inf",
+    *NA_VALUES, " NA", "NA ", " ", "007", "+5", "1e5", "1_000", "0x1F", ".5", "5.", "inf",
     "-Infinity", "True", "false", "TRUE ", "9007199254740993", "18446744073709551616",
     "2020-01-01", "12:30", "2020-01-01 10:00:00", '"', '""', '5" wide', ' "a"', "a, b", ", a",
     "a;b", "a\tb", "a|b", "a\nb", "a\r\nb", "\r", "'", "#", "# a", "| a", "é", "\ufeff",
@@ -288,7 +288,7 @@ def is_same(got: Any, cell: str) -> bool:
     """Whether a value says what a cell said: nothing, a number, a truth or a text."""
     word = cell.strip()
     if pd.isna(got):
-        return word in MISSING or word.lower().lstrip("+-") == "nan"
+        return word in NA_VALUES or word.lower().lstrip("+-") == "nan"
     text = text_of(got)
     if text == word or (isinstance(got, bool | np.bool_) and text.lower() == word.lower()):
         return True
@@ -318,7 +318,7 @@ def test_a_damaged_table_is_read_or_refused(
     path = tmp_path_factory.getbasetemp() / "damaged.csv"
     path.write_bytes(bytes(data[: len(data) - end if end % 3 == 0 else len(data)]))
     try:
-        found = load(path, target="goal")
+        found = load_dataset(path, target="goal")
     except AutosynthError:
         return
     assert len(found.y) <= 31

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autosynth.data import BUILTIN, load
+from autosynth.data import BUILTIN, load_dataset
 from autosynth.data.forms.mnist1d import generate
 
 SHAPES = {
@@ -25,7 +25,7 @@ def test_every_set_is_listed_here() -> None:
 
 @pytest.mark.parametrize("name", list(SHAPES))
 def test_a_set_is_what_it_is_said_to_be(name: str) -> None:
-    data = load(name)
+    data = load_dataset(name)
     kind, shape, outputs, rows = SHAPES[name]
     assert data.name == data.source == name
     assert (data.inputs[0].kind, data.inputs[0].shape) == (kind, shape)
@@ -36,8 +36,8 @@ def test_a_set_is_what_it_is_said_to_be(name: str) -> None:
 
 
 def test_names_of_classes() -> None:
-    assert load("breast_cancer").target.classes == ("benign", "malignant")
-    assert load("digits").target.classes == tuple("0123456789")
+    assert load_dataset("breast_cancer").target.classes == ("benign", "malignant")
+    assert load_dataset("digits").target.classes == tuple("0123456789")
 
 
 def test_mnist1d_is_the_published_set(shared: Path) -> None:

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from autosynth.data.inputs.choice import choose
-from autosynth.data.inputs.column import Aside, Column
-from autosynth.data.inputs.columns import understand_columns
+from autosynth.data.inputs.column import Column, IgnoredColumn
+from autosynth.data.inputs.columns import infer_columns
 from autosynth.data.inputs.frame import fit_frame
 from autosynth.errors import DataError
 
@@ -26,7 +26,7 @@ FRAME = pd.DataFrame(
 
 def understood(**options: object) -> dict[str, str]:
     choice = choose(list(FRAME.columns), "here", **options)  # type: ignore[arg-type]
-    found = understand_columns(FRAME, np.arange(N), choice)
+    found = infer_columns(FRAME, np.arange(N), choice)
     return {c.name: c.kind if isinstance(c, Column) else "aside" for c in found}
 
 
@@ -37,7 +37,7 @@ def test_kept_columns_are_used_as_what_they_look_like() -> None:
     ]
     kept = understood(keep=["id", "code", "one", "nothing"])
     assert kept == {**plain, "id": "number", "code": "text", "one": "number"}
-    assert isinstance(understand_columns(FRAME[["nothing"]], np.arange(N))[0], Aside)
+    assert isinstance(infer_columns(FRAME[["nothing"]], np.arange(N))[0], IgnoredColumn)
 
 
 def test_a_kind_goes_before_content() -> None:

@@ -9,20 +9,20 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from autosynth.data.inputs.column import Aside, Column, encode_column
-from autosynth.data.inputs.columns import understand_columns
+from autosynth.data.inputs.column import Column, IgnoredColumn, encode_column
+from autosynth.data.inputs.columns import infer_columns
 from autosynth.data.spec import DATE
 from autosynth.errors import DataError
 
 N = 60
 
 
-def understand(values: Any, name: str = "c") -> Column | Aside:
+def understand(values: Any, name: str = "c") -> Column | IgnoredColumn:
     frame = pd.DataFrame({name: values})
-    return understand_columns(frame, np.arange(len(frame)))[0]
+    return infer_columns(frame, np.arange(len(frame)))[0]
 
 
-def encoded(values: Any, column: Column | Aside) -> list[float]:
+def encoded(values: Any, column: Column | IgnoredColumn) -> list[float]:
     assert isinstance(column, Column)
     return encode_column(pd.Series(values, name="c"), column)[0].tolist()
 
@@ -87,7 +87,7 @@ def test_kind_by_content(values: Any, kind: str) -> None:
 )
 def test_set_aside_with_its_reason(values: Any, name: str, reason: str) -> None:
     aside = understand(values, name)
-    assert isinstance(aside, Aside)
+    assert isinstance(aside, IgnoredColumn)
     assert reason in aside.reason
 
 
@@ -183,7 +183,7 @@ def test_infinities_and_words_are_missing_and_told() -> None:
 
 def test_only_training_rows_count() -> None:
     frame = pd.DataFrame({"c": ["a"] * 10 + ["b"] * 10 + ["c"] * 10})
-    column = understand_columns(frame, np.arange(20))[0]
+    column = infer_columns(frame, np.arange(20))[0]
     assert isinstance(column, Column)
     assert column.categories == ("a", "b")
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autosynth.data import Dataset, encode, load
+from autosynth.data import Dataset, encode, load_dataset
 from autosynth.errors import DataError, DataNotFoundError
 
 
@@ -16,7 +16,7 @@ from autosynth.errors import DataError, DataNotFoundError
 def waves() -> Dataset:
     """40 series of 40 steps in two classes."""
     x = np.sin(np.arange(40)[:, None] + np.arange(40) / 4)
-    return load((x, np.arange(40) % 2))
+    return load_dataset((x, np.arange(40) % 2))
 
 
 def through_json(data: Dataset) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def through_json(data: Dataset) -> dict[str, Any]:
 
 def test_a_table_from_any_form_in_any_order(tmp_path: Path, frame: pd.DataFrame) -> None:
     frame.to_csv(tmp_path / "t.csv", index=False)
-    data = load(tmp_path / "t.csv", target="smoker")
+    data = load_dataset(tmp_path / "t.csv", target="smoker")
     encoders = through_json(data)
     assert np.array_equal(encode(tmp_path / "t.csv", encoders).x["table"], data.x["table"])
     shuffled = frame[["town", "weight", "smoker", "height"]]
@@ -39,7 +39,7 @@ def test_a_table_from_any_form_in_any_order(tmp_path: Path, frame: pd.DataFrame)
 
 
 def test_a_category_never_seen_is_unknown(frame: pd.DataFrame) -> None:
-    data = load(frame, target="smoker")
+    data = load_dataset(frame, target="smoker")
     town = data.inputs[0].cardinalities.index(5)
     frame.loc[:1, "town"] = ["Atlantis", None]
     x = encode(frame, through_json(data)).x["table"]
@@ -48,7 +48,7 @@ def test_a_category_never_seen_is_unknown(frame: pd.DataFrame) -> None:
 
 
 def test_a_number_that_is_none_is_missing_and_told(frame: pd.DataFrame) -> None:
-    data = load(frame, target="smoker")
+    data = load_dataset(frame, target="smoker")
     new = frame.astype({"height": object})
     new.loc[0, "height"] = "tall"
     encoded = encode(new, through_json(data))
@@ -57,13 +57,13 @@ def test_a_number_that_is_none_is_missing_and_told(frame: pd.DataFrame) -> None:
 
 
 def test_a_missing_column_is_named(frame: pd.DataFrame) -> None:
-    encoders = through_json(load(frame, target="smoker"))
+    encoders = through_json(load_dataset(frame, target="smoker"))
     with pytest.raises(DataError, match="frame lacks 2 columns .*: (town, height|height, town)"):
         encode(frame[["weight"]], encoders)
 
 
 def test_columns_set_aside_are_not_needed(frame: pd.DataFrame) -> None:
-    data = load(frame.assign(id=range(60), nothing=None), target="smoker")
+    data = load_dataset(frame.assign(id=range(60), nothing=None), target="smoker")
     assert len(encode(frame, through_json(data)).x["table"]) == 60
 
 
@@ -71,7 +71,7 @@ def test_arrays_without_names(tmp_path: Path) -> None:
     x = np.random.default_rng(0).normal(size=(80, 5))
     x[:, 2] = 1.0
     y = np.arange(80) % 2
-    data = load((x, y))
+    data = load_dataset((x, y))
     encoders = through_json(data)
     assert data.inputs[0].shape == (4,)
     assert np.array_equal(encode(x, encoders).x["table"], data.x["table"])
@@ -84,14 +84,14 @@ def test_arrays_without_names(tmp_path: Path) -> None:
 
 
 def test_named_columns_want_names(frame: pd.DataFrame) -> None:
-    encoders = through_json(load(frame, target="smoker"))
+    encoders = through_json(load_dataset(frame, target="smoker"))
     with pytest.raises(DataError, match="rows with the columns .*height.* are expected"):
         encode(np.zeros((3, 3)), encoders)
 
 
 @pytest.mark.parametrize("name", ["digits", "mnist1d", "wine"])
 def test_a_built_in_set_gives_its_test_or_all(name: str) -> None:
-    data = load(name)
+    data = load_dataset(name)
     rows = data.splits.test if name == "mnist1d" else np.arange(len(data.y))
     kind = data.inputs[0].name
     assert np.array_equal(encode(name, through_json(data)).x[kind], data.x[kind][rows])
@@ -99,7 +99,7 @@ def test_a_built_in_set_gives_its_test_or_all(name: str) -> None:
 
 def test_images_in_either_layout() -> None:
     x = np.random.default_rng(0).integers(0, 255, (40, 8, 8, 3), np.uint8)
-    encoders = through_json(load((x, np.arange(40) % 2)))
+    encoders = through_json(load_dataset((x, np.arange(40) % 2)))
     assert np.array_equal(encode(x, encoders).x["image"], np.moveaxis(x, 3, 1))
     with pytest.raises(DataError, match=r"images in arrays are 3x9x8 .* 3x8x8 is expected"):
         encode(np.zeros((2, 9, 8, 3), np.uint8), encoders)
@@ -109,7 +109,7 @@ def test_images_in_either_layout() -> None:
 
 def test_images_keep_the_type_of_training() -> None:
     x = np.random.default_rng(0).random((40, 8, 8))
-    encoders = through_json(load((x, np.arange(40) % 2)))
+    encoders = through_json(load_dataset((x, np.arange(40) % 2)))
     assert encode(np.zeros((2, 8, 8), np.uint8), encoders).x["image"].dtype == np.float32
 
 
@@ -148,8 +148,8 @@ def test_ucr_lines_with_and_without_a_label(tmp_path: Path, waves: Dataset) -> N
 def test_data_of_another_kind(frame: pd.DataFrame, tmp_path: Path) -> None:
     frame.to_csv(tmp_path / "t.csv", index=False)
     with pytest.raises(DataError, match=r"t\.csv is a table, and image rows are expected"):
-        encode(tmp_path / "t.csv", load("digits").encoders)
+        encode(tmp_path / "t.csv", load_dataset("digits").encoders)
     with pytest.raises(DataNotFoundError, match="neither a path"):
-        encode(tmp_path / "none.csv", load("digits").encoders)
+        encode(tmp_path / "none.csv", load_dataset("digits").encoders)
     with pytest.raises(DataError, match="holds no rows to predict"):
-        encode(np.zeros((0, 8, 8)), load("digits").encoders)
+        encode(np.zeros((0, 8, 8)), load_dataset("digits").encoders)

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import feather, ipc, parquet
 
-from autosynth.data import encode, load
+from autosynth.data import encode, load_dataset
 from autosynth.data.forms.frames import READERS, is_polars
 from autosynth.data.forms.table import read_frame
-from autosynth.data.labelled import read_labelled
-from autosynth.data.large import large_chunks
+from autosynth.data.labelledrows import read_labelled
+from autosynth.data.outofcore import large_chunks
 from autosynth.errors import DataError
 
 
@@ -39,9 +39,9 @@ def write(frame: pd.DataFrame, path: Path) -> Path:
 
 @pytest.mark.parametrize("suffix", READERS)
 def test_one_table_however_it_is_written(frame: pd.DataFrame, tmp_path: Path, suffix: str) -> None:
-    expected = load(frame, target="smoker")
+    expected = load_dataset(frame, target="smoker")
     path = write(frame, tmp_path / f"people{suffix}")
-    data = load(path, target="smoker")
+    data = load_dataset(path, target="smoker")
     assert data.name == "people"
     assert data.fingerprint == expected.fingerprint
     assert data.inputs == expected.inputs
@@ -53,9 +53,9 @@ def test_one_table_however_it_is_written(frame: pd.DataFrame, tmp_path: Path, su
 def test_a_frame_of_polars_is_the_frame_of_pandas(frame: pd.DataFrame) -> None:
     polars = pytest.importorskip("polars")
     source = polars.DataFrame({name: frame[name].tolist() for name in frame})
-    expected = load(frame, target="smoker")
+    expected = load_dataset(frame, target="smoker")
     for each in (source, source.lazy()):
-        data = load(each, target="smoker")
+        data = load_dataset(each, target="smoker")
         assert data.fingerprint == expected.fingerprint
         assert (encode(each, data.encoders).x["table"] == data.x["table"]).all()
     assert not is_polars(frame)
@@ -104,10 +104,13 @@ def test_lines_may_be_packed(frame: pd.DataFrame, tmp_path: Path) -> None:
     plain = write(frame, tmp_path / "a.jsonl")
     packed = tmp_path / "b.jsonl.gz"
     packed.write_bytes(gzip.compress(plain.read_bytes()))
-    assert load(packed, target="smoker").fingerprint == load(plain, target="smoker").fingerprint
+    assert (
+        load_dataset(packed, target="smoker").fingerprint
+        == load_dataset(plain, target="smoker").fingerprint
+    )
     packed.write_bytes(packed.read_bytes()[:-20])
     with pytest.raises(DataError, match=r"b\.jsonl\.gz cannot be read as lines of JSON"):
-        load(packed, target="smoker")
+        load_dataset(packed, target="smoker")
 
 
 def test_nested_cells_are_named_unless_dropped(frame: pd.DataFrame, tmp_path: Path) -> None:
@@ -118,8 +121,8 @@ def test_nested_cells_are_named_unless_dropped(frame: pd.DataFrame, tmp_path: Pa
         with pytest.raises(
             DataError, match="cells of 2 columns hold .*'tags' .*--drop tags --drop home"
         ):
-            load(path, target="smoker")
-        data = load(path, target="smoker", drop=["tags", "home"])
+            load_dataset(path, target="smoker")
+        data = load_dataset(path, target="smoker", drop=["tags", "home"])
         assert len(data.y) == len(frame)
 
 
@@ -137,7 +140,7 @@ def test_bad_lines(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
     with pytest.raises(DataError, match=message):
-        load(path, target="a")
+        load_dataset(path, target="a")
 
 
 @pytest.mark.parametrize("suffix", [".arrow", ".feather", ".ipc", ".parquet"])
@@ -146,7 +149,7 @@ def test_truncated_files(frame: pd.DataFrame, tmp_path: Path, suffix: str, cut: 
     path = write(frame, tmp_path / f"a{suffix}")
     path.write_bytes(path.read_bytes()[:cut])
     with pytest.raises(DataError, match=rf"a\{suffix} cannot be read as "):
-        load(path, target="smoker")
+        load_dataset(path, target="smoker")
 
 
 class Silent(pd.DataFrame):
@@ -180,7 +183,7 @@ def test_a_frame_is_never_written_out_to_see_what_it_is(asked: dict[str, Any]) -
     silent = Silent(columns)
     with pytest.raises(AssertionError, match="written out"):
         str(silent)
-    dataset = load(silent, **asked)
+    dataset = load_dataset(silent, **asked)
     encoded = encode(silent, dataset.encoders)
     assert len(encoded.index)
     assert len(read_labelled(silent, dataset.encoders, dataset.target))

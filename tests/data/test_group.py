@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autosynth.data import encode, load
+from autosynth.data import encode, load_dataset
 from autosynth.data.inputs.group import find_groups
 
 ROWS = 200
@@ -67,20 +67,20 @@ def frame() -> pd.DataFrame:
 
 
 def test_a_series_leaves_the_table_and_stands_in_order() -> None:
-    data = load(frame(), target="y")
+    data = load_dataset(frame(), target="y")
     assert [(s.name, s.kind, s.shape, s.masked) for s in data.inputs] == [
         ("table", "table", (1,), False),
         ("load", "series", (1, 8), False),
     ]
     np.testing.assert_allclose(data.x["load"][:, 0], walks(8), rtol=1e-6)
-    assert "            of load 1 ... load 8" in data.understood
+    assert "            of load 1 ... load 8" in data.summary
     encoders = json.loads(json.dumps(dict(data.encoders)))
     again = encode(frame().drop(columns="y").sample(frac=1, axis=1, random_state=0), encoders)
     assert np.array_equal(again.x["load"], data.x["load"])
 
 
 def test_missing_steps_are_masked_if_training_rows_have_some_else_filled() -> None:
-    data = load(frame(), target="y")
+    data = load_dataset(frame(), target="y")
     holes = frame().drop(columns="y")
     holes.loc[3, "load 2"] = np.nan
     encoded = encode(holes, data.encoders)
@@ -92,7 +92,7 @@ def test_missing_steps_are_masked_if_training_rows_have_some_else_filled() -> No
     with_holes = frame()
     with_holes.loc[::2, "load 2"] = np.nan
     with_holes.loc[4, names("load ", 8)] = np.nan
-    masked = load(with_holes, target="y")
+    masked = load_dataset(with_holes, target="y")
     assert masked.inputs[1].masked
     assert np.isnan(masked.x["load"]).sum() == ROWS // 2 - 1  # one row misses all: filled
     assert not np.isnan(masked.x["load"][4]).any()
@@ -102,7 +102,7 @@ def test_long_tails_are_put_on_a_normal_scale() -> None:
     wild = np.exp(3 * noise(6))
     table = pd.DataFrame(walks(6), columns=names("load", 6)).assign(y=np.arange(ROWS) % 2)
     table[names("paid", 6)] = wild
-    data = load(table, target="y")
+    data = load_dataset(table, target="y")
     assert data.inputs[0].name == "load_paid"
     np.testing.assert_allclose(data.x["load_paid"][:, 0], walks(6), rtol=1e-6)
     paid = data.x["load_paid"][:, 1]
@@ -112,7 +112,7 @@ def test_long_tails_are_put_on_a_normal_scale() -> None:
     order = wild[data.splits.train].ravel().argsort()
     assert (np.diff(inside[order]) >= 0).all()
     told = "            long tails, so put on a normal scale: paid1 ... paid6"
-    assert told in data.understood
+    assert told in data.summary
     far = encode(table.assign(paid3=1e30, paid4=np.nan), data.encoders).x["load_paid"][:, 1]
     assert np.isfinite(far).all()
     assert (far[:, 2] == paid.max()).all()

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from autosynth.data import encode, load
+from autosynth.data import encode, load_dataset
 from autosynth.data.forms import hf
-from autosynth.data.forms.cache import FOLDER
-from autosynth.data.read import read, read_unlabelled
+from autosynth.data.forms.cache import CACHE_ENV
+from autosynth.data.read import read_source, read_unlabelled
 from autosynth.errors import DataError
 
 datasets: Any = pytest.importorskip("datasets")
@@ -19,7 +19,7 @@ datasets: Any = pytest.importorskip("datasets")
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(FOLDER, str(tmp_path / "cache"))
+    monkeypatch.setenv(CACHE_ENV, str(tmp_path / "cache"))
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
     datasets.disable_progress_bars()
     return tmp_path / "cache"
@@ -40,10 +40,10 @@ def saved(folder: Path, **parts: Any) -> str:
 
 def test_splits_are_parts_and_labels_have_names(tmp_path: Path) -> None:
     name = saved(tmp_path / "d", train=reviews(40), validation=reviews(120), test=reviews(10))
-    data = load(name)
+    data = load_dataset(name)
     assert (data.name, data.source, data.target.name) == ("d", name, "label")
     assert data.target.classes == ("bad", "good")
-    sizes = [len(part) for part in (data.splits.train, data.splits.select, data.splits.test)]
+    sizes = [len(part) for part in (data.splits.train, data.splits.validation, data.splits.test)]
     assert sizes == [40, 120, 10]
     encoded = encode(name, data.encoders)
     assert (encoded.x["table"] == data.x["table"][data.splits.test]).all()
@@ -51,7 +51,7 @@ def test_splits_are_parts_and_labels_have_names(tmp_path: Path) -> None:
 
 def test_a_test_part_without_labels_is_not_used(tmp_path: Path) -> None:
     name = saved(tmp_path / "d", train=reviews(40), test=reviews(10, [-1] * 10))
-    data = load(name)
+    data = load_dataset(name)
     assert "10 test rows have no target; they are not used" in data.warnings
     assert len(data.y) == 40
     rows = read_unlabelled(name, {"kind": "table"}).main
@@ -62,12 +62,14 @@ def test_a_test_part_without_labels_is_not_used(tmp_path: Path) -> None:
 def test_a_folder_of_files(tmp_path: Path, frame: pd.DataFrame, cache: Path) -> None:
     frame.to_parquet(tmp_path / "train.parquet")
     frame[:7].to_parquet(tmp_path / "test.parquet")
-    data = load(f"hf:{tmp_path}", target="smoker")
-    assert data.fingerprint != load(frame, target="smoker").fingerprint  # it has a test part
+    data = load_dataset(f"hf:{tmp_path}", target="smoker")
+    assert (
+        data.fingerprint != load_dataset(frame, target="smoker").fingerprint
+    )  # it has a test part
     assert len(data.splits.test) == 7
     assert any(cache.rglob("*.arrow"))
     with pytest.raises(DataError, match="is a table and no target is named"):
-        load(f"hf:{tmp_path}")
+        load_dataset(f"hf:{tmp_path}")
 
 
 def test_pictures_become_paths(tmp_path: Path, cache: Path) -> None:
@@ -89,7 +91,7 @@ def test_pictures_become_paths(tmp_path: Path, cache: Path) -> None:
     source = datasets.Dataset.from_dict(
         {"picture": cells, "label": [0, 1, 0, 1]}, features=features
     )
-    rows = read(saved(tmp_path / "d", train=source)).main
+    rows = read_source(saved(tmp_path / "d", train=source)).main
     assert rows is not None
     paths = list(rows.x["picture"])
     assert [path and Path(path).suffix for path in paths] == [".png", ".jpg", ".png", None]
@@ -100,17 +102,17 @@ def test_pictures_become_paths(tmp_path: Path, cache: Path) -> None:
 @pytest.mark.parametrize("name", ["hf:imdb", "hf:owner/name", "hf:owner/name/config"])
 def test_no_network(name: str) -> None:
     with pytest.raises(DataError, match=rf"{name} cannot be read: .* hf: needs a network, or a"):
-        load(name, target="label")
+        load_dataset(name, target="label")
 
 
 def test_what_is_no_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DataError, match="after hf: stands the name of a dataset"):
-        load("hf:")
+        load_dataset("hf:")
     with pytest.raises(DataError, match=r"has the parts one, two, and none is named train"):
-        load(saved(tmp_path / "d", one=reviews(3), two=reviews(3)))
+        load_dataset(saved(tmp_path / "d", one=reviews(3), two=reviews(3)))
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="empty is no dataset of the Hub, nor a folder of one"):
-        load(f"hf:{tmp_path / 'empty'}")
+        load_dataset(f"hf:{tmp_path / 'empty'}")
     monkeypatch.setattr(hf, "find_spec", lambda name: None)
     with pytest.raises(DataError, match=r"pip install 'autosynth\[hf\]'"):
-        load("hf:imdb")
+        load_dataset("hf:imdb")

@@ -10,7 +10,7 @@ from autosynth.data.spec import Splits
 from autosynth.data.split import Parts, left_out, split
 from autosynth.errors import DataError
 
-NAMES = ("train", "fit", "select", "test")
+NAMES = ("train", "calibration", "validation", "test")
 
 
 def parts(main: int, validation: int = 0, test: int = 0) -> Parts:
@@ -49,14 +49,14 @@ def test_no_group_stands_in_two_splits(
     found = of(splits)
     owners = [set(groups[rows]) for rows in found.values()]
     assert sum(map(len, owners)) == len(set().union(*owners))
-    assert min(len(splits.train), len(splits.select), len(splits.test)) > 0
+    assert min(len(splits.train), len(splits.validation), len(splits.test)) > 0
     together = np.concatenate(list(found.values()))
     assert len(np.unique(together)) == len(together)
     outside = np.setdiff1d(np.arange(n), together)
     assert len(outside) == left_out(splits, n)
     if official[1]:
         assert np.array_equal(splits.test, rows.test)
-    held = np.concatenate([rows.test, splits.select, splits.fit])
+    held = np.concatenate([rows.test, splits.validation, splits.calibration])
     assert set(groups[outside]) <= set(groups[held])
 
 
@@ -65,7 +65,7 @@ def test_many_groups_give_the_sizes_and_the_shares_of_classes() -> None:
     groups = rng.integers(0, 400, 4_000)
     y = (rng.random(4_000) < 0.1 + 0.3 * (groups % 2)).astype(np.int64)
     splits = split(y, parts(4_000), stratified=True, seed=0, groups=groups)
-    for name, size in (("test", 800), ("select", 500), ("fit", 500)):
+    for name, size in (("test", 800), ("validation", 500), ("calibration", 500)):
         rows = getattr(splits, name)
         assert abs(len(rows) - size) <= 20
         assert y[rows].mean() == pytest.approx(y.mean(), abs=0.01)
@@ -140,11 +140,11 @@ def test_later_rows_are_held_out(
     together = np.concatenate(list(of(splits).values()))
     assert np.array_equal(np.sort(together), np.arange(n))
     orders = {
-        (0, 0): [("train", "fit", "select", "test")],
-        (0, 40): [("train", "fit", "select")],
-        (150, 0): [("train", "fit", "test")],
-        (1_100, 0): [("train", "test"), ("fit", "select")],
-        (1_100, 30): [("train",), ("fit", "select")],
+        (0, 0): [("train", "calibration", "validation", "test")],
+        (0, 40): [("train", "calibration", "validation")],
+        (150, 0): [("train", "calibration", "test")],
+        (1_100, 0): [("train", "test"), ("calibration", "validation")],
+        (1_100, 30): [("train",), ("calibration", "validation")],
     }
     for order in orders[official]:
         spans = [np.nan_to_num(times[of(splits)[name]], nan=-1) for name in order]
@@ -157,8 +157,8 @@ def test_times_give_the_sizes() -> None:
     times = np.arange(4_000.0)[::-1]
     splits = split(np.zeros(4_000), parts(4_000), stratified=False, seed=0, times=times)
     assert splits.test.tolist() == list(range(800))
-    assert splits.select.tolist() == list(range(800, 1_300))
-    assert splits.fit.tolist() == list(range(1_300, 1_800))
+    assert splits.validation.tolist() == list(range(800, 1_300))
+    assert splits.calibration.tolist() == list(range(1_300, 1_800))
     assert len(splits.train) == 2_200
 
 

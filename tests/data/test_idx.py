@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autosynth.data import load
+from autosynth.data import load_dataset
 from autosynth.data.forms.idx import read_idx
 from autosynth.errors import DataError
 
@@ -46,7 +46,7 @@ def test_every_type_is_read(tmp_path: Path, dtype: str) -> None:
 
 @pytest.mark.parametrize("ending", ["-ubyte", "-ubyte.gz"])
 def test_a_folder_has_its_official_test(tmp_path: Path, ending: str) -> None:
-    data = load(folder(tmp_path, ending))
+    data = load_dataset(folder(tmp_path, ending))
     assert data.inputs[0].shape == (1, 6, 5)
     assert data.x["image"].dtype == np.uint8
     assert data.splits.test.tolist() == list(range(60, 70))
@@ -54,12 +54,12 @@ def test_a_folder_has_its_official_test(tmp_path: Path, ending: str) -> None:
 
 
 def test_one_file_stands_for_its_folder(tmp_path: Path) -> None:
-    data = load(folder(tmp_path) / "train-images-idx3-ubyte")
+    data = load_dataset(folder(tmp_path) / "train-images-idx3-ubyte")
     assert len(data.y) == 70
 
 
 def test_without_a_test_part_one_is_drawn(tmp_path: Path) -> None:
-    data = load(folder(tmp_path, test=0))
+    data = load_dataset(folder(tmp_path, test=0))
     assert len(data.splits.test) == 12
 
 
@@ -82,18 +82,18 @@ def test_images_and_labels_that_do_not_belong_together(tmp_path: Path) -> None:
     folder(tmp_path)
     write(tmp_path / "train-labels-idx1-ubyte", np.zeros(59, np.uint8))
     with pytest.raises(DataError, match="60 images and train-labels-idx1-ubyte 59 labels"):
-        load(tmp_path)
+        load_dataset(tmp_path)
 
 
 def test_no_labels(tmp_path: Path) -> None:
     folder(tmp_path)
     (tmp_path / "train-labels-idx1-ubyte").unlink()
     with pytest.raises(DataError, match="60 rows without a target"):
-        load(tmp_path)
+        load_dataset(tmp_path)
 
 
 def test_two_sets_in_one_folder(tmp_path: Path) -> None:
     folder(tmp_path)
     write(tmp_path / "letters-train-images-idx3-ubyte", np.zeros((2, 2, 2), np.uint8))
     with pytest.raises(DataError, match="2 files of train images"):
-        load(tmp_path)
+        load_dataset(tmp_path)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from autosynth.data import encode, load
+from autosynth.data import encode, load_dataset
 from autosynth.errors import DataError
 
 
@@ -27,7 +27,7 @@ def fill(folder: Path, n: int = 10, **options: object) -> Path:
 
 
 def test_sub_folders_are_classes(tmp_path: Path) -> None:
-    data = load(fill(tmp_path / "pets"))
+    data = load_dataset(fill(tmp_path / "pets"))
     assert data.name == "pets"
     assert data.inputs[0].shape == (1, 7, 9)
     assert data.target.classes == ("cat", "dog")
@@ -40,16 +40,16 @@ def test_train_val_and_test_are_official(tmp_path: Path) -> None:
     fill(tmp_path / "train")
     fill(tmp_path / "val", 60)
     fill(tmp_path / "test", 3)
-    data = load(tmp_path)
+    data = load_dataset(tmp_path)
     assert len(data.splits.train) == 20
-    assert len(data.splits.select) == 120
+    assert len(data.splits.validation) == 120
     assert len(data.splits.test) == 6
 
 
 def test_colour_if_any_is_colour(tmp_path: Path) -> None:
     fill(tmp_path)
     draw(tmp_path / "dog" / "colour.png", mode="RGB")
-    data = load(tmp_path)
+    data = load_dataset(tmp_path)
     assert data.inputs[0].shape == (3, 7, 9)
     assert (data.x["image"] == [[[200]], [[100]], [[0]]])[:, :, 0, 0].all(1).sum() == 1
 
@@ -59,27 +59,27 @@ def test_grey_saved_as_colour_is_grey(tmp_path: Path) -> None:
         path = tmp_path / "ab"[number % 2] / f"{number}.png"
         path.parent.mkdir(exist_ok=True)
         Image.new("RGB", (8, 8), (number,) * 3).save(path)
-    assert load(tmp_path).inputs[0].shape == (1, 8, 8)
+    assert load_dataset(tmp_path).inputs[0].shape == (1, 8, 8)
 
 
 def test_sixteen_bits_are_scaled(tmp_path: Path) -> None:
     fill(tmp_path)
     bright = np.full((7, 9), 65_535, np.uint16)
     Image.fromarray(bright).save(tmp_path / "cat" / "bright.png")
-    assert load(tmp_path).x["image"].max() == 255
+    assert load_dataset(tmp_path).x["image"].max() == 255
 
 
 def test_other_sizes_are_resized_to_the_median(tmp_path: Path) -> None:
     fill(tmp_path)
     draw(tmp_path / "cat" / "big.png", size=(30, 40))
-    data = load(tmp_path)
+    data = load_dataset(tmp_path)
     assert data.inputs[0].shape == (1, 7, 9)
     assert "have different sizes; all are resized to the median, 9x7" in data.warnings[0]
 
 
 def test_large_images_are_resized(tmp_path: Path) -> None:
     fill(tmp_path, size=(512, 300))
-    data = load(tmp_path)
+    data = load_dataset(tmp_path)
     assert data.inputs[0].shape == (1, 150, 256)
     assert "are large; all are resized to 256x150" in data.warnings[0]
 
@@ -90,7 +90,7 @@ def test_a_broken_image_is_left_out_and_named(tmp_path: Path, part: str) -> None
     bad = tmp_path / "cat" / "bad.png"
     good = (tmp_path / "cat" / "03.png").read_bytes()
     bad.write_bytes(b"no image" if part == "whole" else good[:45])
-    data = load(tmp_path)
+    data = load_dataset(tmp_path)
     assert len(data.y) == 20
     assert "1 images cannot be read and are left out" in data.warnings[0]
     assert "cat/bad.png" in data.warnings[0]
@@ -101,32 +101,32 @@ def test_all_broken(tmp_path: Path) -> None:
         (tmp_path / label).mkdir()
         (tmp_path / label / "bad.png").write_bytes(b"no image")
     with pytest.raises(DataError, match="none of the 2 images in .* can be read"):
-        load(tmp_path)
+        load_dataset(tmp_path)
 
 
 def test_images_without_classes(tmp_path: Path) -> None:
     draw(tmp_path / "a.png")
     with pytest.raises(DataError, match="no sub-folder a class"):
-        load(tmp_path)
+        load_dataset(tmp_path)
 
 
 def test_one_class(tmp_path: Path) -> None:
     for number in range(12):
         draw(tmp_path / "cat" / f"{number}.png")
     with pytest.raises(DataError, match="target 'class' has one class, 'cat'"):
-        load(tmp_path)
+        load_dataset(tmp_path)
 
 
 def test_a_test_folder_takes_the_size_of_training(tmp_path: Path) -> None:
     fill(tmp_path / "a")
     fill(tmp_path / "b", 3, size=(20, 20))
-    data = load(tmp_path / "a", test=tmp_path / "b")
+    data = load_dataset(tmp_path / "a", test=tmp_path / "b")
     assert data.x["image"].shape == (26, 1, 7, 9)
     assert data.splits.test.tolist() == list(range(20, 26))
 
 
 def test_a_flat_folder_is_encoded_by_file_name(tmp_path: Path) -> None:
-    data = load(fill(tmp_path / "pets"))
+    data = load_dataset(fill(tmp_path / "pets"))
     new = tmp_path / "new"
     draw(new / "b.jpg", size=(30, 20), mode="RGB")
     draw(new / "a.png", value=77)
@@ -145,7 +145,7 @@ def test_a_flat_folder_is_encoded_by_file_name(tmp_path: Path) -> None:
 def test_predicting_a_folder_with_parts_takes_its_test(tmp_path: Path) -> None:
     fill(tmp_path / "train")
     fill(tmp_path / "test", 3)
-    data = load(tmp_path)
+    data = load_dataset(tmp_path)
     encoded = encode(tmp_path, data.encoders)
     assert list(encoded.index)[:2] == ["cat/00.png", "cat/01.png"]
     assert np.array_equal(encoded.x["image"], data.x["image"][data.splits.test])
@@ -159,7 +159,7 @@ def test_a_truncated_image_among_good_ones(tmp_path: Path) -> None:
         Image.fromarray(noise).save(whole)
         content = whole.read_bytes()
         whole.write_bytes(content[: len(content) // 2])
-    data = load(tmp_path)
+    data = load_dataset(tmp_path)
     assert len(data.y) == 20
     assert "6 images cannot be read and are left out" in data.warnings[-1]
 
@@ -179,7 +179,7 @@ def test_exif_turns_an_image(tmp_path: Path) -> None:
         put(tmp_path / "a" / f"{number}.png", Image.fromarray(upright))
         stored = Image.fromarray(np.rot90(upright))
         put(tmp_path / "b" / f"{number}.png", stored, exif=turned)
-    data = load(tmp_path)
+    data = load_dataset(tmp_path)
     assert data.inputs[0].shape == (1, 6, 10)
     assert data.warnings == ()
     assert (data.x["image"] == upright).all()
@@ -196,7 +196,7 @@ def test_what_is_transparent_stands_on_white(tmp_path: Path) -> None:
     put(tmp_path / "cat" / "grey.png", clear.convert("LA"))
     put(tmp_path / "cat" / "palette.png", palette, transparency=bytes([255, 0]))
     put(tmp_path / "cat" / "index.gif", palette, transparency=1)
-    images = load(tmp_path).x["image"]
+    images = load_dataset(tmp_path).x["image"]
     assert images.shape == (24, 3, 7, 9)
     white = images[(images[:, :, 3, 3] == 255).all(1)]
     assert len(white) == 4
@@ -215,7 +215,7 @@ def test_every_mode_is_read(tmp_path: Path) -> None:
     put(tmp_path / "b" / "rgba.webp", whole.convert("RGBA"), lossless=True)
     put(tmp_path / "b" / "cmyk.tif", whole.convert("CMYK"))
     put(tmp_path / "b" / "bits.png", Image.new("1", (9, 7), 1))
-    data = load(tmp_path)
+    data = load_dataset(tmp_path)
     assert data.inputs[0].shape == (1, 7, 9)
     assert data.warnings == ()
     bits, others = data.x["image"][4], np.delete(data.x["image"], 4, axis=0)
@@ -226,4 +226,4 @@ def test_every_mode_is_read(tmp_path: Path) -> None:
 def test_a_folder_with_more_images_than_sounds_holds_images(tmp_path: Path) -> None:
     fill(tmp_path)
     (tmp_path / "cat" / "miaow.wav").write_bytes(b"")
-    assert load(tmp_path).inputs[0].kind == "image"
+    assert load_dataset(tmp_path).inputs[0].kind == "image"

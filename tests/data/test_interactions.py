@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autosynth.data import Dataset, encode, load
-from autosynth.data.inputs.history import FIRST
-from autosynth.data.labelled import read_labelled
+from autosynth.data import Dataset, encode, load_dataset
+from autosynth.data.inputs.history import FIRST_ITEM
+from autosynth.data.labelledrows import read_labelled
 from autosynth.errors import DataError
 
 # Four users, out of order in time; ann's two at 30 stand in the order of the file.
@@ -31,7 +31,7 @@ def table(bought: dict[str, str] = BOUGHT) -> pd.DataFrame:
 
 def read(frame: pd.DataFrame, **options: object) -> Dataset:
     asked = {"target": "what", "user": "who", "time": "when", "task": "ranking"}
-    return load(frame, **{**asked, **options})
+    return load_dataset(frame, **{**asked, **options})
 
 
 @pytest.fixture
@@ -51,9 +51,9 @@ def names(data: Dataset, codes: np.ndarray, shift: int = 0) -> str:
 def test_a_row_is_an_interaction_with_a_history_before_it(bought: Dataset) -> None:
     (spec,) = bought.inputs
     assert (spec.kind, spec.masked) == ("ids", True)
-    assert spec.cardinalities == (len(bought.target.classes) + FIRST,)
+    assert spec.cardinalities == (len(bought.target.classes) + FIRST_ITEM,)
     rows = {
-        (names(bought, x, FIRST), names(bought, [y]))
+        (names(bought, x, FIRST_ITEM), names(bought, [y]))
         for x, y in zip(bought.x["history"], bought.y, strict=True)
     }
     wanted = [(items[:at][::-1], items[at]) for items in BOUGHT.values()
@@ -69,17 +69,17 @@ def test_the_last_ones_of_a_user_are_held_out_and_one_is_left_to_learn_from(
     bought: Dataset,
 ) -> None:
     whole = [
-        names(bought, x, FIRST)[::-1] + names(bought, [y])
+        names(bought, x, FIRST_ITEM)[::-1] + names(bought, [y])
         for x, y in zip(bought.x["history"], bought.y, strict=True)
     ]
     held = {
         name: {whole[row] for row in getattr(bought.splits, name)}
-        for name in ("train", "fit", "select", "test")
+        for name in ("train", "calibration", "validation", "test")
     }
     # ann's last is f, which nobody had in training: there is nothing to rank it by.
     assert held["test"] == {"ebcda", "cade", "dab"}
-    assert held["select"] == {"abcde", "ebcd", "cad"}
-    assert held["fit"] == {"abcd", "ebc"}
+    assert held["validation"] == {"abcde", "ebcd", "cad"}
+    assert held["calibration"] == {"abcd", "ebc"}
     assert held["train"] == {"ab", "abc", "eb", "ca", "da"}
     assert any("1 items that only held-out" in text and "f" in text for text in bought.warnings)
     assert any("1 users have one interaction" in text for text in bought.warnings)
@@ -103,7 +103,7 @@ def test_what_a_user_had_before_is_seen_whole_where_the_history_is_cut(
         _, codes = data.seen.only(np.array([row])).pairs()
         had = set(codes.tolist())
         assert y not in had
-        assert {code - FIRST for code in data.x["history"][row] if code} <= had
+        assert {code - FIRST_ITEM for code in data.x["history"][row] if code} <= had
     scores = np.ones((len(data.y), len(data.target.classes)))
     left = data.seen.without(scores)
     rows, codes = data.seen.pairs()
@@ -121,7 +121,7 @@ def test_other_columns_say_something_of_the_last_and_of_all_before(small: None) 
     assert (spec.kind, spec.shape) == ("table", (len(place),))
     cost = dict(zip(prices["what"], prices["price"], strict=True))
     for row, x in enumerate(data.x["table"]):
-        had = names(data, data.x["history"][row], FIRST)
+        had = names(data, data.x["history"][row], FIRST_ITEM)
         assert x[place["last.item.price"]] == cost[had[0]]
         assert x[place["mean.item.price"]] == pytest.approx(np.mean([cost[n] for n in had]))
         assert x[place["last.stars"]] == (len(had) - 1) % 5
@@ -137,13 +137,13 @@ def test_a_key_without_a_name_is_found_by_its_values(tmp_path: Path, small: None
     (tmp_path / "things.item").write_text(
         "\n".join(f"{i}|Thing {i}|{'red' if i % 3 else 'blue'}|{i % 7}" for i in range(90))
     )
-    data = load(
+    data = load_dataset(
         tmp_path / "events.data", target="column2", user="column1", time="column3",
         features=[tmp_path / "things.item"],
     )  # fmt: skip
     columns = {column["name"] for column in data.encoders["inputs"][1]["columns"]}
     assert {"last.item.column3", "last.item.column4", "mean.item.column4"} <= columns
-    assert "set aside   item.column2: an id: every item has its own" in data.understood
+    assert "set aside   item.column2: an id: every item has its own" in data.summary
 
 
 def test_a_prediction_is_for_a_user_after_all_interactions(bought: Dataset) -> None:
@@ -152,7 +152,7 @@ def test_a_prediction_is_for_a_user_after_all_interactions(bought: Dataset) -> N
                         "when": [2, 1, 3, 4, 5], "more": 1})  # fmt: skip
     found = encode(new, encoders)
     assert (list(found.index), found.called) == (["x", "z"], "who")
-    assert [names(bought, x, FIRST) for x in found.x["history"]] == ["ac", "d"]
+    assert [names(bought, x, FIRST_ITEM) for x in found.x["history"]] == ["ac", "d"]
     rows, codes = found.seen.pairs()
     assert [(r, names(bought, [c])) for r, c in zip(rows, codes, strict=True)] == [
         (0, "c"), (0, "a"), (1, "d"),
@@ -189,7 +189,7 @@ def test_features_of_the_training_stand_beside_new_users(small: None) -> None:
 
 
 def test_inspect_says_who_what_and_how_much(bought: Dataset) -> None:
-    text = "\n".join(bought.understood)
+    text = "\n".join(bought.summary)
     assert "interactions 18 of 5 users and 5 items, 72.00% of all pairs" in text
     assert "input       history: ids, 1 ... 4 of them" in text
     assert "(the last interactions of each user)" in text

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autosynth.data import load
+from autosynth.data import load_dataset
 
 N = 600
 RNG = np.random.default_rng(0)
@@ -17,7 +17,7 @@ SIGNAL = np.repeat([0.0, 1.0, 2.0], [300, 200, 100]) + RNG.normal(size=N)
 def told(column: Any, y: Any = Y, **more: Any) -> list[str]:
     frame = pd.DataFrame({"c": column, "honest": SIGNAL, "n": RNG.normal(size=N), **more, "y": y})
     shuffled = frame.sample(frac=1, random_state=1, ignore_index=True)
-    return [line for line in load(shuffled, target="y").warnings if " away: " in line]
+    return [line for line in load_dataset(shuffled, target="y").warnings if " away: " in line]
 
 
 @pytest.mark.parametrize(

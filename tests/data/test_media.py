@@ -10,7 +10,7 @@ import pytest
 import soundfile
 from PIL import Image
 
-from autosynth.data import encode, load
+from autosynth.data import encode, load_dataset
 from autosynth.data.inputs.media import media_kind
 from autosynth.errors import DataError
 
@@ -55,7 +55,7 @@ def test_kind_by_suffix(values: list[object], kind: str | None) -> None:
 def test_paths_are_relative_to_the_table_or_to_the_current_folder(
     tmp_path: Path, table: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = load(tmp_path / "t.csv", target="y")
+    data = load_dataset(tmp_path / "t.csv", target="y")
     assert [(spec.name, spec.shape) for spec in data.inputs] == [
         ("table", (1,)),
         ("photo", (1, 8, 8)),
@@ -70,14 +70,14 @@ def test_paths_are_relative_to_the_table_or_to_the_current_folder(
     found = encode(other / "new.csv", encoders).x["photo"][:, 0, 0, 0]
     assert found.tolist() == [N - 1 - i for i in wanted]
     monkeypatch.chdir(tmp_path)
-    assert load(table, target="y").x["photo"][:, 0, 0, 0].tolist() == wanted
+    assert load_dataset(table, target="y").x["photo"][:, 0, 0, 0].tolist() == wanted
 
 
 def test_a_test_part_has_its_own_folder(tmp_path: Path, table: pd.DataFrame) -> None:
     other = tmp_path / "other"
     draw(other / "photos", [f"{N - 1 - i}.png" for i in range(N)])
     table.to_csv(other / "t.csv", index=False)
-    data = load(tmp_path / "t.csv", target="y", test=other / "t.csv")
+    data = load_dataset(tmp_path / "t.csv", target="y", test=other / "t.csv")
     first = data.x["photo"][:, 0, 0, 0]
     assert first[:N].tolist() == [N - 1 - value for value in first[N:].tolist()]
 
@@ -89,11 +89,11 @@ def test_rows_without_a_picture_are_left_out_of_all_inputs(
     (tmp_path / "photos" / "14.png").write_bytes(b"no picture")  # row 2
     table.loc[3, "photo"] = None
     table.to_csv(tmp_path / "t.csv", index=False)
-    data = load(tmp_path / "t.csv", target="y")
+    data = load_dataset(tmp_path / "t.csv", target="y")
     assert len(data.y) == len(data.x["photo"]) == len(data.x["table"]) == N - 3
     assert data.x["table"][:, 0].tolist() == table["age"].drop([1, 2, 3]).tolist()
     splits = data.splits
-    rows = np.concatenate([splits.train, splits.select, splits.test])
+    rows = np.concatenate([splits.train, splits.validation, splits.test])
     assert sorted(rows) == list(range(N - 3))
     assert [data.target.classes[code] for code in data.y] == table["y"].drop([1, 2, 3]).tolist()
     told = "\n".join(data.warnings)
@@ -113,7 +113,7 @@ def test_no_picture_at_all_is_an_error(tmp_path: Path, table: pd.DataFrame) -> N
     with pytest.raises(
         DataError, match=r"'photo' names pictures, and none of 21 can be read: .*--"
     ):
-        load(tmp_path / "t.csv", target="y")
+        load_dataset(tmp_path / "t.csv", target="y")
 
 
 @pytest.mark.parametrize("form", ["{}.png", "{:03d}.png"])
@@ -124,12 +124,12 @@ def test_a_folder_beside_the_table_is_named_by_ids(tmp_path: Path, form: str) ->
     frame = pd.DataFrame({"id": [i * 7 % N for i in range(N)], "n": [0, 1, 2, 3] * (N // 4)})
     frame["y"] = ["a", "b"] * (N // 2)
     frame.to_csv(tmp_path / "train.csv", index=False)
-    data = load(tmp_path / "train.csv", target="y")
+    data = load_dataset(tmp_path / "train.csv", target="y")
     assert [spec.name for spec in data.inputs] == ["table", "pictures"]
     assert data.x["pictures"][:, 0, 0, 0].tolist() == frame["id"].tolist()
-    assert "            of files that column 'id' names: pictures/..." in data.understood
+    assert "            of files that column 'id' names: pictures/..." in data.summary
     assert [
-        s.name for s in load(tmp_path / "train.csv", target="y", drop=["pictures"]).inputs
+        s.name for s in load_dataset(tmp_path / "train.csv", target="y", drop=["pictures"]).inputs
     ] == ["table"]
     # To predict: other ids, in a folder of another name.
     draw(tmp_path / "new" / "later", ["90.png", "91.png"])
@@ -154,7 +154,7 @@ def test_one_size_for_all(
         draw(tmp_path, [f"{i}.png" for i in range(place, N, len(sizes))], size)
     frame = pd.DataFrame({"p": [f"{i}.png" for i in range(N)], "y": ["a", "b"] * (N // 2)})
     frame.to_csv(tmp_path / "t.csv", index=False)
-    data = load(tmp_path / "t.csv", target="y")
+    data = load_dataset(tmp_path / "t.csv", target="y")
     channels, height, width = data.inputs[0].shape
     assert channels == shape[0]
     # The median is of training rows.
@@ -173,7 +173,7 @@ def test_colour_is_by_content(tmp_path: Path) -> None:
         frame = pd.DataFrame(
             {"p": [os.fspath(tmp_path / name / f"{i}.png") for i in range(N)], "y": y}
         )
-        spec = load(frame, target="y").inputs[0]
+        spec = load_dataset(frame, target="y").inputs[0]
         assert spec.shape[0] == (3 if last else 1)
 
 
@@ -186,7 +186,7 @@ def test_a_picture_and_a_sound_a_row(tmp_path: Path, table: pd.DataFrame) -> Non
     (tmp_path / "calls" / "2.wav").unlink()
     (tmp_path / "photos" / "35.png").unlink()  # row 5
     table.to_csv(tmp_path / "t.csv", index=False)
-    data = load(tmp_path / "t.csv", target="y")
+    data = load_dataset(tmp_path / "t.csv", target="y")
     assert [(spec.name, spec.kind, spec.rate) for spec in data.inputs] == [
         ("table", "table", 0),
         ("photo", "image", 0),
@@ -197,5 +197,5 @@ def test_a_picture_and_a_sound_a_row(tmp_path: Path, table: pd.DataFrame) -> Non
     wanted = [400 + i for i in range(N) if i not in (2, 5)]
     assert lengths.tolist() == [min(size, data.inputs[2].shape[0]) for size in wanted]
     assert any(
-        line.startswith("input       call: ") and "8000 Hz" in line for line in data.understood
+        line.startswith("input       call: ") and "8000 Hz" in line for line in data.summary
     )

@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from autosynth.data import encode, load
+from autosynth.data import encode, load_dataset
 from autosynth.data.forms import openml
-from autosynth.data.forms.cache import FOLDER
+from autosynth.data.forms.cache import CACHE_ENV
 from autosynth.errors import DataError
 
 
@@ -58,7 +58,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     monkeypatch.setenv(openml.SERVER, server.url)
-    monkeypatch.setenv(FOLDER, str(tmp_path / "cache"))
+    monkeypatch.setenv(CACHE_ENV, str(tmp_path / "cache"))
     yield server
     server.shutdown()
     thread.join()
@@ -77,12 +77,12 @@ def people(server: Server, frame: pd.DataFrame, tmp_path: Path) -> Server:
 
 
 def test_parquet_with_its_own_target_is_got_once(people: Server, frame: pd.DataFrame) -> None:
-    data = load("openml:61")
-    expected = load(frame.drop(columns="number"), target="smoker")
+    data = load_dataset("openml:61")
+    expected = load_dataset(frame.drop(columns="number"), target="smoker")
     assert (data.name, data.source, data.target.name) == ("people", "openml:61", "smoker")
     assert data.fingerprint == expected.fingerprint
     assert "openml:61: the server says to leave out number" in data.warnings
-    assert load("openml:61", target="town").target.name == "town"
+    assert load_dataset("openml:61", target="town").target.name == "town"
     assert (encode("openml:61", data.encoders).x["table"] == data.x["table"]).all()
     assert people.asked == ["/api/v1/json/data/61", "/files/people.pq"]
 
@@ -108,7 +108,7 @@ def test_arff(server: Server) -> None:
         7, url=url, parquet_url=f"{server.url}/never-made.pq", name="../of many/rows",
         default_target_attribute="town", ignore_attribute=["note"],
     )  # fmt: skip
-    data = load("openml:7")
+    data = load_dataset("openml:7")
     assert data.name == "of-many-rows"
     assert data.target.classes == ("Bern", "La Chaux")
     assert [column["name"] for column in data.encoders["inputs"][0]["columns"]] == ["body height"]
@@ -116,54 +116,54 @@ def test_arff(server: Server) -> None:
     server.put("/people.arff", (ARFF + "1,Chur,x").encode())
     server.describe(8, url=url, default_target_attribute="town")
     with pytest.raises(DataError, match="cannot be read as ARFF: .*"):
-        load("openml:8")
+        load_dataset("openml:8")
 
 
 def test_arff_without_its_package(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     server.describe(7, url=f"{server.url}/people.arff")
     monkeypatch.setattr(openml, "find_spec", lambda name: None)
     with pytest.raises(DataError, match=r"liac-arff reads: pip install 'autosynth\[openml\]'"):
-        load("openml:7", target="town")
+        load_dataset("openml:7", target="town")
 
 
 def test_several_targets_are_chosen_from(people: Server) -> None:
     url = f"{people.url}/files/people.pq"
     people.describe(62, parquet_url=url, default_target_attribute="smoker,town")
     with pytest.raises(DataError, match="openml:62 names 2 targets: smoker, town. Choose with"):
-        load("openml:62")
+        load_dataset("openml:62")
     people.describe(63, parquet_url=url)
     with pytest.raises(DataError, match="openml:63 is a table and no target is named"):
-        load("openml:63")
+        load_dataset("openml:63")
 
 
 def test_what_the_server_refuses(server: Server) -> None:
     error = {"error": {"code": "111", "message": "Unknown dataset"}}
     server.put("/api/v1/json/data/5", json.dumps(error).encode(), code=412)
     with pytest.raises(DataError, match="answers 412: Unknown dataset"):
-        load("openml:5")
+        load_dataset("openml:5")
     server.put("/api/v1/json/data/6", b"<html>")
     with pytest.raises(DataError, match="describes dataset 6 in no form that is known"):
-        load("openml:6")
+        load_dataset("openml:6")
     with pytest.raises(DataError, match="answers 404: Not Found"):
-        load("openml:404")
+        load_dataset("openml:404")
     server.describe(9, parquet_url="file:///etc/hosts.pq")
     with pytest.raises(DataError, match="is no address that data is read from"):
-        load("openml:9", target="x")
+        load_dataset("openml:9", target="x")
     with pytest.raises(DataError, match="after openml: stands the number of a dataset"):
-        load("openml:adult")
+        load_dataset("openml:adult")
 
 
 def test_a_file_that_breaks_off_is_not_kept(people: Server, tmp_path: Path) -> None:
     people.cut = 10
     with pytest.raises(DataError, match=r"/data/61 (cannot be reached|broke off at)"):
-        load("openml:61")
+        load_dataset("openml:61")
     assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()] == []
     people.cut = 0
-    assert load("openml:61").name == "people"
+    assert load_dataset("openml:61").name == "people"
 
 
 def test_no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(openml.SERVER, "http://127.0.0.1:9")
-    monkeypatch.setenv(FOLDER, str(tmp_path))
+    monkeypatch.setenv(CACHE_ENV, str(tmp_path))
     with pytest.raises(DataError, match="cannot be reached: .* openml: needs a network, or"):
-        load("openml:61")
+        load_dataset("openml:61")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from autosynth.data import load
+from autosynth.data import load_dataset
 
 
 @pytest.mark.parametrize(
@@ -40,17 +40,19 @@ def test_reference_set(
     outputs: int,
     sizes: tuple[int, ...] | None,
 ) -> None:
-    data = load(shared / path, **options)
+    data = load_dataset(shared / path, **options)
     spec, splits = data.inputs[0], data.splits
     assert (spec.kind, spec.shape) == (kind, shape)
     assert data.target.n_outputs == outputs
-    found = tuple(len(part) for part in (splits.train, splits.fit, splits.select, splits.test))
+    found = tuple(
+        len(part) for part in (splits.train, splits.calibration, splits.validation, splits.test)
+    )
     assert sizes is None or found == sizes
     assert sum(found) == len(data.y)
 
 
 def test_tweets_have_an_id_a_text_and_four_columns_that_leak(shared: Path) -> None:
-    tweets = load(shared / "airline_tweets" / "Tweets.csv", target="airline_sentiment")
+    tweets = load_dataset(shared / "airline_tweets" / "Tweets.csv", target="airline_sentiment")
     told = "\n".join(tweets.warnings)
     assert [spec.name for spec in tweets.inputs if not spec.of] == ["table", "text"]
     assert "tweet_id (an id: whole numbers too long to be a measure)" in told
@@ -69,11 +71,13 @@ def test_tweets_have_an_id_a_text_and_four_columns_that_leak(shared: Path) -> No
     ],
 )
 def test_honest_tables_leak_nothing(shared: Path, path: str, target: str) -> None:
-    assert not [line for line in load(shared / path, target=target).warnings if "away" in line]
+    assert not [
+        line for line in load_dataset(shared / path, target=target).warnings if "away" in line
+    ]
 
 
 def test_leaves_have_pictures_a_series_and_an_id(shared: Path) -> None:
-    leaf = load(shared / "leaf" / "train.csv", target="species")
+    leaf = load_dataset(shared / "leaf" / "train.csv", target="species")
     assert leaf.warnings == (
         "column set aside: id (an id: by its name, and every row has its own)",
     )
@@ -82,13 +86,15 @@ def test_leaves_have_pictures_a_series_and_an_id(shared: Path) -> None:
         ("shape", "series", (1, 64)),
         ("images", "image", (1, 128, 128)),
     ]
-    assert "            of files that column 'id' names: images/..." in leaf.understood
-    alone = load(shared / "leaf" / "train.csv", target="species", drop=["images", "[st]*[0-9]"])
+    assert "            of files that column 'id' names: images/..." in leaf.summary
+    alone = load_dataset(
+        shared / "leaf" / "train.csv", target="species", drop=["images", "[st]*[0-9]"]
+    )
     assert [(spec.name, spec.shape) for spec in alone.inputs] == [("table", (64,))]
 
 
 def test_bills_and_payments_are_a_series(shared: Path) -> None:
-    credit = load(shared / "credit_taiwan" / "UCI_Credit_Card.csv", target="Default")
+    credit = load_dataset(shared / "credit_taiwan" / "UCI_Credit_Card.csv", target="Default")
     assert [spec.name for spec in credit.inputs] == ["table", "BILL_AMT_PAY_AMT"]
     columns = [column["name"] for column in credit.encoders["inputs"][1]["columns"]]
     months = range(1, 7)

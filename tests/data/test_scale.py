@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autosynth.composite.unit import in_unit
-from autosynth.data import load
+from autosynth.data import load_dataset
 from autosynth.data.scale import (
     Scale,
     ScaleKind,
@@ -149,26 +149,26 @@ def priced(n: int, sigma: float, logarithm: bool) -> pd.DataFrame:
 
 
 def test_prices_are_learnt_as_their_logarithm_and_this_is_told() -> None:
-    data = load(priced(1500, 0.3, logarithm=True), target="price")
+    data = load_dataset(priced(1500, 0.3, logarithm=True), target="price")
     (scale,) = data.scales
     assert scale.kind == "log"
     assert scale.lowest == 0.0
     assert 1.0 <= scale.factor < 1.2  # exp(.3² / 2) is 1.05
-    at = next(i for i, line in enumerate(data.understood) if line.startswith("target"))
-    assert "learnt as its logarithm, better on held-back rows: R²" in data.understood[at + 1]
+    at = next(i for i, line in enumerate(data.summary) if line.startswith("target"))
+    assert "learnt as its logarithm, better on held-back rows: R²" in data.summary[at + 1]
 
 
 def test_a_target_without_tails_stays_as_it_is() -> None:
-    data = load(priced(1500, 0.3, logarithm=False), target="price")
+    data = load_dataset(priced(1500, 0.3, logarithm=False), target="price")
     assert data.scales == ()
-    assert not any("learnt" in line for line in data.understood)
+    assert not any("learnt" in line for line in data.summary)
 
 
 def test_tails_that_are_noise_stay_as_they_are() -> None:
     """Heavy tails for which no scale explains more: nothing is to be gained."""
     frame = priced(1500, 0.3, logarithm=False)
     frame["price"] = 1000 * frame["a"] + np.random.default_rng(2).standard_t(3, 1500) * 2000
-    data = load(frame, target="price")
+    data = load_dataset(frame, target="price")
     assert data.scales == ()
 
 
@@ -176,12 +176,12 @@ def test_of_several_targets_each_has_its_own_scale() -> None:
     frame = priced(1500, 0.3, logarithm=True)
     frame["size"] = 20 * frame["b"] + np.random.default_rng(3).normal(size=1500)
     frame["cheap"] = np.where(frame["a"] < 0, "yes", "no")
-    data = load(frame, target=("size", "cheap", "price"))
+    data = load_dataset(frame, target=("size", "cheap", "price"))
     assert [scale.kind for scale in data.scales] == ["linear", "linear", "log"]
     assert data.scales[1] == Scale()
     train = data.splits.train
     assert data.scales[0].spread == pytest.approx(data.y[train, 0].std(), rel=1e-4)
-    assert sum("learnt as" in line for line in data.understood) == 1
+    assert sum("learnt as" in line for line in data.summary) == 1
 
 
 @pytest.mark.parametrize("kind", ["series", "image"])
@@ -192,7 +192,9 @@ def test_other_inputs_are_looked_at_in_a_plain_way(kind: str) -> None:
     x = level.reshape(-1, 1, 1) + rng.normal(size=shape) * 0.3
     if kind == "series":
         x[::7, :, 20:] = np.nan
-    data = load((x.astype(np.float32), 500 * np.exp(2 * level + 0.2 * rng.normal(size=800))))
+    data = load_dataset(
+        (x.astype(np.float32), 500 * np.exp(2 * level + 0.2 * rng.normal(size=800)))
+    )
     (scale,) = data.scales
     assert scale.kind in ("log", "quantile")
     assert scale.factor == 1.0  # a quick model would ask for too much

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from autosynth.data.spec import Splits
 from autosynth.data.split import Parts, split, take
 
-NAMES = ("train", "fit", "select", "test")
+NAMES = ("train", "calibration", "validation", "test")
 
 
 def parts(main: int, validation: int = 0, test: int = 0) -> Parts:
@@ -38,12 +38,12 @@ def test_splits_are_disjoint_and_cover(
     splits = split(y, parts(main, validation, test), stratified=stratified, seed=seed)
     rows = np.concatenate([getattr(splits, name) for name in NAMES])
     assert np.array_equal(np.sort(rows), np.arange(n))
-    assert min(len(splits.train), len(splits.select), len(splits.test)) > 0
+    assert min(len(splits.train), len(splits.validation), len(splits.test)) > 0
     if test:
         assert np.array_equal(splits.test, np.arange(main + validation, n))
     if validation >= 100:
         official = np.arange(main, main + validation)
-        assert np.isin(splits.select, official).all()
+        assert np.isin(splits.validation, official).all()
         assert not np.isin(splits.train, official).any()
 
 
@@ -94,7 +94,7 @@ def test_the_seed_decides_and_nothing_else() -> None:
     first, again, other = (split(y, parts(500), stratified=True, seed=s) for s in (1, 1, 2))
     assert all(np.array_equal(getattr(first, n), getattr(again, n)) for n in NAMES)
     assert not np.array_equal(first.test, other.test)
-    assert not np.array_equal(first.select, other.select)
+    assert not np.array_equal(first.validation, other.validation)
 
 
 def test_classes_of_one_training_row_stay_in_train() -> None:
@@ -105,4 +105,4 @@ def test_classes_of_one_training_row_stay_in_train() -> None:
 
 def test_all_classes_of_one_row_still_give_a_select() -> None:
     splits = split(np.arange(18), parts(18), stratified=True, seed=0)
-    assert len(splits.select) == 5
+    assert len(splits.validation) == 5

@@ -7,14 +7,14 @@ import pandas as pd
 import pytest
 
 from autosynth.data.target import Target
-from autosynth.data.targets import understand_target
+from autosynth.data.targets import infer_target
 from autosynth.errors import DataError
 
 
 def understand(values: Any, test: int = 0, **options: Any) -> Target:
     series = values if isinstance(values, pd.Series) else pd.Series(values)
     in_test = np.arange(len(series)) >= len(series) - test
-    return understand_target(series, "goal", in_test=in_test, **options)
+    return infer_target(series, "goal", in_test=in_test, **options)
 
 
 @pytest.mark.parametrize(

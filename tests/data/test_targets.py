@@ -4,14 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autosynth.data import load
-from autosynth.data.targets import understand_target
+from autosynth.data import load_dataset
+from autosynth.data.targets import infer_target
 from autosynth.errors import DataError
 
 
 def understood(values, task=None, in_test=None, coded=False):
     mask = np.zeros(len(values), np.bool_) if in_test is None else np.asarray(in_test)
-    return understand_target(values, "goal", task=task, in_test=mask, coded=coded)
+    return infer_target(values, "goal", task=task, in_test=mask, coded=coded)
 
 
 def test_each_of_several_targets_is_understood_by_itself():
@@ -72,9 +72,9 @@ def test_a_table_with_two_targets_and_arrays_with_many():
     frame = pd.DataFrame({"x": rng.normal(size=60), "w": rng.normal(size=60)})
     frame["kind"] = np.where(frame["x"] > 0, "up", "down")
     frame["size"] = frame["x"] * 3 + 0.1
-    data = load(frame, target=["kind", "size"])
+    data = load_dataset(frame, target=["kind", "size"])
     assert [column for fitted in data.encoders["inputs"] for column in fitted["columns"]]
     assert {c["name"] for c in data.encoders["inputs"][0]["columns"]} == {"x", "w"}
     assert data.y.shape == (60, 2)
-    arrays = load((rng.normal(size=(40, 5)), rng.normal(size=(40, 3))))
+    arrays = load_dataset((rng.normal(size=(40, 5)), rng.normal(size=(40, 3))))
     assert [part.name for part in arrays.target.parts] == ["y0", "y1", "y2"]

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autosynth.data import encode, load
-from autosynth.data.inputs.tokens import HIDDEN, MOST_TOKENS, START, apply_text, fit_text
+from autosynth.data import encode, load_dataset
+from autosynth.data.inputs.tokens import MASK, MOST_TOKENS, START, apply_text, fit_text
 
 ANIMALS = ("cat", "dog", "horse", "mouse", "zebra")
 
@@ -34,7 +34,7 @@ def test_case_does_not_matter_and_nothing_is_unknown() -> None:
     one, other = apply_text(found, pd.Series(["The CAT sleeps", "the cat sleeps"]))
     assert (one == other).all()
     (strange,) = apply_text(found, pd.Series(["猫 🐈 ÿ"]))
-    assert (strange > HIDDEN).sum() >= 4
+    assert (strange > MASK).sum() >= 4
 
 
 def test_only_training_rows_make_the_vocabulary() -> None:
@@ -53,7 +53,7 @@ def test_a_text_without_words_still_starts(nothing: object) -> None:
 
 def test_what_looks_like_a_special_token_is_text() -> None:
     (codes,) = apply_text(fitted(texts()), pd.Series(["[pad] [hidden]"]))
-    assert (codes[1:] != HIDDEN).all()
+    assert (codes[1:] != MASK).all()
     assert (np.diff((codes > 0).astype(int)) <= 0).all()
 
 
@@ -72,10 +72,10 @@ def test_a_table_with_a_text_has_two_inputs_and_encodes_again() -> None:
         "table": [f"{a} on {i}" for i, a in enumerate(texts(120))],
         "n": np.arange(120) % 11 + 0.5, "goal": ["x", "y"] * 60,
     })  # fmt: skip
-    data = load(frame, target="goal")
+    data = load_dataset(frame, target="goal")
     names = [spec.name for spec in data.inputs if not spec.of]
     assert names == ["table", "Its_story", "table_2"]
     again = encode(frame.iloc[::-1, ::-1], data.encoders)
     for name in names:
         assert (again.x[name][::-1] == data.x[name]).all()
-    assert sum("tokens, mean" in line for line in data.understood) == 2
+    assert sum("tokens, mean" in line for line in data.summary) == 2

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
-from autosynth.data import encode, load
+from autosynth.data import encode, load_dataset
 from autosynth.errors import DataError
 
 
@@ -32,7 +32,7 @@ def picture(value: int, mode: str = "L", size: tuple[int, int] = (9, 10)) -> Ima
 
 def test_tensors() -> None:
     x, y = torch.rand(40, 3, 12, 12, requires_grad=True), torch.arange(40) % 2
-    data = load(TensorDataset(x, y))
+    data = load_dataset(TensorDataset(x, y))
     assert (data.inputs[0].kind, data.inputs[0].shape) == ("image", (3, 12, 12))
     assert np.array_equal(data.x["image"], x.detach().numpy())
     assert data.target.classes == ("0", "1")
@@ -42,7 +42,7 @@ def test_tensors() -> None:
 @pytest.mark.parametrize(("mode", "channels"), [("L", 1), ("RGB", 3), ("P", 3), ("RGBA", 3)])
 def test_pictures_with_named_classes(mode: str, channels: int) -> None:
     source = Rows([(picture(i, mode), i % 2) for i in range(40)], classes=["cat", "dog"])
-    data = load(source)
+    data = load_dataset(source)
     assert data.inputs[0].shape == (channels, 10, 9)
     assert data.x["image"].dtype == np.uint8
     assert data.target.classes == ("cat", "dog")
@@ -51,7 +51,7 @@ def test_pictures_with_named_classes(mode: str, channels: int) -> None:
 
 def test_a_test_set_of_its_own_and_prediction() -> None:
     rows = [(np.arange(20, dtype=np.float32) * i, float(i)) for i in range(60)]
-    data = load(Rows(rows), test=Rows(rows[:7]))
+    data = load_dataset(Rows(rows), test=Rows(rows[:7]))
     assert data.target.task == "regression"
     assert len(data.splits.test) == 7
     name = data.inputs[0].name
@@ -85,4 +85,4 @@ class Endless(IterableDataset[Any]):
 )
 def test_what_is_no_dataset_of_pairs(source: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        load(source)
+        load_dataset(source)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autosynth.data import encode, load
+from autosynth.data import encode, load_dataset
 from autosynth.data.forms.ts import read_ts
 from autosynth.errors import DataError
 
@@ -46,7 +46,7 @@ def pair(tmp_path: Path) -> Path:
 
 
 def test_train_finds_test_and_a_folder_finds_both(pair: Path) -> None:
-    by_file, by_folder = load(pair), load(pair.parent)
+    by_file, by_folder = load_dataset(pair), load_dataset(pair.parent)
     for data in (by_file, by_folder):
         assert (data.name, data.target.name) == ("Wave", "label")
         assert data.inputs[0].shape == (3, 20)
@@ -61,7 +61,7 @@ def test_train_finds_test_and_a_folder_finds_both(pair: Path) -> None:
 @pytest.mark.parametrize(("channels", "steps"), [(12, 8), (8, 8), (1, 30), (28, 28), (40, 5)])
 def test_channels_and_steps_never_change_places(tmp_path: Path, channels: int, steps: int) -> None:
     lines = [line(i, channels, steps) for i in range(40)]
-    data = load(write(tmp_path / "a.ts", lines, header(channels, steps)))
+    data = load_dataset(write(tmp_path / "a.ts", lines, header(channels, steps)))
     assert (data.inputs[0].kind, data.inputs[0].shape) == ("series", (channels, steps))
     new = write(tmp_path / "new.ts", lines[:3], header(channels, steps))
     assert np.array_equal(encode(new, data.encoders).x["series"], data.x["series"][:3])
@@ -91,10 +91,10 @@ def test_unequal_lengths_and_missing_steps(tmp_path: Path) -> None:
     lines = [line(i, 3, 10 + i % 5) for i in range(40)]
     lines[5] = lines[5].replace(lines[5].split(",")[1], "?", 1)
     lines[6] = lines[6].rsplit(":", 1)[0] + ":?"
-    data = load(write(tmp_path / "a.ts", lines, header(3)))
+    data = load_dataset(write(tmp_path / "a.ts", lines, header(3)))
     assert data.inputs[0].shape == (3, 14)
     assert data.inputs[0].masked
-    assert any("lengths 10 ... 14" in told for told in data.understood)
+    assert any("lengths 10 ... 14" in told for told in data.summary)
     assert any("1 series have missing steps" in told for told in data.warnings)
     assert len(data.splits.unlabelled) == 1
     assert np.isnan(data.x["series"][5, 0, 1])
@@ -103,13 +103,13 @@ def test_unequal_lengths_and_missing_steps(tmp_path: Path) -> None:
 def test_target_labels_are_a_regression(tmp_path: Path) -> None:
     head = header(3, 20).replace("@classLabel true up down", "@targetlabel true")
     lines = [f"{line(i, 3, 20).rsplit(':', 1)[0]}:{i / 7}" for i in range(60)]
-    data = load(write(tmp_path / "a.ts", lines, head))
+    data = load_dataset(write(tmp_path / "a.ts", lines, head))
     assert (data.target.name, data.target.task) == ("target", "regression")
     assert data.y[7] == pytest.approx(1.0)
 
 
 def test_prediction_takes_a_file_with_or_without_labels(pair: Path, tmp_path: Path) -> None:
-    data = load(pair)
+    data = load_dataset(pair)
     bare = [line(i, 3, 20).rsplit(":", 1)[0] for i in range(4)]
     head = header(3, 20).replace("true up down", "false")
     new = write(tmp_path / "new.ts", bare, head)
@@ -118,7 +118,7 @@ def test_prediction_takes_a_file_with_or_without_labels(pair: Path, tmp_path: Pa
     assert np.array_equal(encode(pair, data.encoders).x["series"][:4], expected)
     assert len(encode(pair.parent, data.encoders).index) == 10  # the official test part
     with pytest.raises(DataError, match="rows without a target; one value a row is needed"):
-        load(new)
+        load_dataset(new)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_prediction_takes_a_file_with_or_without_labels(pair: Path, tmp_path: Pa
 )
 def test_bad_lines(pair: Path, bad: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        load(write(pair, [line(0, 3, 20), line(1, 3, 20), bad]))
+        load_dataset(write(pair, [line(0, 3, 20), line(1, 3, 20), bad]))
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_bad_headers(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "a.ts"
     path.write_text(text)
     with pytest.raises(DataError, match=message):
-        load(path)
+        load_dataset(path)
 
 
 @given(cut=st.integers(0, 700))
@@ -174,7 +174,7 @@ def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     path = tmp_path / "a.ts"
     path.write_bytes(header(3).encode() + b"\xff\xfe\x00")
     with pytest.raises(DataError, match="cannot be read as .ts: 'utf-8' codec"):
-        load(path)
+        load_dataset(path)
 
 
 @pytest.mark.parametrize(
@@ -187,8 +187,8 @@ def test_bytes_that_are_no_text(tmp_path: Path) -> None:
 def test_reference_sets(
     shared: Path, name: str, shape: tuple[int, int], masked: bool, sizes: tuple[int, ...]
 ) -> None:
-    data = load(shared / "uea" / name)
+    data = load_dataset(shared / "uea" / name)
     splits = data.splits
     assert (data.inputs[0].shape, data.inputs[0].masked) == (shape, masked)
-    found = (splits.train, splits.fit, splits.select, splits.test)
+    found = (splits.train, splits.calibration, splits.validation, splits.test)
     assert tuple(map(len, found)) == sizes

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autosynth.data import load
+from autosynth.data import load_dataset
 from autosynth.errors import DataError
 
 
@@ -28,7 +28,7 @@ def pair(tmp_path: Path) -> Path:
 
 
 def test_train_finds_test_and_a_folder_finds_both(pair: Path) -> None:
-    by_file, by_folder = load(pair), load(pair.parent)
+    by_file, by_folder = load_dataset(pair), load_dataset(pair.parent)
     for data in (by_file, by_folder):
         assert data.name == "Wave"
         assert data.inputs[0].shape == (1, 24)
@@ -39,14 +39,14 @@ def test_train_finds_test_and_a_folder_finds_both(pair: Path) -> None:
 
 
 def test_a_file_alone_draws_its_test(pair: Path) -> None:
-    data = load(pair.with_name("Wave_TEST.tsv"))
+    data = load_dataset(pair.with_name("Wave_TEST.tsv"))
     assert len(data.y) == 10
     assert len(data.splits.test) == 2
 
 
 def test_another_test_file_overrides(pair: Path, tmp_path: Path) -> None:
     other = write(tmp_path / "other.tsv", lines(7, 20))
-    data = load(pair, test=other)
+    data = load_dataset(pair, test=other)
     assert data.splits.test.tolist() == list(range(40, 47))
     assert np.isnan(data.x["series"][40:, :, 20:]).all()
     assert not np.isnan(data.x["series"][40:, :, :20]).any()
@@ -56,13 +56,13 @@ def test_unequal_lengths_are_no_warning_and_missing_steps_are(pair: Path) -> Non
     rows = lines(40, 24)
     rows[3] = "\t".join([*rows[3].split("\t")[:20], *["NaN"] * 5])
     write(pair, rows)
-    data = load(pair)
+    data = load_dataset(pair)
     assert data.warnings == ()
-    assert any("lengths 19 ... 24" in line for line in data.understood)
+    assert any("lengths 19 ... 24" in line for line in data.summary)
     cells = rows[5].split("\t")
     rows[5] = "\t".join([*cells[:9], "NaN", *cells[10:]])
     write(pair, rows)
-    data = load(pair)
+    data = load_dataset(pair)
     assert "1 series have missing steps" in data.warnings[0]
     assert np.isnan(data.x["series"][5, 0, 8])
 
@@ -70,7 +70,7 @@ def test_unequal_lengths_are_no_warning_and_missing_steps_are(pair: Path) -> Non
 def test_a_series_of_nan_is_left_out(pair: Path) -> None:
     rows = lines(40, 24)
     rows[3] = "\t".join(["2", *["NaN"] * 24])
-    data = load(write(pair, rows))
+    data = load_dataset(write(pair, rows))
     assert len(data.y) == 49
     assert "1 series without any value left out: rows 3" in data.warnings[0]
 
@@ -78,7 +78,7 @@ def test_a_series_of_nan_is_left_out(pair: Path) -> None:
 def test_infinite_steps_are_missing(pair: Path) -> None:
     rows = lines(40, 24)
     rows[3] = rows[3].replace(rows[3].split("\t")[4], "inf", 1)
-    data = load(write(pair, rows))
+    data = load_dataset(write(pair, rows))
     assert "1 infinite values in series; taken as missing steps" in data.warnings
     assert not np.isinf(data.x["series"]).any()
 
@@ -94,17 +94,17 @@ def test_bad_lines(pair: Path, line: str, message: str) -> None:
     rows = lines(40, 24)
     rows[3] = line
     with pytest.raises(DataError, match=message):
-        load(write(pair, rows))
+        load_dataset(write(pair, rows))
 
 
 def test_two_sets_in_a_folder(pair: Path) -> None:
     write(pair.with_name("Other_TRAIN.tsv"), lines(40, 24))
     with pytest.raises(DataError, match="holds 2 sets: Other_TRAIN.tsv, Wave_TRAIN.tsv"):
-        load(pair.parent)
+        load_dataset(pair.parent)
 
 
 def test_a_tsv_with_a_header_is_a_table(tmp_path: Path) -> None:
     path = write(tmp_path / "t.tsv", ["a\tgoal", *(f"{i * 7 % 30}\t{i % 2}" for i in range(30))])
-    assert load(path, target="goal").inputs[0].kind == "table"
+    assert load_dataset(path, target="goal").inputs[0].kind == "table"
     with pytest.raises(DataError, match="no target is named"):
-        load(path)
+        load_dataset(path)

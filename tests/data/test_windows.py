@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autosynth.data import encode, load
+from autosynth.data import encode, load_dataset
 from autosynth.data.inputs.calendar import find_calendar, read_calendar
 from autosynth.data.inputs.encoder import input_spec
 from autosynth.data.inputs.period import find_period
@@ -34,7 +34,7 @@ def hourly(n: int = STEPS) -> pd.DataFrame:
 
 
 def forecast(source: Any, **options: Any) -> Any:
-    return load(source, task="forecasting", **{"target": "heat", "horizon": 12, **options})
+    return load_dataset(source, task="forecasting", **{"target": "heat", "horizon": 12, **options})
 
 
 def test_a_table_is_cut_into_windows() -> None:
@@ -52,7 +52,7 @@ def test_a_table_is_cut_into_windows() -> None:
         np.testing.assert_array_equal(data.y[row], heat[row + 96 : row + 108])
     assert not data.x["past"].flags.owndata
     assert data.x["calendar"][0].tolist() == [0, 5]  # midnight of Saturday, 2 March
-    told = "\n".join(data.understood)
+    told = "\n".join(data.summary)
     for words in (
         "a step is 1 hours",
         "period      24",
@@ -72,8 +72,10 @@ def test_no_step_is_forecast_in_two_splits_and_none_learnt_before_it_is_over(
 ) -> None:
     x = np.arange(n, dtype=float)  # each value says which step it is
     x[[gap for gap in gaps if gap < n]] = np.nan
-    data = load((x,), task="forecasting", horizon=horizon, history=history)
-    splits = [getattr(data.splits, name) for name in ("train", "fit", "select", "test")]
+    data = load_dataset((x,), task="forecasting", horizon=horizon, history=history)
+    splits = [
+        getattr(data.splits, name) for name in ("train", "calibration", "validation", "test")
+    ]
     last = -1.0
     for rows in splits:
         ahead = data.y[rows]
@@ -108,7 +110,7 @@ def test_a_test_file_gives_the_test_windows() -> None:
     assert len(data.splits.test) == 200 - 96 - 12 + 1
     first = data.y[data.splits.test[0]]
     np.testing.assert_array_equal(first, frame["heat"][496:508].to_numpy(np.float32))
-    assert data.y[data.splits.select].shape[0] > 10
+    assert data.y[data.splits.validation].shape[0] > 10
     assert forecast(frame[:400]).fingerprint != data.fingerprint
     assert forecast(frame[:400]).fingerprint != forecast(frame[:400], horizon=13).fingerprint
 
@@ -142,7 +144,7 @@ def test_what_cannot_be_forecast_is_said(change: Any, options: Any, words: str) 
 
 def test_a_horizon_is_of_forecasts() -> None:
     with pytest.raises(DataError, match="Add --task forecasting"):
-        load(hourly(), target="mood", horizon=3)
+        load_dataset(hourly(), target="mood", horizon=3)
 
 
 def test_periods() -> None:

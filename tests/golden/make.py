@@ -6,7 +6,8 @@ Takes the names of cases; gives a folder each, beside this file:
 
 - `input.csv`, `input/`, ...: rows to predict, as a user gives them;
 - `run/`: what a search left, with the bundle of its best strategy; `run.csv`: its predictions;
-- `bundle/`: what `export` (or `train`) made of one strategy; `bundle.csv`: its predictions.
+- `bundle/`: what `export` (or `train`) made of one strategy; `bundle.csv`: its
+  predictions.
 
 Why: whatever is renamed or moved in AutoSynth, what users have saved must still open and predict
 the same; `tests/test_golden.py` holds the code to it. It was all made once, by commit c4893d6,
@@ -33,7 +34,7 @@ from cases import CASES, NEW, Case
 
 from autosynth.cli import main
 from autosynth.data.inputs.modelfolder import PACKAGES
-from autosynth.run import Run, search, train
+from autosynth.run import Run, search, train_strategy
 
 HERE = Path(__file__).resolve().parent
 _KEPT = {
@@ -63,7 +64,7 @@ def make(name: str, case: Case, place: Path) -> None:
         device="cpu", out=made / "run",
     )  # fmt: skip
     if case.trained:
-        train(**asked, strategy=f"{case.trained} | lr=0.02 length=0.25", device="cpu",
+        train_strategy(**asked, strategy=f"{case.trained} | lr=0.02 length=0.25", device="cpu",
               out=made / "bundle")  # fmt: skip
     else:
         run.export(made / "bundle", pick=_number(run, case))

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from autosynth.baselines import BaselineResult, run
-from autosynth.data import load
+from autosynth.data import load_dataset
 from autosynth.errors import RunError
-from autosynth.leaderboard import build
+from autosynth.leaderboard import build_leaderboard
 from autosynth.progress import Progress
 from autosynth.record import read_all, trial_dir
 from autosynth.run.baselines import baseline_outputs, run_baselines
@@ -18,7 +18,7 @@ from autosynth.training.metrics import default_metric
 
 @pytest.fixture(scope="module")
 def digits():
-    return load("digits")
+    return load_dataset("digits")
 
 
 def scored(dataset, folder, seconds, budget=None):
@@ -54,7 +54,7 @@ def test_a_cut_baseline_is_told_has_no_rank_and_keeps_nothing(digits, tmp_path):
     assert cut.state in ("cut", "not_run")
     assert cut.reason in said
     assert baseline_outputs(tmp_path, cut.trial) is None
-    board = build(records.values(), metric="accuracy").set_index("strategy")
+    board = build_leaderboard(records.values(), metric="accuracy").set_index("strategy")
     assert board["rank"].isna()["hgb"]
 
 

@@ -9,9 +9,9 @@ import torch
 
 import autosynth
 from autosynth.cli import main
-from autosynth.data import load
+from autosynth.data import load_dataset
 from autosynth.data.encode import encode
-from autosynth.run import train
+from autosynth.run import train_strategy
 
 
 def days(n: int = 500) -> pd.DataFrame:
@@ -46,7 +46,7 @@ def test_a_bundle_forecasts_what_comes_next(model: Path) -> None:
 
 
 def test_the_export_takes_a_raw_history_and_gives_values(model: Path, tmp_path: Path) -> None:
-    data = load(days(), task="forecasting", target="sold", horizon=7)
+    data = load_dataset(days(), task="forecasting", target="sold", horizon=7)
     rows = data.splits.test[:20]
     sample = {name: torch.from_numpy(np.array(x[rows])) for name, x in data.x.items()}
     autosynth.bundle.export(model, tmp_path / "out", sample=sample)
@@ -82,6 +82,6 @@ def test_a_search_puts_its_baselines_on_the_board(tmp_path: Path) -> None:
 
 def test_a_part_that_reads_the_calendar_alone_starts_from_the_series(tmp_path: Path) -> None:
     asked = {"task": "forecasting", "target": "sold", "horizon": 3, "epochs": 1}
-    made = train(days(), "mlp[width=8, depth=1]:calendar", **asked, out=tmp_path / "m")
+    made = train_strategy(days(), "mlp[width=8, depth=1]:calendar", **asked, out=tmp_path / "m")
     found = autosynth.load(made.folder).predict(days()).to_numpy()
     assert np.abs(found - days()["sold"].iloc[-1]).max() < 60

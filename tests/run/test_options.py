@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from autosynth.errors import ConfigError, UnknownNameError
-from autosynth.run.options import check_device, listed, make_options, parse_budget
+from autosynth.run.options import as_tuple, check_device, make_options, parse_budget
 
 REST: dict[str, Any] = {"space": None, "metric": None, "seed": 0, "refit": True}
 
@@ -57,4 +57,4 @@ def test_a_device_that_is_not_here_is_refused() -> None:
 
 
 def test_names_are_listed() -> None:
-    assert (listed(None), listed("a"), listed(["a", "b"])) == ((), ("a",), ("a", "b"))
+    assert (as_tuple(None), as_tuple("a"), as_tuple(["a", "b"])) == ((), ("a",), ("a", "b"))

@@ -14,8 +14,8 @@ from autosynth.errors import RunError
 from autosynth.progress import Progress
 from autosynth.record import read_all
 from autosynth.report import report
-from autosynth.run import Run, open_run, search, train
-from autosynth.run.folder import State, read_run, read_state, write_state
+from autosynth.run import Run, open_run, search, train_strategy
+from autosynth.run.folder import RunState, read_run, read_state, write_state
 
 # Numbers that no clock enters.
 REPEATED = ["strategy", "settings", "state", "val_accuracy", "test_accuracy", "flops", "params"]
@@ -146,13 +146,13 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_state_survives_being_cut_off(tmp_path: Path) -> None:
-    write_state(tmp_path, State(elapsed_seconds=12.5, finished=False))
-    assert read_state(tmp_path) == State(elapsed_seconds=12.5, finished=False)
+    write_state(tmp_path, RunState(elapsed_seconds=12.5, finished=False))
+    assert read_state(tmp_path) == RunState(elapsed_seconds=12.5, finished=False)
     assert json.loads((tmp_path / "state.json").read_text())["finished"] is False
 
 
 def test_train_makes_a_bundle_of_one_strategy(tmp_path: Path) -> None:
-    trained = train("wine", "mlp[width=16] | lr=0.008", epochs=30, out=tmp_path / "model")
+    trained = train_strategy("wine", "mlp[width=16] | lr=0.008", epochs=30, out=tmp_path / "model")
     assert trained.val["accuracy"] > 0.8
     assert trained.cost.flops > 0
     assert len(autosynth.load(trained.folder).predict("wine")) == 178

@@ -9,8 +9,8 @@ import torch
 
 import autosynth
 from autosynth.bundle import evaluate, export
-from autosynth.data import load
-from autosynth.run.train import Trained, train
+from autosynth.data import load_dataset
+from autosynth.run.train import Trained, train_strategy
 from autosynth.training.weights import save_tensors
 
 
@@ -26,7 +26,7 @@ def prices() -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def trained(prices: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     out = tmp_path_factory.mktemp("model")
-    return train(
+    return train_strategy(
         prices, "mlp[width=32]", target="price", out=out / "bundle", epochs=30, device="cpu"
     )
 
@@ -34,7 +34,7 @@ def trained(prices: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> T
 def test_a_training_is_scored_in_the_unit_of_the_target(
     prices: pd.DataFrame, trained: Trained
 ) -> None:
-    data = load(prices, target="price")
+    data = load_dataset(prices, target="price")
     model = autosynth.load(trained.folder)
     assert model.info.scales == data.scales
     assert data.scales[0].kind == "log"
@@ -59,7 +59,7 @@ def test_nothing_is_predicted_below_zero(prices: pd.DataFrame, trained: Trained)
 def test_an_export_predicts_the_same(
     prices: pd.DataFrame, trained: Trained, tmp_path: Path
 ) -> None:
-    data = load(prices, target="price")
+    data = load_dataset(prices, target="price")
     sample = {name: torch.from_numpy(x[:50].copy()) for name, x in data.x.items()}
     save_tensors(sample, tmp_path / "sample.safetensors")
     export(trained.folder, tmp_path / "out", sample=sample)

@@ -11,10 +11,10 @@ from optuna.trial import FixedTrial
 
 from autosynth.data.spec import Dataset
 from autosynth.study import spacefile
-from autosynth.study.bench import Bench, trivial_score
-from autosynth.study.narrow import narrow
+from autosynth.study.context import RunContext, trivial_score
 from autosynth.study.probe import fixed_plan
-from autosynth.training.feed import feed
+from autosynth.study.restrict import restrict
+from autosynth.training.devicedataset import to_device
 from autosynth.training.metrics import METRICS
 
 
@@ -41,17 +41,23 @@ def scripted() -> type[Scripted]:
 
 
 @pytest.fixture(scope="session")
-def bench_of() -> Callable[..., Bench]:
-    def make(dataset: Dataset, folder: Path, steps: int = 40, **changes: object) -> Bench:
-        space = narrow(spacefile.load("small"), dataset.inputs, dataset.target.task)
+def context_of() -> Callable[..., RunContext]:
+    def make(dataset: Dataset, folder: Path, steps: int = 40, **changes: object) -> RunContext:
+        space = restrict(spacefile.load_space("small"), dataset.inputs, dataset.target.task)
         metric = METRICS["classification"]["accuracy"]
-        data = feed(dataset, torch.device("cpu"), dataset.splits.train)
+        data = to_device(dataset, torch.device("cpu"), dataset.splits.train)
         (folder / "trials").mkdir(exist_ok=True)
         known = {
-            "dataset": dataset, "feed": data, "space": space, "metric": metric, "folder": folder,
-            "plan": fixed_plan("cpu", len(dataset.splits.train), steps),
-            "trivial_score": trivial_score(dataset, metric), "seed": 0, **changes,
-        }  # fmt: skip
-        return Bench(**known)  # type: ignore[arg-type]
+            "dataset": dataset,
+            "device_dataset": data,
+            "space": space,
+            "metric": metric,
+            "folder": folder,
+            "trainer_config": fixed_plan("cpu", len(dataset.splits.train), steps),
+            "trivial_score": trivial_score(dataset, metric),
+            "seed": 0,
+            **changes,
+        }
+        return RunContext(**known)  # type: ignore[arg-type]
 
     return make

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from autosynth.composite import Resolved, resolve
-from autosynth.data import load
+from autosynth.data import load_dataset
 from autosynth.data.spec import Dataset
 from autosynth.record import Record
 from autosynth.strategy import parse
@@ -14,7 +14,7 @@ from autosynth.study.agenda import MANY, Agenda, Candidate
 
 @pytest.fixture(scope="module")
 def wine() -> Dataset:
-    return load("wine")
+    return load_dataset("wine")
 
 
 def candidates(wine: Dataset, *texts: str) -> list[Candidate]:

@@ -8,45 +8,45 @@ import numpy as np
 import pytest
 
 from autosynth.composite import resolve
-from autosynth.data import Dataset, load
+from autosynth.data import Dataset, load_dataset
 from autosynth.record import Record, read_all
 from autosynth.strategy import parse
-from autosynth.study.bench import Bench
+from autosynth.study.context import RunContext
 from autosynth.study.trial import Job, run_trial
-from autosynth.training.loop import Rows, train
+from autosynth.training.loop import TrainingRows, train
 
-MakeBench = Callable[..., Bench]
+MakeBench = Callable[..., RunContext]
 WIDE, DEEP = "mlp[depth=1, width=32]", "mlp[depth=2, width=16]"
 STEPS = 40
 
 
 @pytest.fixture(scope="module")
 def wine() -> Dataset:
-    return load("wine")
+    return load_dataset("wine")
 
 
 @pytest.fixture
-def bench(bench_of: MakeBench, wine: Dataset, tmp_path: Path) -> Bench:
+def context(context_of: MakeBench, wine: Dataset, tmp_path: Path) -> RunContext:
     """A run in which one part stands trained, and one was trained with another learning rate."""
-    found = bench_of(wine, tmp_path, steps=STEPS)
+    found = context_of(wine, tmp_path, steps=STEPS)
     trial(found, WIDE, 0)
     trial(found, f"{DEEP} | lr=0.01", 1)
     return found
 
 
-def trial(bench: Bench, text: str, number: int = 9) -> Record:
-    resolved = resolve(parse(text), bench.dataset.inputs, bench.dataset.target)
-    record = run_trial(bench, Job(number=number, resolved=resolved, origin="given"))
+def trial(context: RunContext, text: str, number: int = 9) -> Record:
+    resolved = resolve(parse(text), context.dataset.inputs, context.dataset.target)
+    record = run_trial(context, Job(number=number, resolved=resolved, origin="given"))
     assert record.state == "complete", record.reason
     return record
 
 
-def phases_trained(bench: Bench, text: str) -> float:
+def phases_trained(context: RunContext, text: str) -> float:
     """How many whole schedules a trial took."""
-    record = trial(bench, text)
+    record = trial(context, text)
     assert record.epochs is not None
-    samples = record.epochs * len(bench.dataset.splits.train)
-    return samples / (bench.plan.steps * bench.plan.batch_size)
+    samples = record.epochs * len(context.dataset.splits.train)
+    return samples / (context.trainer_config.steps * context.trainer_config.batch_size)
 
 
 @pytest.mark.parametrize(
@@ -65,27 +65,29 @@ def phases_trained(bench: Bench, text: str) -> float:
     ],
 )
 def test_a_part_is_taken_where_its_training_is_the_same(
-    text: str, schedules: float, bench: Bench
+    text: str, schedules: float, context: RunContext
 ) -> None:
-    assert phases_trained(bench, text) == pytest.approx(schedules, abs=0.05)
+    assert phases_trained(context, text) == pytest.approx(schedules, abs=0.05)
 
 
-def test_what_was_trained_for_another_time_is_not_taken(bench: Bench) -> None:
-    longer = replace(bench, plan=replace(bench.plan, steps=2 * STEPS))
+def test_what_was_trained_for_another_time_is_not_taken(context: RunContext) -> None:
+    longer = replace(context, trainer_config=replace(context.trainer_config, steps=2 * STEPS))
     assert phases_trained(longer, f"mean({WIDE}, {DEEP}) init=parts") == 3
 
 
-def test_the_last_training_is_the_one_that_was_scored(bench: Bench) -> None:
+def test_the_last_training_is_the_one_that_was_scored(context: RunContext) -> None:
     """It takes nothing from the bank: a part is trained in it as long as it was when it stood."""
     text = f"mean({WIDE}, {DEEP}) init=parts"
-    single = read_all(bench.folder)[0]
-    record = trial(bench, text)
+    single = read_all(context.folder)[0]
+    record = trial(context, text)
     share = min(single.best_shares.values(), default=1.0)
     assert record.best_shares.get("part 1", 1.0) == share
-    resolved = resolve(parse(text), bench.dataset.inputs, bench.dataset.target)
-    rows = Rows(train=bench.dataset.splits.train, fit=np.array([], np.int64))
-    last = train(resolved, bench.feed, rows, bench.plan, until=record.best_shares)
-    shares = [record.best_shares.get(phase.name, 1.0) for phase in resolved.course.phases]
+    resolved = resolve(parse(text), context.dataset.inputs, context.dataset.target)
+    rows = TrainingRows(train=context.dataset.splits.train, calibration=np.array([], np.int64))
+    last = train(
+        resolved, context.device_dataset, rows, context.trainer_config, until=record.best_shares
+    )
+    shares = [record.best_shares.get(phase.name, 1.0) for phase in resolved.training_plan.phases]
     assert last.steps == sum(round(STEPS * share) for share in shares)
     # The trial itself took two schedules: the third is that of the part it took.
     assert single.epochs is not None

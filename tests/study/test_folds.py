@@ -9,52 +9,54 @@ import pandas as pd
 import pytest
 
 from autosynth.composite import resolve
-from autosynth.data import load
+from autosynth.data import load_dataset
 from autosynth.data.spec import Dataset
 from autosynth.progress import Progress
-from autosynth.record import Record, read_all, write
+from autosynth.record import Record, read_all, write_record
 from autosynth.strategy import parse
-from autosynth.study.bench import Bench
+from autosynth.study.context import RunContext
 from autosynth.study.folds import OutOfTime, fold_outputs, other_folds
 from autosynth.study.pruner import Decision
 from autosynth.study.study import Limits, Study, claim
 from autosynth.study.trial import Job, run_trial
 
-MakeBench = Callable[..., Bench]
+MakeBench = Callable[..., RunContext]
 
 
 @pytest.fixture(scope="module")
 def wine() -> Dataset:
-    return load("wine")
+    return load_dataset("wine")
 
 
-def trained(bench: Bench, text: str = "mlp[width=8]") -> Record:
-    resolved = resolve(parse(text), bench.dataset.inputs, bench.dataset.target)
-    return run_trial(bench, Job(number=claim(bench.folder), resolved=resolved, origin="given"))
+def trained(context: RunContext, text: str = "mlp[width=8]") -> Record:
+    resolved = resolve(parse(text), context.dataset.inputs, context.dataset.target)
+    return run_trial(context, Job(number=claim(context.folder), resolved=resolved, origin="given"))
 
 
-def test_folds_hold_every_row_out_once(bench_of: MakeBench, wine: Dataset, tmp_path: Path) -> None:
-    bench = bench_of(wine, tmp_path)
-    held = [wine.splits.select]
-    for inside, outside in other_folds(bench):
+def test_folds_hold_every_row_out_once(
+    context_of: MakeBench, wine: Dataset, tmp_path: Path
+) -> None:
+    context = context_of(wine, tmp_path)
+    held = [wine.splits.validation]
+    for inside, outside in other_folds(context):
         assert not np.intersect1d(inside, outside).size
-        assert len(inside) + len(outside) == len(bench.learnable)
+        assert len(inside) + len(outside) == len(context.learnable)
         held.append(outside)
-    assert np.array_equal(np.sort(np.concatenate(held)), np.sort(bench.learnable))
+    assert np.array_equal(np.sort(np.concatenate(held)), np.sort(context.learnable))
 
 
 def test_few_rows_are_all_scored_out_of_fold(
-    bench_of: MakeBench, wine: Dataset, tmp_path: Path
+    context_of: MakeBench, wine: Dataset, tmp_path: Path
 ) -> None:
-    bench = bench_of(wine, tmp_path)
-    assert bench.folds == 3
-    record = trained(bench)
-    hits = record.val["accuracy"] * len(bench.learnable)
+    context = context_of(wine, tmp_path)
+    assert context.folds == 3
+    record = trained(context)
+    hits = record.val["accuracy"] * len(context.learnable)
     assert hits == pytest.approx(round(hits))
     assert record.notes["folds"] == "3"
     behind = replace(record, trial=99, val={"accuracy": 2.0})
-    write(behind, tmp_path)  # what is far behind the best is scored on the first fold alone
-    assert "folds" not in trained(bench, "mlp[width=4]").notes
+    write_record(behind, tmp_path)  # what is far behind the best is scored on the first fold alone
+    assert "folds" not in trained(context, "mlp[width=4]").notes
     # Three trainings were paid for; one of them is what is kept.
     assert record.samples_seen == pytest.approx(
         3 * record.epochs * len(wine.splits.train), rel=0.1
@@ -62,58 +64,58 @@ def test_few_rows_are_all_scored_out_of_fold(
 
 
 def test_rows_that_lie_together_are_not_dealt_to_folds(
-    bench_of: MakeBench, wine: Dataset, tmp_path: Path
+    context_of: MakeBench, wine: Dataset, tmp_path: Path
 ) -> None:
-    bench = bench_of(replace(wine, independent=False), tmp_path)
-    assert bench.folds == 1
-    assert not bench.is_small
-    record = trained(bench)
-    hits = record.val["accuracy"] * len(wine.splits.select)
+    context = context_of(replace(wine, independent=False), tmp_path)
+    assert context.folds == 1
+    assert not context.is_small
+    record = trained(context)
+    hits = record.val["accuracy"] * len(wine.splits.validation)
     assert hits == pytest.approx(round(hits))
     assert "folds" not in record.notes
 
 
-def test_a_fold_without_time_is_none(bench_of: MakeBench, wine: Dataset, tmp_path: Path) -> None:
-    bench = bench_of(wine, tmp_path, steps=100_000)
+def test_a_fold_without_time_is_none(context_of: MakeBench, wine: Dataset, tmp_path: Path) -> None:
+    context = context_of(wine, tmp_path, steps=100_000)
     resolved = resolve(parse("mlp[width=8]"), wine.inputs, wine.target)
-    inside, outside = next(iter(other_folds(bench)))
+    inside, outside = next(iter(other_folds(context)))
     with pytest.raises(OutOfTime, match="fold"):
-        fold_outputs(bench, resolved, inside, outside, 0.0)
+        fold_outputs(context, resolved, inside, outside, 0.0)
 
 
 def test_what_was_split_by_group_or_time_lies_together() -> None:
     rows = np.random.default_rng(0).normal(size=(60, 2))
     columns = {"a": rows[:, 0], "y": (rows[:, 1] > 0).astype(int), "who": np.arange(60) % 12}
     frame = pd.DataFrame(columns)
-    assert load(frame, target="y").independent
-    assert not load(frame, target="y", group="who").independent
-    assert not load(frame, target="y", time="who").independent
+    assert load_dataset(frame, target="y").independent
+    assert not load_dataset(frame, target="y", group="who").independent
+    assert not load_dataset(frame, target="y", time="who").independent
 
 
 def test_as_many_folds_as_bring_enough_rows(
-    bench_of: MakeBench, wine: Dataset, tmp_path: Path
+    context_of: MakeBench, wine: Dataset, tmp_path: Path
 ) -> None:
-    bench = bench_of(wine, tmp_path)
-    n = len(bench.learnable)
+    context = context_of(wine, tmp_path)
+    n = len(context.learnable)
     for held, folds in ((10, 5), (40, 3), (76, 2), (100, 1), (300, 1)):
-        splits = replace(wine.splits, select=np.arange(held), train=np.arange(held, n))
-        assert replace(bench, dataset=replace(wine, splits=splits)).folds == folds
+        splits = replace(wine.splits, validation=np.arange(held), train=np.arange(held, n))
+        assert replace(context, dataset=replace(wine, splits=splits)).folds == folds
 
 
 def test_folds_that_do_not_end_leave_the_trial_whole(
-    bench_of: MakeBench, wine: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    context_of: MakeBench, wine: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def late(*_: object) -> None:
         raise OutOfTime
 
     monkeypatch.setattr("autosynth.study.trial.fold_outputs", late)
-    record = trained(bench_of(wine, tmp_path))
+    record = trained(context_of(wine, tmp_path))
     assert record.state == "complete"
     assert "folds" not in record.notes
 
 
 def test_few_rows_end_no_training(
-    bench_of: MakeBench, wine: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    context_of: MakeBench, wine: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[float] = []
 
@@ -122,7 +124,7 @@ def test_few_rows_end_no_training(
         return Decision(prune=True, constraint=1.0, why="behind")
 
     monkeypatch.setattr("autosynth.study.study.decide", worst)
-    few = bench_of(wine, tmp_path, steps=400)
+    few = context_of(wine, tmp_path, steps=400)
     Study(few, Limits(trials=3), Progress(live=False)).run()
     assert asked
     assert {r.state for r in read_all(tmp_path)} == {"complete"}

@@ -12,16 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autosynth.composite import cost, resolve
-from autosynth.composite.reading import readers
+from autosynth.composite.tokenisation import readers
 from autosynth.data.spec import Dataset, InputSpec, Kind, Splits, TargetSpec
 from autosynth.errors import ConfigError
 from autosynth.progress import Progress
 from autosynth.record import read_all
 from autosynth.strategy import parse, parts, topology
-from autosynth.study.narrow import default_space, narrow
-from autosynth.study.params import complete, params_for
+from autosynth.study.params import complete_strategy, params_for
+from autosynth.study.restrict import default_space, restrict
 from autosynth.study.space import Space
-from autosynth.study.spacefile import load, read
+from autosynth.study.spacefile import load_space, read_space
 from autosynth.study.study import Limits, Study
 from autosynth.study.suggest import reads_choices, suggest
 
@@ -45,7 +45,7 @@ SPACES = ("multimodal", "everything", "small")
 
 @cache
 def a_space(*inputs: InputSpec, name: str = "multimodal") -> Space:
-    return narrow(load(name), inputs, "classification")
+    return restrict(load_space(name), inputs, "classification")
 
 
 @settings(max_examples=60, deadline=None)
@@ -58,10 +58,10 @@ def test_what_is_suggested_for_several_inputs_resolves_and_has_its_own_parameter
     strategy = suggest(trial, space)
     assert parse(str(strategy)) == strategy
     assert params_for(strategy, space) == trial.params
-    assert complete(strategy, space) == strategy
+    assert complete_strategy(strategy, space) == strategy
     resolved = resolve(strategy, DATA[data], TARGET)
     assert resolved.topology == trial.params["topology"]
-    assert resolved.sharing == strategy.word("share", "none")
+    assert resolved.sharing == strategy.flag("share", "none")
     assert cost(resolved).flops > 0
 
 
@@ -73,8 +73,8 @@ def test_ladder_and_portfolio_name_what_the_data_has_and_are_suggested(data, scr
     for strategy in written:
         assert {name for part in parts(strategy.root) for name in part.inputs} <= names
         trial = scripted(params_for(strategy, space), [0.0])
-        assert suggest(trial, space) == complete(strategy, space)
-        resolve(complete(strategy, space), DATA[data], TARGET)
+        assert suggest(trial, space) == complete_strategy(strategy, space)
+        resolve(complete_strategy(strategy, space), DATA[data], TARGET)
     singles = {s.root.inputs for s in chain(*space.ladder.values())}
     assert () in singles
     kinds = {each.kind for each in DATA[data]}
@@ -135,16 +135,16 @@ def test_branches_that_share_a_stem_read_the_same(scripted):
 
 def test_options_and_defaults_go_by_the_kind_that_a_branch_reads():
     space = a_space(PHOTO, BODY, TABLE)
-    first, second, third = parts(complete(parse("cnn:photo > gru > gru"), space).root)
+    first, second, third = parts(complete_strategy(parse("cnn:photo > gru > gru"), space).root)
     assert (first.get("depth"), first.get("pool")) == (3, None)
     assert (second, third) == (second, second)
-    full = complete(parse("concat(cnn:body > gru, cnn:table)"), space)
+    full = complete_strategy(parse("concat(cnn:body > gru, cnn:table)"), space)
     text, behind, table = parts(full.root)
     assert (text.get("width"), text.get("pool"), text.get("patch")) == (96, "max", 1)
     assert behind.get("pool") == "max"
     assert (table.get("width"), table.get("pool"), table.get("patch")) == (24, None, None)
     assert full.setting("lr", 0) == 0.002
-    assert complete(parse("cnn:photo"), space).setting("lr", 0) == 0.004
+    assert complete_strategy(parse("cnn:photo"), space).setting("lr", 0) == 0.004
     # One parameter where the values are the same, and one for a kind where they are not.
     params = params_for(parse("mean(cnn:body, cnn:photo)"), space)
     assert {"branch1.step1.cnn:text.width", "branch1.step1.cnn.kernel"} <= set(params)
@@ -180,7 +180,7 @@ def test_a_strategy_outside_a_space_of_two_inputs_is_refused_with_what_it_is(tex
 
 
 def test_a_part_without_its_kind_is_left_out_of_a_fusion(tmp_path):
-    space = load("multimodal")
+    space = load_space("multimodal")
     texts = (
         "concat(cnn:image, cnn:text, mlp:table)",
         "weighted[0.5, 0.3, 0.2](cnn:image, cnn:text, mlp:table)",
@@ -195,15 +195,15 @@ def test_a_part_without_its_kind_is_left_out_of_a_fusion(tmp_path):
     )
     assert "weighted[0.5, 0.3, 0.2]" not in space.fusions
     with pytest.raises(ConfigError, match=r"fusions\[4\]"):
-        read(path)
+        read_space(path)
     path.write_text(path.read_text().replace(', "weighted[0.5, 0.3, 0.2]"', "").replace(
         f'"{texts[1]}", ', ""
     ))  # fmt: skip
-    left = narrow(read(path), [TITLE, BODY, TABLE], "classification").composites
+    left = restrict(read_space(path), [TITLE, BODY, TABLE], "classification").composites
     assert list(map(str, left)) == [
         "concat(cnn:title+body, mlp:table)", "cascade[0.3](mlp:table, cnn)"
     ]  # fmt: skip
-    assert list(map(str, narrow(read(path), [TABLE], "classification").composites)) == [
+    assert list(map(str, restrict(read_space(path), [TABLE], "classification").composites)) == [
         "cascade[0.3](mlp, cnn)"
     ]
 
@@ -214,13 +214,13 @@ def test_a_space_file_says_what_differs_by_kind(tmp_path):
     path.write_text(
         base + "[family.cnn.text]\nwidth = [16, 64]\n[defaults.cnn.text]\nwidth = 64\nlr = 0.001\n"
     )
-    space = narrow(read(path), [BODY, TABLE], "classification")
+    space = restrict(read_space(path), [BODY, TABLE], "classification")
     assert space.options["cnn:text"]["width"] == (16, 64)
     assert space.options["cnn:text"]["depth"] == space.options["cnn"]["depth"]
     assert space.options["cnn"]["width"] == space.options["cnn:table"]["width"] == (8, 16, 32)
-    full = complete(parse("cnn:body"), space)
+    full = complete_strategy(parse("cnn:body"), space)
     assert (full.root.get("width"), full.setting("lr", 0)) == (64, 0.001)
-    alone = narrow(read(path), [BODY], "classification")
+    alone = restrict(read_space(path), [BODY], "classification")
     assert alone.options["cnn"]["width"] == (16, 64)
     assert set(alone.options) == set(alone.families)
     for text, told in (
@@ -232,20 +232,20 @@ def test_a_space_file_says_what_differs_by_kind(tmp_path):
     ):
         path.write_text(base.replace("\n[", "\n") + text)
         with pytest.raises(ConfigError, match=told):
-            read(path)
+            read_space(path)
 
 
 def test_a_reading_is_no_input_and_a_pretrained_network_reads_its_own_kind():
-    space = narrow(load("pretrained"), [BODY, READING], "classification")
+    space = restrict(load_space("pretrained"), [BODY, READING], "classification")
     assert space.inputs == {"body": "text"}
     kinds: tuple[Kind, ...] = ("image", "text", "table")
-    assert load("pretrained").kinds == kinds
-    space = narrow(load("pretrained"), [TABLE, BODY, READING], "classification")
+    assert load_space("pretrained").kinds == kinds
+    space = restrict(load_space("pretrained"), [TABLE, BODY, READING], "classification")
     assert reads_choices(space, "pretrained") == ("body",)
-    full = complete(parse("concat(pretrained, mlp:table)"), space)
+    full = complete_strategy(parse("concat(pretrained, mlp:table)"), space)
     assert [part.inputs for part in parts(full.root)] == [("body",), ("table",)]
     assert params_for(full, space).keys().isdisjoint({"branch1.step1.pretrained.reads"})
-    space = narrow(load("pretrained"), [TABLE], "classification")
+    space = restrict(load_space("pretrained"), [TABLE], "classification")
     assert "pretrained" not in space.families
     assert default_space([BODY, READING]) == "text"
 
@@ -267,21 +267,28 @@ def _mixed() -> Dataset:
     }
     rows = np.arange(160)
     return Dataset(
-        name="mixed", source="made here", target=TARGET, x=x, y=y.astype(np.int64),
+        name="mixed",
+        source="made here",
+        target=TARGET,
+        x=x,
+        y=y.astype(np.int64),
         inputs=(
             InputSpec(name="photo", kind="image", shape=(1, 6, 6)),
             InputSpec(name="body", kind="text", shape=(7,), cardinalities=(20,), masked=True),
             InputSpec(name="table", kind="table", shape=(2,), cardinalities=(0, 3)),
         ),
-        splits=Splits(train=rows[:100], fit=rows[:0], select=rows[100:130], test=rows[130:]),
-        encoders={}, fingerprint="0" * 16,
-    )  # fmt: skip
+        splits=Splits(
+            train=rows[:100], calibration=rows[:0], validation=rows[100:130], test=rows[130:]
+        ),
+        encoders={},
+        fingerprint="0" * 16,
+    )
 
 
-def test_a_search_over_three_kinds_trains_singles_and_composites(mixed, tmp_path, bench_of):
+def test_a_search_over_three_kinds_trains_singles_and_composites(mixed, tmp_path, context_of):
     space = replace(a_space(*mixed.inputs), forbidden=({"components": "cnn:text"},))
-    bench = bench_of(mixed, tmp_path, steps=4, space=space)
-    Study(bench, Limits(trials=10), Progress(live=False)).run()
+    context = context_of(mixed, tmp_path, steps=4, space=space)
+    Study(context, Limits(trials=10), Progress(live=False)).run()
     records = [r for r in read_all(tmp_path) if r.kind == "strategy"]
     assert {r.state for r in records} == {"complete"}
     read = {r.strategy: parse(r.strategy) for r in records}

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from autosynth.data import load
+from autosynth.data import load_dataset
 from autosynth.data.spec import Dataset
 from autosynth.progress import Progress
 from autosynth.record import Record, read_all
-from autosynth.study.bench import Bench
+from autosynth.study.context import RunContext
 from autosynth.study.lengthen import (
     by_strategy,
     first_length,
@@ -19,20 +19,20 @@ from autosynth.study.lengthen import (
     why_longer,
     worth_longer,
 )
-from autosynth.study.narrow import narrow
+from autosynth.study.restrict import restrict
 from autosynth.study.space import Space
-from autosynth.study.spacefile import load as load_space
+from autosynth.study.spacefile import load_space
 from autosynth.study.study import Limits, Study
 
 
 @pytest.fixture(scope="module")
 def wine() -> Dataset:
-    return load("wine")
+    return load_dataset("wine")
 
 
 @pytest.fixture(scope="module")
 def space(wine: Dataset) -> Space:
-    return narrow(load_space("table"), wine.inputs, wine.target.task)
+    return restrict(load_space("table"), wine.inputs, wine.target.task)
 
 
 def trained(
@@ -59,7 +59,7 @@ def test_the_best_are_trained_twice_as_long_the_very_best_first(space: Space) ->
     ]
     front = [records[3]]
     found = worth_longer(records, front, space, "accuracy")
-    assert found[-1].of == "lstm | lr=0.002 length=1.0"
+    assert found[-1].trained == "lstm | lr=0.002 length=1.0"
 
 
 def test_what_gained_by_it_goes_on_and_what_did_not_stays(space: Space) -> None:
@@ -92,13 +92,13 @@ def test_a_first_training_is_of_the_spaces_own_length(space: Space) -> None:
 
 
 def test_a_search_lengthens_what_is_good(
-    bench_of: Callable[..., Bench], wine: Dataset, space: Space, tmp_path: Path
+    context_of: Callable[..., RunContext], wine: Dataset, space: Space, tmp_path: Path
 ) -> None:
     few = replace(
         space, families=("mlp",), topologies=("single",), ladder={"mlp": space.ladder["mlp"][:2]}
     )
-    bench = bench_of(wine, tmp_path, space=replace(few, composites=()), steps=8)
-    Study(bench, Limits(trials=10), Progress(live=False)).run()
+    context = context_of(wine, tmp_path, space=replace(few, composites=()), steps=8)
+    Study(context, Limits(trials=10), Progress(live=False)).run()
     records = [r for r in read_all(tmp_path) if r.state == "complete"]
     longer = [r for r in records if r.origin == "longer"]
     assert longer

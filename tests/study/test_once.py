@@ -10,15 +10,15 @@ import pytest
 import torch
 
 from autosynth.composite import resolve
-from autosynth.data.inputs.modelfolder import FOLDER
+from autosynth.data.inputs.modelfolder import MODELS_ENV
 from autosynth.data.spec import Dataset, InputSpec, Splits, TargetSpec
 from autosynth.strategy import parse
-from autosynth.study.bench import Bench, trivial_score
-from autosynth.study.narrow import narrow
+from autosynth.study.context import RunContext, trivial_score
 from autosynth.study.probe import probe
-from autosynth.study.spacefile import load
+from autosynth.study.restrict import restrict
+from autosynth.study.spacefile import load_space
 from autosynth.study.trial import Job, run_trial
-from autosynth.training.feed import feed
+from autosynth.training.devicedataset import to_device
 from autosynth.training.metrics import METRICS
 
 transformers = pytest.importorskip("transformers", reason="needs autosynth[pretrained]")
@@ -42,9 +42,9 @@ pretrained = ["pretrained[stop=1]", "pretrained[stop=2]"]
 
 
 @pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunContext:
     """A probed bench on texts whose class is whether a token is in them."""
-    monkeypatch.setenv(FOLDER, str(tmp_path))
+    monkeypatch.setenv(MODELS_ENV, str(tmp_path))
     config = transformers.BertConfig(
         vocab_size=20, hidden_size=8, num_hidden_layers=2, num_attention_heads=2,
         intermediate_size=8, max_position_embeddings=9,
@@ -61,24 +61,24 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
         name="toy", source="toy", inputs=tuple(specs),
         target=TargetSpec(name="y", task="classification", classes=("a", "b")),
         x={spec.name: codes for spec in specs}, y=(codes == 5).any(1).astype(np.int64),
-        splits=Splits(train=order[:250], fit=order[250:300], select=order[300:350],
+        splits=Splits(train=order[:250], calibration=order[250:300], validation=order[300:350],
                       test=order[350:]),
         encoders={}, fingerprint="",
     )  # fmt: skip
     (tmp_path / "mine.toml").write_text(SPACE)
-    space = narrow(load(tmp_path / "mine.toml"), dataset.inputs, "classification")
-    data = feed(dataset, torch.device("cpu"), order[:250])
+    space = restrict(load_space(tmp_path / "mine.toml"), dataset.inputs, "classification")
+    data = to_device(dataset, torch.device("cpu"), order[:250])
     metric = METRICS["classification"]["accuracy"]
     plan = probe(dataset, data, space, device="cpu", seconds=3.0, budget=9.0)
     plan = replace(plan, ceiling_seconds=60.0)  # the machine may have other work
     (tmp_path / "trials").mkdir()
-    return Bench(
-        dataset=dataset, feed=data, space=space, plan=plan, metric=metric, folder=tmp_path,
-        trivial_score=trivial_score(dataset, metric), seed=0,
+    return RunContext(
+        dataset=dataset, device_dataset=data, space=space, trainer_config=plan, metric=metric,
+        folder=tmp_path, trivial_score=trivial_score(dataset, metric), seed=0,
     )  # fmt: skip
 
 
-def test_one_trial_pays_for_all_and_it_was_foreseen(bench: Bench) -> None:
+def test_one_trial_pays_for_all_and_it_was_foreseen(context: RunContext) -> None:
     texts = tuple(
         f"pretrained[model=tiny, stop={stop}]{rest}"
         for stop, rest in ((2, " > mlp[width=4]"), (2, ""), (1, ""))
@@ -88,22 +88,22 @@ def test_one_trial_pays_for_all_and_it_was_foreseen(bench: Bench) -> None:
             number=number, origin="given",
             resolved=resolve(
                 parse(text),
-                bench.dataset.inputs, bench.dataset.target,
+                context.dataset.inputs, context.dataset.target,
             ),
         )
         for number, text in enumerate(texts)
     ]  # fmt: skip
-    assert bench.plan.once_seconds["pretrained"] > 0
-    assert 0 < bench.once_seconds(jobs[0].resolved) < math.inf
+    assert context.trainer_config.once_seconds["pretrained"] > 0
+    assert 0 < context.once_seconds(jobs[0].resolved) < math.inf
     late = Job(
         number=9, origin="given", resolved=jobs[0].resolved, deadline=time.perf_counter() - 1
     )
-    stopped = run_trial(bench, late)
+    stopped = run_trial(context, late)
     assert stopped.state == "stopped"
     assert "before the budget" in stopped.reason
     assert "once_seconds" in stopped.notes
-    records = [run_trial(bench, job) for job in jobs]
+    records = [run_trial(context, job) for job in jobs]
     assert [record.state for record in records] == ["complete"] * 3
     # What the stopped one computed stays: the two on the same layers compute nothing.
     assert ["once_seconds" in record.notes for record in records] == [False, False, True]
-    assert [bench.once_seconds(job.resolved) for job in jobs] == [0.0] * 3
+    assert [context.once_seconds(job.resolved) for job in jobs] == [0.0] * 3

@@ -12,41 +12,41 @@ import pytest
 import torch
 
 from autosynth.composite import resolve
-from autosynth.data import load
+from autosynth.data import load_dataset
 from autosynth.data.spec import Dataset
 from autosynth.progress import Progress
-from autosynth.record import Record, read_all, write
+from autosynth.record import Record, read_all, write_record
 from autosynth.strategy import parse
-from autosynth.study.bench import Bench
+from autosynth.study.context import RunContext
 from autosynth.study.probe import _line, _Timer, fixed_plan, flops_by_family, probe
 from autosynth.study.reserve import finalists, reserve_seconds
 from autosynth.study.study import Limits, Study, claim, ladder
 from autosynth.study.trial import Job, _deadline, over_limit, run_trial
-from autosynth.training.feed import feed
-from autosynth.training.loop import Rows
-from autosynth.training.plan import Plan
+from autosynth.training.config import TrainerConfig
+from autosynth.training.devicedataset import to_device
+from autosynth.training.loop import TrainingRows
 
-MakeBench = Callable[..., Bench]
+MakeBench = Callable[..., RunContext]
 
 
 @pytest.fixture(scope="module")
 def wine() -> Dataset:
-    return load("wine")
+    return load_dataset("wine")
 
 
-def job_of(bench: Bench, text: str) -> Job:
-    resolved = resolve(parse(text), bench.dataset.inputs, bench.dataset.target)
-    return Job(number=claim(bench.folder), resolved=resolved, origin="given")
+def job_of(context: RunContext, text: str) -> Job:
+    resolved = resolve(parse(text), context.dataset.inputs, context.dataset.target)
+    return Job(number=claim(context.folder), resolved=resolved, origin="given")
 
 
-def study_of(bench: Bench, trials: int) -> Study:
-    return Study(bench, Limits(trials=trials), Progress(live=False))
+def study_of(context: RunContext, trials: int) -> Study:
+    return Study(context, Limits(trials=trials), Progress(live=False))
 
 
 def test_a_search_trains_singles_and_composites(
-    bench_of: MakeBench, wine: Dataset, tmp_path: Path
+    context_of: MakeBench, wine: Dataset, tmp_path: Path
 ) -> None:
-    study_of(bench_of(wine, tmp_path), trials=6).run()
+    study_of(context_of(wine, tmp_path), trials=6).run()
     records = [r for r in read_all(tmp_path) if r.kind == "strategy"]
     assert len(records) == 6
     assert {r.topology == "single" for r in records} == {True, False}
@@ -61,108 +61,131 @@ def test_a_search_trains_singles_and_composites(
 
 
 def test_what_was_trained_is_not_trained_again(
-    bench_of: MakeBench, wine: Dataset, tmp_path: Path
+    context_of: MakeBench, wine: Dataset, tmp_path: Path
 ) -> None:
-    bench = bench_of(wine, tmp_path)
-    study_of(bench, trials=2).run()
+    context = context_of(wine, tmp_path)
+    study_of(context, trials=2).run()
     before = {r.notes["resolved"] for r in read_all(tmp_path)}
-    study_of(bench, trials=4).run()
+    study_of(context, trials=4).run()
     after = [r.notes["resolved"] for r in read_all(tmp_path)]
     assert before < set(after)
     assert len(after) == len(set(after)) == 4
 
 
 def test_a_loss_that_is_not_finite_is_a_failed_record(
-    bench_of: MakeBench, wine: Dataset, tmp_path: Path
+    context_of: MakeBench, wine: Dataset, tmp_path: Path
 ) -> None:
     x = wine.x["table"].copy()
     x[:, 0] = np.inf
     broken = replace(wine, x={"table": x})
-    bench = bench_of(broken, tmp_path)
-    record = run_trial(bench, job_of(bench, "mlp[width=8]"))
+    context = context_of(broken, tmp_path)
+    record = run_trial(context, job_of(context, "mlp[width=8]"))
     assert record.state == "failed"
     assert "not finite" in record.reason
     assert read_all(tmp_path) == [record]
 
 
 def test_a_limit_is_kept_before_training(
-    bench_of: MakeBench, wine: Dataset, tmp_path: Path
+    context_of: MakeBench, wine: Dataset, tmp_path: Path
 ) -> None:
-    bench = bench_of(wine, tmp_path, max_flops=1000, max_params=10**9)
-    assert "over --max-flops 1,000" in over_limit(bench, job_of(bench, "mlp[width=64]"))
-    assert over_limit(bench_of(wine, tmp_path), job_of(bench, "mlp[width=64]")) == ""
+    context = context_of(wine, tmp_path, max_flops=1000, max_params=10**9)
+    assert "over --max-flops 1,000" in over_limit(context, job_of(context, "mlp[width=64]"))
+    assert over_limit(context_of(wine, tmp_path), job_of(context, "mlp[width=64]")) == ""
 
 
 def test_a_training_that_cannot_end_in_time_is_stopped(
-    bench_of: MakeBench, wine: Dataset, tmp_path: Path
+    context_of: MakeBench, wine: Dataset, tmp_path: Path
 ) -> None:
-    plan = Plan(device="cpu", batch_size=8, steps=100_000, ceiling_seconds=0.15)
-    bench = bench_of(wine, tmp_path, plan=plan)
-    record = run_trial(bench, job_of(bench, "mlp[width=8]"))
+    plan = TrainerConfig(device="cpu", batch_size=8, steps=100_000, ceiling_seconds=0.15)
+    context = context_of(wine, tmp_path, trainer_config=plan)
+    record = run_trial(context, job_of(context, "mlp[width=8]"))
     assert record.state == "stopped"
     assert "too slow" in record.reason
     assert (record.train_seconds or math.inf) < 5
 
 
 def test_a_plan_counts_no_folds_where_rows_are_held_back(
-    bench_of: MakeBench, wine: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    context_of: MakeBench, wine: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = wine.splits.train
-    splits = replace(wine.splits, train=rows[20:], fit=rows[:20])
+    splits = replace(wine.splits, train=rows[20:], calibration=rows[:20])
     held: list[int] = []
 
-    def clock(resolved: Any, data: Any, rows: Rows, plan: Plan, **_: int) -> float:
-        held.append(len(rows.fit))
+    def clock(
+        resolved: Any, data: Any, rows: TrainingRows, plan: TrainerConfig, **_: int
+    ) -> float:
+        held.append(len(rows.calibration))
         return 0.01
 
     monkeypatch.setattr("autosynth.study.probe.time_steps", clock)
-    bench = bench_of(replace(wine, splits=splits), tmp_path)
-    probe(bench.dataset, bench.feed, bench.space, device="cpu", seconds=50, budget=50)
+    context = context_of(replace(wine, splits=splits), tmp_path)
+    probe(
+        context.dataset, context.device_dataset, context.space, device="cpu", seconds=50, budget=50
+    )
     assert set(held) == {20}
 
 
-def test_no_clock_shortens_a_training(bench_of: MakeBench, wine: Dataset, tmp_path: Path) -> None:
-    bench = bench_of(wine, tmp_path)
+def test_no_clock_shortens_a_training(
+    context_of: MakeBench, wine: Dataset, tmp_path: Path
+) -> None:
+    context = context_of(wine, tmp_path)
     own = fixed_plan("cpu", len(wine.splits.train), inputs=wine.inputs, target=wine.target)
     for budget in (60.0, 6000.0):
         plan = probe(
-            wine, bench.feed, bench.space, device="cpu", seconds=0.08 * budget, budget=budget
+            wine,
+            context.device_dataset,
+            context.space,
+            device="cpu",
+            seconds=0.08 * budget,
+            budget=budget,
         )
         assert (plan.steps, plan.batch_size) == (own.steps, own.batch_size)
         assert plan.ceiling_seconds == pytest.approx(0.3 * budget)
-        times = [plan.seconds(flops_by_family(r)) for _, r in ladder(wine, bench.space)]
+        times = [plan.seconds(flops_by_family(r)) for _, r in ladder(wine, context.space)]
         assert 0 < min(times) < plan.ceiling_seconds
 
 
 def test_a_budget_too_short_for_one_training_shortens_it(
-    bench_of: MakeBench, wine: Dataset, tmp_path: Path
+    context_of: MakeBench, wine: Dataset, tmp_path: Path
 ) -> None:
-    bench = bench_of(wine, tmp_path)
+    context = context_of(wine, tmp_path)
     own = fixed_plan("cpu", len(wine.splits.train), inputs=wine.inputs, target=wine.target)
-    plan = probe(wine, bench.feed, bench.space, device="cpu", seconds=0.01, budget=0.2)
+    plan = probe(
+        wine, context.device_dataset, context.space, device="cpu", seconds=0.01, budget=0.2
+    )
     assert 1 <= plan.steps < own.steps
 
 
 def test_measuring_ends_in_its_time(
-    bench_of: MakeBench, wine: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    context_of: MakeBench, wine: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     timed: list[str] = []
 
-    def clock(resolved: Any, data: Any, rows: Rows, plan: Plan, **_: float) -> float:
+    def clock(
+        resolved: Any, data: Any, rows: TrainingRows, plan: TrainerConfig, **_: float
+    ) -> float:
         timed.append(resolved.components)
         time.sleep(0.05)
         return 0.05
 
     monkeypatch.setattr("autosynth.study.probe.time_steps", clock)
-    bench = bench_of(wine, tmp_path)
-    plan = probe(wine, bench.feed, bench.space, device="cpu", seconds=0.2, budget=50, workers=2)
-    assert set(plan.step_seconds) == set(bench.space.ladder)  # what was not timed is foreseen
-    assert len(set(timed)) < len(bench.space.ladder) or len(timed) <= 5
+    context = context_of(wine, tmp_path)
+    plan = probe(
+        wine,
+        context.device_dataset,
+        context.space,
+        device="cpu",
+        seconds=0.2,
+        budget=50,
+        workers=2,
+    )
+    assert set(plan.step_seconds) == set(context.space.ladder)  # what was not timed is foreseen
+    assert len(set(timed)) < len(context.space.ladder) or len(timed) <= 5
 
 
 def test_a_processor_need_not_know_every_family_in_bfloat16(wine: Dataset) -> None:
-    data = feed(wine, torch.device("cpu"), wine.splits.train)
-    timer = _Timer(data, Rows(train=wine.splits.train, fit=wine.splits.train[:0]))
+    data = to_device(wine, torch.device("cpu"), wine.splits.train)
+    timer = _Timer(data, TrainingRows(train=wine.splits.train, calibration=wine.splits.train[:0]))
     sizes = [
         resolve(parse(f"lstm[width={width}]"), wine.inputs, wine.target) for width in (4, 16, 32)
     ]
@@ -173,10 +196,10 @@ def test_a_processor_need_not_know_every_family_in_bfloat16(wine: Dataset) -> No
 
 
 def test_the_ladder_stands_cheapest_first(
-    bench_of: MakeBench, wine: Dataset, tmp_path: Path
+    context_of: MakeBench, wine: Dataset, tmp_path: Path
 ) -> None:
     flops = [
-        sum(flops_by_family(r).values()) for _, r in ladder(wine, bench_of(wine, tmp_path).space)
+        sum(flops_by_family(r).values()) for _, r in ladder(wine, context_of(wine, tmp_path).space)
     ]
     assert flops == sorted(flops)
     assert len(flops) >= 15
@@ -190,46 +213,46 @@ def record_of(trial: int, score: float, flops: int, topology: str = "single") ->
     )  # fmt: skip
 
 
-def test_finalists_are_both_fronts(bench_of: MakeBench, wine: Dataset, tmp_path: Path) -> None:
-    bench = bench_of(wine, tmp_path)
+def test_finalists_are_both_fronts(context_of: MakeBench, wine: Dataset, tmp_path: Path) -> None:
+    context = context_of(wine, tmp_path)
     records = [
         record_of(0, 0.9, 100), record_of(1, 0.95, 200, "parallel"), record_of(2, 0.94, 300),
         record_of(3, 0.93, 400), record_of(4, 0.1, 1),
     ]  # fmt: skip
-    assert [r.trial for r in finalists(records, bench)] == [0, 1, 2]
+    assert [r.trial for r in finalists(records, context)] == [0, 1, 2]
     beaten = [record_of(0, 0.9, 100), record_of(5, 0.7, 900, "parallel")]
-    assert [r.trial for r in finalists(beaten, bench)] == [0, 5]  # whether composing paid
-    with_refit = reserve_seconds(records, bench, budget=1000, refit=True)
-    assert with_refit > reserve_seconds(records, bench, budget=1000, refit=False) + 2.0
-    with_dearer = reserve_seconds(records, bench, budget=1000, refit=True, coming=12.0)
+    assert [r.trial for r in finalists(beaten, context)] == [0, 5]  # whether composing paid
+    with_refit = reserve_seconds(records, context, budget=1000, refit=True)
+    assert with_refit > reserve_seconds(records, context, budget=1000, refit=False) + 2.0
+    with_dearer = reserve_seconds(records, context, budget=1000, refit=True, coming=12.0)
     assert with_dearer > with_refit + 10.0  # it may be the one to train again
-    assert reserve_seconds([], bench, budget=1000, refit=True) < 10
+    assert reserve_seconds([], context, budget=1000, refit=True) < 10
 
 
 def test_a_training_may_take_half_as_long_again_as_the_ceiling(
-    bench_of: MakeBench, wine: Dataset, tmp_path: Path
+    context_of: MakeBench, wine: Dataset, tmp_path: Path
 ) -> None:
-    job = replace(job_of(bench_of(wine, tmp_path), "mlp[width=8]"), deadline=65.0)
+    job = replace(job_of(context_of(wine, tmp_path), "mlp[width=8]"), deadline=65.0)
     assert _deadline(10.0, job, 5.0) == 5 + 15
     assert _deadline(100.0, job, 5.0) == 65
     assert _deadline(0.0, job, 5.0) == 65
 
 
 def test_a_busy_spell_does_not_end_a_search(
-    bench_of: MakeBench, wine: Dataset, tmp_path: Path
+    context_of: MakeBench, wine: Dataset, tmp_path: Path
 ) -> None:
-    bench = bench_of(wine, tmp_path)
+    context = context_of(wine, tmp_path)
     steps = dict.fromkeys(("mlp", "cnn", "gru", "attention", "transformer", "lstm"), (1e-4, 0.0))
-    bench = replace(bench, plan=replace(bench.plan, step_seconds=steps))
+    context = replace(context, trainer_config=replace(context.trainer_config, step_seconds=steps))
     for trial in range(3):  # what took ten thousand times as long as was foreseen
         notes = {"resolved": f"slow{trial}", "foreseen_seconds": "0.01", "eval_seconds": "0.1"}
         slow = replace(record_of(trial, 0.9, 100), train_seconds=100.0, notes=notes)
         (tmp_path / "trials" / f"{trial:06d}").mkdir()
-        write(slow, tmp_path)
+        write_record(slow, tmp_path)
 
     def trained() -> list[Record]:
         return [r for r in read_all(tmp_path) if r.trial > 2 and r.state == "complete"]
 
     limits = Limits(deadline=time.time() + 30, stop=lambda: bool(trained()))
-    Study(bench, limits, Progress(live=False)).run()
+    Study(context, limits, Progress(live=False)).run()
     assert trained()

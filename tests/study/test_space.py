@@ -16,10 +16,10 @@ from autosynth.composite import cost, resolve
 from autosynth.data.spec import InputSpec, Kind, TargetSpec
 from autosynth.errors import ConfigError
 from autosynth.strategy import parse, parts, topology
-from autosynth.study.narrow import default_space, narrow
-from autosynth.study.params import complete, params_for
-from autosynth.study.space import Shape, Space
-from autosynth.study.spacefile import load
+from autosynth.study.params import complete_strategy, params_for
+from autosynth.study.restrict import default_space, restrict
+from autosynth.study.space import Space, StrategyShape
+from autosynth.study.spacefile import load_space
 from autosynth.study.suggest import suggest
 
 SHIPPED = (
@@ -50,7 +50,7 @@ numbers = st.lists(
 
 
 def space_for(space: str, data: str) -> Space:
-    return narrow(load(space), [INPUTS[data]], "classification")
+    return restrict(load_space(space), [INPUTS[data]], "classification")
 
 
 @pytest.fixture(name="spaces", scope="module")
@@ -60,7 +60,7 @@ def _spaces() -> dict[tuple[str, str], Space]:
         (space, data): space_for(space, data)
         for space in SHIPPED
         for data, each in INPUTS.items()
-        if each.kind in load(space).kinds
+        if each.kind in load_space(space).kinds
     }
 
 
@@ -69,7 +69,7 @@ def test_single_components_come_in_five_sizes_a_family_smallest_first(spaces):
         if name in ("multimodal", "forecast"):  # a few sizes for each kind of input, or below
             continue
         for family in space.families:
-            steps = [complete(each, space) for each in space.ladder[family]]
+            steps = [complete_strategy(each, space) for each in space.ladder[family]]
             assert len(set(steps)) >= 5, (name, data, family)
             assert {topology(each.root) for each in steps} == {"single"}
             sizes = [parts(each.root)[0] for each in steps]
@@ -79,9 +79,11 @@ def test_single_components_come_in_five_sizes_a_family_smallest_first(spaces):
 
 def test_a_forecast_has_sizes_that_read_the_targets_own_past_alone():
     inputs = [an_input("series", 1, 96, name="past"), an_input("series", 6, 96, name="beside")]
-    space = narrow(load("forecast"), inputs, "forecasting")
+    space = restrict(load_space("forecast"), inputs, "forecasting")
     for family in space.families:
-        reads = [parts(complete(each, space).root)[0].inputs for each in space.ladder[family]]
+        reads = [
+            parts(complete_strategy(each, space).root)[0].inputs for each in space.ladder[family]
+        ]
         assert len(reads) >= 5
         assert reads[0] == ("past",)
         assert reads[-1] == ()  # everything
@@ -93,7 +95,7 @@ def test_ladders_and_portfolios_are_what_the_space_would_suggest(spaces):
         for strategy in [*chain(*space.ladder.values()), *space.composites]:
             params = params_for(strategy, space)
             suggested = suggest(FixedTrial(params), space)
-            assert suggested == complete(strategy, space)
+            assert suggested == complete_strategy(strategy, space)
             assert topology(suggested.root) == topology(strategy.root)
             for written, full in zip(parts(strategy.root), parts(suggested.root), strict=True):
                 assert written.family == full.family
@@ -107,25 +109,25 @@ def test_enqueued_strategies_reach_the_study_as_they_are():
     for strategy in space.composites:
         study.enqueue_trial(params_for(strategy, space))
     for strategy in space.composites:
-        assert suggest(study.ask(), space) == complete(strategy, space)
+        assert suggest(study.ask(), space) == complete_strategy(strategy, space)
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.sampled_from(SHIPPED), st.sampled_from(sorted(INPUTS)), numbers)
 def test_a_suggestion_prints_reads_back_and_has_its_own_parameters(scripted, name, data, drawn):
-    if INPUTS[data].kind not in load(name).kinds:
+    if INPUTS[data].kind not in load_space(name).kinds:
         name = default_space([INPUTS[data]])
     space = space_for(name, data)
     trial = scripted({}, drawn)
     strategy = suggest(trial, space)
     assert parse(str(strategy)) == strategy
     assert params_for(strategy, space) == trial.params
-    assert complete(strategy, space) == strategy
+    assert complete_strategy(strategy, space) == strategy
     assert len(parts(strategy.root)) <= space.max_parts
     assert topology(strategy.root) == trial.params["topology"]
     resolved = resolve(strategy, [INPUTS[data]], TARGET)
     assert resolved.topology == trial.params["topology"]
-    assert resolved.sharing == strategy.word("share", "none")
+    assert resolved.sharing == strategy.flag("share", "none")
     assert cost(resolved).flops > 0
 
 
@@ -160,7 +162,7 @@ def test_choices_are_the_same_in_every_trial():
     for _ in range(150):
         trial = study.ask()
         strategy = suggest(trial, space)
-        kinds.add((topology(strategy.root), strategy.word("share", "none")))
+        kinds.add((topology(strategy.root), strategy.flag("share", "none")))
         for name, distribution in trial.distributions.items():
             assert seen.setdefault(name, distribution) == distribution
     assert kinds == {
@@ -199,18 +201,21 @@ def test_only_the_part_that_reads_the_input_has_a_patch(scripted):
 
 def test_defaults_of_a_family_come_before_those_of_the_space():
     space = space_for("image", "mnist")
-    assert complete(parse("cnn"), space).setting("lr", 0.0) == 0.004
-    assert complete(parse("transformer"), space).setting("lr", 0.0) == 0.002
-    assert complete(parse("mean(cnn, transformer)"), space).setting("lr", 0.0) == 0.002
-    assert complete(parse("mean(cnn, transformer) | lr=0.008"), space).setting("lr", 0.0) == 0.008
+    assert complete_strategy(parse("cnn"), space).setting("lr", 0.0) == 0.004
+    assert complete_strategy(parse("transformer"), space).setting("lr", 0.0) == 0.002
+    assert complete_strategy(parse("mean(cnn, transformer)"), space).setting("lr", 0.0) == 0.002
+    assert (
+        complete_strategy(parse("mean(cnn, transformer) | lr=0.008"), space).setting("lr", 0.0)
+        == 0.008
+    )
 
 
 def test_the_longer_branch_comes_first_when_branches_are_joined_last():
     space = space_for("image", "mnist")
-    short_first = complete(parse("mean(gru, cnn > transformer)"), space)
-    assert short_first == complete(parse("mean(cnn > transformer, gru)"), space)
-    assert str(Shape(branches=(1, 2))) == "2+1"
-    assert str(Shape(branches=(1, 2), tail=1)) == "1+2>1"
+    short_first = complete_strategy(parse("mean(gru, cnn > transformer)"), space)
+    assert short_first == complete_strategy(parse("mean(cnn > transformer, gru)"), space)
+    assert str(StrategyShape(branches=(1, 2))) == "2+1"
+    assert str(StrategyShape(branches=(1, 2), tail=1)) == "1+2>1"
 
 
 @pytest.mark.parametrize(
@@ -262,17 +267,17 @@ def test_narrow_leaves_patches_that_cut_an_input_into_four_or_more():
 
 
 def test_narrow_leaves_no_patch_for_tables_and_no_smoothing_for_regressions():
-    space = narrow(load("small"), [INPUTS["iris"]], "classification")
+    space = restrict(load_space("small"), [INPUTS["iris"]], "classification")
     assert not any("patch" in table for table in space.options.values())
     assert not any("patch" in str(each) for each in chain(*space.ladder.values()))
-    regression = narrow(load("image"), [INPUTS["mnist"]], "regression")
+    regression = restrict(load_space("image"), [INPUTS["mnist"]], "regression")
     assert "smoothing" not in regression.settings
-    assert "smoothing" not in str(complete(parse("cnn"), regression))
+    assert "smoothing" not in str(complete_strategy(parse("cnn"), regression))
 
 
 def test_narrow_refuses_an_input_of_another_kind():
     with pytest.raises(ConfigError, match=r"'table' is for table; the input 'x' is of kind image"):
-        narrow(load("table"), [INPUTS["mnist"]], "classification")
+        restrict(load_space("table"), [INPUTS["mnist"]], "classification")
 
 
 def test_the_default_space_is_that_of_the_kind_of_input_or_of_several():
@@ -285,9 +290,9 @@ def test_the_default_space_is_that_of_the_kind_of_input_or_of_several():
 
 
 def test_a_space_is_not_changed_by_narrowing():
-    space = load("image")
+    space = load_space("image")
     before = space.fingerprint
-    narrow(space, [INPUTS["digits"]], "regression")
+    restrict(space, [INPUTS["digits"]], "regression")
     assert space.fingerprint == before
     assert replace(space, name="other", about="").fingerprint == before
     assert math.prod(map(len, space.options["cnn"].values())) > 100
@@ -312,19 +317,19 @@ def test_trainings_and_initialisations_are_suggested_where_they_mean_something()
     )
     found = [suggest(study.ask(), space) for _ in range(300)]
     single = [s for s in found if topology(s.root) == "single"]
-    assert {s.word("train", "joint") for s in single} == {"joint"}
-    assert {s.word("init", "random") for s in single} == {"random", "masked"}
-    words = {(s.word("train", "joint"), s.word("init", "random")) for s in found}
+    assert {s.flag("train", "joint") for s in single} == {"joint"}
+    assert {s.flag("init", "random") for s in single} == {"random", "masked"}
+    words = {(s.flag("train", "joint"), s.flag("init", "random")) for s in found}
     assert words == {
         *(("joint", init) for init in ("random", "parts", "masked")),
         *((train, init) for train in ("staged", "subsets") for init in ("random", "masked")),
     }
-    assert {s.word("rows", "disjoint") for s in found} == {"disjoint", "bootstrap", "all"}
-    assert {s.word("earlier", "frozen") for s in found} == {"frozen", "free"}
+    assert {s.flag("rows", "disjoint") for s in found} == {"disjoint", "bootstrap", "all"}
+    assert {s.flag("earlier", "frozen") for s in found} == {"frozen", "free"}
 
 
 def test_a_regression_is_offered_no_cascade():
-    space = load("table")
+    space = load_space("table")
     assert any(name.startswith("cascade") for name in space.fusions)
-    narrowed = narrow(space, [INPUTS["iris"]], "regression")
+    narrowed = restrict(space, [INPUTS["iris"]], "regression")
     assert not any(name.startswith("cascade") for name in narrowed.fusions)

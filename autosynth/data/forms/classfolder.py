@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from autosynth.data.raw import Raw, Rows
+from autosynth.data.raw import Raw, RawRows
 from autosynth.data.spec import Kind
 from autosynth.errors import DataError
 
@@ -23,11 +23,11 @@ _PARTS: Mapping[str, Sequence[str]] = {
     "test": ("test", "testing"),
 }
 _COUNTED = 1_000
-Name = TypeVar("Name", bound=str)
+_Name = TypeVar("_Name", bound=str)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class ClassFolder:
     """Files of one part, and the folder that holds its classes."""
 
     root: Path
@@ -37,12 +37,12 @@ class Part:
         """The names of some of its files, relative to the root."""
         return [file.relative_to(self.root).as_posix() for file in files]
 
-    def paths(self, column: str, *, labelled: bool) -> Rows:
+    def paths(self, column: str, *, labelled: bool) -> RawRows:
         """Its files as a frame with one column, of absolute paths."""
         index = self.index(self.files)
         paths = pd.Series([str(file.resolve()) for file in self.files], dtype=object)
         y = classes_of(index) if labelled else None
-        return Rows(x=pd.DataFrame({column: paths}), y=y, index=index)
+        return RawRows(x=pd.DataFrame({column: paths}), y=y, index=index)
 
 
 def classes_of(index: Iterable[str]) -> "pd.Series[Any]":
@@ -50,7 +50,7 @@ def classes_of(index: Iterable[str]) -> "pd.Series[Any]":
     return pd.Series([name.split("/")[0] for name in index], name="class", dtype=object)
 
 
-def most_of(folder: Path, kinds: Mapping[Name, Sequence[str]]) -> Name | None:
+def most_of(folder: Path, kinds: Mapping[_Name, Sequence[str]]) -> _Name | None:
     """The kind that most files of a folder are of, by their suffixes; the first 1,000 tell."""
     owners = {suffix: kind for kind, suffixes in kinds.items() for suffix in suffixes}
     found = islice(_files(folder, owners), _COUNTED)
@@ -59,7 +59,7 @@ def most_of(folder: Path, kinds: Mapping[Name, Sequence[str]]) -> Name | None:
 
 
 def as_raw(
-    folder: Path, kind: Kind, rows: Mapping[str, Rows], warnings: tuple[str, ...] = ()
+    folder: Path, kind: Kind, rows: Mapping[str, RawRows], warnings: tuple[str, ...] = ()
 ) -> Raw:
     """The parts that were read of a folder, whose target is the class."""
     return Raw(
@@ -75,7 +75,7 @@ def as_raw(
     )
 
 
-def find_parts(folder: Path, suffixes: Sequence[str], what: str) -> dict[str, Part]:
+def find_parts(folder: Path, suffixes: Sequence[str], what: str) -> dict[str, ClassFolder]:
     """The labelled files of each part; all are `main` where no part is named like one.
 
     Raises:
@@ -85,7 +85,7 @@ def find_parts(folder: Path, suffixes: Sequence[str], what: str) -> dict[str, Pa
     if roots["main"] is None:
         roots = {"main": folder}
     parts = {
-        name: Part(root=root, files=_labelled(root, suffixes))
+        name: ClassFolder(root=root, files=_labelled(root, suffixes))
         for name, root in roots.items()
         if root is not None
     }
@@ -97,12 +97,12 @@ def find_parts(folder: Path, suffixes: Sequence[str], what: str) -> dict[str, Pa
     return parts
 
 
-def find_unlabelled(path: Path, suffixes: Sequence[str]) -> Part:
+def find_unlabelled(path: Path, suffixes: Sequence[str]) -> ClassFolder:
     """One file, or all files of a folder: those of its test part, if it has parts."""
     if not path.is_dir():
-        return Part(root=path.parent, files=[path])
+        return ClassFolder(root=path.parent, files=[path])
     root = (_part(path, _PARTS["main"]) and _part(path, _PARTS["test"])) or path
-    return Part(root=root, files=sorted(_files(root, suffixes)))
+    return ClassFolder(root=root, files=sorted(_files(root, suffixes)))
 
 
 def read_paths(path: Path, suffixes: Sequence[str], column: str) -> Raw:

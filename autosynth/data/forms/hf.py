@@ -17,10 +17,10 @@ import pandas as pd
 from autosynth.data.forms.cache import cache_folder, own_cache
 from autosynth.data.forms.frames import from_arrow
 from autosynth.data.forms.table import frame_rows
-from autosynth.data.raw import Raw, Rows
+from autosynth.data.raw import Raw, RawRows
 from autosynth.errors import DataError
 
-PREFIX = "hf:"
+HF_PREFIX = "hf:"
 _PARTS: Mapping[str, Sequence[str]] = {
     "main": ("train", "training"),
     "validation": ("validation", "dev", "val", "valid"),
@@ -37,15 +37,15 @@ def read_hf(name: str, target: Sequence[str], *, labelled: bool = True) -> Raw:
         DataError: the package lacks, there is no network and no copy, no such dataset, or it has
             several configurations and none is named.
     """
-    path = name.removeprefix(PREFIX).rstrip("/")
+    path = name.removeprefix(HF_PREFIX).rstrip("/")
     if not path:
-        raise DataError(f"{name!r}: after {PREFIX} stands the name of a dataset, as hf:imdb.")
-    found = _parts(_loaded(path, name), name)
-    main = found["main"]
+        raise DataError(f"{name!r}: after {HF_PREFIX} stands the name of a dataset, as hf:imdb.")
+    parts = _parts(_loaded(path, name), name)
+    main = parts["main"]
     goal = target or _default_target(main)
     title = Path(path).resolve().name if Path(path).exists() else path.split("/")[-1]
     raws = {}
-    for part, dataset in found.items():
+    for part, dataset in parts.items():
         place = f"{name} ({part})" if part != "main" else name
         frame = _frame(dataset, path)
         known = labelled and (part == "main" or set(goal) <= set(frame.columns))
@@ -102,20 +102,20 @@ def _from_hub(datasets: Any, path: str, options: Mapping[str, Any]) -> Any:
 def _parts(loaded: Any, name: str) -> dict[str, Any]:
     if not isinstance(loaded, Mapping):
         return {"main": loaded}
-    found = {part: loaded[key] for part, keys in _PARTS.items() for key in keys if key in loaded}
-    if "main" not in found:
+    splits = {part: loaded[key] for part, keys in _PARTS.items() for key in keys if key in loaded}
+    if "main" not in splits:
         if len(loaded) != 1:
             raise DataError(
                 f"{name} has the parts {', '.join(map(str, loaded))}, and none is named train."
             )
-        found = {"main": next(iter(loaded.values()))}
-    return found
+        splits = {"main": next(iter(loaded.values()))}
+    return splits
 
 
 def _default_target(dataset: Any) -> Sequence[str]:
     """The only column of class labels."""
-    found = [key for key, kind in dataset.features.items() if type(kind).__name__ == "ClassLabel"]
-    return found if len(found) == 1 else []
+    labels = [key for key, kind in dataset.features.items() if type(kind).__name__ == "ClassLabel"]
+    return labels if len(labels) == 1 else []
 
 
 def _frame(dataset: Any, path: str) -> pd.DataFrame:
@@ -142,21 +142,21 @@ def _as_paths(cells: "pd.Series[Any]", path: str, suffix: str) -> "pd.Series[Any
 
 def _file_of(cell: Mapping[str, Any], folder: Path, suffix: str) -> str | None:
     """The path of a picture or a sound; its bytes are written to `folder` where it is none."""
-    said = cell.get("path")
-    if said and Path(said).is_absolute() and Path(said).is_file():
-        return str(said)
+    named = cell.get("path")
+    if named and Path(named).is_absolute() and Path(named).is_file():
+        return str(named)
     content = cell.get("bytes")
     if content is None:
         return None
     digest = hashlib.sha256(content).hexdigest()[:20]
-    file = folder / f"{digest}{Path(said).suffix if said else suffix}"
+    file = folder / f"{digest}{Path(named).suffix if named else suffix}"
     if not file.is_file():
         folder.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
     return str(file)
 
 
-def _told(rows: Rows | None) -> Rows | None:
+def _told(rows: RawRows | None) -> RawRows | None:
     """Rows whose labels were all held back (as -1) have none."""
     if rows is not None and rows.y is not None and rows.y.isna().all():
         return replace(rows, y=None)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.data.raw import Raw, Rows
+from autosynth.data.raw import Raw, RawRows
 from autosynth.errors import DataError
 
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -44,10 +44,10 @@ def read_idx_folder(folder: Path) -> Raw:
     )
 
 
-def read_images(path: Path) -> Raw:
+def read_idx_images(path: Path) -> Raw:
     """One IDX file of images, without labels."""
     x = read_idx(path)
-    rows = Rows(x=x, index=range(len(x)))
+    rows = RawRows(x=x, index=range(len(x)))
     return Raw(name=path.stem, source=str(path), target="label", main=rows, kind="image")
 
 
@@ -75,21 +75,21 @@ def read_idx(path: Path) -> NDArray[Any]:
     return x.astype(dtype.newbyteorder("="), copy=False)
 
 
-def _read_part(folder: Path, part: str) -> Rows | None:
+def _read_part(folder: Path, part: str) -> RawRows | None:
     images = _find(folder, part, "images")
     if images is None:
         return None
     x = read_idx(images)
     labels = _find(folder, part, "labels")
     if labels is None:
-        return Rows(x=x, index=range(len(x)))
+        return RawRows(x=x, index=range(len(x)))
     y = read_idx(labels)
     if len(y) != len(x):
         raise DataError(
             f"{images} holds {len(x)} images and {labels.name} {len(y)} labels; "
             "they do not belong together."
         )
-    return Rows(x=x, y=pd.Series(y, name="label"), index=range(len(x)))
+    return RawRows(x=x, y=pd.Series(y, name="label"), index=range(len(x)))
 
 
 def _find(folder: Path, part: str, what: str) -> Path | None:

@@ -9,13 +9,19 @@ from pathlib import Path
 
 import numpy as np
 
-from autosynth.data.forms.classfolder import Part, as_raw, classes_of, find_parts, find_unlabelled
-from autosynth.data.inputs.media import SUFFIXES as MEDIA
-from autosynth.data.inputs.pixels import UNREADABLE, Shape, pixels, sizes_of
-from autosynth.data.raw import Raw, Rows
+from autosynth.data.forms.classfolder import (
+    ClassFolder,
+    as_raw,
+    classes_of,
+    find_parts,
+    find_unlabelled,
+)
+from autosynth.data.inputs.media import MEDIA_SUFFIXES as MEDIA
+from autosynth.data.inputs.pixels import UNREADABLE, ImageShape, pixels, sizes_of
+from autosynth.data.raw import Raw, RawRows
 from autosynth.errors import DataError
 
-SUFFIXES = MEDIA["image"]
+IMAGE_SUFFIXES = MEDIA["image"]
 _MAX_SIDE = 256
 
 
@@ -24,15 +30,15 @@ def read_image_folder(folder: Path, like: tuple[int, ...] | None = None) -> Raw:
 
     `like` is a shape (height, width, channels) to bring them to, in place of one of their own.
     """
-    parts = find_parts(folder, SUFFIXES, "images")
+    parts = find_parts(folder, IMAGE_SUFFIXES, "images")
     everything = [file for part in parts.values() for file in part.files]
     sizes, broken = sizes_of(everything)
     if not sizes:
         raise DataError(f"none of the {len(everything)} images in {folder} can be read.")
     shape, warnings = _common(sizes, folder)
     if like is not None:
-        shape, warnings = Shape(height=like[0], width=like[1], channels=like[2]), ()
-    rows: dict[str, Rows] = {}
+        shape, warnings = ImageShape(height=like[0], width=like[1], channels=like[2]), ()
+    rows: dict[str, RawRows] = {}
     for name, part in parts.items():
         rows[name], lost = _read(part, shape, labelled=True)
         broken.update(lost)
@@ -43,8 +49,8 @@ def read_image_folder(folder: Path, like: tuple[int, ...] | None = None) -> Raw:
 
 def read_images(path: Path, channels: int, height: int, width: int) -> Raw:
     """The images of a folder (of its test part, if it has one) or of one file, unlabelled."""
-    part = find_unlabelled(path, SUFFIXES)
-    shape = Shape(channels=channels, height=height, width=width)
+    part = find_unlabelled(path, IMAGE_SUFFIXES)
+    shape = ImageShape(channels=channels, height=height, width=width)
     rows, broken = _read(part, shape, labelled=False)
     if not len(rows):
         raise DataError(f"none of the {len(part.files)} images in {path} can be read.")
@@ -58,7 +64,9 @@ def read_images(path: Path, channels: int, height: int, width: int) -> Raw:
     )
 
 
-def _common(sizes: Sequence[tuple[int, int, bool]], folder: Path) -> tuple[Shape, tuple[str, ...]]:
+def _common(
+    sizes: Sequence[tuple[int, int, bool]], folder: Path
+) -> tuple[ImageShape, tuple[str, ...]]:
     height, width = (int(np.median([size[axis] for size in sizes])) for axis in (0, 1))
     channels = 3 if any(size[2] for size in sizes) else 1
     warnings = []
@@ -72,10 +80,12 @@ def _common(sizes: Sequence[tuple[int, int, bool]], folder: Path) -> tuple[Shape
             f"images in {folder} have different sizes; all are resized to the median, "
             f"{width}x{height}"
         )
-    return Shape(channels=channels, height=height, width=width), tuple(warnings)
+    return ImageShape(channels=channels, height=height, width=width), tuple(warnings)
 
 
-def _read(part: Part, shape: Shape, *, labelled: bool) -> tuple[Rows, dict[Path, str]]:
+def _read(
+    part: ClassFolder, shape: ImageShape, *, labelled: bool
+) -> tuple[RawRows, dict[Path, str]]:
     x = np.empty((len(part.files), shape.height, shape.width, shape.channels), dtype=np.uint8)
     good: list[Path] = []
     broken: dict[Path, str] = {}
@@ -86,10 +96,12 @@ def _read(part: Part, shape: Shape, *, labelled: bool) -> tuple[Rows, dict[Path,
         except UNREADABLE as error:
             broken[file] = str(error)
     index = part.index(good)
-    return Rows(x=x[: len(good)], y=classes_of(index) if labelled else None, index=index), broken
+    return RawRows(
+        x=x[: len(good)], y=classes_of(index) if labelled else None, index=index
+    ), broken
 
 
-def _without_colour(rows: dict[str, Rows]) -> dict[str, Rows]:
+def _without_colour(rows: dict[str, RawRows]) -> dict[str, RawRows]:
     """One channel where grey images were saved as colour ones."""
     grey = all(
         np.array_equal(part.x[..., 0], part.x[..., channel])
@@ -99,7 +111,7 @@ def _without_colour(rows: dict[str, Rows]) -> dict[str, Rows]:
     if not grey:
         return rows
     return {
-        name: Rows(x=np.ascontiguousarray(part.x[..., :1]), y=part.y, index=part.index)
+        name: RawRows(x=np.ascontiguousarray(part.x[..., :1]), y=part.y, index=part.index)
         for name, part in rows.items()
     }
 

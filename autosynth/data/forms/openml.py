@@ -25,7 +25,7 @@ from autosynth.data.forms.table import frame_rows
 from autosynth.data.raw import Raw
 from autosynth.errors import DataError
 
-PREFIX = "openml:"
+OPENML_PREFIX = "openml:"
 SERVER = "AUTOSYNTH_OPENML"
 """The environment variable that names another server."""
 
@@ -41,9 +41,11 @@ def read_openml(name: str, target: Sequence[str], *, labelled: bool = True) -> R
         DataError: no such dataset, no network, several default targets, or a form of data that
             cannot be read.
     """
-    number = name.removeprefix(PREFIX)
+    number = name.removeprefix(OPENML_PREFIX)
     if not number.isdecimal():
-        raise DataError(f"{name!r}: after {PREFIX} stands the number of a dataset, as openml:61.")
+        raise DataError(
+            f"{name!r}: after {OPENML_PREFIX} stands the number of a dataset, as openml:61."
+        )
     folder = cache_folder("openml", number)
     said = _described(number, folder)
     frame = _frame(said, folder, name)

@@ -25,7 +25,7 @@ from autosynth.data.forms.dialect import Dialect
 from autosynth.data.forms.encoding import UTF8, unpacked
 from autosynth.errors import DataError
 
-MISSING = (
+NA_VALUES = (
     *("", "?", "NA", "N/A", "n/a", "nan", "NaN", "-nan", "-NaN", "null", "NULL", "None", "<NA>"),
     *("#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "1.#IND", "1.#QNAN"),
 )
@@ -37,7 +37,7 @@ _HEAD = 2**16
 _HEXADECIMAL = re.compile(rb"0[xX]")
 
 
-def parse(path: Path, dialect: Dialect) -> tuple[pd.DataFrame, bool]:
+def parse_table(path: Path, dialect: Dialect) -> tuple[pd.DataFrame, bool]:
     """The frame, and whether every row is known to be as long as the header.
 
     Raises `DataError` for what neither parser reads, and `pandas.errors.ParserError` for rows that
@@ -131,7 +131,7 @@ def convert_options(
     return pac.ConvertOptions(
         column_types=types,
         include_columns=only,
-        null_values=list(MISSING),
+        null_values=list(NA_VALUES),
         true_values=["True", "TRUE", "true"],
         false_values=["False", "FALSE", "false"],
         strings_can_be_null=True,

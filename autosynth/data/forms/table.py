@@ -22,18 +22,18 @@ from autosynth.data.forms.dialect import (
 )
 from autosynth.data.forms.encoding import opened
 from autosynth.data.forms.frames import READERS
-from autosynth.data.forms.parse import parse
-from autosynth.data.raw import Raw, Rows
+from autosynth.data.forms.parse import parse_table
+from autosynth.data.raw import Raw, RawRows
 from autosynth.errors import DataError
 
-SUFFIXES = (".csv", ".tsv", ".txt", ".data", ".all", ".train", ".test", *READERS)
+TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".data", ".all", ".train", ".test", *READERS)
 _LISTED = 12
 _OPEN = re.compile(r"EOF inside string starting at row (\d+)")
 
 
 def is_table(path: Path) -> bool:
     """Whether `path` is named like a table."""
-    return path.is_file() and _suffix(path) in SUFFIXES
+    return path.is_file() and _suffix(path) in TABLE_SUFFIXES
 
 
 def _suffix(path: Path) -> str:
@@ -68,7 +68,7 @@ def frame_rows(
         y = (frame[target[0]] if len(target) == 1 else frame[target]).reset_index(drop=True)
     frame = frame.drop(columns=[name for name in target if name in frame.columns])
     folder = str(Path(source).parent) if Path(source).is_file() else ""
-    rows = Rows(x=frame, y=y, index=range(len(frame)), folder=folder)
+    rows = RawRows(x=frame, y=y, index=range(len(frame)), folder=folder)
     return Raw(
         name=name,
         source=source,
@@ -114,7 +114,7 @@ def _labelled(path: Path, dialect: Dialect) -> pd.DataFrame:
 
 def _parse(path: Path, dialect: Dialect) -> tuple[pd.DataFrame, bool]:
     try:
-        return parse(path, dialect)
+        return parse_table(path, dialect)
     except pd.errors.ParserError as error:
         if found := _OPEN.search(str(error)):
             raise DataError(

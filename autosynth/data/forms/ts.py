@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from autosynth.data.forms.pair import find_pair, training_files
 from autosynth.data.inputs.layout import to_float32
-from autosynth.data.raw import Raw, Rows
+from autosynth.data.raw import Raw, RawRows
 from autosynth.errors import DataError
 
 SUFFIX = ".ts"
@@ -54,13 +54,13 @@ def read_ts(path: Path) -> Raw:
     return _raw(pair.main, pair.name, header, main, test)
 
 
-def read_series(path: Path) -> Raw:
+def read_ts_series(path: Path) -> Raw:
     """The series of one file, for prediction; labels may stand there and are not handed on."""
     header, rows = _read(path)
-    return _raw(path, path.stem, header, Rows(x=rows.x, index=rows.index), None)
+    return _raw(path, path.stem, header, RawRows(x=rows.x, index=rows.index), None)
 
 
-def _raw(path: Path, name: str, header: _Header, main: Rows, test: Rows | None) -> Raw:
+def _raw(path: Path, name: str, header: _Header, main: RawRows, test: RawRows | None) -> Raw:
     return Raw(
         name=name,
         source=str(path),
@@ -73,7 +73,7 @@ def _raw(path: Path, name: str, header: _Header, main: Rows, test: Rows | None) 
     )
 
 
-def _read(path: Path) -> tuple[_Header, Rows]:
+def _read(path: Path) -> tuple[_Header, RawRows]:
     try:
         with path.open(encoding=_ENCODING) as file:
             lines = _told(file)
@@ -87,7 +87,7 @@ def _read(path: Path) -> tuple[_Header, Rows]:
     if header.labelled:
         values = pd.Series(labels, name="label", dtype=object)
         y = pd.to_numeric(values).rename("target") if header.numeric else values
-    return header, Rows(x=_stacked(series), y=y, index=range(len(series)))
+    return header, RawRows(x=_stacked(series), y=y, index=range(len(series)))
 
 
 def _told(file: TextIO) -> Iterator[tuple[int, str]]:
@@ -100,7 +100,7 @@ def _told(file: TextIO) -> Iterator[tuple[int, str]]:
 
 def _header(lines: Iterator[tuple[int, str]], path: Path) -> _Header:
     """Reads up to `@data`."""
-    said: dict[str, list[str]] = {}
+    fields: dict[str, list[str]] = {}
     for number, text in lines:
         words = text.split()
         if not words[0].startswith("@"):
@@ -110,33 +110,33 @@ def _header(lines: Iterator[tuple[int, str]], path: Path) -> _Header:
             )
         key = words[0][1:].lower()
         if key == "data":
-            return _understood(said, path)
-        said[key] = words[1:]
+            return _understood(fields, path)
+        fields[key] = words[1:]
     raise DataError(f"{path} is no whole .ts file: no line says @data.")
 
 
-def _understood(said: dict[str, list[str]], path: Path) -> _Header:
-    if _first(said, "timestamps") == _TRUE:
+def _understood(fields: dict[str, list[str]], path: Path) -> _Header:
+    if _first(fields, "timestamps") == _TRUE:
         raise DataError(
             f"{path} says @timeStamps true, and series with a time for each step are not read. "
             "Bring them to equal steps (missing ones as ?), and say @timeStamps false."
         )
-    classes = _first(said, "classlabel") == _TRUE
-    numeric = _first(said, "targetlabel") == _TRUE
+    classes = _first(fields, "classlabel") == _TRUE
+    numeric = _first(fields, "targetlabel") == _TRUE
     if classes and numeric:
         raise DataError(f"{path} says both @classLabel true and @targetLabel true; keep one.")
-    equal = _first(said, "equallength") == _TRUE
-    length = _first(said, "serieslength")
+    equal = _first(fields, "equallength") == _TRUE
+    length = _first(fields, "serieslength")
     return _Header(
         labelled=classes or numeric,
         numeric=numeric,
-        classes=tuple(said["classlabel"][1:]) if classes else (),
+        classes=tuple(fields["classlabel"][1:]) if classes else (),
         steps=int(length) if equal and length.isdecimal() else 0,
     )
 
 
-def _first(said: dict[str, list[str]], key: str) -> str:
-    return said.get(key, [_FALSE])[0].lower() if said.get(key) else _FALSE
+def _first(fields: dict[str, list[str]], key: str) -> str:
+    return fields.get(key, [_FALSE])[0].lower() if fields.get(key) else _FALSE
 
 
 def _series(
@@ -205,6 +205,6 @@ def _stacked(series: Sequence[Sequence[NDArray[np.float32]]]) -> NDArray[np.floa
     steps = max(len(channel) for channels in series for channel in channels)
     x = np.full((len(series), len(series[0]), max(steps, 1)), np.nan, dtype=np.float32)
     for row, channels in enumerate(series):
-        for place, channel in enumerate(channels):
-            x[row, place, : len(channel)] = channel
+        for index, channel in enumerate(channels):
+            x[row, index, : len(channel)] = channel
     return x

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autosynth.data.forms.pair import find_pair, training_files
-from autosynth.data.raw import Raw, Rows
+from autosynth.data.raw import Raw, RawRows
 from autosynth.errors import DataError
 
 _SUFFIX = ".tsv"
@@ -44,20 +44,20 @@ def read_ucr(path: Path) -> Raw:
     )
 
 
-def read_series(path: Path, steps: int) -> Raw:
+def read_ucr_series(path: Path, steps: int) -> Raw:
     """The series of one file, for prediction: lines of exactly `steps` values have no label."""
     values = _read_values(path)
     x = values if values.shape[1] == steps else values[:, 1:]
-    rows = Rows(x=x, index=range(len(x)))
+    rows = RawRows(x=x, index=range(len(x)))
     return Raw(name=path.stem, source=str(path), target="label", main=rows, kind="series")
 
 
-def _read_rows(path: Path) -> Rows:
+def _read_rows(path: Path) -> RawRows:
     values = _read_values(path)
     if values.shape[1] < 2:
         raise DataError(f"{path}: a line holds a label and then the series; here it is one value.")
     y = pd.Series(values[:, 0].copy(), name="label")
-    return Rows(x=values[:, 1:].astype(np.float32), y=y, index=range(len(values)))
+    return RawRows(x=values[:, 1:].astype(np.float32), y=y, index=range(len(values)))
 
 
 def _read_values(path: Path) -> NDArray[np.float64]:

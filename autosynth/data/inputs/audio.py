@@ -6,7 +6,7 @@ that cannot be read are left out and named; silent ones are sound like any other
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
@@ -17,12 +17,12 @@ import pandas as pd
 import soundfile
 from numpy.typing import NDArray
 
+from autosynth.data.types import FittedInput
 from autosynth.errors import DataError
 
-Fitted = Mapping[str, Any]
 Samples = NDArray[np.float32]
 
-SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf")
+AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf")
 """Of files that libsndfile reads."""
 MAX_SECONDS = 30.0
 ARRAY_RATE = 16_000
@@ -53,7 +53,7 @@ def fit_audio(
     if not good:
         raise DataError(
             f"no sound of {len(sizes)} training rows in {name!r} can be read: "
-            f"{_shown(values.iloc[looked], sizes)}. Give files of {', '.join(SUFFIXES[:5])}."
+            f"{_shown(values.iloc[looked], sizes)}. Give files of {', '.join(AUDIO_SUFFIXES[:5])}."
         )
     common = Counter(rate for _, rate in good).most_common(1)[0][0]
     seconds = np.array([samples / rate for samples, rate in good])
@@ -71,7 +71,7 @@ def fit_audio(
 
 
 def apply_audio(
-    fitted: Fitted, values: "pd.Series[Any]"
+    fitted: FittedInput, values: "pd.Series[Any]"
 ) -> tuple[Samples, NDArray[np.int64], tuple[str, ...]]:
     """The samples (n, samples) of all rows that can be read, NaN past the end of shorter ones.
 
@@ -80,25 +80,25 @@ def apply_audio(
     length, rate = int(fitted["shape"][0]), int(fitted["rate"])
     out = np.full((len(values), length), np.nan if fitted["masked"] else 0, np.float32)
 
-    def put(place: int) -> str | int:
+    def put(row: int) -> str | int:
         """Fills a row; gives what is wrong, or the number of samples there are."""
         try:
-            sound = _read(values.iloc[place], rate)
+            sound = _read(values.iloc[row], rate)
         except DataError as error:
             return str(error)
-        out[place, : len(sound)] = sound[:length]
+        out[row, : len(sound)] = sound[:length]
         return len(sound)
 
-    found = _map(put, range(len(values)))
-    keep = np.array([i for i, size in enumerate(found) if isinstance(size, int)], np.int64)
+    problems = _map(put, range(len(values)))
+    keep = np.array([i for i, size in enumerate(problems) if isinstance(size, int)], np.int64)
     name = fitted["name"]
     warnings = []
     if len(keep) < len(values):
         warnings.append(
             f"{len(values) - len(keep)} of {len(values)} rows left out, whose {name} cannot be "
-            f"read: {_shown(values, found)}"
+            f"read: {_shown(values, problems)}"
         )
-    if cut := sum(1 for size in found if isinstance(size, int) and size > length):
+    if cut := sum(1 for size in problems if isinstance(size, int) and size > length):
         warnings.append(
             f"{cut} of {len(keep)} sounds in {name} ({cut / len(keep):.1%}) are cut to "
             f"{length / rate:.2f} s"
@@ -135,23 +135,23 @@ def _size(value: Any, rate: int) -> tuple[int, int] | str:
 def _read(value: Any, rate: int) -> Samples:
     """One channel at `rate`. Raises DataError, saying what is wrong in a few words."""
     if isinstance(value, np.ndarray):
-        found, own = _in_unit(value), rate
+        samples, own = _in_unit(value), rate
     else:
         try:
-            found, own = soundfile.read(_path(value), dtype="float32", always_2d=True)
+            samples, own = soundfile.read(_path(value), dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
             raise DataError(error.error_string.rstrip(".")) from error
-    found = found.mean(1, dtype=np.float32) if found.ndim == 2 else found
-    if not found.size:
+    samples = samples.mean(1, dtype=np.float32) if samples.ndim == 2 else samples
+    if not samples.size:
         raise DataError("no samples")
-    if not np.isfinite(found).all():
+    if not np.isfinite(samples).all():
         raise DataError("samples that are no finite number")
     if own != rate:
         common = math.gcd(own, rate)
         # Late: it takes as long to import as half of PyTorch, and few read sound.
         resample_poly = import_module("scipy.signal").resample_poly
-        found = resample_poly(found, rate // common, own // common).astype(np.float32)
-    return np.asarray(found, np.float32)
+        samples = resample_poly(samples, rate // common, own // common).astype(np.float32)
+    return np.asarray(samples, np.float32)
 
 
 def _path(value: Any) -> str:
@@ -176,13 +176,13 @@ def _in_unit(value: NDArray[Any]) -> Samples:
     return value[: known[-1] + 1 if len(known) else 0].astype(np.float32)
 
 
-def _shown(values: "pd.Series[Any]", found: Sequence[Any]) -> str:
+def _shown(values: "pd.Series[Any]", problems: Sequence[Any]) -> str:
     """The first few rows that cannot be read, each with its reason."""
-    wrong = [(place, what) for place, what in enumerate(found) if isinstance(what, str)]
-    named = ", ".join(f"{_label(values, place)} ({what})" for place, what in wrong[:_NAMED])
+    wrong = [(row, what) for row, what in enumerate(problems) if isinstance(what, str)]
+    named = ", ".join(f"{_label(values, row)} ({what})" for row, what in wrong[:_NAMED])
     return named + (", ..." if len(wrong) > _NAMED else "")
 
 
-def _label(values: "pd.Series[Any]", place: int) -> str:
-    value = values.iloc[place]
-    return Path(value).name if isinstance(value, str | Path) and str(value) else f"row {place}"
+def _label(values: "pd.Series[Any]", row: int) -> str:
+    value = values.iloc[row]
+    return Path(value).name if isinstance(value, str | Path) and str(value) else f"row {row}"

@@ -12,7 +12,7 @@ from typing import cast, get_args
 from autosynth.data.inputs.column import ColumnKind
 from autosynth.errors import DataError
 
-KINDS: tuple[ColumnKind, ...] = get_args(ColumnKind)
+COLUMN_KINDS: tuple[ColumnKind, ...] = get_args(ColumnKind)
 _SHOWN = 12
 
 
@@ -42,12 +42,12 @@ def choose(
     problems: list[str] = []
     named: dict[str, ColumnKind] = {}
     for name, kind in (kinds or {}).items():
-        if kind not in KINDS:
-            near = get_close_matches(kind, KINDS, n=1, cutoff=0.5)
+        if kind not in COLUMN_KINDS:
+            near = get_close_matches(kind, COLUMN_KINDS, n=1, cutoff=0.5)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             problems.append(
                 f"column {name!r} cannot be read as {kind!r}; kinds of columns are "
-                f"{', '.join(KINDS)}.{hint}"
+                f"{', '.join(COLUMN_KINDS)}.{hint}"
             )
         for column in _meant(name, columns, place, f"to be read as {kind}", problems):
             named[column] = cast(ColumnKind, kind)

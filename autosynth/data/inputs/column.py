@@ -18,7 +18,7 @@ from autosynth.data.spec import DATE
 
 ColumnKind = Literal["number", "category", "date", "text", "image", "audio"]
 
-UNKNOWN, MISSING, FIRST = 0, 1, 2
+UNKNOWN, MISSING, FIRST_CATEGORY = 0, 1, 2
 """Codes of a category never seen or too rare, of no value, and of the first that is known."""
 
 
@@ -41,7 +41,7 @@ class Column:
     def cardinality(self) -> int:
         """Codes a category can have, `DATE` for dates, 0 for the others."""
         if self.kind == "category":
-            return len(self.categories) + FIRST
+            return len(self.categories) + FIRST_CATEGORY
         return DATE if self.kind == "date" else 0
 
     def to_dict(self) -> dict[str, Any]:
@@ -62,7 +62,7 @@ class Column:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Aside:
+class IgnoredColumn:
     """A column that is not used, and why."""
 
     name: str
@@ -109,7 +109,7 @@ def encode_columns(
 
 def _codes(values: "pd.Series[Any]", column: Column) -> NDArray[np.float64]:
     absent = MISSING if column.missing else UNKNOWN
-    place = {text: code for code, text in enumerate(column.categories, start=FIRST)}
+    place = {text: code for code, text in enumerate(column.categories, start=FIRST_CATEGORY)}
     place[""] = absent
     raw, found = pd.factorize(values.to_numpy(dtype=object))
     known = [place.get(text_of(value), UNKNOWN) for value in found]

@@ -21,7 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autosynth.data.inputs.choice import Choice
-from autosynth.data.inputs.column import Aside, Column, ColumnKind
+from autosynth.data.inputs.column import Column, ColumnKind, IgnoredColumn
 from autosynth.data.inputs.date import find_formats
 from autosynth.data.inputs.media import media_kind
 from autosynth.data.inputs.text import missing_in, numbers_of, text_of
@@ -50,9 +50,9 @@ _MIN_NUMBERS = 20
 _HEAD = 200
 
 
-def understand_columns(
+def infer_columns(
     frame: pd.DataFrame, rows: NDArray[np.int64], choice: Choice | None = None
-) -> list[Column | Aside]:
+) -> list[Column | IgnoredColumn]:
     """What each column of `frame` is, from its training `rows` alone.
 
     The frame's index holds the rows' places in the file: a column that counts them is an id.
@@ -63,16 +63,16 @@ def understand_columns(
     """
     choice = choice or Choice()
     places = frame.index.to_numpy()[rows]
-    found: list[Column | Aside] = []
+    found: list[Column | IgnoredColumn] = []
     problems = []
     for name in map(str, frame.columns):
         values = frame[name].iloc[rows]
         kind = choice.kinds.get(name)
-        column = _told(values, name, kind) if kind else _understand(values, name, places)
+        column = _told(values, name, kind) if kind else _infer(values, name, places)
         if isinstance(column, str):
             problems.append(column)
             continue
-        if isinstance(column, Aside) and name in choice.keep:
+        if isinstance(column, IgnoredColumn) and name in choice.keep:
             column = _kept(values, column)
         found.append(column)
     if problems:
@@ -80,7 +80,7 @@ def understand_columns(
     return found
 
 
-def _understand(values: "pd.Series[Any]", name: str, places: NDArray[Any]) -> Column | Aside:
+def _infer(values: "pd.Series[Any]", name: str, places: NDArray[Any]) -> Column | IgnoredColumn:
     try:
         distinct = values.nunique(dropna=True)
     except TypeError as error:
@@ -89,9 +89,9 @@ def _understand(values: "pd.Series[Any]", name: str, places: NDArray[Any]) -> Co
             "text, a boolean or a date. Leave the column out with --drop."
         ) from error
     if distinct == 0:
-        return Aside(name=name, reason=_NO_VALUE)
+        return IgnoredColumn(name=name, reason=_NO_VALUE)
     if distinct == 1 and not values.isna().any():
-        return Aside(name=name, reason=f"constant: {text_of(values.iloc[0])}")
+        return IgnoredColumn(name=name, reason=f"constant: {text_of(values.iloc[0])}")
     numbers = numbers_of(values)
     if numbers is not None:
         return _number(numbers, name, distinct, places)
@@ -111,20 +111,20 @@ def _special(values: "pd.Series[Any]", name: str) -> Column | None:
 
 def _number(
     numbers: NDArray[np.float64], name: str, distinct: int, places: NDArray[Any]
-) -> Column | Aside:
+) -> Column | IgnoredColumn:
     finite = numbers[np.isfinite(numbers)]
     if np.isnan(numbers).all():
-        return Aside(name=name, reason=_NO_VALUE)
+        return IgnoredColumn(name=name, reason=_NO_VALUE)
     if not len(finite):
-        return Aside(name=name, reason="no finite value in any training row")
+        return IgnoredColumn(name=name, reason="no finite value in any training row")
     whole = bool((finite == np.round(finite)).all())
     if whole and np.abs(finite).max() >= _EXACT:
-        return Aside(name=name, reason="an id: whole numbers too long to be a measure")
+        return IgnoredColumn(name=name, reason="an id: whole numbers too long to be a measure")
     if whole and len(numbers) >= _MIN_ID_ROWS and len(finite) == len(numbers):
         if (numbers - places == numbers[0] - places[0]).all():
-            return Aside(name=name, reason="an id: it counts the rows")
+            return IgnoredColumn(name=name, reason="an id: it counts the rows")
         if _ID_NAME.search(name) and distinct >= _ID_DISTINCT * len(numbers):
-            return Aside(name=name, reason="an id: by its name, and every row has its own")
+            return IgnoredColumn(name=name, reason="an id: by its name, and every row has its own")
     return Column(name=name, kind="number")
 
 
@@ -161,26 +161,26 @@ def _counts(values: "pd.Series[Any]") -> "pd.Series[Any]":
     return pd.concat([often, summed[summed < _MIN_REPEATS]])
 
 
-def _category(values: "pd.Series[Any]", name: str, distinct: int) -> Column | Aside:
+def _category(values: "pd.Series[Any]", name: str, distinct: int) -> Column | IgnoredColumn:
     counts = _counts(values.dropna())
     rows = int(counts.sum())
     if not rows:
-        return Aside(name=name, reason=_NO_VALUE)
+        return IgnoredColumn(name=name, reason=_NO_VALUE)
     if distinct > max(_MIN_TEXTS, _TEXT_DISTINCT * rows) and _is_prose(counts.index[:1_000]):
         return Column(name=name, kind="text")
     if counts.iloc[0] < _MIN_REPEATS or (_ID_NAME.search(name) and distinct > rows * _ID_DISTINCT):
-        return Aside(name=name, reason="an id: no value repeats")
+        return IgnoredColumn(name=name, reason="an id: no value repeats")
     column = _of_counts(counts, values, name)
     covered = int(counts.loc[list(column.categories)].sum())
     if covered < _MIN_COVERED * rows:
         most = " most frequent" if len(column.categories) == MAX_CATEGORIES else ""
-        return Aside(
+        return IgnoredColumn(
             name=name,
             reason=f"{distinct} different values, and the {len(column.categories)}{most} that "
             f"repeat cover {covered / rows:.0%} of the rows",
         )
     if len(counts) == 1 and not column.missing:
-        return Aside(name=name, reason=f"constant: {counts.index[0]}")
+        return IgnoredColumn(name=name, reason=f"constant: {counts.index[0]}")
     return column
 
 
@@ -198,18 +198,22 @@ def _is_prose(texts: Sequence[str]) -> bool:
     return bool(np.mean(words) >= _TEXT_WORDS)
 
 
-def _kept(values: "pd.Series[Any]", aside: Aside) -> Column | Aside:
+def _kept(values: "pd.Series[Any]", ignored_column: IgnoredColumn) -> Column | IgnoredColumn:
     """A column that would be set aside as what it looks like; without a value it stays aside."""
     if missing_in(values).all():
-        return aside
+        return ignored_column
     numbers = numbers_of(values)
     if numbers is not None:
-        return Column(name=aside.name, kind="number") if np.isfinite(numbers).any() else aside
-    special = _special(values, aside.name)
+        return (
+            Column(name=ignored_column.name, kind="number")
+            if np.isfinite(numbers).any()
+            else ignored_column
+        )
+    special = _special(values, ignored_column.name)
     if special is not None:
         return special
-    column = _of_counts(_counts(values.dropna()), values, aside.name)
-    return column if column.categories else Column(name=aside.name, kind="text")
+    column = _of_counts(_counts(values.dropna()), values, ignored_column.name)
+    return column if column.categories else Column(name=ignored_column.name, kind="text")
 
 
 def _told(values: "pd.Series[Any]", name: str, kind: ColumnKind) -> Column | str:

@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.data.forms.mapped import pieces_of
+from autosynth.data.forms.memorymap import pieces_of
 from autosynth.data.inputs.column import Column
-from autosynth.data.inputs.frame import Applied, Fitted, apply_frame
-from autosynth.data.inputs.layout import Layout, arrange, to_float32, to_raw_type, understand_array
+from autosynth.data.inputs.frame import Applied, apply_frame
+from autosynth.data.inputs.layout import Layout, arrange, infer_layout, to_float32, to_raw_type
 from autosynth.data.inputs.media import Folders
 from autosynth.data.spec import InputSpec
+from autosynth.data.types import FittedInput
 from autosynth.errors import DataError
 
 _SAMPLE = 1_000
@@ -42,7 +43,7 @@ def _is_whole(x: NDArray[Any]) -> bool:
     return all(bool(np.isfinite(piece).all()) for piece in pieces_of(x))
 
 
-def input_spec(fitted: Fitted) -> InputSpec:
+def input_spec(fitted: FittedInput) -> InputSpec:
     """The `InputSpec` of a fitted input."""
     name, kind = fitted["name"], fitted["kind"]
     if kind == "table":
@@ -63,12 +64,12 @@ def input_spec(fitted: Fitted) -> InputSpec:
     )  # fmt: skip
 
 
-def is_from_columns(fitted: Fitted) -> bool:
+def is_from_columns(fitted: FittedInput) -> bool:
     """Whether an input is made of columns of a table."""
     return "width" in fitted
 
 
-def apply(inputs: Sequence[Fitted], x: Any, place: str, folders: Folders = "") -> Applied:
+def apply(inputs: Sequence[FittedInput], x: Any, place: str, folders: Folders = "") -> Applied:
     """The arrays that all fitted inputs of a dataset make of raw rows `x`, each once.
 
     `folders` are those of the table, or of each row, to which files that cells name are relative.
@@ -87,11 +88,11 @@ def apply(inputs: Sequence[Fitted], x: Any, place: str, folders: Folders = "") -
     return Applied(x={fitted["name"]: values}, keep=keep, warnings=tuple(warnings))
 
 
-def _layout(fitted: Fitted, x: NDArray[Any], place: str) -> Layout:
+def _layout(fitted: FittedInput, x: NDArray[Any], place: str) -> Layout:
     """The layout of `x`, as it was in training where the number of axes says the same."""
     if x.dtype.kind not in "biuf":
         raise DataError(f"x in {place} is {x.dtype}, not numbers.")
-    layout = understand_array(x, fitted["kind"], place)
+    layout = infer_layout(x, fitted["kind"], place)
     if layout.kind != fitted["kind"]:
         raise DataError(
             f"x in {place} has shape {x.shape}; the model takes {fitted['kind']} rows of "
@@ -102,7 +103,7 @@ def _layout(fitted: Fitted, x: NDArray[Any], place: str) -> Layout:
     return layout
 
 
-def _apply_image(fitted: Fitted, x: NDArray[Any], place: str) -> _Read:
+def _apply_image(fitted: FittedInput, x: NDArray[Any], place: str) -> _Read:
     if list(x.shape[1:]) != list(fitted["shape"]):
         raise DataError(
             f"images in {place} are {_size(x.shape[1:])} (channels, height, width); "
@@ -115,7 +116,7 @@ def _apply_image(fitted: Fitted, x: NDArray[Any], place: str) -> _Read:
     return _without(x, good, "images with pixels that are no finite number")
 
 
-def _apply_series(fitted: Fitted, x: NDArray[Any], place: str) -> _Read:
+def _apply_series(fitted: FittedInput, x: NDArray[Any], place: str) -> _Read:
     channels, steps = fitted["shape"]
     if x.shape[1] != channels:
         raise DataError(f"series in {place} have {x.shape[1]} channels; {channels} are expected.")

@@ -18,7 +18,7 @@ from autosynth.errors import DataError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Columns:
+class InteractionColumns:
     """Which columns say who, what and when; `time` empty: the order of the rows says when."""
 
     user: str
@@ -68,7 +68,7 @@ class Events:
         return replace(left, items=tuple(items), item=codes[codes >= 0])
 
 
-def read_events(frame: pd.DataFrame, columns: Columns, source: str) -> Events:
+def read_events(frame: pd.DataFrame, columns: InteractionColumns, source: str) -> Events:
     """The events of a table.
 
     Raises:
@@ -104,7 +104,7 @@ def read_events(frame: pd.DataFrame, columns: Columns, source: str) -> Events:
     )  # fmt: skip
 
 
-def _check_columns(frame: pd.DataFrame, columns: Columns, source: str) -> None:
+def _check_columns(frame: pd.DataFrame, columns: InteractionColumns, source: str) -> None:
     there = [str(name) for name in frame.columns]
     problems = []
     for what, name, option in (
@@ -137,7 +137,7 @@ def _codes(values: "pd.Series[Any]") -> tuple[NDArray[np.int64], tuple[str, ...]
     return np.array([place[text] for text in texts], dtype=np.int64)[raw], tuple(names)
 
 
-def _moments(frame: pd.DataFrame, columns: Columns, source: str) -> NDArray[Any]:
+def _moments(frame: pd.DataFrame, columns: InteractionColumns, source: str) -> NDArray[Any]:
     """When each row was, as a number that grows."""
     if not columns.time:
         return np.arange(len(frame))

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.data.inputs.event import Columns, Events, listed
+from autosynth.data.inputs.event import Events, InteractionColumns, listed
 from autosynth.data.inputs.text import missing_in, numbers_of, text_of
 from autosynth.errors import DataError
 
@@ -76,7 +76,9 @@ def plain(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found, index=pd.RangeIndex(len(frame)))
 
 
-def read_about(frame: pd.DataFrame, source: str, events: Events, columns: Columns) -> About:
+def read_about(
+    frame: pd.DataFrame, source: str, events: Events, columns: InteractionColumns
+) -> About:
     """The table `frame`, and whom its rows are about.
 
     Its key is called as in the interactions. Names that were made up say nothing (`column1`): then

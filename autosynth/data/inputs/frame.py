@@ -17,20 +17,22 @@ from numpy.typing import NDArray
 from autosynth.data.forms.table import as_frame
 from autosynth.data.inputs.audio import apply_audio, fit_audio
 from autosynth.data.inputs.choice import Choice, choose
-from autosynth.data.inputs.column import Aside, Column, encode_column, encode_columns
-from autosynth.data.inputs.columns import understand_columns
+from autosynth.data.inputs.column import Column, IgnoredColumn, encode_column, encode_columns
+from autosynth.data.inputs.columns import infer_columns
 from autosynth.data.inputs.group import apply_series, find_groups, fit_series, group_name
 from autosynth.data.inputs.media import Folders, MediaKind, find_beside, paths_beside, paths_of
 from autosynth.data.inputs.order import order_columns
 from autosynth.data.inputs.picture import apply_pictures, fit_pictures
 from autosynth.data.inputs.tokens import apply_text, fit_text
+from autosynth.data.types import FittedInput
 from autosynth.errors import DataError
 
-Fitted = Mapping[str, Any]
 Fit = Callable[["pd.Series[Any]", NDArray[np.int64], str], dict[str, Any]]
-Apply = Callable[[Fitted, "pd.Series[Any]"], tuple[NDArray[Any], NDArray[np.int64], Sequence[str]]]
+Apply = Callable[
+    [FittedInput, "pd.Series[Any]"], tuple[NDArray[Any], NDArray[np.int64], Sequence[str]]
+]
 
-TABLE = "table"
+TABLE_NAME = "table"
 _SAMPLE = 1_000
 MEDIA: dict[MediaKind, tuple[Fit, Apply]] = {
     "image": (fit_pictures, apply_pictures),
@@ -57,7 +59,7 @@ def fit_frame(
     keep: Sequence[str] = (),
     drop: Sequence[str] = (),
     folders: Folders = "",
-) -> tuple[list[dict[str, Any]], tuple[Aside, ...]]:
+) -> tuple[list[dict[str, Any]], tuple[IgnoredColumn, ...]]:
     """The inputs that the columns of `frame` make, and the columns that make none.
 
     Args:
@@ -73,68 +75,72 @@ def fit_frame(
         DataError: a name that is no column, a kind that does not fit, or no column is left.
     """
     choice = choose(list(frame.columns), "the table", kinds=kinds, keep=keep)
-    understood = understand_columns(frame, train, choice)
-    asides = [column for column in understood if isinstance(column, Aside)]
-    columns = [column for column in understood if isinstance(column, Column)]
-    found = _fit_cells(frame, columns, train, choice if width is None else None)
-    taken = {TABLE, *(fitted["name"] for fitted in found)}
+    inferred = infer_columns(frame, train, choice)
+    ignored = [column for column in inferred if isinstance(column, IgnoredColumn)]
+    columns = [column for column in inferred if isinstance(column, Column)]
+    inputs = _fit_cells(frame, columns, train, choice if width is None else None)
+    taken = {TABLE_NAME, *(fitted["name"] for fitted in inputs)}
     named: set[str] = set()
     for column in columns:
         if column.kind == "text":
             name = _name(column.name, taken)
-            found += fit_text(frame[column.name], train, name)
+            inputs += fit_text(frame[column.name], train, name)
         elif column.kind in MEDIA:
             paths = paths_of(frame[column.name], folders)
             named.update(Path(path).parent.name for path in paths.iloc[train[:_SAMPLE]])
-            found.append(MEDIA[column.kind][0](paths, train, _name(column.name, taken)))
+            inputs.append(MEDIA[column.kind][0](paths, train, _name(column.name, taken)))
     if width is None:
-        found += _fit_beside(frame, train, folders, {*drop, *named}, taken)
-    if not found:
-        reasons = "; ".join(f"{aside.name}: {aside.reason}" for aside in asides[:8])
+        inputs += _fit_beside(frame, train, folders, {*drop, *named}, taken)
+    if not inputs:
+        reasons = "; ".join(
+            f"{ignored_column.name}: {ignored_column.reason}" for ignored_column in ignored[:8]
+        )
         raise DataError(f"no column is left to learn from ({reasons}).")
-    return [{**fitted, "width": width} for fitted in found], tuple(asides)
+    return [{**fitted, "width": width} for fitted in inputs], tuple(ignored)
 
 
-def apply_frame(inputs: Sequence[Fitted], x: Any, place: str, folders: Folders = "") -> Applied:
+def apply_frame(
+    inputs: Sequence[FittedInput], x: Any, place: str, folders: Folders = ""
+) -> Applied:
     """The arrays that the inputs make of a frame, or of an array without names. Names `place`.
 
     `folders` are those of the table, or of each row, from which files are named. Rows whose file
     cannot be read are left out of all inputs.
     """
     frame = _checked(inputs, x, place)
-    found: dict[str, NDArray[Any]] = {}
-    kept: dict[str, NDArray[np.int64]] = {}
+    arrays: dict[str, NDArray[Any]] = {}
+    row_numbers: dict[str, NDArray[np.int64]] = {}
     warnings: list[str] = []
     for fitted in inputs:
         name, kind = fitted["name"], fitted["kind"]
         if kind == "table":
-            found[name] = encode_columns(frame, fitted["columns"], warnings)
+            arrays[name] = encode_columns(frame, fitted["columns"], warnings)
         elif kind == "series":
-            found[name] = apply_series(fitted, frame, warnings)
+            arrays[name] = apply_series(fitted, frame, warnings)
         elif kind == "text":
-            found[name] = apply_text(fitted, frame[fitted["column"]])
+            arrays[name] = apply_text(fitted, frame[fitted["column"]])
         else:
             paths = _paths(fitted, frame[fitted["column"]], folders)
-            found[name], kept[name], wrong = MEDIA[kind][1](fitted, paths)
+            arrays[name], row_numbers[name], wrong = MEDIA[kind][1](fitted, paths)
             warnings.extend(wrong)
-    keep = reduce(np.intersect1d, kept.values(), np.arange(len(frame)))
-    for name, values in found.items():
-        own = kept.get(name)
+    keep = reduce(np.intersect1d, row_numbers.values(), np.arange(len(frame)))
+    for name, values in arrays.items():
+        own = row_numbers.get(name)
         if own is not None and len(own) > len(keep):
-            found[name] = values[np.isin(own, keep)]
+            arrays[name] = values[np.isin(own, keep)]
         elif own is None and len(keep) < len(frame):
-            found[name] = values[keep]
-    return Applied(x=found, keep=keep, warnings=tuple(dict.fromkeys(warnings)))
+            arrays[name] = values[keep]
+    return Applied(x=arrays, keep=keep, warnings=tuple(dict.fromkeys(warnings)))
 
 
-def columns_of(fitted: Fitted) -> list[str]:
+def columns_of(fitted: FittedInput) -> list[str]:
     """The names of the columns that an input is made of; none for arrays."""
     if "columns" in fitted:
         return [column["name"] for column in fitted["columns"]]
     return [fitted["column"]] if "column" in fitted else []
 
 
-def _checked(inputs: Sequence[Fitted], x: Any, place: str) -> pd.DataFrame:
+def _checked(inputs: Sequence[FittedInput], x: Any, place: str) -> pd.DataFrame:
     """`x` as a frame that has all columns wanted."""
     wanted = list(dict.fromkeys(name for fitted in inputs for name in columns_of(fitted)))
     width = inputs[0]["width"]
@@ -168,25 +174,25 @@ def _fit_cells(
         return []
     x = np.column_stack([encode_column(frame[c.name].iloc[train], c)[0] for c in cells])
     free = [
-        place
-        for place, column in enumerate(cells)
+        index
+        for index, column in enumerate(cells)
         if choice is not None and column.kind == "number" and column.name not in choice.kinds
     ]
-    groups = find_groups([cells[place].name for place in free], x[:, free])
-    found: list[dict[str, Any]] = []
-    taken, used = {TABLE}, set()
+    groups = find_groups([cells[index].name for index in free], x[:, free])
+    inputs: list[dict[str, Any]] = []
+    taken, used = {TABLE_NAME}, set()
     for group in groups:
-        places = np.array(free)[np.array(group.places)]
-        used.update(places.ravel().tolist())
-        steps = [[cells[place] for place in channel] for channel in places]
-        series = fit_series(steps, x[:, places.ravel()])
-        found.append({"name": _name(group_name(group), taken), **series})
-    left = [place for place in range(len(cells)) if place not in used]
+        indices = np.array(free)[np.array(group.places)]
+        used.update(indices.ravel().tolist())
+        steps = [[cells[index] for index in channel] for channel in indices]
+        series = fit_series(steps, x[:, indices.ravel()])
+        inputs.append({"name": _name(group_name(group), taken), **series})
+    left = [index for index in range(len(cells)) if index not in used]
     if left:
-        order = order_columns(x[:, left], [cells[place].name for place in left])
-        dicts = [cells[left[place]].to_dict() for place in order]
-        found.insert(0, {"name": TABLE, "kind": "table", "columns": dicts})
-    return found
+        order = order_columns(x[:, left], [cells[index].name for index in left])
+        dicts = [cells[left[index]].to_dict() for index in order]
+        inputs.insert(0, {"name": TABLE_NAME, "kind": "table", "columns": dicts})
+    return inputs
 
 
 def _fit_beside(
@@ -198,15 +204,15 @@ def _fit_beside(
 ) -> list[dict[str, Any]]:
     """An input of each sub-folder whose files a column names, but those `without`."""
     base = folders if isinstance(folders, str) else str(folders[train[0]])
-    found = []
+    inputs = []
     for beside in find_beside(frame.iloc[train], base, without):
         paths = paths_beside(frame[beside.column], folders, beside.kind, beside.folder)
         fitted = MEDIA[beside.kind][0](paths, train, _name(beside.folder, taken))
-        found.append({**fitted, "column": beside.column, "folder": beside.folder})
-    return found
+        inputs.append({**fitted, "column": beside.column, "folder": beside.folder})
+    return inputs
 
 
-def _paths(fitted: Fitted, values: "pd.Series[Any]", folders: Folders) -> "pd.Series[Any]":
+def _paths(fitted: FittedInput, values: "pd.Series[Any]", folders: Folders) -> "pd.Series[Any]":
     if "folder" in fitted:
         return paths_beside(values, folders, fitted["kind"], fitted["folder"])
     return paths_of(values, folders)
@@ -216,11 +222,11 @@ def _name(column: str, taken: set[str]) -> str:
     """A name for an input that a strategy can write: letters, digits and lines; now taken."""
     name = re.sub(r"\W+", "_", column, flags=re.ASCII).strip("_") or "text"
     name = name if name[0].isalpha() else f"text_{name}"
-    found, number = name, 2
-    while found in taken:
-        found, number = f"{name}_{number}", number + 1
-    taken.add(found)
-    return found
+    candidate, number = name, 2
+    while candidate in taken:
+        candidate, number = f"{name}_{number}", number + 1
+    taken.add(candidate)
+    return candidate
 
 
 def _some(names: Sequence[str]) -> str:

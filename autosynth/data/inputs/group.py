@@ -52,31 +52,31 @@ class Group:
 def numbered(names: Sequence[str]) -> dict[str, list[tuple[int, int]]]:
     """(number, place) of the columns of each stem, by number."""
     stems: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for place, name in enumerate(names):
+    for index, name in enumerate(names):
         match = _NUMBERED.match(name)
         if match:
-            stems[match[1]].append((int(match[2]), place))
-    return {stem: sorted(found) for stem, found in stems.items()}
+            stems[match[1]].append((int(match[2]), index))
+    return {stem: sorted(columns) for stem, columns in stems.items()}
 
 
 def find_groups(names: Sequence[str], x: NDArray[np.float64]) -> list[Group]:
     """The series among numeric columns; `x` holds one column a name, NaN where missing."""
     alike: dict[tuple[int, ...], dict[str, tuple[int, ...]]] = defaultdict(dict)
-    for stem, found in numbered(names).items():
-        numbers = tuple(number for number, _ in found)
+    for stem, columns in numbered(names).items():
+        numbers = tuple(number for number, _ in columns)
         consecutive = numbers == tuple(range(numbers[0], numbers[0] + len(numbers)))
         if consecutive and len(numbers) >= _MIN_STEPS and not _CELLS.match(stem):
-            alike[numbers][stem] = tuple(place for _, place in found)
+            alike[numbers][stem] = tuple(index for _, index in columns)
     sample = x[:: max(1, len(x) // _SAMPLE)]
     groups = []
     for numbers, stems in alike.items():
-        named = {stem: places for stem, places in stems.items() if not _ANONYMOUS.match(stem)}
+        named = {stem: indices for stem, indices in stems.items() if not _ANONYMOUS.match(stem)}
         by_name = len(numbers) <= _SHORT and len(named) > 1 and _measures(sample, named)
         chosen = {
-            stem: places
-            for stem, places in stems.items()
+            stem: indices
+            for stem, indices in stems.items()
             if (by_name and stem in named)
-            or ((stem in named or len(places) > _SHORT) and _moves_together(sample[:, places]))
+            or ((stem in named or len(indices) > _SHORT) and _moves_together(sample[:, indices]))
         }
         if chosen:
             groups.append(Group(stems=tuple(chosen), places=tuple(chosen.values())))
@@ -141,8 +141,8 @@ def _knots(x: NDArray[np.float64]) -> list[float]:
 
 def _measures(x: NDArray[np.float64], stems: Mapping[str, Sequence[int]]) -> bool:
     """Whether every column has three values or more: flags are no measure."""
-    places = [place for found in stems.values() for place in found]
-    return all(len(np.unique(x[~np.isnan(x[:, at]), at])) > 2 for at in places)
+    indices = [index for columns in stems.values() for index in columns]
+    return all(len(np.unique(x[~np.isnan(x[:, column]), column])) > 2 for column in indices)
 
 
 def _moves_together(x: NDArray[np.float64]) -> bool:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autosynth.data.inputs.tokens import HIDDEN
+from autosynth.data.inputs.tokens import MASK
 
 HISTORY = "history"
-FIRST = HIDDEN + 1
+FIRST_ITEM = MASK + 1
 MOST_PLACES = 50
 _LEAST_PLACES = 4
 _COVERED = 0.95  # of the training rows are read whole, where that is possible
@@ -28,7 +28,7 @@ def fit_history(sizes: NDArray[np.int64], n_items: int) -> dict[str, Any]:
         "name": HISTORY,
         "kind": "ids",
         "shape": [length],
-        "vocabulary": n_items + FIRST,
+        "vocabulary": n_items + FIRST_ITEM,
         "cut": float((sizes > length).mean()),
     }
 
@@ -41,5 +41,7 @@ def apply_history(
     (length,) = fitted["shape"]
     at = stop[:, None] - 1 - np.arange(length)
     there = at >= start[:, None]
-    found: NDArray[np.int32] = np.where(there, codes[at.clip(min=0)] + FIRST, 0).astype(np.int32)
+    found: NDArray[np.int32] = np.where(there, codes[at.clip(min=0)] + FIRST_ITEM, 0).astype(
+        np.int32
+    )
     return found

@@ -34,7 +34,7 @@ class Layout:
     channels: Channels = "none"
 
 
-def understand_array(x: NDArray[Any], kind: Kind | None, place: str) -> Layout:
+def infer_layout(x: NDArray[Any], kind: Kind | None, place: str) -> Layout:
     """The layout of `x`, rows first, from its shape, its type and a sample of its values.
 
     - `(n, columns)`: a series where neighbouring columns move together, else a table;

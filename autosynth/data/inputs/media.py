@@ -15,14 +15,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.data.inputs.audio import SUFFIXES as SOUNDS
+from autosynth.data.inputs.audio import AUDIO_SUFFIXES as SOUNDS
 from autosynth.data.inputs.text import missing_in, text_of
 
 MediaKind = Literal["image", "audio"]
 Folders = str | NDArray[np.object_]
 """The folder of the table, or of each row where rows come from several; "" is the current one."""
 
-SUFFIXES: dict[MediaKind, tuple[str, ...]] = {
+MEDIA_SUFFIXES: dict[MediaKind, tuple[str, ...]] = {
     "image": (
         *(".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"),
     ),
@@ -50,7 +50,7 @@ def media_kind(values: "pd.Series[Any]") -> MediaKind | None:
     sample = present.iloc[:: max(1, len(present) // _SAMPLE)]
     texts = [value.strip().lower() for value in sample if isinstance(value, str)]
     texts = [text for text in texts if text]
-    for kind, suffixes in SUFFIXES.items():
+    for kind, suffixes in MEDIA_SUFFIXES.items():
         named = sum(text.endswith(suffixes) and "://" not in text for text in texts)
         if texts and named >= _MIN_NAMED * len(texts):
             return kind
@@ -103,7 +103,7 @@ def find_beside(frame: pd.DataFrame, base: str, without: Container[str] = ()) ->
     for name in subfolders(base):
         if name in without:
             continue
-        for kind in SUFFIXES:
+        for kind in MEDIA_SUFFIXES:
             files = _files(Path(base) / name, kind)
             column = _naming(frame, files) if files else None
             if column is not None:
@@ -123,7 +123,9 @@ def _path(text: str, folder: str) -> str:
 
 def _files(folder: Path, kind: MediaKind) -> dict[str, str]:
     """The files of a folder by name, by stem, and by number where the stem is one (`007`)."""
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES[kind])
+    files = sorted(
+        path for path in folder.iterdir() if path.suffix.lower() in MEDIA_SUFFIXES[kind]
+    )
     found: dict[str, str] = {}
     for path in files:
         found[path.name] = found[path.stem] = str(path)

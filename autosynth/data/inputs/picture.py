@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from autosynth.data.inputs.pixels import UNREADABLE, Shape, pixels, sizes_of
+from autosynth.data.inputs.pixels import UNREADABLE, ImageShape, pixels, sizes_of
 from autosynth.errors import DataError
 
 MOST_ALIKE = 128
@@ -65,7 +65,7 @@ def apply_pictures(
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64], Sequence[str]]:
     """Bytes (n, channels, height, width), the rows that they are of, and what was wrong."""
     channels, height, width = fitted["shape"]
-    shape = Shape(channels=channels, height=height, width=width)
+    shape = ImageShape(channels=channels, height=height, width=width)
     x = np.empty((len(values), channels, height, width), dtype=np.uint8)
     keep: list[int] = []
     lost: dict[str, list[str]] = {}

@@ -27,7 +27,7 @@ _TURNED = (5, 6, 7, 8)  # by a quarter: height and width change places
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shape:
+class ImageShape:
     """The one shape that pictures are brought to."""
 
     channels: int
@@ -50,7 +50,7 @@ def sizes_of(files: Iterable[Path]) -> tuple[list[tuple[int, int, bool]], dict[P
     return sizes, broken
 
 
-def pixels(file: Path, shape: Shape) -> NDArray[Any]:
+def pixels(file: Path, shape: ImageShape) -> NDArray[Any]:
     """The picture as bytes (height, width, channels). Raises one of `UNREADABLE`."""
     with Image.open(file) as opened:
         image = _opaque(_eight_bits(ImageOps.exif_transpose(opened)))

@@ -21,7 +21,7 @@ from autosynth.data.inputs.modelfolder import text_models
 from autosynth.data.inputs.text import text_of
 from autosynth.errors import DataError
 
-START, HIDDEN = 1, 2
+START, MASK = 1, 2
 SPECIAL = ("[pad]", "[start]", "[hidden]")
 VOCABULARY = 12_000
 MOST_TOKENS = 256
@@ -36,7 +36,7 @@ _CHUNK = 10_000
 def fit_text(
     values: "pd.Series[Any]", train: NDArray[np.int64], name: str
 ) -> list[dict[str, Any]]:
-    """The input that a column of text makes, and its readings by the pretrained models here.
+    """The input that a column of text makes, and its tokenisations by the pretrained models here.
 
     Args:
         values: of all rows; None or NaN is an empty text.

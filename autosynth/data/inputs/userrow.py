@@ -10,23 +10,24 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.data.inputs.column import Aside, Column
-from autosynth.data.inputs.columns import understand_columns
+from autosynth.data.inputs.column import Column, IgnoredColumn
+from autosynth.data.inputs.columns import infer_columns
 from autosynth.data.inputs.event import Events, listed
 from autosynth.data.inputs.feature import LAST, MEAN, About, described
 from autosynth.data.inputs.frame import apply_frame, fit_frame
 from autosynth.data.inputs.history import apply_history, fit_history
-from autosynth.data.seen import Rows, Seen
+from autosynth.data.seenitems import SeenItems
+from autosynth.data.types import RowNumbers
 from autosynth.errors import DataError
 
 
 def fit_rows(
-    events: Events, seen: Seen, tables: Sequence[About], train: Rows
-) -> tuple[list[dict[str, Any]], tuple[Aside, ...]]:
+    events: Events, seen: SeenItems, tables: Sequence[About], train: RowNumbers
+) -> tuple[list[dict[str, Any]], tuple[IgnoredColumn, ...]]:
     """The history, and a table of what else is known, where there is anything; what was left."""
     sizes = (seen.stop - seen.start)[train]
     named = [
-        Aside(name=f"{table.of}.{name}", reason=f"an id: every {table.of} has its own")
+        IgnoredColumn(name=f"{table.of}.{name}", reason=f"an id: every {table.of} has its own")
         for table in tables
         for name in table.named
     ]
@@ -34,20 +35,23 @@ def fit_rows(
     if not len(events.others.columns) and not any(len(t.frame.columns) for t in tables):
         return inputs, tuple(named)
     frame = described(events, tables, seen.start, seen.stop)
-    understood = understand_columns(frame, train)
-    used = [c.name for c in understood if isinstance(c, Column) and c.kind != "text"]
-    asides = named + [column for column in understood if isinstance(column, Aside)]
-    asides += [
-        Aside(name=c.name, reason="a text; of users and items, numbers and categories are read")
-        for c in understood if isinstance(c, Column) and c.kind == "text"
-    ]  # fmt: skip
+    inferred = infer_columns(frame, train)
+    used = [c.name for c in inferred if isinstance(c, Column) and c.kind != "text"]
+    ignored = named + [column for column in inferred if isinstance(column, IgnoredColumn)]
+    ignored += [
+        IgnoredColumn(
+            name=c.name, reason="a text; of users and items, numbers and categories are read"
+        )
+        for c in inferred
+        if isinstance(c, Column) and c.kind == "text"
+    ]
     if used:
         inputs += fit_frame(frame[used], train, width=len(used))[0]  # numbered ones are no series
-    return inputs, tuple(asides)
+    return inputs, tuple(ignored)
 
 
 def apply_rows(
-    inputs: Sequence[Mapping[str, Any]], events: Events, seen: Seen, tables: Sequence[About],
+    inputs: Sequence[Mapping[str, Any]], events: Events, seen: SeenItems, tables: Sequence[About],
     place: str,
 ) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:  # fmt: skip
     """The arrays of the inputs for the rows of `seen`, and what was wrong."""

@@ -11,9 +11,9 @@ from autosynth.training.metrics.metric import Metric
 from autosynth.training.metrics.registry import (
     METRICS,
     default_metric,
-    evaluate,
     find_metric,
     metrics_of,
+    score_all,
     values_of,
 )
 
@@ -24,7 +24,7 @@ __all__ = [
     "bootstrap_interval",
     "calibrate",
     "default_metric",
-    "evaluate",
+    "score_all",
     "find_metric",
     "metrics_of",
     "paired_interval",

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from autosynth.data.spec import TargetSpec
-from autosynth.training.metrics.metric import Array, Counts, Metric
+from autosynth.data.types import Array
+from autosynth.training.metrics.metric import Counts, Metric
 from autosynth.training.metrics.registry import METRICS
 
 _LEAST_ROWS = 50

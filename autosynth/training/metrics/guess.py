@@ -7,7 +7,8 @@ class that is absent never makes a score NaN.
 
 import numpy as np
 
-from autosynth.training.metrics.metric import TINY, Array, Counts, Metric, Scorer
+from autosynth.data.types import Array
+from autosynth.training.metrics.metric import TINY, Counts, Metric, Scorer
 
 
 def of_classes(name: str, *, thresholds: bool = True) -> Metric:

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from autosynth.training.metrics.metric import Array, Metric, Scorer
+from autosynth.data.types import Array
+from autosynth.training.metrics.metric import Metric, Scorer
 
 
 def resamples(rows: int) -> int:

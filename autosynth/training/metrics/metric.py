@@ -6,12 +6,11 @@ bootstrap of a thousand resamples costs a thousand weighted sums, and no sorting
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from autosynth.data.types import Array
+
 Scorer = Callable[[Array], float]
 """The score under row weights `(n,)`, 0 or more each."""
 Prepare = Callable[[Array, Array], Scorer]

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from autosynth.training.metrics.metric import TINY, Array, Scorer, negated_mean
+from autosynth.data.types import Array
+from autosynth.training.metrics.metric import TINY, Scorer, negated_mean
 
 _BINS = 15
 

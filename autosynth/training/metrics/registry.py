@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from autosynth.data.spec import Field, TargetSpec
+from autosynth.data.types import Array
 from autosynth.errors import ConfigError, TrialError, lookup
 from autosynth.training.metrics.guess import COUNTS, SUBSET, of_classes, of_labels
-from autosynth.training.metrics.metric import Array, Metric, Prepare, Scorer
+from autosynth.training.metrics.metric import Metric, Prepare, Scorer
 from autosynth.training.metrics.probability import (
     prepare_label_auc,
     prepare_neg_calibration_error,
@@ -117,7 +118,7 @@ def default_metric(target: TargetSpec) -> Metric:
     return metrics_of(target)[DEFAULTS[target.task]]
 
 
-def evaluate(y: Array, output: Array, target: TargetSpec) -> dict[str, float]:
+def score_all(y: Array, output: Array, target: TargetSpec) -> dict[str, float]:
     """Every metric of the target by name, each higher is better.
 
     Raises:

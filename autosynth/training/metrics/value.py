@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from autosynth.training.metrics.metric import TINY, Array, Scorer, negated_mean
+from autosynth.data.types import Array
+from autosynth.training.metrics.metric import TINY, Scorer, negated_mean
 
 
 def prepare_neg_mae(y: Array, output: Array) -> Scorer:

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from autosynth.data.seen import Seen
+from autosynth.data.seenitems import SeenItems
 
-MOST = 1_000
+MAX_MASKED = 1_000
 """So many of a history's newest items are left out of the loss."""
 
 
 @dataclass(frozen=True)
-class Past:
+class HistoryMask:
     """Row `i` had `codes[start[i]:stop[i]]` before; `most` is the longest that is looked at."""
 
     codes: Tensor
@@ -24,7 +24,7 @@ class Past:
     stop: Tensor
     most: int
 
-    def hide(self, out: Tensor, rows: Tensor) -> Tensor:
+    def mask_logits(self, out: Tensor, rows: Tensor) -> Tensor:
         """Logits (batch, items) of rows, `rows` on the device; -inf for what they had before."""
         items = out.shape[1]
         at = self.stop[rows, None] - 1 - torch.arange(self.most, device=out.device)
@@ -33,10 +33,10 @@ class Past:
         return F.pad(out, (0, 1)).scatter(1, codes, -torch.inf)[:, :items]
 
 
-def past(seen: Seen, device: torch.device) -> Past:
+def history_mask(seen: SeenItems, device: torch.device) -> HistoryMask:
     """What rows had before, put on a device."""
     codes, start, stop = (
         torch.from_numpy(each).to(device) for each in (seen.codes, seen.start, seen.stop)
     )
     most = int((seen.stop - seen.start).max(initial=1))
-    return Past(codes, start, stop, min(most, MOST))
+    return HistoryMask(codes, start, stop, min(most, MAX_MASKED))

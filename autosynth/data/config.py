@@ -9,7 +9,7 @@ from autosynth.data.spec import Task
 _LISTS = ("target", "drop", "keep", "features")
 
 
-class Asked(TypedDict, total=False):
+class DataArguments(TypedDict, total=False):
     """The keywords of `load`, `search` and `train` about data; each may be left out.
 
     - `target`: the column to predict, or several; a table needs it.
@@ -43,8 +43,8 @@ class Asked(TypedDict, total=False):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
-    """`Asked`, with everything in its place."""
+class DataConfig:
+    """`DataArguments`, with everything in its place."""
 
     target: tuple[str, ...] = ()
     test: Any = None
@@ -62,9 +62,11 @@ class Request:
     seed: int = 0
 
     @classmethod
-    def of(cls, asked: Asked, seed: int = 0) -> "Request":
+    def from_arguments(cls, arguments: DataArguments, seed: int = 0) -> "DataConfig":
         """What is asked; a name alone is a list of one. Raises TypeError for another keyword."""
-        given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+        given: dict[str, Any] = {
+            name: value for name, value in arguments.items() if value is not None
+        }
         for name in _LISTS:
             value = given.get(name, ())
             several = isinstance(value, list | tuple)
@@ -72,7 +74,7 @@ class Request:
         return cls(**given, seed=seed)
 
     @property
-    def of_columns(self) -> list[str]:
+    def column_options(self) -> list[str]:
         """The options in use that name columns of a table."""
         named = {
             "--drop": self.drop, "--keep": self.keep, "--column": self.columns,

@@ -10,7 +10,7 @@ MOST_CLASSES = 64
 """Columns for the classes of one target; where there are more, several share one."""
 
 
-def outcomes(y: Tensor, target: TargetSpec) -> Tensor:
+def class_indicators(y: Tensor, target: TargetSpec) -> Tensor:
     """Columns (B, n): a class of each, labels as they are, and values above their median.
 
     Args:

@@ -12,20 +12,20 @@ from importlib.metadata import entry_points
 from autosynth.components.family import Family
 from autosynth.errors import ConfigError
 
-GROUP = "autosynth.components"
+ENTRY_POINT_GROUP = "autosynth.components"
 
 
-def with_installed(own: Mapping[str, Family]) -> dict[str, Family]:
+def with_plugins(own: Mapping[str, Family]) -> dict[str, Family]:
     """The families given and those that other packages bring.
 
     Raises:
         ConfigError: an entry point is no family, or its name is taken.
     """
     found = dict(own)
-    for point in entry_points(group=GROUP):
+    for point in entry_points(group=ENTRY_POINT_GROUP):
         loaded = point.load()
         family = loaded() if isinstance(loaded, type) else loaded
-        place = f"the entry point {point.name!r} = {point.value!r} of {GROUP}"
+        place = f"the entry point {point.name!r} = {point.value!r} of {ENTRY_POINT_GROUP}"
         if not isinstance(family, Family) or family.name != point.name:
             raise ConfigError(
                 f"{place} must give an autosynth.components.Family whose name is {point.name!r}, "

@@ -10,22 +10,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Rows = NDArray[np.int64]
+from autosynth.data.types import RowNumbers
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class SeenItems:
     """Row `i` had `codes[start[i]:stop[i]]` before, as codes of the target, oldest first."""
 
     codes: NDArray[np.int64]
-    start: Rows
-    stop: Rows
+    start: RowNumbers
+    stop: RowNumbers
 
-    def only(self, rows: Rows) -> "Seen":
+    def only(self, rows: RowNumbers) -> "SeenItems":
         """That of some rows, in their order."""
         return replace(self, start=self.start[rows], stop=self.stop[rows])
 
-    def pairs(self) -> tuple[Rows, Rows]:
+    def pairs(self) -> tuple[RowNumbers, RowNumbers]:
         """Row numbers and codes, a pair for each thing that a row had before."""
         sizes = self.stop - self.start
         rows = np.repeat(np.arange(len(sizes)), sizes)

@@ -18,7 +18,7 @@ COLOURS = 8  # points of a filter's curve
 ROUNDING = 1e-4  # of the floor: what rises no higher is no sound, and gets no louder
 
 
-def augment_sound(x: Tensor, logmel: LogMel, level: str) -> Tensor:
+def augment_audio(x: Tensor, logmel: LogMel, level: str) -> Tensor:
     """Changed pictures (B, frames, bands), standardised as `logmel` gives them.
 
     Light: a shift by up to 5 %, a gain of up to 6 dB, and noise 30 to 60 dB below the sound.

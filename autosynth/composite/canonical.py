@@ -13,10 +13,10 @@ from autosynth.components import FAMILIES, Family, Grid
 from autosynth.components.piece import coarser, n_tokens
 from autosynth.composite.fusion import FUSIONS
 from autosynth.composite.layout import Layouts, folded
-from autosynth.composite.reading import config_of, reading_of, sources, used
+from autosynth.composite.tokenisation import config_of, sources, tokenised_name, used
 from autosynth.data.spec import InputSpec
 from autosynth.errors import StrategyError, lookup, unknown
-from autosynth.strategy import Chain, Fusion, Node, Part, Strategy, Value, parts
+from autosynth.strategy import Chain, Fusion, Node, Part, Scalar, Strategy, parts
 
 SHARING = {
     "none": "every part has its own parameters",
@@ -34,7 +34,7 @@ INITS = {
     "parts": "each part as it was trained alone, in the same run or just before",
     "masked": "first trained to restore hidden pieces of the inputs, without targets",
 }
-WORDS = {
+FLAGS = {
     "share": tuple(SHARING),
     "train": tuple(TRAINING),
     "init": tuple(INITS),
@@ -45,22 +45,22 @@ WORDS = {
 _NEEDS = {"rows": ("train", "subsets"), "earlier": ("train", "staged")}
 # What parts that share layers have where they do not say: a norm and a channel MLP to share. A
 # shared batch norm knows each place's statistics; convolutions behind layer norm learn far later.
-_IN_LAYERS: Mapping[str, Value] = {"norm": "batch", "expand": 2}
+_IN_LAYERS: Mapping[str, Scalar] = {"norm": "batch", "expand": 2}
 # Fusions of fusions that mean the same without the brackets between them.
 _ASSOCIATIVE = ("sum", "concat")
 
 
-def fill(strategy: Strategy, inputs: Mapping[str, InputSpec]) -> Strategy:
+def canonicalise(strategy: Strategy, inputs: Mapping[str, InputSpec]) -> Strategy:
     """The canonical strategy without its settings. Raises StrategyError, UnknownNameError."""
     words = _check_words(strategy)
     share = words["share"]
     for name in ("share", "train", "init"):
-        several = words[name] not in (WORDS[name][0], "masked")
+        several = words[name] not in (FLAGS[name][0], "masked")
         if several and len(parts(strategy.root)) < 2:
             raise StrategyError(
                 f"{name}={words[name]} needs two parts or more, in {strategy.root}"
             )
-    root, _ = _Filler(inputs, share, strategy.root).node(strategy.root, None, top=True)
+    root, _ = _Canonicaliser(inputs, share, strategy.root).node(strategy.root, None, top=True)
     if share == "full":
         root = _tag_all(root)
     root = _rename_tags(_sort(root, at_root=True))
@@ -69,30 +69,30 @@ def fill(strategy: Strategy, inputs: Mapping[str, InputSpec]) -> Strategy:
             f"init=masked hides pieces of an input, and {strategy.root} reads it by pretrained "
             "networks alone, whose vocabulary has none for what is hidden; leave it out"
         )
-    kept = {k: v for k, v in words.items() if v != WORDS[k][0] and (k, v) != ("share", "full")}
-    return Strategy(root=root, words=tuple(kept.items()))
+    kept = {k: v for k, v in words.items() if v != FLAGS[k][0] and (k, v) != ("share", "full")}
+    return Strategy(root=root, flags=tuple(kept.items()))
 
 
-def shorten(strategy: Strategy, inputs: Mapping[str, InputSpec]) -> Strategy:
+def short_form(strategy: Strategy, inputs: Mapping[str, InputSpec]) -> Strategy:
     """A canonical strategy without the options that are defaults at their place: shorter to read.
 
-    `fill` gives the canonical strategy back.
+    `canonicalise` gives the canonical strategy back.
     """
-    share = strategy.word("share", "none")
-    root, _ = _Shortener(inputs, share, strategy.root).node(strategy.root, None, top=True)
+    share = strategy.flag("share", "none")
+    root, _ = _ShortForm(inputs, share, strategy.root).node(strategy.root, None, top=True)
     return replace(strategy, root=root)
 
 
 def _check_words(strategy: Strategy) -> dict[str, str]:
-    words = {name: valid[0] for name, valid in WORDS.items()}
-    for name, value in strategy.words:
-        if name not in WORDS:
-            raise unknown("word", name, WORDS, f"in {strategy.without_settings()}")
-        if value not in WORDS[name]:
-            raise unknown(f"{name}=", value, WORDS[name], f"in {strategy.without_settings()}")
+    words = {name: valid[0] for name, valid in FLAGS.items()}
+    for name, value in strategy.flags:
+        if name not in FLAGS:
+            raise unknown("word", name, FLAGS, f"in {strategy.without_settings()}")
+        if value not in FLAGS[name]:
+            raise unknown(f"{name}=", value, FLAGS[name], f"in {strategy.without_settings()}")
         words[name] = value
     for name, (other, value) in _NEEDS.items():
-        if name in dict(strategy.words) and words[other] != value:
+        if name in dict(strategy.flags) and words[other] != value:
             raise StrategyError(
                 f"{name}={words[name]} goes with {other}={value} alone, in "
                 f"{strategy.without_settings()}; leave it out"
@@ -105,10 +105,10 @@ def _check_words(strategy: Strategy) -> dict[str, str]:
     return words
 
 
-class _Filler:
+class _Canonicaliser:
     """Fills parts with defaults, walking the tree with the grid that each place stands on.
 
-    `arrays` are all inputs, `inputs` those that a strategy can name: no readings of others.
+    `arrays` are all inputs, `inputs` those that a strategy can name: no tokenisations of others.
     """
 
     def __init__(self, arrays: Mapping[str, InputSpec], share: str, root: Node) -> None:
@@ -132,7 +132,7 @@ class _Filler:
         """The filled fusion, and the grid of its first part."""
         method = lookup(FUSIONS, node.method, "fusion", f"in {node}")
         args = method.arguments(node.method, node.args, len(node.parts))
-        if method.fitted(args) and not top:
+        if method.is_post_hoc(args) and not top:
             raise StrategyError(
                 f"{node.method} is fitted when its parts are trained, and stands at the root of a "
                 f"strategy alone, not inside another part, as in {node}"
@@ -185,7 +185,7 @@ class _Filler:
             )
 
     def own_input(self, part: Part, family: Family) -> InputSpec:
-        """What a part whose family has a stem of its own reads: an input, or a reading of it."""
+        """What a part with a stem of its own reads: an input, or a tokenisation of it."""
         (source,) = [self.inputs[name] for name in part.inputs or self.inputs]
         for name in dict(part.config):
             kinds = family.options[name].kinds
@@ -194,12 +194,12 @@ class _Filler:
                     f"{part}: {name} is for an input of kind {' or '.join(kinds)}, and "
                     f"{source.of or source.name!r} is of kind {source.kind}; leave {name} out"
                 )
-        name = reading_of(family, config_of(part), source)
+        name = tokenised_name(family, config_of(part), source)
         if name not in self.arrays:
-            reading = name.partition(".")[2]
+            tokenisation = name.partition(".")[2]
             raise StrategyError(
                 f"{part}: {source.of or source.name!r} was not read as {name}: "
-                f"{family.missing(reading)}"
+                f"{family.missing(tokenisation)}"
             )
         return self.arrays[name]
 
@@ -215,9 +215,9 @@ class _Filler:
         for name in part.inputs:
             lookup(self.inputs, name, "input", f"in {part}")
         specs = [self.inputs[name] for name in part.inputs or self.inputs]
-        if readings := [spec for spec in specs if spec.of]:
+        if others := [spec for spec in specs if spec.of]:
             raise StrategyError(
-                f"{part} reads {readings[0].of!r}, which is here as {readings[0].name} alone: as "
+                f"{part} reads {others[0].of!r}, which is here as {others[0].name} alone: as "
                 "one pretrained network reads it, and no other component"
             )
         if len(specs) > 1:
@@ -232,10 +232,10 @@ class _Filler:
         return [self.inputs[name].kind for name in part.inputs or self.inputs] == ["table"]
 
     def options(
-        self, family: Family, given: dict[str, Value], grid: Grid, own: InputSpec | None
-    ) -> dict[str, Value]:
+        self, family: Family, given: dict[str, Scalar], grid: Grid, own: InputSpec | None
+    ) -> dict[str, Scalar]:
         """Every option of a family: given, or its default at this place, where it reads `own`."""
-        found: dict[str, Value] = {}
+        found: dict[str, Scalar] = {}
         plain = {name: value for name, value in given.items() if isinstance(value, int | str)}
         follow = family.defaults(plain, own) if own else {}
         for name, option in family.options.items():
@@ -253,7 +253,7 @@ class _Filler:
         return found
 
 
-class _Shortener(_Filler):
+class _ShortForm(_Canonicaliser):
     """Walks like a filler, and leaves out what it would fill in."""
 
     def part(self, part: Part, grid: Grid | None) -> tuple[Part, Grid]:
@@ -262,7 +262,7 @@ class _Shortener(_Filler):
         own = self.own_input(part, family) if family.reads else None
         first = own.grid if own else self.source(part, grid)
 
-        def default(name: str) -> Value:
+        def default(name: str) -> Scalar:
             """What would stand there, given the others."""
             rest = {other: value for other, value in config.items() if other != name}
             return self.options(family, rest, first, own)[name]
@@ -273,7 +273,7 @@ class _Shortener(_Filler):
         return replace(filled, config=kept, inputs=named), leaves
 
 
-def _check_options(part: Part, family: Family) -> dict[str, Value]:
+def _check_options(part: Part, family: Family) -> dict[str, Scalar]:
     """The options that a part gives. Raises StrategyError with all that are wrong."""
     given = dict(part.config)
     for name in given:
@@ -304,7 +304,7 @@ def _tag_all(root: Node) -> Node:
     return _map(root, lambda part: replace(part, tag=names[_parameters(part)]))
 
 
-def _parameters(part: Part) -> tuple[str, tuple[tuple[str, Value], ...]]:
+def _parameters(part: Part) -> tuple[str, tuple[tuple[str, Scalar], ...]]:
     """What two parts must have in common to be one set of parameters: all but where they cut."""
     return part.family, tuple((name, v) for name, v in part.config if name != "patch")
 

@@ -14,18 +14,18 @@ from numpy.typing import NDArray
 from autosynth.data.fingerprint import fingerprint
 from autosynth.data.inputs.encoder import apply
 from autosynth.data.inputs.frame import Applied
-from autosynth.data.raw import Raw, Rows
-from autosynth.data.read import read
-from autosynth.data.seen import Seen
+from autosynth.data.raw import Raw, RawRows
+from autosynth.data.read import read_source
+from autosynth.data.seenitems import SeenItems
 from autosynth.data.spec import TargetSpec
-from autosynth.data.truth import LeftOut, Truth, truth_of
+from autosynth.data.truevalues import LeftOut, TrueValues, true_values_of
 from autosynth.data.users import latest_of
 from autosynth.data.windows import labelled_windows
 from autosynth.errors import DataError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Labelled:
+class LabelledRows:
     """Rows to score on: `x` and `y` as in a `Dataset`.
 
     `raw` are the same rows as they were read, `index` their names, `left_out` what could not be
@@ -42,12 +42,12 @@ class Labelled:
     index: Sequence[Any]
     left_out: tuple[LeftOut, ...]
     warnings: tuple[str, ...]
-    seen: Seen | None = None
+    seen: SeenItems | None = None
 
     def __len__(self) -> int:
         return len(self.y)
 
-    def only(self, rows: NDArray[np.int64]) -> "Labelled":
+    def only(self, rows: NDArray[np.int64]) -> "LabelledRows":
         """These rows alone, in order."""
         return replace(
             self,
@@ -61,7 +61,7 @@ class Labelled:
 
 def read_labelled(
     source: Any, encoders: Mapping[str, Any], target: TargetSpec, columns: Sequence[str] = ()
-) -> Labelled:
+) -> LabelledRows:
     """The rows of `source` that a model can be scored on; of its test part, where it has one.
 
     Args:
@@ -87,52 +87,52 @@ def read_labelled(
             "value a row. Give labelled rows, or use `autosynth predict`."
         )
     applied = apply(encoders["inputs"], rows.x, raw.source, rows.folder)
-    truth = truth_of(rows.y, target, raw.source)
-    found = _joined(raw, rows, applied, truth)
+    true_values = true_values_of(rows.y, target, raw.source)
+    labelled = _joined(raw, rows, applied, true_values)
     unread = len(rows) - len(applied.keep)
     lost = (LeftOut(reason="that could not be read", rows=unread),) if unread else ()
-    if not len(found):
+    if not len(labelled):
         raise DataError(f"no row of {raw.source} has both values to read and a target.")
-    warnings = (*raw.warnings, *applied.warnings, *truth.warnings)
-    return replace(found, left_out=(*truth.left_out, *lost), warnings=warnings)
+    warnings = (*raw.warnings, *applied.warnings, *true_values.warnings)
+    return replace(labelled, left_out=(*true_values.left_out, *lost), warnings=warnings)
 
 
-def _forecasts(source: Any, encoders: Mapping[str, Any]) -> Labelled:
+def _forecasts(source: Any, encoders: Mapping[str, Any]) -> LabelledRows:
     """Every window of a series, named by the time of its first step ahead."""
-    found = labelled_windows(source, encoders)
-    steps = found.steps
-    index: Sequence[Any] = found.start.tolist()
+    windows = labelled_windows(source, encoders)
+    steps = windows.steps
+    index: Sequence[Any] = windows.start.tolist()
     if steps.labels is not None:
-        index = steps.labels.iloc[found.start].astype(str).tolist()
-    return Labelled(
-        source=steps.source, official=False, fingerprint="", x=found.x, y=found.y,
-        raw=np.empty((len(found.y), 0)), index=index, left_out=(), warnings=steps.warnings,
+        index = steps.labels.iloc[windows.start].astype(str).tolist()
+    return LabelledRows(
+        source=steps.source, official=False, fingerprint="", x=windows.x, y=windows.y,
+        raw=np.empty((len(windows.y), 0)), index=index, left_out=(), warnings=steps.warnings,
     )  # fmt: skip
 
 
-def _rankings(source: Any, encoders: Mapping[str, Any]) -> Labelled:
+def _rankings(source: Any, encoders: Mapping[str, Any]) -> LabelledRows:
     """The last item of each user: what the search of these interactions held out to test on."""
-    found = latest_of(source, encoders)
-    return Labelled(
-        source=found.source, official=True, fingerprint="", x=found.x, y=found.item,
-        raw=np.empty((len(found.item), 0)), index=found.names, left_out=found.left_out,
-        warnings=found.warnings, seen=found.seen,
+    latest = latest_of(source, encoders)
+    return LabelledRows(
+        source=latest.source, official=True, fingerprint="", x=latest.x, y=latest.item,
+        raw=np.empty((len(latest.item), 0)), index=latest.names, left_out=latest.left_out,
+        warnings=latest.warnings, seen=latest.seen,
     )  # fmt: skip
 
 
-def _joined(raw: Raw, rows: Rows, applied: Applied, truth: Truth) -> Labelled:
+def _joined(raw: Raw, rows: RawRows, applied: Applied, true_values: TrueValues) -> LabelledRows:
     """The rows that have both inputs and true values, each beside its own."""
-    both, at_x, at_y = np.intersect1d(applied.keep, truth.keep, return_indices=True)
+    both, at_x, at_y = np.intersect1d(applied.keep, true_values.keep, return_indices=True)
     whole = len(both) == len(rows)
     x = {name: values if whole else values[at_x] for name, values in applied.x.items()}
     frame = rows.x
     if not whole:
         frame = frame.iloc[both] if isinstance(frame, pd.DataFrame) else frame[both]
     index = rows.index if whole else [rows.index[int(row)] for row in both]
-    return Labelled(
+    return LabelledRows(
         source=raw.source, official=raw.test is not None,
         fingerprint=fingerprint(raw.main, raw.validation, raw.test),
-        x=x, y=truth.y if whole else truth.y[at_y], raw=frame, index=index,
+        x=x, y=true_values.y if whole else true_values.y[at_y], raw=frame, index=index,
         left_out=(), warnings=(),
     )  # fmt: skip
 
@@ -145,8 +145,8 @@ def _read(source: Any, spec: Mapping[str, Any], names: Sequence[str]) -> Raw:
     like = None
     if spec["kind"] == "image" and "shape" in spec:  # images of a folder are brought to its shape
         channels, height, width = spec["shape"]
-        like = Rows(x=np.empty((0, height, width, channels)), index=range(0))
-    return read(source, names, like=like)
+        like = RawRows(x=np.empty((0, height, width, channels)), index=range(0))
+    return read_source(source, names, like=like)
 
 
 def _names(encoders: Mapping[str, Any], target: TargetSpec) -> tuple[str, ...]:

@@ -10,15 +10,15 @@ from dataclasses import replace
 from autosynth.data.inputs.mel import frames_of
 from autosynth.data.spec import InputSpec, Kind, Task
 from autosynth.errors import ConfigError
-from autosynth.strategy import Chain, Fusion, Node, Part, Strategy, Value
+from autosynth.strategy import Chain, Fusion, Node, Part, Scalar, Strategy
 from autosynth.study import vocabulary
 from autosynth.study.params import params_for
-from autosynth.study.space import KINDS, Space
+from autosynth.study.space import INPUT_KINDS, Space
 
-MANY_ROWS = 30_000
+UNAUGMENTED_ROWS = 30_000
 MOST_A_SIDE = {"image": 20, "series": 256, "text": 256, "audio": 256, "ids": 256}
 
-_Change = Callable[[str, str, Value], Value | None]
+_Change = Callable[[str, str, Scalar], Scalar | None]
 """Where a part's options stand (empty for a setting), option and value to another, or None."""
 
 
@@ -35,10 +35,10 @@ def default_space(inputs: Iterable[InputSpec]) -> str:
         return "recommend"
     if len(kinds) > 1:
         return "multimodal"
-    return next((kind for kind in KINDS if kind in kinds), KINDS[-1])
+    return next((kind for kind in INPUT_KINDS if kind in kinds), INPUT_KINDS[-1])
 
 
-def narrow(space: Space, inputs: Iterable[InputSpec], task: Task, n_train: int = 0) -> Space:
+def restrict(space: Space, inputs: Iterable[InputSpec], task: Task, n_train: int = 0) -> Space:
     """The part of `space` that means something for these inputs and this task.
 
     A kind after a colon becomes the names of all inputs of that kind. A part of a fusion goes that
@@ -55,7 +55,7 @@ def narrow(space: Space, inputs: Iterable[InputSpec], task: Task, n_train: int =
     Raises:
         ConfigError: if an input is of a kind the space is not for.
     """
-    inputs = [each for each in inputs if not each.of]  # a reading is its family's to choose
+    inputs = [each for each in inputs if not each.of]  # a tokenisation is its family's to choose
     for each in inputs:
         if each.kind not in space.kinds:
             raise ConfigError(
@@ -68,7 +68,7 @@ def narrow(space: Space, inputs: Iterable[InputSpec], task: Task, n_train: int =
     for kind in kinds if len(kinds) > 1 else ():
         keys = [f"{family}:{kind}" for family in space.families]
         space = _fitted(space, keys, [each for each in inputs if each.kind == kind])
-    if n_train >= MANY_ROWS and "none" in space.settings.get("augment", ()):
+    if n_train >= UNAUGMENTED_ROWS and "none" in space.settings.get("augment", ()):
         space = replace(space, defaults={**space.defaults, "augment": "none"})
     if task != "classification":
         # A cascade goes by how sure a class is.
@@ -90,17 +90,19 @@ def _suggested(strategy: Strategy, space: Space) -> bool:
 
 def _named(space: Space, inputs: Mapping[str, Kind]) -> Space:
     """The space with the names of `inputs` in the place of their kinds."""
-    there: dict[str, list[str]] = {}
+    names_by_kind: dict[str, list[str]] = {}
     for name, kind in inputs.items():
-        there.setdefault(kind, []).append(name)
-    there |= {name: [name] for name in space.inputs if name in inputs and name not in KINDS}
+        names_by_kind.setdefault(kind, []).append(name)
+    names_by_kind |= {
+        name: [name] for name in space.inputs if name in inputs and name not in INPUT_KINDS
+    }
     families = tuple(f for f in space.families if _can_read(f, inputs.values()))
 
     def part(old: Part) -> Part | None:
         """A part that reads what is there, or None."""
-        if not there.keys() >= set(old.inputs):
+        if not names_by_kind.keys() >= set(old.inputs):
             return None
-        names = tuple(name for kind in old.inputs for name in there[kind])
+        names = tuple(name for kind in old.inputs for name in names_by_kind[kind])
         return replace(old, inputs=() if len(names) == len(inputs) else names)
 
     def strategy(old: Strategy) -> Strategy | None:
@@ -116,7 +118,7 @@ def _named(space: Space, inputs: Mapping[str, Kind]) -> Space:
 
 
 def _can_read(family: str, kinds: Collection[str]) -> bool:
-    own = vocabulary.reads(family)
+    own = vocabulary.stem_kinds(family)
     return not own or any(kind in own for kind in kinds)
 
 
@@ -127,11 +129,11 @@ def _mapped(node: Node, change: Callable[[Part], Part | None]) -> "Node | None":
     if isinstance(node, Chain):
         first = _mapped(node.steps[0], change)
         return None if first is None else replace(node, steps=(first, *node.steps[1:]))
-    found = [new for part in node.parts if (new := _mapped(part, change)) is not None]
+    left = [new for part in node.parts if (new := _mapped(part, change)) is not None]
     of_each = any(key is None and not isinstance(value, str) for key, value in node.args)
-    if len(found) < 2 or (of_each and len(found) < len(node.parts)):
+    if len(left) < 2 or (of_each and len(left) < len(node.parts)):
         return None
-    return replace(node, parts=tuple(found))
+    return replace(node, parts=tuple(left))
 
 
 def _by_kind(space: Space) -> Space:
@@ -184,7 +186,7 @@ def _within(space: Space, option: str, keys: Collection[str], least: int, most: 
             nearest = max((v for v in values if v <= most), default=min(values))
             options[key][option] = tuple(v for v in values if least <= v <= most) or (nearest,)
 
-    def moved(key: str, name: str, value: Value) -> Value:
+    def moved(key: str, name: str, value: Scalar) -> Scalar:
         if name != option or key not in keys or option not in options[key]:
             return value
         left = [int(choice) for choice in options[key][option]]
@@ -216,9 +218,9 @@ def _without_setting(space: Space, setting: str) -> Space:
 def _changed(space: Space, change: _Change) -> Space:
     """The family defaults and written strategies with each of their values changed, or dropped."""
 
-    def pairs(key: str, config: Iterable[tuple[str, Value]]) -> tuple[tuple[str, Value], ...]:
-        found = ((name, change(key, name, value)) for name, value in config)
-        return tuple((name, value) for name, value in found if value is not None)
+    def pairs(key: str, config: Iterable[tuple[str, Scalar]]) -> tuple[tuple[str, Scalar], ...]:
+        changed = ((name, change(key, name, value)) for name, value in config)
+        return tuple((name, value) for name, value in changed if value is not None)
 
     def node(old: Node, reads: Sequence[str] | None = None) -> Node:
         """`reads` is what the first part of the chain reads, for those after it."""
@@ -240,8 +242,8 @@ def _each(space: Space, change: Callable[[Strategy], Strategy | None]) -> Space:
     """The space with its written strategies changed, or dropped; equal ones are one."""
 
     def all_of(strategies: Iterable[Strategy]) -> tuple[Strategy, ...]:
-        found = (change(strategy) for strategy in strategies)
-        return tuple(dict.fromkeys(new for new in found if new is not None))
+        changed = (change(strategy) for strategy in strategies)
+        return tuple(dict.fromkeys(new for new in changed if new is not None))
 
     return replace(
         space,

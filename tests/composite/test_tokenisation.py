@@ -3,8 +3,8 @@
 import pytest
 
 from autosynth.composite import build, cost, resolve
-from autosynth.composite.fill import fill
-from autosynth.composite.reading import readers, sources, used
+from autosynth.composite.canonical import canonicalise
+from autosynth.composite.tokenisation import readers, sources, used
 from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.errors import StrategyError, UnknownNameError
 from autosynth.strategy import parse
@@ -28,7 +28,7 @@ def test_a_reading_counts_as_what_it_is_of() -> None:
 
 def test_a_part_without_names_reads_every_input_and_no_reading() -> None:
     joined = resolve(parse("mlp"), (TABLE, LEFT, OTHER), TARGET)
-    assert str(joined.brief) == "mlp"
+    assert str(joined.short_form) == "mlp"
     assert ":table+left" in str(joined.strategy)
     assert joined.program.inputs == ("table", "left")
     alone = resolve(parse("mlp"), (LEFT, OTHER), TARGET)
@@ -51,7 +51,7 @@ def test_a_program_has_the_inputs_that_it_reads_in_their_order(
     text: str, read: tuple[str, ...]
 ) -> None:
     resolved = resolve(parse(text), (TABLE, LEFT, RIGHT), TARGET)
-    assert resolved.program.inputs == resolved.course.program.inputs == read
+    assert resolved.program.inputs == resolved.training_plan.program.inputs == read
     assert tuple(spec.name for spec in resolved.reads) == read
     assert all(arg < len(read) + i for i, s in enumerate(resolved.program.steps) for arg in s.args)
     assert build(resolved, training=True).inputs == read
@@ -60,7 +60,7 @@ def test_a_program_has_the_inputs_that_it_reads_in_their_order(
 
 
 def test_readers_are_the_first_parts_of_chains() -> None:
-    root = fill(parse("mean(cnn:left > gru, mlp:table)"), named(TABLE, LEFT, RIGHT)).root
+    root = canonicalise(parse("mean(cnn:left > gru, mlp:table)"), named(TABLE, LEFT, RIGHT)).root
     assert [part.family for part in readers(root)] == ["cnn", "mlp"]
     assert list(used(root, named(TABLE, LEFT, RIGHT))) == ["table", "left"]
 

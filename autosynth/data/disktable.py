@@ -13,9 +13,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autosynth.data.chunks import Chunks
-from autosynth.data.inputs.frame import Applied, Fitted, apply_frame
+from autosynth.data.inputs.frame import Applied, apply_frame
 from autosynth.data.inputs.media import Folders
-from autosynth.data.kept import keep
+from autosynth.data.mappedarray import map_arrays
+from autosynth.data.types import FittedInput
 from autosynth.errors import DataError
 
 SAMPLE_ROWS = 200_000
@@ -26,7 +27,7 @@ _PIECE = 2**16
 
 
 @dataclass(frozen=True, eq=False)
-class Stored:
+class DiskTable:
     """Rows of tables on disk, in the order of their files.
 
     `columns` are the names in use; `rows` the numbers of the rows in use, ascending, or None for
@@ -48,7 +49,7 @@ class Stored:
     @overload
     def __getitem__(self, which: str) -> "pd.Series[Any]": ...
     @overload
-    def __getitem__(self, which: NDArray[np.int64]) -> "Stored": ...
+    def __getitem__(self, which: NDArray[np.int64]) -> "DiskTable": ...
     def __getitem__(self, which: Any) -> Any:
         """One column, in memory; or some of the rows, as they stand."""
         if isinstance(which, str):
@@ -56,7 +57,7 @@ class Stored:
         assert (np.diff(which) > 0).all()
         return replace(self, rows=which if self.rows is None else self.rows[which])
 
-    def drop(self, columns: Sequence[str]) -> "Stored":
+    def drop(self, columns: Sequence[str]) -> "DiskTable":
         """Without these columns."""
         return replace(self, columns=tuple(c for c in self.columns if c not in columns))
 
@@ -71,7 +72,7 @@ class Stored:
                 found.append(frame.iloc[inside].set_axis(start + inside, axis=0))
         return pd.concat(found)
 
-    def encoded(self, inputs: Sequence[Fitted], place: str, folders: Folders = "") -> Applied:
+    def encoded(self, inputs: Sequence[FittedInput], place: str, folders: Folders = "") -> Applied:
         """The arrays that fitted inputs make of all rows, as memory maps."""
 
         def read(frame: pd.DataFrame) -> Applied:
@@ -82,7 +83,7 @@ class Stored:
             frame.set_axis(range(at, at + len(frame)), axis=0)
             for at, frame in self._pieces(self.columns)
         )
-        return keep(frames, read, len(self), self.digest())
+        return map_arrays(frames, read, len(self), self.digest())
 
     def digest(self) -> str:
         """16 hex digits of a SHA-256 over columns, and over each file's size and parts of it.
@@ -121,23 +122,23 @@ class Stored:
             at += len(frame)
 
 
-def stored(parts: Sequence[Chunks], source: str) -> Stored:
+def disk_table(parts: Sequence[Chunks], source: str) -> DiskTable:
     """Parts of one table under each other; the columns are those of the first, in its order."""
     names = parts[0].names
     for part in parts[1:]:
         if lacking := [name for name in names if name not in part.names]:
             raise DataError(f"{part.path} lacks columns of {source}: {', '.join(lacking[:12])}.")
-    return Stored(parts=tuple(parts), columns=names)
+    return DiskTable(parts=tuple(parts), columns=names)
 
 
-def together(arrays: Sequence[Stored], source: str) -> Stored:
+def concatenate_tables(arrays: Sequence[DiskTable], source: str) -> DiskTable:
     """All rows of several, which have no rows left out yet."""
     assert all(array.rows is None for array in arrays)
-    whole = stored([part for array in arrays for part in array.parts], source)
+    whole = disk_table([part for array in arrays for part in array.parts], source)
     return replace(whole, columns=arrays[0].columns)
 
 
-def thinned(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+def subsample(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
     """At most so many of the rows, evenly from all of them."""
     if len(rows) <= most:
         return rows

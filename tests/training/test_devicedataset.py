@@ -11,13 +11,13 @@ from autosynth.composite.unit import in_unit
 from autosynth.data.scale import Scale, fit_scale, scaled
 from autosynth.data.spec import Dataset, TargetSpec
 from autosynth.training import gather
-from autosynth.training.feed import feed
+from autosynth.training.devicedataset import to_device
 
 CPU = torch.device("cpu")
 
 
 def test_a_batch_holds_raw_inputs_and_codes_of_its_rows(digits: Dataset) -> None:
-    data = feed(digits, CPU, digits.splits.train)
+    data = to_device(digits, CPU, digits.splits.train)
     inputs, y = data.batch(data.rows(np.array([5, 3, 5])))
     assert inputs["image"].dtype == torch.uint8
     assert inputs["image"].tolist() == digits.x["image"][[5, 3, 5]].tolist()
@@ -27,7 +27,7 @@ def test_a_batch_holds_raw_inputs_and_codes_of_its_rows(digits: Dataset) -> None
 
 def test_a_regression_target_is_standardised_by_training_rows(prices: Dataset) -> None:
     train = prices.splits.train
-    data = feed(prices, CPU, train)
+    data = to_device(prices, CPU, train)
     (scale,) = data.scales
     assert scale.center == pytest.approx(prices.y[train].mean(), rel=1e-6)
     assert scale.spread == pytest.approx(prices.y[train].std(), rel=1e-5)
@@ -39,14 +39,14 @@ def test_a_regression_target_is_standardised_by_training_rows(prices: Dataset) -
 
 def test_a_target_without_spread_is_left_at_its_centre(prices: Dataset) -> None:
     same = np.flatnonzero(prices.y == prices.y[7])
-    data = feed(prices, CPU, same)
+    data = to_device(prices, CPU, same)
     assert data.scales[0].spread == 1.0
     assert data.y[7].item() == 0.0
 
 
 def test_a_target_is_learnt_on_the_scale_of_its_dataset(prices: Dataset) -> None:
     scale = fit_scale("log", prices.y[prices.splits.train].astype(np.float64), factor=1.1)
-    data = feed(replace(prices, scales=(scale,)), CPU, prices.splits.train)
+    data = to_device(replace(prices, scales=(scale,)), CPU, prices.splits.train)
     assert data.scales == (scale,)
     np.testing.assert_allclose(data.y, scaled(scale, prices.y.astype(np.float64)), rtol=1e-5)
 
@@ -58,7 +58,7 @@ def test_a_forecast_is_as_low_as_its_series_was_not_as_its_changes(prices: Datas
     past = replace(prices.inputs[0], name="past", kind="series", shape=(1, 7), cardinalities=())
     for y, lowest in ((ahead, 0.0), (ahead - 1, None)):
         steps = replace(prices, inputs=(past,), target=target, x={"past": series}, y=y)
-        data = feed(steps, CPU, prices.splits.train)
+        data = to_device(steps, CPU, prices.splits.train)
         assert data.y.min() < 0
         assert data.scales[0].lowest == lowest
 
@@ -69,7 +69,7 @@ def test_a_map_is_read_where_it_lies(
     monkeypatch.setattr(gather, "_LARGE", 0)
     np.save(tmp_path / "x.npy", prices.x["table"])
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
-    data = feed(replace(prices, x={"table": mapped}), CPU, prices.splits.train)
+    data = to_device(replace(prices, x={"table": mapped}), CPU, prices.splits.train)
     assert data.inputs["table"].data_ptr() == mapped.ctypes.data  # no copy
     rows = np.array([9, 2, 30, 2])
     inputs, y = data.batch(data.rows(rows))
@@ -83,7 +83,7 @@ def test_what_a_device_has_no_room_for_is_gathered_on_the_host(
     prices: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gather, "ROOM", 0.0)
-    data = feed(prices, torch.device("cuda"), prices.splits.train)
+    data = to_device(prices, torch.device("cuda"), prices.splits.train)
     assert data.inputs["table"].device.type == "cpu"
     rows = np.array([9, 2, 30, 2])
     inputs, _ = data.batch(data.rows(rows))

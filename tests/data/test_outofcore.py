@@ -11,9 +11,9 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from autosynth.data import encode_parts, load
-from autosynth.data import large as large_files
-from autosynth.data.kept import Kept
+from autosynth.data import encode_parts, load_dataset
+from autosynth.data import outofcore as large_files
+from autosynth.data.mappedarray import MappedArray
 from autosynth.data.spec import Dataset
 from autosynth.errors import DataError
 
@@ -53,12 +53,12 @@ def write(frame: pd.DataFrame, path: Path) -> Path:
 def both(
     monkeypatch: pytest.MonkeyPatch, path: Path, **options: object
 ) -> tuple[Dataset, Dataset]:
-    """What `load` gives in memory, and on disk in small pieces."""
-    there = load(path, target="goal", **options)  # type: ignore[arg-type]
+    """What `load_dataset` gives in memory, and on disk in small pieces."""
+    there = load_dataset(path, target="goal", **options)  # type: ignore[arg-type]
     monkeypatch.setattr(large_files, "most_in_memory", lambda: 1_000)
     monkeypatch.setattr("autosynth.data.chunks.CELLS", 1_000)
     monkeypatch.setattr("autosynth.data.chunks._BLOCK", 20_000)
-    return there, load(path, target="goal", **options)
+    return there, load_dataset(path, target="goal", **options)
 
 
 def assert_alike(here: Dataset, there: Dataset) -> None:
@@ -66,10 +66,10 @@ def assert_alike(here: Dataset, there: Dataset) -> None:
     assert here.encoders == there.encoders
     assert here.target == there.target
     np.testing.assert_array_equal(here.y, there.y)
-    for name in ("train", "fit", "select", "test", "unlabelled"):
+    for name in ("train", "calibration", "validation", "test", "unlabelled"):
         np.testing.assert_array_equal(getattr(here.splits, name), getattr(there.splits, name))
     for name, values in there.x.items():
-        assert isinstance(here.x[name], Kept)
+        assert isinstance(here.x[name], MappedArray)
         assert here.x[name].dtype == values.dtype
         np.testing.assert_array_equal(here.x[name], values)
     assert sorted(here.warnings) == sorted(text.split(": rows ")[0] for text in there.warnings)
@@ -79,7 +79,7 @@ def assert_alike(here: Dataset, there: Dataset) -> None:
 def said(data: Dataset) -> list[str]:
     """What is said of all rows: not the fingerprint, nor of values, of which a sample tells."""
     sampled = ("fingerprint", "text,", "(channels", "lengths ")
-    return [line for line in data.understood if not any(word in line for word in sampled)]
+    return [line for line in data.summary if not any(word in line for word in sampled)]
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.tsv", "t.parquet"])
@@ -103,10 +103,10 @@ def test_forms_that_know_their_types(
         kind = pa.ipc.new_file if name == "t.feather" else pa.ipc.new_stream
         with kind(str(tmp_path / name), stored.schema) as file:
             file.write_table(stored, max_chunksize=90)
-    here = load(tmp_path / name, target="goal")
-    assert here.understood[1:-1] == there.understood[1:-1]
+    here = load_dataset(tmp_path / name, target="goal")
+    assert here.summary[1:-1] == there.summary[1:-1]
     np.testing.assert_array_equal(here.x["table"], there.x["table"])
-    assert isinstance(here.x["table"], Kept)
+    assert isinstance(here.x["table"], MappedArray)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_large_files_that_are_wrong(
     monkeypatch.setattr("autosynth.data.chunks._BLOCK", 20_000)
     (tmp_path / name).write_text(text)
     with pytest.raises(DataError, match=message):
-        load(tmp_path / name, target="goal")
+        load_dataset(tmp_path / name, target="goal")
 
 
 def test_rows_without_a_target_and_parts_of_their_own(
@@ -158,10 +158,10 @@ def test_arrays_of_a_file_are_read_where_they_lie(
     if kind == "main and test":
         parts = {"x_train": x[:200], "y_train": y[:200], "x_test": x[200:], "y_test": y[200:]}
     np.savez(tmp_path / "t.npz", **parts)
-    there = load(tmp_path / "t.npz")
-    monkeypatch.setattr("autosynth.data.forms.mapped.most_in_memory", lambda: 10_000)
-    monkeypatch.setattr("autosynth.data.forms.mapped._PIECE", 10_000)
-    here = load(tmp_path / "t.npz")
+    there = load_dataset(tmp_path / "t.npz")
+    monkeypatch.setattr("autosynth.data.forms.memorymap.most_in_memory", lambda: 10_000)
+    monkeypatch.setattr("autosynth.data.forms.memorymap._PIECE", 10_000)
+    here = load_dataset(tmp_path / "t.npz")
     assert here.inputs[0].kind == ("image" if kind == "main and test" else kind)
     assert len(here.splits.unlabelled) == 2 or kind == "main and test"
     assert_alike(here, there)
@@ -174,7 +174,7 @@ def test_files_are_there_as_long_as_the_arrays(
     frame = table()[["height", "count", "goal"]]
     _, here = both(monkeypatch, write(frame, tmp_path / "t.csv"))
     x = here.x["table"]
-    assert isinstance(x, Kept)
+    assert isinstance(x, MappedArray)
     size = Path(str(x.filename)).stat().st_size
     sent = pickle.dumps(here, protocol=5)
     assert len(sent) < size + 100_000  # labels and splits: the rows are named, not copied
@@ -206,11 +206,11 @@ def test_a_part_without_a_picture_that_can_be_read_is_told(
         Image.fromarray(pixels).save(tmp_path / f"{number}.png")
     photo = [f"{i % 3}.png" for i in range(20)] + ["gone.png"] * 10
     frame = pd.DataFrame({"photo": photo, "goal": ["a", "b"] * 15})
-    there = load(write(frame, tmp_path / "t.csv"), target="goal")
+    there = load_dataset(write(frame, tmp_path / "t.csv"), target="goal")
     monkeypatch.setattr(large_files, "most_in_memory", lambda: 10)
     monkeypatch.setattr("autosynth.data.chunks.CELLS", 20)
-    here = load(tmp_path / "t.csv", target="goal")
-    assert isinstance(here.x["photo"], Kept)
+    here = load_dataset(tmp_path / "t.csv", target="goal")
+    assert isinstance(here.x["photo"], MappedArray)
     np.testing.assert_array_equal(here.x["photo"], there.x["photo"])
     *parts, last = encode_parts(tmp_path / "t.csv", there.encoders)
     assert [len(part.index) for part in parts] == [10, 10]

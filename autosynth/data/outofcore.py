@@ -1,7 +1,8 @@
 """Decides whether a source is too large for memory, and reads it without loading it then.
 
-Takes a source; gives a `Raw` whose rows stay on disk: those of tables as `Stored`, those of arrays
-are memory maps already (`forms/mapped.py`). Smaller tables and other forms are left to `read.py`.
+Takes a source; gives a `Raw` whose rows stay on disk: those of tables as `DiskTable`, those of
+arrays are memory maps already (`forms/memorymap.py`). Smaller tables and other forms are left to
+`read.py`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,19 +17,20 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from autosynth.data.chunks import Chunks, Matrix, chunks_of, is_typed
+from autosynth.data.disktable import SAMPLE_ROWS, DiskTable, disk_table, subsample
 from autosynth.data.forms.dialect import LABEL, find_dialect
-from autosynth.data.forms.mapped import is_map, pieces_of
+from autosynth.data.forms.memorymap import is_map, pieces_of
 from autosynth.data.forms.table import as_frame, frame_rows, is_table
 from autosynth.data.forms.tablefolder import is_table_folder, parts_of
 from autosynth.data.inputs.encoder import apply
-from autosynth.data.inputs.frame import Applied, Fitted
+from autosynth.data.inputs.frame import Applied
 from autosynth.data.inputs.media import Folders
-from autosynth.data.kept import keep
+from autosynth.data.mappedarray import map_arrays
 from autosynth.data.memory import most_in_memory
-from autosynth.data.raw import Raw, Rows
-from autosynth.data.stored import SAMPLE_ROWS, Stored, stored, thinned
+from autosynth.data.raw import Raw, RawRows
+from autosynth.data.types import FittedInput
 
-FRAMES = (pd.DataFrame, Stored)
+FRAMES = (pd.DataFrame, DiskTable)
 """What rows of a table are."""
 
 _PACKED = 4
@@ -82,9 +84,9 @@ def large_chunks(source: Any) -> Chunks | None:
     return chunks_of(path) if path and _bytes_of(path) > most_in_memory() else None
 
 
-def _rows(chunks: Chunks, goals: Sequence[str], source: str) -> Rows:
-    x = stored([chunks], source)
-    rows = Rows(x=x.drop(goals), index=range(len(x)), folder=str(chunks.path.parent))
+def _rows(chunks: Chunks, goals: Sequence[str], source: str) -> RawRows:
+    x = disk_table([chunks], source)
+    rows = RawRows(x=x.drop(goals), index=range(len(x)), folder=str(chunks.path.parent))
     columns = {name: x[name] for name in goals if name in chunks.names}
     if len(columns) < len(goals):
         return rows
@@ -101,26 +103,28 @@ class Sample:
 
 def sample_of(x: Any, train: NDArray[np.int64]) -> Sample:
     """A frame as it is; of rows on disk, training rows alone and at most `SAMPLE_ROWS`."""
-    if not isinstance(x, Stored):
+    if not isinstance(x, DiskTable):
         return Sample(frame=x, train=train)
-    chosen = thinned(train, SAMPLE_ROWS)
+    chosen = subsample(train, SAMPLE_ROWS)
     return Sample(frame=x.take(chosen), train=np.arange(len(chosen)))
 
 
-def apply_large(inputs: Sequence[Fitted], x: Any, place: str, folders: Folders = "") -> Applied:
+def apply_large(
+    inputs: Sequence[FittedInput], x: Any, place: str, folders: Folders = ""
+) -> Applied:
     """As `apply`; what is larger than memory may hold is kept on disk."""
-    if isinstance(x, Stored):
+    if isinstance(x, DiskTable):
         return x.encoded(inputs, place, folders)
     if not is_map(x):
         return apply(inputs, x, place, folders)
-    return keep(pieces_of(x), lambda piece: apply(inputs, piece, place), len(x), "arrays")
+    return map_arrays(pieces_of(x), lambda piece: apply(inputs, piece, place), len(x), "arrays")
 
 
-def rows_of(x: Any) -> Any:
-    """Rows of a table's array as a frame, or as `Stored` where they are on disk."""
+def as_table(x: Any) -> Any:
+    """Rows of a table's array as a frame, or as `DiskTable` where they are on disk."""
     if not is_map(x) or x.ndim != 2:
         return x if isinstance(x, FRAMES) else as_frame(x)
-    return stored([Matrix(x)], "x")
+    return disk_table([Matrix(x)], "x")
 
 
 def _tables(source: Any) -> Mapping[str, Path]:

@@ -3,7 +3,7 @@
 import pytest
 
 from autosynth.composite import build, resolve
-from autosynth.composite.course import Course
+from autosynth.composite.plan import TrainingPlan
 from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.errors import StrategyError, UnknownNameError
 from autosynth.strategy import parse
@@ -22,8 +22,8 @@ SCHEMES = [
 ]  # fmt: skip
 
 
-def course(text: str, spec: InputSpec, target: TargetSpec) -> Course:
-    return resolve(parse(text), (spec,), target).course
+def training_plan(text: str, spec: InputSpec, target: TargetSpec) -> TrainingPlan:
+    return resolve(parse(text), (spec,), target).training_plan
 
 
 @pytest.mark.parametrize("words", SCHEMES)
@@ -32,18 +32,18 @@ def test_every_parameter_is_trained_or_fitted_by_some_phase(
     tree: str, words: str, spec: InputSpec, target: TargetSpec
 ) -> None:
     resolved = resolve(parse(f"{tree} {words}"), (spec,), target)
-    found = resolved.course
+    found = resolved.training_plan
     model = build(resolved)
     learnt = {name for name, m in model.modules_by_name.items() if list(m.parameters())}
     trained = {name for phase in found.phases for name in phase.trains}
-    fitted = {found.program.step(at).name for at in found.settles}
+    fitted = {found.program.step(at).name for at in found.post_hoc}
     assert learnt <= trained | fitted
     assert not trained & fitted
     # The composite is the beginning of what is trained: same pieces, same order.
     pieces = list(resolved.program.pieces)
     assert list(found.program.pieces)[: len(pieces)] == pieces
     for phase in found.phases:
-        changed = work_of(found.program, phase).changed
+        changed = work_of(found.program, phase).trainable
         assert set(phase.outputs) <= set(changed)
 
 
@@ -52,7 +52,7 @@ def test_every_parameter_is_trained_or_fitted_by_some_phase(
 def test_a_frozen_piece_is_in_no_phase(
     tree: str, words: str, specs: dict[str, InputSpec], target: TargetSpec
 ) -> None:
-    found = course(f"{tree} {words}", specs["image"], target)
+    found = training_plan(f"{tree} {words}", specs["image"], target)
     trained = {name for phase in found.phases for name in phase.trains}
     learnt = {name for name, piece in found.program.pieces.items() if piece.params}
     (frozen,) = found.program.frozen
@@ -62,49 +62,49 @@ def test_a_frozen_piece_is_in_no_phase(
 def test_joint_training_is_one_phase_of_everything(
     specs: dict[str, InputSpec], target: TargetSpec
 ) -> None:
-    (phase,) = course(f"concat({GRU}, {MLP})", specs["series"], target).phases
-    assert (phase.share, phase.rows, phase.supervised) == (1.0, "all", True)
+    (phase,) = training_plan(f"concat({GRU}, {MLP})", specs["series"], target).phases
+    assert (phase.fraction, phase.rows, phase.supervised) == (1.0, "all", True)
 
 
 def test_parts_alone_are_trained_apart_and_then_what_joins_them(
     specs: dict[str, InputSpec], target: TargetSpec
 ) -> None:
     spec = specs["series"]
-    found = course(f"concat({GRU}, {MLP}) train=subsets", spec, target)
+    found = training_plan(f"concat({GRU}, {MLP}) train=subsets", spec, target)
     first, second, joining = found.phases
     assert not first.trains & second.trains
     assert not joining.trains & (first.trains | second.trains)
-    assert [(p.rows, p.index, p.of) for p in (first, second)] == [
+    assert [(p.rows, p.index, p.n_units) for p in (first, second)] == [
         ("disjoint", 0, 2), ("disjoint", 1, 2),
     ]  # fmt: skip
     # A mean has nothing to learn.
-    assert len(course(f"mean({GRU}, {MLP}) train=subsets", spec, target).phases) == 2
+    assert len(training_plan(f"mean({GRU}, {MLP}) train=subsets", spec, target).phases) == 2
 
 
 def test_stages_train_on_what_stands_and_then_together(
     specs: dict[str, InputSpec], target: TargetSpec
 ) -> None:
     spec = specs["series"]
-    found = course(f"{CNN} > {GRU} > {MLP} train=staged", spec, target)
-    assert [phase.share for phase in found.phases] == [0.25] * 4
+    found = training_plan(f"{CNN} > {GRU} > {MLP} train=staged", spec, target)
+    assert [phase.fraction for phase in found.phases] == [0.25] * 4
     second = work_of(found.program, found.phases[1])
-    assert second.standing
-    assert second.once() > 0
+    assert second.static
+    assert second.static_flops() > 0
     assert second.flops(cached=True) < second.flops(cached=False)
-    free = course(f"{CNN} > {GRU} > {MLP} train=staged earlier=free", spec, target)
+    free = training_plan(f"{CNN} > {GRU} > {MLP} train=staged earlier=free", spec, target)
     assert free.phases[0].trains - {"alone0"} < free.phases[1].trains
-    assert not work_of(free.program, free.phases[1]).standing
+    assert not work_of(free.program, free.phases[1]).static
 
 
 def test_what_is_fitted_is_not_trained_through(
     specs: dict[str, InputSpec], target: TargetSpec
 ) -> None:
     for tree in (f"stack({MLP}, {GRU})", f"cascade({MLP}, {GRU})", f"weighted[fit]({MLP}, {GRU})"):
-        found = course(tree, specs["series"], target)
+        found = training_plan(tree, specs["series"], target)
         (phase,) = found.phases
         assert len(phase.outputs) == 2
         assert found.program.output not in phase.outputs
-        assert len(found.settles) == 1
+        assert len(found.post_hoc) == 1
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_words_that_mean_nothing_are_refused(
 def test_a_single_component_can_learn_from_hidden_pieces_first(
     spec: InputSpec, target: TargetSpec
 ) -> None:
-    found = course(f"{GRU} init=masked", spec, target)
+    found = training_plan(f"{GRU} init=masked", spec, target)
     masked, together = found.phases
     assert not masked.supervised
     assert together.outputs == (found.program.output,)

@@ -33,7 +33,7 @@ of trec (bag .804 to .813, cnn .828 to .820; at 680 .811, .822).
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class TrainerConfig:
     """Fixed at the start of a run, stored with it, and held when the run goes on.
 
     `bf16` names the families that train in bfloat16. `step_seconds` is the probe's measure of a
@@ -80,7 +80,7 @@ class Plan:
         return plain
 
     @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> "Plan":
+    def from_dict(cls, plain: Mapping[str, Any]) -> "TrainerConfig":
         """What `to_dict` gave."""
         pairs = {name: (pair[0], pair[1]) for name, pair in plain["step_seconds"].items()}
         return cls(**{**plain, "bf16": tuple(plain["bf16"]), "step_seconds": pairs})

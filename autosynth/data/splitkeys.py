@@ -16,21 +16,21 @@ _LISTED = 12
 
 
 @dataclass(frozen=True, kw_only=True)
-class Held:
+class SplitKeys:
     """`groups` `(n,)` labels, `times` `(n,)` numbers that grow with time; None where not asked."""
 
     groups: NDArray[Any] | None = None
     times: NDArray[np.float64] | None = None
 
-    def only(self, keep: NDArray[np.int64]) -> "Held":
+    def only(self, keep: NDArray[np.int64]) -> "SplitKeys":
         """Of these rows alone."""
-        return Held(
+        return SplitKeys(
             groups=None if self.groups is None else self.groups[keep],
             times=None if self.times is None else self.times[keep],
         )
 
 
-def held_by(frame: Any, group: str | None, time: str | None, source: str) -> Held:
+def split_keys_of(frame: Any, group: str | None, time: str | None, source: str) -> SplitKeys:
     """The values of the columns `group` and `time` of a table.
 
     Raises:
@@ -38,7 +38,7 @@ def held_by(frame: Any, group: str | None, time: str | None, source: str) -> Hel
     """
     groups = _column(frame, group, "--group", source)
     times = _column(frame, time, "--time", source)
-    return Held(
+    return SplitKeys(
         groups=None if groups is None else groups.to_numpy(dtype=object),
         times=None if times is None else _times(times, source),
     )

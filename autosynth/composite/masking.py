@@ -1,8 +1,9 @@
 """Learning without targets: pieces of an input are hidden, and restored from what is left.
 
-Masked autoencoding (He et al., 2022, arXiv:2111.06377; for tables VIME, Yoon et al., 2020): `Pick`
-chooses the cells of a batch, `Hide` puts other values in their place, and `Restore` reads the
-part's tokens and gives the loss on those cells. None of it stays in the composite.
+Masked autoencoding (He et al., 2022, arXiv:2111.06377; for tables VIME, Yoon et al., 2020):
+`CellMask` chooses the cells of a batch, `MaskInput` puts other values in their place, and
+`Reconstruct` reads the part's tokens and gives the loss on those cells. None of it stays in the
+composite.
 """
 
 from math import prod
@@ -12,30 +13,30 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from autosynth.components.piece import Grid, Piece, Tokens, coarser, n_tokens
-from autosynth.composite.hiddentext import hide_text, restore_text
 from autosynth.composite.logmel import picture_of
+from autosynth.composite.textmasking import mask_text, reconstruct_text
 from autosynth.data.inputs.mel import frames_of
 from autosynth.data.spec import InputSpec
 
-HIDDEN = {"image": 0.5, "series": 0.4, "table": 0.3, "text": 0.2, "ids": 0.2, "audio": 0.4}
+MASK_RATIO = {"image": 0.5, "series": 0.4, "table": 0.3, "text": 0.2, "ids": 0.2, "audio": 0.4}
 CODED = ("text", "ids")
 PATCHES = 8  # a side of an image
-STRETCHES = 16  # of a series or a sound
+SPANS = 16  # of a series or a sound
 
 
-class Pick(nn.Module):
+class CellMask(nn.Module):
     """Raw values to True where a cell is hidden, of their shape: patches, stretches or columns."""
 
     def __init__(self, spec: InputSpec) -> None:
         super().__init__()
-        self.kind, self.share = spec.kind, HIDDEN[spec.kind]
-        most = {"image": PATCHES, "series": STRETCHES, "audio": STRETCHES}.get(spec.kind, 0)
+        self.kind, self.ratio = spec.kind, MASK_RATIO[spec.kind]
+        most = {"image": PATCHES, "series": SPANS, "audio": SPANS}.get(spec.kind, 0)
         self.patch = -(-max(spec.grid) // most) if most else 1
 
     def forward(self, raw: Tensor) -> Tensor:
         """A choice of its own for each row, the same for all channels."""
         if self.kind in ("table", *CODED):
-            return torch.rand(raw.shape, device=raw.device) < self.share
+            return torch.rand(raw.shape, device=raw.device) < self.ratio
         if self.kind == "audio":
             return self.spans(raw.unsqueeze(1)).squeeze(1)
         return self.spans(raw)
@@ -43,13 +44,13 @@ class Pick(nn.Module):
     def spans(self, raw: Tensor) -> Tensor:
         """Patches of an image or stretches of a series (B, C, ...)."""
         grid = coarser(tuple(raw.shape[2:]), self.patch)
-        picked = torch.rand(raw.shape[0], 1, *grid, device=raw.device) < self.share
+        masked = torch.rand(raw.shape[0], 1, *grid, device=raw.device) < self.ratio
         for axis, size in enumerate(raw.shape[2:], start=2):
-            picked = picked.repeat_interleave(self.patch, axis).narrow(axis, 0, size)
-        return picked.expand_as(raw)
+            masked = masked.repeat_interleave(self.patch, axis).narrow(axis, 0, size)
+        return masked.expand_as(raw)
 
 
-class Hide(nn.Module):
+class MaskInput(nn.Module):
     """Raw values with other ones in the picked cells: the batch's mean, or another row's.
 
     Tokens of a text and things of a history have a code that says so, and a sound falls silent.
@@ -59,20 +60,20 @@ class Hide(nn.Module):
         super().__init__()
         self.kind = spec.kind
 
-    def forward(self, raw: Tensor, picked: Tensor) -> Tensor:
+    def forward(self, raw: Tensor, masked: Tensor) -> Tensor:
         """The values, of the same shape, as floating numbers. What is missing stays so."""
         if self.kind == "table":
             other = raw[torch.randint(0, len(raw), (len(raw),), device=raw.device)]
-            return torch.where(picked, other, raw)
+            return torch.where(masked, other, raw)
         if self.kind in CODED:
-            return hide_text(raw, picked)
+            return mask_text(raw, masked)
         if self.kind == "audio":
-            return torch.where(picked & ~raw.isnan(), 0, raw.float())
+            return torch.where(masked & ~raw.isnan(), 0, raw.float())
         mean, _ = statistics(raw)
-        return torch.where(picked & ~raw.isnan(), mean, raw.float())
+        return torch.where(masked & ~raw.isnan(), mean, raw.float())
 
 
-class Restore(nn.Module):
+class Reconstruct(nn.Module):
     """Tokens and raw values to the loss on the picked cells, a scalar.
 
     Numbers are standardised by the batch and scored by squared error, categories by cross entropy.
@@ -87,14 +88,14 @@ class Restore(nn.Module):
         self.factor = window(spec, grid)
         self.linear = nn.Linear(*sizes(spec, grid, width))
 
-    def forward(self, tokens: Tokens, raw: Tensor, picked: Tensor) -> Tensor:
+    def forward(self, tokens: Tokens, raw: Tensor, masked: Tensor) -> Tensor:
         """The mean loss over picked cells that are known."""
         x = tokens[0]
         if self.cards:
-            return self._table(self.linear(x.flatten(1)), raw, picked)
+            return self._table(self.linear(x.flatten(1)), raw, masked)
         mean, scale = statistics(raw)
         target = ((raw - mean) / scale).nan_to_num()
-        known = (picked & ~raw.isnan()).float()
+        known = (masked & ~raw.isnan()).float()
         if self.factor:
             guess = self._windows(self.linear(x))
         else:
@@ -111,12 +112,12 @@ class Restore(nn.Module):
         x = x.permute(0, 3, 1, 4, 2, 5).flatten(4, 5).flatten(2, 3)
         return x[:, :, : shape[0], : shape[1]]
 
-    def _table(self, guess: Tensor, raw: Tensor, picked: Tensor) -> Tensor:
+    def _table(self, guess: Tensor, raw: Tensor, masked: Tensor) -> Tensor:
         total, start = guess.new_zeros(()), 0
         mean, scale = statistics(raw)
         target = ((raw - mean) / scale).clamp(-3, 3)
         for column, card in enumerate(self.cards):
-            known = picked[:, column] & ~raw[:, column].isnan()
+            known = masked[:, column] & ~raw[:, column].isnan()
             part = guess[:, start : start + max(1, card)]
             if card > 0:
                 codes = raw[:, column].nan_to_num().long()
@@ -157,8 +158,8 @@ def sizes(spec: InputSpec, grid: Grid, width: int) -> tuple[int, int]:
     return n_tokens(grid) * width, prod(spec.shape)
 
 
-class RestoreSound(Restore):
-    """`Restore` for a log-mel picture (B, frames, bands), of which stretches of sound are hidden.
+class ReconstructAudio(Reconstruct):
+    """`Reconstruct` for a log-mel picture (B, frames, bands), of which spans of sound are masked.
 
     Tokens of a line restore all bands of their frames, those of a plane their own.
     """
@@ -167,20 +168,20 @@ class RestoreSound(Restore):
         super().__init__(picture_of(spec, grid), grid, width)
         self.hop = frames_of(spec).hop
 
-    def forward(self, tokens: Tokens, raw: Tensor, picked: Tensor) -> Tensor:
+    def forward(self, tokens: Tokens, raw: Tensor, masked: Tensor) -> Tensor:
         """The mean loss over the frames that begin where sound is hidden."""
-        picked = picked[:, :: self.hop].unsqueeze(2).expand_as(raw)
+        masked = masked[:, :: self.hop].unsqueeze(2).expand_as(raw)
         if self.spec.kind == "image":
-            return super().forward(tokens, raw.unsqueeze(1), picked.unsqueeze(1))
-        return super().forward(tokens, raw.transpose(1, 2), picked.transpose(1, 2))
+            return super().forward(tokens, raw.unsqueeze(1), masked.unsqueeze(1))
+        return super().forward(tokens, raw.transpose(1, 2), masked.transpose(1, 2))
 
 
-def restore(spec: InputSpec, grid: Grid, width: int) -> Piece:
-    """`Restore` with its cost; codes have their own, and of a sound it restores the picture."""
+def reconstruct(spec: InputSpec, grid: Grid, width: int) -> Piece:
+    """`Reconstruct` with its cost; codes have their own, and of audio it restores the picture."""
     if spec.kind in CODED:
-        return restore_text(spec, grid, width)
+        return reconstruct_text(spec, grid, width)
     sound, spec = spec, picture_of(spec, grid) if spec.kind == "audio" else spec
-    module = RestoreSound if sound.kind == "audio" else Restore
+    module = ReconstructAudio if sound.kind == "audio" else Reconstruct
     inputs, outputs = sizes(spec, grid, width)
     times = n_tokens(grid) if window(spec, grid) else 1
     return Piece(

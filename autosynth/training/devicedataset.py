@@ -14,36 +14,36 @@ from torch import Tensor
 
 from autosynth.composite.objective import base_of
 from autosynth.data.scale import Scale, fit_scale, scaled
-from autosynth.data.seen import Seen
+from autosynth.data.seenitems import SeenItems
 from autosynth.data.spec import Dataset, InputSpec, TargetSpec
-from autosynth.training.gather import gather, placed
+from autosynth.training.gather import gather, on_device
+from autosynth.training.historymask import HistoryMask, history_mask
 from autosynth.training.lengths import Lengths, lengths_of
 from autosynth.training.memory import Memory
-from autosynth.training.past import Past, past
 
 
 @dataclass(frozen=True, kw_only=True)
-class Feed:
+class DeviceDataset:
     """Raw inputs and targets of all rows, on the device.
 
     Values are standardised on the scale of their training rows; `scales`, one for each field of
     the target, bring outputs back to its own unit (classes and labels stay as they are).
-    `weights` balance the losses of several targets: each over that of knowing nothing. `truth` are
-    the targets as the dataset has them, on the host. `memory` keeps what frozen networks give;
-    `seen` and `past` are what rankings leave out, `lengths` where texts end.
+    `weights` balance the losses of several targets: each over that of knowing nothing. `y_true`
+    are the targets as the dataset has them, on the host. `memory` keeps what frozen networks give;
+    `seen` and `history_mask` are what rankings leave out, `lengths` where texts end.
     """
 
     specs: tuple[InputSpec, ...]
     target: TargetSpec
     inputs: Mapping[str, Tensor]
     y: Tensor
-    truth: NDArray[Any]
+    y_true: NDArray[Any]
     scales: tuple[Scale, ...]
     weights: tuple[float, ...]
     device: torch.device
     memory: Memory = field(default_factory=Memory, compare=False, repr=False)
-    seen: Seen | None = None
-    past: Past | None = None
+    seen: SeenItems | None = None
+    history_mask: HistoryMask | None = None
     lengths: Lengths = field(default_factory=Lengths, compare=False, repr=False)
 
     def batch(self, rows: Tensor) -> tuple[dict[str, Tensor], Tensor]:
@@ -56,15 +56,16 @@ class Feed:
         return torch.from_numpy(np.ascontiguousarray(numbers)).to(self.device)
 
 
-def feed(dataset: Dataset, device: torch.device, train: NDArray[np.int64]) -> Feed:
+def to_device(dataset: Dataset, device: torch.device, train: NDArray[np.int64]) -> DeviceDataset:
     """Put a dataset on a device. `train` are the rows whose target statistics may be seen."""
-    inputs = {spec.name: placed(dataset.x[spec.name], device) for spec in dataset.inputs}
+    inputs = {spec.name: on_device(dataset.x[spec.name], device) for spec in dataset.inputs}
     found = _standardised(dataset, train)
-    return Feed(
+    return DeviceDataset(
         specs=dataset.inputs, target=dataset.target, inputs=inputs, y=found.y.to(device),
-        truth=dataset.y, scales=found.scales, weights=found.weights, device=device,
+        y_true=dataset.y, scales=found.scales, weights=found.weights, device=device,
         seen=dataset.seen,
-        past=past(dataset.seen, device) if dataset.seen else None, lengths=lengths_of(dataset),
+        history_mask=history_mask(dataset.seen, device) if dataset.seen else None,
+        lengths=lengths_of(dataset),
     )  # fmt: skip
 
 

@@ -11,10 +11,10 @@ from autosynth.composite import build, resolve
 from autosynth.composite.logmel import LogMel
 from autosynth.data.spec import Dataset, InputSpec, Splits, TargetSpec
 from autosynth.strategy import parse
-from autosynth.training.feed import Feed, feed
-from autosynth.training.loop import Rows, train
-from autosynth.training.plan import Plan
-from autosynth.training.sound import augment_sound
+from autosynth.training.audio import augment_audio
+from autosynth.training.config import TrainerConfig
+from autosynth.training.devicedataset import DeviceDataset, to_device
+from autosynth.training.loop import TrainingRows, train
 
 SAMPLES, RATE = 8000, 8000
 SPEC = InputSpec(name="clip", kind="audio", shape=(SAMPLES,), masked=True, rate=RATE)
@@ -41,7 +41,7 @@ def logmel() -> LogMel:
 def changed(logmel: LogMel, raw: Tensor, level: str, seed: int = 0) -> Tensor:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return augment_sound(logmel(raw), logmel, level)
+        return augment_audio(logmel(raw), logmel, level)
 
 
 def decibels(logmel: LogMel, x: Tensor) -> Tensor:
@@ -53,13 +53,13 @@ def decibels(logmel: LogMel, x: Tensor) -> Tensor:
 def test_shape_stays_and_the_picture_is_left_alone(logmel: LogMel, level: str) -> None:
     x = logmel(noises(8))
     before = x.clone()
-    out = augment_sound(x, logmel, level)
+    out = augment_audio(x, logmel, level)
     assert (out.shape, out.dtype) == (x.shape, x.dtype)
     assert torch.equal(x, before)
     assert out.isfinite().all()
     assert not torch.equal(out, x)
     assert torch.equal(changed(logmel, tones(4), level), changed(logmel, tones(4), level))
-    assert augment_sound(x, logmel, "none") is x
+    assert augment_audio(x, logmel, "none") is x
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -90,7 +90,7 @@ def test_light_changes_loudness_and_strong_pitch(logmel: LogMel) -> None:
 @pytest.mark.parametrize("level", LEVELS)
 def test_silence_stays_silence(logmel: LogMel, level: str) -> None:
     silence = logmel(torch.zeros(2000, SAMPLES))
-    assert torch.allclose(augment_sound(silence, logmel, level), silence, atol=1e-4)
+    assert torch.allclose(augment_audio(silence, logmel, level), silence, atol=1e-4)
 
 
 def test_strong_colours_each_sound_in_its_own_way(logmel: LogMel) -> None:
@@ -113,36 +113,45 @@ def spoken() -> Dataset:
     x[::5, 1500:] = np.nan
     rows = np.split(np.arange(96), [60, 72, 84])
     return Dataset(
-        name="toy", source="toy", fingerprint="", encoders={}, y=y.astype(np.int64),
-        inputs=(replace(SPEC, shape=(2000,)),), x={"clip": x.astype(np.float32)},
+        name="toy",
+        source="toy",
+        fingerprint="",
+        encoders={},
+        y=y.astype(np.int64),
+        inputs=(replace(SPEC, shape=(2000,)),),
+        x={"clip": x.astype(np.float32)},
         target=TargetSpec(name="tone", task="classification", classes=("low", "high")),
-        splits=Splits(**dict(zip(("train", "fit", "select", "test"), rows, strict=True))),
-    )  # fmt: skip
+        splits=Splits(
+            **dict(zip(("train", "calibration", "validation", "test"), rows, strict=True))
+        ),
+    )
 
 
 @pytest.fixture
-def data(spoken: Dataset) -> Feed:
-    return feed(spoken, torch.device("cpu"), spoken.splits.train)
+def data(spoken: Dataset) -> DeviceDataset:
+    return to_device(spoken, torch.device("cpu"), spoken.splits.train)
 
 
 @pytest.mark.parametrize("words", ["", " init=masked"])
 def test_pictures_are_made_once_and_learnt_from_as_changed(
-    spoken: Dataset, data: Feed, words: str, monkeypatch: pytest.MonkeyPatch
+    spoken: Dataset, data: DeviceDataset, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Tensor] = []
 
     def watched(x: Tensor, logmel: LogMel, level: str) -> Tensor:
         seen.append(x)
-        return augment_sound(x, logmel, level)
+        return augment_audio(x, logmel, level)
 
-    monkeypatch.setattr("autosynth.training.known.augment_sound", watched)
+    monkeypatch.setattr("autosynth.training.known.augment_audio", watched)
     part = "cnn[width=8, depth=1, stages=0, patch=4]"
     text = f"{part}{words} | augment=light average=none lr=0.004"
     resolved = resolve(parse(text), spoken.inputs, spoken.target)
-    rows = Rows(train=spoken.splits.train, fit=spoken.splits.fit[:0])
+    rows = TrainingRows(train=spoken.splits.train, calibration=spoken.splits.calibration[:0])
     made = build(resolved)
     made.fit_inputs({"clip": data.inputs["clip"][:60]})
-    found = train(resolved, data, rows, Plan(device="cpu", batch_size=20, steps=200), seed=0)
+    found = train(
+        resolved, data, rows, TrainerConfig(device="cpu", batch_size=20, steps=200), seed=0
+    )
     step = next(module for module in made.modules_by_name.values() if isinstance(module, LogMel))
     whole = step(data.inputs["clip"][:60])
     assert len(seen) >= 20

@@ -11,9 +11,9 @@ from autosynth.composite import Resolved
 from autosynth.data.spec import Dataset
 from autosynth.study.probe import foreseen_seconds, once_seconds
 from autosynth.study.space import Space
-from autosynth.training.feed import Feed
+from autosynth.training.config import TrainerConfig
+from autosynth.training.devicedataset import DeviceDataset
 from autosynth.training.metrics import Metric
-from autosynth.training.plan import Plan
 
 SMALL_ROWS = 2000
 MOST_FOLDS = 5
@@ -21,7 +21,7 @@ JUDGED_ROWS = 100  # held out, that a trial is scored on where folds can bring a
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bench:
+class RunContext:
     """The place a trial runs at. `trivial_score` is that of the baseline that knows no input.
 
     `cost` is what the front charges: flops, params or latency_ms; strategies over `max_flops` or
@@ -29,9 +29,9 @@ class Bench:
     """
 
     dataset: Dataset
-    feed: Feed
+    device_dataset: DeviceDataset
     space: Space
-    plan: Plan
+    trainer_config: TrainerConfig
     metric: Metric
     trivial_score: float
     folder: Path
@@ -63,30 +63,30 @@ class Bench:
     def folds(self) -> int:
         """On how many folds a good trial is scored: until 100 rows were held out.
 
-        A few rows say little: of ten, most strategies have all or all but one right. `select` is
-        the first fold. One where there are as many rows as that, or they may not be dealt anew.
+        A few rows say little: of ten, most strategies have all or all but one right. `validation`
+        is the first fold. One where there are as many rows as that, or they may not be dealt anew.
         """
         if not self.dataset.independent or not self.is_few:
             return 1
-        wanted = math.ceil(JUDGED_ROWS / max(1, len(self.dataset.splits.select)))
+        wanted = math.ceil(JUDGED_ROWS / max(1, len(self.dataset.splits.validation)))
         return min(self.all_folds, wanted)
 
     @property
     def all_folds(self) -> int:
-        """How many folds as large as `select` there are, five at most."""
-        rows = len(self.dataset.splits.select)
+        """How many folds as large as `validation` there are, five at most."""
+        rows = len(self.dataset.splits.validation)
         return min(MOST_FOLDS, max(2, round(len(self.learnable) / max(1, rows))))
 
     @property
     def learnable(self) -> NDArray[np.int64]:
         """All rows but test."""
         splits = self.dataset.splits
-        return np.concatenate([splits.train, splits.fit, splits.select])
+        return np.concatenate([splits.train, splits.calibration, splits.validation])
 
     def foreseen_seconds(self, resolved: Resolved) -> float:
         """The time that a full training will take; 0 where nothing was measured."""
-        has_fit = bool(len(self.dataset.splits.fit))
-        return foreseen_seconds(self.plan, resolved, has_fit=has_fit)
+        has_fit = bool(len(self.dataset.splits.calibration))
+        return foreseen_seconds(self.trainer_config, resolved, has_fit=has_fit)
 
     def trial_seconds(self, resolved: Resolved) -> float:
         """The time that the trainings of a good trial will take: one a fold."""
@@ -94,7 +94,9 @@ class Bench:
 
     def once_seconds(self, resolved: Resolved) -> float:
         """The time that its frozen networks will take over all rows that they have not seen."""
-        return once_seconds(self.plan, resolved, self.feed.memory, len(self.dataset.y))
+        return once_seconds(
+            self.trainer_config, resolved, self.device_dataset.memory, len(self.dataset.y)
+        )
 
     def error(self, score: float) -> float:
         """What the search minimises, from a score."""
@@ -102,8 +104,8 @@ class Bench:
 
 
 def trivial_score(dataset: Dataset, metric: Metric) -> float:
-    """The score on `select` of class shares, or of means, of the training rows."""
-    y, select = dataset.y[dataset.splits.train], dataset.splits.select
+    """The score on `validation` of class shares, or of means, of the training rows."""
+    y, select = dataset.y[dataset.splits.train], dataset.splits.validation
     means = [
         np.bincount(own.astype(np.int64).ravel(), minlength=part.n_outputs) / len(own)
         if part.is_coded else own.mean(axis=0, dtype=np.float64)

@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from autosynth.components.piece import Grid, Piece, Tokens, coarser, n_tokens
-from autosynth.data.inputs.tokens import HIDDEN, START
+from autosynth.data.inputs.tokens import MASK, START
 from autosynth.data.spec import InputSpec
 
 MOST_BUCKETS, LEAST_BUCKETS, MOST_OUTPUTS = 1024, 32, 2**15
 
 
-class RestoreText(nn.Module):
+class ReconstructText(nn.Module):
     """Tokens and codes (B, T) to the mean cross entropy over the picked tokens, a scalar.
 
     Tokens that stand on the text's grid, or on one cut from it, each restore their own window;
@@ -25,22 +25,22 @@ class RestoreText(nn.Module):
 
     def __init__(self, spec: InputSpec, grid: Grid, width: int) -> None:
         super().__init__()
-        inputs, self.cells, self.buckets = outline(spec, grid, width)
+        inputs, self.cells, self.buckets = reconstruction_sizes(spec, grid, width)
         self.whole = inputs > width
         self.linear = nn.Linear(inputs, self.cells * self.buckets)
 
-    def forward(self, tokens: Tokens, raw: Tensor, picked: Tensor) -> Tensor:
+    def forward(self, tokens: Tokens, raw: Tensor, masked: Tensor) -> Tensor:
         """The loss; 0 where nothing is picked."""
         x = tokens[0].flatten(1) if self.whole else tokens[0]
         guess = self.linear(x).reshape(len(raw), -1, self.buckets)[:, : raw.shape[1]]
-        hidden = picked & (raw > HIDDEN)
+        hidden = masked & (raw > MASK)
         loss = F.cross_entropy(
             guess.transpose(1, 2), (raw % self.buckets).long(), reduction="none"
         )
         return (loss * hidden).sum() / hidden.sum().clamp(min=1)
 
 
-def outline(spec: InputSpec, grid: Grid, width: int) -> tuple[int, int, int]:
+def reconstruction_sizes(spec: InputSpec, grid: Grid, width: int) -> tuple[int, int, int]:
     """Of the linear map: its inputs, the codes that it restores at once, and buckets of each."""
     length = spec.shape[0]
     factor = next((f for f in range(1, length + 1) if coarser((length,), f) == grid), 0)
@@ -49,18 +49,18 @@ def outline(spec: InputSpec, grid: Grid, width: int) -> tuple[int, int, int]:
     return inputs, cells, min(buckets, spec.cardinalities[0])
 
 
-def restore_text(spec: InputSpec, grid: Grid, width: int) -> Piece:
-    """`RestoreText` with its cost."""
-    inputs, cells, buckets = outline(spec, grid, width)
+def reconstruct_text(spec: InputSpec, grid: Grid, width: int) -> Piece:
+    """`ReconstructText` with its cost."""
+    inputs, cells, buckets = reconstruction_sizes(spec, grid, width)
     times = n_tokens(grid) if inputs == width else 1
     outputs = cells * buckets
     return Piece(
-        lambda: RestoreText(spec, grid, width),
+        lambda: ReconstructText(spec, grid, width),
         2 * times * inputs * outputs,
         inputs * outputs + outputs,
     )
 
 
-def hide_text(raw: Tensor, picked: Tensor) -> Tensor:
+def mask_text(raw: Tensor, masked: Tensor) -> Tensor:
     """Codes (B, T) with the picked ones hidden; the start of a text never is."""
-    return torch.where(picked & (raw > START), HIDDEN, raw)
+    return torch.where(masked & (raw > START), MASK, raw)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autosynth.data.forms.mapped import is_map, pieces_of
+from autosynth.data.forms.memorymap import is_map, pieces_of
 from autosynth.data.inputs.frame import Applied
 from autosynth.errors import DataError
 
@@ -27,7 +27,7 @@ _COUNT = re.compile(r"(?:^|': )(\d+)(?= )")  # at the start, or after the name o
 _NUMBERS = re.compile(r": rows [\d, .]+$")
 
 
-class Kept(np.memmap):
+class MappedArray(np.memmap):
     """A whole `.npy` file as a map, which travels to other processes as the file's name."""
 
     def __reduce_ex__(self, protocol: Any) -> Any:
@@ -38,7 +38,7 @@ class Kept(np.memmap):
         return np.array(self).__reduce_ex__(protocol)
 
 
-def keep(
+def map_arrays(
     pieces: Iterable[Any], apply: Callable[[Any], Applied], n_rows: int, name: str
 ) -> Applied:
     """The arrays that `apply` makes of all pieces, as maps.
@@ -54,43 +54,43 @@ def keep(
     """
     folder = Path(tempfile.mkdtemp(prefix=f"autosynth-{name}-"))
     files: dict[str, Any] = {}
-    found: list[NDArray[np.int64]] = []
-    said: list[str] = []
-    start = at = 0
+    row_numbers: list[NDArray[np.int64]] = []
+    warnings: list[str] = []
+    start = written = 0
     try:
         for piece in pieces:
             applied = apply(piece)
             if not files:
                 files = _files(folder, applied, n_rows)
-            end = at + len(applied.keep)
+            end = written + len(applied.keep)
             for key, values in applied.x.items():
-                files[key][at:end] = values
-            found.append(applied.keep + start)
-            said += applied.warnings
-            start, at = start + len(piece), end
+                files[key][written:end] = values
+            row_numbers.append(applied.keep + start)
+            warnings += applied.warnings
+            start, written = start + len(piece), end
         for file in files.values():
             file.flush()
         names, files = list(files), {}
-        x = {key: _owned(_path(folder, names.index(key)), at) for key in names}
+        x = {key: _owned(_path(folder, names.index(key)), written) for key in names}
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return Applied(x=x, keep=np.concatenate(found), warnings=summed(said))
+    return Applied(x=x, keep=np.concatenate(row_numbers), warnings=merge_warnings(warnings))
 
 
-def joined(first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
+def concatenate_rows(first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
     """The rows of both; where one of them is a map, all of them on disk."""
-    if not is_map(first) and not is_map(second) and not isinstance(first, Kept):
+    if not is_map(first) and not is_map(second) and not isinstance(first, MappedArray):
         return np.concatenate([first, second])
     return _copied(chain(pieces_of(first), pieces_of(second)), len(first) + len(second))
 
 
-def selected(values: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
+def take_rows(values: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
     """Some of the rows; those of a map on disk."""
-    if not isinstance(values, Kept) and not is_map(values):
+    if not isinstance(values, MappedArray) and not is_map(values):
         return values[rows]
     step = max(1, len(next(pieces_of(values))))
-    chosen = (rows[at : at + step] for at in range(0, len(rows), step))
+    chosen = (rows[begin : begin + step] for begin in range(0, len(rows), step))
     return _copied((np.asarray(values[part]) for part in chosen), len(rows))
 
 
@@ -98,18 +98,18 @@ def _copied(pieces: Iterable[NDArray[Any]], n_rows: int) -> NDArray[Any]:
     def same(piece: NDArray[Any]) -> Applied:
         return Applied(x={"x": piece}, keep=np.arange(len(piece)))
 
-    return keep(pieces, same, n_rows, "rows").x["x"]
+    return map_arrays(pieces, same, n_rows, "rows").x["x"]
 
 
-def summed(warnings: Sequence[str]) -> tuple[str, ...]:
+def merge_warnings(warnings: Sequence[str]) -> tuple[str, ...]:
     """Warnings of pieces as of the whole: those alike but for a count are one, with their sum."""
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for text in warnings:
         text = _NUMBERS.sub("", text)  # places within a piece say nothing of the whole
         count = _COUNT.search(text)
         key = f"{text[: count.start(1)]}\0{text[count.end(1) :]}" if count else text
-        found[key] = found.get(key, 0) + (int(count[1]) if count else 0)
-    return tuple(key.replace("\0", str(count)) for key, count in found.items())
+        counts[key] = counts.get(key, 0) + (int(count[1]) if count else 0)
+    return tuple(key.replace("\0", str(count)) for key, count in counts.items())
 
 
 def _files(folder: Path, applied: Applied, n_rows: int) -> dict[str, Any]:
@@ -123,24 +123,24 @@ def _files(folder: Path, applied: Applied, n_rows: int) -> dict[str, Any]:
         )
     return {
         name: np.lib.format.open_memmap(
-            _path(folder, place), mode="w+", dtype=values.dtype,
+            _path(folder, index), mode="w+", dtype=values.dtype,
             shape=(n_rows, *values.shape[1:]),
         )
-        for place, (name, values) in enumerate(applied.x.items())
+        for index, (name, values) in enumerate(applied.x.items())
     }  # fmt: skip
 
 
-def _path(folder: Path, place: int) -> Path:
-    return folder / f"input{place}.npy"
+def _path(folder: Path, index: int) -> Path:
+    return folder / f"input{index}.npy"
 
 
-def _mapped(path: Path) -> Kept:
-    found: Any = np.load(path, mmap_mode="r")
+def _mapped(path: Path) -> MappedArray:
+    array: Any = np.load(path, mmap_mode="r")
     if hasattr(mmap, "MADV_RANDOM"):
         # A batch is of rows from anywhere: the pages around each, 128 kB at a time, would be read
         # in vain, and take the place of others.
-        found._mmap.madvise(mmap.MADV_RANDOM)
-    return found.view(Kept)  # type: ignore[no-any-return]
+        array._mmap.madvise(mmap.MADV_RANDOM)
+    return array.view(MappedArray)  # type: ignore[no-any-return]
 
 
 def _owned(path: Path, n_rows: int) -> NDArray[Any]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from autosynth.components import Piece
 from autosynth.composite.compiler import Compiler, Value
 from autosynth.composite.fusion import FUSIONS
-from autosynth.composite.hidden import Hide, Pick, restore
+from autosynth.composite.masking import CellMask, MaskInput, reconstruct
 from autosynth.composite.program import Program
 from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.strategy import Chain, Fusion, Node, Strategy
@@ -38,58 +38,60 @@ class Phase:
     """One stretch of a training.
 
     `outputs` are scored by the loss, the mean of theirs; without `supervised` they are losses.
-    `trains` names the pieces that change. `share` is its length over the schedule's. `rows` says
-    which training rows it sees, as the strategy's word does, for number `index` of `of`; `unit`
-    which part is alone in it, that may stand trained already.
+    `trains` names the pieces that change. `fraction` is its length over the schedule's. `rows`
+    says which training rows it sees, as the strategy's word does, for number `index` of `n_units`;
+    `unit` which part is alone in it, that may stand trained already.
     """
 
     name: str
     outputs: tuple[int, ...]
     trains: frozenset[str]
-    share: float = 1.0
+    fraction: float = 1.0
     supervised: bool = True
     rows: str = "all"
     index: int = 0
-    of: int = 1
+    n_units: int = 1
     unit: Unit | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Course:
-    """`program` is the composite's own with further steps; `settles` are fitted at the end."""
+class TrainingPlan:
+    """`program` is the composite's own with further steps; `post_hoc` are fitted at the end."""
 
     program: Program
     phases: tuple[Phase, ...]
-    settles: tuple[int, ...] = ()
+    post_hoc: tuple[int, ...] = ()
 
     @property
-    def share(self) -> float:
+    def fraction(self) -> float:
         """The length of all phases over that of the schedule."""
-        return sum(phase.share for phase in self.phases)
+        return sum(phase.fraction for phase in self.phases)
 
 
-def make_course(
+def make_training_plan(
     strategy: Strategy, inputs: Mapping[str, InputSpec], target: TargetSpec, dropout: float
-) -> Course:
-    """The course of a canonical strategy."""
+) -> TrainingPlan:
+    """The training plan of a canonical strategy."""
     compiler = Compiler(strategy, inputs, target, dropout)
     output = compiler.output(strategy.root)
     whole = compiler.program(output)
-    settles = tuple(
-        at for at in whole.needed([output]) if whole.pieces[whole.step(at).name].settles
+    post_hoc = tuple(
+        value_id
+        for value_id in whole.needed([output])
+        if whole.pieces[whole.step(value_id).name].post_hoc
     )
-    fitted = frozenset(whole.step(at).name for at in settles)
-    train, init = strategy.word("train", "joint"), strategy.word("init", "random")
+    fitted = frozenset(whole.step(value_id).name for value_id in post_hoc)
+    train, init = strategy.flag("train", "joint"), strategy.flag("init", "random")
     alone = train != "joint" or init == "parts" or bool(fitted)
     units = _units(compiler, strategy.root, output) if alone else ()
-    hidden = _hidden(compiler, strategy.root) if init == "masked" else ()
+    losses = _masked_losses(compiler, strategy.root) if init == "masked" else ()
     program = compiler.program(output)
     everything = frozenset(program.names([output])) - fitted
     phases: list[Phase] = []
-    if hidden:
-        names = frozenset(program.names(hidden))
+    if losses:
+        names = frozenset(program.names(losses))
         phases.append(Phase(
-            name="masked", outputs=hidden, trains=names, share=MASKED_SHARE, supervised=False
+            name="masked", outputs=losses, trains=names, fraction=MASKED_SHARE, supervised=False
         ))  # fmt: skip
     if train != "joint" or init == "parts":
         phases += _alone(strategy, units, program)
@@ -98,76 +100,76 @@ def make_course(
         left = everything - {name for unit in units for name in unit.names}
         if any(program.pieces[name].params for name in left):
             phases.append(
-                Phase(name="joining", outputs=(output,), trains=left, share=JOINING_SHARE)
+                Phase(name="joining", outputs=(output,), trains=left, fraction=JOINING_SHARE)
             )
     else:
         trains = frozenset(program.names(outputs)) - fitted
-        share = 1.0 if train == "joint" else 1 / (len(units) + 1)
-        phases.append(Phase(name="together", outputs=outputs, trains=trains, share=share))
+        fraction = 1.0 if train == "joint" else 1 / (len(units) + 1)
+        phases.append(Phase(name="together", outputs=outputs, trains=trains, fraction=fraction))
     phases = [replace(phase, trains=phase.trains - program.frozen) for phase in phases]
-    return Course(program=program, phases=tuple(phases), settles=settles)
+    return TrainingPlan(program=program, phases=tuple(phases), post_hoc=post_hoc)
 
 
 def _units(compiler: Compiler, root: Node, output: int) -> tuple[Unit, ...]:
     """The parts at the root, each with an output of its own."""
-    found: list[tuple[Node, int]] = []
+    heads: list[tuple[Node, int]] = []
     if isinstance(root, Chain):
         before: Value | None = None
         for i, step in enumerate(root.steps[:-1]):
             before = compiler.tokens(step, before, (i,))
             node = root.steps[0] if i == 0 else Chain(steps=root.steps[: i + 1])
-            found.append((node, compiler.head([compiler.mean(before)], f"alone{i}", None)))
-        found.append((root, output))
+            heads.append((node, compiler.head([compiler.mean(before)], f"alone{i}", None)))
+        heads.append((root, output))
     elif isinstance(root, Fusion):
         outputs = FUSIONS[root.method].joins == "outputs"
         for i, part in enumerate(root.parts):
             if outputs:
-                found.append((part, compiler.output(part, (i,))))
+                heads.append((part, compiler.output(part, (i,))))
             else:
                 pooled = compiler.pooled(part, (i,))
-                found.append((part, compiler.head([pooled], f"alone{i}", None)))
+                heads.append((part, compiler.head([pooled], f"alone{i}", None)))
     else:
-        found.append((root, output))
+        heads.append((root, output))
     program = compiler.program(output)
     units, known = [], set[str]()
-    for node, at in found:
-        names = tuple(name for name in program.names([at]) if name not in known)
+    for node, value_id in heads:
+        names = tuple(name for name in program.names([value_id]) if name not in known)
         known.update(names)
-        units.append(Unit(node=node, output=at, names=names))
+        units.append(Unit(node=node, output=value_id, names=names))
     return tuple(units)
 
 
 def _alone(strategy: Strategy, units: tuple[Unit, ...], program: Program) -> list[Phase]:
     """A phase for each unit: its own pieces, or with `earlier=free` all that it stands on."""
-    train = strategy.word("train", "joint")
-    rows = strategy.word("rows", "disjoint") if train == "subsets" else "all"
-    share = 1 / (len(units) + 1) if train == "staged" else 1.0
-    free = strategy.word("earlier", "frozen") == "free"
+    train = strategy.flag("train", "joint")
+    rows = strategy.flag("rows", "disjoint") if train == "subsets" else "all"
+    fraction = 1 / (len(units) + 1) if train == "staged" else 1.0
+    free = strategy.flag("earlier", "frozen") == "free"
     # The last beginning of a chain is the whole of it, which is trained together.
     last = train == "joint" and isinstance(strategy.root, Chain)
     return [
         Phase(
-            name=f"part {i + 1}", outputs=(unit.output,), share=share, rows=rows, index=i,
+            name=f"part {i + 1}", outputs=(unit.output,), fraction=fraction, rows=rows, index=i,
             trains=frozenset(program.names([unit.output]) if free else unit.names),
-            of=len(units), unit=unit,
+            n_units=len(units), unit=unit,
         )
         for i, unit in enumerate(units[: len(units) - last])
     ]  # fmt: skip
 
 
-def _hidden(compiler: Compiler, root: Node) -> tuple[int, ...]:
+def _masked_losses(compiler: Compiler, root: Node) -> tuple[int, ...]:
     """The losses of restoring every input, by every part at the root that reads it.
 
     What a pretrained network reads in its own vocabulary is not hidden.
     """
-    picked: dict[str, int] = {}
+    masked: dict[str, int] = {}
     raw = dict(compiler.places)
     inputs = {name: spec for name, spec in compiler.inputs.items() if not spec.of}
     shown = {name: compiler.shown(spec) for name, spec in inputs.items()}
     for name, spec in inputs.items():
         pick, hide = _pieces(spec)
-        picked[name] = compiler.emit(f"pick_{name}", pick, raw[name])
-        compiler.places[name] = compiler.emit(f"hide_{name}", hide, raw[name], picked[name])
+        masked[name] = compiler.emit(f"pick_{name}", pick, raw[name])
+        compiler.places[name] = compiler.emit(f"hide_{name}", hide, raw[name], masked[name])
     branches = [(root, ())] if not isinstance(root, Fusion) else [
         (part, (i,)) for i, part in enumerate(root.parts)
     ]  # fmt: skip
@@ -176,12 +178,12 @@ def _hidden(compiler: Compiler, root: Node) -> tuple[int, ...]:
         tokens = compiler.tokens(node, None, path)
         for name, spec in inputs.items():
             if compiler.reads(node, name):
-                piece = restore(spec, tokens.grid, tokens.width)
+                piece = reconstruct(spec, tokens.grid, tokens.width)
                 title = f"restore{number}_{name}"
-                losses.append(compiler.emit(title, piece, tokens, shown[name], picked[name]))
+                losses.append(compiler.emit(title, piece, tokens, shown[name], masked[name]))
     compiler.places = raw
     return tuple(losses)
 
 
 def _pieces(spec: InputSpec) -> tuple[Piece, Piece]:
-    return Piece(lambda: Pick(spec)), Piece(lambda: Hide(spec))
+    return Piece(lambda: CellMask(spec)), Piece(lambda: MaskInput(spec))

@@ -5,15 +5,15 @@ import pytest
 import torch
 from torch import nn
 
-from autosynth.composite.objective import hidden, loss_of
-from autosynth.data.seen import Seen
+from autosynth.composite.objective import loss_of, mask_seen
+from autosynth.data.seenitems import SeenItems
 from autosynth.data.spec import Dataset, InputSpec, Splits, TargetSpec
 from autosynth.training.augment import augment
-from autosynth.training.feed import feed
+from autosynth.training.devicedataset import to_device
+from autosynth.training.historymask import history_mask
 from autosynth.training.output import outputs
-from autosynth.training.past import past
 
-SEEN = Seen(
+SEEN = SeenItems(
     codes=np.array([3, 0, 2, 1, 4, 0]), start=np.array([0, 0, 4, 4]), stop=np.array([1, 3, 5, 6])
 )
 HAD = [{3}, {3, 0, 2}, {4}, {4, 0}]
@@ -30,10 +30,10 @@ class Same(nn.Module):
 def test_what_was_seen_is_hidden_on_the_device_as_on_the_host() -> None:
     out = torch.randn(3, 5, requires_grad=True)
     rows = torch.tensor([3, 0, 1])
-    left = past(SEEN, torch.device("cpu")).hide(out, rows)
+    left = history_mask(SEEN, torch.device("cpu")).mask_logits(out, rows)
     gone = [{i for i, value in enumerate(row) if value == -torch.inf} for row in left.tolist()]
     assert gone == [HAD[row] for row in rows.tolist()]
-    assert torch.equal(left, hidden(out, SEEN.only(rows.numpy())))
+    assert torch.equal(left, mask_seen(out, SEEN.only(rows.numpy())))
     loss_of(TARGET, left, torch.tensor([1, 1, 4]), smoothing=0.3).backward()
     assert out.grad is not None
     assert out.grad.isfinite().all()
@@ -44,8 +44,10 @@ def test_what_was_seen_is_hidden_on_the_device_as_on_the_host() -> None:
 def test_of_long_histories_the_newest_are_left_out_of_the_loss(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("autosynth.training.past.MOST", 2)
-    left = past(SEEN, torch.device("cpu")).hide(torch.zeros(1, 5), torch.tensor([1]))
+    monkeypatch.setattr("autosynth.training.historymask.MAX_MASKED", 2)
+    left = history_mask(SEEN, torch.device("cpu")).mask_logits(
+        torch.zeros(1, 5), torch.tensor([1])
+    )
     assert (left == -torch.inf).tolist() == [[True, False, True, False, False]]
 
 
@@ -55,9 +57,9 @@ def test_outputs_give_what_was_seen_no_probability() -> None:
         name="made", source="made", target=TARGET, encoders={}, fingerprint="", seen=SEEN,
         inputs=(InputSpec(name="history", kind="ids", shape=(3,), cardinalities=(8,)),),
         x={"history": np.ones((4, 3), np.int32)}, y=np.array([1, 1, 0, 1]),
-        splits=Splits(train=rows, fit=rows[:0], select=rows, test=rows),
+        splits=Splits(train=rows, calibration=rows[:0], validation=rows, test=rows),
     )  # fmt: skip
-    found = outputs(Same(), feed(data, torch.device("cpu"), rows), np.array([2, 1, 3]), 2)
+    found = outputs(Same(), to_device(data, torch.device("cpu"), rows), np.array([2, 1, 3]), 2)
     assert found.sum(1) == pytest.approx(np.ones(3))
     assert [set(np.flatnonzero(row == 0)) for row in found] == [HAD[2], HAD[1], HAD[3]]
     # Among what is left, shares are those of the network.

@@ -13,28 +13,28 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from autosynth.composite import Composite
-from autosynth.composite.course import Phase
 from autosynth.composite.objective import loss_of
+from autosynth.composite.plan import Phase
 from autosynth.training.average import Average
-from autosynth.training.feed import Feed
+from autosynth.training.devicedataset import DeviceDataset
 from autosynth.training.known import Known
-from autosynth.training.lengths import dealt
+from autosynth.training.lengths import bucket_by_length
 from autosynth.training.work import work_of
 
 WARMUP = 0.08  # of the schedule, onecycle
 
 
-class Stretch:
+class PhaseTrainer:
     """A phase at work on a composite, on its own rows, for `steps` steps of `batch` rows."""
 
     def __init__(
-        self, model: Composite, phase: Phase, data: Feed, train: NDArray[np.int64],
+        self, model: Composite, phase: Phase, data: DeviceDataset, train: NDArray[np.int64],
         settings: dict[str, float | str], *, steps: float, batch: int, seed: int,
         deadline: float = math.inf,
     ) -> None:  # fmt: skip
         self.model, self.phase, self.data, self.settings = model, phase, data, settings
-        rows = rows_of(phase, train, data, seed)
-        self.steps, self.batch = max(1, round(steps * phase.share)), min(batch, len(rows))
+        rows = phase_rows(phase, train, data, seed)
+        self.steps, self.batch = max(1, round(steps * phase.fraction)), min(batch, len(rows))
         self.work = work_of(model.program, phase)
         self.parameters = _release(model, phase)
         self.known = Known(model, data, data.rows(rows), self.work, deadline)
@@ -61,7 +61,7 @@ class Stretch:
     @property
     def flops_before(self) -> int:
         """Of what was computed before the first step."""
-        return self.work.once() * len(self.known.rows) if self.known.kept else 0
+        return self.work.static_flops() * len(self.known.rows) if self.known.kept else 0
 
     def learn(self) -> None:
         """Put the pieces that are trained in training mode, and the others as they are in use."""
@@ -77,8 +77,8 @@ class Stretch:
         found = self.model.values(known, self.phase.outputs)
         if self.phase.supervised:
             smoothing = float(self.settings["smoothing"])
-            if past := self.data.past:
-                found = [past.hide(out, self.known.rows[places]) for out in found]
+            if past := self.data.history_mask:
+                found = [past.mask_logits(out, self.known.rows[places]) for out in found]
             target, weights = self.data.target, self.data.weights
             found = [loss_of(target, out, y, smoothing, weights) for out in found]
         loss = found[0] if len(found) == 1 else torch.stack(found).mean()
@@ -100,7 +100,7 @@ class Stretch:
         while True:
             order = torch.randperm(len(rows), generator=self.generator)
             if self.sizes is not None:
-                order = dealt(order, self.sizes, self.batch, self.generator)
+                order = bucket_by_length(order, self.sizes, self.batch, self.generator)
             numbers = self.numbers[order.numpy()]
             # Pinned, so that the copy waits for nothing.
             order = order.pin_memory() if rows.is_cuda else order
@@ -110,7 +110,7 @@ class Stretch:
                 yield order[start:stop], self.data.lengths.longest(cuts, numbers[start:stop])
 
 
-class View(nn.Module):
+class PartOutput(nn.Module):
     """A composite that gives another of its values: a part's own outputs."""
 
     def __init__(self, model: Composite, output: int) -> None:
@@ -124,7 +124,9 @@ class View(nn.Module):
         return found
 
 
-def rows_of(phase: Phase, train: NDArray[np.int64], data: Feed, seed: int) -> NDArray[np.int64]:
+def phase_rows(
+    phase: Phase, train: NDArray[np.int64], data: DeviceDataset, seed: int
+) -> NDArray[np.int64]:
     """The training rows of a phase: all, a share that no other part sees, or drawn with return.
 
     Shares are dealt class by class, so that every part meets every class that has enough rows.
@@ -138,7 +140,7 @@ def rows_of(phase: Phase, train: NDArray[np.int64], data: Feed, seed: int) -> ND
     shuffled = rng.permutation(len(train))
     if data.target.is_coded:
         shuffled = shuffled[np.argsort(y[shuffled], kind="stable")]
-    return np.sort(train[shuffled[phase.index :: phase.of]])
+    return np.sort(train[shuffled[phase.index :: phase.n_units]])
 
 
 def learning_rate(done: float, settings: dict[str, float | str]) -> float:

@@ -1,8 +1,9 @@
-"""Which arrays a part reads, where a strategy names inputs and a family asks for a reading of one.
+"""Which arrays a part reads: strategies name inputs, families may ask for a tokenisation.
 
-A dataset may have an input in several readings: text as codes of its own vocabulary, and of that
-of a pretrained network. A strategy names the input; the part's family says which reading it wants.
-A bundle may hold a reading alone: the input that it is of can be named there all the same.
+A dataset may have an input in several tokenisations: text as codes of its own vocabulary, and of
+that of a pretrained network. A strategy names the input; the part's family says which reading it
+wants. A bundle may hold a tokenisation alone: the input that it is of can be named there all the
+same.
 """
 
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ def config_of(part: Part) -> dict[str, int | str]:
 
 
 def sources(inputs: Mapping[str, InputSpec]) -> dict[str, InputSpec]:
-    """What a strategy can name; the spec is that of a reading where only readings are there."""
+    """What a strategy can name; of an input in tokenisations alone, the spec is one of theirs."""
     found: dict[str, InputSpec] = {}
     for spec in inputs.values():
         if spec.of:
@@ -28,10 +29,10 @@ def sources(inputs: Mapping[str, InputSpec]) -> dict[str, InputSpec]:
     return found
 
 
-def reading_of(family: Family, config: Config, source: InputSpec) -> str:
+def tokenised_name(family: Family, config: Config, source: InputSpec) -> str:
     """The name of the array that a part with a stem of its own reads, given what it names."""
-    name, reading = source.of or source.name, family.reading(config, source)
-    return f"{name}.{reading}" if reading else name
+    name, tokenisation = source.of or source.name, family.tokenisation(config, source)
+    return f"{name}.{tokenisation}" if tokenisation else name
 
 
 def read_by(part: Part, inputs: Mapping[str, InputSpec]) -> tuple[str, ...]:
@@ -40,11 +41,11 @@ def read_by(part: Part, inputs: Mapping[str, InputSpec]) -> tuple[str, ...]:
     family, named = FAMILIES[part.family], part.inputs or tuple(there)
     if not family.reads:
         return named
-    return tuple(reading_of(family, config_of(part), there[name]) for name in named)
+    return tuple(tokenised_name(family, config_of(part), there[name]) for name in named)
 
 
 def used(root: Node, inputs: Mapping[str, InputSpec]) -> dict[str, InputSpec]:
-    """The inputs that a filled strategy reads, readings among them, in the dataset's order."""
+    """The inputs that a filled strategy reads, tokenisations too, in the dataset's order."""
     names = {name for part in readers(root) for name in read_by(part, inputs)}
     return {name: spec for name, spec in inputs.items() if name in names}
 

@@ -285,3 +285,29 @@ def test_spaces_are_found_in_an_installed_wheel(tmp_path: Path) -> None:
         [fresh / "bin" / "autosynth", "--help"], check=True, capture_output=True, text=True
     )
     assert "search" in help_text.stdout
+
+
+# Both files are about to be replaced by one store of values.
+TWICE = {"MOST_BYTES"}
+
+
+def public_names(path: Path) -> set[str]:
+    """What a file defines at its top level, for others to import."""
+    found: set[str] = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found |= {n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)}
+    return {name for name in found if not name.startswith("_")}
+
+
+def test_no_public_name_is_defined_in_two_files() -> None:
+    homes: dict[str, list[str]] = {}
+    for path in FILES:
+        if path.name != "__init__.py":
+            for name in public_names(path):
+                homes.setdefault(name, []).append(str(path.relative_to(PACKAGE)))
+    twice = {name: files for name, files in homes.items() if len(files) > 1}
+    assert twice.keys() == TWICE, twice

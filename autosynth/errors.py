@@ -5,7 +5,7 @@ caller would expect, so `except ValueError` works without knowing this package. 
 which rule was broken, by what value, where, and what to do.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import TypeVar
 
@@ -40,6 +40,10 @@ class ConfigError(AutosynthError, ValueError):
     """Options of a search, or keys of a space file, outside what they may be."""
 
 
+class ArgumentError(ConfigError, TypeError):
+    """A keyword that a function does not take."""
+
+
 class RunError(AutosynthError, RuntimeError):
     """A run folder that cannot be written, read, or does not belong to this request."""
 
@@ -66,3 +70,10 @@ def lookup(registry: Mapping[str, T], name: str, what: str, place: str = "") -> 
     if name not in registry:
         raise unknown(what, name, registry, place)
     return registry[name]
+
+
+def together(problems: Sequence[AutosynthError]) -> AutosynthError:
+    """One error of all problems: the only one itself, or a `ConfigError` that tells each."""
+    if len(problems) == 1:
+        return problems[0]
+    return ConfigError("; ".join(map(str, problems)))

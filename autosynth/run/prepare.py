@@ -2,21 +2,19 @@
 
 import json
 import time
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from autosynth.composite import cost
 from autosynth.data.spec import Dataset
 from autosynth.errors import ConfigError
+from autosynth.options import Options
 from autosynth.progress import Progress
 from autosynth.record import read_all, write_text_atomic
 from autosynth.run.baselines import BASELINE_SECONDS, BASELINE_SHARE, run_baselines
 from autosynth.run.folder import read_run, write_run
-from autosynth.run.options import Options
 from autosynth.study.context import RunContext, trivial_score
 from autosynth.study.probe import fixed_plan, probe
 from autosynth.study.restrict import default_space, restrict
@@ -48,7 +46,6 @@ def prepare(
     dataset: Dataset,
     space: Space,
     options: Options,
-    data_config: Mapping[str, Any],
     folder: Path,
     started: float,
     progress: Progress,
@@ -74,7 +71,7 @@ def prepare(
         plan.use_threads()
     else:
         plan = _plan(dataset, data, space, options)
-    write_run(folder, dataset, data_config, options, plan)
+    write_run(folder, dataset, options, plan)
     _keep_data(folder, dataset, data)
     return RunContext(
         dataset=dataset, device_dataset=data, space=space, trainer_config=plan, metric=metric,

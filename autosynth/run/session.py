@@ -4,21 +4,22 @@ import io
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import time as now
-from typing import Any, Unpack
+from typing import Any
 
 from autosynth.bundle import write_bundle
-from autosynth.data import load_dataset
-from autosynth.data.config import DataArguments, DataConfig
+from autosynth.data import read_dataset
 from autosynth.data.spec import Dataset
 from autosynth.leaderboard import pick
+from autosynth.options import Options, TaskChoice, takes_options
 from autosynth.progress import Progress
 from autosynth.record import Record, read_all, write_record, write_text_atomic
 from autosynth.report import report
 from autosynth.run.composing import compare
+from autosynth.run.device import check_device
 from autosynth.run.finish import (
     Refit,
     calibration_of,
@@ -28,7 +29,6 @@ from autosynth.run.finish import (
     score_test,
 )
 from autosynth.run.folder import RunState, place, write_state
-from autosynth.run.options import Options, make_options
 from autosynth.run.prepare import check_limits, prepare, prepare_metric, prepare_space
 from autosynth.run.result import Run, open_run
 from autosynth.study import storage
@@ -43,9 +43,24 @@ from autosynth.study.workers import Schedule, run_trials
 from autosynth.training.config import schedule
 
 
+@takes_options
 def search(
-    source: Any,
+    data: Any,
+    target: str | Sequence[str] | None = None,
     *,
+    test: Any = None,
+    validation: Any = None,
+    task: TaskChoice | None = None,
+    drop: str | Sequence[str] = (),
+    keep: str | Sequence[str] = (),
+    columns: Mapping[str, str] | None = None,
+    group: str | None = None,
+    time: str | None = None,
+    horizon: int | None = None,
+    history: int | None = None,
+    user: str | None = None,
+    features: Any = (),
+    seed: int = 0,
     space: str | None = None,
     budget: str | float | None = None,
     trials: int | None = None,
@@ -55,51 +70,32 @@ def search(
     max_params: int | None = None,
     device: str = "auto",
     workers: int = 1,
-    seed: int = 0,
     refit: bool = True,
     out: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     started: float | None = None,
-    **data: Unpack[DataArguments],
 ) -> Run:
     """Search composition strategies on a dataset.
 
-    Args:
-        source: a path, the name of a built-in set, a DataFrame, or a tuple of arrays.
-        space: name or path of a search space; that of the input's kind if left out.
-        budget: wall clock, as `10m`; ten minutes if neither it nor `trials` is given.
-        trials: strategies to train. Without a budget, one seed gives one board.
-        metric: what is maximised; the task's own if left out, such as accuracy or R².
-        cost: the other axis: `flops`, `params` or `latency_ms`.
-        max_flops: no strategy of more FLOPs a sample is trained.
-        max_params: no strategy of more parameters is trained.
-        device: `auto`, `cpu`, `cuda` or `cuda:N`.
-        workers: processes that train at once.
-        seed: of splits, sampling and training.
-        refit: whether the winner is trained again on everything but test.
-        out: the run's folder; `results/<dataset>-<n>` if left out.
-        progress: what is told of the search; nothing if left out.
-        started: `time.time()` from which the budget counts; now if left out.
-        data: what is asked of the reading of data, such as `target="churned"`: see
-            `DataArguments`.
+    `data` is a path, the name of a built-in set, a DataFrame, or a tuple of arrays; a table needs
+    a `target`. The budget is ten minutes where neither `budget` nor `trials` is given, and counts
+    from `started`, a `time.time()`, or from now. With `trials` and no budget, one seed gives one
+    board. `progress` is told of the search.
 
     Raises:
         AutosynthError: the data, an option, the space or the folder cannot be used.
     """
+    options = Options.from_arguments(locals())  # the parameters: nothing else is set as yet
     began = now() if started is None else started
-    options = make_options(
-        budget=budget, trials=trials, workers=workers, cost=cost, device=device, space=space,
-        metric=metric, max_flops=max_flops, max_params=max_params, seed=seed, refit=refit,
-    )  # fmt: skip
+    options = replace(options, device=check_device(options.device))
     teller = progress or Progress(stream=io.StringIO(), live=False)
-    data_config = DataConfig.from_arguments(data).to_dict()
-    dataset = load_dataset(source, seed=seed, **data)
+    dataset = read_dataset(data, options)
     options = replace(options, metric=prepare_metric(dataset, options).name)
     chosen = prepare_space(dataset, options)
     options = replace(options, space=options.space or chosen.name)
     check_limits(dataset, chosen, options)
     folder, state = place(dataset, options, out)
-    return _Session(dataset, chosen, options, data_config, folder, state, began, teller).run()
+    return _Session(dataset, chosen, options, folder, state, began, teller).run()
 
 
 class _Session:
@@ -110,7 +106,6 @@ class _Session:
         dataset: Dataset,
         space: Space,
         options: Options,
-        data_config: Mapping[str, Any],
         folder: Path,
         state: RunState,
         began: float,
@@ -120,9 +115,7 @@ class _Session:
         self.before, self.began = state.elapsed_seconds, began
         for line in (*dataset.summary, *(f"warning: {text}" for text in dataset.warnings)):
             progress.say(line)
-        self.context = prepare(
-            dataset, space, options, data_config, folder, began - self.before, progress
-        )
+        self.context = prepare(dataset, space, options, folder, began - self.before, progress)
         self.save(finished=False)
 
     def run(self) -> Run:

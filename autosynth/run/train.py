@@ -10,13 +10,13 @@ import torch
 
 from autosynth.bundle import write_bundle
 from autosynth.composite import Cost, Resolved, cost, resolve
-from autosynth.data import load_dataset
-from autosynth.data.config import DataArguments
+from autosynth.data import read_dataset
 from autosynth.data.spec import Dataset
 from autosynth.errors import RunError
+from autosynth.options import DataArguments, Options, takes_options
 from autosynth.progress import Progress
+from autosynth.run.device import check_device
 from autosynth.run.folder import RESULTS
-from autosynth.run.options import check_device, parse_budget
 from autosynth.strategy import Strategy, parse
 from autosynth.study.probe import fixed_plan
 from autosynth.training.config import TrainerConfig
@@ -39,6 +39,7 @@ class Trained:
     folder: Path
 
 
+@takes_options
 def train_strategy(
     source: Any,
     strategy: str | Strategy,
@@ -65,17 +66,19 @@ def train_strategy(
         seed: of splits and training.
         out: the bundle's folder; `results/<dataset>-model-<n>` if left out.
         progress: what is told of the training.
-        data: what is asked of the reading of data, such as `target="churned"`: see
-            `DataArguments`.
+        data: the options below.
 
     Raises:
         AutosynthError: the data, the strategy, an option or the folder cannot be used.
         TrialError: the training itself failed.
     """
     parsed = parse(strategy) if isinstance(strategy, str) else strategy
+    options = Options.from_arguments(
+        {**data, "metric": metric, "budget": budget, "device": device, "seed": seed}
+    )
     device = check_device(device)
-    seconds = None if budget is None else parse_budget(budget)
-    dataset = load_dataset(source, seed=seed, **data)
+    seconds = None if budget is None else options.budget_seconds
+    dataset = read_dataset(source, options)
     score = find_metric(metric, dataset.target) if metric else None
     resolved = resolve(parsed, dataset.inputs, dataset.target)
     folder = _free_folder(dataset.name, out)

@@ -17,6 +17,7 @@ from autosynth.composite.join import Concat, Joint
 from autosynth.composite.layout import Layouts, fold, folded
 from autosynth.composite.logmel import logmel
 from autosynth.composite.program import Program, Step
+from autosynth.composite.sharing import check_sharing, shared_stem
 from autosynth.composite.stem import STEMS
 from autosynth.composite.tokenisation import config_of, read_by, readers, sources, used
 from autosynth.data.spec import InputSpec, TargetSpec
@@ -61,13 +62,7 @@ class Compiler:
         self.numbers: dict[tuple[str, TreePath], int] = {}
         self.stands: dict[str, list[TreePath]] = {}  # of norms: the parts that each stands in
         self.share_of_rows = 1.0
-        if self.share == "layers":
-            self._check_layers()
-        if self.share == "stem" and all(len(self._sharers(n)) < 2 for n in self.inputs):
-            raise StrategyError(
-                f"share=stem needs two parts that read one input by the stem of its kind, and "
-                f"{self.root} has no two; leave it out"
-            )
+        check_sharing(self.root, self.share, inputs)
 
     def program(self, output: int) -> Program:
         """The steps so far."""
@@ -341,7 +336,7 @@ class Compiler:
             title = f"{name}_stem_{spec.kind}" if part.tag else f"{name}_stem_{spec.name}"
             piece, grid = STEMS[spec.kind](spec, uncut, patch, width)
             return Value(self.emit(title, piece, raw, family=family), grid, width)
-        finest, widest = self._shared_stem(spec.name)
+        finest, widest = shared_stem(self.root, spec.name, self.arrays)
         piece, grid = STEMS[spec.kind](spec, uncut, finest, widest)
         value = Value(self.emit(f"stem_{spec.name}", piece, raw), grid, widest)
         if patch % finest:
@@ -372,28 +367,6 @@ class Compiler:
         name = f"regrid_{_text(start)}_{_text(grid)}" + (f"_{factor}" if factor else "")
         piece = Piece(lambda: Regrid(start, grid, factor))
         return Value(self.emit(name, piece, value), grid, value.width)
-
-    # What sharing needs to know of the whole.
-
-    def _sharers(self, name: str) -> list[Part]:
-        """The readers of an input that have no stem of their own."""
-        found = [part for part in readers(self.root) if name in read_by(part, self.arrays)]
-        return [part for part in found if not FAMILIES[part.family].reads]
-
-    def _shared_stem(self, name: str) -> tuple[int, int]:
-        """The finest patch and the largest width that the readers of an input ask of it."""
-        configs = [(FAMILIES[part.family], config_of(part)) for part in self._sharers(name)]
-        patch = min(int(config["patch"]) for _, config in configs)
-        return patch, max(family.entry_width(config, None) for family, config in configs)
-
-    def _check_layers(self) -> None:
-        for name in ("width", "expand", "norm"):
-            values = {str(part): part.get(name) for part in parts(self.root)}
-            if len(set(values.values())) > 1:
-                raise StrategyError(
-                    f"share=layers needs one {name} in all parts, not "
-                    f"{', '.join(str(v) for v in values.values())}, in {self.root}"
-                )
 
 
 def _text(grid: Grid) -> str:

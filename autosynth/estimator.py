@@ -91,9 +91,12 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no 
         with tempfile.TemporaryDirectory() as folder, Progress() as progress:
             asked["out"] = asked["out"] or Path(folder) / "run"
             run = search(
-                source, target=target, task=task, progress=progress if self.verbose else None,
+                source,
+                target=target,
+                task=task,
+                progress=progress if self.verbose else None,
                 **asked,
-            )  # fmt: skip
+            )
             self.leaderboard_ = run.leaderboard
             self.sentence_ = run.sentence
             bundle = run.folder / "bundle"

@@ -57,9 +57,11 @@ class Progress:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
         traceback: TracebackType | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.close()
 
     def say(self, text: str) -> None:
@@ -68,9 +70,16 @@ class Progress:
         self._draw()
 
     def trial(
-        self, *, number: int, strategy: str, state: str, score: float | None = None,
-        flops: float | None = None, seconds: float | None = None, reason: str = "",
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        number: int,
+        strategy: str,
+        state: str,
+        score: float | None = None,
+        flops: float | None = None,
+        seconds: float | None = None,
+        reason: str = "",
+    ) -> None:
         """One trial that ended: counted in the live line, or a plain line.
 
         Args:
@@ -94,10 +103,14 @@ class Progress:
             self._draw()
             return
         parts = (
-            f"trial {number:>3}", f"{state.replace('_', ' '):<10}", f"{_score(score):>7}",
-            f"{_count(flops):>5} FLOPs", f"{_seconds(seconds):>7}", strategy,
+            f"trial {number:>3}",
+            f"{state.replace('_', ' '):<10}",
+            f"{_score(score):>7}",
+            f"{_count(flops):>5} FLOPs",
+            f"{_seconds(seconds):>7}",
+            strategy,
             f"({' '.join(reason.split())})" if reason else "",
-        )  # fmt: skip
+        )
         self._write("  ".join(parts).rstrip() + "\n")
 
     def status(self, **known: Any) -> None:

@@ -68,6 +68,5 @@ INSPECT = Command(
 DATASETS = Command(name="datasets", about="list the built-in sets", call=_datasets)
 SPACES = Command(name="spaces", about="list the search spaces", call=_spaces)
 COMPONENTS = Command(
-    name="components", about="list what strategies are made of, with all options",
-    call=_components,
-)  # fmt: skip
+    name="components", about="list what strategies are made of, with all options", call=_components
+)

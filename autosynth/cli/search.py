@@ -72,8 +72,10 @@ def _train(args: argparse.Namespace) -> None:
             args.data, args.strategy, **options_of(args), epochs=args.epochs, progress=progress
         )
     scores = [("metric", "val", "test")]
-    scores += [(name, f"{score:.4f}", f"{trained.test[name]:.4f}" if name in trained.test else "-")
-               for name, score in trained.val.items()]  # fmt: skip
+    scores += [
+        (name, f"{score:.4f}", f"{trained.test[name]:.4f}" if name in trained.test else "-")
+        for name, score in trained.val.items()
+    ]
     cost = trained.cost
     put(*columns(scores), "", f"cost     {human(cost.flops)} FLOPs, {human(cost.params)} params")
     put(f"trained  {trained.seconds:.1f} s")
@@ -89,9 +91,11 @@ def _train_options(parser: Parser) -> None:
 
 
 SEARCH = Command(
-    name="search", call=_search, add_arguments=_search_options,
+    name="search",
+    call=_search,
+    add_arguments=_search_options,
     about="find strategies, train them, and rank them by score against cost",
-)  # fmt: skip
+)
 TRAIN = Command(
     name="train",
     about="train one strategy, without a search",

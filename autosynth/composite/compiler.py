@@ -47,9 +47,12 @@ class Compiler:
     """Emits the steps of one strategy."""
 
     def __init__(
-        self, strategy: Strategy, inputs: Mapping[str, InputSpec], target: TargetSpec,
+        self,
+        strategy: Strategy,
+        inputs: Mapping[str, InputSpec],
+        target: TargetSpec,
         dropout: float,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.root, self.share = strategy.root, strategy.flag("share", "none")
         self.arrays, self.sources = inputs, tuple(sources(inputs))
         self.inputs, self.target, self.dropout = used(self.root, inputs), target, dropout
@@ -67,9 +70,11 @@ class Compiler:
     def program(self, output: int) -> Program:
         """The steps so far."""
         return Program(
-            inputs=tuple(self.inputs), steps=tuple(self.steps), pieces=dict(self.pieces),
+            inputs=tuple(self.inputs),
+            steps=tuple(self.steps),
+            pieces=dict(self.pieces),
             output=output,
-        )  # fmt: skip
+        )
 
     def number(self, what: str, path: TreePath) -> int:
         """A number for a place in the tree: the next one at its first visit, then the same."""
@@ -114,9 +119,12 @@ class Compiler:
         if method.joins == "outputs":
             outs = [self.output(part, (*path, i)) for i, part in enumerate(node.parts)]
             joined = FusionInputs(
-                n=len(outs), rows=1, width=self.target.n_outputs, args=node.args,
+                n=len(outs),
+                rows=1,
+                width=self.target.n_outputs,
+                args=node.args,
                 target=self.target,
-            )  # fmt: skip
+            )
             return self.emit(name, method.piece(joined), *outs)
         pooled = [self.pooled(part, (*path, i)) for i, part in enumerate(node.parts)]
         self.refuse_repeats(node, [value.at for value in pooled])
@@ -286,9 +294,13 @@ class Compiler:
     # Entries: from raw inputs or the step before to the part's grid and width.
 
     def entry(
-        self, part: Part, family: Family, config: dict[str, int | str], name: str,
+        self,
+        part: Part,
+        family: Family,
+        config: dict[str, int | str],
+        name: str,
         before: Value | None,
-    ) -> Value:  # fmt: skip
+    ) -> Value:
         """What the blocks of a part start from."""
         if family.reads:
             return self.own_stem(part, family, config, name)

@@ -12,9 +12,13 @@ from autosynth.record import Record
 
 
 def pick(
-    records: Iterable[Record], which: str | int = "best", *, metric: str, cost: str = "flops",
+    records: Iterable[Record],
+    which: str | int = "best",
+    *,
+    metric: str,
+    cost: str = "flops",
     max_flops: float | None = None,
-) -> Record:  # fmt: skip
+) -> Record:
     """One complete strategy of a run.
 
     Args:

@@ -10,9 +10,13 @@ from autosynth.leaderboard.text import human
 
 
 def render(
-    frame: pd.DataFrame, fmt: str = "table", *, pareto_only: bool = False,
-    sort: str | None = None, width: int | None = None,
-) -> str:  # fmt: skip
+    frame: pd.DataFrame,
+    fmt: str = "table",
+    *,
+    pareto_only: bool = False,
+    sort: str | None = None,
+    width: int | None = None,
+) -> str:
     """The leaderboard as text that ends with a newline.
 
     Args:

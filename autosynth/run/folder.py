@@ -69,21 +69,26 @@ def write_run(
     packages = ("torch", "optuna", "numpy", "pandas", "scikit-learn")
     content = {
         "data": {
-            "name": dataset.name, "source": dataset.source, "fingerprint": dataset.fingerprint,
+            "name": dataset.name,
+            "source": dataset.source,
+            "fingerprint": dataset.fingerprint,
             **options.data_section(),
         },
         "search": options.search_section(),
         "plan": trainer_config.to_dict(),
         "versions": {
-            "autosynth": __version__, "python": platform.python_version(),
+            "autosynth": __version__,
+            "python": platform.python_version(),
             **{name: version(name) for name in packages},
         },
         "machine": {
-            "system": platform.system(), "processor": platform.machine(),
-            "cores": os.cpu_count() or 1, "threads": torch.get_num_threads(),
+            "system": platform.system(),
+            "processor": platform.machine(),
+            "cores": os.cpu_count() or 1,
+            "threads": torch.get_num_threads(),
             "device": device_name(trainer_config.device),
         },
-    }  # fmt: skip
+    }
     write_text_atomic(folder / RUN_FILE, tomli_w.dumps(content))
 
 

@@ -74,11 +74,18 @@ def prepare(
     write_run(folder, dataset, options, plan)
     _keep_data(folder, dataset, data)
     return RunContext(
-        dataset=dataset, device_dataset=data, space=space, trainer_config=plan, metric=metric,
-        trivial_score=trivial_score(dataset, metric), folder=folder, seed=options.seed,
-        cost=options.cost, max_flops=_least(options.max_flops, space.max_flops),
+        dataset=dataset,
+        device_dataset=data,
+        space=space,
+        trainer_config=plan,
+        metric=metric,
+        trivial_score=trivial_score(dataset, metric),
+        folder=folder,
+        seed=options.seed,
+        cost=options.cost,
+        max_flops=_least(options.max_flops, space.max_flops),
         max_params=_least(options.max_params, space.max_params),
-    )  # fmt: skip
+    )
 
 
 def _least(*limits: int | None) -> int | None:
@@ -108,22 +115,28 @@ def _plan(dataset: Dataset, data: DeviceDataset, space: Space, options: Options)
     budget = options.budget_seconds
     if budget is None:
         n_train = len(dataset.splits.train)
-        return fixed_plan(
-            options.device, n_train, inputs=dataset.inputs, target=dataset.target
-        )  # fmt: skip
+        return fixed_plan(options.device, n_train, inputs=dataset.inputs, target=dataset.target)
     return probe(
-        dataset, data, space, device=options.device, seconds=PROBE_SHARE * budget, budget=budget,
+        dataset,
+        data,
+        space,
+        device=options.device,
+        seconds=PROBE_SHARE * budget,
+        budget=budget,
         workers=options.workers,
-    )  # fmt: skip
+    )
 
 
 def _keep_data(folder: Path, dataset: Dataset, data: DeviceDataset) -> None:
     """What a bundle needs of the data: specs and encoders, and a few raw rows to verify with."""
     content = {
-        "name": dataset.name, "source": dataset.source, "fingerprint": dataset.fingerprint,
+        "name": dataset.name,
+        "source": dataset.source,
+        "fingerprint": dataset.fingerprint,
         "target": asdict(dataset.target),
-        "encoders": dict(dataset.encoders), "scales": [scale.to_dict() for scale in data.scales],
-    }  # fmt: skip
+        "encoders": dict(dataset.encoders),
+        "scales": [scale.to_dict() for scale in data.scales],
+    }
     write_text_atomic(folder / "data.json", json.dumps(content) + "\n")
     rows = data.rows(dataset.splits.test[:EXAMPLE_ROWS])
     sample = {name: v.cpu().contiguous() for name, v in data.batch(rows)[0].items()}

@@ -89,9 +89,13 @@ class Run:
         return "; ".join(filter(None, (text, said + again)))
 
     def export(
-        self, path: str | os.PathLike[str] | None = None, pick: str | int = "best",
-        max_flops: int | None = None, *, force: bool = False,
-    ) -> Path:  # fmt: skip
+        self,
+        path: str | os.PathLike[str] | None = None,
+        pick: str | int = "best",
+        max_flops: int | None = None,
+        *,
+        force: bool = False,
+    ) -> Path:
         """A bundle with `model.pt2`, compared with the live model on held-out rows.
 
         Args:
@@ -123,16 +127,27 @@ class Run:
             )
         load_weights(model, weights)
         card = {
-            "dataset": data["name"], "fingerprint": data["fingerprint"], "metric": self.metric,
-            "trial": record.trial, "seed": record.seed, "val": dict(record.val),
-            "test": dict(record.test), "refit": False, "flops": record.flops,
-            "params": record.params, "latency_ms": record.latency_ms,
-        }  # fmt: skip
+            "dataset": data["name"],
+            "fingerprint": data["fingerprint"],
+            "metric": self.metric,
+            "trial": record.trial,
+            "seed": record.seed,
+            "val": dict(record.val),
+            "test": dict(record.test),
+            "refit": False,
+            "flops": record.flops,
+            "params": record.params,
+            "latency_ms": record.latency_ms,
+        }
         return write_bundle(
-            folder, resolved=resolved, model=model, encoders=data["encoders"],
+            folder,
+            resolved=resolved,
+            model=model,
+            encoders=data["encoders"],
             scales=scales_from(data),
-            calibration=Calibration.from_json(record.notes.get("calibration")), card=card,
-        )  # fmt: skip
+            calibration=Calibration.from_json(record.notes.get("calibration")),
+            card=card,
+        )
 
 
 def _pick(run: Run, which: str | int, max_flops: int | None) -> Record:

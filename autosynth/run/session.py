@@ -152,9 +152,11 @@ class _Session:
     def schedule(self) -> Schedule:
         """When the trials end."""
         return Schedule(
-            deadline=self.deadline, budget=self.options.budget_seconds or 0.0,
-            trials=self.options.trials, refit=self.options.refit,
-        )  # fmt: skip
+            deadline=self.deadline,
+            budget=self.options.budget_seconds or 0.0,
+            trials=self.options.trials,
+            refit=self.options.refit,
+        )
 
     def save(self, *, finished: bool) -> None:
         """Keep how long this run has gone."""
@@ -200,10 +202,14 @@ class _Session:
             notes["still_gaining"] = why
         write_record(replace(best, notes=notes), self.folder)
         write_bundle(
-            self.folder / "bundle", resolved=resolved, model=model,
-            encoders=context.dataset.encoders, scales=context.device_dataset.scales,
-            calibration=calibration_of(best), card=card(context, best, trained),
-        )  # fmt: skip
+            self.folder / "bundle",
+            resolved=resolved,
+            model=model,
+            encoders=context.dataset.encoders,
+            scales=context.device_dataset.scales,
+            calibration=calibration_of(best),
+            card=card(context, best, trained),
+        )
 
     def _not_run(self) -> None:
         """Single components there was no time for stand on the board, too."""
@@ -244,11 +250,20 @@ def card(context: RunContext, record: Record, trained: Refit | None) -> dict[str
     if trained:
         n_train, n_fit = trained.n_train, trained.n_fit
     return {
-        "dataset": context.dataset.name, "fingerprint": context.dataset.fingerprint,
-        "metric": context.metric.name, "trial": record.trial, "seed": record.seed,
-        "val": dict(record.val), "test": trained.test if trained else dict(record.test),
-        "search_test": dict(record.test), "n_train": n_train, "n_fit": n_fit,
-        "n_select": len(splits.validation), "n_test": len(splits.test),
-        "refit": trained is not None, "flops": record.flops, "params": record.params,
+        "dataset": context.dataset.name,
+        "fingerprint": context.dataset.fingerprint,
+        "metric": context.metric.name,
+        "trial": record.trial,
+        "seed": record.seed,
+        "val": dict(record.val),
+        "test": trained.test if trained else dict(record.test),
+        "search_test": dict(record.test),
+        "n_train": n_train,
+        "n_fit": n_fit,
+        "n_select": len(splits.validation),
+        "n_test": len(splits.test),
+        "refit": trained is not None,
+        "flops": record.flops,
+        "params": record.params,
         "latency_ms": record.latency_ms,
-    }  # fmt: skip
+    }

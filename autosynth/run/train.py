@@ -98,9 +98,13 @@ def train_strategy(
 
 
 def _plan(
-    resolved: Resolved, data: DeviceDataset, rows: TrainingRows, device: str,
-    seconds: float | None, epochs: float | None,
-) -> TrainerConfig:  # fmt: skip
+    resolved: Resolved,
+    data: DeviceDataset,
+    rows: TrainingRows,
+    device: str,
+    seconds: float | None,
+    epochs: float | None,
+) -> TrainerConfig:
     plan = fixed_plan(device, len(rows.train), inputs=resolved.inputs, target=data.target)
     if seconds is not None:
         step = time_steps(resolved, data, rows, plan, warmup=2, steps=5)
@@ -125,9 +129,14 @@ def _free_folder(name: str, out: str | os.PathLike[str] | None) -> Path:
 
 
 def _bundle(
-    dataset: Dataset, data: DeviceDataset, resolved: Resolved, outcome: Outcome, folder: Path,
-    metric: str, seed: int,
-) -> Trained:  # fmt: skip
+    dataset: Dataset,
+    data: DeviceDataset,
+    resolved: Resolved,
+    outcome: Outcome,
+    folder: Path,
+    metric: str,
+    seed: int,
+) -> Trained:
     splits, target = dataset.splits, dataset.target
     val, test = (
         score_all(dataset.y[rows], outputs(outcome.model, data, rows), target)
@@ -135,16 +144,31 @@ def _bundle(
     )
     price = cost(resolved)
     write_bundle(
-        folder, resolved=resolved, model=outcome.model, encoders=dataset.encoders,
+        folder,
+        resolved=resolved,
+        model=outcome.model,
+        encoders=dataset.encoders,
         scales=data.scales,
         card={
-            "dataset": dataset.name, "fingerprint": dataset.fingerprint, "metric": metric,
-            "seed": seed, "val": val, "test": test, "n_train": len(splits.train),
-            "n_select": len(splits.validation), "n_test": len(splits.test), "refit": False,
-            "flops": price.flops, "params": price.params,
+            "dataset": dataset.name,
+            "fingerprint": dataset.fingerprint,
+            "metric": metric,
+            "seed": seed,
+            "val": val,
+            "test": test,
+            "n_train": len(splits.train),
+            "n_select": len(splits.validation),
+            "n_test": len(splits.test),
+            "refit": False,
+            "flops": price.flops,
+            "params": price.params,
         },
-    )  # fmt: skip
+    )
     return Trained(
-        strategy=str(resolved.short_form), val=val, test=test, cost=price, seconds=outcome.seconds,
+        strategy=str(resolved.short_form),
+        val=val,
+        test=test,
+        cost=price,
+        seconds=outcome.seconds,
         folder=folder,
-    )  # fmt: skip
+    )

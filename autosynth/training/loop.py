@@ -116,9 +116,15 @@ def train(
 
 
 def time_steps(
-    resolved: Resolved, data: DeviceDataset, rows: TrainingRows, config: TrainerConfig, *,
-    warmup: int, steps: int, patience: float = math.inf,
-) -> float:  # fmt: skip
+    resolved: Resolved,
+    data: DeviceDataset,
+    rows: TrainingRows,
+    config: TrainerConfig,
+    *,
+    warmup: int,
+    steps: int,
+    patience: float = math.inf,
+) -> float:
     """The seconds that a training takes for each step of the plan.
 
     For every phase the least time of some steps is taken, after others to warm up: other work of
@@ -152,9 +158,16 @@ class Trainer:
     """Trains one composite once, at one batch size: phase after phase, then what is fitted."""
 
     def __init__(
-        self, resolved: Resolved, data: DeviceDataset, rows: TrainingRows, config: TrainerConfig,
-        seed: int, batch: int, until: Mapping[str, float] | None = None, bank: Bank | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        resolved: Resolved,
+        data: DeviceDataset,
+        rows: TrainingRows,
+        config: TrainerConfig,
+        seed: int,
+        batch: int,
+        until: Mapping[str, float] | None = None,
+        bank: Bank | None = None,
+    ) -> None:
         self.resolved, self.data, self.rows, self.config = resolved, data, rows, config
         self.seed, self.batch = seed, min(batch, len(rows.train))
         # Twice as many steps of half as many rows.
@@ -180,9 +193,16 @@ class Trainer:
         if not phase.supervised:
             rows = np.concatenate([rows, self.rows.unlabelled])
         return PhaseTrainer(
-            self.model, phase, self.data, rows, self.settings, steps=steps,
-            batch=self.batch, seed=self.seed + 1000 * index, deadline=deadline,
-        )  # fmt: skip
+            self.model,
+            phase,
+            self.data,
+            rows,
+            self.settings,
+            steps=steps,
+            batch=self.batch,
+            seed=self.seed + 1000 * index,
+            deadline=deadline,
+        )
 
     def run(self, score: ScoreFunction | None, on_rung: OnRung | None, deadline: float) -> Outcome:
         """Train to the end of the training plan, or until it is stopped."""
@@ -200,15 +220,24 @@ class Trainer:
                 stopped = stopped or "out of time"
             if self.post_hoc and not stopped:
                 settle(
-                    self.model, self.post_hoc, self.data, self.rows.train, self.rows.calibration,
-                    self.seed, self._without,
-                )  # fmt: skip
+                    self.model,
+                    self.post_hoc,
+                    self.data,
+                    self.rows.train,
+                    self.rows.calibration,
+                    self.seed,
+                    self._without,
+                )
         self.model.bf16 = frozenset()
         return Outcome(
             model=trained(self.resolved, self.model).requires_grad_(True),
-            seconds=time.perf_counter() - start, steps=steps, samples_seen=self.samples,
-            stopped=stopped, best_shares=self.best_shares, train_flops=self.flops,
-        )  # fmt: skip
+            seconds=time.perf_counter() - start,
+            steps=steps,
+            samples_seen=self.samples,
+            stopped=stopped,
+            best_shares=self.best_shares,
+            train_flops=self.flops,
+        )
 
     def _phase(self, phase: Phase, index: int, monitor: Monitor) -> tuple[int, str]:
         """Train one phase, and keep its best moment; the steps it took, and why it was stopped."""

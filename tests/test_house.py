@@ -25,7 +25,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # A file imports only from what stands before it.
 ORDER = [
-    *("errors", "options", "strategy", "data", "baselines", "components", "composite"),
+    *("errors", "number", "options", "strategy", "data", "baselines", "components", "composite"),
     *("training", "record", "progress", "pareto", "study", "leaderboard", "report", "corrupt"),
     *("bundle", "run", "estimator", "cli", "__main__"),
 ]

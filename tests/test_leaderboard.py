@@ -17,11 +17,11 @@ from autosynth.leaderboard import (
     composing_sentence,
     front,
     group_of,
-    human,
     layer_numbers,
     pick,
     render,
 )
+from autosynth.number import human
 from autosynth.record import Record
 
 

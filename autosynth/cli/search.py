@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from autosynth.cli.option import Command, Parser, add_options, data_argument, options_of, whole
 from autosynth.cli.text import columns, put, put_bundle, put_prose, quoted, width
+from autosynth.number import human
 from autosynth.options import DataConfig, Options
 from autosynth.progress import Progress
 from autosynth.strategy import parse
@@ -64,7 +65,6 @@ def _search_options(parser: Parser) -> None:
 
 def _train(args: argparse.Namespace) -> None:
     parse(args.strategy)  # for its syntax, before anything heavy is loaded
-    from autosynth.leaderboard import human
     from autosynth.run import train_strategy
 
     with Progress() as progress:

@@ -7,7 +7,7 @@ import numpy as np
 
 from autosynth.errors import ConfigError, RunError
 from autosynth.leaderboard.rank import chosen, front, score_of
-from autosynth.leaderboard.text import human
+from autosynth.number import human
 from autosynth.record import Record
 
 

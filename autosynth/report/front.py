@@ -6,7 +6,7 @@ out: their strategies are too long for the plot.
 The score axis shows the range where the trials differ; what lies below it sits on its lower edge.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from autosynth.leaderboard import COSTS, chosen, front, group_of, human, ranks
+from autosynth.leaderboard import COSTS, chosen, front, group_of, ranks
+from autosynth.number import brief, human, score_text, shorten
 from autosynth.record import Record, atomic_path
 
 _WIDTH = 1200  # px
@@ -168,24 +169,21 @@ def _limit_x(axes: Any, points: Sequence[_Point]) -> None:
         axes.xaxis.set_major_locator(
             LogLocator(subs=(1.0,) if decades > 4 else (1.0, 3.0) if decades > 2 else (1, 2, 5))
         )
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _tick(x)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _charge(x, brief)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _tick(cost: float) -> str:
-    if cost < 10:
-        return f"{cost:g}"
-    text = human(cost)
-    digits = text.rstrip("kMGT")
-    return (digits.rstrip("0").rstrip(".") if "." in digits else digits) + text[len(digits) :]
+def _charge(cost: float, count: Callable[[float], str]) -> str:
+    """A cost: milliseconds may be few, and counts are in the given form."""
+    return count(cost) if cost >= 10 else f"{cost:.3g}"
 
 
 def _draw_lines(axes: Any, lines: Sequence[tuple[str, float]], low: float) -> None:
     for i, (name, score) in enumerate(line for line in lines if line[1] >= low):
         axes.axhline(score, color=_STYLES["baseline"][0], linewidth=1.1, linestyle=(0, (6, 4)))
         axes.annotate(
-            f"{name} {_score(score)}",
+            f"{name} {score_text(score)}",
             (0.008 + 0.15 * (i % 3), score),
             (0, 4),
             xycoords=("axes fraction", "data"),
@@ -341,23 +339,9 @@ def _key(figure: Figure, shown: Mapping[int, Record], metric: str, cost: str, he
         colour, marker, _ = _STYLES[group_of(record)]
         axes.text(52, y, str(number), fontsize=10, fontweight="bold", ha="right", va="center")
         axes.scatter([70], [y], s=42, marker=marker, color=colour)
-        axes.text(90, y, _cut(record.strategy, 98), fontsize=10, color=_INK, va="center")
+        axes.text(90, y, shorten(record.strategy, 98), fontsize=10, color=_INK, va="center")
         test = record.test.get(metric)
         cells = (record.val[metric], test, getattr(record, cost))
-        texts = (_score(cells[0]), _score(cells[1]), _charge(cells[2]))
+        texts = (score_text(cells[0]), score_text(cells[1]), _charge(cells[2], human))
         for (x, _), text in zip(columns, texts, strict=True):
             axes.text(x, y, text, fontsize=10, color=_INK, ha="right", va="center")
-
-
-def _score(score: float | None) -> str:
-    if score is None:
-        return "-"
-    return f"{score:.4f}" if abs(score) < 10 else f"{score:.5g}"
-
-
-def _charge(cost: float) -> str:
-    return human(cost) if cost >= 10 else f"{cost:.3g}"
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"

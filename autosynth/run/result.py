@@ -19,6 +19,7 @@ from autosynth.data.spec import TargetSpec
 from autosynth.errors import RunError
 from autosynth.leaderboard import build_leaderboard, composing_sentence, pick, remarks
 from autosynth.record import Record, read_all
+from autosynth.run.card import card_of_trial
 from autosynth.run.folder import RUN_FILE, latest, read_run, read_state
 from autosynth.strategy import parse
 from autosynth.study.trial import weights_path
@@ -126,19 +127,6 @@ class Run:
                 "strategy with `autosynth train`"
             )
         load_weights(model, weights)
-        card = {
-            "dataset": data["name"],
-            "fingerprint": data["fingerprint"],
-            "metric": self.metric,
-            "trial": record.trial,
-            "seed": record.seed,
-            "val": dict(record.val),
-            "test": dict(record.test),
-            "refit": False,
-            "flops": record.flops,
-            "params": record.params,
-            "latency_ms": record.latency_ms,
-        }
         return write_bundle(
             folder,
             resolved=resolved,
@@ -146,7 +134,12 @@ class Run:
             encoders=data["encoders"],
             scales=scales_from(data),
             calibration=Calibration.from_json(record.notes.get("calibration")),
-            card=card,
+            card=card_of_trial(
+                record,
+                dataset=data["name"],
+                fingerprint=data["fingerprint"],
+                metric=self.metric,
+            ),
         )
 
 

@@ -18,6 +18,7 @@ from autosynth.options import Options, TaskChoice, takes_options
 from autosynth.progress import Progress
 from autosynth.record import Record, read_all, write_record, write_text_atomic
 from autosynth.report import report
+from autosynth.run.card import card_of_trial, row_counts
 from autosynth.run.composing import compare
 from autosynth.run.device import check_device
 from autosynth.run.finish import (
@@ -208,7 +209,7 @@ class _Session:
             encoders=context.dataset.encoders,
             scales=context.device_dataset.scales,
             calibration=calibration_of(best),
-            card=card(context, best, trained),
+            card=_card(context, best, trained),
         )
 
     def _not_run(self) -> None:
@@ -243,27 +244,17 @@ class _Session:
         write_text_atomic(self.folder / "importance.json", content + "\n")
 
 
-def card(context: RunContext, record: Record, trained: Refit | None) -> dict[str, Any]:
-    """What a bundle's card says of where the model comes from."""
-    splits = context.dataset.splits
-    n_train, n_fit = len(splits.train), len(splits.calibration)
+def _card(context: RunContext, record: Record, trained: Refit | None) -> dict[str, Any]:
+    """The card of the chosen trial, trained again or as the search left it."""
+    more: dict[str, Any] = row_counts(context.dataset.splits)
     if trained:
-        n_train, n_fit = trained.n_train, trained.n_fit
-    return {
-        "dataset": context.dataset.name,
-        "fingerprint": context.dataset.fingerprint,
-        "metric": context.metric.name,
-        "trial": record.trial,
-        "seed": record.seed,
-        "val": dict(record.val),
-        "test": trained.test if trained else dict(record.test),
-        "search_test": dict(record.test),
-        "n_train": n_train,
-        "n_fit": n_fit,
-        "n_select": len(splits.validation),
-        "n_test": len(splits.test),
-        "refit": trained is not None,
-        "flops": record.flops,
-        "params": record.params,
-        "latency_ms": record.latency_ms,
-    }
+        more |= {"n_train": trained.n_train, "n_fit": trained.n_fit, "test": trained.test}
+    return card_of_trial(
+        record,
+        dataset=context.dataset.name,
+        fingerprint=context.dataset.fingerprint,
+        metric=context.metric.name,
+        refit=trained is not None,
+        search_test=record.test,
+        **more,
+    )

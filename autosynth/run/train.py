@@ -15,6 +15,7 @@ from autosynth.data.spec import Dataset
 from autosynth.errors import RunError
 from autosynth.options import DataArguments, Options, takes_options
 from autosynth.progress import Progress
+from autosynth.run.card import ModelCard, row_counts
 from autosynth.run.device import check_device
 from autosynth.run.folder import RESULTS
 from autosynth.strategy import Strategy, parse
@@ -143,26 +144,24 @@ def _bundle(
         for rows in (splits.validation, splits.test)
     )
     price = cost(resolved)
+    card = ModelCard(
+        dataset=dataset.name,
+        fingerprint=dataset.fingerprint,
+        metric=metric,
+        seed=seed,
+        val=val,
+        test=test,
+        flops=price.flops,
+        params=price.params,
+        **row_counts(splits),
+    )
     write_bundle(
         folder,
         resolved=resolved,
         model=outcome.model,
         encoders=dataset.encoders,
         scales=data.scales,
-        card={
-            "dataset": dataset.name,
-            "fingerprint": dataset.fingerprint,
-            "metric": metric,
-            "seed": seed,
-            "val": val,
-            "test": test,
-            "n_train": len(splits.train),
-            "n_select": len(splits.validation),
-            "n_test": len(splits.test),
-            "refit": False,
-            "flops": price.flops,
-            "params": price.params,
-        },
+        card=card.to_dict(),
     )
     return Trained(
         strategy=str(resolved.short_form),

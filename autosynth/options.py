@@ -54,7 +54,8 @@ class Option:
     """What is known of an option beside its type and default.
 
     `flags` of the command line, where they are not the field's name; `least` of whole numbers;
-    `repeat` of what may be several, and is a tuple; `check` raises an AutosynthError;
+    `repeat` of what may be several, and is a tuple; `pairs` of a dict of names, which a flag gives
+    one by one; `check` raises an AutosynthError;
     `estimator_default` where the scikit-learn estimators have another default.
     """
 
@@ -64,6 +65,7 @@ class Option:
     choices: tuple[str, ...] = ()
     least: int | None = None
     repeat: bool = False
+    pairs: bool = False
     check: Callable[[Any], object] | None = None
     estimator_default: Any = None
 
@@ -139,6 +141,7 @@ class DataConfig:
         "read a column as number, category, text, date, image or audio",
         metavar="NAME=KIND",
         flags=("--column",),
+        pairs=True,
         check=_check_columns,
     )
     group: str | None = option(
@@ -163,7 +166,7 @@ class DataConfig:
             if known.repeat:
                 several = isinstance(value, list | tuple)
                 value = () if value is None else tuple(value) if several else (value,)
-            elif each.name == "columns":
+            elif known.pairs:
                 value = dict(value or ())
             elif known.least is not None and value is not None:
                 value = int(value)

@@ -102,7 +102,7 @@ def _add(parser: Parser, each: "Field[Any]") -> None:
         action = "store_false" if each.default else "store_true"
         parser.add_argument(*flags, dest=each.name, action=action, help=about)
         return
-    several = known.repeat or each.name == "columns"
+    several = known.repeat or known.pairs
     about = ", ".join(known.choices) or known.help
     about += "; repeat" if several else ""
     about += f" ({each.default})" if each.default not in (None, ()) else ""
@@ -122,7 +122,7 @@ def _reader(each: "Field[Any]") -> Callable[[str], Any]:
         return one_of(each.name, known.choices)
     if known.least is not None:
         return whole(known.least)
-    return _pair if each.name == "columns" else str
+    return _pair if known.pairs else str
 
 
 def options_of(args: argparse.Namespace) -> dict[str, Any]:

@@ -5,7 +5,7 @@ caller would expect, so `except ValueError` works without knowing this package. 
 which rule was broken, by what value, where, and what to do.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import TypeVar
 
@@ -40,6 +40,10 @@ class ConfigError(AutosynthError, ValueError):
     """Options of a search, or keys of a space file, outside what they may be."""
 
 
+class ArgumentError(ConfigError, TypeError):
+    """A keyword that a function does not take."""
+
+
 class RunError(AutosynthError, RuntimeError):
     """A run folder that cannot be written, read, or does not belong to this request."""
 
@@ -55,10 +59,23 @@ class TrialError(AutosynthError, RuntimeError):
 def unknown(what: str, name: str, valid: Iterable[str], place: str = "") -> UnknownNameError:
     """An error for `name`, with the valid names and the nearest of them."""
     names = list(valid)
-    near = get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
     at = f" {place}" if place else ""
-    return UnknownNameError(f"unknown {what} {name!r}{at}; valid: {', '.join(names)}.{hint}")
+    return UnknownNameError(
+        f"unknown {what} {name!r}{at}; valid: {', '.join(names)}.{did_you_mean(name, names)}"
+    )
+
+
+def did_you_mean(name: str, names: Iterable[str], *, most: int = 1, cutoff: float = 0.5) -> str:
+    """The names nearest to one, as a question after a sentence; empty where none is near.
+
+    Args:
+        name: what was written.
+        names: what there is.
+        most: names that are told.
+        cutoff: how near one has to be, from 0 to 1.
+    """
+    near = get_close_matches(name, list(names), n=most, cutoff=cutoff)
+    return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
 
 
 def lookup(registry: Mapping[str, T], name: str, what: str, place: str = "") -> T:
@@ -66,3 +83,10 @@ def lookup(registry: Mapping[str, T], name: str, what: str, place: str = "") -> 
     if name not in registry:
         raise unknown(what, name, registry, place)
     return registry[name]
+
+
+def together(problems: Sequence[AutosynthError]) -> AutosynthError:
+    """One error of all problems: the only one itself, or a `ConfigError` that tells each."""
+    if len(problems) == 1:
+        return problems[0]
+    return ConfigError("; ".join(map(str, problems)))

@@ -24,8 +24,8 @@ from sklearn.utils.validation import (
 
 from autosynth.bundle import load
 from autosynth.data.inputs.text import text_of
-from autosynth.data.spec import Task
 from autosynth.errors import DataError, RunError
+from autosynth.options import TaskChoice, takes_options
 from autosynth.progress import Progress
 from autosynth.run import search
 
@@ -33,40 +33,39 @@ from autosynth.run import search
 class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     """What both have in common: the options, and a fitted model that can be pickled."""
 
+    @takes_options
     def __init__(
-        self, *, budget: str | float | None = "5m", trials: int | None = None,
-        space: str | None = None, metric: str | None = None, cost: str = "flops",
-        max_flops: int | None = None, max_params: int | None = None, device: str = "auto",
-        workers: int = 1, seed: int = 0, refit: bool = True, out: str | Path | None = None,
+        self,
+        *,
+        seed: int = 0,
+        space: str | None = None,
+        budget: str | float | None = "5m",
+        trials: int | None = None,
+        metric: str | None = None,
+        cost: str = "flops",
+        max_flops: int | None = None,
+        max_params: int | None = None,
+        device: str = "auto",
+        workers: int = 1,
+        refit: bool = True,
+        out: str | Path | None = None,
         verbose: bool = False,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Options of the search.
 
-        Args:
-            budget: wall clock of `fit`, such as 90s, 5m or 1h.
-            trials: so many trials; with budget=None, in place of a budget.
-            space: what to choose from, a name or a file; by default the one for such data.
-            metric: what is maximised; accuracy, or r2, by default.
-            cost: flops, params or latency_ms.
-            max_flops: no strategy takes more, a sample at inference.
-            max_params: no strategy has more.
-            device: auto, cpu or cuda.
-            workers: processes that train.
-            seed: of all randomness.
-            refit: train the best strategy again on everything but the test part.
-            out: folder where the run stays; left out, nothing is left on disk.
-            verbose: tell how it goes, on standard output.
+        With `out` left out, nothing is left on disk; with budget=None, `trials` end the search;
+        `verbose` tells how it goes, on standard output.
         """
+        self.seed = seed
+        self.space = space
         self.budget = budget
         self.trials = trials
-        self.space = space
         self.metric = metric
         self.cost = cost
         self.max_flops = max_flops
         self.max_params = max_params
         self.device = device
         self.workers = workers
-        self.seed = seed
         self.refit = refit
         self.out = out
         self.verbose = verbose
@@ -79,7 +78,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no 
         tags.input_tags.three_d_array = True
         return tags
 
-    def _fit(self, X: Any, y: NDArray[Any], name: str, task: Task) -> None:
+    def _fit(self, X: Any, y: NDArray[Any], name: str, task: TaskChoice) -> None:
         X = self._checked(X, reset=True)
         check_consistent_length(X, y)
         source: Any = (X, y)
@@ -92,9 +91,12 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no 
         with tempfile.TemporaryDirectory() as folder, Progress() as progress:
             asked["out"] = asked["out"] or Path(folder) / "run"
             run = search(
-                source, target=target, task=task, progress=progress if self.verbose else None,
+                source,
+                target=target,
+                task=task,
+                progress=progress if self.verbose else None,
                 **asked,
-            )  # fmt: skip
+            )
             self.leaderboard_ = run.leaderboard
             self.sentence_ = run.sentence
             bundle = run.folder / "bundle"

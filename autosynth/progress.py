@@ -9,12 +9,12 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from types import TracebackType
 from typing import Any, Self, TextIO
 
 from autosynth.errors import lookup
+from autosynth.number import brief, score_text, shorten
 
 _LEAST_SECONDS = 0.1  # between two drawings of the same numbers but for the time
 _CLEAR = "\x1b[K"  # to the end of the line; what stands is written over, so nothing flickers
@@ -57,9 +57,11 @@ class Progress:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
         traceback: TracebackType | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.close()
 
     def say(self, text: str) -> None:
@@ -68,9 +70,16 @@ class Progress:
         self._draw()
 
     def trial(
-        self, *, number: int, strategy: str, state: str, score: float | None = None,
-        flops: float | None = None, seconds: float | None = None, reason: str = "",
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        number: int,
+        strategy: str,
+        state: str,
+        score: float | None = None,
+        flops: float | None = None,
+        seconds: float | None = None,
+        reason: str = "",
+    ) -> None:
         """One trial that ended: counted in the live line, or a plain line.
 
         Args:
@@ -94,10 +103,14 @@ class Progress:
             self._draw()
             return
         parts = (
-            f"trial {number:>3}", f"{state.replace('_', ' '):<10}", f"{_score(score):>7}",
-            f"{_count(flops):>5} FLOPs", f"{_seconds(seconds):>7}", strategy,
+            f"trial {number:>3}",
+            f"{state.replace('_', ' '):<10}",
+            f"{score_text(score):>7}",
+            f"{brief(flops):>5} FLOPs",
+            f"{_seconds(seconds):>7}",
+            strategy,
             f"({' '.join(reason.split())})" if reason else "",
-        )  # fmt: skip
+        )
         self._write("  ".join(parts).rstrip() + "\n")
 
     def status(self, **known: Any) -> None:
@@ -112,10 +125,6 @@ class Progress:
         changed = replace(before, seconds_left=None) != replace(self._status, seconds_left=None)
         if changed or time.monotonic() - self._drawn_at >= _LEAST_SECONDS:
             self._draw()
-
-    def update(self, status: Mapping[str, Any]) -> None:
-        """`status`, from a mapping."""
-        self.status(**status)
 
     def close(self) -> None:
         """Take the live line away; what is written next starts on a line of its own."""
@@ -133,7 +142,7 @@ class Progress:
         if not self._live or self._status == Status():
             return
         # The last cell stays free: many terminals begin a new line once it is written.
-        line = _cut(_line(self._status), shutil.get_terminal_size().columns - 1)
+        line = shorten(_line(self._status), shutil.get_terminal_size().columns - 1)
         self._drawn_at = time.monotonic()
         if line != self._shown:
             self._stream.write(f"\r{line}{_CLEAR}")
@@ -147,32 +156,12 @@ def _line(status: Status) -> str:
     counts += [f"{status.failed} failed"] if status.failed else []
     parts = [", ".join(counts)]
     if status.best is not None:
-        parts.append(f"best {_score(status.best)}")
+        parts.append(f"best {score_text(status.best)}")
     if status.front is not None:
         parts.append(f"front {status.front}")
     if status.seconds_left is not None:
         parts.append(f"{_clock(status.seconds_left)} left")
     return " | ".join([*parts, *([status.leader] if status.leader else [])])
-
-
-def _cut(line: str, width: int) -> str:
-    return line if len(line) <= width else line[: max(0, width - 1)] + "…"
-
-
-def _score(score: float | None) -> str:
-    if score is None:
-        return "-"
-    return f"{score:.4f}" if abs(score) < 10 else f"{score:.5g}"
-
-
-def _count(number: float | None) -> str:
-    """A count in three digits at most: 13.3M, 45.1k, 850."""
-    if number is None:
-        return "-"
-    value, thousands = float(f"{number:.3g}"), 0
-    while abs(value) >= 1000 and thousands < 4:
-        value, thousands = value / 1000, thousands + 1
-    return f"{value:.3g}{' kMGT'[thousands].strip()}"
 
 
 def _seconds(seconds: float | None) -> str:

@@ -17,7 +17,6 @@ from autosynth.leaderboard import (
     composing_sentence,
     front,
     group_of,
-    human,
     layer_numbers,
     pick,
     render,
@@ -301,18 +300,6 @@ def test_rows_can_be_sorted_and_cut_to_the_front():
         render(frame, sort="flop")
     with pytest.raises(UnknownNameError, match="format 'yaml'.*valid: table, csv, json, markdown"):
         render(frame, "yaml")
-
-
-@pytest.mark.parametrize(
-    ("number", "text"),
-    [
-        (0, "0"), (850, "850"), (999, "999"), (1000, "1.00k"), (13_300_000, "13.3M"),
-        (999_600, "1.00M"), (152e6, "152M"), (9_996, "10.0k"), (2.5e12, "2.50T"),
-        (5e15, "5000T"), (None, "-"), (pd.NA, "-"),
-    ],
-)  # fmt: skip
-def test_counts_are_said_in_three_digits(number, text):
-    assert human(number) == text
 
 
 def test_a_cascade_shows_what_it_costs_at_worst():

@@ -122,10 +122,10 @@ def test_the_same_numbers_are_not_drawn_without_end() -> None:
     assert stream.getvalue().count("\r") < 20
 
 
-def test_update_is_status_from_a_mapping() -> None:
+def test_what_is_not_told_again_stays() -> None:
     stream, progress = live()
-    progress.update({"done": 41, "best": 123.456789})
-    progress.update({"pruned": 2})
+    progress.status(done=41, best=123.456789)
+    progress.status(pruned=2)
     (line,) = screen(stream.getvalue())
     assert line == "41 done, 0 running, 2 pruned | best 123.46"
 

@@ -224,9 +224,14 @@ def _has_table_beside(dataset: Dataset) -> bool:
 
 
 def run(
-    name: str, dataset: Dataset, *, seed: int = 0, rows: int | None = None,
-    seconds: float = math.inf, of: int | None = None,
-) -> BaselineResult:  # fmt: skip
+    name: str,
+    dataset: Dataset,
+    *,
+    seed: int = 0,
+    rows: int | None = None,
+    seconds: float = math.inf,
+    of: int | None = None,
+) -> BaselineResult:
     """Fit one baseline and give its outputs.
 
     Args:

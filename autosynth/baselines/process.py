@@ -30,10 +30,15 @@ _ALARM = int(getattr(signal, "SIGALRM", 0))
 
 
 def run_in_process(
-    dataset: Dataset, names: Sequence[str] | None = None, *, seconds: float,
-    limit: float | None = None, seed: int = 0, threads: int = 1,
+    dataset: Dataset,
+    names: Sequence[str] | None = None,
+    *,
+    seconds: float,
+    limit: float | None = None,
+    seed: int = 0,
+    threads: int = 1,
     start_seconds: float = START_SECONDS,
-) -> tuple[BaselineResult, ...]:  # fmt: skip
+) -> tuple[BaselineResult, ...]:
     """Fit baselines one after another in one child process, and wait for it.
 
     The simple ones come first and are fitted whole; the others have the rest of the time.
@@ -134,9 +139,12 @@ def _child(folder: Path, threads: int) -> "subprocess.Popen[bytes]":
     with (folder / "stderr").open("wb") as stderr:
         return subprocess.Popen(
             [sys.executable, "-P", "-m", "autosynth.baselines.child", str(folder)],
-            stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr, env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=stderr,
+            stderr=stderr,
+            env=env,
             start_new_session=True,  # Ctrl-C is the parent's to answer
-        )  # fmt: skip
+        )
 
 
 def _handed_over(dataset: Dataset, seed: int) -> Dataset:

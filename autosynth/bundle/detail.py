@@ -44,9 +44,10 @@ def _detail(target: TargetSpec, y: Array, output: Array, index: Sequence[Any]) -
     values, found = y.reshape(len(y), -1), output.reshape(len(y), -1)
     names = [target.name] if values.shape[1] == 1 else _steps(values.shape[1])
     return Detail(
-        target=target, residuals=_residuals(found - values, names),
+        target=target,
+        residuals=_residuals(found - values, names),
         worst=_worst(values, found, names, index),
-    )  # fmt: skip
+    )
 
 
 def _steps(count: int) -> list[str]:

@@ -196,9 +196,12 @@ def _check(path: Path, model: Model, inputs: tuple[Tensor, ...]) -> Exported:
             )
         worst = max(worst, float(off.max()))
     return Exported(
-        folder=path.parent, difference=worst, tolerance=float(allowed.max()), rows=rows,
+        folder=path.parent,
+        difference=worst,
+        tolerance=float(allowed.max()),
+        rows=rows,
         batches=(1, 2, rows),
-    )  # fmt: skip
+    )
 
 
 def _allowed(info: Info, expected: NDArray[np.float64]) -> NDArray[np.float64]:

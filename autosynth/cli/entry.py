@@ -68,13 +68,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parse(argv: list[str]) -> argparse.Namespace:
     parser = Parser(
-        prog="autosynth", allow_abbrev=False, usage="autosynth COMMAND ... [--help]",
+        prog="autosynth",
+        allow_abbrev=False,
+        usage="autosynth COMMAND ... [--help]",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Searches compositions of neural networks, and shows what each pays for its "
         "cost.",
-        epilog="\n".join(["commands:", *columns([(f"  {c.name}", c.about) for c in
-                                                COMMANDS.values()])]),
-    )  # fmt: skip
+        epilog="\n".join(
+            ["commands:", *columns([(f"  {c.name}", c.about) for c in COMMANDS.values()])]
+        ),
+    )
     parser.add_argument("--version", action="version", version=f"autosynth {__version__}")
     group: Any = parser.add_subparsers(prog=parser.prog, help=argparse.SUPPRESS, dest="command")
     parsers = {name: command.add_to(group) for name, command in COMMANDS.items()}

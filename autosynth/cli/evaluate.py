@@ -20,8 +20,9 @@ _FORMATS = ("table", "csv", "json")
 def _evaluate(args: argparse.Namespace) -> None:
     from autosynth.bundle import evaluate
 
-    found = evaluate(args.model, args.data, target=args.target, corrupt=args.corrupt,
-                     seed=args.seed)  # fmt: skip
+    found = evaluate(
+        args.model, args.data, target=args.target, corrupt=args.corrupt, seed=args.seed
+    )
     if args.format != "table" or args.out is not None:  # a table says it itself
         sys.stderr.writelines(f"warning: {text}\n" for text in found.warnings)
         sys.stderr.writelines(f"left out: {e.rows} rows {e.reason}\n" for e in found.left_out)
@@ -46,16 +47,28 @@ def _options(parser: Parser) -> None:
     add = parser.add_argument
     add("model", metavar="MODEL", help="folder of a bundle, or of a run that holds one")
     add("data", metavar="DATA", help="labelled, in the form the search took")
-    add("--target", action="append", default=[], metavar="COL",
-        help="column of the true values, if it is named otherwise now; repeat")  # fmt: skip
+    add(
+        "--target",
+        action="append",
+        default=[],
+        metavar="COL",
+        help="column of the true values, if it is named otherwise now; repeat",
+    )
     add("--corrupt", action="store_true", help="score damaged inputs too, by severity")
     add("--seed", type=whole(0), default=0, metavar="N", help="of all randomness (0)")
-    add("--format", type=one_of("format", _FORMATS), default="table", metavar="F",
-        help=f"{', '.join(_FORMATS)} (table)")  # fmt: skip
+    add(
+        "--format",
+        type=one_of("format", _FORMATS),
+        default="table",
+        metavar="F",
+        help=f"{', '.join(_FORMATS)} (table)",
+    )
     add("-o", "--out", metavar="FILE", help="file (standard output)")
 
 
 EVALUATE = Command(
-    name="evaluate", about="score a bundle on labelled data, and on the same data damaged",
-    call=_evaluate, add_arguments=_options,
-)  # fmt: skip
+    name="evaluate",
+    about="score a bundle on labelled data, and on the same data damaged",
+    call=_evaluate,
+    add_arguments=_options,
+)

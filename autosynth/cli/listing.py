@@ -3,16 +3,21 @@
 import argparse
 from typing import Any
 
-from autosynth.cli.option import Command, data_of, data_options
+from autosynth.cli.option import Command, Parser, add_options, data_argument, options_of
 from autosynth.cli.text import columns, put
+from autosynth.options import DataConfig
 
 
 def _inspect(args: argparse.Namespace) -> None:
-    data = data_of(args)
     from autosynth.data import load_dataset
 
-    dataset = load_dataset(args.data, **data)
+    dataset = load_dataset(args.data, **options_of(args))
     put(*dataset.summary, *(f"warning     {text}" for text in dataset.warnings))
+
+
+def _inspect_options(parser: Parser) -> None:
+    data_argument(parser)
+    add_options(parser, DataConfig)
 
 
 def _datasets(args: argparse.Namespace) -> None:
@@ -58,11 +63,10 @@ INSPECT = Command(
     name="inspect",
     about="show what would be read of some data",
     call=_inspect,
-    add_arguments=data_options,
+    add_arguments=_inspect_options,
 )
 DATASETS = Command(name="datasets", about="list the built-in sets", call=_datasets)
 SPACES = Command(name="spaces", about="list the search spaces", call=_spaces)
 COMPONENTS = Command(
-    name="components", about="list what strategies are made of, with all options",
-    call=_components,
-)  # fmt: skip
+    name="components", about="list what strategies are made of, with all options", call=_components
+)

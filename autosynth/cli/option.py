@@ -2,12 +2,12 @@
 
 import argparse
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import Field, dataclass, fields
 from typing import Any, NoReturn
 
 from autosynth.errors import ConfigError, unknown
+from autosynth.options import DataConfig, Options, flags_of, option_of
 
-_TASKS = ("classification", "multilabel", "regression", "forecasting", "ranking")
 _THOUSANDS = {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 
 Call = Callable[[argparse.Namespace], None]
@@ -82,46 +82,52 @@ def _pair(text: str) -> tuple[str, str]:
     return name, kind
 
 
-def data_options(parser: Parser) -> None:
-    """What every command that reads data to learn from takes; `data_of` reads it."""
-    add = parser.add_argument
-    add("data", metavar="DATA", help="a path, or the name of a built-in set")
-    add("--target", action="append", default=[], metavar="COL", help="column to predict; repeat")
-    add("--test", metavar="DATA", help="data of the same form to test on")
-    add("--validation", metavar="DATA", help="data of the same form to choose on")
-    add("--task", type=one_of("task", _TASKS), metavar="T", help=" or ".join(_TASKS))
-    add("--drop", action="append", default=[], metavar="COL", help="column to leave out; repeat")
-    add("--keep", action="append", default=[], metavar="COL",
-        help="column to use though it looks like an id; repeat")  # fmt: skip
-    add("--column", action="append", default=[], metavar="NAME=KIND", type=_pair,
-        help="read a column as number, category, text, date, image or audio; repeat")  # fmt: skip
-    add("--group", metavar="COL", help="column of which no value stands in two splits")
-    add("--time", metavar="COL", help="column by which later rows are held out")
-    add("--horizon", type=whole(1), metavar="N", help="steps to forecast")
-    add("--history", type=whole(1), metavar="N", help="steps a forecast reads (some periods)")
-    # Of interactions, whose target is the item that a user has next.
-    add("--user", metavar="COL", help="column of users, for the task ranking")
-    add("--features", action="append", default=[], metavar="FILE",
-        help="table about users or items; repeat")  # fmt: skip
-    add("--seed", type=whole(0), default=0, metavar="N", help="of all randomness (0)")
+def data_argument(parser: Parser) -> None:
+    """The data that a command learns from."""
+    parser.add_argument("data", metavar="DATA", help="a path, or the name of a built-in set")
 
 
-def data_of(args: argparse.Namespace) -> dict[str, Any]:
-    """The keyword arguments of `data.load`."""
-    names = (
-        *("target", "test", "validation", "task", "drop", "keep", "group", "time"),
-        *("horizon", "history", "user", "features", "seed"),
+def add_options(parser: Parser, kind: type[DataConfig], *more: str) -> None:
+    """A flag for each field of `kind`, and for those of `Options` that are named."""
+    own = [each.name for each in fields(kind)]
+    for each in fields(Options):
+        if each.name in (*own, *more):
+            _add(parser, each)
+
+
+def _add(parser: Parser, each: "Field[Any]") -> None:
+    known, flags = option_of(each), flags_of(each)
+    if isinstance(each.default, bool):
+        about = f"do not {known.help}" if each.default else known.help
+        action = "store_false" if each.default else "store_true"
+        parser.add_argument(*flags, dest=each.name, action=action, help=about)
+        return
+    several = known.repeat or known.pairs
+    about = ", ".join(known.choices) or known.help
+    about += "; repeat" if several else ""
+    about += f" ({each.default})" if each.default not in (None, ()) else ""
+    parser.add_argument(
+        *flags,
+        dest=each.name,
+        metavar=known.metavar,
+        help=about,
+        type=_reader(each),
+        **({"action": "append", "default": []} if several else {"default": each.default}),
     )
-    return {"columns": dict(args.column), **{name: getattr(args, name) for name in names}}
 
 
-def training_options(parser: Parser) -> None:
-    """What every command that trains takes."""
-    add = parser.add_argument
-    add("--metric", metavar="M", help="what is maximised (accuracy, r2, ...)")
-    add("--budget", metavar="TIME", help="wall clock, such as 90s, 10m or 1h30m")
-    add("--device", default="auto", metavar="D", help="auto, cpu or cuda (auto)")
-    add("-o", "--out", metavar="DIR", help="folder of what it leaves (a new one under results)")
+def _reader(each: "Field[Any]") -> Callable[[str], Any]:
+    known = option_of(each)
+    if known.choices:
+        return one_of(each.name, known.choices)
+    if known.least is not None:
+        return whole(known.least)
+    return _pair if known.pairs else str
+
+
+def options_of(args: argparse.Namespace) -> dict[str, Any]:
+    """The arguments that are options, as `search` takes them."""
+    return {each.name: getattr(args, each.name) for each in fields(Options) if each.name in args}
 
 
 def run_argument(parser: Parser) -> None:

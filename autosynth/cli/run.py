@@ -27,8 +27,13 @@ def _leaderboard_options(parser: Parser) -> None:
     add = parser.add_argument
     add("--sort", metavar="COL", help="order by a column")
     add("--pareto", action="store_true", help="the front alone")
-    add("--format", type=one_of("format", _FORMATS), default="table", metavar="F",
-        help=f"{', '.join(_FORMATS)} (table)")  # fmt: skip
+    add(
+        "--format",
+        type=one_of("format", _FORMATS),
+        default="table",
+        metavar="F",
+        help=f"{', '.join(_FORMATS)} (table)",
+    )
 
 
 def _export(args: argparse.Namespace) -> None:
@@ -57,14 +62,20 @@ def _report(args: argparse.Namespace) -> None:
 
 
 LEADERBOARD = Command(
-    name="leaderboard", about="show the leaderboard of a run", call=_leaderboard,
+    name="leaderboard",
+    about="show the leaderboard of a run",
+    call=_leaderboard,
     add_arguments=_leaderboard_options,
-)  # fmt: skip
+)
 EXPORT = Command(
-    name="export", about="make a checked bundle to deploy from one strategy of a run",
-    call=_export, add_arguments=_export_options,
-)  # fmt: skip
+    name="export",
+    about="make a checked bundle to deploy from one strategy of a run",
+    call=_export,
+    add_arguments=_export_options,
+)
 REPORT = Command(
-    name="report", about="make the leaderboard's files and the picture of a run again",
-    call=_report, add_arguments=run_argument,
-)  # fmt: skip
+    name="report",
+    about="make the leaderboard's files and the picture of a run again",
+    call=_report,
+    add_arguments=run_argument,
+)

@@ -3,16 +3,10 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from autosynth.cli.option import (
-    Command,
-    Parser,
-    data_of,
-    data_options,
-    one_of,
-    training_options,
-    whole,
-)
+from autosynth.cli.option import Command, Parser, add_options, data_argument, options_of, whole
 from autosynth.cli.text import columns, put, put_bundle, put_prose, quoted, width
+from autosynth.number import human
+from autosynth.options import DataConfig, Options
 from autosynth.progress import Progress
 from autosynth.strategy import parse
 
@@ -21,22 +15,14 @@ if TYPE_CHECKING:
 
     from autosynth.run import Run
 
-_COSTS = ("flops", "params", "latency_ms")
 _BEST_OF_THE_REST = 5
 
 
 def _search(args: argparse.Namespace) -> None:
-    data = data_of(args)
     from autosynth.run import search
 
     with Progress() as progress:
-        found = search(
-            args.data, **data, space=args.space, budget=args.budget, trials=args.trials,
-            metric=args.metric, cost=args.cost, max_flops=args.max_flops,
-            max_params=args.max_params, device=args.device, workers=args.workers,
-            refit=not args.no_refit, out=args.out, progress=progress,
-            started=args.started,
-        )  # fmt: skip
+        found = search(args.data, **options_of(args), progress=progress, started=args.started)
     _put_run(found)
     if not found.finished:
         put("", "broken off: the same command goes on with this run")
@@ -73,34 +59,23 @@ def _top(board: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def _search_options(parser: Parser) -> None:
-    data_options(parser)
-    training_options(parser)
-    add = parser.add_argument
-    add("--space", metavar="NAME|FILE", help="what to choose from (the one for such data)")
-    add("--trials", type=whole(1), metavar="N", help="so many trials, in place of a budget")
-    add("--cost", type=one_of("cost", _COSTS), default="flops", metavar="C",
-        help=f"{', '.join(_COSTS)} (flops)")  # fmt: skip
-    add("--max-flops", type=whole(1), metavar="N", help="nothing that costs more; such as 5M")
-    add("--max-params", type=whole(1), metavar="N", help="nothing larger; such as 100k")
-    add("--workers", type=whole(1), default=1, metavar="N", help="processes that train (1)")
-    add("--no-refit", action="store_true",
-        help="do not train the best again on everything but test")  # fmt: skip
+    data_argument(parser)
+    add_options(parser, Options)
 
 
 def _train(args: argparse.Namespace) -> None:
     parse(args.strategy)  # for its syntax, before anything heavy is loaded
-    data = data_of(args)
-    from autosynth.leaderboard import human
     from autosynth.run import train_strategy
 
     with Progress() as progress:
         trained = train_strategy(
-            args.data, args.strategy, **data, metric=args.metric, budget=args.budget,
-            epochs=args.epochs, device=args.device, out=args.out, progress=progress,
-        )  # fmt: skip
+            args.data, args.strategy, **options_of(args), epochs=args.epochs, progress=progress
+        )
     scores = [("metric", "val", "test")]
-    scores += [(name, f"{score:.4f}", f"{trained.test[name]:.4f}" if name in trained.test else "-")
-               for name, score in trained.val.items()]  # fmt: skip
+    scores += [
+        (name, f"{score:.4f}", f"{trained.test[name]:.4f}" if name in trained.test else "-")
+        for name, score in trained.val.items()
+    ]
     cost = trained.cost
     put(*columns(scores), "", f"cost     {human(cost.flops)} FLOPs, {human(cost.params)} params")
     put(f"trained  {trained.seconds:.1f} s")
@@ -108,17 +83,19 @@ def _train(args: argparse.Namespace) -> None:
 
 
 def _train_options(parser: Parser) -> None:
-    data_options(parser)
+    data_argument(parser)
     add = parser.add_argument
     add("--strategy", required=True, metavar="TEXT", help='such as "cnn > gru | lr=0.004"')
-    training_options(parser)
+    add_options(parser, DataConfig, "budget", "metric", "device", "out")
     add("--epochs", type=whole(1), metavar="N", help="passes over the rows")
 
 
 SEARCH = Command(
-    name="search", call=_search, add_arguments=_search_options,
+    name="search",
+    call=_search,
+    add_arguments=_search_options,
     about="find strategies, train them, and rank them by score against cost",
-)  # fmt: skip
+)
 TRAIN = Command(
     name="train",
     about="train one strategy, without a search",

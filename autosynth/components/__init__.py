@@ -15,10 +15,16 @@ FAMILIES: dict[str, Family] = with_plugins(
     {
         family.name: family
         for family in (
-            CNN(), GRU(), LSTM(), Transformer(), Attention(), MLP(), BagFamily(),
+            CNN(),
+            GRU(),
+            LSTM(),
+            Transformer(),
+            Attention(),
+            MLP(),
+            BagFamily(),
             PretrainedFamily(),
         )
     }
-)  # fmt: skip
+)
 
 __all__ = ["FAMILIES", "Config", "Family", "Grid", "Hyperparameter", "Piece", "Tokens"]

@@ -55,9 +55,10 @@ def load_checkpoint(module: nn.Module, path: Path) -> None:
     """
     try:
         found: dict[str, Tensor] = (
-            load_file(path) if path.suffix == ".safetensors"
+            load_file(path)
+            if path.suffix == ".safetensors"
             else torch.load(path, map_location="cpu", weights_only=True)
-        )  # fmt: skip
+        )
         module.load_state_dict(found, strict=True)
     except (OSError, EOFError, UnpicklingError, SafetensorError, RuntimeError, TypeError) as error:
         raise TrialError(

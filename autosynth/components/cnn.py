@@ -39,11 +39,12 @@ class Convolution(nn.Module):
         super().__init__()
         # A 1-D convolution is a 2-D one of height 1: its channels-last kernels are twice as fast.
         self.conv = nn.Conv2d(
-            width, width,
+            width,
+            width,
             (1, kernel) if line else kernel,
             stride=(1, stride) if line else stride,
             padding=(0, kernel // 2) if line else kernel // 2,
-        )  # fmt: skip
+        )
 
     def forward(self, tokens: Tokens, grid: Grid) -> Tokens:
         """The change of tokens that stand on `grid`; shared, it meets several."""

@@ -51,16 +51,19 @@ NORM = Hyperparameter(about="normalisation", default="layer", choices=("batch", 
 
 POOL = Hyperparameter(
     about="what it leaves: every token, or one with the largest value of each channel",
-    default="none", choices=("none", "max"),
-)  # fmt: skip
+    default="none",
+    choices=("none", "max"),
+)
 
 
 def expand(default: int) -> Hyperparameter:
     """The option `expand`: hidden width of the channel MLP as a multiple of the width."""
     return Hyperparameter(
         about="hidden width of the channel MLP over the width; 0: none",
-        default=default, low=0, high=8,
-    )  # fmt: skip
+        default=default,
+        low=0,
+        high=8,
+    )
 
 
 class Family(ABC):

@@ -141,24 +141,30 @@ class PretrainedFamily(Family):
         "model": _Model(
             about=f"the network, or its folder in {MODELS_ENV}; efficientnet_lite0 on an image, "
             "minilm on a text",
-            default=None, choices=(*NETWORKS, *PACKAGES),
+            default=None,
+            choices=(*NETWORKS, *PACKAGES),
         ),
         "tune": Hyperparameter(
             about="what is trained of it", default="frozen", choices=("frozen", "all")
         ),
         "size": Hyperparameter(
             about="side in pixels that images are resized to",
-            default=96, low=32, high=320, kinds=("image",),
+            default=96,
+            low=32,
+            high=320,
+            kinds=("image",),
         ),
         "stop": Hyperparameter(
             about="the stage (of an image's network) or layer (of a text's) whose features are "
             "taken; the last one where left out",
-            default=None, low=1, high=256,
+            default=None,
+            low=1,
+            high=256,
         ),
         "norm": Hyperparameter(
             about="normalisation of its features", default="batch", choices=("batch", "layer")
         ),
-    }  # fmt: skip
+    }
 
     def problem(self, config: Config) -> str | None:
         """There are as many stages; layers of a text model are counted where one is read."""
@@ -212,9 +218,12 @@ class PretrainedFamily(Family):
         network, found = NETWORKS[str(config["model"])], _profile(config)
         size, stop = int(config["size"]), int(config["stop"])
         piece = Piece(
-            lambda: Pretrained(network, size, stop), found.flops, found.params,
-            tied=(size,), frozen=config["tune"] == "frozen",
-        )  # fmt: skip
+            lambda: Pretrained(network, size, stop),
+            found.flops,
+            found.params,
+            tied=(size,),
+            frozen=config["tune"] == "frozen",
+        )
         return piece, (found.side, found.side), found.width
 
     def mixer(self, config: Config, index: int, grid: Grid) -> None:
@@ -234,9 +243,11 @@ def _text_stem(config: Config, spec: InputSpec) -> tuple[Piece, Grid, int]:
     check_vocabulary(folder, spec)
     found = text_model_profile(folder, stop, spec.shape[0])
     piece = Piece(
-        lambda: TextModel(folder, stop), found.flops, found.params,
+        lambda: TextModel(folder, stop),
+        found.flops,
+        found.params,
         frozen=config["tune"] == "frozen",
-    )  # fmt: skip
+    )
     return piece, spec.shape, found.width
 
 

@@ -106,9 +106,11 @@ def encoder(folder: Path, stop: int, attention: str | None = None) -> nn.Module:
     """The first layers of the network in a folder, without weights, and without its pooler."""
     with _quiet() as library:
         network: nn.Module = library.AutoModel.from_config(
-            _cut(folder, stop), trust_remote_code=False, dtype=torch.float32,
+            _cut(folder, stop),
+            trust_remote_code=False,
+            dtype=torch.float32,
             **({} if attention is None else {"attn_implementation": attention}),
-        )  # fmt: skip
+        )
     return _without_pooler(network)
 
 
@@ -243,10 +245,14 @@ def _read_weights(folder: Path, stop: int, wanted: set[str]) -> dict[str, Tensor
     try:
         with _quiet() as library:
             network, told = library.AutoModel.from_pretrained(
-                folder, config=_cut(folder, stop), local_files_only=True,
-                trust_remote_code=False, use_safetensors=True, dtype=torch.float32,
+                folder,
+                config=_cut(folder, stop),
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                dtype=torch.float32,
                 output_loading_info=True,
-            )  # fmt: skip
+            )
     except (OSError, ValueError, RuntimeError, SafetensorError, StrategyError) as error:
         raise TrialError(
             f"the weights in {folder} cannot be read, and were not used: {error}; put the model's "

@@ -17,6 +17,7 @@ from autosynth.composite.join import Concat, Joint
 from autosynth.composite.layout import Layouts, fold, folded
 from autosynth.composite.logmel import logmel
 from autosynth.composite.program import Program, Step
+from autosynth.composite.sharing import check_sharing, shared_stem
 from autosynth.composite.stem import STEMS
 from autosynth.composite.tokenisation import config_of, read_by, readers, sources, used
 from autosynth.data.spec import InputSpec, TargetSpec
@@ -46,9 +47,12 @@ class Compiler:
     """Emits the steps of one strategy."""
 
     def __init__(
-        self, strategy: Strategy, inputs: Mapping[str, InputSpec], target: TargetSpec,
+        self,
+        strategy: Strategy,
+        inputs: Mapping[str, InputSpec],
+        target: TargetSpec,
         dropout: float,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.root, self.share = strategy.root, strategy.flag("share", "none")
         self.arrays, self.sources = inputs, tuple(sources(inputs))
         self.inputs, self.target, self.dropout = used(self.root, inputs), target, dropout
@@ -61,20 +65,16 @@ class Compiler:
         self.numbers: dict[tuple[str, TreePath], int] = {}
         self.stands: dict[str, list[TreePath]] = {}  # of norms: the parts that each stands in
         self.share_of_rows = 1.0
-        if self.share == "layers":
-            self._check_layers()
-        if self.share == "stem" and all(len(self._sharers(n)) < 2 for n in self.inputs):
-            raise StrategyError(
-                f"share=stem needs two parts that read one input by the stem of its kind, and "
-                f"{self.root} has no two; leave it out"
-            )
+        check_sharing(self.root, self.share, inputs)
 
     def program(self, output: int) -> Program:
         """The steps so far."""
         return Program(
-            inputs=tuple(self.inputs), steps=tuple(self.steps), pieces=dict(self.pieces),
+            inputs=tuple(self.inputs),
+            steps=tuple(self.steps),
+            pieces=dict(self.pieces),
             output=output,
-        )  # fmt: skip
+        )
 
     def number(self, what: str, path: TreePath) -> int:
         """A number for a place in the tree: the next one at its first visit, then the same."""
@@ -119,9 +119,12 @@ class Compiler:
         if method.joins == "outputs":
             outs = [self.output(part, (*path, i)) for i, part in enumerate(node.parts)]
             joined = FusionInputs(
-                n=len(outs), rows=1, width=self.target.n_outputs, args=node.args,
+                n=len(outs),
+                rows=1,
+                width=self.target.n_outputs,
+                args=node.args,
                 target=self.target,
-            )  # fmt: skip
+            )
             return self.emit(name, method.piece(joined), *outs)
         pooled = [self.pooled(part, (*path, i)) for i, part in enumerate(node.parts)]
         self.refuse_repeats(node, [value.at for value in pooled])
@@ -291,9 +294,13 @@ class Compiler:
     # Entries: from raw inputs or the step before to the part's grid and width.
 
     def entry(
-        self, part: Part, family: Family, config: dict[str, int | str], name: str,
+        self,
+        part: Part,
+        family: Family,
+        config: dict[str, int | str],
+        name: str,
         before: Value | None,
-    ) -> Value:  # fmt: skip
+    ) -> Value:
         """What the blocks of a part start from."""
         if family.reads:
             return self.own_stem(part, family, config, name)
@@ -341,7 +348,7 @@ class Compiler:
             title = f"{name}_stem_{spec.kind}" if part.tag else f"{name}_stem_{spec.name}"
             piece, grid = STEMS[spec.kind](spec, uncut, patch, width)
             return Value(self.emit(title, piece, raw, family=family), grid, width)
-        finest, widest = self._shared_stem(spec.name)
+        finest, widest = shared_stem(self.root, spec.name, self.arrays)
         piece, grid = STEMS[spec.kind](spec, uncut, finest, widest)
         value = Value(self.emit(f"stem_{spec.name}", piece, raw), grid, widest)
         if patch % finest:
@@ -372,28 +379,6 @@ class Compiler:
         name = f"regrid_{_text(start)}_{_text(grid)}" + (f"_{factor}" if factor else "")
         piece = Piece(lambda: Regrid(start, grid, factor))
         return Value(self.emit(name, piece, value), grid, value.width)
-
-    # What sharing needs to know of the whole.
-
-    def _sharers(self, name: str) -> list[Part]:
-        """The readers of an input that have no stem of their own."""
-        found = [part for part in readers(self.root) if name in read_by(part, self.arrays)]
-        return [part for part in found if not FAMILIES[part.family].reads]
-
-    def _shared_stem(self, name: str) -> tuple[int, int]:
-        """The finest patch and the largest width that the readers of an input ask of it."""
-        configs = [(FAMILIES[part.family], config_of(part)) for part in self._sharers(name)]
-        patch = min(int(config["patch"]) for _, config in configs)
-        return patch, max(family.entry_width(config, None) for family, config in configs)
-
-    def _check_layers(self) -> None:
-        for name in ("width", "expand", "norm"):
-            values = {str(part): part.get(name) for part in parts(self.root)}
-            if len(set(values.values())) > 1:
-                raise StrategyError(
-                    f"share=layers needs one {name} in all parts, not "
-                    f"{', '.join(str(v) for v in values.values())}, in {self.root}"
-                )
 
 
 def _text(grid: Grid) -> str:

@@ -191,34 +191,51 @@ FUSIONS: Mapping[str, FusionMethod] = {
         FusionMethod(
             name="weighted",
             about="weighted sum of outputs; weights learned, given, or fitted afterwards: [fit]",
-            piece=_weighted, arguments=_weights,
+            piece=_weighted,
+            arguments=_weights,
         ),
         FusionMethod(
             name="attend", about="attention over the outputs", piece=_attend, arguments=_nothing
         ),
         FusionMethod(
-            name="concat", about="features side by side, one head", piece=_concat,
-            arguments=_nothing, joins="features", equal=False,
+            name="concat",
+            about="features side by side, one head",
+            piece=_concat,
+            arguments=_nothing,
+            joins="features",
+            equal=False,
         ),
         FusionMethod(
-            name="gated", about="features times gates that read all of them", piece=_gated,
-            arguments=_nothing, joins="features",
+            name="gated",
+            about="features times gates that read all of them",
+            piece=_gated,
+            arguments=_nothing,
+            joins="features",
         ),
         FusionMethod(
-            name="bilinear", about="products of low-rank projections of features: [rank=32]",
-            piece=_bilinear, arguments=_rank, joins="features",
+            name="bilinear",
+            about="products of low-rank projections of features: [rank=32]",
+            piece=_bilinear,
+            arguments=_rank,
+            joins="features",
         ),
         FusionMethod(
-            name="stack", about="a small model over the outputs, fitted out of fold: [mlp]",
-            piece=_stack, arguments=_model, inside=False,
+            name="stack",
+            about="a small model over the outputs, fitted out of fold: [mlp]",
+            piece=_stack,
+            arguments=_model,
+            inside=False,
         ),
         FusionMethod(
             name="cascade",
             about="the next part runs for the unsure share of the rows alone: [0.3]",
-            piece=_none, arguments=_shares, inside=False, ordered=True,
+            piece=_none,
+            arguments=_shares,
+            inside=False,
+            ordered=True,
         ),
     )
-}  # fmt: skip
+}
 
 
 def weights_of(args: Sequence[tuple[str | None, Scalar]]) -> list[float]:

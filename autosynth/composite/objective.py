@@ -18,9 +18,12 @@ from autosynth.data.spec import TargetSpec
 
 
 def loss_of(
-    target: TargetSpec, out: Tensor, y: Tensor, smoothing: float = 0.0,
+    target: TargetSpec,
+    out: Tensor,
+    y: Tensor,
+    smoothing: float = 0.0,
     weights: Sequence[float] = (),
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """The loss of outputs `(batch, n_outputs)`, the mean over rows.
 
     Cross entropy of class codes; binary cross entropy of labels; squared error of one value on the
@@ -66,9 +69,12 @@ def logs_of(target: TargetSpec, out: Tensor) -> Tensor:
 
 
 def finished(
-    target: TargetSpec, out: Tensor, scales: Sequence[Scale], base: Tensor | None = None,
+    target: TargetSpec,
+    out: Tensor,
+    scales: Sequence[Scale],
+    base: Tensor | None = None,
     temperature: float = 1.0,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """Raw outputs as probabilities, or in the target's own unit.
 
     Args:

@@ -90,9 +90,15 @@ def make_training_plan(
     phases: list[Phase] = []
     if losses:
         names = frozenset(program.names(losses))
-        phases.append(Phase(
-            name="masked", outputs=losses, trains=names, fraction=MASKED_SHARE, supervised=False
-        ))  # fmt: skip
+        phases.append(
+            Phase(
+                name="masked",
+                outputs=losses,
+                trains=names,
+                fraction=MASKED_SHARE,
+                supervised=False,
+            )
+        )
     if train != "joint" or init == "parts":
         phases += _alone(strategy, units, program)
     outputs = tuple(unit.output for unit in units) if fitted else (output,)
@@ -149,12 +155,17 @@ def _alone(strategy: Strategy, units: tuple[Unit, ...], program: Program) -> lis
     last = train == "joint" and isinstance(strategy.root, Chain)
     return [
         Phase(
-            name=f"part {i + 1}", outputs=(unit.output,), fraction=fraction, rows=rows, index=i,
+            name=f"part {i + 1}",
+            outputs=(unit.output,),
+            fraction=fraction,
+            rows=rows,
+            index=i,
             trains=frozenset(program.names([unit.output]) if free else unit.names),
-            n_units=len(units), unit=unit,
+            n_units=len(units),
+            unit=unit,
         )
         for i, unit in enumerate(units[: len(units) - last])
-    ]  # fmt: skip
+    ]
 
 
 def _masked_losses(compiler: Compiler, root: Node) -> tuple[int, ...]:
@@ -170,9 +181,11 @@ def _masked_losses(compiler: Compiler, root: Node) -> tuple[int, ...]:
         pick, hide = _pieces(spec)
         masked[name] = compiler.emit(f"pick_{name}", pick, raw[name])
         compiler.places[name] = compiler.emit(f"hide_{name}", hide, raw[name], masked[name])
-    branches = [(root, ())] if not isinstance(root, Fusion) else [
-        (part, (i,)) for i, part in enumerate(root.parts)
-    ]  # fmt: skip
+    branches = (
+        [(root, ())]
+        if not isinstance(root, Fusion)
+        else [(part, (i,)) for i, part in enumerate(root.parts)]
+    )
     losses = []
     for number, (node, path) in enumerate(branches):
         tokens = compiler.tokens(node, None, path)

@@ -52,11 +52,12 @@ class ConvolutionStem(Stem):
         self.anchored = spec.anchored
         kernel = 2 * patch + 1
         self.conv = nn.Conv2d(
-            spec.shape[0], width,
+            spec.shape[0],
+            width,
             (1, kernel) if line else kernel,
             stride=(1, patch) if line else patch,
             padding=(0, patch) if line else patch,
-        )  # fmt: skip
+        )
         self.register_buffer("mean", torch.zeros(spec.shape[0], 1, 1))
         self.register_buffer("scale", torch.ones(spec.shape[0], 1, 1))
 
@@ -116,10 +117,12 @@ class TableStem(Stem):
             starts.append(total)
             total += cards[i]
         for name, values in (
-            ("numeric", numeric), ("categorical", categorical), ("offsets", starts),
+            ("numeric", numeric),
+            ("categorical", categorical),
+            ("offsets", starts),
             ("dates", dates),
             ("order", sorted(range(len(cards)), key=(numeric + categorical).__getitem__)),
-        ):  # fmt: skip
+        ):
             self.register_buffer(name, torch.tensor(values, dtype=torch.long), persistent=False)
         self.register_buffer("edges", torch.linspace(0, 1, N_BINS + 1).repeat(len(numeric), 1))
         self.weight = nn.Parameter(torch.randn(len(numeric), N_BINS, width) * N_BINS**-0.5)
@@ -250,9 +253,11 @@ def _text(spec: InputSpec, uncut: Grid, patch: int, width: int) -> tuple[Piece, 
         return Piece(lambda: TextStem(spec, patch, width), 0, codes[0] * width, tied=codes), grid
     weights = INNER * width
     piece = Piece(
-        lambda: TextStem(spec, patch, width, INNER), 2 * n_tokens(spec.grid) * weights,
-        codes[0] * INNER + weights, tied=codes,
-    )  # fmt: skip
+        lambda: TextStem(spec, patch, width, INNER),
+        2 * n_tokens(spec.grid) * weights,
+        codes[0] * INNER + weights,
+        tied=codes,
+    )
     return piece, grid
 
 

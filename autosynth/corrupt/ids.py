@@ -19,7 +19,9 @@ def _dropped(x: Array, amount: float, given: Given) -> Array:
 
 IDS = (
     Corruption(
-        name="dropped", about="share of the things met before that were not recorded",
-        amounts=(0.1, 0.2, 0.3, 0.4, 0.5), damage=_dropped,
+        name="dropped",
+        about="share of the things met before that were not recorded",
+        amounts=(0.1, 0.2, 0.3, 0.4, 0.5),
+        damage=_dropped,
     ),
-)  # fmt: skip
+)

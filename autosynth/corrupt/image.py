@@ -55,19 +55,27 @@ def _back(values: Array, x: Array) -> Array:
 
 IMAGE = (
     Corruption(
-        name="noise", about="deviation of Gaussian noise, as a share of the range",
-        amounts=(0.08, 0.12, 0.18, 0.26, 0.38), damage=_noise,
+        name="noise",
+        about="deviation of Gaussian noise, as a share of the range",
+        amounts=(0.08, 0.12, 0.18, 0.26, 0.38),
+        damage=_noise,
     ),
     Corruption(
-        name="blur", about="deviation of a Gaussian, in pixels of an image of 32",
-        amounts=(0.4, 0.6, 0.7, 0.8, 1.0), damage=_blur,
+        name="blur",
+        about="deviation of a Gaussian, in pixels of an image of 32",
+        amounts=(0.4, 0.6, 0.7, 0.8, 1.0),
+        damage=_blur,
     ),
     Corruption(
-        name="contrast", about="share of the contrast that is left",
-        amounts=(0.75, 0.5, 0.4, 0.3, 0.15), damage=_contrast,
+        name="contrast",
+        about="share of the contrast that is left",
+        amounts=(0.75, 0.5, 0.4, 0.3, 0.15),
+        damage=_contrast,
     ),
     Corruption(
-        name="occlusion", about="share of the area behind a square of the mean colour",
-        amounts=(0.05, 0.1, 0.2, 0.3, 0.4), damage=_occlusion,
+        name="occlusion",
+        about="share of the area behind a square of the mean colour",
+        amounts=(0.05, 0.1, 0.2, 0.3, 0.4),
+        damage=_occlusion,
     ),
-)  # fmt: skip
+)

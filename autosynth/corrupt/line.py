@@ -78,15 +78,21 @@ def _deviation(values: Array) -> NDArray[np.float32]:
 
 SERIES = (
     Corruption(
-        name="noise", about="deviation of Gaussian noise, in deviations of the channel",
-        amounts=(0.1, 0.2, 0.4, 0.7, 1.0), damage=_noise,
+        name="noise",
+        about="deviation of Gaussian noise, in deviations of the channel",
+        amounts=(0.1, 0.2, 0.4, 0.7, 1.0),
+        damage=_noise,
     ),
     Corruption(
-        name="gap", about="share of the steps that one gap a row takes",
-        amounts=(0.05, 0.1, 0.2, 0.3, 0.5), damage=_gap,
+        name="gap",
+        about="share of the steps that one gap a row takes",
+        amounts=(0.05, 0.1, 0.2, 0.3, 0.5),
+        damage=_gap,
     ),
     Corruption(
-        name="shift", about="share of the length by which a row is later or earlier",
-        amounts=(0.02, 0.05, 0.1, 0.15, 0.2), damage=_shift,
+        name="shift",
+        about="share of the length by which a row is later or earlier",
+        amounts=(0.02, 0.05, 0.1, 0.15, 0.2),
+        damage=_shift,
     ),
-)  # fmt: skip
+)

@@ -29,9 +29,14 @@ CORRUPTIONS: Mapping[str, Mapping[str, Corruption]] = {
 
 
 def corrupt(
-    x: Array, spec: InputSpec, name: str, severity: int, *, seed: int = 0,
+    x: Array,
+    spec: InputSpec,
+    name: str,
+    severity: int,
+    *,
+    seed: int = 0,
     blank: Array | None = None,
-) -> Array:  # fmt: skip
+) -> Array:
     """Rows of an input, damaged; those of severity 0 are as they were.
 
     Args:

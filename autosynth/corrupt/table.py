@@ -28,17 +28,23 @@ def _unknown(x: Array, amount: float, given: Given) -> Array:
 
 TABLE = (
     Corruption(
-        name="missing", about="share of the cells that are missing",
-        amounts=(0.05, 0.1, 0.2, 0.3, 0.5), damage=_missing,
+        name="missing",
+        about="share of the cells that are missing",
+        amounts=(0.05, 0.1, 0.2, 0.3, 0.5),
+        damage=_missing,
     ),
     Corruption(
-        name="noise", about="deviation of Gaussian noise on numbers, in theirs",
-        amounts=(0.1, 0.2, 0.4, 0.7, 1.0), damage=_noise,
+        name="noise",
+        about="deviation of Gaussian noise on numbers, in theirs",
+        amounts=(0.1, 0.2, 0.4, 0.7, 1.0),
+        damage=_noise,
         fits=lambda spec: min(spec.cardinalities) <= 0,
     ),
     Corruption(
-        name="unknown", about="share of the categories that training never saw",
-        amounts=(0.05, 0.1, 0.2, 0.3, 0.5), damage=_unknown,
+        name="unknown",
+        about="share of the categories that training never saw",
+        amounts=(0.05, 0.1, 0.2, 0.3, 0.5),
+        damage=_unknown,
         fits=lambda spec: max(spec.cardinalities) > 0,
     ),
-)  # fmt: skip
+)

@@ -60,11 +60,15 @@ def _each(texts: Array, given: Given, change: Change) -> Array:
 
 TEXT = (
     Corruption(
-        name="typos", about="share of the letters that are mistyped",
-        amounts=(0.01, 0.03, 0.06, 0.1, 0.15), damage=_typos,
+        name="typos",
+        about="share of the letters that are mistyped",
+        amounts=(0.01, 0.03, 0.06, 0.1, 0.15),
+        damage=_typos,
     ),
     Corruption(
-        name="dropped", about="share of the words that are dropped",
-        amounts=(0.1, 0.2, 0.3, 0.4, 0.5), damage=_dropped,
+        name="dropped",
+        about="share of the words that are dropped",
+        amounts=(0.1, 0.2, 0.3, 0.4, 0.5),
+        damage=_dropped,
     ),
-)  # fmt: skip
+)

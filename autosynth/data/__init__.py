@@ -2,7 +2,7 @@
 
 from autosynth.data.encode import Encoded, encode, encode_parts
 from autosynth.data.forms.builtin import BUILTIN, Builtin
-from autosynth.data.load import load_dataset
+from autosynth.data.load import load_dataset, read_dataset
 from autosynth.data.spec import Dataset, InputSpec, Kind, Splits, TargetSpec, Task
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "encode",
     "encode_parts",
     "load_dataset",
+    "read_dataset",
 ]

@@ -13,7 +13,6 @@ from dataclasses import asdict, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from autosynth.data.config import DataConfig
 from autosynth.data.describe import describe
 from autosynth.data.fingerprint import fingerprint
 from autosynth.data.inputs.column import IgnoredColumn
@@ -27,6 +26,7 @@ from autosynth.data.seenitems import SeenItems
 from autosynth.data.spec import Dataset, Splits, TargetSpec
 from autosynth.data.users import frame_of, read_table_of
 from autosynth.errors import DataError
+from autosynth.options import DataConfig
 
 MOST_HELD = 5_000
 """Users of whom interactions are held out, at most."""

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.data.config import DataArguments, DataConfig
 from autosynth.data.describe import describe
 from autosynth.data.fingerprint import fingerprint
 from autosynth.data.forms.frames import check_flat
@@ -37,6 +36,7 @@ from autosynth.data.targets import infer_target
 from autosynth.data.types import FittedInput
 from autosynth.data.windows import load_windows
 from autosynth.errors import DataError
+from autosynth.options import DataArguments, DataConfig, takes_options
 
 _MIN_ROWS = 10
 
@@ -55,6 +55,7 @@ class _LoadState:
     warnings: tuple[str, ...] = ()
 
 
+@takes_options
 def load_dataset(source: Source, *, seed: int = 0, **arguments: Unpack[DataArguments]) -> Dataset:
     """Read `source` and understand it.
 
@@ -62,13 +63,18 @@ def load_dataset(source: Source, *, seed: int = 0, **arguments: Unpack[DataArgum
         source: a built-in name (`BUILTIN`), a path, a frame, `(x, y)` or `(x, y, x_test, y_test)`,
             a map-style dataset of torch, `openml:ID` or `hf:NAME`.
         seed: decides the rows of each split that is not official.
-        arguments: what `DataArguments` says.
+        arguments: the options below.
 
     Raises:
+        ConfigError: an option is not what it may be.
         DataNotFoundError: no such path or built-in set.
         DataError: the data cannot be read, or there is nothing in it to learn.
     """
-    config = DataConfig.from_arguments(arguments, seed)
+    return read_dataset(source, DataConfig.from_arguments({**arguments, "seed": seed}))
+
+
+def read_dataset(source: Source, config: DataConfig) -> Dataset:
+    """As `load_dataset`, of what is asked in one value."""
     if config.task == "forecasting":
         return _forecast(source, config)
     if config.task == "ranking" or config.user or config.features:

@@ -12,7 +12,7 @@ from autosynth.leaderboard.rank import (
     ranks,
 )
 from autosynth.leaderboard.render import render
-from autosynth.leaderboard.text import composing_sentence, human, remarks
+from autosynth.leaderboard.text import composing_sentence, remarks
 
 __all__ = [
     "COSTS",
@@ -22,7 +22,6 @@ __all__ = [
     "composing_sentence",
     "front",
     "group_of",
-    "human",
     "layer_numbers",
     "pick",
     "ranks",

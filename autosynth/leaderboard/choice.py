@@ -7,14 +7,18 @@ import numpy as np
 
 from autosynth.errors import ConfigError, RunError
 from autosynth.leaderboard.rank import chosen, front, score_of
-from autosynth.leaderboard.text import human
+from autosynth.number import human
 from autosynth.record import Record
 
 
 def pick(
-    records: Iterable[Record], which: str | int = "best", *, metric: str, cost: str = "flops",
+    records: Iterable[Record],
+    which: str | int = "best",
+    *,
+    metric: str,
+    cost: str = "flops",
     max_flops: float | None = None,
-) -> Record:  # fmt: skip
+) -> Record:
     """One complete strategy of a run.
 
     Args:

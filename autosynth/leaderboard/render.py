@@ -6,13 +6,17 @@ from typing import Any
 import pandas as pd
 
 from autosynth.errors import lookup
-from autosynth.leaderboard.text import human
+from autosynth.number import human, score_text, shorten
 
 
 def render(
-    frame: pd.DataFrame, fmt: str = "table", *, pareto_only: bool = False,
-    sort: str | None = None, width: int | None = None,
-) -> str:  # fmt: skip
+    frame: pd.DataFrame,
+    fmt: str = "table",
+    *,
+    pareto_only: bool = False,
+    sort: str | None = None,
+    width: int | None = None,
+) -> str:
     """The leaderboard as text that ends with a newline.
 
     Args:
@@ -102,12 +106,12 @@ def _compact(frame: pd.DataFrame, *, intervals: bool = False) -> dict[str, list[
     return {
         "rank": [f"{_whole(row['rank'])}{s}" for row, s in zip(rows, star, strict=True)],
         "strategy": [_strategy(row) for row in rows],
-        **{name: [score(row[name]) for row in rows] for name in main},
+        **{name: [score_text(row[name]) for row in rows] for name in main},
         **({"test 95 %": [_interval(row) for row in rows]} if intervals else {}),
         "flops": [_flops(row) for row in rows],
         "params": [human(row["params"]) for row in rows],
-        "latency_ms": [score(row["latency_ms"], 2) for row in rows],
-        "epochs": [score(row["epochs"], 0) for row in rows],
+        "latency_ms": [score_text(row["latency_ms"], 2) for row in rows],
+        "epochs": [score_text(row["epochs"], 0) for row in rows],
         "trial": [_whole(row["trial"]) for row in rows],
         "state": [_outcome(row) for row in rows],
     }
@@ -116,7 +120,7 @@ def _compact(frame: pd.DataFrame, *, intervals: bool = False) -> dict[str, list[
 def _interval(row: Mapping[str, Any]) -> str:
     """The interval of the test score, where there is one."""
     low, high = row["test_low"], row["test_high"]
-    return "-" if pd.isna(low) else f"{score(low)} to {score(high)}"
+    return "-" if pd.isna(low) else f"{score_text(low)} to {score_text(high)}"
 
 
 def _flops(row: Mapping[str, Any]) -> str:
@@ -142,16 +146,9 @@ def _whole(number: Any) -> str:
     return "-" if pd.isna(number) else str(int(number))
 
 
-def score(number: Any, digits: int = 4) -> str:
-    """A score or a measure with so many digits after the point, fewer where it is large."""
-    if pd.isna(number):
-        return "-"
-    return f"{number:.{digits}f}" if abs(number) < 10 ** (5 - digits) else f"{number:.5g}"
-
-
 def _line(row: Sequence[str], titles: Sequence[str], sizes: Sequence[int]) -> str:
     cells = []
     for cell, title, size in zip(row, titles, sizes, strict=True):
-        shown = cell if len(cell) <= size else cell[: size - 1] + "…"
+        shown = shorten(cell, size)
         cells.append(shown.ljust(size) if title in _TEXT else shown.rjust(size))
     return "  ".join(cells).rstrip()

@@ -1,11 +1,10 @@
-"""What a leaderboard says in words: numbers a reader takes in, and whether composing paid."""
+"""What a leaderboard says in words: whether composing paid, and what to know of the best."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import pandas as pd
-
 from autosynth.leaderboard.rank import chosen
+from autosynth.number import signed
 from autosynth.record import Record
 
 
@@ -68,20 +67,3 @@ def _luckier(best: Record, records: Sequence[Record], metric: str) -> Iterator[s
             f"few rows that is partly luck: beside strategies like it, {highest.expected:.4f} is "
             f"to be expected of it on new rows, and {best.expected:.4f} of trial {best.trial}."
         )
-
-
-def human(number: float | None) -> str:
-    """A count in three digits: 13.3M, 45.1k, 850; "-" where it is not known."""
-    if number is None or pd.isna(number):
-        return "-"
-    value, units = float(number), iter("kMGT")
-    unit = ""
-    while abs(value) >= 999.5 and (larger := next(units, "")):
-        value, unit = value / 1000, larger
-    digits = 0 if abs(value) >= 99.95 or not unit else 1 if abs(value) >= 9.995 else 2
-    return f"{value:.{digits}f}{unit}"
-
-
-def signed(number: float) -> str:
-    """A difference of scores with its sign."""
-    return f"{number:+.4f}" if abs(number) < 10 else f"{number:+.4g}"

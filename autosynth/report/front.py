@@ -6,7 +6,7 @@ out: their strategies are too long for the plot.
 The score axis shows the range where the trials differ; what lies below it sits on its lower edge.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from autosynth.leaderboard import COSTS, chosen, front, group_of, human, ranks
+from autosynth.leaderboard import COSTS, chosen, front, group_of, ranks
+from autosynth.number import brief, human, score_text, shorten
 from autosynth.record import Record, atomic_path
 
 _WIDTH = 1200  # px
@@ -168,28 +169,30 @@ def _limit_x(axes: Any, points: Sequence[_Point]) -> None:
         axes.xaxis.set_major_locator(
             LogLocator(subs=(1.0,) if decades > 4 else (1.0, 3.0) if decades > 2 else (1, 2, 5))
         )
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _tick(x)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _charge(x, brief)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _tick(cost: float) -> str:
-    if cost < 10:
-        return f"{cost:g}"
-    text = human(cost)
-    digits = text.rstrip("kMGT")
-    return (digits.rstrip("0").rstrip(".") if "." in digits else digits) + text[len(digits) :]
+def _charge(cost: float, count: Callable[[float], str]) -> str:
+    """A cost: milliseconds may be few, and counts are in the given form."""
+    return count(cost) if cost >= 10 else f"{cost:.3g}"
 
 
 def _draw_lines(axes: Any, lines: Sequence[tuple[str, float]], low: float) -> None:
     for i, (name, score) in enumerate(line for line in lines if line[1] >= low):
         axes.axhline(score, color=_STYLES["baseline"][0], linewidth=1.1, linestyle=(0, (6, 4)))
         axes.annotate(
-            f"{name} {_score(score)}", (0.008 + 0.15 * (i % 3), score), (0, 4),
-            xycoords=("axes fraction", "data"), textcoords="offset points", fontsize=9.5,
-            color=_STYLES["baseline"][0], va="bottom",
+            f"{name} {score_text(score)}",
+            (0.008 + 0.15 * (i % 3), score),
+            (0, 4),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            fontsize=9.5,
+            color=_STYLES["baseline"][0],
+            va="bottom",
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5},
-        )  # fmt: skip
+        )
 
 
 def _draw_step(axes: Any, members: Sequence[Record], metric: str, cost: str) -> None:
@@ -198,9 +201,14 @@ def _draw_step(axes: Any, members: Sequence[Record], metric: str, cost: str) -> 
         xs, ys = zip(*places, strict=True)
         right = axes.get_xlim()[1]
         axes.step(
-            [*xs, right], [*ys, ys[-1]], where="post", color=_INK, linewidth=1.4, alpha=0.75,
+            [*xs, right],
+            [*ys, ys[-1]],
+            where="post",
+            color=_INK,
+            linewidth=1.4,
+            alpha=0.75,
             zorder=2,
-        )  # fmt: skip
+        )
 
 
 def _draw_points(axes: Any, points: Sequence[_Point], on_front: set[int], low: float) -> None:
@@ -210,11 +218,17 @@ def _draw_points(axes: Any, points: Sequence[_Point], on_front: set[int], low: f
         size = 64 if member else 34 if point.complete else 14
         below = point.y < low
         axes.scatter(
-            [point.x], [max(point.y, low)], s=size, marker="v" if below else marker, color=colour,
+            [point.x],
+            [max(point.y, low)],
+            s=size,
+            marker="v" if below else marker,
+            color=colour,
             alpha=1.0 if member else 0.6 if point.complete else 0.33,
-            edgecolors=_INK if member else "none", linewidths=1.0 if member else 0.0,
-            zorder=4 if member else 3, clip_on=not below,
-        )  # fmt: skip
+            edgecolors=_INK if member else "none",
+            linewidths=1.0 if member else 0.0,
+            zorder=4 if member else 3,
+            clip_on=not below,
+        )
 
 
 def _number(
@@ -243,13 +257,28 @@ def _number(
         taken.append(spot)
         far = np.hypot(*(spot - anchor)) > 20
         axes.annotate(
-            str(number), place, (spot - anchor) * 72 / axes.figure.dpi,
-            textcoords="offset points", ha="center", va="center", fontsize=10, color=_INK,
-            fontweight="bold", zorder=6, annotation_clip=False,
+            str(number),
+            place,
+            (spot - anchor) * 72 / axes.figure.dpi,
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            fontsize=10,
+            color=_INK,
+            fontweight="bold",
+            zorder=6,
+            annotation_clip=False,
             path_effects=[withStroke(linewidth=2.5, foreground="white")],
-            arrowprops={"arrowstyle": "-", "color": _GREY, "linewidth": 0.7, "shrinkA": 5,
-                        "shrinkB": 4} if far else None,
-        )  # fmt: skip
+            arrowprops={
+                "arrowstyle": "-",
+                "color": _GREY,
+                "linewidth": 0.7,
+                "shrinkA": 5,
+                "shrinkB": 4,
+            }
+            if far
+            else None,
+        )
 
 
 def _legend(figure: Figure, points: Sequence[_Point], low: float, height: int) -> None:
@@ -262,21 +291,33 @@ def _legend(figure: Figure, points: Sequence[_Point], low: float, height: int) -
     if any(not p.complete for p in points):
         handles.append(
             Line2D(
-                [], [], linestyle="", marker="o", color=_GREY, alpha=0.45, markersize=4.5,
+                [],
+                [],
+                linestyle="",
+                marker="o",
+                color=_GREY,
+                alpha=0.45,
+                markersize=4.5,
                 label="not trained to the end",
             )
-        )  # fmt: skip
+        )
     if any(p.y < low for p in points):
         handles.append(
             Line2D(
                 [], [], linestyle="", marker="v", color=_GREY, markersize=6, label="below the axis"
             )
-        )  # fmt: skip
+        )
     handles.append(Line2D([], [], color=_INK, linewidth=1.4, label="front"))
     figure.legend(
-        handles=handles, loc="upper left", bbox_to_anchor=(0.066, 1 - 38 / height), frameon=False,
-        ncols=len(handles), fontsize=10.5, handletextpad=0.3, columnspacing=1.6,
-    )  # fmt: skip
+        handles=handles,
+        loc="upper left",
+        bbox_to_anchor=(0.066, 1 - 38 / height),
+        frameon=False,
+        ncols=len(handles),
+        fontsize=10.5,
+        handletextpad=0.3,
+        columnspacing=1.6,
+    )
 
 
 def _key(figure: Figure, shown: Mapping[int, Record], metric: str, cost: str, height: int) -> None:
@@ -298,23 +339,9 @@ def _key(figure: Figure, shown: Mapping[int, Record], metric: str, cost: str, he
         colour, marker, _ = _STYLES[group_of(record)]
         axes.text(52, y, str(number), fontsize=10, fontweight="bold", ha="right", va="center")
         axes.scatter([70], [y], s=42, marker=marker, color=colour)
-        axes.text(90, y, _cut(record.strategy, 98), fontsize=10, color=_INK, va="center")
+        axes.text(90, y, shorten(record.strategy, 98), fontsize=10, color=_INK, va="center")
         test = record.test.get(metric)
         cells = (record.val[metric], test, getattr(record, cost))
-        texts = (_score(cells[0]), _score(cells[1]), _charge(cells[2]))
+        texts = (score_text(cells[0]), score_text(cells[1]), _charge(cells[2], human))
         for (x, _), text in zip(columns, texts, strict=True):
             axes.text(x, y, text, fontsize=10, color=_INK, ha="right", va="center")
-
-
-def _score(score: float | None) -> str:
-    if score is None:
-        return "-"
-    return f"{score:.4f}" if abs(score) < 10 else f"{score:.5g}"
-
-
-def _charge(cost: float) -> str:
-    return human(cost) if cost >= 10 else f"{cost:.3g}"
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"

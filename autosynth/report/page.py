@@ -43,18 +43,26 @@ def report(run_dir: Path) -> tuple[Path, Path, Path]:
     front = import_module("autosynth.report.front")
     front.picture(records, front_path, metric=metric, cost=cost, title=title)
     text = page(
-        records, metric=metric, cost=cost, title=title,
+        records,
+        metric=metric,
+        cost=cost,
+        title=title,
         composing=_optional(run_dir / "composing.json"),
         importance=_optional(run_dir / "importance.json"),
-    )  # fmt: skip
+    )
     write_text_atomic(page_path, text)
     return table, page_path, front_path
 
 
 def page(
-    records: Iterable[Record], *, metric: str, cost: str = "flops", title: str,
-    composing: Mapping[str, Any] | None = None, importance: Mapping[str, float] | None = None,
-) -> str:  # fmt: skip
+    records: Iterable[Record],
+    *,
+    metric: str,
+    cost: str = "flops",
+    title: str,
+    composing: Mapping[str, Any] | None = None,
+    importance: Mapping[str, float] | None = None,
+) -> str:
     """The text of `leaderboard.md`: whether composing paid, the picture, the front, all trials.
 
     Args:

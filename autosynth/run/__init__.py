@@ -1,8 +1,7 @@
 """Dataset, search, leaderboard, report, bundle: the one place that knows them all."""
 
-from autosynth.run.options import parse_budget
 from autosynth.run.result import Run, open_run
 from autosynth.run.session import search
 from autosynth.run.train import Trained, train_strategy
 
-__all__ = ["Run", "Trained", "open_run", "parse_budget", "search", "train_strategy"]
+__all__ = ["Run", "Trained", "open_run", "search", "train_strategy"]

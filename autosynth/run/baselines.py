@@ -31,9 +31,14 @@ _MAX_KEPT = 2**24
 
 
 def run_baselines(
-    dataset: Dataset, metric: Metric, folder: Path, seed: int, seconds: float,
-    progress: Progress, budget: float | None,
-) -> None:  # fmt: skip
+    dataset: Dataset,
+    metric: Metric,
+    folder: Path,
+    seed: int,
+    seconds: float,
+    progress: Progress,
+    budget: float | None,
+) -> None:
     """Fit the baselines in a process of their own, and write their records.
 
     Args:
@@ -48,9 +53,13 @@ def run_baselines(
     limit = None if budget is None else budget * SIMPLE_SHARE
     threads = torch.get_num_threads()  # what the user allows this process
     for result in run_in_process(
-        dataset, seconds=seconds, seed=seed, threads=threads, limit=limit,
+        dataset,
+        seconds=seconds,
+        seed=seed,
+        threads=threads,
+        limit=limit,
         start_seconds=min(START_SECONDS, limit or START_SECONDS),
-    ):  # fmt: skip
+    ):
         if result.name in TRIVIAL and result.state != "complete":
             result = run(result.name, dataset, seed=seed)  # takes no time: always there
         record = _baseline_record(dataset, metric, result, claim(folder), seed)
@@ -117,8 +126,18 @@ def _baseline_record(
         for rows, found in ((splits.validation, result.validation), (splits.test, result.test))
     )
     return Record(
-        trial=number, seed=seed, kind="baseline", strategy=result.name, topology="baseline",
-        state=result.state, reason=result.reason, val=val, test=test, flops=result.flops,
-        params=result.params, train_seconds=result.train_seconds, origin="baseline",
+        trial=number,
+        seed=seed,
+        kind="baseline",
+        strategy=result.name,
+        topology="baseline",
+        state=result.state,
+        reason=result.reason,
+        val=val,
+        test=test,
+        flops=result.flops,
+        params=result.params,
+        train_seconds=result.train_seconds,
+        origin="baseline",
         notes={"rows": result.note} if result.note else {},
-    )  # fmt: skip
+    )

@@ -142,10 +142,14 @@ def refit(context: RunContext, record: Record, deadline: float) -> Refit | None:
     start = time.perf_counter()
     try:
         outcome = train(
-            resolved, context.device_dataset, rows, plan, seed=context.seed,
+            resolved,
+            context.device_dataset,
+            rows,
+            plan,
+            seed=context.seed,
             until=record.best_shares,
             deadline=start + max(1.0, deadline - time.time()),
-        )  # fmt: skip
+        )
     except TrialError:
         return None
     if outcome.stopped:

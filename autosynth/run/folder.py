@@ -6,8 +6,7 @@ import platform
 import re
 import sys
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,8 @@ import torch
 from autosynth import __version__
 from autosynth.data.spec import Dataset
 from autosynth.errors import RunError
+from autosynth.options import Options
 from autosynth.record import write_text_atomic
-from autosynth.run.options import Options
 from autosynth.training.config import TrainerConfig
 
 RESULTS = Path("results")
@@ -63,7 +62,6 @@ def write_state(folder: Path, state: RunState) -> None:
 def write_run(
     folder: Path,
     dataset: Dataset,
-    data_config: Mapping[str, Any],
     options: Options,
     trainer_config: TrainerConfig,
 ) -> None:
@@ -71,21 +69,26 @@ def write_run(
     packages = ("torch", "optuna", "numpy", "pandas", "scikit-learn")
     content = {
         "data": {
-            "name": dataset.name, "source": dataset.source, "fingerprint": dataset.fingerprint,
-            **{key: value for key, value in data_config.items() if value},
+            "name": dataset.name,
+            "source": dataset.source,
+            "fingerprint": dataset.fingerprint,
+            **options.data_section(),
         },
-        "search": options.to_dict(),
+        "search": options.search_section(),
         "plan": trainer_config.to_dict(),
         "versions": {
-            "autosynth": __version__, "python": platform.python_version(),
+            "autosynth": __version__,
+            "python": platform.python_version(),
             **{name: version(name) for name in packages},
         },
         "machine": {
-            "system": platform.system(), "processor": platform.machine(),
-            "cores": os.cpu_count() or 1, "threads": torch.get_num_threads(),
+            "system": platform.system(),
+            "processor": platform.machine(),
+            "cores": os.cpu_count() or 1,
+            "threads": torch.get_num_threads(),
             "device": device_name(trainer_config.device),
         },
-    }  # fmt: skip
+    }
     write_text_atomic(folder / RUN_FILE, tomli_w.dumps(content))
 
 
@@ -179,7 +182,7 @@ def _difference(folder: Path, dataset: Dataset, options: Options) -> str:
     run = read_run(folder)
     if run["data"]["fingerprint"] != dataset.fingerprint:
         return f"its data is {run['data']['source']!r} with other content or another target"
-    now = replace(options).to_dict()
+    now = options.search_section()
     for name in sorted({*run["search"], *now} - {*_FREE}):
         if run["search"].get(name) != now.get(name):
             return f"its {name} is {run['search'].get(name)!r}, not {now.get(name)!r}"

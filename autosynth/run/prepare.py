@@ -2,21 +2,19 @@
 
 import json
 import time
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from autosynth.composite import cost
 from autosynth.data.spec import Dataset
 from autosynth.errors import ConfigError
+from autosynth.options import Options
 from autosynth.progress import Progress
 from autosynth.record import read_all, write_text_atomic
 from autosynth.run.baselines import BASELINE_SECONDS, BASELINE_SHARE, run_baselines
 from autosynth.run.folder import read_run, write_run
-from autosynth.run.options import Options
 from autosynth.study.context import RunContext, trivial_score
 from autosynth.study.probe import fixed_plan, probe
 from autosynth.study.restrict import default_space, restrict
@@ -48,7 +46,6 @@ def prepare(
     dataset: Dataset,
     space: Space,
     options: Options,
-    data_config: Mapping[str, Any],
     folder: Path,
     started: float,
     progress: Progress,
@@ -74,14 +71,21 @@ def prepare(
         plan.use_threads()
     else:
         plan = _plan(dataset, data, space, options)
-    write_run(folder, dataset, data_config, options, plan)
+    write_run(folder, dataset, options, plan)
     _keep_data(folder, dataset, data)
     return RunContext(
-        dataset=dataset, device_dataset=data, space=space, trainer_config=plan, metric=metric,
-        trivial_score=trivial_score(dataset, metric), folder=folder, seed=options.seed,
-        cost=options.cost, max_flops=_least(options.max_flops, space.max_flops),
+        dataset=dataset,
+        device_dataset=data,
+        space=space,
+        trainer_config=plan,
+        metric=metric,
+        trivial_score=trivial_score(dataset, metric),
+        folder=folder,
+        seed=options.seed,
+        cost=options.cost,
+        max_flops=_least(options.max_flops, space.max_flops),
         max_params=_least(options.max_params, space.max_params),
-    )  # fmt: skip
+    )
 
 
 def _least(*limits: int | None) -> int | None:
@@ -111,22 +115,28 @@ def _plan(dataset: Dataset, data: DeviceDataset, space: Space, options: Options)
     budget = options.budget_seconds
     if budget is None:
         n_train = len(dataset.splits.train)
-        return fixed_plan(
-            options.device, n_train, inputs=dataset.inputs, target=dataset.target
-        )  # fmt: skip
+        return fixed_plan(options.device, n_train, inputs=dataset.inputs, target=dataset.target)
     return probe(
-        dataset, data, space, device=options.device, seconds=PROBE_SHARE * budget, budget=budget,
+        dataset,
+        data,
+        space,
+        device=options.device,
+        seconds=PROBE_SHARE * budget,
+        budget=budget,
         workers=options.workers,
-    )  # fmt: skip
+    )
 
 
 def _keep_data(folder: Path, dataset: Dataset, data: DeviceDataset) -> None:
     """What a bundle needs of the data: specs and encoders, and a few raw rows to verify with."""
     content = {
-        "name": dataset.name, "source": dataset.source, "fingerprint": dataset.fingerprint,
+        "name": dataset.name,
+        "source": dataset.source,
+        "fingerprint": dataset.fingerprint,
         "target": asdict(dataset.target),
-        "encoders": dict(dataset.encoders), "scales": [scale.to_dict() for scale in data.scales],
-    }  # fmt: skip
+        "encoders": dict(dataset.encoders),
+        "scales": [scale.to_dict() for scale in data.scales],
+    }
     write_text_atomic(folder / "data.json", json.dumps(content) + "\n")
     rows = data.rows(dataset.splits.test[:EXAMPLE_ROWS])
     sample = {name: v.cpu().contiguous() for name, v in data.batch(rows)[0].items()}

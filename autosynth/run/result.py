@@ -19,6 +19,7 @@ from autosynth.data.spec import TargetSpec
 from autosynth.errors import RunError
 from autosynth.leaderboard import build_leaderboard, composing_sentence, pick, remarks
 from autosynth.record import Record, read_all
+from autosynth.run.card import card_of_trial
 from autosynth.run.folder import RUN_FILE, latest, read_run, read_state
 from autosynth.strategy import parse
 from autosynth.study.trial import weights_path
@@ -89,9 +90,13 @@ class Run:
         return "; ".join(filter(None, (text, said + again)))
 
     def export(
-        self, path: str | os.PathLike[str] | None = None, pick: str | int = "best",
-        max_flops: int | None = None, *, force: bool = False,
-    ) -> Path:  # fmt: skip
+        self,
+        path: str | os.PathLike[str] | None = None,
+        pick: str | int = "best",
+        max_flops: int | None = None,
+        *,
+        force: bool = False,
+    ) -> Path:
         """A bundle with `model.pt2`, compared with the live model on held-out rows.
 
         Args:
@@ -122,17 +127,20 @@ class Run:
                 "strategy with `autosynth train`"
             )
         load_weights(model, weights)
-        card = {
-            "dataset": data["name"], "fingerprint": data["fingerprint"], "metric": self.metric,
-            "trial": record.trial, "seed": record.seed, "val": dict(record.val),
-            "test": dict(record.test), "refit": False, "flops": record.flops,
-            "params": record.params, "latency_ms": record.latency_ms,
-        }  # fmt: skip
         return write_bundle(
-            folder, resolved=resolved, model=model, encoders=data["encoders"],
+            folder,
+            resolved=resolved,
+            model=model,
+            encoders=data["encoders"],
             scales=scales_from(data),
-            calibration=Calibration.from_json(record.notes.get("calibration")), card=card,
-        )  # fmt: skip
+            calibration=Calibration.from_json(record.notes.get("calibration")),
+            card=card_of_trial(
+                record,
+                dataset=data["name"],
+                fingerprint=data["fingerprint"],
+                metric=self.metric,
+            ),
+        )
 
 
 def _pick(run: Run, which: str | int, max_flops: int | None) -> Record:

@@ -4,21 +4,23 @@ import io
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import time as now
-from typing import Any, Unpack
+from typing import Any
 
 from autosynth.bundle import write_bundle
-from autosynth.data import load_dataset
-from autosynth.data.config import DataArguments, DataConfig
+from autosynth.data import read_dataset
 from autosynth.data.spec import Dataset
 from autosynth.leaderboard import pick
+from autosynth.options import Options, TaskChoice, takes_options
 from autosynth.progress import Progress
 from autosynth.record import Record, read_all, write_record, write_text_atomic
 from autosynth.report import report
+from autosynth.run.card import card_of_trial, row_counts
 from autosynth.run.composing import compare
+from autosynth.run.device import check_device
 from autosynth.run.finish import (
     Refit,
     calibration_of,
@@ -28,7 +30,6 @@ from autosynth.run.finish import (
     score_test,
 )
 from autosynth.run.folder import RunState, place, write_state
-from autosynth.run.options import Options, make_options
 from autosynth.run.prepare import check_limits, prepare, prepare_metric, prepare_space
 from autosynth.run.result import Run, open_run
 from autosynth.study import storage
@@ -43,9 +44,24 @@ from autosynth.study.workers import Schedule, run_trials
 from autosynth.training.config import schedule
 
 
+@takes_options
 def search(
-    source: Any,
+    data: Any,
+    target: str | Sequence[str] | None = None,
     *,
+    test: Any = None,
+    validation: Any = None,
+    task: TaskChoice | None = None,
+    drop: str | Sequence[str] = (),
+    keep: str | Sequence[str] = (),
+    columns: Mapping[str, str] | None = None,
+    group: str | None = None,
+    time: str | None = None,
+    horizon: int | None = None,
+    history: int | None = None,
+    user: str | None = None,
+    features: Any = (),
+    seed: int = 0,
     space: str | None = None,
     budget: str | float | None = None,
     trials: int | None = None,
@@ -55,51 +71,32 @@ def search(
     max_params: int | None = None,
     device: str = "auto",
     workers: int = 1,
-    seed: int = 0,
     refit: bool = True,
     out: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     started: float | None = None,
-    **data: Unpack[DataArguments],
 ) -> Run:
     """Search composition strategies on a dataset.
 
-    Args:
-        source: a path, the name of a built-in set, a DataFrame, or a tuple of arrays.
-        space: name or path of a search space; that of the input's kind if left out.
-        budget: wall clock, as `10m`; ten minutes if neither it nor `trials` is given.
-        trials: strategies to train. Without a budget, one seed gives one board.
-        metric: what is maximised; the task's own if left out, such as accuracy or R².
-        cost: the other axis: `flops`, `params` or `latency_ms`.
-        max_flops: no strategy of more FLOPs a sample is trained.
-        max_params: no strategy of more parameters is trained.
-        device: `auto`, `cpu`, `cuda` or `cuda:N`.
-        workers: processes that train at once.
-        seed: of splits, sampling and training.
-        refit: whether the winner is trained again on everything but test.
-        out: the run's folder; `results/<dataset>-<n>` if left out.
-        progress: what is told of the search; nothing if left out.
-        started: `time.time()` from which the budget counts; now if left out.
-        data: what is asked of the reading of data, such as `target="churned"`: see
-            `DataArguments`.
+    `data` is a path, the name of a built-in set, a DataFrame, or a tuple of arrays; a table needs
+    a `target`. The budget is ten minutes where neither `budget` nor `trials` is given, and counts
+    from `started`, a `time.time()`, or from now. With `trials` and no budget, one seed gives one
+    board. `progress` is told of the search.
 
     Raises:
         AutosynthError: the data, an option, the space or the folder cannot be used.
     """
+    options = Options.from_arguments(locals())  # the parameters: nothing else is set as yet
     began = now() if started is None else started
-    options = make_options(
-        budget=budget, trials=trials, workers=workers, cost=cost, device=device, space=space,
-        metric=metric, max_flops=max_flops, max_params=max_params, seed=seed, refit=refit,
-    )  # fmt: skip
+    options = replace(options, device=check_device(options.device))
     teller = progress or Progress(stream=io.StringIO(), live=False)
-    data_config = DataConfig.from_arguments(data).to_dict()
-    dataset = load_dataset(source, seed=seed, **data)
+    dataset = read_dataset(data, options)
     options = replace(options, metric=prepare_metric(dataset, options).name)
     chosen = prepare_space(dataset, options)
     options = replace(options, space=options.space or chosen.name)
     check_limits(dataset, chosen, options)
     folder, state = place(dataset, options, out)
-    return _Session(dataset, chosen, options, data_config, folder, state, began, teller).run()
+    return _Session(dataset, chosen, options, folder, state, began, teller).run()
 
 
 class _Session:
@@ -110,7 +107,6 @@ class _Session:
         dataset: Dataset,
         space: Space,
         options: Options,
-        data_config: Mapping[str, Any],
         folder: Path,
         state: RunState,
         began: float,
@@ -120,9 +116,7 @@ class _Session:
         self.before, self.began = state.elapsed_seconds, began
         for line in (*dataset.summary, *(f"warning: {text}" for text in dataset.warnings)):
             progress.say(line)
-        self.context = prepare(
-            dataset, space, options, data_config, folder, began - self.before, progress
-        )
+        self.context = prepare(dataset, space, options, folder, began - self.before, progress)
         self.save(finished=False)
 
     def run(self) -> Run:
@@ -159,9 +153,11 @@ class _Session:
     def schedule(self) -> Schedule:
         """When the trials end."""
         return Schedule(
-            deadline=self.deadline, budget=self.options.budget_seconds or 0.0,
-            trials=self.options.trials, refit=self.options.refit,
-        )  # fmt: skip
+            deadline=self.deadline,
+            budget=self.options.budget_seconds or 0.0,
+            trials=self.options.trials,
+            refit=self.options.refit,
+        )
 
     def save(self, *, finished: bool) -> None:
         """Keep how long this run has gone."""
@@ -207,10 +203,14 @@ class _Session:
             notes["still_gaining"] = why
         write_record(replace(best, notes=notes), self.folder)
         write_bundle(
-            self.folder / "bundle", resolved=resolved, model=model,
-            encoders=context.dataset.encoders, scales=context.device_dataset.scales,
-            calibration=calibration_of(best), card=card(context, best, trained),
-        )  # fmt: skip
+            self.folder / "bundle",
+            resolved=resolved,
+            model=model,
+            encoders=context.dataset.encoders,
+            scales=context.device_dataset.scales,
+            calibration=calibration_of(best),
+            card=_card(context, best, trained),
+        )
 
     def _not_run(self) -> None:
         """Single components there was no time for stand on the board, too."""
@@ -244,18 +244,17 @@ class _Session:
         write_text_atomic(self.folder / "importance.json", content + "\n")
 
 
-def card(context: RunContext, record: Record, trained: Refit | None) -> dict[str, Any]:
-    """What a bundle's card says of where the model comes from."""
-    splits = context.dataset.splits
-    n_train, n_fit = len(splits.train), len(splits.calibration)
+def _card(context: RunContext, record: Record, trained: Refit | None) -> dict[str, Any]:
+    """The card of the chosen trial, trained again or as the search left it."""
+    more: dict[str, Any] = row_counts(context.dataset.splits)
     if trained:
-        n_train, n_fit = trained.n_train, trained.n_fit
-    return {
-        "dataset": context.dataset.name, "fingerprint": context.dataset.fingerprint,
-        "metric": context.metric.name, "trial": record.trial, "seed": record.seed,
-        "val": dict(record.val), "test": trained.test if trained else dict(record.test),
-        "search_test": dict(record.test), "n_train": n_train, "n_fit": n_fit,
-        "n_select": len(splits.validation), "n_test": len(splits.test),
-        "refit": trained is not None, "flops": record.flops, "params": record.params,
-        "latency_ms": record.latency_ms,
-    }  # fmt: skip
+        more |= {"n_train": trained.n_train, "n_fit": trained.n_fit, "test": trained.test}
+    return card_of_trial(
+        record,
+        dataset=context.dataset.name,
+        fingerprint=context.dataset.fingerprint,
+        metric=context.metric.name,
+        refit=trained is not None,
+        search_test=record.test,
+        **more,
+    )

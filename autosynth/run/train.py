@@ -10,13 +10,14 @@ import torch
 
 from autosynth.bundle import write_bundle
 from autosynth.composite import Cost, Resolved, cost, resolve
-from autosynth.data import load_dataset
-from autosynth.data.config import DataArguments
+from autosynth.data import read_dataset
 from autosynth.data.spec import Dataset
 from autosynth.errors import RunError
+from autosynth.options import DataArguments, Options, takes_options
 from autosynth.progress import Progress
+from autosynth.run.card import ModelCard, row_counts
+from autosynth.run.device import check_device
 from autosynth.run.folder import RESULTS
-from autosynth.run.options import check_device, parse_budget
 from autosynth.strategy import Strategy, parse
 from autosynth.study.probe import fixed_plan
 from autosynth.training.config import TrainerConfig
@@ -39,6 +40,7 @@ class Trained:
     folder: Path
 
 
+@takes_options
 def train_strategy(
     source: Any,
     strategy: str | Strategy,
@@ -65,17 +67,19 @@ def train_strategy(
         seed: of splits and training.
         out: the bundle's folder; `results/<dataset>-model-<n>` if left out.
         progress: what is told of the training.
-        data: what is asked of the reading of data, such as `target="churned"`: see
-            `DataArguments`.
+        data: the options below.
 
     Raises:
         AutosynthError: the data, the strategy, an option or the folder cannot be used.
         TrialError: the training itself failed.
     """
     parsed = parse(strategy) if isinstance(strategy, str) else strategy
+    options = Options.from_arguments(
+        {**data, "metric": metric, "budget": budget, "device": device, "seed": seed}
+    )
     device = check_device(device)
-    seconds = None if budget is None else parse_budget(budget)
-    dataset = load_dataset(source, seed=seed, **data)
+    seconds = None if budget is None else options.budget_seconds
+    dataset = read_dataset(source, options)
     score = find_metric(metric, dataset.target) if metric else None
     resolved = resolve(parsed, dataset.inputs, dataset.target)
     folder = _free_folder(dataset.name, out)
@@ -95,9 +99,13 @@ def train_strategy(
 
 
 def _plan(
-    resolved: Resolved, data: DeviceDataset, rows: TrainingRows, device: str,
-    seconds: float | None, epochs: float | None,
-) -> TrainerConfig:  # fmt: skip
+    resolved: Resolved,
+    data: DeviceDataset,
+    rows: TrainingRows,
+    device: str,
+    seconds: float | None,
+    epochs: float | None,
+) -> TrainerConfig:
     plan = fixed_plan(device, len(rows.train), inputs=resolved.inputs, target=data.target)
     if seconds is not None:
         step = time_steps(resolved, data, rows, plan, warmup=2, steps=5)
@@ -122,26 +130,44 @@ def _free_folder(name: str, out: str | os.PathLike[str] | None) -> Path:
 
 
 def _bundle(
-    dataset: Dataset, data: DeviceDataset, resolved: Resolved, outcome: Outcome, folder: Path,
-    metric: str, seed: int,
-) -> Trained:  # fmt: skip
+    dataset: Dataset,
+    data: DeviceDataset,
+    resolved: Resolved,
+    outcome: Outcome,
+    folder: Path,
+    metric: str,
+    seed: int,
+) -> Trained:
     splits, target = dataset.splits, dataset.target
     val, test = (
         score_all(dataset.y[rows], outputs(outcome.model, data, rows), target)
         for rows in (splits.validation, splits.test)
     )
     price = cost(resolved)
+    card = ModelCard(
+        dataset=dataset.name,
+        fingerprint=dataset.fingerprint,
+        metric=metric,
+        seed=seed,
+        val=val,
+        test=test,
+        flops=price.flops,
+        params=price.params,
+        **row_counts(splits),
+    )
     write_bundle(
-        folder, resolved=resolved, model=outcome.model, encoders=dataset.encoders,
+        folder,
+        resolved=resolved,
+        model=outcome.model,
+        encoders=dataset.encoders,
         scales=data.scales,
-        card={
-            "dataset": dataset.name, "fingerprint": dataset.fingerprint, "metric": metric,
-            "seed": seed, "val": val, "test": test, "n_train": len(splits.train),
-            "n_select": len(splits.validation), "n_test": len(splits.test), "refit": False,
-            "flops": price.flops, "params": price.params,
-        },
-    )  # fmt: skip
+        card=card.to_dict(),
+    )
     return Trained(
-        strategy=str(resolved.short_form), val=val, test=test, cost=price, seconds=outcome.seconds,
+        strategy=str(resolved.short_form),
+        val=val,
+        test=test,
+        cost=price,
+        seconds=outcome.seconds,
         folder=folder,
-    )  # fmt: skip
+    )

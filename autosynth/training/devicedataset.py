@@ -61,12 +61,18 @@ def to_device(dataset: Dataset, device: torch.device, train: NDArray[np.int64]) 
     inputs = {spec.name: on_device(dataset.x[spec.name], device) for spec in dataset.inputs}
     found = _standardised(dataset, train)
     return DeviceDataset(
-        specs=dataset.inputs, target=dataset.target, inputs=inputs, y=found.y.to(device),
-        y_true=dataset.y, scales=found.scales, weights=found.weights, device=device,
+        specs=dataset.inputs,
+        target=dataset.target,
+        inputs=inputs,
+        y=found.y.to(device),
+        y_true=dataset.y,
+        scales=found.scales,
+        weights=found.weights,
+        device=device,
         seen=dataset.seen,
         history_mask=history_mask(dataset.seen, device) if dataset.seen else None,
         lengths=lengths_of(dataset),
-    )  # fmt: skip
+    )
 
 
 class _Scaled(NamedTuple):
@@ -102,9 +108,10 @@ def _standardised(dataset: Dataset, train: NDArray[np.int64]) -> _Scaled:
         weights.append(weight)
     values = torch.from_numpy(y.astype(np.float32))
     return _Scaled(
-        values.squeeze(1) if dataset.y.ndim == 1 else values, tuple(scales),
+        values.squeeze(1) if dataset.y.ndim == 1 else values,
+        tuple(scales),
         tuple(weights) if target.parts else (),
-    )  # fmt: skip
+    )
 
 
 def _entropy(codes: NDArray[np.float64]) -> float:

@@ -6,10 +6,9 @@ training is the phases of the strategy's training plan, one after another, and t
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,17 +21,15 @@ from autosynth.errors import TrialError
 from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import DeviceDataset
 from autosynth.training.indicators import class_indicators
+from autosynth.training.monitor import Monitor, OnRung, ScoreFunction, check_finite
 from autosynth.training.output import outputs
 from autosynth.training.phase import PartOutput, PhaseTrainer
 from autosynth.training.recipe import Bank, taken_from
 from autosynth.training.settle import settle, trainings_of
 from autosynth.training.work import seconds_of
 
-JUDGED_FROM = 0.1  # of the time that a training has
-LATE_BY = 0.25  # of it, that it may be foreseen to be late by; less, the more of it is done
 STATISTICS_ROWS = 8192  # at least, that means, deviations and quantiles are taken from
 FIT_CHECKS = (0.5, 0.65, 0.8, 0.9)  # when a better composite may be kept, beside the end
-ScoreFunction = Callable[[NDArray[Any], NDArray[Any]], float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,9 +60,6 @@ class Outcome:
     stopped: str = ""
     best_shares: Mapping[str, float] = field(default_factory=dict)
     train_flops: float = 0.0
-
-
-OnRung = Callable[[float, nn.Module], bool]
 
 
 def train(
@@ -106,7 +100,7 @@ def train(
     while True:
         try:
             # Unnamed: what a failed attempt held on the device is free for the next.
-            return _Attempt(resolved, data, rows, config, seed, batch, until, bank).run(
+            return Trainer(resolved, data, rows, config, seed, batch, until, bank).run(
                 score, on_rung, deadline
             )
         except RuntimeError as error:
@@ -122,9 +116,15 @@ def train(
 
 
 def time_steps(
-    resolved: Resolved, data: DeviceDataset, rows: TrainingRows, config: TrainerConfig, *,
-    warmup: int, steps: int, patience: float = math.inf,
-) -> float:  # fmt: skip
+    resolved: Resolved,
+    data: DeviceDataset,
+    rows: TrainingRows,
+    config: TrainerConfig,
+    *,
+    warmup: int,
+    steps: int,
+    patience: float = math.inf,
+) -> float:
     """The seconds that a training takes for each step of the plan.
 
     For every phase the least time of some steps is taken, after others to warm up: other work of
@@ -135,11 +135,11 @@ def time_steps(
     # No more rows than it takes: what stands is computed for all of them before the first step.
     # Of texts those of the mean length.
     few = data.lengths.typical(rows.train)[: config.batch_size * (warmup + steps) * parts]
-    attempt = _Attempt(resolved, data, replace(rows, train=few), config, 0, config.batch_size)
+    trainer = Trainer(resolved, data, replace(rows, train=few), config, 0, config.batch_size)
     seconds = 0.0
     with torch.random.fork_rng(devices=_cuda(data.device)):
-        for index, phase in enumerate(attempt.phases):
-            phase_trainer, taken = attempt.phase_trainer(phase, index), []
+        for index, phase in enumerate(trainer.phases):
+            phase_trainer, taken = trainer.phase_trainer(phase, index), []
             for step in range(warmup + steps):
                 start = time.perf_counter()
                 float(phase_trainer.step(step + 1))
@@ -147,20 +147,27 @@ def time_steps(
                 if sum(taken) > patience:
                     break
             seconds += phase.fraction * min(taken[warmup:] or taken)
-    return seconds * float(attempt.settings["length"]) / attempt._trained_share()
+    return seconds * float(trainer.settings["length"]) / trainer.trained_share()
 
 
 def _out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
-class _Attempt:
-    """One attempt at a training, at one batch size."""
+class Trainer:
+    """Trains one composite once, at one batch size: phase after phase, then what is fitted."""
 
     def __init__(
-        self, resolved: Resolved, data: DeviceDataset, rows: TrainingRows, config: TrainerConfig,
-        seed: int, batch: int, until: Mapping[str, float] | None = None, bank: Bank | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        resolved: Resolved,
+        data: DeviceDataset,
+        rows: TrainingRows,
+        config: TrainerConfig,
+        seed: int,
+        batch: int,
+        until: Mapping[str, float] | None = None,
+        bank: Bank | None = None,
+    ) -> None:
         self.resolved, self.data, self.rows, self.config = resolved, data, rows, config
         self.seed, self.batch = seed, min(batch, len(rows.train))
         # Twice as many steps of half as many rows.
@@ -186,42 +193,58 @@ class _Attempt:
         if not phase.supervised:
             rows = np.concatenate([rows, self.rows.unlabelled])
         return PhaseTrainer(
-            self.model, phase, self.data, rows, self.settings, steps=steps,
-            batch=self.batch, seed=self.seed + 1000 * index, deadline=deadline,
-        )  # fmt: skip
+            self.model,
+            phase,
+            self.data,
+            rows,
+            self.settings,
+            steps=steps,
+            batch=self.batch,
+            seed=self.seed + 1000 * index,
+            deadline=deadline,
+        )
 
     def run(self, score: ScoreFunction | None, on_rung: OnRung | None, deadline: float) -> Outcome:
         """Train to the end of the training plan, or until it is stopped."""
         start, stopped, steps = time.perf_counter(), "", 0
-        look = _Look(score, on_rung, deadline, start)
+        monitor = Monitor(score, on_rung, deadline, start)
         with torch.random.fork_rng(devices=_cuda(self.data.device)):
             torch.manual_seed(self.seed)
             for index, phase in enumerate(self.phases):
-                taken, stopped = self._phase(phase, index, look)
+                taken, stopped = self._phase(phase, index, monitor)
                 steps += taken
                 if stopped:
                     break
-            fraction = self._trained_share()
-            if fraction < 1 and look.late(fraction):
+            fraction = self.trained_share()
+            if fraction < 1 and monitor.late(fraction):
                 stopped = stopped or "out of time"
             if self.post_hoc and not stopped:
                 settle(
-                    self.model, self.post_hoc, self.data, self.rows.train, self.rows.calibration,
-                    self.seed, self._without,
-                )  # fmt: skip
+                    self.model,
+                    self.post_hoc,
+                    self.data,
+                    self.rows.train,
+                    self.rows.calibration,
+                    self.seed,
+                    self._without,
+                )
         self.model.bf16 = frozenset()
         return Outcome(
             model=trained(self.resolved, self.model).requires_grad_(True),
-            seconds=time.perf_counter() - start, steps=steps, samples_seen=self.samples,
-            stopped=stopped, best_shares=self.best_shares, train_flops=self.flops,
-        )  # fmt: skip
+            seconds=time.perf_counter() - start,
+            steps=steps,
+            samples_seen=self.samples,
+            stopped=stopped,
+            best_shares=self.best_shares,
+            train_flops=self.flops,
+        )
 
-    def _phase(self, phase: Phase, index: int, look: "_Look") -> tuple[int, str]:
+    def _phase(self, phase: Phase, index: int, monitor: Monitor) -> tuple[int, str]:
         """Train one phase, and keep its best moment; the steps it took, and why it was stopped."""
         start = time.perf_counter()
-        phase_trainer = self.phase_trainer(phase, index, look.deadline)
-        look.setup_seconds += time.perf_counter() - start
-        rungs, checks = self._rungs(phase_trainer, index), self._checks(phase_trainer, look)
+        phase_trainer = self.phase_trainer(phase, index, monitor.deadline)
+        monitor.setup_seconds += time.perf_counter() - start
+        rungs, checks = self._rungs(phase_trainer, index), self._checks(phase_trainer, monitor)
         until = self.until.get(phase.name, 1.0)
         best: tuple[float, int, dict[str, Tensor]] | None = None
         total = torch.zeros((), device=self.data.device)
@@ -229,22 +252,22 @@ class _Attempt:
         for step in range(1, end + 1):  # noqa: B007
             total += phase_trainer.step(step)
             if step in rungs or step in checks:
-                _check(total, step, phase_trainer.steps)
+                check_finite(total, step, phase_trainer.steps)
                 view = self._view(phase_trainer)
-                if step in rungs and look.on_rung and look.on_rung(rungs[step], view):
+                if step in rungs and monitor.on_rung and monitor.on_rung(rungs[step], view):
                     stopped = "pruned"
                     break
-                if step in checks and look.score is not None:
+                if step in checks and monitor.score is not None:
                     predictions = outputs(view, self.data, self.rows.calibration)
-                    value = look.score(self.data.y_true[self.rows.calibration], predictions)
+                    value = monitor.score(self.data.y_true[self.rows.calibration], predictions)
                     if best is None or value >= best[0]:
                         best = (value, step, _copy(phase_trainer.current))
                 phase_trainer.learn()
-            is_due = step % 8 == 0 or look.over  # steps may take seconds
-            if step < end and is_due and look.late(self._done(index, step / end)):
+            is_due = step % 8 == 0 or monitor.over  # steps may take seconds
+            if step < end and is_due and monitor.late(self._done(index, step / end)):
                 stopped = "out of time"
                 break
-        _check(total, step, phase_trainer.steps)
+        check_finite(total, step, phase_trainer.steps)
         self.samples += step * phase_trainer.batch
         self.flops += phase_trainer.flops_before + step * phase_trainer.batch * phase_trainer.flops
         if best is not None and not stopped:
@@ -255,7 +278,7 @@ class _Attempt:
             self.model.load_state_dict(phase_trainer.average.model.state_dict())
         return step, stopped
 
-    def _trained_share(self) -> float:
+    def trained_share(self) -> float:
         """The share of all trainings that the one on all rows is: the rest are out of fold."""
         program, has_fit = self.model.program, bool(len(self.rows.calibration))
         return 1 / trainings_of(program, self.post_hoc, has_fit=has_fit)
@@ -303,11 +326,11 @@ class _Attempt:
                 rungs[step] = fraction
         return rungs
 
-    def _checks(self, phase_trainer: PhaseTrainer, look: "_Look") -> set[int]:
+    def _checks(self, phase_trainer: PhaseTrainer, monitor: Monitor) -> set[int]:
         """The steps of a phase at which a better moment may be kept."""
         if (
             not len(self.rows.calibration)
-            or look.score is None
+            or monitor.score is None
             or not phase_trainer.phase.supervised
         ):
             return set()
@@ -320,12 +343,12 @@ class _Attempt:
         steps = max(1, round(self.config.steps * len(inside) / (len(inside) + len(held_out))))
         rows = TrainingRows(train=inside, calibration=inside[:0], unlabelled=self.rows.unlabelled)
         plan = replace(self.config, steps=steps)
-        attempt = _Attempt(self.resolved, self.data, rows, plan, self.seed, self.batch, self.until)
-        for index, phase in enumerate(attempt.phases):
-            attempt._phase(phase, index, _Look(None, None, math.inf, 0.0))
-        self.flops += attempt.flops
-        self.samples += attempt.samples
-        without: Composite = attempt.model
+        trainer = Trainer(self.resolved, self.data, rows, plan, self.seed, self.batch, self.until)
+        for index, phase in enumerate(trainer.phases):
+            trainer._phase(phase, index, Monitor(None, None, math.inf, 0.0))
+        self.flops += trainer.flops
+        self.samples += trainer.samples
+        without: Composite = trainer.model
         without.bf16 = frozenset()
         return without
 
@@ -340,46 +363,6 @@ class _Attempt:
         if weights[1] < 1:
             self.best_shares[phase.name] = weights[1]
         return True
-
-
-@dataclass
-class _Look:
-    """Who looks at a training while it goes on, and the time it has.
-
-    `setup_seconds` are the seconds of what is computed once, before the first step of a phase.
-    """
-
-    score: ScoreFunction | None
-    on_rung: OnRung | None
-    deadline: float
-    start: float
-    setup_seconds: float = 0.0
-
-    @property
-    def over(self) -> bool:
-        """Whether the deadline has passed."""
-        return time.perf_counter() > self.deadline
-
-    def late(self, done: float) -> bool:
-        """Whether the training cannot end by the deadline, with so much of it done.
-
-        Judged once a tenth of its time is spent, and with doubt at first: first steps are slow,
-        and machines hiccup.
-        """
-        if self.deadline == math.inf:
-            return False
-        now = time.perf_counter()
-        worked = now - self.start - self.setup_seconds
-        if worked < JUDGED_FROM * (self.deadline - self.start):
-            return False
-        left = worked / done * (1 - done)
-        doubt = 1.0 + LATE_BY * (1 - done) * (self.deadline - self.start)
-        return now > self.deadline or now + left > self.deadline + doubt
-
-
-def _check(total: Tensor, step: int, steps: int) -> None:
-    if not math.isfinite(float(total)):
-        raise TrialError(f"the loss is not finite by step {step} of {steps}; a lower lr may help")
 
 
 def sample(data: DeviceDataset, train: NDArray[np.int64]) -> tuple[dict[str, Tensor], Tensor]:

@@ -101,9 +101,15 @@ class Memory:
         return found
 
     def fill(
-        self, model: Composite, inputs: dict[str, Tensor], rows: Tensor, *, n_rows: int,
-        chunk: int, deadline: float = math.inf,
-    ) -> bool:  # fmt: skip
+        self,
+        model: Composite,
+        inputs: dict[str, Tensor],
+        rows: Tensor,
+        *,
+        n_rows: int,
+        chunk: int,
+        deadline: float = math.inf,
+    ) -> bool:
         """Compute what frozen pieces give for the rows that lack it, and keep it.
 
         Args:
@@ -135,9 +141,15 @@ class Memory:
 
     @torch.no_grad()
     def _compute(
-        self, model: Composite, at: int, inputs: dict[str, Tensor], kept: Kept, rows: Tensor,
-        chunk: int, deadline: float,
-    ) -> bool:  # fmt: skip
+        self,
+        model: Composite,
+        at: int,
+        inputs: dict[str, Tensor],
+        kept: Kept,
+        rows: Tensor,
+        chunk: int,
+        deadline: float,
+    ) -> bool:
         start, chunks, taken = time.perf_counter(), [], 0
         program = model.program
         (source,) = program.step(at).args

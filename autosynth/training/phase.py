@@ -28,10 +28,18 @@ class PhaseTrainer:
     """A phase at work on a composite, on its own rows, for `steps` steps of `batch` rows."""
 
     def __init__(
-        self, model: Composite, phase: Phase, data: DeviceDataset, train: NDArray[np.int64],
-        settings: dict[str, float | str], *, steps: float, batch: int, seed: int,
+        self,
+        model: Composite,
+        phase: Phase,
+        data: DeviceDataset,
+        train: NDArray[np.int64],
+        settings: dict[str, float | str],
+        *,
+        steps: float,
+        batch: int,
+        seed: int,
         deadline: float = math.inf,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.model, self.phase, self.data, self.settings = model, phase, data, settings
         rows = phase_rows(phase, train, data, seed)
         self.steps, self.batch = max(1, round(steps * phase.fraction)), min(batch, len(rows))

@@ -36,9 +36,14 @@ def trainings_of(program: Program, settles: tuple[int, ...], *, has_fit: bool) -
 
 
 def settle(
-    model: Composite, settles: tuple[int, ...], data: DeviceDataset, train: Rows, fit: Rows,
-    seed: int, train_on: TrainOn,
-) -> None:  # fmt: skip
+    model: Composite,
+    settles: tuple[int, ...],
+    data: DeviceDataset,
+    train: Rows,
+    fit: Rows,
+    seed: int,
+    train_on: TrainOn,
+) -> None:
     """Fit the pieces that give `settles`, in the order of the program."""
     program = model.program
     sources: list[tuple[Composite, Rows]] = [(model, fit)] if len(fit) else []

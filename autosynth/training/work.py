@@ -53,9 +53,12 @@ def work_of(program: Program, phase: Phase) -> Work:
     read = {arg for value_id in trainable for arg in program.step(value_id).args} - set(trainable)
     boundary = tuple(sorted(read))
     return Work(
-        program=program, phase=phase, trainable=tuple(trainable), static=program.needed(boundary),
+        program=program,
+        phase=phase,
+        trainable=tuple(trainable),
+        static=program.needed(boundary),
         boundary=boundary,
-    )  # fmt: skip
+    )
 
 
 def seconds_of(config: TrainerConfig, program: Program, phase: Phase) -> float:

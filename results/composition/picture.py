@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from autosynth.leaderboard import human
+from autosynth.number import human
 from autosynth.record import atomic_path
 
 _INK = "#222222"

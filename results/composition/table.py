@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from compare import Difference, Sheet
 from levels import BASE, FACTORS, SINGLES, TRIES, Level
 
-from autosynth.leaderboard import human
+from autosynth.number import human
 
 _HEADS = (
     "level", "test", "against the base [95 %]", "against single components [95 %]", "FLOPs",

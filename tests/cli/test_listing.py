@@ -9,13 +9,13 @@ import pytest
 
 from autosynth.cli import main
 from autosynth.cli import run as run_commands
-from autosynth.cli import search as search_commands
 from autosynth.cli.entry import COMMANDS
 from autosynth.components import FAMILIES
 from autosynth.composite import FUSIONS, SETTINGS, SHARING
 from autosynth.data import BUILTIN
 from autosynth.leaderboard import COSTS
 from autosynth.leaderboard.render import _FORMATS
+from autosynth.options import COST_NAMES
 from autosynth.study import spacefile
 
 Capture = pytest.CaptureFixture[str]
@@ -63,7 +63,7 @@ def test_version(capsys: Capture) -> None:
 
 
 def test_what_is_checked_early_is_what_there_is() -> None:
-    assert tuple(COSTS) == search_commands._COSTS
+    assert tuple(COSTS) == COST_NAMES
     assert tuple(_FORMATS) == run_commands._FORMATS
 
 

@@ -18,7 +18,7 @@ from autosynth.errors import StrategyError
 from autosynth.strategy import parse
 from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import to_device
-from autosynth.training.loop import TrainingRows, _Attempt, train
+from autosynth.training.loop import Trainer, TrainingRows, train
 from autosynth.training.output import outputs
 from autosynth.training.weights import load_weights, save_weights
 
@@ -73,13 +73,13 @@ def check(row: tuple[str, ...], digits: Dataset, folder: Path) -> None:
     data = to_device(digits, torch.device("cpu"), digits.splits.train)
     rows = TrainingRows(train=digits.splits.train[:300], calibration=digits.splits.calibration)
     plan = TrainerConfig(device="cpu", batch_size=32, steps=STEPS)
-    attempt = _Attempt(resolved, data, rows, plan, 0, 32)
-    for index, phase in enumerate(attempt.phases):
-        phase_trainer = attempt.phase_trainer(phase, index)
-        before = {n: p.detach().clone() for n, p in attempt.model.named_parameters()}
+    trainer = Trainer(resolved, data, rows, plan, 0, 32)
+    for index, phase in enumerate(trainer.phases):
+        phase_trainer = trainer.phase_trainer(phase, index)
+        before = {n: p.detach().clone() for n, p in trainer.model.named_parameters()}
         losses = [float(phase_trainer.step(step)) for step in range(1, 4)]
         assert np.isfinite(losses).all()
-        after = dict(attempt.model.named_parameters())
+        after = dict(trainer.model.named_parameters())
         moved = {n.split(".")[1] for n in before if not torch.equal(before[n], after[n])}
         assert moved <= phase.trains
         learning = {n.split(".")[1] for n in before} & phase.trains

@@ -15,7 +15,8 @@ from autosynth.strategy import parse
 from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import DeviceDataset, to_device
 from autosynth.training.known import CHUNK
-from autosynth.training.loop import Outcome, TrainingRows, _Attempt, _Look, time_steps, train
+from autosynth.training.loop import Outcome, Trainer, TrainingRows, time_steps, train
+from autosynth.training.monitor import Monitor
 from autosynth.training.output import outputs
 
 pytestmark = pytest.mark.skipif(
@@ -112,10 +113,10 @@ def test_what_is_trained_beside_it_sees_augmented_pictures(digits: Dataset) -> N
     resolved = resolve(parse(text), digits.inputs, digits.target)
     data = to_device(digits, torch.device("cpu"), digits.splits.train)
     rows = TrainingRows(train=digits.splits.train, calibration=digits.splits.calibration[:0])
-    attempt = _Attempt(
+    trainer = Trainer(
         resolved, data, rows, TrainerConfig(device="cpu", batch_size=64, steps=9), 0, 64
     )
-    phase_trainer = attempt.phase_trainer(resolved.training_plan.phases[0], 0)
+    phase_trainer = trainer.phase_trainer(resolved.training_plan.phases[0], 0)
     places = torch.arange(20)
     known, _ = phase_trainer.known.batch(places, "strong")
     still, _ = phase_trainer.known.batch(places, "none")
@@ -157,8 +158,8 @@ def test_features_are_not_computed_for_longer_than_there_is_time(
 def test_what_is_computed_once_is_no_sign_of_slow_steps() -> None:
     """Of 30 seconds 20 have gone, 18 of them before the first step; half of the steps are done."""
     now = time.perf_counter()
-    assert not _Look(None, None, now + 10, now - 20, setup_seconds=18.0).late(0.5)
-    assert _Look(None, None, now + 10, now - 20).late(0.5)
+    assert not Monitor(None, None, now + 10, now - 20, setup_seconds=18.0).late(0.5)
+    assert Monitor(None, None, now + 10, now - 20).late(0.5)
 
 
 def test_timing_a_step_computes_no_more_rows_than_it_needs(

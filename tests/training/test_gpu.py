@@ -11,7 +11,7 @@ from autosynth.data.spec import Dataset
 from autosynth.strategy import parse
 from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import to_device
-from autosynth.training.loop import TrainingRows, _Attempt, train
+from autosynth.training.loop import Trainer, TrainingRows, train
 from autosynth.training.output import outputs
 from autosynth.training.phase import PhaseTrainer
 
@@ -44,7 +44,7 @@ def loop(dataset: Dataset, text: str, device: str, bf16: tuple[str, ...] = ()) -
     resolved = resolve(parse(text), dataset.inputs, dataset.target)
     rows = TrainingRows(train=dataset.splits.train, calibration=NONE)
     made = TrainerConfig(device=device, batch_size=32, steps=60, bf16=bf16)
-    return _Attempt(resolved, data, rows, made, 0, 32).phase_trainer(
+    return Trainer(resolved, data, rows, made, 0, 32).phase_trainer(
         resolved.training_plan.phases[-1], 0
     )
 

@@ -16,7 +16,7 @@ from autosynth.strategy import Chain, parse
 from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import DeviceDataset, to_device
 from autosynth.training.known import MOST_BYTES
-from autosynth.training.loop import Outcome, TrainingRows, _Attempt, time_steps, train
+from autosynth.training.loop import Outcome, Trainer, TrainingRows, time_steps, train
 from autosynth.training.output import outputs
 from autosynth.training.phase import PartOutput, phase_rows
 from autosynth.training.recipe import Recipe
@@ -207,11 +207,11 @@ def test_a_part_trained_on_all_rows_serves_a_scheme_that_gives_it_all(digits: Da
     (at,) = [i for i, r in enumerate(bank.asked) if r == bank.recipe]
     unit = resolved_of(digits, text).training_plan.phases[at].unit
     assert unit is not None
-    attempt = _Attempt(
+    trainer = Trainer(
         resolved_of(digits, text), data, TrainingRows(train=digits.splits.train, calibration=NONE),
         TrainerConfig(device="cpu", batch_size=64, steps=20), 0, 64, None, bank,
     )  # fmt: skip
-    found = outputs(PartOutput(attempt.model, unit.output), data, digits.splits.test)
+    found = outputs(PartOutput(trainer.model, unit.output), data, digits.splits.test)
     np.testing.assert_allclose(found, alone, atol=1e-5)
 
 
@@ -289,8 +289,8 @@ def test_a_training_of_parts_apart_is_judged_late_by_the_time_of_its_parts(
     text = f"concat({CNN}, {MLP}) train=subsets rows=all"
 
     def done(plan: TrainerConfig, index: int, inside: float, **until: float) -> float:
-        attempt = _Attempt(resolved_of(digits, text), data, rows, plan, 0, 64, until)
-        return attempt._done(index, inside)
+        trainer = Trainer(resolved_of(digits, text), data, rows, plan, 0, 64, until)
+        return trainer._done(index, inside)
 
     plan = TrainerConfig(device="cpu", batch_size=64, steps=10)
     # By steps: two parts of a whole schedule each, and what joins them, of a fifth.
@@ -309,10 +309,10 @@ def test_hidden_pieces_are_restored_better_with_training(digits: Dataset) -> Non
     data = to_device(digits, CPU, digits.splits.train)
     resolved = resolved_of(digits, f"transformer[width=16, depth=1] init=masked | {PLAIN}")
     rows = TrainingRows(train=digits.splits.train, calibration=NONE)
-    attempt = _Attempt(
+    trainer = Trainer(
         resolved, data, rows, TrainerConfig(device="cpu", batch_size=64, steps=200), 0, 64
     )
-    phase_trainer = attempt.phase_trainer(resolved.training_plan.phases[0], 0)
+    phase_trainer = trainer.phase_trainer(resolved.training_plan.phases[0], 0)
     losses = [float(phase_trainer.step(step)) for step in range(1, phase_trainer.steps + 1)]
     assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])
 
@@ -350,9 +350,9 @@ def test_rows_without_a_target_serve_what_needs_none(digits: Dataset) -> None:
     resolved = resolved_of(digits, f"{CNN} init=masked")
     few, rest = np.split(digits.splits.train, [200])
     rows = TrainingRows(train=few, calibration=NONE, unlabelled=rest)
-    attempt = _Attempt(
+    trainer = Trainer(
         resolved, data, rows, TrainerConfig(device="cpu", batch_size=64, steps=20), 0, 64
     )
-    masked, together = (attempt.phase_trainer(phase, 0) for phase in attempt.phases)
+    masked, together = (trainer.phase_trainer(phase, 0) for phase in trainer.phases)
     assert list(masked.known.rows.numpy()) == [*few, *rest]
     assert list(together.known.rows.numpy()) == list(few)

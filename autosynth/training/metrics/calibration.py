@@ -101,8 +101,9 @@ def _temperature(y: Array, proba: Array, target: TargetSpec) -> float:
     loss, logs = METRICS[target.task]["neg_log_loss"], _logs(proba, target)
     found = minimize_scalar(
         lambda t: -loss.score(y, _from_logs(logs / np.exp(t), target)),
-        bounds=tuple(np.log(_RANGE)), method="bounded",
-    )  # fmt: skip
+        bounds=tuple(np.log(_RANGE)),
+        method="bounded",
+    )
     return float(np.exp(found.x))
 
 

@@ -1,0 +1,330 @@
+"""What a user may ask of a search: names, defaults, help texts and checks, once for every face.
+
+Takes keyword arguments as `autosynth.search` and the estimators have them, or parsed flags; gives
+frozen `Options`, or one error that names everything that is wrong. The command line
+(`cli/option.py`) makes its flags of the fields here, `takes_options` the help of the functions;
+a test compares the signatures. Light, so that `--help` answers at once.
+"""
+
+import inspect
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import Field, dataclass, field, fields
+from functools import wraps
+from numbers import Real
+from typing import Any, Literal, ParamSpec, Self, TypedDict, TypeVar, get_args
+
+from autosynth.errors import ArgumentError, AutosynthError, ConfigError, together, unknown
+
+DEFAULT_BUDGET = "10m"
+TaskChoice = Literal["classification", "multilabel", "regression", "forecasting", "ranking"]
+COST_NAMES = ("flops", "params", "latency_ms")
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_OPTION = "option"  # the key of a field's `Option` in its metadata
+_FIRST_NAMES = {"source": "data"}  # of arguments, in the first version of `search`
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class DataArguments(TypedDict, total=False):
+    """The keywords of `load_dataset` and `train_strategy` about data, for type checkers.
+
+    What each means is said by the fields of `DataConfig`, which have the same names.
+    """
+
+    target: str | Sequence[str] | None
+    test: Any
+    validation: Any
+    task: TaskChoice | None
+    drop: str | Sequence[str]
+    keep: str | Sequence[str]
+    columns: Mapping[str, str] | None
+    group: str | None
+    time: str | None
+    horizon: int | None
+    history: int | None
+    user: str | None
+    features: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """What is known of an option beside its type and default.
+
+    `flags` of the command line, where they are not the field's name; `least` of whole numbers;
+    `repeat` of what may be several, and is a tuple; `pairs` of a dict of names, which a flag gives
+    one by one; `check` raises an AutosynthError;
+    `estimator_default` where the scikit-learn estimators have another default.
+    """
+
+    help: str
+    metavar: str = "N"
+    flags: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+    least: int | None = None
+    repeat: bool = False
+    pairs: bool = False
+    check: Callable[[Any], object] | None = None
+    estimator_default: Any = None
+
+
+def option(default: Any, help: str, **known: Any) -> Any:
+    """A field of an options dataclass: its default, and an `Option`."""
+    return field(default=default, metadata={_OPTION: Option(help=help, **known)})
+
+
+def option_of(each: "Field[Any]") -> Option:
+    """What is known of a field."""
+    found: Option = each.metadata[_OPTION]
+    return found
+
+
+def flags_of(each: "Field[Any]") -> tuple[str, ...]:
+    """The flags of a field on the command line, the long one last."""
+    return option_of(each).flags or (f"--{each.name.replace('_', '-')}",)
+
+
+def parse_budget(text: str | float) -> float:
+    """Seconds from `90`, `90s`, `10m`, `1h30m`.
+
+    Raises:
+        ConfigError: it is no such time, or not above zero.
+    """
+    rule = "a budget is a time above zero such as 90s, 10m or 1h30m"
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smhd]?)", str(text).strip().lower())
+    if not parts or "".join(a + b for a, b in parts) != str(text).strip().lower():
+        raise ConfigError(f"{rule}, not {str(text)!r} (--budget)")
+    seconds = sum(float(amount) * _UNITS[unit] for amount, unit in parts)
+    if seconds <= 0:
+        raise ConfigError(f"{rule}, not {str(text)!r} (--budget)")
+    return seconds
+
+
+def check_device_name(name: str) -> None:
+    """Raise UnknownNameError for what is no kind of device; whether it is here, PyTorch knows."""
+    kind, _, index = str(name).partition(":")
+    if name != "auto" and (kind not in ("cpu", "cuda") or not (index.isdecimal() or not index)):
+        raise unknown("device", str(name), ["auto", "cpu", "cuda", "cuda:0"], "(--device)")
+
+
+def _check_columns(columns: Any) -> None:
+    if not isinstance(columns, Mapping | list | tuple):
+        raise ConfigError(
+            f"columns say the kind of each by its name, such as {{'zip': 'category'}}, not "
+            f"{columns!r} (--column)"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """What is asked of the reading of data, beside the data itself; with everything in its place.
+
+    A name alone is a tuple of one, and kinds of columns are a dict.
+    """
+
+    target: tuple[str, ...] = option(None, "column to predict", metavar="COL", repeat=True)
+    test: Any = option(None, "data of the same form to test on", metavar="DATA")
+    validation: Any = option(None, "data of the same form to choose on", metavar="DATA")
+    task: TaskChoice | None = option(
+        None, "what is asked of the target", metavar="T", choices=get_args(TaskChoice)
+    )
+    drop: tuple[str, ...] = option(
+        (), "column to leave out, by name or pattern", metavar="COL", repeat=True
+    )
+    keep: tuple[str, ...] = option(
+        (), "column to use though it looks like an id", metavar="COL", repeat=True
+    )
+    columns: Mapping[str, str] = option(
+        None,
+        "read a column as number, category, text, date, image or audio",
+        metavar="NAME=KIND",
+        flags=("--column",),
+        pairs=True,
+        check=_check_columns,
+    )
+    group: str | None = option(
+        None, "column of which no value stands in two splits", metavar="COL"
+    )
+    time: str | None = option(None, "column by which later rows are held out", metavar="COL")
+    horizon: int | None = option(None, "steps to forecast", least=1)
+    history: int | None = option(None, "steps a forecast reads (some periods)", least=1)
+    # Of interactions, whose target is the item that a user has next.
+    user: str | None = option(None, "column of users, for the task ranking", metavar="COL")
+    features: tuple[Any, ...] = option(
+        (), "table about users or items", metavar="FILE", repeat=True
+    )
+    seed: int = option(0, "of all randomness", least=0)
+
+    def __post_init__(self) -> None:
+        """Raise what is wrong of all fields at once, and put the others in their form."""
+        if wrong := problems(type(self), vars(self)):
+            raise together(wrong)
+        for each in fields(self):
+            known, value = option_of(each), getattr(self, each.name)
+            if known.repeat:
+                several = isinstance(value, list | tuple)
+                value = () if value is None else tuple(value) if several else (value,)
+            elif known.pairs:
+                value = dict(value or ())
+            elif known.least is not None and value is not None:
+                value = int(value)
+            object.__setattr__(self, each.name, value)
+
+    @classmethod
+    def from_arguments(cls, arguments: Mapping[str, Any]) -> Self:
+        """Those of the arguments that are options.
+
+        Raises:
+            AutosynthError: what is wrong with them, all at once.
+        """
+        return cls(**{f.name: arguments[f.name] for f in fields(cls) if f.name in arguments})
+
+    @property
+    def column_options(self) -> list[str]:
+        """The flags in use that name columns of a table."""
+        named = ("drop", "keep", "columns", "group", "time")
+        return [flags_of(f)[-1] for f in fields(self) if f.name in named and getattr(self, f.name)]
+
+    def data_section(self) -> dict[str, Any]:
+        """What is asked of the data as plain values, as run.toml keeps them."""
+        section: dict[str, Any] = {}
+        for name in DATA_NAMES:
+            value = getattr(self, name)
+            if value is None or (isinstance(value, tuple | dict) and not value):
+                continue
+            if isinstance(value, tuple):
+                value = [each if isinstance(each, str) else type(each).__name__ for each in value]
+            section[name] = value if isinstance(value, str | int | list | dict) else str(value)
+        return section
+
+
+DATA_NAMES = tuple(each.name for each in fields(DataConfig) if each.name != "seed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(DataConfig):
+    """All that a search can be asked, beside its data."""
+
+    space: str | None = option(
+        None, "what to choose from, by name or file (the one for such data)", metavar="NAME|FILE"
+    )
+    budget: str | float | None = option(
+        None,
+        f"wall clock, such as 90s, {DEFAULT_BUDGET} or 1h30m",
+        metavar="TIME",
+        check=parse_budget,
+        estimator_default="5m",
+    )
+    trials: int | None = option(None, "so many trials, in place of a budget", least=1)
+    metric: str | None = option(None, "what is maximised (accuracy, r2, ...)", metavar="M")
+    cost: str = option("flops", "what is paid for the score", metavar="C", choices=COST_NAMES)
+    max_flops: int | None = option(None, "nothing that costs more; such as 5M", least=1)
+    max_params: int | None = option(None, "nothing larger; such as 100k", least=1)
+    device: str = option("auto", "auto, cpu or cuda", metavar="D", check=check_device_name)
+    workers: int = option(1, "processes that train", least=1)
+    refit: bool = option(
+        True, "train the best again on everything but test", flags=("--no-refit",)
+    )
+    out: str | os.PathLike[str] | None = option(
+        None,
+        "folder of what it leaves (a new one under results)",
+        metavar="DIR",
+        flags=("-o", "--out"),
+    )
+
+    @property
+    def budget_seconds(self) -> float | None:
+        """Of wall clock; None where `trials` alone ends the search."""
+        if self.budget is None and self.trials is not None:
+            return None
+        return parse_budget(DEFAULT_BUDGET if self.budget is None else self.budget)
+
+    def search_section(self) -> dict[str, Any]:
+        """What decides a search, as run.toml keeps it; what is None is left out."""
+        section: dict[str, Any] = {"budget_seconds": self.budget_seconds}
+        names = [f.name for f in fields(self) if f.name not in (*DATA_NAMES, "budget", "out")]
+        section |= {name: getattr(self, name) for name in names}
+        return {name: value for name, value in section.items() if value is not None}
+
+
+def problems(cls: type[DataConfig], values: Mapping[str, Any]) -> list[AutosynthError]:
+    """What is wrong of the values that are fields of `cls`."""
+    named = [each for each in fields(cls) if each.name in values]
+    return [problem for each in named for problem in _problem(each, values[each.name])]
+
+
+def _problem(each: "Field[Any]", value: Any) -> Iterator[AutosynthError]:
+    known, flag = option_of(each), flags_of(each)[-1]
+    if value is None and each.default is None:
+        return
+    if known.least is not None and not _is_whole(value, known.least):
+        yield ConfigError(f"{flag} is a whole number from {known.least}, not {value!r}")
+    if known.choices and value not in known.choices:
+        yield unknown(each.name, str(value), known.choices, f"({flag})")
+    if known.check is not None:
+        try:
+            known.check(value)
+        except AutosynthError as error:
+            yield error
+
+
+def _is_whole(value: Any, least: int) -> bool:
+    """Also a float such as 5e6, and numbers of numpy."""
+    number = float(value) if isinstance(value, Real) else float("nan")
+    return least <= number < float("inf") and number.is_integer()
+
+
+def takes_options(function: Callable[P, R]) -> Callable[P, R]:
+    """`function`, which refuses a wrong keyword in our words, and whose `help` says each option.
+
+    `**keywords` of `DataArguments` show in the signature as the fields of `DataConfig`.
+
+    Raises:
+        ArgumentError: when called with a keyword that it does not take, with the nearest name, and
+            with what is wrong of the other options.
+    """
+    shown = _signature(function)
+    names = [name for name in shown.parameters if name != "self"]
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        for old, new in _FIRST_NAMES.items():
+            if new in names and old in kwargs:
+                kwargs[new] = kwargs.pop(old)
+        wrong = [name for name in kwargs if name not in names]
+        if wrong:
+            of = type(args[0]).__name__ if function.__name__ == "__init__" else function.__name__
+            found = [unknown("argument", name, names, f"of {of}") for name in wrong]
+            raise ArgumentError(str(together([*found, *problems(Options, kwargs)])))
+        return function(*args, **kwargs)
+
+    lines = [f"    {f.name}: {_about(f)}." for f in fields(Options) if f.name in names]
+    text = "\n".join([inspect.cleandoc(function.__doc__ or ""), "", "Options:", *lines])
+    call.__dict__["__signature__"], call.__doc__ = shown, text
+    return call
+
+
+def _about(each: "Field[Any]") -> str:
+    known = option_of(each)
+    choices = f": {', '.join(known.choices)}" if known.choices else ""
+    return f"{known.help}{choices}{'; one or several' if known.repeat else ''}"
+
+
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    """The parameters, with the fields of `DataConfig` for any keywords."""
+    plain = inspect.signature(function)
+    own = [p for p in plain.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    if len(own) < len(plain.parameters):
+        own += [
+            inspect.Parameter(
+                each.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=each.default,
+                annotation=DataArguments.__annotations__[each.name],
+            )
+            for each in fields(DataConfig)
+            if each.name in DATA_NAMES
+        ]
+    return plain.replace(parameters=own)

@@ -1,0 +1,180 @@
+"""One list of options: every face has the same names and defaults, and the same refusals."""
+
+import inspect
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import MISSING, fields, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import autosynth
+from autosynth.cli import main
+from autosynth.cli.entry import COMMANDS
+from autosynth.cli.option import Parser, options_of
+from autosynth.errors import ArgumentError, ConfigError, UnknownNameError
+from autosynth.estimator import AutoSynthClassifier, AutoSynthRegressor
+from autosynth.options import (
+    DATA_NAMES,
+    DataArguments,
+    DataConfig,
+    Options,
+    flags_of,
+    option_of,
+    parse_budget,
+)
+from autosynth.run import train_strategy
+
+DEFAULTS = {each.name: each.default for each in fields(Options)}
+DATA = {name: DEFAULTS[name] for name in (*DATA_NAMES, "seed")}
+
+
+def signature(function: Callable[..., Any], *own: str) -> dict[str, Any]:
+    """Names and defaults of the parameters, but for those that are no options."""
+    shown = inspect.signature(function).parameters
+    assert all(each.kind is not each.VAR_KEYWORD for each in shown.values())
+    assert set(own) <= set(shown)
+    return {name: each.default for name, each in shown.items() if name not in own}
+
+
+def test_the_functions_take_the_fields() -> None:
+    assert signature(autosynth.search, "data", "progress", "started") == DEFAULTS
+    assert list(inspect.signature(autosynth.search).parameters)[:2] == ["data", "target"]
+    assert signature(autosynth.load_dataset, "source") == DATA
+    more = {name: DEFAULTS[name] for name in ("budget", "metric", "device", "out")}
+    own = ("source", "strategy", "epochs", "progress")
+    assert signature(train_strategy, *own) == DATA | more
+    assert tuple(DataArguments.__annotations__) == DATA_NAMES
+    assert DEFAULTS.keys() == vars(Options()).keys()
+    assert MISSING not in DEFAULTS.values()
+
+
+@pytest.mark.parametrize("kind", [AutoSynthClassifier, AutoSynthRegressor])
+def test_the_estimators_take_those_of_the_search(kind: type[AutoSynthClassifier]) -> None:
+    expected = {
+        each.name: option_of(each).estimator_default or each.default
+        for each in fields(Options)
+        if each.name not in DATA_NAMES
+    }
+    assert kind().get_params() == expected | {"verbose": False}
+    with pytest.raises(ArgumentError, match=f"'buget' of {kind.__name__}.*mean 'budget'"):
+        kind(buget="1m")
+
+
+def test_the_command_line_takes_the_fields(capsys: pytest.CaptureFixture[str]) -> None:
+    flags = {flag for each in fields(Options) for flag in flags_of(each) if len(flag) > 2}
+    with pytest.raises(SystemExit, match="^0$"):
+        main(["search", "--help"])
+    shown = capsys.readouterr().out
+    assert set(re.findall(r"^ .*?(--[\w-]+)", shown, re.MULTILINE)) == flags | {"--help"}
+    assert all(f"--no-{name}" in flags or f"--{name}" in flags for name in ("refit", "budget"))
+    for name, expected in (("search", DEFAULTS), ("inspect", DATA)):
+        parser = Parser()
+        COMMANDS[name].add_arguments(parser)
+        kind = Options if name == "search" else DataConfig
+        given = options_of(parser.parse_args(["digits"]))
+        assert given.keys() == expected.keys()
+        assert kind.from_arguments(given) == kind()
+
+
+def test_help_tells_every_option() -> None:
+    for function in (autosynth.search, autosynth.load_dataset, train_strategy):
+        for name in DATA:
+            assert f"\n    {name}: " in (inspect.getdoc(function) or "")
+    assert "flops, params, latency_ms" in (autosynth.search.__doc__ or "")
+
+
+def test_a_wrong_keyword_is_told_with_all_else_that_is_wrong() -> None:
+    with pytest.raises(ArgumentError, match=r"'buget' of search; .*Did you mean 'budget'\?$"):
+        autosynth.search("digits", buget="1m")
+    rule = r"'buget'.*'tgt'.*--task.*--cost.*--workers is a whole number from 1, not 0"
+    with pytest.raises(TypeError, match=rule) as caught:
+        autosynth.search("digits", buget="1m", tgt="x", task="regresion", cost="flop", workers=0)
+    for word in ("'budget'?", "'regression'?", "'flops'?", "'target'?"):
+        assert word in str(caught.value)
+    with pytest.raises(ArgumentError, match="Did you mean 'epochs'"):
+        train_strategy("digits", "mlp", epoks=2)
+    with pytest.raises(ArgumentError, match="Did you mean 'target'"):
+        autosynth.load_dataset("digits", taget="x")
+
+
+def test_every_wrong_value_is_told_at_once() -> None:
+    rule = r"--horizon.*a budget is.*--trials.*'flop'.*--max-flops.*'cudo'.*--workers"
+    with pytest.raises(ConfigError, match=rule):
+        autosynth.search(
+            "digits",
+            budget="ten",
+            trials=0,
+            workers=None,
+            cost="flop",
+            device="cudo",
+            max_flops=0.5,
+            horizon="2",
+        )
+    with pytest.raises(UnknownNameError, match="unknown cost 'flop'.*Did you mean 'flops'"):
+        autosynth.search("digits", cost="flop")
+    with pytest.raises(ConfigError, match=r"columns say the kind.*'zip' \(--column\)"):
+        autosynth.load_dataset("digits", columns="zip")
+
+
+def test_the_first_parameter_has_its_old_name_too() -> None:
+    with pytest.raises(autosynth.AutosynthError, match="'digit'.*Did you mean 'digits'"):
+        autosynth.search(source="digit")
+
+
+def test_values_come_in_one_form() -> None:
+    config = DataConfig.from_arguments({"target": "a", "drop": ["b"], "columns": [("c", "date")]})
+    assert (config.target, config.drop, config.keep) == (("a",), ("b",), ())
+    assert config.columns == {"c": "date"}
+    assert config.column_options == ["--drop", "--column"]
+    assert config.data_section() == {"target": ["a"], "drop": ["b"], "columns": {"c": "date"}}
+    options = Options.from_arguments({"max_flops": 5e6, "workers": np.int64(2), "out": "x"})
+    assert (options.max_flops, type(options.max_flops)) == (5_000_000, int)
+    assert type(options.workers) is int
+    assert replace(options) == options
+    section = options.search_section()
+    assert section["budget_seconds"] == 600
+    assert not {"out", "budget", "trials", "target"} & section.keys()
+
+
+def test_a_frame_to_test_on_is_an_option() -> None:
+    frame = pd.DataFrame({"a": [1, 2]})
+    assert DataConfig(test=frame).data_section()["test"].startswith("   a\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90", 90),
+        ("90s", 90),
+        ("10m", 600),
+        ("1h30m", 5400),
+        (45, 45),
+        (" 1.5m ", 90),
+        ("1d", 86400),
+    ],
+)
+def test_a_budget_is_a_time(text: str | int, seconds: float) -> None:
+    assert parse_budget(text) == seconds
+    assert Options(budget=text, trials=3).budget_seconds == seconds
+
+
+@pytest.mark.parametrize("text", ["0", "ten", "", "-5m", "10 m 3", "5x", "m"])
+def test_what_is_no_budget_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"above zero such as 90s, 10m or 1h30m"):
+        Options(budget=text)
+
+
+def test_trials_alone_take_no_budget_and_nothing_takes_ten_minutes() -> None:
+    assert Options(trials=3).budget_seconds is None
+    assert Options().budget_seconds == 600
+
+
+def test_the_options_are_light() -> None:
+    code = "import autosynth.options, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"torch", "numpy", "pandas", "sklearn"} & set(done.stdout.split())

@@ -25,7 +25,8 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # A file imports only from what stands before it.
 ORDER = [
-    *("errors", "strategy", "data", "baselines", "components", "composite", "training", "record"),
+    *("errors", "atomic", "jsonfields", "migrate"),
+    *("strategy", "data", "baselines", "components", "composite", "training", "record"),
     *("progress", "pareto", "study", "leaderboard", "report", "corrupt", "bundle", "run"),
     *("estimator", "cli", "__main__"),
 ]

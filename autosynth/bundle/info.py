@@ -3,7 +3,6 @@
 A frozen value in, JSON-able data out, and back with every problem named.
 """
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -15,6 +14,7 @@ from autosynth.bundle.folder import MODEL, damaged, read_object
 from autosynth.data.scale import Scale, problems_of, scales_from
 from autosynth.data.spec import InputSpec, Kind, TargetSpec, Task
 from autosynth.errors import BundleError, StrategyError
+from autosynth.jsonfields import from_fields
 from autosynth.strategy import Strategy, from_dict, to_dict
 from autosynth.training.metrics import Calibration
 
@@ -106,7 +106,7 @@ def _info(plain: Mapping[str, Any]) -> Info:
         inputs=tuple(_input(spec) for spec in plain["inputs"]),
         target=TargetSpec.from_dict(plain["target"]),
         scales=scales_from(plain),
-        calibration=Calibration.from_json(json.dumps(plain["calibration"])),
+        calibration=from_fields(Calibration, plain["calibration"]),
         flops=int(plain["flops"]),
         params=int(plain["params"]),
         card=dict(plain["card"]),

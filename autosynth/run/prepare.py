@@ -9,11 +9,12 @@ from typing import Any
 
 import torch
 
+from autosynth.atomic import write_text_atomic
 from autosynth.composite import cost
 from autosynth.data.spec import Dataset
 from autosynth.errors import ConfigError
 from autosynth.progress import Progress
-from autosynth.record import read_all, write_text_atomic
+from autosynth.record import read_all
 from autosynth.run.baselines import BASELINE_SECONDS, BASELINE_SHARE, run_baselines
 from autosynth.run.folder import read_run, write_run
 from autosynth.run.options import Options

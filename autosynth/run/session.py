@@ -10,18 +10,18 @@ from pathlib import Path
 from time import time as now
 from typing import Any, Unpack
 
+from autosynth.atomic import write_text_atomic
 from autosynth.bundle import write_bundle
 from autosynth.data import load_dataset
 from autosynth.data.config import DataArguments, DataConfig
 from autosynth.data.spec import Dataset
 from autosynth.leaderboard import pick
 from autosynth.progress import Progress
-from autosynth.record import Record, read_all, write_record, write_text_atomic
+from autosynth.record import Record, read_all, write_record
 from autosynth.report import report
 from autosynth.run.composing import compare
 from autosynth.run.finish import (
     Refit,
-    calibration_of,
     cross_validate,
     refit,
     resolved_of,
@@ -199,23 +199,23 @@ class _Session:
         resolved = resolved_of(context, best)
         trained: Refit | None = refit(context, best, self.deadline - 1.0) if again else None
         model = trained.model if trained else load_trained(context, best, resolved)
-        notes = dict(best.notes)
-        if trained:
-            notes["refit_test"] = json.dumps(trained.test)
-            notes["refit_seconds"] = f"{trained.seconds:.2f}"
-        if why := why_longer(read_all(self.folder), best, context.metric.name):
-            notes["still_gaining"] = why
-        write_record(replace(best, notes=notes), self.folder)
+        best = replace(
+            best,
+            refit_test=trained.test if trained else {},
+            refit_seconds=round(trained.seconds, 2) if trained else None,
+            still_gaining=why_longer(read_all(self.folder), best, context.metric.name),
+        )
+        write_record(best, self.folder)
         write_bundle(
             self.folder / "bundle", resolved=resolved, model=model,
             encoders=context.dataset.encoders, scales=context.device_dataset.scales,
-            calibration=calibration_of(best), card=card(context, best, trained),
+            calibration=best.calibration, card=card(context, best, trained),
         )  # fmt: skip
 
     def _not_run(self) -> None:
         """Single components there was no time for stand on the board, too."""
         records = read_all(self.folder)
-        seen = {r.notes.get("resolved") for r in records}
+        seen = {r.canonical for r in records}
         for _, resolved in ladder(self.context.dataset, self.context.space):
             if str(resolved.strategy) not in seen:
                 job = Job(number=claim(self.folder), resolved=resolved, origin="ladder")

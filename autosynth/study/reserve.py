@@ -67,7 +67,7 @@ def reserve_seconds(
         return REPORT_SECONDS
     splits = context.dataset.splits
     ratio = len(splits.test) / max(1, len(splits.validation))
-    scoring = sum(float(r.notes.get("eval_seconds", 0.0)) + 0.02 for r in last) * ratio
+    scoring = sum((r.eval_seconds or 0.0) + 0.02 for r in last) * ratio
     scoring += 0.1 * len(last)
     after = REPORT_SECONDS + scoring
     best = max(last, key=lambda r: worth(r, context.metric.name))
@@ -79,7 +79,7 @@ def reserve_seconds(
 
 def a_training(record: Record) -> float:
     """The seconds of one training of a trial, which may have had one a fold."""
-    return (record.train_seconds or 0.0) / int(record.notes.get("folds", 1))
+    return (record.train_seconds or 0.0) / record.n_folds
 
 
 def choice_seconds(last: list[Record], context: RunContext, budget: float) -> float:

@@ -165,7 +165,7 @@ class Study:
 
     def _next(self, records: list[Record]) -> None:
         """Ask for one strategy, and do with it what is to be done."""
-        done = {r.notes["resolved"]: r for r in records if _counts(r)}
+        done = {r.canonical: r for r in records if _counts(r)}
         self._enqueue(records, done)
         trial = self.study.ask()
         origin = str(trial.user_attrs.get(_ORIGIN, "sampler"))
@@ -336,9 +336,9 @@ def _pace(records: list[Record]) -> float:
     One that took longer says little: something else may have run for a moment.
     """
     known = [1.0] + [
-        a_training(r) / float(r.notes["foreseen_seconds"])
+        a_training(r) / r.foreseen_seconds
         for r in records
-        if r.state == "complete" and float(r.notes.get("foreseen_seconds", 0.0)) > 0
+        if r.state == "complete" and r.foreseen_seconds
     ]
     return statistics.median_low(known[-PACE_TRIALS:])
 

@@ -19,7 +19,6 @@ from autosynth.errors import TrialError
 from autosynth.record import Record, read_all, trial_dir, write_record
 from autosynth.study.bank import bank_of
 from autosynth.study.context import RunContext
-from autosynth.study.expect import STANDARD_ERROR
 from autosynth.study.folds import OutOfTime, fold_outputs, other_folds
 from autosynth.training.known import remember
 from autosynth.training.loop import Outcome, TrainingRows, sample, train
@@ -57,7 +56,6 @@ class Job:
 def initial_record(context: RunContext, job: Job, state: str, reason: str = "") -> Record:
     """The record of a trial as far as it is known before training."""
     resolved, price = job.resolved, cost(job.resolved)
-    foreseen = f"{context.foreseen_seconds(resolved):.3f}"
     return Record(
         trial=job.number,
         seed=context.seed,
@@ -75,7 +73,8 @@ def initial_record(context: RunContext, job: Job, state: str, reason: str = "") 
         params=price.params,
         worst_flops=price.worst_flops,
         origin=job.origin,
-        notes={"resolved": str(resolved.strategy), "foreseen_seconds": foreseen},
+        canonical=str(resolved.strategy),
+        foreseen_seconds=round(context.foreseen_seconds(resolved), 3),
     )
 
 
@@ -168,7 +167,7 @@ def _remembered(context: RunContext, job: Job, blank: Record) -> tuple[Record, b
     model = model.to(context.device_dataset.device)
     rows = context.device_dataset.rows(np.arange(len(context.dataset.y)))
     ended, seconds = remember(model, context.device_dataset, rows, job.deadline)
-    record = replace(blank, notes={**blank.notes, "once_seconds": f"{seconds:.2f}"})
+    record = replace(blank, once_seconds=round(seconds, 2))
     if not ended:
         reason = "what its frozen network gives would not have been computed before the budget"
         return replace(record, state="stopped", reason=reason, train_seconds=seconds), False
@@ -191,7 +190,7 @@ def _finished(
         samples_seen=outcome.samples_seen,
         epochs=outcome.samples_seen / len(context.dataset.splits.train),
         train_flops=outcome.train_flops,
-        best_shares=outcome.best_shares,
+        best_fractions=outcome.best_fractions,
         curve=tuple(curve),
     )
     if outcome.stopped == "pruned":
@@ -204,20 +203,22 @@ def _finished(
         return replace(record, state="stopped", reason=reason)
     start = time.perf_counter()
     rows, found, calibration = scored_outputs(context, outcome.model)
-    spent = f"{time.perf_counter() - start:.3f}"
+    eval_seconds = round(time.perf_counter() - start, 3)
     if context.folds > 1 and _promises(context, context.dataset.y[rows], found):
         record, rows, found = _more_folds(context, job, record, rows, found)
-    notes, y = {**record.notes, "eval_seconds": spent}, context.dataset.y[rows]
-    notes[STANDARD_ERROR] = f"{standard_error(context.metric, y, found):.6g}"
+    y = context.dataset.y[rows]
     val = score_all(y, found, context.dataset.target)
     val.setdefault(context.metric.name, context.metric.score(y, found))
-    if calibration != Calibration():
-        notes["calibration"] = calibration.to_json()
     record = replace(
-        record, state="complete", val=val, notes=notes,
+        record,
+        state="complete",
+        val=val,
+        standard_error=standard_error(context.metric, y, found),
+        calibration=calibration,
+        eval_seconds=eval_seconds,
         latency_ms=latency_ms(outcome.model, context),
         curve=(*curve, (1.0, context.error(val[context.metric.name]))),
-    )  # fmt: skip
+    )
     save_weights(outcome.model, weights_path(context.folder, job.number))
     return record
 
@@ -247,7 +248,7 @@ def _more_folds(
             train_seconds=(record.train_seconds or 0.0) + outcome.seconds,
             samples_seen=(record.samples_seen or 0) + outcome.samples_seen,
             train_flops=(record.train_flops or 0.0) + outcome.train_flops,
-            notes={**record.notes, "folds": str(len(parts))},
+            n_folds=len(parts),
         )
     return record, np.concatenate(numbers), np.concatenate(parts)
 

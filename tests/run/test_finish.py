@@ -53,7 +53,7 @@ def test_the_front_is_scored_over_all_folds(context: RunContext) -> None:
     records = trained(context, "mlp[width=16]", "cnn[width=8]")
     cross_validate(context, records, math.inf)
     after = read_all(context.folder)
-    assert [r.notes["folds"] for r in after] == ["3", "3"]
+    assert [r.n_folds for r in after] == [3, 3]
     assert all(r.cv is not None and 0.4 < r.cv <= 1 for r in after)
 
 

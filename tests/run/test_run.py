@@ -173,5 +173,5 @@ def test_two_workers_share_a_run(tmp_path: Path) -> None:
     run = search("wine", trials=4, space="small", workers=2, refit=False, out=tmp_path / "run")
     trained = [r for r in run.records if r.kind == "strategy" and r.state == "complete"]
     assert len(trained) >= 3
-    assert len({r.notes["resolved"] for r in trained}) == len(trained)
+    assert len({r.canonical for r in trained}) == len(trained)
     assert not [r for r in read_all(run.folder) if r.state == "failed"]

@@ -27,13 +27,13 @@ from autosynth.training.output import outputs
 
 @dataclass(frozen=True, kw_only=True)
 class Refit:
-    """The winner trained on everything but test and `n_fit` rows, and its one score on test."""
+    """The winner trained on all but test and `n_calibration` rows, and its one score on test."""
 
     model: Composite
     test: dict[str, float]
     seconds: float
     n_train: int
-    n_fit: int = 0
+    n_calibration: int = 0
 
 
 def resolved_of(context: RunContext, record: Record) -> Resolved:
@@ -150,7 +150,7 @@ def refit(context: RunContext, record: Record, deadline: float) -> Refit | None:
         test=score_all(y, found, context.dataset.target),
         seconds=time.perf_counter() - start,
         n_train=len(rows.train),
-        n_fit=len(rows.calibration),
+        n_calibration=len(rows.calibration),
     )
 
 

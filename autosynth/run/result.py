@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from autosynth.bundle import ModelCard, write_bundle
 from autosynth.bundle import export as export_bundle
-from autosynth.bundle import write_bundle
 from autosynth.composite import Resolved, build, resolve
 from autosynth.data.inputs.encoder import input_spec
 from autosynth.data.scale import scales_from
@@ -121,12 +121,18 @@ class Run:
                 "strategy with `autosynth train`"
             )
         load_weights(model, weights)
-        card = {
-            "dataset": data["name"], "fingerprint": data["fingerprint"], "metric": self.metric,
-            "trial": record.trial, "seed": record.seed, "val": dict(record.val),
-            "test": dict(record.test), "refit": False, "flops": record.flops,
-            "params": record.params, "latency_ms": record.latency_ms,
-        }  # fmt: skip
+        card = ModelCard(
+            dataset=data["name"],
+            fingerprint=data["fingerprint"],
+            metric=self.metric,
+            trial=record.trial,
+            seed=record.seed,
+            val=record.val,
+            test=record.test,
+            flops=record.flops,
+            params=record.params,
+            latency_ms=record.latency_ms,
+        )
         return write_bundle(
             folder, resolved=resolved, model=model, encoders=data["encoders"],
             scales=scales_from(data),

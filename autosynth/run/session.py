@@ -11,7 +11,7 @@ from time import time as now
 from typing import Any, Unpack
 
 from autosynth.atomic import write_text_atomic
-from autosynth.bundle import write_bundle
+from autosynth.bundle import ModelCard, write_bundle
 from autosynth.data import load_dataset
 from autosynth.data.config import DataArguments, DataConfig
 from autosynth.data.spec import Dataset
@@ -209,7 +209,7 @@ class _Session:
         write_bundle(
             self.folder / "bundle", resolved=resolved, model=model,
             encoders=context.dataset.encoders, scales=context.device_dataset.scales,
-            calibration=best.calibration, card=card(context, best, trained),
+            calibration=best.calibration, card=card_of(context, best, trained),
         )  # fmt: skip
 
     def _not_run(self) -> None:
@@ -244,18 +244,24 @@ class _Session:
         write_text_atomic(self.folder / "importance.json", content + "\n")
 
 
-def card(context: RunContext, record: Record, trained: Refit | None) -> dict[str, Any]:
-    """What a bundle's card says of where the model comes from."""
+def card_of(context: RunContext, record: Record, trained: Refit | None) -> ModelCard:
+    """What the bundle of a trial says of where its model comes from."""
     splits = context.dataset.splits
-    n_train, n_fit = len(splits.train), len(splits.calibration)
-    if trained:
-        n_train, n_fit = trained.n_train, trained.n_fit
-    return {
-        "dataset": context.dataset.name, "fingerprint": context.dataset.fingerprint,
-        "metric": context.metric.name, "trial": record.trial, "seed": record.seed,
-        "val": dict(record.val), "test": trained.test if trained else dict(record.test),
-        "search_test": dict(record.test), "n_train": n_train, "n_fit": n_fit,
-        "n_select": len(splits.validation), "n_test": len(splits.test),
-        "refit": trained is not None, "flops": record.flops, "params": record.params,
-        "latency_ms": record.latency_ms,
-    }  # fmt: skip
+    return ModelCard(
+        dataset=context.dataset.name,
+        fingerprint=context.dataset.fingerprint,
+        metric=context.metric.name,
+        trial=record.trial,
+        seed=record.seed,
+        val=record.val,
+        test=trained.test if trained else record.test,
+        search_test=record.test,
+        n_train=trained.n_train if trained else len(splits.train),
+        n_calibration=trained.n_calibration if trained else len(splits.calibration),
+        n_validation=len(splits.validation),
+        n_test=len(splits.test),
+        refit=trained is not None,
+        flops=record.flops,
+        params=record.params,
+        latency_ms=record.latency_ms,
+    )

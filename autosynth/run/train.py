@@ -8,7 +8,7 @@ from typing import Any, Unpack
 
 import torch
 
-from autosynth.bundle import write_bundle
+from autosynth.bundle import ModelCard, write_bundle
 from autosynth.composite import Cost, Resolved, cost, resolve
 from autosynth.data import load_dataset
 from autosynth.data.config import DataArguments
@@ -134,12 +134,19 @@ def _bundle(
     write_bundle(
         folder, resolved=resolved, model=outcome.model, encoders=dataset.encoders,
         scales=data.scales,
-        card={
-            "dataset": dataset.name, "fingerprint": dataset.fingerprint, "metric": metric,
-            "seed": seed, "val": val, "test": test, "n_train": len(splits.train),
-            "n_select": len(splits.validation), "n_test": len(splits.test), "refit": False,
-            "flops": price.flops, "params": price.params,
-        },
+        card=ModelCard(
+            dataset=dataset.name,
+            fingerprint=dataset.fingerprint,
+            metric=metric,
+            seed=seed,
+            val=val,
+            test=test,
+            n_train=len(splits.train),
+            n_validation=len(splits.validation),
+            n_test=len(splits.test),
+            flops=price.flops,
+            params=price.params,
+        ),
     )  # fmt: skip
     return Trained(
         strategy=str(resolved.short_form), val=val, test=test, cost=price, seconds=outcome.seconds,

@@ -77,7 +77,7 @@ def test_the_winner_learns_from_everything_but_test(context: RunContext) -> None
     (record,) = trained(context, "mlp[width=16]")
     again = refit(context, record, math.inf)
     assert again is not None
-    assert (again.n_train, again.n_fit) == (len(context.learnable), 0)
+    assert (again.n_train, again.n_calibration) == (len(context.learnable), 0)
     assert again.test["accuracy"] > 0.5
 
 
@@ -88,7 +88,7 @@ def test_rows_to_fit_a_threshold_on_are_kept_for_it(context: RunContext) -> None
     (record,) = trained(context, "cascade(mlp[width=4], mlp[width=16])")
     again = refit(context, record, math.inf)
     assert again is not None
-    assert (again.n_train, again.n_fit) == (len(context.learnable) - 10, 10)
+    assert (again.n_train, again.n_calibration) == (len(context.learnable) - 10, 10)
     (gate,) = [m for m in again.model.modules_by_name.values() if hasattr(m, "threshold")]
     seen: list[int] = []
     gate.register_forward_hook(lambda module, args, rows: seen.append(len(rows)))

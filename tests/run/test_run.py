@@ -165,7 +165,7 @@ def test_any_trial_is_exported(run: Run, tmp_path: Path) -> None:
     ]  # fmt: skip
     made = run.export(tmp_path / "model", pick=others[0])
     assert (made / "model.pt2").exists()
-    strategy = autosynth.load(made).info.brief
+    strategy = autosynth.load(made).info.short_form
     assert strategy.startswith(next(r.strategy for r in run.records if r.trial == others[0]))
 
 

@@ -35,14 +35,13 @@ def compare(context: RunContext, found: Mapping[int, Array]) -> None:
     name, scored = context.metric.name, [r for r in records if r.trial in found]
     composite = _best([r for r in scored if r.topology != "single"], name)
     content: dict[str, Any] = {"metric": name, "difference": None}
-    content["singles_not_run"] = sum(
-        r.state in NEVER_HAD for r in records if r.origin == "ladder"
-    )  # fmt: skip
+    content["singles_not_run"] = sum(r.state in NEVER_HAD for r in records if r.origin == "ladder")
     if composite is not None:
         cheap = [
-            r for r in records
+            r
+            for r in records
             if r.topology == "single" and _cost(r, context) <= SLACK * _cost(composite, context)
-        ]  # fmt: skip
+        ]
         single = _best([r for r in cheap if r.trial in found], name)
         baseline = _best([r for r in records if _informs(r)], name)
         content |= {"composite": composite.trial, "n": len(context.dataset.splits.test)}
@@ -75,9 +74,8 @@ def _withheld(records: Sequence[Record], cheap: Sequence[Record]) -> str:
 def _informs(record: Record) -> bool:
     """Whether a record is of a baseline that reads the inputs, and was fitted to its end."""
     return (
-        record.kind == "baseline" and record.state == "complete"
-        and record.strategy not in TRIVIAL
-    )  # fmt: skip
+        record.kind == "baseline" and record.state == "complete" and record.strategy not in TRIVIAL
+    )
 
 
 def _difference(context: RunContext, ours: Array, other: Array) -> dict[str, float]:

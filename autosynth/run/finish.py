@@ -135,10 +135,14 @@ def refit(context: RunContext, record: Record, deadline: float) -> Refit | None:
     start = time.perf_counter()
     try:
         outcome = train(
-            resolved, context.device_dataset, rows, plan, seed=context.seed,
+            resolved,
+            context.device_dataset,
+            rows,
+            plan,
+            seed=context.seed,
             until=record.best_fractions,
             deadline=start + max(1.0, deadline - time.time()),
-        )  # fmt: skip
+        )
     except TrialError:
         return None
     if outcome.stopped:

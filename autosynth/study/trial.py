@@ -20,6 +20,7 @@ from autosynth.record import Record, read_all, trial_dir, write_record
 from autosynth.study.bank import bank_of
 from autosynth.study.context import RunContext
 from autosynth.study.folds import OutOfTime, fold_outputs, other_folds
+from autosynth.study.pruner import Decision
 from autosynth.training.known import remember
 from autosynth.training.loop import Outcome, TrainingRows, sample, train
 from autosynth.training.metrics import (
@@ -35,8 +36,8 @@ from autosynth.training.weights import load_weights, save_weights
 OVER = 1.5  # times the ceiling, that a training may take
 PROMISING = 2.0  # standard errors that a trial may be behind the best, and is scored on more folds
 _LATE = "it would not have ended before the budget"
-PrunerCallback = Callable[[float, float, float], str | None]
-"""Share of the schedule, validation error, its standard error: the reason to prune, or None."""
+PrunerCallback = Callable[[float, float, float], Decision | None]
+"""Fraction of the schedule, validation error, its standard error in; to prune, the decision."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,30 @@ class Job:
     origin: str
     deadline: float = math.inf
     seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialResult:
+    """What a trial came to: its record, and the decision that it was pruned by, where it was."""
+
+    record: Record
+    pruned: Decision | None = None
+
+
+class _Rungs:
+    """Follows a training from rung to rung: its curve, and the decision that ended it, if any."""
+
+    def __init__(self, context: RunContext, on_rung: PrunerCallback | None) -> None:
+        self.context, self.on_rung = context, on_rung
+        self.curve: tuple[tuple[float, float], ...] = ()
+        self.pruned: Decision | None = None
+
+    def __call__(self, done: float, model: nn.Module) -> bool:
+        """Whether the training is to be stopped here."""
+        error, standard_error = error_of(self.context, model)
+        self.curve = (*self.curve, (done, error))
+        self.pruned = self.on_rung(done, error, standard_error) if self.on_rung else None
+        return self.pruned is not None
 
 
 def initial_record(context: RunContext, job: Job, state: str, reason: str = "") -> Record:
@@ -93,27 +118,17 @@ def over_limit(context: RunContext, job: Job) -> str:
     return ""
 
 
-def run_trial(context: RunContext, job: Job, on_rung: PrunerCallback | None = None) -> Record:
+def run_trial(context: RunContext, job: Job, on_rung: PrunerCallback | None = None) -> TrialResult:
     """Train, score on validation rows, keep the weights, write the record.
 
     Never raises for what is wrong with the strategy: the record says it.
     """
     blank = initial_record(context, job, "failed")
-    curve: list[tuple[float, float]] = []
-    why: list[str] = []
-
-    def rung(done: float, model: nn.Module) -> bool:
-        error, standard_error = error_of(context, model)
-        curve.append((done, error))
-        reason = on_rung(done, error, standard_error) if on_rung else None
-        why.extend([reason] if reason else [])
-        return bool(reason)
-
-    splits = context.dataset.splits
+    rungs, splits = _Rungs(context, on_rung), context.dataset.splits
     blank, ended = _remembered(context, job, blank)
     if not ended:
         write_record(blank, context.folder)
-        return blank
+        return TrialResult(record=blank)
     start = time.perf_counter()
     deadline = _deadline(context.trainer_config.ceiling_seconds, job, start)
     try:
@@ -126,16 +141,16 @@ def run_trial(context: RunContext, job: Job, on_rung: PrunerCallback | None = No
             context.trainer_config,
             seed=context.seed,
             score=context.metric.score,
-            on_rung=rung,
+            on_rung=rungs,
             deadline=deadline,
             bank=bank_of(context),
         )
-        record = _finished(context, job, blank, outcome, curve, why, deadline)
+        record = _finished(context, job, blank, outcome, rungs, deadline)
     except TrialError as error:
-        record = replace(blank, reason=str(error), curve=tuple(curve))
+        record = replace(blank, reason=str(error), curve=rungs.curve)
         record = replace(record, train_seconds=time.perf_counter() - start)
     write_record(record, context.folder)
-    return record
+    return TrialResult(record=record, pruned=rungs.pruned if record.state == "pruned" else None)
 
 
 def _deadline(ceiling: float, job: Job, start: float) -> float:
@@ -179,8 +194,7 @@ def _finished(
     job: Job,
     blank: Record,
     outcome: Outcome,
-    curve: list[tuple[float, float]],
-    why: list[str],
+    rungs: _Rungs,
     deadline: float,
 ) -> Record:
     """The record of a training that ran, whole or in part."""
@@ -191,10 +205,10 @@ def _finished(
         epochs=outcome.samples_seen / len(context.dataset.splits.train),
         train_flops=outcome.train_flops,
         best_fractions=outcome.best_fractions,
-        curve=tuple(curve),
+        curve=rungs.curve,
     )
     if outcome.stopped == "pruned":
-        return replace(record, state="pruned", reason=why[0] if why else "")
+        return replace(record, state="pruned", reason=rungs.pruned.why if rungs.pruned else "")
     if outcome.stopped:
         ceiling = context.trainer_config.ceiling_seconds
         reason = f"too slow for the {ceiling:.0f} s that one training may take"
@@ -217,7 +231,7 @@ def _finished(
         calibration=calibration,
         eval_seconds=eval_seconds,
         latency_ms=latency_ms(outcome.model, context),
-        curve=(*curve, (1.0, context.error(val[context.metric.name]))),
+        curve=(*rungs.curve, (1.0, context.error(val[context.metric.name]))),
     )
     save_weights(outcome.model, weights_path(context.folder, job.number))
     return record

@@ -44,7 +44,7 @@ def trained(context: RunContext, *texts: str) -> list[Record]:
                 number=claim(context.folder), origin="given",
                 resolved=resolve(parse(text), data.inputs, data.target),
             ),
-        )
+        ).record
         for text in texts
     ]  # fmt: skip
 

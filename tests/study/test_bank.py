@@ -36,7 +36,7 @@ def context(context_of: MakeBench, wine: Dataset, tmp_path: Path) -> RunContext:
 
 def trial(context: RunContext, text: str, number: int = 9) -> Record:
     resolved = resolve(parse(text), context.dataset.inputs, context.dataset.target)
-    record = run_trial(context, Job(number=number, resolved=resolved, origin="given"))
+    record = run_trial(context, Job(number=number, resolved=resolved, origin="given")).record
     assert record.state == "complete", record.reason
     return record
 

@@ -30,7 +30,8 @@ def wine() -> Dataset:
 
 def trained(context: RunContext, text: str = "mlp[width=8]") -> Record:
     resolved = resolve(parse(text), context.dataset.inputs, context.dataset.target)
-    return run_trial(context, Job(number=claim(context.folder), resolved=resolved, origin="given"))
+    job = Job(number=claim(context.folder), resolved=resolved, origin="given")
+    return run_trial(context, job).record
 
 
 def test_folds_hold_every_row_out_once(

@@ -79,7 +79,7 @@ def test_a_loss_that_is_not_finite_is_a_failed_record(
     x[:, 0] = np.inf
     broken = replace(wine, x={"table": x})
     context = context_of(broken, tmp_path)
-    record = run_trial(context, job_of(context, "mlp[width=8]"))
+    record = run_trial(context, job_of(context, "mlp[width=8]")).record
     assert record.state == "failed"
     assert "not finite" in record.reason
     assert read_all(tmp_path) == [record]
@@ -98,7 +98,7 @@ def test_a_training_that_cannot_end_in_time_is_stopped(
 ) -> None:
     plan = TrainerConfig(device="cpu", batch_size=8, steps=100_000, ceiling_seconds=0.15)
     context = context_of(wine, tmp_path, trainer_config=plan)
-    record = run_trial(context, job_of(context, "mlp[width=8]"))
+    record = run_trial(context, job_of(context, "mlp[width=8]")).record
     assert record.state == "stopped"
     assert "too slow" in record.reason
     assert (record.train_seconds or math.inf) < 5

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autosynth.atomic import atomic_path, write_text_atomic
 from autosynth.errors import NewerRunError, RunError
 from autosynth.record import Record, from_json, read_all, to_json, write_record
 from autosynth.training.metrics import Calibration
@@ -164,21 +163,6 @@ def test_a_run_of_a_newer_version_says_so(tmp_path):
 def test_a_missing_run_folder_is_named(tmp_path):
     with pytest.raises(RunError, match="no run folder '.*nowhere'"):
         read_all(tmp_path / "nowhere")
-
-
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
-    path = tmp_path / "a" / "board.csv"
-    write_text_atomic(path, "old\n")
-
-    def half() -> None:
-        with atomic_path(path) as temporary:
-            temporary.write_text("ne")
-            raise KeyboardInterrupt("ctrl-c")
-
-    with pytest.raises(KeyboardInterrupt, match="ctrl-c"):
-        half()
-    assert path.read_text() == "old\n"
-    assert [file.name for file in path.parent.iterdir()] == ["board.csv"]
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):

@@ -48,6 +48,10 @@ class RunError(AutosynthError, RuntimeError):
     """A run folder that cannot be written, read, or does not belong to this request."""
 
 
+class NewerRunError(RunError):
+    """A run that was made by a newer version of AutoSynth than this."""
+
+
 class BundleError(AutosynthError, RuntimeError):
     """A bundle that is incomplete, or whose exported form disagrees with the live model."""
 

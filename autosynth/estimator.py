@@ -107,7 +107,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no 
                 )
             self._bundle = {file.name: file.read_bytes() for file in bundle.iterdir()}
         self._load()
-        self.strategy_ = self.model_.info.brief
+        self.strategy_ = self.model_.info.short_form
 
     def _load(self) -> None:
         with tempfile.TemporaryDirectory() as name:

@@ -1,10 +1,15 @@
 """Points in, the number of the non-dominated layer of each out.
 
-Both the pruner and the leaderboard rank by these layers, so they are computed in one place.
+The pruner, the leaderboard and the reserve of a search go by these layers, so they are computed in
+one place.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from autosynth.record import Record
 
 
 def layers(points: ArrayLike) -> NDArray[np.int64]:
@@ -37,3 +42,16 @@ def layers(points: ArrayLike) -> NDArray[np.int64]:
     while (left := layer == 0).any():
         layer[left & ~dominates[left].any(axis=0)] = layer.max() + 1
     return layer
+
+
+def record_layers(records: Sequence[Record], *, metric: str, cost: str) -> dict[int, int]:
+    """The layer of each record by its score on `validation` and its cost, by trial number.
+
+    Args:
+        records: which all have that score and that cost.
+        metric: of the scores, higher is better.
+        cost: the field of a record that is charged.
+    """
+    points = [(-record.val[metric], float(getattr(record, cost))) for record in records]
+    numbers = layers(np.asarray(points, dtype=float).reshape(-1, 2))
+    return {record.trial: int(n) for record, n in zip(records, numbers, strict=True)}

@@ -25,9 +25,10 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # A file imports only from what stands before it.
 ORDER = [
-    *("errors", "number", "options", "strategy", "data", "baselines", "components", "composite"),
-    *("training", "record", "progress", "pareto", "study", "leaderboard", "report", "corrupt"),
-    *("bundle", "run", "estimator", "cli", "__main__"),
+    *("errors", "atomic", "jsonfields", "migrate", "number", "options"),
+    *("strategy", "data", "baselines", "components", "composite", "training", "record"),
+    *("progress", "pareto", "study", "leaderboard", "report", "corrupt", "bundle", "run"),
+    *("estimator", "cli", "__main__"),
 ]
 HEAVY = {"torch", "numpy", "pandas", "sklearn", "scipy", "optuna", "matplotlib", "PIL"}
 

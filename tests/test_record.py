@@ -9,23 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autosynth.errors import RunError
-from autosynth.record import (
-    Record,
-    atomic_path,
-    from_json,
-    read_all,
-    to_json,
-    write_record,
-    write_text_atomic,
-)
+from autosynth.errors import NewerRunError, RunError
+from autosynth.record import Record, from_json, read_all, to_json, write_record
+from autosynth.training.metrics import Calibration
 
 FULL = Record(
     trial=12, seed=3, strategy="mean(cnn, gru)", settings="lr=0.003", topology="parallel",
     components="cnn+gru", sharing="none", fusion="mean", training="joint", init="random",
     state="complete", val={"accuracy": 0.9}, test={"accuracy": 0.875}, cv=0.88, flops=10**13,
     params=1234, latency_ms=0.5, train_flops=2e15, train_seconds=31.5, samples_seen=60_000,
-    curve=((0.037, 0.4), (1.0, 0.1)), origin="sampler", notes={"precision": "bf16"},
+    curve=((0.037, 0.4), (1.0, 0.1)), origin="sampler", note="whole",
+    standard_error=0.02, n_folds=3,
+    canonical="mean(cnn, gru) | lr=0.003", calibration=Calibration(temperature=1.5),
+    foreseen_seconds=30.0,
 )  # fmt: skip
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 records = st.builds(
@@ -41,7 +37,18 @@ records = st.builds(
     flops=st.none() | st.integers(0, 2**70),
     train_flops=st.none() | numbers,
     curve=st.lists(st.tuples(numbers, numbers), max_size=4).map(tuple),
-    notes=st.dictionaries(st.text(), st.text(), max_size=3),
+    canonical=st.text(),
+    note=st.text(),
+    standard_error=st.none() | numbers,
+    n_folds=st.integers(1, 5),
+    calibration=st.builds(
+        Calibration, temperature=numbers, bias=st.lists(numbers, max_size=3).map(tuple)
+    ),
+    refit_test=st.dictionaries(st.text(), numbers, max_size=3),
+    refit_seconds=st.none() | numbers,
+    foreseen_seconds=st.none() | numbers,
+    best_fractions=st.dictionaries(st.text(), numbers, max_size=3),
+    still_gaining=st.text(),
 )
 
 
@@ -82,7 +89,9 @@ def test_numbers_json_does_not_have_are_left_out():
         (lambda text: text.replace('"complete"', '"done"'), "state 'done' is none of complete"),
         (lambda text: text.replace('"trial": 12', '"trial": "12"'), "trial = '12'"),
         (lambda text: text.replace('"params": 1234', '"params": true'), "params = True"),
-        (lambda text: json.dumps({**json.loads(text), "curve": [[1]]}), "not a list of pairs"),
+        (lambda text: json.dumps({**json.loads(text), "curve": [[1]]}), r"curve = \[\[1\]\]"),
+        (lambda text: text.replace('"bias"', '"biases"'), "calibration = {.*'biases'"),
+        (lambda text: text.replace('"version": 2', '"version": "2"'), "version = '2'"),
     ],
 )
 def test_a_file_that_is_no_record_is_named(tmp_path, change, match):
@@ -92,24 +101,68 @@ def test_a_file_that_is_no_record_is_named(tmp_path, change, match):
         read_all(tmp_path)
 
 
+OLD = """{
+ "trial": 3, "seed": 0, "kind": "strategy", "strategy": "mlp", "settings": "lr=0.002",
+ "state": "complete", "val": {"accuracy": 0.9}, "test_interval": [0.8, 1.0],
+ "best_shares": {"together": 0.65}, "curve": [[0.5, 0.2]],
+ "notes": {"resolved": "mlp | lr=0.002", "foreseen_seconds": "1.250", "once_seconds": "0.50",
+  "eval_seconds": "0.031", "folds": "3", "standard_error": "0.0123",
+  "calibration": "{\\"temperature\\": 1.5, \\"bias\\": [0.25, -0.25]}",
+  "refit_test": "{\\"accuracy\\": 0.875}", "refit_seconds": "2.50",
+  "still_gaining": "no longer one was tried", "rows": "1,000 of 5,000", "class_bias": "of 2025"}
+}"""
+
+
+def test_a_record_with_notes_is_read_into_fields():
+    assert from_json(OLD) == Record(
+        trial=3,
+        seed=0,
+        strategy="mlp",
+        canonical="mlp | lr=0.002",
+        settings="lr=0.002",
+        state="complete",
+        note="1,000 of 5,000",
+        val={"accuracy": 0.9},
+        test_interval=(0.8, 1.0),
+        standard_error=0.0123,
+        n_folds=3,
+        calibration=Calibration(temperature=1.5, bias=(0.25, -0.25)),
+        refit_test={"accuracy": 0.875},
+        refit_seconds=2.5,
+        foreseen_seconds=1.25,
+        once_seconds=0.5,
+        eval_seconds=0.031,
+        best_fractions={"together": 0.65},
+        curve=((0.5, 0.2),),
+        still_gaining="no longer one was tried",
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "match"),
+    [
+        ('"folds": "3"', '"folds": "three"', "notes.folds = 'three'"),
+        ('"temperature', "temperature", r"notes.calibration = '\{"),
+        ('"best_shares"', '"best_moments"', "unknown key 'best_moments'"),
+    ],
+)
+def test_an_old_record_that_is_none_is_named(old, new, match):
+    with pytest.raises(RunError, match=match):
+        from_json(OLD.replace(old.replace('"temp', '\\"temp'), new))
+
+
+def test_a_run_of_a_newer_version_says_so(tmp_path):
+    path = write_record(FULL, tmp_path)
+    path.write_text(path.read_text().replace('"version": 2', '"version": 3, "colour": "red"'))
+    newer = "record.json: this run was made by a newer AutoSynth: .* version 3.*upgrade"
+    with pytest.raises(NewerRunError, match=newer) as caught:
+        read_all(tmp_path)
+    assert "move" not in str(caught.value)  # the run is whole: nothing is to be moved away
+
+
 def test_a_missing_run_folder_is_named(tmp_path):
     with pytest.raises(RunError, match="no run folder '.*nowhere'"):
         read_all(tmp_path / "nowhere")
-
-
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
-    path = tmp_path / "a" / "board.csv"
-    write_text_atomic(path, "old\n")
-
-    def half() -> None:
-        with atomic_path(path) as temporary:
-            temporary.write_text("ne")
-            raise KeyboardInterrupt("ctrl-c")
-
-    with pytest.raises(KeyboardInterrupt, match="ctrl-c"):
-        half()
-    assert path.read_text() == "old\n"
-    assert [file.name for file in path.parent.iterdir()] == ["board.csv"]
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):

@@ -5,6 +5,7 @@ from autosynth.bundle.evaluation import Evaluation
 from autosynth.bundle.export import Exported, export
 from autosynth.bundle.info import Info
 from autosynth.bundle.model import Model, load
+from autosynth.bundle.modelcard import ModelCard
 from autosynth.bundle.write import write_bundle
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Exported",
     "Info",
     "Model",
+    "ModelCard",
     "evaluate",
     "export",
     "load",

@@ -4,9 +4,9 @@ Takes an `Info`, gives a page of Markdown. Everything on it stands in `model.jso
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from autosynth.bundle.info import Info
+from autosynth.bundle.modelcard import ModelCard
 from autosynth.strategy import topology
 
 _FIRST = 20  # classes that are listed by name
@@ -35,11 +35,10 @@ def card_text(info: Info) -> str:
 
 
 def _what(info: Info) -> str:
-    target = info.target
-    name = info.card.get("dataset", "a dataset")
+    target, name = info.target, info.card.dataset or "a dataset"
     kinds = " and ".join(dict.fromkeys(spec.kind for spec in info.inputs))
     lines = [
-        f"# `{info.brief}`",
+        f"# `{info.short_form}`",
         "",
         f"A {topology(info.strategy.root)} composite of neural networks that predicts "
         f"`{target.name}` ({target.task}) from {kinds} data, made for {name} by AutoSynth "
@@ -72,11 +71,10 @@ def _deploy(info: Info) -> str:
     exported = info.exported
     if not exported:
         return ""
-    inputs = exported["inputs"]
+    inputs = exported.inputs
     names = [f"x{i}" for i in range(len(inputs))] if len(inputs) > 1 else ["x"]
     tensors = "\n".join(
-        f"{name} = torch.zeros(3, {_numbers(each['shape'])}, dtype=torch.{each['dtype']})"
-        f"  # {each['name']}"
+        f"{name} = torch.zeros(3, {_numbers(each.shape)}, dtype=torch.{each.dtype})  # {each.name}"
         for name, each in zip(names, inputs, strict=True)
     )
     gives = "float64 values in the target's own unit"
@@ -100,9 +98,9 @@ with torch.inference_mode():
 Any number of rows at once. It takes raw values, encoded as `encoders.json` says, and gives
 {gives}.
 {_bias(info)}
-Checked after it was saved and opened again, on {exported["rows"]} sample rows in batches of
-{_numbers(exported["batches"])}: largest difference to the live model {exported["difference"]:.3g}
-({exported["tolerance"]:.3g} allowed), with torch {exported["torch"]}.
+Checked after it was saved and opened again, on {exported.rows} sample rows in batches of
+{_numbers(exported.batches)}: largest difference to the live model {exported.difference:.3g}
+({exported.tolerance:.3g} allowed), with torch {exported.torch}.
 
 **Load `model.pt2` only from folders you trust**: it is a zip that torch unpickles, and a forged
 one can run code. The other files cannot."""
@@ -120,12 +118,15 @@ def _bias(info: Info) -> str:
 def _data(info: Info) -> str:
     card, classes = info.card, info.target.classes
     lines = ["## Data", ""]
-    lines += [f"- {key}: {card[key]}" for key in ("dataset", "fingerprint") if card.get(key)]
-    if card.get("n_train") is not None:
-        again = ", everything but test" if card.get("refit") else ""
-        if again and card.get("n_fit"):
-            again += f" and {_number(card['n_fit'])} rows that what joins the parts was fitted to"
-        lines.append(f"- trained on {_number(card['n_train'])} rows{again}")
+    if card.dataset:
+        lines.append(f"- dataset: {card.dataset}")
+    if card.fingerprint:
+        lines.append(f"- fingerprint: {card.fingerprint}")
+    if card.n_train is not None:
+        again = ", everything but test" if card.refit else ""
+        if again and card.n_calibration:
+            again += f" and {card.n_calibration:,} rows that what joins the parts was fitted to"
+        lines.append(f"- trained on {card.n_train:,} rows{again}")
     for spec in info.inputs:
         masked = ", steps may be missing (NaN)" if spec.masked and spec.kind == "series" else ""
         unit = {"table": " columns", "text": " tokens at most", "ids": " items at most"}.get(
@@ -141,11 +142,11 @@ def _data(info: Info) -> str:
 
 def _scores(info: Info) -> str:
     card = info.card
-    test = _head("test", card.get("n_test"))
-    columns = {
-        _head("validation", card.get("n_select")): _scored(card, "val"),
-        f"{test}, the search's own" if card.get("refit") else "": _scored(card, "search_test"),
-        test: _scored(card, "test"),
+    test = _head("test", card.n_test)
+    columns: dict[str, Mapping[str, float]] = {
+        _head("validation", card.n_validation): card.val,
+        f"{test}, the search's own" if card.refit else "": card.search_test,
+        test: card.test,
     }
     columns = {head: scores for head, scores in columns.items() if head and scores}
     if not columns:
@@ -165,11 +166,12 @@ def _scores(info: Info) -> str:
     return "\n".join(lines)
 
 
-def _searched(card: Mapping[str, Any]) -> str:
-    parts = [f"The metric was {card['metric']}"] if card.get("metric") else []
-    parts += [f"{key} {card[key]}" for key in ("seed", "trial") if card.get(key) is not None]
+def _searched(card: ModelCard) -> str:
+    parts = [f"The metric was {card.metric}"] if card.metric else []
+    parts += [f"seed {card.seed}"] if card.seed is not None else []
+    parts += [f"trial {card.trial}"] if card.trial is not None else []
     text = f" {', '.join(parts)}." if parts else ""
-    if card.get("refit"):
+    if card.refit:
         text += (
             " Validation is of the search's own model; the weights here were trained again on more"
             " rows, and the last column is theirs."
@@ -182,12 +184,12 @@ def _cost(info: Info) -> str:
     lines = [
         "## Cost",
         "",
-        f"- {_number(info.flops)} FLOPs a row (2 a multiply-add)",
-        f"- {_number(info.params)} parameters",
+        f"- {info.flops:,} FLOPs a row (2 a multiply-add)",
+        f"- {info.params:,} parameters",
     ]
-    if card.get("latency_ms") is not None:
-        where = f" on {card['device']}" if card.get("device") else ""
-        lines.append(f"- {card['latency_ms']:.3g} ms for one row alone, the median{where}")
+    if card.latency_ms is not None:
+        where = f" on {card.device}" if card.device else ""
+        lines.append(f"- {card.latency_ms:.3g} ms for one row alone, the median{where}")
     return "\n".join(lines)
 
 
@@ -224,22 +226,13 @@ def _limits(info: Info) -> str:
     return "\n".join(lines)
 
 
-def _scored(card: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    found = card.get(key)
-    return found if isinstance(found, Mapping) else {}
-
-
-def _head(name: str, rows: Any) -> str:
-    return name if rows is None else f"{name} ({_number(rows)} rows)"
+def _head(name: str, rows: int | None) -> str:
+    return name if rows is None else f"{name} ({rows:,} rows)"
 
 
 def _numbers(values: Iterable[int], join: str = ", ") -> str:
     return join.join(str(value) for value in values)
 
 
-def _number(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _score(value: Any) -> str:
-    return f"{value:.4f}" if isinstance(value, int | float) else "-"
+def _score(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

@@ -80,7 +80,7 @@ def evaluate(
 
 def _seen(model: Model, labelled: LabelledRows) -> tuple[str, ...]:
     """A warning where the rows are those that the model learnt from, too."""
-    known = model.info.card.get("fingerprint")
+    known = model.info.card.fingerprint
     if labelled.official or not known or known != labelled.fingerprint:
         return ()
     return (
@@ -98,7 +98,7 @@ def _scored(model: Model, x: Mapping[str, Array], seen: SeenItems | None) -> Arr
 
 def _metric(model: Model) -> str:
     """The one that the search maximised, or the task's own."""
-    name = str(model.info.card.get("metric", ""))
+    name = model.info.card.metric
     return (
         name if name in metrics_of(model.info.target) else default_metric(model.info.target).name
     )

@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,10 +19,12 @@ from torch.export import Dim, ExportedProgram
 from autosynth.bundle.folder import ENCODERS, MODEL, PROGRAM, WEIGHTS, find, read_object, replacing
 from autosynth.bundle.info import Info
 from autosynth.bundle.model import Model, load
+from autosynth.bundle.modelcard import ExportCheck, ProgramInput
 from autosynth.bundle.write import write_info
 from autosynth.composite.objective import base_of, finished
 from autosynth.data.scale import steepness
 from autosynth.errors import BundleError
+from autosynth.migrate import MODEL_3, renamed
 
 TOLERANCE = 1e-4
 """How far a probability, or a value on the scale that it was learnt on, may be off."""
@@ -73,17 +74,17 @@ def export(
         path = temporary / PROGRAM
         torch.export.save(_trace(source, inputs), path)
         checked = _check(path, model, inputs)
-        described = {
-            "inputs": [
-                {"name": spec.name, "dtype": _dtype(tensor), "shape": list(spec.shape)}
+        described = ExportCheck(
+            inputs=tuple(
+                ProgramInput(name=spec.name, dtype=_dtype(tensor), shape=spec.shape)
                 for spec, tensor in zip(model.info.inputs, inputs, strict=True)
-            ],
-            "torch": torch.__version__,
-            "difference": checked.difference,
-            "tolerance": checked.tolerance,
-            "rows": checked.rows,
-            "batches": checked.batches,
-        }
+            ),
+            torch=str(torch.__version__),
+            difference=checked.difference,
+            tolerance=checked.tolerance,
+            rows=checked.rows,
+            batches=checked.batches,
+        )
         write_info(replace(model.info, exported=described), temporary)
     return replace(checked, folder=place)
 
@@ -94,22 +95,23 @@ def _check_own(place: Path, info: Info) -> None:
     A model is told by its data, its strategy and its trial. What cannot be read is lost already.
     """
     try:
-        there = read_object(place.expanduser() / MODEL)
-        card, strategy, brief = there["card"], there["strategy_text"], there["brief"]
+        there = renamed(read_object(place.expanduser() / MODEL), MODEL_3)
+        card, strategy, short_form = there["card"], there["strategy_text"], there["short_form"]
     except (BundleError, KeyError):
         return
-    same = strategy == str(info.strategy)
-    if same and all(card.get(key) == info.card.get(key) for key in ("fingerprint", "trial")):
+    known = strategy, card.get("fingerprint") or "", card.get("trial")
+    if known == (str(info.strategy), info.card.fingerprint, info.card.trial):
         return
+    ours = _called(info.short_form, info.card.trial, info.card.dataset)
     raise BundleError(
-        f"{str(place)!r} holds the bundle of another model, {_called(brief, card)}, and this is "
-        f"{_called(info.brief, info.card)}: name another folder with -o, or have it replaced with "
-        "--force (force=True from Python)"
+        f"{str(place)!r} holds the bundle of another model, "
+        f"{_called(short_form, card.get('trial'), card.get('dataset'))}, and this is {ours}: name "
+        "another folder with -o, or have it replaced with --force (force=True from Python)"
     )
 
 
-def _called(brief: str, card: Mapping[str, Any]) -> str:
-    return f"{brief} (trial {card.get('trial')} of {card.get('dataset')})"
+def _called(short_form: str, trial: int | None, dataset: str | None) -> str:
+    return f"{short_form} (trial {trial} of {dataset})"
 
 
 class _Deployed(nn.Module):

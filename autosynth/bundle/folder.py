@@ -74,12 +74,6 @@ def write_object(path: Path, plain: Mapping[str, Any]) -> None:
     path.write_text(_text(plain) + "\n", encoding="utf-8")
 
 
-def plainly(content: Mapping[str, Any]) -> dict[str, Any]:
-    """`content` as it will be when it is written and read again."""
-    plain: dict[str, Any] = json.loads(_text(content))
-    return plain
-
-
 def damaged(path: Path, what: str) -> BundleError:
     """An error about one file of a bundle."""
     return BundleError(f"{path}: {what}; copy or export the bundle again")

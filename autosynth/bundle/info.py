@@ -3,7 +3,6 @@
 A frozen value in, JSON-able data out, and back with every problem named.
 """
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -12,36 +11,39 @@ from typing import Any, get_args
 
 from autosynth import __version__
 from autosynth.bundle.folder import MODEL, damaged, read_object
+from autosynth.bundle.modelcard import ExportCheck, ModelCard
 from autosynth.data.scale import Scale, problems_of, scales_from
 from autosynth.data.spec import InputSpec, Kind, TargetSpec, Task
 from autosynth.errors import BundleError, StrategyError
+from autosynth.jsonfields import from_fields, json_ready
+from autosynth.migrate import MODEL_3, renamed
 from autosynth.strategy import Strategy, from_dict, to_dict
 from autosynth.training.metrics import Calibration
 
-FORMAT = 3
+FORMAT = 4
 
 
 @dataclass(frozen=True, kw_only=True)
 class Info:
     """A bundle without its weights.
 
-    `strategy` is canonical, `brief` the same without defaults, for reading. `scales`, one for each
-    field of the target, bring values to the target's own unit. `calibration` is what is done to
-    probabilities, and where the predicted class is chosen. `flops` are per sample at inference.
-    `card` is what `write` was told of data and scores; `exported` describes
-    `model.pt2`. `version` is of the AutoSynth that wrote it.
+    `strategy` is canonical, `short_form` the same without defaults, for reading. `scales`, one for
+    each field of the target, bring values to the target's own unit. `calibration` is what is done
+    to probabilities, and where the predicted class is chosen. `flops` are per sample at inference.
+    `card` says where the model comes from; `exported` how `model.pt2` was checked. `version` is of
+    the AutoSynth that wrote it.
     """
 
     strategy: Strategy
-    brief: str
+    short_form: str
     inputs: tuple[InputSpec, ...]
     target: TargetSpec
     scales: tuple[Scale, ...] = (Scale(),)
     calibration: Calibration = Calibration()
     flops: int
     params: int
-    card: Mapping[str, Any]
-    exported: Mapping[str, Any] | None = None
+    card: ModelCard
+    exported: ExportCheck | None = None
     version: str = __version__
 
 
@@ -56,7 +58,9 @@ def to_plain(info: Info) -> dict[str, Any]:
         "inputs": [asdict(spec) for spec in info.inputs],
         "target": asdict(info.target),
         "scales": [scale.to_dict() for scale in info.scales],
-        "calibration": asdict(info.calibration),
+        "calibration": json_ready(info.calibration),
+        "card": json_ready(info.card),
+        "exported": json_ready(info.exported),
     }
 
 
@@ -69,12 +73,7 @@ def read_info(folder: Path) -> Info:
     path = folder / MODEL
     plain = read_object(path)
     if plain.get("format") not in _KEYS:
-        raise BundleError(
-            f"{path} is of format {plain.get('format')!r}, written by autosynth "
-            f"{plain.get('version', 'of an unknown version')}; this is autosynth {__version__}, "
-            f"which reads format {' and '.join(map(str, _KEYS))}: use the version that wrote it, "
-            "or search again"
-        )
+        raise _unreadable(path, plain)
     lacking = [name for name in _KEYS[plain["format"]] if name not in plain]
     if lacking:
         raise damaged(path, f"lacks {', '.join(lacking)}")
@@ -90,27 +89,48 @@ def read_info(folder: Path) -> Info:
     return info
 
 
+def _unreadable(path: Path, plain: Mapping[str, Any]) -> BundleError:
+    """The error for a format that is not read: of a newer version, or of one long gone."""
+    found, advice = plain.get("format"), "use the version that wrote it, or search again"
+    if isinstance(found, int) and found > FORMAT:
+        advice = "it was made by a newer AutoSynth; upgrade AutoSynth to open it"
+    return BundleError(
+        f"{path} is of format {found!r}, written by autosynth "
+        f"{plain.get('version', 'of an unknown version')}; this is autosynth {__version__}, "
+        f"which reads formats {', '.join(map(str, _KEYS))}: {advice}"
+    )
+
+
 _NAMES = (*(field.name for field in fields(Info)), "strategy_text")
+_FORMER = {new: old for old, (new, _) in MODEL_3.items()}
+_OLD_NAMES = tuple(_FORMER.get(name, name) for name in _NAMES)
 _KEYS = {
     # Every value was learnt as it is, standardised: see `scales_from`.
-    2: (*(name for name in _NAMES if name != "scales"), "center", "spread"),
+    2: (*(name for name in _OLD_NAMES if name != "scales"), "center", "spread"),
+    3: _OLD_NAMES,
     FORMAT: _NAMES,
 }
 """What `model.json` holds, by the formats that are read."""
 
 
 def _info(plain: Mapping[str, Any]) -> Info:
+    if plain["format"] < FORMAT:
+        plain = renamed(plain, MODEL_3)
+        known = {field.name for field in fields(ModelCard)}  # any key was allowed in a card
+        plain["card"] = {key: value for key, value in plain["card"].items() if key in known}
     return Info(
         strategy=from_dict(plain["strategy"]),
-        brief=str(plain["brief"]),
+        short_form=str(plain["short_form"]),
         inputs=tuple(_input(spec) for spec in plain["inputs"]),
         target=TargetSpec.from_dict(plain["target"]),
         scales=scales_from(plain),
-        calibration=Calibration.from_json(json.dumps(plain["calibration"])),
+        calibration=from_fields(Calibration, plain["calibration"]),
         flops=int(plain["flops"]),
         params=int(plain["params"]),
-        card=dict(plain["card"]),
-        exported=None if plain["exported"] is None else dict(plain["exported"]),
+        card=from_fields(ModelCard, plain["card"]),
+        exported=None
+        if plain["exported"] is None
+        else from_fields(ExportCheck, plain["exported"]),
         version=str(plain["version"]),
     )
 

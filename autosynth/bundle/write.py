@@ -11,11 +11,11 @@ from autosynth.bundle.folder import (
     MODEL,
     STRATEGY,
     WEIGHTS,
-    plainly,
     replacing,
     write_object,
 )
 from autosynth.bundle.info import Info, to_plain
+from autosynth.bundle.modelcard import ModelCard
 from autosynth.composite import Composite, Resolved, cost, resolve
 from autosynth.data.scale import Scale
 from autosynth.training.metrics import Calibration
@@ -30,7 +30,7 @@ def write_bundle(
     encoders: Mapping[str, Any],
     scales: Sequence[Scale] = (Scale(),),
     calibration: Calibration | None = None,
-    card: Mapping[str, Any],
+    card: ModelCard | None = None,
 ) -> Path:
     """Write a bundle in one step; gives its folder.
 
@@ -43,11 +43,7 @@ def write_bundle(
         encoders: `Dataset.encoders`; of `inputs`, those that are read are written.
         scales: on which the values of each field of the target were learnt.
         calibration: of probabilities and thresholds; none if left out.
-        card: what is known of data, training and scores: JSON-able, every key optional.
-            `dataset` (its name), `fingerprint`, `n_train`, `n_select`, `n_test` (rows), `metric`,
-            `seed`, `trial`, `val` and `test` (score by metric), `refit` (whether these weights saw
-            more rows than the search's own model, whose test scores are `search_test` then),
-            `latency_ms`, `device`.
+        card: what is known of data, training and scores.
 
     Raises:
         BundleError: the folder holds something else, or cannot be written.
@@ -58,14 +54,14 @@ def write_bundle(
     costs = cost(resolved)
     info = Info(
         strategy=resolved.strategy,
-        brief=str(resolved.short_form),
+        short_form=str(resolved.short_form),
         inputs=resolved.inputs,
         target=resolved.target,
         scales=tuple(scales),
         calibration=calibration or Calibration(),
         flops=costs.flops,
         params=costs.params,
-        card=plainly(card),
+        card=card or ModelCard(),
     )
     place = Path(folder)
     with replacing(place) as temporary:

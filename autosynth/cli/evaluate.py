@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autosynth.atomic import write_text_atomic
 from autosynth.cli.option import Command, Parser, one_of, whole
 from autosynth.cli.scores import lines_of
 from autosynth.cli.text import put, width
-from autosynth.record import write_text_atomic
 
 if TYPE_CHECKING:
     from autosynth.bundle import Evaluation

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from autosynth.atomic import atomic_path
 from autosynth.cli.option import Command, Parser
 from autosynth.cli.text import put
-from autosynth.record import atomic_path
 
 
 def _predict(args: argparse.Namespace) -> None:

@@ -10,11 +10,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 
 from autosynth.errors import lookup
-from autosynth.pareto import layers
+from autosynth.pareto import record_layers
 from autosynth.record import Record, merit
 
 COSTS: Mapping[str, str] = {
@@ -58,10 +57,16 @@ def build_leaderboard(
     rank = ranks(records, metric=metric, cost=cost)
     others = _other_metrics(records, metric)
     rows = [
-        {"rank": rank.get(r.trial), **_row(r, metric, others), "pareto": layer.get(r.trial),
-         "trial": r.trial, "seed": r.seed, "reason": r.reason}
+        {
+            "rank": rank.get(r.trial),
+            **_row(r, metric, others),
+            "pareto": layer.get(r.trial),
+            "trial": r.trial,
+            "seed": r.seed,
+            "reason": r.reason,
+        }
         for r in ordered
-    ]  # fmt: skip
+    ]
     columns = ["rank", *_row(_BLANK, metric, others), "pareto", "trial", "seed", "reason"]
     frame = pd.DataFrame(rows, columns=columns)
     scores = [name for name in columns if name.startswith(("val_", "test_"))]
@@ -94,12 +99,11 @@ def layer_numbers(records: Iterable[Record], *, metric: str, cost: str) -> dict[
     trivial = [score_of(r, metric) for r in records if _is_trivial(r)]
     floor = max(trivial, default=-math.inf)
     ranked = [
-        r for r in records
+        r
+        for r in records
         if getattr(r, cost) is not None and score_of(r, metric) > floor and not _is_trivial(r)
-    ]  # fmt: skip
-    points = [(-score_of(r, metric), getattr(r, cost)) for r in ranked]
-    numbers = layers(np.asarray(points, dtype=float).reshape(-1, 2))
-    return {r.trial: int(number) for r, number in zip(ranked, numbers, strict=True)}
+    ]
+    return record_layers(ranked, metric=metric, cost=cost)
 
 
 def front(records: Iterable[Record], *, metric: str, cost: str = "flops") -> list[Record]:

@@ -49,12 +49,11 @@ def remarks(records: Iterable[Record], *, metric: str, cost: str = "flops") -> l
     best = chosen(records, metric=metric, cost=cost)
     if best is None:
         return []
-    why = best.notes.get("still_gaining")
     gaining = (
-        f"The best strategy (trial {best.trial}) may gain by a longer training: {why}. Give the "
-        "search more time with --budget."
+        f"The best strategy (trial {best.trial}) may gain by a longer training: "
+        f"{best.still_gaining}. Give the search more time with --budget."
     )
-    return [*_luckier(best, records, metric), *([gaining] if why else [])]
+    return [*_luckier(best, records, metric), *([gaining] if best.still_gaining else [])]
 
 
 def _luckier(best: Record, records: Sequence[Record], metric: str) -> Iterator[str]:

@@ -18,9 +18,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
+from autosynth.atomic import atomic_path
 from autosynth.leaderboard import COSTS, chosen, front, group_of, ranks
 from autosynth.number import brief, human, score_text, shorten
-from autosynth.record import Record, atomic_path
+from autosynth.record import Record
 
 _WIDTH = 1200  # px
 _PLOT = 640  # px; the key adds a line a member

@@ -11,9 +11,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from autosynth.atomic import write_text_atomic
 from autosynth.errors import RunError
 from autosynth.leaderboard import build_leaderboard, composing_sentence, remarks, render
-from autosynth.record import Record, read_all, write_text_atomic
+from autosynth.record import Record, read_all
 
 PICTURE = "front.png"
 

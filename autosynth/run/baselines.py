@@ -13,12 +13,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from autosynth.atomic import atomic_path
 from autosynth.baselines import START_SECONDS, BaselineResult, run, run_in_process
 from autosynth.data.spec import Dataset, TargetSpec
 from autosynth.errors import RunError
 from autosynth.leaderboard import TRIVIAL
 from autosynth.progress import Progress
-from autosynth.record import Record, atomic_path, trial_dir, write_record
+from autosynth.record import Record, trial_dir, write_record
 from autosynth.study.study import claim
 from autosynth.training.metrics import Metric, score_all
 
@@ -139,5 +140,5 @@ def _baseline_record(
         params=result.params,
         train_seconds=result.train_seconds,
         origin="baseline",
-        notes={"rows": result.note} if result.note else {},
+        note=result.note,
     )

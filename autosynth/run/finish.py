@@ -12,13 +12,11 @@ from autosynth.errors import TrialError
 from autosynth.record import Record, read_all, worth, write_record
 from autosynth.strategy import parse
 from autosynth.study.context import RunContext
-from autosynth.study.expect import STANDARD_ERROR
 from autosynth.study.folds import OutOfTime, fold_outputs, other_folds
 from autosynth.study.reserve import RACERS, finalists
 from autosynth.study.trial import load_trained
 from autosynth.training.loop import TrainingRows, train
 from autosynth.training.metrics import (
-    Calibration,
     bootstrap_interval,
     resamples,
     score_all,
@@ -29,30 +27,25 @@ from autosynth.training.output import outputs
 
 @dataclass(frozen=True, kw_only=True)
 class Refit:
-    """The winner trained on everything but test and `n_fit` rows, and its one score on test."""
+    """The winner trained on all but test and `n_calibration` rows, and its one score on test."""
 
     model: Composite
     test: dict[str, float]
     seconds: float
     n_train: int
-    n_fit: int = 0
+    n_calibration: int = 0
 
 
 def resolved_of(context: RunContext, record: Record) -> Resolved:
     """The resolved strategy of a record."""
-    strategy = parse(record.notes["resolved"])
+    strategy = parse(record.canonical)
     return resolve(strategy, context.dataset.inputs, context.dataset.target)
-
-
-def calibration_of(record: Record) -> Calibration:
-    """The temperature and thresholds that were fitted for a trial."""
-    return Calibration.from_json(record.notes.get("calibration"))
 
 
 def test_outputs(context: RunContext, record: Record, model: Composite) -> Array:
     """A model's outputs on test, with the trial's temperature and thresholds."""
     found = outputs(model, context.device_dataset, context.dataset.splits.test)
-    return calibration_of(record).scores(found, context.dataset.target)
+    return record.calibration.scores(found, context.dataset.target)
 
 
 def cross_validate(context: RunContext, records: Sequence[Record], deadline: float) -> None:
@@ -92,9 +85,9 @@ def cross_validate(context: RunContext, records: Sequence[Record], deadline: flo
         for record in last:
             score = _score(context, rows, found[record.trial])
             y, given = context.dataset.y[np.concatenate(rows)], np.concatenate(found[record.trial])
-            error = f"{standard_error(context.metric, y, given):.6g}"
-            notes = {**record.notes, "folds": str(len(rows)), STANDARD_ERROR: error}
-            write_record(replace(record, cv=score, notes=notes), context.folder)
+            error = standard_error(context.metric, y, given)
+            record = replace(record, cv=score, n_folds=len(rows), standard_error=error)
+            write_record(record, context.folder)
 
 
 def _in_time(ranked: list[Record], seconds: float) -> list[Record]:
@@ -147,7 +140,7 @@ def refit(context: RunContext, record: Record, deadline: float) -> Refit | None:
             rows,
             plan,
             seed=context.seed,
-            until=record.best_shares,
+            until=record.best_fractions,
             deadline=start + max(1.0, deadline - time.time()),
         )
     except TrialError:
@@ -161,7 +154,7 @@ def refit(context: RunContext, record: Record, deadline: float) -> Refit | None:
         test=score_all(y, found, context.dataset.target),
         seconds=time.perf_counter() - start,
         n_train=len(rows.train),
-        n_fit=len(rows.calibration),
+        n_calibration=len(rows.calibration),
     )
 
 

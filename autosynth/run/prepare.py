@@ -7,12 +7,13 @@ from pathlib import Path
 
 import torch
 
+from autosynth.atomic import write_text_atomic
 from autosynth.composite import cost
 from autosynth.data.spec import Dataset
 from autosynth.errors import ConfigError
 from autosynth.options import Options
 from autosynth.progress import Progress
-from autosynth.record import read_all, write_text_atomic
+from autosynth.record import read_all
 from autosynth.run.baselines import BASELINE_SECONDS, BASELINE_SHARE, run_baselines
 from autosynth.run.folder import read_run, write_run
 from autosynth.study.context import RunContext, trivial_score

@@ -23,7 +23,6 @@ from autosynth.run.card import card_of_trial
 from autosynth.run.folder import RUN_FILE, latest, read_run, read_state
 from autosynth.strategy import parse
 from autosynth.study.trial import weights_path
-from autosynth.training.metrics import Calibration
 from autosynth.training.weights import load_tensors, load_weights
 
 
@@ -83,8 +82,8 @@ class Run:
     def exported(self) -> str:
         """The strategy that the bundle holds, and its score on test."""
         best = self.best
-        scores = json.loads(best.notes.get("refit_test", "{}")) or best.test
-        again = ", trained again on all rows but test" if "refit_test" in best.notes else ""
+        scores = best.refit_test or best.test
+        again = ", trained again on all rows but test" if best.refit_test else ""
         text = " | ".join(filter(None, (best.strategy, best.settings)))
         said = f"test {self.metric} {scores[self.metric]:.4f}" if self.metric in scores else ""
         return "; ".join(filter(None, (text, said + again)))
@@ -133,7 +132,7 @@ class Run:
             model=model,
             encoders=data["encoders"],
             scales=scales_from(data),
-            calibration=Calibration.from_json(record.notes.get("calibration")),
+            calibration=record.calibration,
             card=card_of_trial(
                 record,
                 dataset=data["name"],
@@ -150,7 +149,7 @@ def _pick(run: Run, which: str | int, max_flops: int | None) -> Record:
 def _resolved(data: dict[str, Any], record: Record) -> Resolved:
     inputs = [input_spec(fitted) for fitted in data["encoders"]["inputs"]]
     target = TargetSpec.from_dict(data["target"])
-    return resolve(parse(record.notes["resolved"]), inputs, target)
+    return resolve(parse(record.canonical), inputs, target)
 
 
 def open_run(path: str | os.PathLike[str] | None = None) -> Run:

@@ -10,20 +10,20 @@ from pathlib import Path
 from time import time as now
 from typing import Any
 
-from autosynth.bundle import write_bundle
+from autosynth.atomic import write_text_atomic
+from autosynth.bundle import ModelCard, write_bundle
 from autosynth.data import read_dataset
 from autosynth.data.spec import Dataset
 from autosynth.leaderboard import pick
 from autosynth.options import Options, TaskChoice, takes_options
 from autosynth.progress import Progress
-from autosynth.record import Record, read_all, write_record, write_text_atomic
+from autosynth.record import Record, read_all, write_record
 from autosynth.report import report
 from autosynth.run.card import card_of_trial, row_counts
 from autosynth.run.composing import compare
 from autosynth.run.device import check_device
 from autosynth.run.finish import (
     Refit,
-    calibration_of,
     cross_validate,
     refit,
     resolved_of,
@@ -195,27 +195,27 @@ class _Session:
         resolved = resolved_of(context, best)
         trained: Refit | None = refit(context, best, self.deadline - 1.0) if again else None
         model = trained.model if trained else load_trained(context, best, resolved)
-        notes = dict(best.notes)
-        if trained:
-            notes["refit_test"] = json.dumps(trained.test)
-            notes["refit_seconds"] = f"{trained.seconds:.2f}"
-        if why := why_longer(read_all(self.folder), best, context.metric.name):
-            notes["still_gaining"] = why
-        write_record(replace(best, notes=notes), self.folder)
+        best = replace(
+            best,
+            refit_test=trained.test if trained else {},
+            refit_seconds=round(trained.seconds, 2) if trained else None,
+            still_gaining=why_longer(read_all(self.folder), best, context.metric.name),
+        )
+        write_record(best, self.folder)
         write_bundle(
             self.folder / "bundle",
             resolved=resolved,
             model=model,
             encoders=context.dataset.encoders,
             scales=context.device_dataset.scales,
-            calibration=calibration_of(best),
+            calibration=best.calibration,
             card=_card(context, best, trained),
         )
 
     def _not_run(self) -> None:
         """Single components there was no time for stand on the board, too."""
         records = read_all(self.folder)
-        seen = {r.notes.get("resolved") for r in records}
+        seen = {r.canonical for r in records}
         for _, resolved in ladder(self.context.dataset, self.context.space):
             if str(resolved.strategy) not in seen:
                 job = Job(number=claim(self.folder), resolved=resolved, origin="ladder")
@@ -244,11 +244,12 @@ class _Session:
         write_text_atomic(self.folder / "importance.json", content + "\n")
 
 
-def _card(context: RunContext, record: Record, trained: Refit | None) -> dict[str, Any]:
+def _card(context: RunContext, record: Record, trained: Refit | None) -> ModelCard:
     """The card of the chosen trial, trained again or as the search left it."""
     more: dict[str, Any] = row_counts(context.dataset.splits)
     if trained:
-        more |= {"n_train": trained.n_train, "n_fit": trained.n_fit, "test": trained.test}
+        more |= {"n_train": trained.n_train, "n_calibration": trained.n_calibration}
+        more["test"] = trained.test
     return card_of_trial(
         record,
         dataset=context.dataset.name,

@@ -8,14 +8,14 @@ from typing import Any, Unpack
 
 import torch
 
-from autosynth.bundle import write_bundle
+from autosynth.bundle import ModelCard, write_bundle
 from autosynth.composite import Cost, Resolved, cost, resolve
 from autosynth.data import read_dataset
 from autosynth.data.spec import Dataset
 from autosynth.errors import RunError
 from autosynth.options import DataArguments, Options, takes_options
 from autosynth.progress import Progress
-from autosynth.run.card import ModelCard, row_counts
+from autosynth.run.card import row_counts
 from autosynth.run.device import check_device
 from autosynth.run.folder import RESULTS
 from autosynth.strategy import Strategy, parse
@@ -161,7 +161,7 @@ def _bundle(
         model=outcome.model,
         encoders=dataset.encoders,
         scales=data.scales,
-        card=card.to_dict(),
+        card=card,
     )
     return Trained(
         strategy=str(resolved.short_form),

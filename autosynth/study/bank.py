@@ -18,11 +18,11 @@ def bank_of(context: RunContext) -> Bank:
             return None
         for record in read_all(context.folder):
             path = trial_dir(context.folder, record.trial) / "weights.safetensors"
-            if record.notes.get("resolved") != str(recipe.strategy) or not path.exists():
+            if record.canonical != str(recipe.strategy) or not path.exists():
                 continue
             samples = round((record.epochs or 0.0) * len(context.dataset.splits.train))
             if record.state == "complete" and samples == recipe.samples:
-                share = min(record.best_shares.values(), default=1.0)  # it had one phase
+                share = min(record.best_fractions.values(), default=1.0)  # it had one phase
                 return load_tensors(path), share
         return None
 

@@ -108,10 +108,11 @@ def trivial_score(dataset: Dataset, metric: Metric) -> float:
     y, select = dataset.y[dataset.splits.train], dataset.splits.validation
     means = [
         np.bincount(own.astype(np.int64).ravel(), minlength=part.n_outputs) / len(own)
-        if part.is_coded else own.mean(axis=0, dtype=np.float64)
+        if part.is_coded
+        else own.mean(axis=0, dtype=np.float64)
         for part, _, columns in dataset.target.fields
         for own in (y.reshape(len(y), -1)[:, columns],)
-    ]  # fmt: skip
+    ]
     output = np.tile(np.concatenate(means), (len(select), 1))
     if dataset.target.task == "regression":
         output = output[:, 0]

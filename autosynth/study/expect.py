@@ -21,7 +21,6 @@ from autosynth.record import Record
 from autosynth.strategy import parse
 from autosynth.study.space import TOPOLOGIES
 
-STANDARD_ERROR = "standard_error"  # the note of a record that holds that of its score
 SHARED = 0.5  # of the variance of two scores on the same rows: hard rows are hard for both
 MOST = 100  # trials that are looked at, the best: a Gaussian process takes their cube
 FEWEST = 3
@@ -57,7 +56,7 @@ def smoothed(records: Sequence[Record], scores: NDArray[np.float64]) -> NDArray[
     spread = scores.std()
     if spread == 0:
         return scores
-    errors = np.array([float(r.notes.get(STANDARD_ERROR, 0.0)) for r in records])
+    errors = np.array([r.standard_error or 0.0 for r in records])
     alike = ConstantKernel(1.0, (0.01, 100.0)) * RBF(1.0, (0.3, 10.0))
     kernel = alike + WhiteKernel(0.1, (1e-4, 10.0))  # what is a strategy's own, and no luck
     noise = SHARED * (errors / spread) ** 2
@@ -79,7 +78,7 @@ def _score(record: Record, metric: str) -> float:
 
 def _features(record: Record) -> list[float]:
     """What a strategy is like: families, topology, size and settings, about one apart each."""
-    settings = dict(parse(record.notes["resolved"]).settings)
+    settings = dict(parse(record.canonical).settings)
     families = record.components.split("+")
     found = [float(name in families) for name in FAMILIES]
     found += [float(record.topology == name) for name in TOPOLOGIES]

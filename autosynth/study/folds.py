@@ -59,9 +59,13 @@ def fold_outputs(
         train=inside, calibration=inside[:0], unlabelled=context.dataset.splits.unlabelled
     )
     outcome = train(
-        resolved, context.device_dataset, rows, context.trainer_config, seed=context.seed,
+        resolved,
+        context.device_dataset,
+        rows,
+        context.trainer_config,
+        seed=context.seed,
         deadline=max(deadline, time.perf_counter()),
-    )  # fmt: skip
+    )
     if outcome.stopped:
         raise OutOfTime("a fold would not have ended in its time")
     return outputs(outcome.model, context.device_dataset, outside), outcome

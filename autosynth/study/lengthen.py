@@ -57,9 +57,9 @@ def worth_longer(
         last = group[-1]
         following = [value for value in values if float(value) > length_of(last)]
         if following and still_gains(group, metric):
-            longer = _at_length(parse(last.notes["resolved"]), float(following[0]))
+            longer = _at_length(parse(last.canonical), float(following[0]))
             found[str(longer)] = Longer(
-                trained=last.notes["resolved"],
+                trained=last.canonical,
                 resolved=str(longer),
                 param=_param(values, following[0]),
             )
@@ -77,7 +77,7 @@ def by_strategy(records: Iterable[Record]) -> dict[str, list[Record]]:
 
 def still_gains(group: Sequence[Record], metric: str) -> bool:
     """Whether the longest training was the best of them, and at its end, or is the only one."""
-    early = min(group[-1].best_shares.values(), default=1.0) < 1
+    early = min(group[-1].best_fractions.values(), default=1.0) < 1
     return not early and merit(group[-1], metric) == max(merit(r, metric) for r in group)
 
 
@@ -99,7 +99,7 @@ def _is_last(record: Record, group: Sequence[Record]) -> bool:
 
 def length_of(record: Record) -> float:
     """The length of a trial's training, over that of the plan."""
-    return float(dict(parse(record.notes["resolved"]).settings).get(LENGTH, 1.0))
+    return float(dict(parse(record.canonical).settings).get(LENGTH, 1.0))
 
 
 def _best(group: Sequence[Record], metric: str) -> Record:
@@ -107,7 +107,7 @@ def _best(group: Sequence[Record], metric: str) -> Record:
 
 
 def _shared(record: Record) -> str:
-    return str(_at_length(parse(record.notes["resolved"]), 1.0))
+    return str(_at_length(parse(record.canonical), 1.0))
 
 
 def _at_length(strategy: Strategy, length: float) -> Strategy:

@@ -69,9 +69,12 @@ def once_seconds(plan: TrainerConfig, resolved: Resolved, memory: Memory, n_rows
 
 
 def fixed_plan(
-    device: str, n_train: int, steps: int | None = None, inputs: Iterable[InputSpec] = (),
+    device: str,
+    n_train: int,
+    steps: int | None = None,
+    inputs: Iterable[InputSpec] = (),
     target: TargetSpec | None = None,
-) -> TrainerConfig:  # fmt: skip
+) -> TrainerConfig:
     """A plan without a clock: the same on every machine, so that a seed gives one board.
 
     `steps` are those of the data's own schedule if left out.
@@ -81,9 +84,15 @@ def fixed_plan(
 
 
 def probe(
-    dataset: Dataset, data: DeviceDataset, space: Space, *, device: str, seconds: float,
-    budget: float, workers: int = 1,
-) -> TrainerConfig:  # fmt: skip
+    dataset: Dataset,
+    data: DeviceDataset,
+    space: Space,
+    *,
+    device: str,
+    seconds: float,
+    budget: float,
+    workers: int = 1,
+) -> TrainerConfig:
     """Measure what steps take, and set threads, precision and ceiling.
 
     Args:
@@ -112,9 +121,12 @@ def probe(
         faster, lines[family] = _line(family, sizes[family], timer, base)
         low.extend([family] if faster else [])
     plan = replace(
-        base, step_seconds=lines, once_seconds=timer.once_seconds(), bf16=tuple(low),
+        base,
+        step_seconds=lines,
+        once_seconds=timer.once_seconds(),
+        bf16=tuple(low),
         ceiling_seconds=budget * CEILING_SHARE,
-    )  # fmt: skip
+    )
     return _shortened(plan, [each for found in sizes.values() for each in found], budget)
 
 
@@ -150,9 +162,14 @@ class _Timer:
         if resolved.program.frozen:
             self._remember(resolved, plan)
         return time_steps(
-            resolved, self.data, self.rows, plan, warmup=_WARMUP, steps=_TIMED,
+            resolved,
+            self.data,
+            self.rows,
+            plan,
+            warmup=_WARMUP,
+            steps=_TIMED,
             patience=max(0.0, min(PATIENCE, self.left)),
-        )  # fmt: skip
+        )
 
     def once_seconds(self) -> dict[str, float]:
         """Seconds a FLOP of what is computed once, by family."""

@@ -2,9 +2,7 @@
 
 import math
 
-import numpy as np
-
-from autosynth.pareto import layers
+from autosynth.pareto import record_layers
 from autosynth.record import Record, worth
 from autosynth.study.context import RunContext
 
@@ -36,10 +34,12 @@ def finalists(records: list[Record], context: RunContext) -> list[Record]:
 def complete(records: list[Record], context: RunContext) -> list[Record]:
     """The strategies that are trained to the end, and better than knowing no input."""
     return [
-        r for r in records
-        if r.kind == "strategy" and r.state == "complete"
+        r
+        for r in records
+        if r.kind == "strategy"
+        and r.state == "complete"
         and r.val.get(context.metric.name, -math.inf) > context.trivial_score
-    ]  # fmt: skip
+    ]
 
 
 def front_of(records: list[Record], context: RunContext) -> list[Record]:
@@ -48,11 +48,8 @@ def front_of(records: list[Record], context: RunContext) -> list[Record]:
 
 
 def _front(records: list[Record], context: RunContext) -> list[Record]:
-    if not records:
-        return []
-    points = [(-r.val[context.metric.name], float(getattr(r, context.cost))) for r in records]
-    layer = layers(np.asarray(points))
-    return [r for r, number in zip(records, layer, strict=True) if number == 1]
+    layer = record_layers(records, metric=context.metric.name, cost=context.cost)
+    return [r for r in records if layer[r.trial] == 1]
 
 
 def reserve_seconds(
@@ -67,7 +64,7 @@ def reserve_seconds(
         return REPORT_SECONDS
     splits = context.dataset.splits
     ratio = len(splits.test) / max(1, len(splits.validation))
-    scoring = sum(float(r.notes.get("eval_seconds", 0.0)) + 0.02 for r in last) * ratio
+    scoring = sum((r.eval_seconds or 0.0) + 0.02 for r in last) * ratio
     scoring += 0.1 * len(last)
     after = REPORT_SECONDS + scoring
     best = max(last, key=lambda r: worth(r, context.metric.name))
@@ -79,7 +76,7 @@ def reserve_seconds(
 
 def a_training(record: Record) -> float:
     """The seconds of one training of a trial, which may have had one a fold."""
-    return (record.train_seconds or 0.0) / int(record.notes.get("folds", 1))
+    return (record.train_seconds or 0.0) / record.n_folds
 
 
 def choice_seconds(last: list[Record], context: RunContext, budget: float) -> float:

@@ -73,9 +73,10 @@ def _content(path: Path, inside: tuple[Path, ...]) -> dict[str, Any]:
         if isinstance(merged.get(key), dict):
             own = content.get(key, {})
             merged[key] = {
-                name: value for name, value in merged[key].items()
+                name: value
+                for name, value in merged[key].items()
                 if name in families or name in own or not isinstance(value, dict | list)
-            }  # fmt: skip
+            }
     return merged
 
 

@@ -165,7 +165,7 @@ class Study:
 
     def _next(self, records: list[Record]) -> None:
         """Ask for one strategy, and do with it what is to be done."""
-        done = {r.notes["resolved"]: r for r in records if _counts(r)}
+        done = {r.canonical: r for r in records if _counts(r)}
         self._enqueue(records, done)
         trial = self.study.ask()
         origin = str(trial.user_attrs.get(_ORIGIN, "sampler"))
@@ -190,9 +190,12 @@ class Study:
         self.repeats = 0
         foreseen = self._pace(records) * self.context.foreseen_seconds(resolved)
         job = Job(
-            number=claim(self.context.folder), resolved=resolved, origin=origin,
-            deadline=time.perf_counter() + self._left(records, foreseen), seconds=foreseen,
-        )  # fmt: skip
+            number=claim(self.context.folder),
+            resolved=resolved,
+            origin=origin,
+            deadline=time.perf_counter() + self._left(records, foreseen),
+            seconds=foreseen,
+        )
         reason = over_limit(self.context, job)
         if reason:
             record = initial_record(self.context, job, "infeasible", reason)
@@ -273,33 +276,30 @@ class Study:
         return max(float(getattr(record, self.context.cost)), self.floor)
 
     def _train(self, trial: optuna.Trial, job: Job) -> None:
-        decision: list[Decision] = []
-
-        def on_rung(done: float, error: float, standard_error: float) -> str | None:
+        def on_rung(done: float, error: float, standard_error: float) -> Decision | None:
             storage.write_rung(trial, done, error)
             curves = storage.curves(self.study)
             mine = curves.pop(trial.number)
             verdict = decide(
-                mine, curves.values(), n_val=len(self.context.dataset.splits.validation),
+                mine,
+                curves.values(),
+                n_val=len(self.context.dataset.splits.validation),
                 e_ref=self.context.error(self.context.trivial_score),
                 standard_error=DOUBT * standard_error + STILL_TO_FALL * (1 - done) * error,
-            )  # fmt: skip
+            )
             # A longer one is there because a shorter one was among the best; and where a trial is
             # scored on several folds, the rows of the first are too few to end it.
             spared = job.origin == LONGER or self.context.folds > 1
             spared = spared or is_spared(trial.number, self.context.seed)
-            if not verdict.prune or spared:
-                return None
-            decision.append(verdict)
-            return verdict.why
+            return verdict if verdict.prune and not spared else None
 
         try:
-            record = run_trial(self.context, job, on_rung)
+            result = run_trial(self.context, job, on_rung)
         except KeyboardInterrupt:
             storage.fail(self.study, trial, why="broken off")
             shutil.rmtree(trial_dir(self.context.folder, job.number))
             raise
-        self.hopeful = False
+        self.hopeful, record = False, result.record
         # Counted without a clock: the same seed gives the same trials.
         turn: Turn = "single" if record.topology == "single" else "composite"
         turn = "longer" if job.origin == LONGER else turn
@@ -307,8 +307,8 @@ class Study:
         if record.state == "complete":
             error = self.context.error(record.val[self.context.metric.name])
             storage.finish(self.study, trial, error=error, cost=self._cost(record))
-        elif record.state == "pruned":
-            behind = decision[0].constraint
+        elif result.pruned is not None:
+            behind = result.pruned.constraint
             storage.prune(self.study, trial, constraint=behind, why=record.reason)
         elif record.state == "failed":
             storage.fail(self.study, trial, why=record.reason)
@@ -324,10 +324,14 @@ class Study:
             score = 1.0 - last
         shown = f"{record.strategy} | {record.settings}" if record.settings else record.strategy
         self.progress.trial(
-            number=record.trial, strategy=shown,
-            state=record.state, score=score, flops=record.flops, seconds=record.train_seconds,
+            number=record.trial,
+            strategy=shown,
+            state=record.state,
+            score=score,
+            flops=record.flops,
+            seconds=record.train_seconds,
             reason=record.reason,
-        )  # fmt: skip
+        )
 
 
 def _pace(records: list[Record]) -> float:
@@ -336,9 +340,9 @@ def _pace(records: list[Record]) -> float:
     One that took longer says little: something else may have run for a moment.
     """
     known = [1.0] + [
-        a_training(r) / float(r.notes["foreseen_seconds"])
+        a_training(r) / r.foreseen_seconds
         for r in records
-        if r.state == "complete" and float(r.notes.get("foreseen_seconds", 0.0)) > 0
+        if r.state == "complete" and r.foreseen_seconds
     ]
     return statistics.median_low(known[-PACE_TRIALS:])
 

@@ -204,9 +204,10 @@ def searched_options(
     """The options of a family that mean something at a place, in a branch that reads `reads`."""
     searched = space.options.get(space.key(family, reads), {})
     return {
-        key: values for key, values in searched.items()
+        key: values
+        for key, values in searched.items()
         if reads_input(place) or key not in _OF_STEM
-    }  # fmt: skip
+    }
 
 
 def _tree(shape: StrategyShape, steps: list[Part], method: str) -> Node:

@@ -19,8 +19,8 @@ from autosynth.errors import TrialError
 from autosynth.record import Record, read_all, trial_dir, write_record
 from autosynth.study.bank import bank_of
 from autosynth.study.context import RunContext
-from autosynth.study.expect import STANDARD_ERROR
 from autosynth.study.folds import OutOfTime, fold_outputs, other_folds
+from autosynth.study.pruner import Decision
 from autosynth.training.known import remember
 from autosynth.training.loop import Outcome, TrainingRows, sample, train
 from autosynth.training.metrics import (
@@ -36,8 +36,8 @@ from autosynth.training.weights import load_weights, save_weights
 OVER = 1.5  # times the ceiling, that a training may take
 PROMISING = 2.0  # standard errors that a trial may be behind the best, and is scored on more folds
 _LATE = "it would not have ended before the budget"
-PrunerCallback = Callable[[float, float, float], str | None]
-"""Share of the schedule, validation error, its standard error: the reason to prune, or None."""
+PrunerCallback = Callable[[float, float, float], Decision | None]
+"""Fraction of the schedule, validation error, its standard error in; to prune, the decision."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,10 +54,33 @@ class Job:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True, kw_only=True)
+class TrialResult:
+    """What a trial came to: its record, and the decision that it was pruned by, where it was."""
+
+    record: Record
+    pruned: Decision | None = None
+
+
+class _Rungs:
+    """Follows a training from rung to rung: its curve, and the decision that ended it, if any."""
+
+    def __init__(self, context: RunContext, on_rung: PrunerCallback | None) -> None:
+        self.context, self.on_rung = context, on_rung
+        self.curve: tuple[tuple[float, float], ...] = ()
+        self.pruned: Decision | None = None
+
+    def __call__(self, done: float, model: nn.Module) -> bool:
+        """Whether the training is to be stopped here."""
+        error, standard_error = error_of(self.context, model)
+        self.curve = (*self.curve, (done, error))
+        self.pruned = self.on_rung(done, error, standard_error) if self.on_rung else None
+        return self.pruned is not None
+
+
 def initial_record(context: RunContext, job: Job, state: str, reason: str = "") -> Record:
     """The record of a trial as far as it is known before training."""
     resolved, price = job.resolved, cost(job.resolved)
-    foreseen = f"{context.foreseen_seconds(resolved):.3f}"
     return Record(
         trial=job.number,
         seed=context.seed,
@@ -75,7 +98,8 @@ def initial_record(context: RunContext, job: Job, state: str, reason: str = "") 
         params=price.params,
         worst_flops=price.worst_flops,
         origin=job.origin,
-        notes={"resolved": str(resolved.strategy), "foreseen_seconds": foreseen},
+        canonical=str(resolved.strategy),
+        foreseen_seconds=round(context.foreseen_seconds(resolved), 3),
     )
 
 
@@ -94,27 +118,17 @@ def over_limit(context: RunContext, job: Job) -> str:
     return ""
 
 
-def run_trial(context: RunContext, job: Job, on_rung: PrunerCallback | None = None) -> Record:
+def run_trial(context: RunContext, job: Job, on_rung: PrunerCallback | None = None) -> TrialResult:
     """Train, score on validation rows, keep the weights, write the record.
 
     Never raises for what is wrong with the strategy: the record says it.
     """
     blank = initial_record(context, job, "failed")
-    curve: list[tuple[float, float]] = []
-    why: list[str] = []
-
-    def rung(done: float, model: nn.Module) -> bool:
-        error, standard_error = error_of(context, model)
-        curve.append((done, error))
-        reason = on_rung(done, error, standard_error) if on_rung else None
-        why.extend([reason] if reason else [])
-        return bool(reason)
-
-    splits = context.dataset.splits
+    rungs, splits = _Rungs(context, on_rung), context.dataset.splits
     blank, ended = _remembered(context, job, blank)
     if not ended:
         write_record(blank, context.folder)
-        return blank
+        return TrialResult(record=blank)
     start = time.perf_counter()
     deadline = _deadline(context.trainer_config.ceiling_seconds, job, start)
     try:
@@ -127,16 +141,16 @@ def run_trial(context: RunContext, job: Job, on_rung: PrunerCallback | None = No
             context.trainer_config,
             seed=context.seed,
             score=context.metric.score,
-            on_rung=rung,
+            on_rung=rungs,
             deadline=deadline,
             bank=bank_of(context),
         )
-        record = _finished(context, job, blank, outcome, curve, why, deadline)
+        record = _finished(context, job, blank, outcome, rungs, deadline)
     except TrialError as error:
-        record = replace(blank, reason=str(error), curve=tuple(curve))
+        record = replace(blank, reason=str(error), curve=rungs.curve)
         record = replace(record, train_seconds=time.perf_counter() - start)
     write_record(record, context.folder)
-    return record
+    return TrialResult(record=record, pruned=rungs.pruned if record.state == "pruned" else None)
 
 
 def _deadline(ceiling: float, job: Job, start: float) -> float:
@@ -168,7 +182,7 @@ def _remembered(context: RunContext, job: Job, blank: Record) -> tuple[Record, b
     model = model.to(context.device_dataset.device)
     rows = context.device_dataset.rows(np.arange(len(context.dataset.y)))
     ended, seconds = remember(model, context.device_dataset, rows, job.deadline)
-    record = replace(blank, notes={**blank.notes, "once_seconds": f"{seconds:.2f}"})
+    record = replace(blank, once_seconds=round(seconds, 2))
     if not ended:
         reason = "what its frozen network gives would not have been computed before the budget"
         return replace(record, state="stopped", reason=reason, train_seconds=seconds), False
@@ -180,8 +194,7 @@ def _finished(
     job: Job,
     blank: Record,
     outcome: Outcome,
-    curve: list[tuple[float, float]],
-    why: list[str],
+    rungs: _Rungs,
     deadline: float,
 ) -> Record:
     """The record of a training that ran, whole or in part."""
@@ -191,11 +204,11 @@ def _finished(
         samples_seen=outcome.samples_seen,
         epochs=outcome.samples_seen / len(context.dataset.splits.train),
         train_flops=outcome.train_flops,
-        best_shares=outcome.best_shares,
-        curve=tuple(curve),
+        best_fractions=outcome.best_fractions,
+        curve=rungs.curve,
     )
     if outcome.stopped == "pruned":
-        return replace(record, state="pruned", reason=why[0] if why else "")
+        return replace(record, state="pruned", reason=rungs.pruned.why if rungs.pruned else "")
     if outcome.stopped:
         ceiling = context.trainer_config.ceiling_seconds
         reason = f"too slow for the {ceiling:.0f} s that one training may take"
@@ -204,20 +217,22 @@ def _finished(
         return replace(record, state="stopped", reason=reason)
     start = time.perf_counter()
     rows, found, calibration = scored_outputs(context, outcome.model)
-    spent = f"{time.perf_counter() - start:.3f}"
+    eval_seconds = round(time.perf_counter() - start, 3)
     if context.folds > 1 and _promises(context, context.dataset.y[rows], found):
         record, rows, found = _more_folds(context, job, record, rows, found)
-    notes, y = {**record.notes, "eval_seconds": spent}, context.dataset.y[rows]
-    notes[STANDARD_ERROR] = f"{standard_error(context.metric, y, found):.6g}"
+    y = context.dataset.y[rows]
     val = score_all(y, found, context.dataset.target)
     val.setdefault(context.metric.name, context.metric.score(y, found))
-    if calibration != Calibration():
-        notes["calibration"] = calibration.to_json()
     record = replace(
-        record, state="complete", val=val, notes=notes,
+        record,
+        state="complete",
+        val=val,
+        standard_error=standard_error(context.metric, y, found),
+        calibration=calibration,
+        eval_seconds=eval_seconds,
         latency_ms=latency_ms(outcome.model, context),
-        curve=(*curve, (1.0, context.error(val[context.metric.name]))),
-    )  # fmt: skip
+        curve=(*rungs.curve, (1.0, context.error(val[context.metric.name]))),
+    )
     save_weights(outcome.model, weights_path(context.folder, job.number))
     return record
 
@@ -247,7 +262,7 @@ def _more_folds(
             train_seconds=(record.train_seconds or 0.0) + outcome.seconds,
             samples_seen=(record.samples_seen or 0) + outcome.samples_seen,
             train_flops=(record.train_flops or 0.0) + outcome.train_flops,
-            notes={**record.notes, "folds": str(len(parts))},
+            n_folds=len(parts),
         )
     return record, np.concatenate(numbers), np.concatenate(parts)
 

@@ -112,15 +112,21 @@ def _run_many(context: RunContext, schedule: Schedule, workers: int, progress: P
 def _start(folder: Path, number: int, workers: int) -> "subprocess.Popen[bytes]":
     threads = max(1, (os.cpu_count() or 1) // workers)
     env = {
-        **os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads),
+        **os.environ,
+        "OMP_NUM_THREADS": str(threads),
+        "MKL_NUM_THREADS": str(threads),
         "OMP_WAIT_POLICY": "PASSIVE",
-    }  # fmt: skip
+    }
     command = [sys.executable, "-m", "autosynth.study.workers", str(folder), str(number)]
     with (folder / f"stderr{number}").open("wb") as errors:
         return subprocess.Popen(
-            [*command, str(workers)], env=env, stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True,
-        )  # fmt: skip
+            [*command, str(workers)],
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            start_new_session=True,
+        )
 
 
 def _watch(

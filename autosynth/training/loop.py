@@ -48,9 +48,9 @@ class TrainingRows:
 class Outcome:
     """A training that ended. `stopped` says why it ended early, empty for a full schedule.
 
-    `best_shares` are, by phase, the shares after which it was best on `calibration`, where not at
-    its end, and `train_flops` is all that was spent: further trainings, and what was computed
-    once.
+    `best_fractions` are, by phase, the fraction of its schedule after which it was best on
+    `calibration`, where not at its end, and `train_flops` is all that was spent: further
+    trainings, and what was computed once.
     """
 
     model: Composite
@@ -58,7 +58,7 @@ class Outcome:
     steps: int
     samples_seen: int
     stopped: str = ""
-    best_shares: Mapping[str, float] = field(default_factory=dict)
+    best_fractions: Mapping[str, float] = field(default_factory=dict)
     train_flops: float = 0.0
 
 
@@ -88,8 +88,8 @@ def train(
             being trained alone; True stops the training.
         deadline: `time.perf_counter()` by which it must have ended; a training that will not is
             stopped as soon as that is clear.
-        until: the shares, above 0, at which phases are complete: the `best_shares` of a training
-            on fewer rows.
+        until: the fractions, above 0, at which phases are complete: the `best_fractions` of a
+            training on fewer rows.
         bank: where parts are found that were trained before, alone and in the same way.
 
     Raises:
@@ -178,7 +178,7 @@ class Trainer:
         self.model = model.to(data.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.model.bf16 = frozenset(config.bf16)
         self.post_hoc = resolved.training_plan.post_hoc
-        self.until, self.best_shares = until or {}, dict[str, float]()
+        self.until, self.best_fractions = until or {}, dict[str, float]()
         self.flops, self.samples = 0.0, 0
         self.phases = [
             phase
@@ -235,7 +235,7 @@ class Trainer:
             steps=steps,
             samples_seen=self.samples,
             stopped=stopped,
-            best_shares=self.best_shares,
+            best_fractions=self.best_fractions,
             train_flops=self.flops,
         )
 
@@ -273,7 +273,7 @@ class Trainer:
         if best is not None and not stopped:
             self.model.load_state_dict(best[2])
             if best[1] < phase_trainer.steps:
-                self.best_shares[phase.name] = best[1] / phase_trainer.steps
+                self.best_fractions[phase.name] = best[1] / phase_trainer.steps
         elif phase_trainer.average:
             self.model.load_state_dict(phase_trainer.average.model.state_dict())
         return step, stopped
@@ -361,7 +361,7 @@ class Trainer:
             return False
         self.model.load_state_dict(weights[0], strict=False)
         if weights[1] < 1:
-            self.best_shares[phase.name] = weights[1]
+            self.best_fractions[phase.name] = weights[1]
         return True
 
 

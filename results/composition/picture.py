@@ -15,8 +15,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from autosynth.atomic import atomic_path
 from autosynth.number import human
-from autosynth.record import atomic_path
 
 _INK = "#222222"
 # Okabe and Ito's colours, told apart with any colour vision, and in grey by their markers.

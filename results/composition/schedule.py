@@ -14,10 +14,10 @@ from typing import Any
 import torch
 from levels import Level
 
+from autosynth.atomic import write_text_atomic
 from autosynth.composite import resolve
 from autosynth.data.spec import Dataset
 from autosynth.errors import ConfigError
-from autosynth.record import write_text_atomic
 from autosynth.strategy import parse
 from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import DeviceDataset

@@ -129,7 +129,7 @@ class Bench:
         assert plan is not None
         found = 0.0
         for record in records:
-            strategy = parse_strategy(record.notes["resolved"])
+            strategy = parse_strategy(record.canonical)
             resolved = resolve(strategy, self.dataset.inputs, self.dataset.target)
             step = plan.seconds(flops_by_family(resolved)) / plan.steps
             found += step * (record.samples_seen or 0) / plan.batch_size

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from autosynth.bundle import write_bundle
+from autosynth.bundle import ModelCard, write_bundle
 from autosynth.composite import Composite, Resolved, build, resolve
 from autosynth.composite.objective import finished
 from autosynth.data import Dataset, load_dataset
@@ -148,7 +148,7 @@ def make(cases: dict[str, Case], tmp_path: Path) -> Callable[..., Made]:
             resolved=resolved,
             model=model,
             encoders=case.dataset.encoders,
-            **{"scales": (SCALE,), "card": {"dataset": kind}, **more},
+            **{"scales": (SCALE,), "card": ModelCard(dataset=kind), **more},
         )
         return Made(folder=folder, case=case, resolved=resolved, model=model)
 

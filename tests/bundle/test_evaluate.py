@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import autosynth
-from autosynth.bundle import evaluate, load, write_bundle
+from autosynth.bundle import ModelCard, evaluate, load, write_bundle
 from autosynth.bundle.detail import details_of
 from autosynth.composite import build, resolve
 from autosynth.corrupt import SEVERITIES
@@ -89,7 +89,7 @@ def film(
         k = len(dataset.target.fields)
         return write_bundle(
             tmp_path / name, resolved=resolved, model=model.eval(), encoders=dataset.encoders,
-            scales=(Scale(),) * k, card={"dataset": "films"},
+            scales=(Scale(),) * k, card=ModelCard(dataset="films"),
         )  # fmt: skip
 
     return made
@@ -97,7 +97,9 @@ def film(
 
 @pytest.mark.parametrize("kind", ["image", "series", "masked", "table", "number"])
 def test_scores_are_those_of_the_outputs_clean_and_damaged(make: Make, kind: str) -> None:
-    made = make(kind, "mean(mlp, cnn)", card={"metric": "neg_mae" if kind == "number" else "f1"})
+    made = make(
+        kind, "mean(mlp, cnn)", card=ModelCard(metric="neg_mae" if kind == "number" else "f1")
+    )
     case = made.case
     found = evaluate(made.folder, labelled(case), corrupt=True)
     expected = score_all(case.dataset.y, made.expected(), case.dataset.target)
@@ -190,7 +192,7 @@ def test_an_official_test_part_is_what_is_scored(make: Make, tmp_path: Path) -> 
 
 def test_data_that_the_model_was_trained_on_is_warned_about(make: Make) -> None:
     known = make("image", "cnn").case
-    made = make("image", "cnn", card={"fingerprint": known.dataset.fingerprint})
+    made = make("image", "cnn", card=ModelCard(fingerprint=known.dataset.fingerprint))
     raw = labelled(known)
     assert "too good" in " ".join(evaluate(made.folder, (raw[0], raw[1].astype(str))).warnings)
     assert evaluate(made.folder, (raw[0][:30], raw[1][:30].astype(str))).warnings == ()

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import torch
 
-from autosynth.bundle import export, load, write_bundle
+from autosynth.bundle import ModelCard, export, load, write_bundle
 from autosynth.bundle.export import TOLERANCE, _check
+from autosynth.bundle.modelcard import ProgramInput
 from autosynth.components import FAMILIES
 from autosynth.composite import FUSIONS, build, resolve
 from autosynth.data.scale import Scale, fit_scale
@@ -127,8 +128,8 @@ def test_an_export_is_a_bundle_whose_card_works_without_autosynth(
     )
     exported = model.info.exported
     assert exported is not None
-    assert exported["difference"] == report.difference
-    assert exported["inputs"] == [{"name": "image", "dtype": "uint8", "shape": [1, 8, 8]}]
+    assert exported.difference == report.difference
+    assert exported.inputs == (ProgramInput(name="image", dtype="uint8", shape=(1, 8, 8)),)
     assert replace(model.info, exported=None) == load(made.folder).info
 
     page = (out / "card.md").read_text()
@@ -161,7 +162,7 @@ def test_a_model_is_exported_in_place_and_again(make: Make) -> None:
 
 def test_the_bundle_of_another_model_is_kept_unless_forced(make: Make, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    card = {"dataset": "toy", "trial": 3, "fingerprint": "a"}
+    card = ModelCard(dataset="toy", trial=3, fingerprint="a")
     first = make("table", "mlp[depth=1]", card=card)
     export(first.folder, out, sample=first.case.sample)
     export(first.folder, out, sample=first.case.sample)
@@ -171,15 +172,15 @@ def test_the_bundle_of_another_model_is_kept_unless_forced(make: Make, tmp_path:
         ("mlp[depth=1]", {"trial": 4}),
         ("mlp[depth=1]", {"dataset": "other", "fingerprint": "b"}),
     ):
-        other = make("table", strategy, card={**card, **changes})
+        other = make("table", strategy, card=replace(card, **changes))
         with pytest.raises(BundleError, match=r"\(trial 3 of toy\), and this is .*: name another"):
             export(other.folder, out, sample=other.case.sample)
         assert (out / "weights.safetensors").read_bytes() == kept
     export(other.folder, out, sample=other.case.sample, force=True)
-    assert load(out).info.card["dataset"] == "other"
+    assert load(out).info.card.dataset == "other"
     (out / "model.json").write_text("{")  # nothing of it can be read: exporting again mends it
     export(other.folder, out, sample=other.case.sample)
-    assert load(out).info.card["dataset"] == "other"
+    assert load(out).info.card.dataset == "other"
 
 
 def test_no_row_of_the_sample_and_no_path_is_stored(make: Make, tmp_path: Path) -> None:
@@ -202,9 +203,7 @@ def test_two_inputs_are_taken_in_the_order_of_model_json(
     model = build(resolved, seed=3).eval()
     sample = {**cases["table"].sample, **cases["masked"].sample}
     encoders = {"inputs": [*data.encoders["inputs"], *other.encoders["inputs"]]}
-    folder = write_bundle(
-        tmp_path / "b", resolved=resolved, model=model, encoders=encoders, card={}
-    )
+    folder = write_bundle(tmp_path / "b", resolved=resolved, model=model, encoders=encoders)
     export(folder, tmp_path / "out", sample=sample)
     plain = json.loads((tmp_path / "out" / "model.json").read_text())
     assert [each["name"] for each in plain["exported"]["inputs"]] == ["series", "table"]
@@ -247,7 +246,7 @@ def test_a_program_that_differs_is_refused(make: Make, tmp_path: Path) -> None:
         next(p for name, p in made.model.named_parameters() if "head" in name).mul_(1.01)
     write_bundle(
         made.folder, resolved=made.resolved, model=made.model,
-        encoders=made.case.dataset.encoders, card={},
+        encoders=made.case.dataset.encoders,
     )  # fmt: skip
     with pytest.raises(BundleError, match=r"differs from the live model by .* with a batch of"):
         _check(tmp_path / "out" / "model.pt2", load(made.folder), (made.case.sample["image"],))

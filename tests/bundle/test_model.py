@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 import torch
 
 import autosynth
-from autosynth.bundle import load, write_bundle
+from autosynth.bundle import ModelCard, load, write_bundle
 from autosynth.components import FAMILIES
 from autosynth.composite import build, cost, resolve
 from autosynth.data.scale import Scale
@@ -75,26 +76,26 @@ def test_a_bundle_holds_the_weights_of_a_pretrained_network(
 
 
 def test_a_bundle_says_what_it_is(make: Make) -> None:
-    card = {
-        "dataset": "animals",
-        "fingerprint": "f00d",
-        "metric": "f1",
-        "seed": 3,
-        "trial": 12,
-        "val": {"accuracy": 0.91, "f1": np.float32(0.5)},
-        "test": {"accuracy": 0.92},
-        "search_test": {"accuracy": 0.93},
-        "n_train": 1000,
-        "n_select": 100,
-        "n_test": np.int64(2000),
-        "refit": True,
-        "latency_ms": 1.25,
-        "device": "cpu",
-    }
+    card = ModelCard(
+        dataset="animals",
+        fingerprint="f00d",
+        metric="f1",
+        seed=3,
+        trial=12,
+        val={"accuracy": 0.91, "f1": np.float32(0.5)},
+        test={"accuracy": 0.92},
+        search_test={"accuracy": 0.93},
+        n_train=1000,
+        n_validation=100,
+        n_test=np.int64(2000),
+        refit=True,
+        latency_ms=1.25,
+        device="cpu",
+    )
     made = make("image", "cnn > gru | lr=0.01", card=card, calibration=Calibration(bias=(0, 0, 0)))
     model = load(made.folder)
     info = model.info
-    assert info.card == json.loads(json.dumps(card, default=lambda number: number.item()))
+    assert info.card == card
     assert info.target == made.case.dataset.target
     assert info.inputs == made.case.dataset.inputs
     assert (info.flops, info.params) == (cost(made.resolved).flops, cost(made.resolved).params)
@@ -189,10 +190,33 @@ def edit(path: Path, **changes: Any) -> None:
     path.write_text(json.dumps({**plain, **changes}))
 
 
+def old_model(plain: dict[str, Any], **card: Any) -> dict[str, Any]:
+    """What a bundle of format 3 says, with its words, of one of today."""
+    kept = {key: value for key, value in plain.items() if key != "short_form"}
+    return {**kept, "format": 3, "brief": plain["short_form"], "card": card}
+
+
+def test_a_bundle_of_format_3_is_read_with_its_card(make: Make) -> None:
+    made = make("table", "mlp | lr=0.01")
+    path = made.folder / "model.json"
+    info = load(made.folder).info
+    plain = json.loads(path.read_text())
+    assert plain["format"] == 4
+    said = {"dataset": "toy", "n_train": 40, "n_fit": 4, "n_select": 8, "of": "mine"}
+    path.write_text(json.dumps(old_model(plain, **said, val={"f1": 0.5})))
+    found = load(made.folder).info
+    wanted = ModelCard(dataset="toy", n_train=40, n_calibration=4, n_validation=8, val={"f1": 0.5})
+    assert found == replace(info, card=wanted)
+    assert found.short_form == "mlp | lr=0.01"
+    path.write_text(json.dumps(old_model(plain, n_fit="few")))
+    with pytest.raises(BundleError, match=r"cannot be understood \(n_calibration = 'few'\)"):
+        load(made.folder)
+
+
 def test_a_bundle_of_the_format_before_is_read_as_linear(make: Make) -> None:
     made = make("number", "mlp")
     path = made.folder / "model.json"
-    plain = json.loads(path.read_text())
+    plain = old_model(json.loads(path.read_text()))
     del plain["scales"]
     path.write_text(json.dumps({**plain, "format": 2, "center": [7.0], "spread": [3.0]}))
     model = load(made.folder)
@@ -293,6 +317,9 @@ def test_a_strategy_that_is_not_in_canonical_form(make: Make, family: str, messa
     ("changes", "message"),
     [
         ({"format": 1, "version": "9.1"}, "is of format 1, written by autosynth 9.1"),
+        ({"format": 5}, "is of format 5, .*made by a newer AutoSynth; upgrade"),
+        ({"card": {"datset": "toy"}}, "unknown key 'datset'"),
+        ({"exported": {"rows": 3}}, "no 'batches'; no 'difference'"),
         ({"inputs": []}, "there is no input"),
         ({"inputs": [{"name": "image"}]}, "cannot be understood"),
         (
@@ -365,15 +392,13 @@ def test_a_bundle_is_replaced_and_other_folders_are_not(make: Make, tmp_path: Pa
     assert load(again.folder).strategy.root.family == "gru"
     (tmp_path / "file").write_text("mine")
     with pytest.raises(BundleError, match="a bundle is a folder, and '.*file' is a file"):
-        write_bundle(
-            tmp_path / "file", resolved=first.resolved, model=first.model, encoders={}, card={}
-        )
+        write_bundle(tmp_path / "file", resolved=first.resolved, model=first.model, encoders={})
 
 
 def test_a_write_that_fails_leaves_what_was_there(make: Make, tmp_path: Path) -> None:
     make("image", "mlp")
     with pytest.raises(TypeError, match="complex has no place in a bundle's JSON"):
-        make("image", "gru", card={"val": {"accuracy": 1j}})
+        make("image", "gru", card=ModelCard(val={"accuracy": 1j}))
     assert load(tmp_path / "bundle").strategy.root.family == "mlp"
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 
@@ -384,7 +409,7 @@ def test_a_folder_that_cannot_be_written(make: Make, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="cannot write '.*bundle': .*name a folder"):
         write_bundle(
             tmp_path / "file" / "bundle",
-            resolved=made.resolved, model=made.model, encoders={}, card={},
+            resolved=made.resolved, model=made.model, encoders={},
         )  # fmt: skip
 
 
@@ -395,7 +420,7 @@ def test_inputs_that_are_not_read_are_left_out(cases: dict[str, Any], tmp_path: 
     assert resolved.program.inputs == ("table",)
     encoders = {**data.encoders, "inputs": [*other.encoders["inputs"], *data.encoders["inputs"]]}
     model = build(resolved).eval()
-    write_bundle(tmp_path / "b", resolved=resolved, model=model, encoders=encoders, card={})
+    write_bundle(tmp_path / "b", resolved=resolved, model=model, encoders=encoders)
     loaded = load(tmp_path / "b")
     assert loaded.info.inputs == data.inputs
     assert ":" not in str(loaded.strategy)
@@ -411,7 +436,7 @@ def test_a_composite_on_channels_last_memory_is_saved(make: Make, tmp_path: Path
     model = made.model.to(memory_format=torch.channels_last)
     write_bundle(
         made.folder, resolved=made.resolved, model=model,
-        encoders=made.case.dataset.encoders, card={},
+        encoders=made.case.dataset.encoders,
     )  # fmt: skip
     proba = load(made.folder).predict(made.case.raw).iloc[:, 1:].to_numpy()
     np.testing.assert_allclose(proba, made.expected(), atol=1e-6)

@@ -186,9 +186,9 @@ def test_an_export_does_not_replace_that_of_another_trial(run: Path, capsys: Cap
     assert "chosen" in printed(first, capsys)
     assert main(shlex.split(other)) == 2
     assert "replaced with --force" in capsys.readouterr().err
-    assert load("chosen").info.card["trial"] == done[0]
+    assert load("chosen").info.card.trial == done[0]
     printed(f"{other} --force", capsys)
-    assert load("chosen").info.card["trial"] == done[1]
+    assert load("chosen").info.card.trial == done[1]
 
 
 def test_report_makes_the_files_of_a_run_again(run: Path, capsys: Capture) -> None:

@@ -354,7 +354,7 @@ def check_bundle(strategy: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -
     model = build(resolved).eval()
     model.fit_inputs(raw)
     encoders = {"inputs": [{"name": name} for name in specs], "more": 1}
-    write_bundle(folder / "b", resolved=resolved, model=model, encoders=encoders, card={})
+    write_bundle(folder / "b", resolved=resolved, model=model, encoders=encoders)
     monkeypatch.setattr("autosynth.bundle.model.input_spec", lambda found: specs[found["name"]])
     loaded = load(folder / "b")
     assert loaded.info.inputs == tuple(specs[name] for name in specs if name in raw)

@@ -44,7 +44,7 @@ def trained(context: RunContext, *texts: str) -> list[Record]:
                 number=claim(context.folder), origin="given",
                 resolved=resolve(parse(text), data.inputs, data.target),
             ),
-        )
+        ).record
         for text in texts
     ]  # fmt: skip
 
@@ -53,7 +53,7 @@ def test_the_front_is_scored_over_all_folds(context: RunContext) -> None:
     records = trained(context, "mlp[width=16]", "cnn[width=8]")
     cross_validate(context, records, math.inf)
     after = read_all(context.folder)
-    assert [r.notes["folds"] for r in after] == ["3", "3"]
+    assert [r.n_folds for r in after] == [3, 3]
     assert all(r.cv is not None and 0.4 < r.cv <= 1 for r in after)
 
 
@@ -77,7 +77,7 @@ def test_the_winner_learns_from_everything_but_test(context: RunContext) -> None
     (record,) = trained(context, "mlp[width=16]")
     again = refit(context, record, math.inf)
     assert again is not None
-    assert (again.n_train, again.n_fit) == (len(context.learnable), 0)
+    assert (again.n_train, again.n_calibration) == (len(context.learnable), 0)
     assert again.test["accuracy"] > 0.5
 
 
@@ -88,7 +88,7 @@ def test_rows_to_fit_a_threshold_on_are_kept_for_it(context: RunContext) -> None
     (record,) = trained(context, "cascade(mlp[width=4], mlp[width=16])")
     again = refit(context, record, math.inf)
     assert again is not None
-    assert (again.n_train, again.n_fit) == (len(context.learnable) - 10, 10)
+    assert (again.n_train, again.n_calibration) == (len(context.learnable) - 10, 10)
     (gate,) = [m for m in again.model.modules_by_name.values() if hasattr(m, "threshold")]
     seen: list[int] = []
     gate.register_forward_hook(lambda module, args, rows: seen.append(len(rows)))

@@ -165,7 +165,7 @@ def test_any_trial_is_exported(run: Run, tmp_path: Path) -> None:
     ]  # fmt: skip
     made = run.export(tmp_path / "model", pick=others[0])
     assert (made / "model.pt2").exists()
-    strategy = autosynth.load(made).info.brief
+    strategy = autosynth.load(made).info.short_form
     assert strategy.startswith(next(r.strategy for r in run.records if r.trial == others[0]))
 
 
@@ -173,5 +173,5 @@ def test_two_workers_share_a_run(tmp_path: Path) -> None:
     run = search("wine", trials=4, space="small", workers=2, refit=False, out=tmp_path / "run")
     trained = [r for r in run.records if r.kind == "strategy" and r.state == "complete"]
     assert len(trained) >= 3
-    assert len({r.notes["resolved"] for r in trained}) == len(trained)
+    assert len({r.canonical for r in trained}) == len(trained)
     assert not [r for r in read_all(run.folder) if r.state == "failed"]

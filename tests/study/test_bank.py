@@ -36,7 +36,7 @@ def context(context_of: MakeBench, wine: Dataset, tmp_path: Path) -> RunContext:
 
 def trial(context: RunContext, text: str, number: int = 9) -> Record:
     resolved = resolve(parse(text), context.dataset.inputs, context.dataset.target)
-    record = run_trial(context, Job(number=number, resolved=resolved, origin="given"))
+    record = run_trial(context, Job(number=number, resolved=resolved, origin="given")).record
     assert record.state == "complete", record.reason
     return record
 
@@ -80,14 +80,16 @@ def test_the_last_training_is_the_one_that_was_scored(context: RunContext) -> No
     text = f"mean({WIDE}, {DEEP}) init=parts"
     single = read_all(context.folder)[0]
     record = trial(context, text)
-    share = min(single.best_shares.values(), default=1.0)
-    assert record.best_shares.get("part 1", 1.0) == share
+    share = min(single.best_fractions.values(), default=1.0)
+    assert record.best_fractions.get("part 1", 1.0) == share
     resolved = resolve(parse(text), context.dataset.inputs, context.dataset.target)
     rows = TrainingRows(train=context.dataset.splits.train, calibration=np.array([], np.int64))
     last = train(
-        resolved, context.device_dataset, rows, context.trainer_config, until=record.best_shares
+        resolved, context.device_dataset, rows, context.trainer_config, until=record.best_fractions
     )
-    shares = [record.best_shares.get(phase.name, 1.0) for phase in resolved.training_plan.phases]
+    shares = [
+        record.best_fractions.get(phase.name, 1.0) for phase in resolved.training_plan.phases
+    ]
     assert last.steps == sum(round(STEPS * share) for share in shares)
     # The trial itself took two schedules: the third is that of the part it took.
     assert single.epochs is not None

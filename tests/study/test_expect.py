@@ -7,14 +7,14 @@ import pytest
 
 from autosynth.leaderboard import chosen, remarks
 from autosynth.record import Record
-from autosynth.study.expect import STANDARD_ERROR, expect, smoothed
+from autosynth.study.expect import expect, smoothed
 
 
 def trial(number: int, family: str, score: float, error: float, flops: int) -> Record:
     return Record(
         trial=number, seed=0, strategy=family, topology="single", components=family,
         state="complete", val={"accuracy": score}, flops=flops,
-        notes={"resolved": f"{family} | length=1.0 lr=0.002", STANDARD_ERROR: str(error)},
+        canonical=f"{family} | length=1.0 lr=0.002", standard_error=error,
     )  # fmt: skip
 
 

@@ -30,7 +30,8 @@ def wine() -> Dataset:
 
 def trained(context: RunContext, text: str = "mlp[width=8]") -> Record:
     resolved = resolve(parse(text), context.dataset.inputs, context.dataset.target)
-    return run_trial(context, Job(number=claim(context.folder), resolved=resolved, origin="given"))
+    job = Job(number=claim(context.folder), resolved=resolved, origin="given")
+    return run_trial(context, job).record
 
 
 def test_folds_hold_every_row_out_once(
@@ -53,10 +54,10 @@ def test_few_rows_are_all_scored_out_of_fold(
     record = trained(context)
     hits = record.val["accuracy"] * len(context.learnable)
     assert hits == pytest.approx(round(hits))
-    assert record.notes["folds"] == "3"
+    assert record.n_folds == 3
     behind = replace(record, trial=99, val={"accuracy": 2.0})
     write_record(behind, tmp_path)  # what is far behind the best is scored on the first fold alone
-    assert "folds" not in trained(context, "mlp[width=4]").notes
+    assert trained(context, "mlp[width=4]").n_folds == 1
     # Three trainings were paid for; one of them is what is kept.
     assert record.samples_seen == pytest.approx(
         3 * record.epochs * len(wine.splits.train), rel=0.1
@@ -72,7 +73,7 @@ def test_rows_that_lie_together_are_not_dealt_to_folds(
     record = trained(context)
     hits = record.val["accuracy"] * len(wine.splits.validation)
     assert hits == pytest.approx(round(hits))
-    assert "folds" not in record.notes
+    assert record.n_folds == 1
 
 
 def test_a_fold_without_time_is_none(context_of: MakeBench, wine: Dataset, tmp_path: Path) -> None:
@@ -111,7 +112,7 @@ def test_folds_that_do_not_end_leave_the_trial_whole(
     monkeypatch.setattr("autosynth.study.trial.fold_outputs", late)
     record = trained(context_of(wine, tmp_path))
     assert record.state == "complete"
-    assert "folds" not in record.notes
+    assert record.n_folds == 1
 
 
 def test_few_rows_end_no_training(

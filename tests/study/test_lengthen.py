@@ -41,7 +41,7 @@ def trained(
     known = {
         "trial": trial, "seed": 0, "strategy": name, "state": "complete", "topology": "single",
         "val": {"accuracy": score}, "flops": 100 + trial, "epochs": 20.0 * length,
-        "notes": {"resolved": f"{name} | lr=0.002 length={length}"}, **more,
+        "canonical": f"{name} | lr=0.002 length={length}", **more,
     }  # fmt: skip
     return Record(**known)  # type: ignore[arg-type]
 
@@ -68,7 +68,7 @@ def test_what_gained_by_it_goes_on_and_what_did_not_stays(space: Space) -> None:
     assert lengths([trained(0, 0.8), trained(1, 0.78, length=2.0)], space) == []
     longest = [*gained, trained(2, 0.9, length=4.0)]
     assert lengths(longest, space) == []  # the space offers no more
-    early = trained(0, 0.8, best_shares={"together": 0.5})
+    early = trained(0, 0.8, best_fractions={"together": 0.5})
     assert lengths([early], space) == []  # it was best before its end
 
 

@@ -98,12 +98,12 @@ def test_one_trial_pays_for_all_and_it_was_foreseen(context: RunContext) -> None
     late = Job(
         number=9, origin="given", resolved=jobs[0].resolved, deadline=time.perf_counter() - 1
     )
-    stopped = run_trial(context, late)
+    stopped = run_trial(context, late).record
     assert stopped.state == "stopped"
     assert "before the budget" in stopped.reason
-    assert "once_seconds" in stopped.notes
-    records = [run_trial(context, job) for job in jobs]
+    assert stopped.once_seconds is not None
+    records = [run_trial(context, job).record for job in jobs]
     assert [record.state for record in records] == ["complete"] * 3
     # What the stopped one computed stays: the two on the same layers compute nothing.
-    assert ["once_seconds" in record.notes for record in records] == [False, False, True]
+    assert [record.once_seconds is not None for record in records] == [False, False, True]
     assert [context.once_seconds(job.resolved) for job in jobs] == [0.0] * 3

@@ -51,7 +51,7 @@ def test_a_search_trains_singles_and_composites(
     assert len(records) == 6
     assert {r.topology == "single" for r in records} == {True, False}
     assert [r.origin for r in records].count("ladder") >= 2
-    assert len({r.notes["resolved"] for r in records}) == 6
+    assert len({r.canonical for r in records}) == 6
     for record in records:
         if record.state == "complete":
             assert (tmp_path / "trials" / f"{record.trial:06d}" / "weights.safetensors").exists()
@@ -65,9 +65,9 @@ def test_what_was_trained_is_not_trained_again(
 ) -> None:
     context = context_of(wine, tmp_path)
     study_of(context, trials=2).run()
-    before = {r.notes["resolved"] for r in read_all(tmp_path)}
+    before = {r.canonical for r in read_all(tmp_path)}
     study_of(context, trials=4).run()
-    after = [r.notes["resolved"] for r in read_all(tmp_path)]
+    after = [r.canonical for r in read_all(tmp_path)]
     assert before < set(after)
     assert len(after) == len(set(after)) == 4
 
@@ -79,7 +79,7 @@ def test_a_loss_that_is_not_finite_is_a_failed_record(
     x[:, 0] = np.inf
     broken = replace(wine, x={"table": x})
     context = context_of(broken, tmp_path)
-    record = run_trial(context, job_of(context, "mlp[width=8]"))
+    record = run_trial(context, job_of(context, "mlp[width=8]")).record
     assert record.state == "failed"
     assert "not finite" in record.reason
     assert read_all(tmp_path) == [record]
@@ -98,7 +98,7 @@ def test_a_training_that_cannot_end_in_time_is_stopped(
 ) -> None:
     plan = TrainerConfig(device="cpu", batch_size=8, steps=100_000, ceiling_seconds=0.15)
     context = context_of(wine, tmp_path, trainer_config=plan)
-    record = run_trial(context, job_of(context, "mlp[width=8]"))
+    record = run_trial(context, job_of(context, "mlp[width=8]")).record
     assert record.state == "stopped"
     assert "too slow" in record.reason
     assert (record.train_seconds or math.inf) < 5
@@ -209,7 +209,7 @@ def record_of(trial: int, score: float, flops: int, topology: str = "single") ->
     return Record(
         trial=trial, seed=0, strategy="cnn", topology=topology, state="complete",
         val={"accuracy": score}, flops=flops, params=flops, train_seconds=2.0,
-        notes={"eval_seconds": "0.1"},
+        eval_seconds=0.1,
     )  # fmt: skip
 
 
@@ -245,8 +245,12 @@ def test_a_busy_spell_does_not_end_a_search(
     steps = dict.fromkeys(("mlp", "cnn", "gru", "attention", "transformer", "lstm"), (1e-4, 0.0))
     context = replace(context, trainer_config=replace(context.trainer_config, step_seconds=steps))
     for trial in range(3):  # what took ten thousand times as long as was foreseen
-        notes = {"resolved": f"slow{trial}", "foreseen_seconds": "0.01", "eval_seconds": "0.1"}
-        slow = replace(record_of(trial, 0.9, 100), train_seconds=100.0, notes=notes)
+        slow = replace(
+            record_of(trial, 0.9, 100),
+            canonical=f"slow{trial}",
+            train_seconds=100.0,
+            foreseen_seconds=0.01,
+        )
         (tmp_path / "trials" / f"{trial:06d}").mkdir()
         write_record(slow, tmp_path)
 

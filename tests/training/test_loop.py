@@ -249,7 +249,7 @@ def test_the_best_moment_on_fit_is_kept(digits: Dataset) -> None:
 
     outcome, data = run(digits, SMALL, steps=40, rows=rows, score=score)
     assert len(found) == 5
-    assert outcome.best_shares == {"together": 0.65}
+    assert outcome.best_fractions == {"together": 0.65}
     assert outcome.steps == 40
     np.testing.assert_array_equal(outputs(outcome.model, data, rows.calibration), found[1])
 

@@ -9,6 +9,7 @@ from sklearn import metrics as sk
 
 from autosynth.data.spec import TargetSpec
 from autosynth.errors import ConfigError, TrialError, UnknownNameError
+from autosynth.jsonfields import from_fields, json_ready
 from autosynth.training.metrics import (
     METRICS,
     Calibration,
@@ -304,8 +305,7 @@ def test_the_temperature_undoes_what_sharpened_the_logits():
     cooled = fitted.probabilities(sharp, target)
     gap = CLASSIFIED["neg_calibration_error"]
     assert gap.score(y, cooled) > gap.score(y, sharp) / 3
-    assert Calibration.from_json(fitted.to_json()) == fitted
-    assert Calibration.from_json(None) == Calibration()
+    assert from_fields(Calibration, json_ready(fitted)) == fitted
 
 
 def test_nothing_is_fitted_on_few_rows_or_for_values():

@@ -190,11 +190,12 @@ def test_weights_of_parts_trained_before_are_taken(digits: Dataset) -> None:
     assert (fresh.steps, taken.steps) == (60, 40)  # one part less to train first
     assert taken.train_flops < fresh.train_flops
     # One on more rows, all from the beginning, gives that part no more time than it had.
-    assert taken.best_shares["part 1"] == 0.65
+    assert taken.best_fractions["part 1"] == 0.65
     longer, _ = run(digits, text, steps=25, bank=bank)
     assert longer.steps == 75  # what was trained for less does not serve
-    again, _ = run(digits, text, steps=20, fit=False, until=taken.best_shares)
-    others = sum(max(1, round(20 * taken.best_shares.get(p, 1))) for p in ("part 2", "together"))
+    again, _ = run(digits, text, steps=20, fit=False, until=taken.best_fractions)
+    best = taken.best_fractions
+    others = sum(max(1, round(20 * best.get(p, 1))) for p in ("part 2", "together"))
     assert again.steps == others + 13
 
 

@@ -4,8 +4,7 @@ Both are fitted on held-back rows, after the training. One temperature for all l
 log loss (Guo et al., 2017, arXiv:1706.04599); biases are for metrics that go by guesses.
 """
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,17 +45,6 @@ class Calibration:
         if not self.bias:
             return found
         return _from_logs(_logs(found, target) + np.asarray(self.bias), target)
-
-    def to_json(self) -> str:
-        """As text."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str | None) -> "Calibration":
-        """What `to_json` gave; nothing of None."""
-        plain = json.loads(text) if text else {}
-        bias = tuple(float(value) for value in plain.get("bias", ()))
-        return cls(temperature=float(plain.get("temperature", 1.0)), bias=bias)
 
 
 def calibrate(y: Array, proba: Array, metric: Metric, target: TargetSpec) -> Calibration:

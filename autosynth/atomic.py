@@ -1,0 +1,54 @@
+"""Files that are whole or not there: what is written takes the place of the old in one step.
+
+Every write goes to a temporary file that then takes the place of the old one, so that a reader, or
+a run killed half-way, never sees half a file.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from autosynth.errors import AutosynthError, RunError
+
+
+def write_text_atomic(path: Path, text: str) -> None:
+    """Write UTF-8 text so that `path` holds either all of it or what it held before.
+
+    Raises:
+        RunError: the folder cannot be made or written.
+    """
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path`, which takes its place when the block ends well.
+
+    Parent folders are made. When the block raises, `path` is as it was.
+
+    Raises:
+        RunError: the folder cannot be made or written.
+    """
+    temporary = path.with_name(f".{uuid4().hex}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())  # on the disk before it takes the place: survives a reboot
+        temporary.replace(path)
+    except AutosynthError:
+        raise  # some are OSErrors, of another file
+    except OSError as problem:
+        raise _unwritable(path, problem) from problem
+    finally:
+        if path.parent.is_dir():
+            temporary.unlink(missing_ok=True)
+
+
+def _unwritable(path: Path, problem: OSError) -> RunError:
+    why = problem.strerror or str(problem)
+    return RunError(f"cannot write {str(path)!r}: {why}; name a folder you may write with --out")

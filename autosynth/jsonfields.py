@@ -36,6 +36,8 @@ def json_ready(value: Any) -> Any:
 
 def field_problems(kind: type[Any], plain: Mapping[str, Any]) -> list[str]:
     """What keeps a JSON object from being a `kind`: keys that lack or are unknown, and values."""
+    if not isinstance(plain, Mapping):
+        return [f"it is a JSON object, not {plain!r}"]
     hints = _hints(kind)
     needed = {
         field.name

@@ -89,3 +89,5 @@ def test_all_problems_are_named_at_once() -> None:
     ]
     with pytest.raises(ValueError, match="no 'name'; unknown key 'nam'"):
         from_fields(Saved, {"nam": ""})
+    with pytest.raises(ValueError, match=r"a JSON object, not \[\]"):
+        from_fields(Saved, json.loads("[]"))

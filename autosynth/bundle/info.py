@@ -117,7 +117,7 @@ def _info(plain: Mapping[str, Any]) -> Info:
     if plain["format"] < FORMAT:
         plain = renamed(plain, MODEL_3)
         known = {field.name for field in fields(ModelCard)}  # any key was allowed in a card
-        plain["card"] = {key: value for key, value in plain["card"].items() if key in known}
+        plain["card"] = {key: value for key, value in dict(plain["card"]).items() if key in known}
     return Info(
         strategy=from_dict(plain["strategy"]),
         short_form=str(plain["short_form"]),

@@ -92,7 +92,7 @@ def test_the_threshold_is_the_one_with_which_the_share_goes_on(
     model = made(f"cascade[0.25]({CHEAP}, {DEAR})", specs["image"], target)
     outputs = torch.randn(200, 3)
     (found,) = gates(model)
-    found.settle([outputs], torch.zeros(200))
+    found.fit_post_hoc([outputs], torch.zeros(200))
     assert len(found(outputs)) == 50
     assert (confidence(outputs)[found(outputs)] < found.threshold).all()
 

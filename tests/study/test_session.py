@@ -72,6 +72,23 @@ def test_what_was_trained_is_not_trained_again(
     assert len(after) == len(set(after)) == 4
 
 
+def test_what_the_sampler_suggests_again_is_told_and_not_trained(
+    context_of: MakeBench, wine: Dataset, tmp_path: Path
+) -> None:
+    """The sampler learns the same error and cost from a repeat, and no time is spent on it."""
+    context = context_of(replace(wine, independent=False), tmp_path)
+    study_of(context, trials=1).run()
+    again = study_of(context, trials=2)
+    (first,) = again.study.get_trials()
+    again.study.enqueue_trial(first.params)
+    again.run()
+    one, two = read_all(tmp_path)
+    assert one.notes["resolved"] != two.notes["resolved"]
+    repeat = again.study.get_trials()[1]
+    assert repeat.params == first.params
+    assert (repeat.state, repeat.values) == (first.state, first.values)
+
+
 def test_a_loss_that_is_not_finite_is_a_failed_record(
     context_of: MakeBench, wine: Dataset, tmp_path: Path
 ) -> None:

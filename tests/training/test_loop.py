@@ -18,9 +18,9 @@ from autosynth.errors import TrialError
 from autosynth.strategy import parse
 from autosynth.training.config import TrainerConfig, batch_size, schedule
 from autosynth.training.devicedataset import DeviceDataset, to_device
-from autosynth.training.loop import Outcome, TrainingRows, train
+from autosynth.training.loop import Outcome, TrainingRows, sample, train
 from autosynth.training.output import outputs
-from autosynth.training.phase import learning_rate
+from autosynth.training.phase import PhaseTrainer, learning_rate
 
 CPU = torch.device("cpu")
 NONE = np.array([], dtype=np.int64)
@@ -149,6 +149,35 @@ def test_weight_decay_leaves_vectors_alone(digits: Dataset) -> None:
         vectors[decay] = sum(size for name, size in named if name.endswith("_n2.weight"))
     assert matrices[5.0] < 0.5 * matrices[0.0]
     assert vectors[5.0] > 0.8 * vectors[0.0]
+
+
+def test_a_steep_gradient_is_clipped_and_a_flat_one_left_as_it_is(digits: Dataset) -> None:
+    """All of a phase's gradients together have a norm of 1 at most when the weights move."""
+    data = to_device(digits, CPU, digits.splits.train)
+    resolved = resolve(parse(f"mlp[width=8] | {PLAIN}"), digits.inputs, digits.target)
+    (phase,) = resolved.training_plan.phases
+
+    def norm(scale: float) -> float:
+        """The norm of the first step's gradients, with outputs so much larger at first."""
+        model = build(resolved, training=True)
+        model.fit_inputs(*sample(data, digits.splits.train))
+        with torch.no_grad():
+            model.modules_by_name["head0"].out.weight.mul_(scale)
+        trainer = PhaseTrainer(
+            model, phase, data, digits.splits.train, resolved.settings, steps=9, batch=64, seed=0
+        )
+        norms: list[float] = []
+
+        def look(optimizer: torch.optim.Optimizer, *_: object) -> None:
+            grads = [p.grad.flatten() for group in optimizer.param_groups for p in group["params"]]
+            norms.append(float(torch.cat(grads).norm()))
+
+        trainer.optimizer.register_step_pre_hook(look)
+        trainer.step(1)
+        return norms[0]
+
+    assert norm(100.0) == pytest.approx(1.0, rel=1e-3)
+    assert 0.1 < norm(0.0) < 0.9
 
 
 def test_the_learning_rate_rises_and_falls_as_the_schedule_says() -> None:

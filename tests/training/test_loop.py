@@ -82,7 +82,7 @@ def test_an_average_leaves_whole_numbers_alone(prices: Dataset) -> None:
     text = "mlp[width=4] | average=ema"
     before = dict(built(text, prices).named_buffers())
     # 600 steps: then the share 1 / 30 was once rounded so that columns moved.
-    outcome, _ = run(prices, text, steps=600, batch=8)
+    outcome, _ = run(prices, text, steps=600, batch=8, until={"together": 0.05})
     for name, value in outcome.model.named_buffers():
         if not value.is_floating_point():
             assert torch.equal(value, before[name]), name
@@ -243,19 +243,25 @@ def test_a_longer_schedule_trains_for_longer_and_reports_at_the_same_shares(
         return False
 
     text = "mlp[width=4] | length=1.5"
-    outcome, _ = run(digits, text, steps=400, batch=8, on_rung=on_rung)
-    assert (outcome.steps, outcome.samples_seen) == (600, 4800)
+    until = {"together": 0.34}  # of 600 steps
+    outcome, _ = run(digits, text, steps=400, batch=8, on_rung=on_rung, until=until)
+    assert (outcome.steps, outcome.samples_seen) == (204, 1632)
     assert seen == pytest.approx([1 / 3])
 
 
 def test_a_look_on_a_rung_changes_nothing(digits: Dataset) -> None:
+    seen: list[float] = []
+
     def look(share: float, model: Composite) -> bool:
         model.eval()
+        seen.append(share)
         return False
 
-    text = f"{SMALL} | dropout=0.2 average=none"
-    plain, _ = run(digits, text, steps=185)
-    looked, _ = run(digits, text, steps=185, on_rung=look)
+    text = "cnn[width=4, depth=1, stages=1] | dropout=0.2 average=none"
+    until = {"together": 0.35}
+    plain, _ = run(digits, text, steps=360, batch=8, until=until)
+    looked, _ = run(digits, text, steps=360, batch=8, until=until, on_rung=look)
+    assert seen == pytest.approx([1 / 3])
     assert torch.equal(weights(plain), weights(looked))
 
 

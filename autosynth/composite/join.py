@@ -1,7 +1,7 @@
 """The modules that join several parts' outputs, tokens or features to one.
 
 Most are trained with the network. `PostHocSum` and `Stack` are fitted afterwards, on outputs for
-rows that the parts have not learnt from: `settle` takes those and the targets.
+rows that the parts have not learnt from: `fit_post_hoc` takes those and the targets.
 """
 
 import math

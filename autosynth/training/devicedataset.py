@@ -21,6 +21,8 @@ from autosynth.training.historymask import HistoryMask, history_mask
 from autosynth.training.lengths import Lengths, lengths_of
 from autosynth.training.memory import Memory
 
+STATIC_BYTES = 2**30
+
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceDataset:
@@ -31,6 +33,7 @@ class DeviceDataset:
     `weights` balance the losses of several targets: each over that of knowing nothing. `y_true`
     are the targets as the dataset has them, on the host. `memory` keeps what frozen networks give;
     `seen` and `history_mask` are what rankings leave out, `lengths` where texts end.
+    `static_bytes` is the room for values that a phase computes once, before its first step.
     """
 
     specs: tuple[InputSpec, ...]
@@ -45,6 +48,7 @@ class DeviceDataset:
     seen: SeenItems | None = None
     history_mask: HistoryMask | None = None
     lengths: Lengths = field(default_factory=Lengths, compare=False, repr=False)
+    static_bytes: int = STATIC_BYTES
 
     def batch(self, rows: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """The inputs and targets of some rows, given as indices on the device."""

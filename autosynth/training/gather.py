@@ -12,22 +12,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-_LARGE = 2**28
+LARGE = 2**28
+"""Rows of more bytes on the host are read in the order in which they stand there."""
 ROOM = 0.5
 """An input may take this share of a GPU's free memory; a larger one stays on the host."""
 
 
-def on_device(values: NDArray[Any], device: torch.device) -> Tensor:
+def on_device(values: NDArray[Any], device: torch.device, room: float = ROOM) -> Tensor:
     """All rows as a tensor: on the device, or on the host where the device has no room."""
     tensor = _tensor(values)
-    if device.type == "cuda" and tensor.nbytes > ROOM * torch.cuda.mem_get_info(device)[0]:
+    if device.type == "cuda" and tensor.nbytes > room * torch.cuda.mem_get_info(device)[0]:
         return tensor
     return tensor.to(device)
 
 
-def gather(values: Tensor, rows: Tensor) -> Tensor:
-    """The rows of `values`, on the device of `rows`."""
-    if values.device == rows.device and not _is_read_in_order(values):
+def gather(values: Tensor, rows: Tensor, large: int = LARGE) -> Tensor:
+    """The rows of `values` on the device of `rows`; on the host in order if over `large` bytes."""
+    in_order = values.device.type == "cpu" and values.nbytes > large
+    if values.device == rows.device and not in_order:
         return values.index_select(0, rows)
     # In order, so that pages of a file are read once; then as they were asked for.
     found, order = rows.to(values.device).sort()
@@ -43,7 +45,3 @@ def _tensor(values: NDArray[Any]) -> Tensor:
         # A map is for reading, as all inputs are: nothing writes into its tensors.
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")
         return torch.from_numpy(np.ascontiguousarray(values))
-
-
-def _is_read_in_order(values: Tensor) -> bool:
-    return values.device.type == "cpu" and values.nbytes > _LARGE

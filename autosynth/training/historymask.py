@@ -33,10 +33,12 @@ class HistoryMask:
         return F.pad(out, (0, 1)).scatter(1, codes, -torch.inf)[:, :items]
 
 
-def history_mask(seen: SeenItems, device: torch.device) -> HistoryMask:
-    """What rows had before, put on a device."""
+def history_mask(
+    seen: SeenItems, device: torch.device, max_masked: int = MAX_MASKED
+) -> HistoryMask:
+    """What rows had before, put on a device: the newest `max_masked` of them are looked at."""
     codes, start, stop = (
         torch.from_numpy(each).to(device) for each in (seen.codes, seen.start, seen.stop)
     )
     most = int((seen.stop - seen.start).max(initial=1))
-    return HistoryMask(codes, start, stop, min(most, MAX_MASKED))
+    return HistoryMask(codes, start, stop, min(most, max_masked))

@@ -25,7 +25,6 @@ from autosynth.training.devicedataset import DeviceDataset
 from autosynth.training.lengths import cut
 from autosynth.training.work import Work
 
-MOST_BYTES = 2**30
 CHUNK = 512
 WHOLE: Mapping[str, int] = MappingProxyType({})
 
@@ -93,7 +92,7 @@ class Known:
     def _fits(self) -> bool:
         few = values(self.model, self.data, self.rows[:8], self.deep)
         size = sum(_bytes(value) for value in few) / max(1, min(8, len(self.rows)))
-        return size * len(self.rows) <= min(MOST_BYTES, most_in_memory() // 2)
+        return size * len(self.rows) <= min(self.data.static_bytes, most_in_memory() // 2)
 
     def _compute(self, deadline: float) -> dict[int, Any]:
         """The values of all rows; none where that would not end by `deadline`."""
@@ -131,15 +130,21 @@ def values(
 
 
 def remember(
-    model: Composite, data: DeviceDataset, rows: Tensor, deadline: float = math.inf
+    model: Composite,
+    data: DeviceDataset,
+    rows: Tensor,
+    deadline: float = math.inf,
+    chunk: int = CHUNK,
 ) -> tuple[bool, float]:
     """Have the memory know what a fitted model's frozen networks give for some rows.
+
+    `chunk` rows are computed at once.
 
     Returns whether it ended by `deadline` (`time.perf_counter()`), and the seconds that it took.
     """
     start = time.perf_counter()
     ended = data.memory.fill(
-        model, dict(data.inputs), rows, n_rows=len(data.y), chunk=CHUNK, deadline=deadline
+        model, dict(data.inputs), rows, n_rows=len(data.y), chunk=chunk, deadline=deadline
     )
     return ended, time.perf_counter() - start
 

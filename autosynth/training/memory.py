@@ -78,7 +78,8 @@ class Kept:
 class Memory:
     """What is kept for one dataset, by piece and input; what was used last stands last."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        self.most_bytes = most_bytes
         self.kept: dict[Key, Kept] = {}
         self.refused: set[Key] = set()
 
@@ -163,7 +164,7 @@ class Memory:
             size += _bytes(value)
             each = (time.perf_counter() - start) / len(chunks)
             in_time = start + each * len(parts) <= deadline
-            if not in_time or size + kept.n_bytes > MOST_BYTES:
+            if not in_time or size + kept.n_bytes > self.most_bytes:
                 break
         if chunks:
             kept.add(rows[:taken], chunks)
@@ -171,7 +172,7 @@ class Memory:
 
     def _make_room(self, newest: Key) -> None:
         """Forget what was used longest ago; and the newest itself where it alone is too large."""
-        while sum(kept.n_bytes for kept in self.kept.values()) > MOST_BYTES:
+        while sum(kept.n_bytes for kept in self.kept.values()) > self.most_bytes:
             oldest = next(iter(self.kept))
             del self.kept[oldest]
             if oldest == newest:

@@ -15,6 +15,7 @@ that the house gives where a budget allows it. Accuracy on test is told beside: 
 
 import argparse
 import time
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -36,14 +37,13 @@ from autosynth.data import load_dataset
 from autosynth.data.spec import Dataset
 from autosynth.strategy import parse as parse_strategy
 from autosynth.study.probe import FIXED_STEPS, fixed_plan
-from autosynth.training import known
-from autosynth.training.devicedataset import DeviceDataset, to_device
+from autosynth.training.devicedataset import STATIC_BYTES, DeviceDataset, to_device
 from autosynth.training.loop import TrainingRows, train
 from autosynth.training.metrics import METRICS
 from autosynth.training.output import outputs
 
 TARGET = 1 / 5
-ARMS = {"with the cache": known.MOST_BYTES, "without": 0}
+ARMS = {"with the cache": STATIC_BYTES, "without": 0}
 
 
 class Trainings:
@@ -62,13 +62,13 @@ class Trainings:
         """Of one training."""
         splits, score = self.dataset.splits, METRICS["classification"]["accuracy"].score
         plan = fixed_plan(self.args.device, len(splits.train), self.args.steps)
-        known.MOST_BYTES = ARMS[arm]
+        data = replace(self.feed, static_bytes=ARMS[arm])
         start = time.perf_counter()
         rows = TrainingRows(
             train=splits.train,
             calibration=splits.calibration if len(splits.calibration) else splits.validation,
         )
-        done = train(self.resolved, self.feed, rows, plan, seed=self.args.seed, score=score)
+        done = train(self.resolved, data, rows, plan, seed=self.args.seed, score=score)
         taken = time.perf_counter() - start
         found = outputs(done.model, self.feed, splits.test)
         self.accuracy[arm] = score(self.dataset.y[splits.test], found)

@@ -2,12 +2,14 @@
 
 import csv
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from autosynth.components.plugin import with_plugins
+from autosynth.errors import ConfigError
 
 FAMILY = '''
 from torch import nn
@@ -35,6 +37,9 @@ class Mixer(Family):
     def mixer(self, config, index, grid):
         n, width = n_tokens(grid), int(config["width"])
         return Piece(lambda: Mix(n), 2 * n * n * width, n * n + n), grid
+
+
+FAMILY = "no family"
 '''
 SPACE = """
 name = "mine"
@@ -103,12 +108,26 @@ def test_a_family_of_another_package_is_searched_ranked_exported_and_used(tmp_pa
 @pytest.mark.parametrize(
     ("value", "name", "message"),
     [
-        ("my_mixer:Mix", "mixer", "takes|must give an autosynth.components.Family|argument"),
+        ("my_mixer:FAMILY", "mixer", "must give an autosynth.components.Family"),
         ("my_mixer:Mixer", "blender", "whose name is 'blender'"),
+        ("my_mixer:Mixer", "mlp", "whose name is 'mlp'"),
     ],
 )
 def test_an_entry_point_that_is_no_family_is_named(
-    value: str, name: str, message: str, tmp_path: Path
+    value: str, name: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = autosynth(installed(tmp_path, value, name), tmp_path, "components").stderr
-    assert re.search(message, told)
+    installed(tmp_path, value, name)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "my_mixer", raising=False)
+    with pytest.raises(ConfigError, match=f"'{name}' = '{value}' .*{message}"):
+        with_plugins({})
+
+
+def test_a_family_is_found_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "my_mixer", raising=False)
+    found = with_plugins({})
+    assert list(found) == ["mixer"]
+    with pytest.raises(ConfigError, match="there is a component of that name already; rename it"):
+        with_plugins(found)

@@ -1,5 +1,6 @@
 """The bank: what a run has trained serves a part of a later trial, if it is the same training."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from autosynth.composite import resolve
-from autosynth.data import Dataset, load_dataset
+from autosynth.data import load_dataset
 from autosynth.record import Record, read_all
 from autosynth.strategy import parse
 from autosynth.study.context import RunContext
@@ -21,17 +22,23 @@ STEPS = 40
 
 
 @pytest.fixture(scope="module")
-def wine() -> Dataset:
-    return load_dataset("wine")
+def begun(context_of: MakeBench, tmp_path_factory: pytest.TempPathFactory) -> RunContext:
+    """A run in which one part stands trained, and one was trained with another learning rate.
 
-
-@pytest.fixture
-def context(context_of: MakeBench, wine: Dataset, tmp_path: Path) -> RunContext:
-    """A run in which one part stands trained, and one was trained with another learning rate."""
-    found = context_of(wine, tmp_path, steps=STEPS)
+    Its rows lie together, so that a trial is one training.
+    """
+    wine = replace(load_dataset("wine"), independent=False)
+    found = context_of(wine, tmp_path_factory.mktemp("bank"), steps=STEPS)
     trial(found, WIDE, 0)
     trial(found, f"{DEEP} | lr=0.01", 1)
     return found
+
+
+@pytest.fixture
+def context(begun: RunContext, tmp_path: Path) -> RunContext:
+    """The same run in a folder of its own."""
+    shutil.copytree(begun.folder, tmp_path, dirs_exist_ok=True)
+    return replace(begun, folder=tmp_path)
 
 
 def trial(context: RunContext, text: str, number: int = 9) -> Record:

@@ -97,6 +97,7 @@ def test_a_search_lengthens_what_is_good(
     few = replace(
         space, families=("mlp",), topologies=("single",), ladder={"mlp": space.ladder["mlp"][:2]}
     )
+    wine = replace(wine, independent=False)  # a trial is one training
     context = context_of(wine, tmp_path, space=replace(few, composites=()), steps=8)
     Study(context, Limits(trials=10), Progress(live=False)).run()
     records = [r for r in read_all(tmp_path) if r.state == "complete"]

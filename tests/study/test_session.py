@@ -46,7 +46,7 @@ def study_of(context: RunContext, trials: int) -> Study:
 def test_a_search_trains_singles_and_composites(
     context_of: MakeBench, wine: Dataset, tmp_path: Path
 ) -> None:
-    study_of(context_of(wine, tmp_path), trials=6).run()
+    study_of(context_of(replace(wine, independent=False), tmp_path), trials=6).run()
     records = [r for r in read_all(tmp_path) if r.kind == "strategy"]
     assert len(records) == 6
     assert {r.topology == "single" for r in records} == {True, False}
@@ -63,13 +63,30 @@ def test_a_search_trains_singles_and_composites(
 def test_what_was_trained_is_not_trained_again(
     context_of: MakeBench, wine: Dataset, tmp_path: Path
 ) -> None:
-    context = context_of(wine, tmp_path)
+    context = context_of(replace(wine, independent=False), tmp_path)
     study_of(context, trials=2).run()
     before = {r.canonical for r in read_all(tmp_path)}
     study_of(context, trials=4).run()
     after = [r.canonical for r in read_all(tmp_path)]
     assert before < set(after)
     assert len(after) == len(set(after)) == 4
+
+
+def test_what_the_sampler_suggests_again_is_told_and_not_trained(
+    context_of: MakeBench, wine: Dataset, tmp_path: Path
+) -> None:
+    """The sampler learns the same error and cost from a repeat, and no time is spent on it."""
+    context = context_of(replace(wine, independent=False), tmp_path)
+    study_of(context, trials=1).run()
+    again = study_of(context, trials=2)
+    (first,) = again.study.get_trials()
+    again.study.enqueue_trial(first.params)
+    again.run()
+    one, two = read_all(tmp_path)
+    assert one.notes["resolved"] != two.notes["resolved"]
+    repeat = again.study.get_trials()[1]
+    assert repeat.params == first.params
+    assert (repeat.state, repeat.values) == (first.state, first.values)
 
 
 def test_a_loss_that_is_not_finite_is_a_failed_record(
@@ -241,7 +258,7 @@ def test_a_training_may_take_half_as_long_again_as_the_ceiling(
 def test_a_busy_spell_does_not_end_a_search(
     context_of: MakeBench, wine: Dataset, tmp_path: Path
 ) -> None:
-    context = context_of(wine, tmp_path)
+    context = context_of(replace(wine, independent=False), tmp_path)
     steps = dict.fromkeys(("mlp", "cnn", "gru", "attention", "transformer", "lstm"), (1e-4, 0.0))
     context = replace(context, trainer_config=replace(context.trainer_config, step_seconds=steps))
     for trial in range(3):  # what took ten thousand times as long as was foreseen

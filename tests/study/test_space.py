@@ -275,6 +275,18 @@ def test_narrow_leaves_no_patch_for_tables_and_no_smoothing_for_regressions():
     assert "smoothing" not in str(complete_strategy(parse("cnn"), regression))
 
 
+def test_many_rows_are_not_augmented_unless_a_strategy_says_so():
+    """Few passes are made over so many rows; fewer rows need what augmentation adds."""
+    image = load_space("image")
+
+    def augmented(n_train: int, written: str = "cnn") -> object:
+        space = restrict(image, [INPUTS["mnist"]], "classification", n_train)
+        return complete_strategy(parse(written), space).setting("augment", "")
+
+    assert [augmented(n) for n in (0, 1_000, 29_999, 30_000)] == ["light"] * 3 + ["none"]
+    assert augmented(30_000, "cnn | augment=strong") == "strong"
+
+
 def test_narrow_refuses_an_input_of_another_kind():
     with pytest.raises(ConfigError, match=r"'table' is for table; the input 'x' is of kind image"):
         restrict(load_space("table"), [INPUTS["mnist"]], "classification")

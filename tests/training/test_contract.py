@@ -36,7 +36,7 @@ TRAININGS = (
 )  # fmt: skip
 INITS = ("", "init=parts", "init=masked")
 CHOICES = (TREES, tuple(SHARING), TRAININGS, INITS)
-STEPS = 40
+STEPS = 8  # a look at each share where a better moment may be kept
 
 
 def covering() -> list[tuple[str, ...]]:

@@ -10,8 +10,8 @@ import torch
 from autosynth.composite.unit import in_unit
 from autosynth.data.scale import Scale, fit_scale, scaled
 from autosynth.data.spec import Dataset, TargetSpec
-from autosynth.training import gather
 from autosynth.training.devicedataset import to_device
+from autosynth.training.gather import gather, on_device
 
 CPU = torch.device("cpu")
 
@@ -63,10 +63,7 @@ def test_a_forecast_is_as_low_as_its_series_was_not_as_its_changes(prices: Datas
         assert data.scales[0].lowest == lowest
 
 
-def test_a_map_is_read_where_it_lies(
-    prices: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(gather, "_LARGE", 0)
+def test_a_map_is_read_where_it_lies(prices: Dataset, tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", prices.x["table"])
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
     data = to_device(replace(prices, x={"table": mapped}), CPU, prices.splits.train)
@@ -74,17 +71,18 @@ def test_a_map_is_read_where_it_lies(
     rows = np.array([9, 2, 30, 2])
     inputs, y = data.batch(data.rows(rows))
     np.testing.assert_array_equal(inputs["table"].numpy(), prices.x["table"][rows])
+    in_order = gather(data.inputs["table"], data.rows(rows), large=0)
+    np.testing.assert_array_equal(in_order.numpy(), prices.x["table"][rows])
     back = in_unit(data.scales[0], y)
     np.testing.assert_allclose(back.numpy(), prices.y[rows], rtol=1e-6)
 
 
 @pytest.mark.gpu
-def test_what_a_device_has_no_room_for_is_gathered_on_the_host(
-    prices: Dataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(gather, "ROOM", 0.0)
-    data = to_device(prices, torch.device("cuda"), prices.splits.train)
-    assert data.inputs["table"].device.type == "cpu"
+def test_what_a_device_has_no_room_for_is_gathered_on_the_host(prices: Dataset) -> None:
+    device = torch.device("cuda")
+    table = on_device(prices.x["table"], device, room=0.0)
+    assert table.device.type == "cpu"
+    data = replace(to_device(prices, device, prices.splits.train), inputs={"table": table})
     rows = np.array([9, 2, 30, 2])
     inputs, _ = data.batch(data.rows(rows))
     assert inputs["table"].is_cuda

@@ -1,6 +1,7 @@
 """A frozen network: never moved, computed once a row, on pictures as they are."""
 
 import time
+from dataclasses import replace
 from importlib.util import find_spec
 
 import numpy as np
@@ -13,7 +14,7 @@ from autosynth.composite import Composite, build, cost, resolve
 from autosynth.data.spec import Dataset
 from autosynth.strategy import parse
 from autosynth.training.config import TrainerConfig
-from autosynth.training.devicedataset import DeviceDataset, to_device
+from autosynth.training.devicedataset import STATIC_BYTES, DeviceDataset, to_device
 from autosynth.training.known import CHUNK
 from autosynth.training.loop import Outcome, Trainer, TrainingRows, time_steps, train
 from autosynth.training.monitor import Monitor
@@ -28,8 +29,11 @@ PLAIN = "average=none augment=none"
 STEM = "pretrained1_stem_image"
 
 
-def run(dataset: Dataset, text: str, steps: int) -> tuple[Outcome, DeviceDataset]:
+def run(
+    dataset: Dataset, text: str, steps: int, static_bytes: int = STATIC_BYTES
+) -> tuple[Outcome, DeviceDataset]:
     data = to_device(dataset, torch.device("cpu"), dataset.splits.train)
+    data = replace(data, static_bytes=static_bytes)
     resolved = resolve(parse(text), dataset.inputs, dataset.target)
     rows = TrainingRows(train=dataset.splits.train, calibration=dataset.splits.calibration[:0])
     plan = TrainerConfig(device="cpu", batch_size=64, steps=steps)
@@ -99,8 +103,7 @@ def test_it_sees_pictures_as_they_are_also_where_they_do_not_fit_in_memory(
     text = f"{SMALL} | average=none augment=strong"
     kept, data = run(digits, text, steps=30)
     seen = rows_through(monkeypatch)
-    monkeypatch.setattr("autosynth.training.known.MOST_BYTES", 0)
-    again, _ = run(digits, text, steps=30)
+    again, _ = run(digits, text, steps=30, static_bytes=0)
     assert sum(seen) == 8 + 30 * 64
     test = digits.splits.test
     np.testing.assert_allclose(

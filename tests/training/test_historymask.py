@@ -41,13 +41,9 @@ def test_what_was_seen_is_hidden_on_the_device_as_on_the_host() -> None:
                                         (HAD[row] for row in rows.tolist())]  # fmt: skip
 
 
-def test_of_long_histories_the_newest_are_left_out_of_the_loss(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("autosynth.training.historymask.MAX_MASKED", 2)
-    left = history_mask(SEEN, torch.device("cpu")).mask_logits(
-        torch.zeros(1, 5), torch.tensor([1])
-    )
+def test_of_long_histories_the_newest_are_left_out_of_the_loss() -> None:
+    mask = history_mask(SEEN, torch.device("cpu"), max_masked=2)
+    left = mask.mask_logits(torch.zeros(1, 5), torch.tensor([1]))
     assert (left == -torch.inf).tolist() == [[True, False, True, False, False]]
 
 

@@ -18,9 +18,9 @@ from autosynth.errors import TrialError
 from autosynth.strategy import parse
 from autosynth.training.config import TrainerConfig, batch_size, schedule
 from autosynth.training.devicedataset import DeviceDataset, to_device
-from autosynth.training.loop import Outcome, TrainingRows, train
+from autosynth.training.loop import Outcome, TrainingRows, sample, train
 from autosynth.training.output import outputs
-from autosynth.training.phase import learning_rate
+from autosynth.training.phase import PhaseTrainer, learning_rate
 
 CPU = torch.device("cpu")
 NONE = np.array([], dtype=np.int64)
@@ -82,7 +82,7 @@ def test_an_average_leaves_whole_numbers_alone(prices: Dataset) -> None:
     text = "mlp[width=4] | average=ema"
     before = dict(built(text, prices).named_buffers())
     # 600 steps: then the share 1 / 30 was once rounded so that columns moved.
-    outcome, _ = run(prices, text, steps=600, batch=8)
+    outcome, _ = run(prices, text, steps=600, batch=8, until={"together": 0.05})
     for name, value in outcome.model.named_buffers():
         if not value.is_floating_point():
             assert torch.equal(value, before[name]), name
@@ -151,6 +151,35 @@ def test_weight_decay_leaves_vectors_alone(digits: Dataset) -> None:
     assert vectors[5.0] > 0.8 * vectors[0.0]
 
 
+def test_a_steep_gradient_is_clipped_and_a_flat_one_left_as_it_is(digits: Dataset) -> None:
+    """All of a phase's gradients together have a norm of 1 at most when the weights move."""
+    data = to_device(digits, CPU, digits.splits.train)
+    resolved = resolve(parse(f"mlp[width=8] | {PLAIN}"), digits.inputs, digits.target)
+    (phase,) = resolved.training_plan.phases
+
+    def norm(scale: float) -> float:
+        """The norm of the first step's gradients, with outputs so much larger at first."""
+        model = build(resolved, training=True)
+        model.fit_inputs(*sample(data, digits.splits.train))
+        with torch.no_grad():
+            model.modules_by_name["head0"].out.weight.mul_(scale)
+        trainer = PhaseTrainer(
+            model, phase, data, digits.splits.train, resolved.settings, steps=9, batch=64, seed=0
+        )
+        norms: list[float] = []
+
+        def look(optimizer: torch.optim.Optimizer, *_: object) -> None:
+            grads = [p.grad.flatten() for group in optimizer.param_groups for p in group["params"]]
+            norms.append(float(torch.cat(grads).norm()))
+
+        trainer.optimizer.register_step_pre_hook(look)
+        trainer.step(1)
+        return norms[0]
+
+    assert norm(100.0) == pytest.approx(1.0, rel=1e-3)
+    assert 0.1 < norm(0.0) < 0.9
+
+
 def test_the_learning_rate_rises_and_falls_as_the_schedule_says() -> None:
     onecycle = {"lr": 0.1, "schedule": "onecycle"}
     assert learning_rate(0.0, onecycle) == pytest.approx(0.004)
@@ -214,19 +243,25 @@ def test_a_longer_schedule_trains_for_longer_and_reports_at_the_same_shares(
         return False
 
     text = "mlp[width=4] | length=1.5"
-    outcome, _ = run(digits, text, steps=400, batch=8, on_rung=on_rung)
-    assert (outcome.steps, outcome.samples_seen) == (600, 4800)
+    until = {"together": 0.34}  # of 600 steps
+    outcome, _ = run(digits, text, steps=400, batch=8, on_rung=on_rung, until=until)
+    assert (outcome.steps, outcome.samples_seen) == (204, 1632)
     assert seen == pytest.approx([1 / 3])
 
 
 def test_a_look_on_a_rung_changes_nothing(digits: Dataset) -> None:
+    seen: list[float] = []
+
     def look(share: float, model: Composite) -> bool:
         model.eval()
+        seen.append(share)
         return False
 
-    text = f"{SMALL} | dropout=0.2 average=none"
-    plain, _ = run(digits, text, steps=185)
-    looked, _ = run(digits, text, steps=185, on_rung=look)
+    text = "cnn[width=4, depth=1, stages=1] | dropout=0.2 average=none"
+    until = {"together": 0.35}
+    plain, _ = run(digits, text, steps=360, batch=8, until=until)
+    looked, _ = run(digits, text, steps=360, batch=8, until=until, on_rung=look)
+    assert seen == pytest.approx([1 / 3])
     assert torch.equal(weights(plain), weights(looked))
 
 

@@ -8,14 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from autosynth.composite import Composite, Resolved, build, cost, resolve
+from autosynth.composite import Resolved, build, cost, resolve
 from autosynth.data.spec import Dataset
 from autosynth.strategy import Chain, parse
 from autosynth.training.config import TrainerConfig
-from autosynth.training.devicedataset import DeviceDataset, to_device
-from autosynth.training.known import MOST_BYTES
+from autosynth.training.devicedataset import STATIC_BYTES, DeviceDataset, to_device
 from autosynth.training.loop import Outcome, Trainer, TrainingRows, time_steps, train
 from autosynth.training.output import outputs
 from autosynth.training.phase import PartOutput, phase_rows
@@ -32,9 +31,10 @@ def resolved_of(dataset: Dataset, text: str) -> Resolved:
 
 
 def run(
-    dataset: Dataset, text: str, steps: int = 60, *, fit: bool = True, **options: object
-) -> tuple[Outcome, DeviceDataset]:
-    data = to_device(dataset, CPU, dataset.splits.train)
+    dataset: Dataset, text: str, steps: int = 60, *, fit: bool = True,
+    static_bytes: int = STATIC_BYTES, **options: object,
+) -> tuple[Outcome, DeviceDataset]:  # fmt: skip
+    data = replace(to_device(dataset, CPU, dataset.splits.train), static_bytes=static_bytes)
     rows = TrainingRows(
         train=dataset.splits.train, calibration=dataset.splits.calibration if fit else NONE
     )
@@ -74,44 +74,12 @@ def score_on_test(outcome: Outcome, data: DeviceDataset, dataset: Dataset) -> fl
     ],
 )
 def test_digits_are_learnt(text: str, digits: Dataset) -> None:
-    outcome, data = run(digits, f"{text} | lr=0.01", steps=150)
-    assert score_on_test(outcome, data, digits) > 0.6
+    outcome, data = run(digits, f"{text} | lr=0.02", steps=80)
+    assert score_on_test(outcome, data, digits) > 0.5  # chance is 0.1
     assert outcome.stopped == ""
     names = {name for name, _ in outcome.model.named_parameters()}
     assert names == {name for name, _ in build(resolved_of(digits, text)).named_parameters()}
     assert all(p.requires_grad for p in outcome.model.parameters())
-
-
-def watched(
-    dataset: Dataset, text: str, **options: object
-) -> list[tuple[float, dict[str, Tensor]]]:
-    """The weights at every rung of a training."""
-    seen: list[tuple[float, dict[str, Tensor]]] = []
-
-    def look(share: float, model: nn.Module) -> bool:
-        inside = model if isinstance(model, Composite) else model.model
-        assert isinstance(inside, Composite)
-        seen.append((share, {n: p.detach().clone() for n, p in inside.named_parameters()}))
-        return False
-
-    run(dataset, text, on_rung=look, fit=False, **options)  # type: ignore[arg-type]
-    return seen
-
-
-def moved(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> set[str]:
-    """The pieces whose weights are not the same."""
-    return {n.split(".")[1] for n in before if not torch.equal(before[n], after[n])}
-
-
-def test_a_part_that_stands_is_not_moved(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("autosynth.training.config.MIN_RUNG_STEPS", 10)
-    text = f"mean({CNN}, {MLP}) train=subsets | {PLAIN}"
-    first, *_, last = watched(digits, text, steps=90)
-    # Rungs at a 9th and a third are in the first part's phase. The second has not moved yet.
-    names = moved(first[1], last[1])
-    assert names
-    assert all(name.startswith(("cnn", "head")) for name in names)
-    assert not any(name.startswith("mlp") for name in names)
 
 
 def test_parts_on_subsets_never_meet_each_others_rows(digits: Dataset) -> None:
@@ -150,14 +118,10 @@ def test_flops_of_a_training_are_those_of_its_passes(digits: Dataset) -> None:
     assert staged.train_flops == 640 * (3 * parts[0] + 3 * (parts[1] - trunk)) + rows * trunk
 
 
-def test_what_does_not_fit_in_memory_is_computed_again(
-    digits: Dataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_does_not_fit_in_memory_is_computed_again(digits: Dataset) -> None:
     text = f"{CNN} > {MLP} train=subsets rows=all | {PLAIN}"
     kept, data = run(digits, text, steps=20, fit=False)
-    monkeypatch.setattr("autosynth.training.known.MOST_BYTES", 1000)
-    assert MOST_BYTES > 1000
-    again, _ = run(digits, text, steps=20, fit=False)
+    again, _ = run(digits, text, steps=20, fit=False, static_bytes=1000)
     assert again.train_flops > kept.train_flops
     test = digits.splits.test
     np.testing.assert_allclose(
@@ -216,6 +180,12 @@ def test_a_part_trained_on_all_rows_serves_a_scheme_that_gives_it_all(digits: Da
     np.testing.assert_allclose(found, alone, atol=1e-5)
 
 
+@pytest.fixture(scope="module")
+def alone(digits: Dataset) -> Trained:
+    """A bank with the convolutions of the tests below, for as many steps."""
+    return Trained(digits, f"{CNN} | {PLAIN}", steps=6)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -230,10 +200,9 @@ def test_a_part_trained_on_all_rows_serves_a_scheme_that_gives_it_all(digits: Da
         f"mean({GRU}, {MLP}) init=parts | {PLAIN}",
     ],
 )
-def test_another_training_takes_nothing(text: str, digits: Dataset) -> None:
-    bank = Trained(digits, f"{CNN} | {PLAIN}", steps=20)
-    taken, _ = run(digits, text, steps=20, bank=bank)
-    fresh, _ = run(digits, text, steps=20)
+def test_another_training_takes_nothing(text: str, alone: Trained, digits: Dataset) -> None:
+    taken, _ = run(digits, text, steps=6, fit=False, bank=alone)
+    fresh, _ = run(digits, text, steps=6, fit=False)
     assert taken.steps == fresh.steps
     assert taken.samples_seen == fresh.samples_seen
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import DeviceDataset, to_device
 from autosynth.training.known import remember
 from autosynth.training.loop import Outcome, TrainingRows, train
+from autosynth.training.memory import Memory
 from autosynth.training.output import outputs
 
 transformers = pytest.importorskip("transformers", reason="needs autosynth[pretrained]")
@@ -167,18 +169,17 @@ def test_what_is_remembered_is_computed_in_no_training_and_no_look(
 
 
 def test_a_memory_that_had_no_time_goes_on_where_it_ended(
-    tiny: Path, seen: list[tuple[int, bool]], monkeypatch: pytest.MonkeyPatch
+    tiny: Path, seen: list[tuple[int, bool]]
 ) -> None:
-    monkeypatch.setattr("autosynth.training.known.CHUNK", 100)
     model, data = fresh()
     everything, program = torch.arange(240), model.program
-    assert not remember(model, data, everything, deadline=time.perf_counter())[0]
+    assert not remember(model, data, everything, deadline=time.perf_counter(), chunk=100)[0]
     assert list(data.memory.lacking(program, 240).values()) == [140]
     assert not data.memory.find(model, everything)
-    assert remember(model, data, everything)[0]
+    assert remember(model, data, everything, chunk=100)[0]
     assert [rows for rows, _ in seen] == [100, 100, 40]
-    monkeypatch.setattr("autosynth.training.memory.MOST_BYTES", 1000)
     model, data = fresh()
+    data = replace(data, memory=Memory(most_bytes=1000))
     assert remember(model, data, everything)[0]  # too large to keep: as if there were no memory
     assert not data.memory.kept
     assert not any(data.memory.lacking(program, 240).values())

@@ -29,8 +29,8 @@ from autosynth.bundle.prediction import prediction_frame
 from autosynth.composite import Composite, Resolved, build, resolve
 from autosynth.composite.objective import base_of, finished, mask_seen
 from autosynth.data import Encoded, encode_parts
-from autosynth.data.inputs.encoder import input_spec
-from autosynth.data.seenitems import SeenItems
+from autosynth.data.encoder.array import input_spec
+from autosynth.data.spec import SeenItems
 from autosynth.errors import BundleError, DataError, StrategyError, UnknownNameError
 from autosynth.strategy import Strategy
 from autosynth.training.weights import load_weights

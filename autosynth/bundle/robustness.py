@@ -9,10 +9,10 @@ import pandas as pd
 
 from autosynth.bundle.model import Model
 from autosynth.corrupt import CORRUPTIONS, SEVERITIES, blank_like, corrupt
-from autosynth.data.forms.table import as_frame
-from autosynth.data.inputs.encoder import apply
-from autosynth.data.inputs.text import text_of
-from autosynth.data.labelledrows import LabelledRows
+from autosynth.data.column.cell import text_of
+from autosynth.data.encoder.apply import apply
+from autosynth.data.framing.labelledrows import LabelledRows
+from autosynth.data.source.table import as_frame
 from autosynth.data.spec import InputSpec
 from autosynth.data.types import Array
 

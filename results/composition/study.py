@@ -28,7 +28,7 @@ from table import table
 from autosynth.composite import cost, resolve
 from autosynth.data import load_dataset as load_data
 from autosynth.data.spec import Dataset, Splits
-from autosynth.data.split import take
+from autosynth.data.split.split import take
 from autosynth.errors import AutosynthError, ConfigError
 from autosynth.record import write_text_atomic
 from autosynth.strategy import parse

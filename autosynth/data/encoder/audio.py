@@ -1,0 +1,187 @@
+"""Sound: files or arrays of samples become rows of equal length, one channel, one rate.
+
+Fitted on training rows: the rate that most files have, and a length that nearly all fit in. Files
+that cannot be read are left out and named; silent ones are sound like any other, and are named.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import soundfile
+from numpy.typing import NDArray
+
+from autosynth.data.source.mediafile import AUDIO_SUFFIXES
+from autosynth.data.types import FittedInput
+from autosynth.errors import DataError
+
+Samples = NDArray[np.float32]
+
+MAX_SECONDS = 30.0
+ARRAY_RATE = 16_000
+"""Samples a second of arrays that do not say."""
+_COVERED = 0.995
+_LOOKED_AT = 2_000  # training files, for rate and length
+_THREADS = 8
+_NAMED = 5
+
+
+def fit_audio(
+    values: "pd.Series[Any]", train: NDArray[np.int64], name: str, *, rate: int = ARRAY_RATE
+) -> dict[str, Any]:
+    """What the sounds of training rows have in common.
+
+    Args:
+        values: a path, or an array (samples,) or (samples, channels), a row.
+        train: the numbers of the training rows.
+        name: of the input.
+        rate: samples a second of arrays.
+
+    Raises:
+        DataError: no training row can be read.
+    """
+    looked = train if len(train) <= _LOOKED_AT else train[:: -(-len(train) // _LOOKED_AT)]
+    sizes = _map(lambda value: _size(value, rate), values.iloc[looked])
+    good = [size for size in sizes if isinstance(size, tuple)]
+    if not good:
+        raise DataError(
+            f"no sound of {len(sizes)} training rows in {name!r} can be read: "
+            f"{_shown(values.iloc[looked], sizes)}. Give files of {', '.join(AUDIO_SUFFIXES[:5])}."
+        )
+    common = Counter(rate for _, rate in good).most_common(1)[0][0]
+    seconds = np.array([samples / rate for samples, rate in good])
+    longest = min(float(np.quantile(seconds, _COVERED, method="higher")), MAX_SECONDS)
+    length = max(1, round(longest * common))
+    shortest = int((seconds * common).min())
+    return {
+        "name": name,
+        "kind": "audio",
+        "column": None if values.name is None else str(values.name),
+        "shape": [length],
+        "rate": int(common),
+        "masked": shortest < length,
+    }
+
+
+def apply_audio(
+    fitted: FittedInput, values: "pd.Series[Any]"
+) -> tuple[Samples, NDArray[np.int64], tuple[str, ...]]:
+    """The samples (n, samples) of all rows that can be read, NaN past the end of shorter ones.
+
+    Gives their row numbers, too, and warnings: on what was left out, cut or silent.
+    """
+    length, rate = int(fitted["shape"][0]), int(fitted["rate"])
+    out = np.full((len(values), length), np.nan if fitted["masked"] else 0, np.float32)
+
+    def put(row: int) -> str | int:
+        """Fills a row; gives what is wrong, or the number of samples there are."""
+        try:
+            sound = _read(values.iloc[row], rate)
+        except DataError as error:
+            return str(error)
+        out[row, : len(sound)] = sound[:length]
+        return len(sound)
+
+    problems = _map(put, range(len(values)))
+    keep = np.array([i for i, size in enumerate(problems) if isinstance(size, int)], np.int64)
+    name = fitted["name"]
+    warnings = []
+    if len(keep) < len(values):
+        warnings.append(
+            f"{len(values) - len(keep)} of {len(values)} rows left out, whose {name} cannot be "
+            f"read: {_shown(values, problems)}"
+        )
+    if cut := sum(1 for size in problems if isinstance(size, int) and size > length):
+        warnings.append(
+            f"{cut} of {len(keep)} sounds in {name} ({cut / len(keep):.1%}) are cut to "
+            f"{length / rate:.2f} s"
+        )
+    x = out if len(keep) == len(out) else out[keep]
+    silent = keep[~(np.nan_to_num(x) != 0).any(1)]
+    if len(silent):
+        more = ", ..." if len(silent) > _NAMED else ""
+        named = ", ".join(_label(values, place) for place in silent[:_NAMED])
+        warnings.append(f"{len(silent)} sounds in {name} are silent, and kept: {named}{more}")
+    return x, keep, tuple(warnings)
+
+
+def _map(work: Any, values: Any) -> list[Any]:
+    """Threads: reading and resampling leave the interpreter free."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return list(pool.map(work, values))
+
+
+def _size(value: Any, rate: int) -> tuple[int, int] | str:
+    """Samples and rate of a sound, without reading it; or what is wrong."""
+    if isinstance(value, np.ndarray):
+        samples = len(_in_unit(value)) if value.size else 0
+        return (samples, rate) if samples else "no samples"
+    try:
+        info = soundfile.info(_path(value))
+    except DataError as error:
+        return str(error)
+    except soundfile.LibsndfileError as error:
+        return str(error.error_string).rstrip(".")
+    return (int(info.frames), int(info.samplerate)) if info.frames else "no samples"
+
+
+def _read(value: Any, rate: int) -> Samples:
+    """One channel at `rate`. Raises DataError, saying what is wrong in a few words."""
+    if isinstance(value, np.ndarray):
+        samples, own = _in_unit(value), rate
+    else:
+        try:
+            samples, own = soundfile.read(_path(value), dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError as error:
+            raise DataError(error.error_string.rstrip(".")) from error
+    samples = samples.mean(1, dtype=np.float32) if samples.ndim == 2 else samples
+    if not samples.size:
+        raise DataError("no samples")
+    if not np.isfinite(samples).all():
+        raise DataError("samples that are no finite number")
+    if own != rate:
+        common = math.gcd(own, rate)
+        # Late: it takes as long to import as half of PyTorch, and few read sound.
+        resample_poly = import_module("scipy.signal").resample_poly
+        samples = resample_poly(samples, rate // common, own // common).astype(np.float32)
+    return np.asarray(samples, np.float32)
+
+
+def _path(value: Any) -> str:
+    if not isinstance(value, str | Path) or not str(value):
+        raise DataError("no file named")
+    path = Path(value)
+    if not path.is_file():
+        raise DataError("no such file")
+    if not path.stat().st_size:
+        raise DataError("an empty file")
+    return str(path)
+
+
+def _in_unit(value: NDArray[Any]) -> Samples:
+    """Whole numbers as shares of the largest that their type holds; NaN past an end cut off."""
+    if value.dtype.kind == "u":
+        middle = (np.iinfo(value.dtype).max + 1) / 2
+        return ((value - middle) / middle).astype(np.float32)
+    if value.dtype.kind == "i":
+        return (value / (np.iinfo(value.dtype).max + 1)).astype(np.float32)
+    known = np.flatnonzero(~np.isnan(value.reshape(len(value), math.prod(value.shape[1:]))).all(1))
+    return value[: known[-1] + 1 if len(known) else 0].astype(np.float32)
+
+
+def _shown(values: "pd.Series[Any]", problems: Sequence[Any]) -> str:
+    """The first few rows that cannot be read, each with its reason."""
+    wrong = [(row, what) for row, what in enumerate(problems) if isinstance(what, str)]
+    named = ", ".join(f"{_label(values, row)} ({what})" for row, what in wrong[:_NAMED])
+    return named + (", ..." if len(wrong) > _NAMED else "")
+
+
+def _label(values: "pd.Series[Any]", row: int) -> str:
+    value = values.iloc[row]
+    return Path(value).name if isinstance(value, str | Path) and str(value) else f"row {row}"

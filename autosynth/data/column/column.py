@@ -95,12 +95,11 @@ def encode_column(
 
 
 def encode_columns(
-    frame: pd.DataFrame, columns: Sequence[dict[str, Any]], warnings: list[str]
+    frame: pd.DataFrame, columns: Sequence[Column], warnings: list[str]
 ) -> NDArray[np.float32]:
-    """The cells (rows, columns) of fitted columns; what was wrong is added to `warnings`."""
+    """The cells (rows, columns) of columns; what was wrong is added to `warnings`."""
     out = np.empty((len(frame), len(columns)), dtype=np.float32)
-    for number, data in enumerate(columns):
-        column = Column.from_dict(data)
+    for number, column in enumerate(columns):
         values, wrong = encode_column(frame[column.name], column)
         out[:, number] = to_float32(values)
         warnings.extend(wrong)

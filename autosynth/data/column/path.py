@@ -60,6 +60,15 @@ def paths_of(values: "pd.Series[Any]", folders: Folders) -> "pd.Series[Any]":
     return pd.Series(found, index=values.index, name=values.name, dtype=object)
 
 
+def files_of(
+    values: "pd.Series[Any]", folders: Folders, kind: MediaKind, folder: str | None
+) -> "pd.Series[Any]":
+    """The path of the file that each value names: by itself, or in the sub-folder `folder`."""
+    if folder is None:
+        return paths_of(values, folders)
+    return paths_beside(values, folders, kind, folder)
+
+
 def paths_beside(
     values: "pd.Series[Any]", folders: Folders, kind: MediaKind, folder: str
 ) -> "pd.Series[Any]":

@@ -6,19 +6,23 @@ that cannot be read are left out and named; silent ones are sound like any other
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
 import soundfile
 from numpy.typing import NDArray
 
+from autosynth.data.column.path import Folders, files_of
+from autosynth.data.encoder.encoder import Encoder, Transformed, files_line, size_line
 from autosynth.data.source.mediafile import AUDIO_SUFFIXES
-from autosynth.data.types import FittedInput
+from autosynth.data.spec import InputSpec, Kind
+from autosynth.data.types import FittedInput, RowNumbers
 from autosynth.errors import DataError
 
 Samples = NDArray[np.float32]
@@ -30,85 +34,153 @@ _COVERED = 0.995
 _LOOKED_AT = 2_000  # training files, for rate and length
 _THREADS = 8
 _NAMED = 5
+_AXES = "samples"
 
 
-def fit_audio(
-    values: "pd.Series[Any]", train: NDArray[np.int64], name: str, *, rate: int = ARRAY_RATE
-) -> dict[str, Any]:
-    """What the sounds of training rows have in common.
+@dataclass(frozen=True, kw_only=True)
+class AudioEncoder(Encoder):
+    """Reads sound of one `rate`, as rows of `length` samples.
 
-    Args:
-        values: a path, or an array (samples,) or (samples, channels), a row.
-        train: the numbers of the training rows.
-        name: of the input.
-        rate: samples a second of arrays.
-
-    Raises:
-        DataError: no training row can be read.
+    `column` is the one of the table that names the files; `folder` is the one that they stand in,
+    beside the table, where the column holds no paths. `masked` as in `InputSpec`.
     """
-    looked = train if len(train) <= _LOOKED_AT else train[:: -(-len(train) // _LOOKED_AT)]
-    sizes = _map(lambda value: _size(value, rate), values.iloc[looked])
-    good = [size for size in sizes if isinstance(size, tuple)]
-    if not good:
-        raise DataError(
-            f"no sound of {len(sizes)} training rows in {name!r} can be read: "
-            f"{_shown(values.iloc[looked], sizes)}. Give files of {', '.join(AUDIO_SUFFIXES[:5])}."
-        )
-    common = Counter(rate for _, rate in good).most_common(1)[0][0]
-    seconds = np.array([samples / rate for samples, rate in good])
-    longest = min(float(np.quantile(seconds, _COVERED, method="higher")), MAX_SECONDS)
-    length = max(1, round(longest * common))
-    shortest = int((seconds * common).min())
-    return {
-        "name": name,
-        "kind": "audio",
-        "column": None if values.name is None else str(values.name),
-        "shape": [length],
-        "rate": int(common),
-        "masked": shortest < length,
-    }
 
+    kind: ClassVar[Kind] = "audio"
+    length: int
+    rate: int
+    masked: bool = False
+    column: str | None = None
+    folder: str | None = None
 
-def apply_audio(
-    fitted: FittedInput, values: "pd.Series[Any]"
-) -> tuple[Samples, NDArray[np.int64], tuple[str, ...]]:
-    """The samples (n, samples) of all rows that can be read, NaN past the end of shorter ones.
+    @classmethod
+    def fit(
+        cls,
+        values: "pd.Series[Any]",
+        train: RowNumbers,
+        name: str,
+        *,
+        rate: int = ARRAY_RATE,
+        column: str | None = None,
+        folder: str | None = None,
+        width: int | None = None,
+    ) -> Self:
+        """What the sounds of training rows have in common.
 
-    Gives their row numbers, too, and warnings: on what was left out, cut or silent.
-    """
-    length, rate = int(fitted["shape"][0]), int(fitted["rate"])
-    out = np.full((len(values), length), np.nan if fitted["masked"] else 0, np.float32)
+        Args:
+            values: a path, or an array (samples,) or (samples, channels), a row.
+            train: the numbers of the training rows.
+            name: of the input.
+            rate: samples a second of arrays.
+            column: that names the files; `values` itself if left out.
+            folder: beside the table, that the files stand in.
+            width: as `Encoder` says.
 
-    def put(row: int) -> str | int:
-        """Fills a row; gives what is wrong, or the number of samples there are."""
-        try:
-            sound = _read(values.iloc[row], rate)
-        except DataError as error:
-            return str(error)
-        out[row, : len(sound)] = sound[:length]
-        return len(sound)
+        Raises:
+            DataError: no training row can be read.
+        """
+        looked = train if len(train) <= _LOOKED_AT else train[:: -(-len(train) // _LOOKED_AT)]
+        sizes = _map(lambda value: _size(value, rate), values.iloc[looked])
+        good = [size for size in sizes if isinstance(size, tuple)]
+        if not good:
+            raise DataError(
+                f"no sound of {len(sizes)} training rows in {name!r} can be read: "
+                f"{_shown(values.iloc[looked], sizes)}. Give files of "
+                f"{', '.join(AUDIO_SUFFIXES[:5])}."
+            )
+        common = Counter(rate for _, rate in good).most_common(1)[0][0]
+        seconds = np.array([samples / rate for samples, rate in good])
+        longest = min(float(np.quantile(seconds, _COVERED, method="higher")), MAX_SECONDS)
+        length = max(1, round(longest * common))
+        shortest = int((seconds * common).min())
+        own = None if values.name is None else str(values.name)
+        return cls(
+            name=name, length=length, rate=int(common), masked=shortest < length,
+            column=column or own, folder=folder, width=width,
+        )  # fmt: skip
 
-    problems = _map(put, range(len(values)))
-    keep = np.array([i for i, size in enumerate(problems) if isinstance(size, int)], np.int64)
-    name = fitted["name"]
-    warnings = []
-    if len(keep) < len(values):
-        warnings.append(
-            f"{len(values) - len(keep)} of {len(values)} rows left out, whose {name} cannot be "
-            f"read: {_shown(values, problems)}"
-        )
-    if cut := sum(1 for size in problems if isinstance(size, int) and size > length):
-        warnings.append(
-            f"{cut} of {len(keep)} sounds in {name} ({cut / len(keep):.1%}) are cut to "
-            f"{length / rate:.2f} s"
-        )
-    x = out if len(keep) == len(out) else out[keep]
-    silent = keep[~(np.nan_to_num(x) != 0).any(1)]
-    if len(silent):
-        more = ", ..." if len(silent) > _NAMED else ""
-        named = ", ".join(_label(values, place) for place in silent[:_NAMED])
-        warnings.append(f"{len(silent)} sounds in {name} are silent, and kept: {named}{more}")
-    return x, keep, tuple(warnings)
+    def transform(self, rows: pd.DataFrame, place: str = "", folders: Folders = "") -> Transformed:
+        """The samples (n, samples) of the files that can be read."""
+        return self.read(files_of(rows[self.column], folders, "audio", self.folder))
+
+    def read(self, values: "pd.Series[Any]") -> Transformed:
+        """The samples (n, samples) of all sounds that can be read, NaN past a shorter one's end.
+
+        Warnings are on what was left out, cut or silent.
+
+        Args:
+            values: a path or an array a row, as of `fit`.
+        """
+        length, rate = self.length, self.rate
+        out = np.full((len(values), length), np.nan if self.masked else 0, np.float32)
+
+        def put(row: int) -> str | int:
+            """Fills a row; gives what is wrong, or the number of samples there are."""
+            try:
+                sound = _read(values.iloc[row], rate)
+            except DataError as error:
+                return str(error)
+            out[row, : len(sound)] = sound[:length]
+            return len(sound)
+
+        problems = _map(put, range(len(values)))
+        keep = np.array([i for i, size in enumerate(problems) if isinstance(size, int)], np.int64)
+        warnings = []
+        if len(keep) < len(values):
+            warnings.append(
+                f"{len(values) - len(keep)} of {len(values)} rows left out, whose {self.name} "
+                f"cannot be read: {_shown(values, problems)}"
+            )
+        if cut := sum(1 for size in problems if isinstance(size, int) and size > length):
+            warnings.append(
+                f"{cut} of {len(keep)} sounds in {self.name} ({cut / len(keep):.1%}) are cut to "
+                f"{length / rate:.2f} s"
+            )
+        x = out if len(keep) == len(out) else out[keep]
+        silent = keep[~(np.nan_to_num(x) != 0).any(1)]
+        if len(silent):
+            more = ", ..." if len(silent) > _NAMED else ""
+            named = ", ".join(_label(values, row) for row in silent[:_NAMED])
+            warnings.append(
+                f"{len(silent)} sounds in {self.name} are silent, and kept: {named}{more}"
+            )
+        return Transformed(values=x, keep=keep, warnings=tuple(warnings))
+
+    @property
+    def spec(self) -> InputSpec:
+        """The input that it makes."""
+        return InputSpec(
+            name=self.name, kind=self.kind, shape=(self.length,), masked=self.masked,
+            rate=self.rate,
+        )  # fmt: skip
+
+    def describe(self, x: NDArray[Any], train: RowNumbers) -> Iterator[str]:
+        """Lines on length, rate and values, and on the files."""
+        yield size_line(self.spec, x, _AXES)
+        yield files_line(self.column, self.folder)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What was learnt, as JSON-able data."""
+        return {
+            "name": self.name, "kind": self.kind, "column": self.column, "shape": [self.length],
+            "rate": self.rate, "masked": self.masked,
+            **({"folder": self.folder} if self.folder is not None else {}),
+            "width": self.width,
+        }  # fmt: skip
+
+    @classmethod
+    def from_dict(cls, plain: FittedInput) -> Self:
+        """The encoder of `to_dict`."""
+        (length,) = plain["shape"]
+        return cls(
+            name=plain["name"], length=int(length), rate=int(plain["rate"]),
+            masked=plain["masked"], column=plain["column"], folder=plain.get("folder"),
+            width=plain["width"],
+        )  # fmt: skip
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The column that names its files."""
+        return () if self.column is None else (self.column,)
 
 
 def _map(work: Any, values: Any) -> list[Any]:

@@ -1,55 +1,32 @@
 """Makes inputs of a table's columns: its numbers and categories, and each series, text and medium.
 
-Fitted on training rows: one JSON-able dict an input, with which the same columns are read again.
+Takes a frame and its training rows; gives the encoders that are fitted on them, with which the
+same columns are read again.
 """
 
 import re
-from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass
-from functools import reduce
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from autosynth.data.column.choice import Choice, choose
-from autosynth.data.column.column import Column, IgnoredColumn, encode_column, encode_columns
+from autosynth.data.column.column import Column, IgnoredColumn, encode_column
 from autosynth.data.column.group import find_groups, group_name
 from autosynth.data.column.inference import infer_columns
-from autosynth.data.column.order import order_columns
 from autosynth.data.column.path import Folders, find_beside, paths_beside, paths_of
-from autosynth.data.encoder.audio import apply_audio, fit_audio
-from autosynth.data.encoder.image import apply_pictures, fit_pictures
-from autosynth.data.encoder.series import apply_series, fit_series
-from autosynth.data.encoder.text import apply_text, fit_text
-from autosynth.data.source.mediafile import MediaKind
-from autosynth.data.source.table import as_frame
-from autosynth.data.types import FittedInput
+from autosynth.data.encoder.encoder import Encoder
+from autosynth.data.encoder.registry import ENCODERS
+from autosynth.data.encoder.series import SeriesEncoder
+from autosynth.data.encoder.table import TableEncoder
+from autosynth.data.encoder.text import TextEncoder
+from autosynth.data.source.mediafile import MEDIA_SUFFIXES
 from autosynth.errors import DataError
-
-Fit = Callable[["pd.Series[Any]", NDArray[np.int64], str], dict[str, Any]]
-Apply = Callable[
-    [FittedInput, "pd.Series[Any]"], tuple[NDArray[Any], NDArray[np.int64], Sequence[str]]
-]
 
 TABLE_NAME = "table"
 _SAMPLE = 1_000
-MEDIA: dict[MediaKind, tuple[Fit, Apply]] = {
-    "image": (fit_pictures, apply_pictures),
-    "audio": (fit_audio, apply_audio),
-}
-"""What fits a column of paths and reads its files; some files may be left out."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Applied:
-    """The arrays of the inputs, by name; the row numbers they hold, and what was wrong."""
-
-    x: Mapping[str, NDArray[Any]]
-    keep: NDArray[np.int64]
-    warnings: tuple[str, ...] = ()
 
 
 def fit_frame(
@@ -61,8 +38,8 @@ def fit_frame(
     keep: Sequence[str] = (),
     drop: Sequence[str] = (),
     folders: Folders = "",
-) -> tuple[list[dict[str, Any]], tuple[IgnoredColumn, ...]]:
-    """The inputs that the columns of `frame` make, and the columns that make none.
+) -> tuple[list[Encoder], tuple[IgnoredColumn, ...]]:
+    """The encoders of what the columns of `frame` make, and the columns that make none.
 
     Args:
         frame: all rows, without the columns to drop.
@@ -80,96 +57,40 @@ def fit_frame(
     inferred = infer_columns(frame, train, choice)
     ignored = [column for column in inferred if isinstance(column, IgnoredColumn)]
     columns = [column for column in inferred if isinstance(column, Column)]
-    inputs = _fit_cells(frame, columns, train, choice if width is None else None)
-    taken = {TABLE_NAME, *(fitted["name"] for fitted in inputs)}
+    encoders = _fit_cells(frame, columns, train, choice, width)
+    taken = {TABLE_NAME, *(encoder.name for encoder in encoders)}
     named: set[str] = set()
     for column in columns:
         if column.kind == "text":
-            name = _name(column.name, taken)
-            inputs += fit_text(frame[column.name], train, name)
-        elif column.kind in MEDIA:
+            texts, name = frame[column.name], _name(column.name, taken)
+            encoders.append(TextEncoder.fit(texts, train, name, width))
+            encoders += TextEncoder.fit_pretrained(texts, train, name, width)
+        elif column.kind in MEDIA_SUFFIXES:
             paths = paths_of(frame[column.name], folders)
             named.update(Path(path).parent.name for path in paths.iloc[train[:_SAMPLE]])
-            inputs.append(MEDIA[column.kind][0](paths, train, _name(column.name, taken)))
+            name = _name(column.name, taken)
+            encoders.append(ENCODERS[column.kind].fit(paths, train, name, width=width))
     if width is None:
-        inputs += _fit_beside(frame, train, folders, {*drop, *named}, taken)
-    if not inputs:
+        encoders += _fit_beside(frame, train, folders, {*drop, *named}, taken)
+    if not encoders:
         reasons = "; ".join(
             f"{ignored_column.name}: {ignored_column.reason}" for ignored_column in ignored[:8]
         )
         raise DataError(f"no column is left to learn from ({reasons}).")
-    return [{**fitted, "width": width} for fitted in inputs], tuple(ignored)
-
-
-def apply_frame(
-    inputs: Sequence[FittedInput], x: Any, place: str, folders: Folders = ""
-) -> Applied:
-    """The arrays that the inputs make of a frame, or of an array without names. Names `place`.
-
-    `folders` are those of the table, or of each row, from which files are named. Rows whose file
-    cannot be read are left out of all inputs.
-    """
-    frame = _checked(inputs, x, place)
-    arrays: dict[str, NDArray[Any]] = {}
-    row_numbers: dict[str, NDArray[np.int64]] = {}
-    warnings: list[str] = []
-    for fitted in inputs:
-        name, kind = fitted["name"], fitted["kind"]
-        if kind == "table":
-            arrays[name] = encode_columns(frame, fitted["columns"], warnings)
-        elif kind == "series":
-            arrays[name] = apply_series(fitted, frame, warnings)
-        elif kind == "text":
-            arrays[name] = apply_text(fitted, frame[fitted["column"]])
-        else:
-            paths = _paths(fitted, frame[fitted["column"]], folders)
-            arrays[name], row_numbers[name], wrong = MEDIA[kind][1](fitted, paths)
-            warnings.extend(wrong)
-    keep = reduce(np.intersect1d, row_numbers.values(), np.arange(len(frame)))
-    for name, values in arrays.items():
-        own = row_numbers.get(name)
-        if own is not None and len(own) > len(keep):
-            arrays[name] = values[np.isin(own, keep)]
-        elif own is None and len(keep) < len(frame):
-            arrays[name] = values[keep]
-    return Applied(x=arrays, keep=keep, warnings=tuple(dict.fromkeys(warnings)))
-
-
-def columns_of(fitted: FittedInput) -> list[str]:
-    """The names of the columns that an input is made of; none for arrays."""
-    if "columns" in fitted:
-        return [column["name"] for column in fitted["columns"]]
-    return [fitted["column"]] if "column" in fitted else []
-
-
-def _checked(inputs: Sequence[FittedInput], x: Any, place: str) -> pd.DataFrame:
-    """`x` as a frame that has all columns wanted."""
-    wanted = list(dict.fromkeys(name for fitted in inputs for name in columns_of(fitted)))
-    width = inputs[0]["width"]
-    if not isinstance(x, pd.DataFrame) and (x.ndim != 2 or x.shape[1] != width):
-        rows = f"rows with the columns {_some(wanted)}" if width is None else f"{width} columns"
-        raise DataError(f"x in {place} has shape {x.shape}; {rows} are expected.")
-    frame = as_frame(x)
-    frame = frame.rename(columns={name: str(name) for name in frame.columns})
-    lacking = [name for name in wanted if name not in frame.columns]
-    if lacking:
-        raise DataError(
-            f"{place} lacks {len(lacking)} columns that the model was trained on: "
-            f"{', '.join(lacking[:8])}."
-        )
-    return frame
+    return encoders, tuple(ignored)
 
 
 def _fit_cells(
     frame: pd.DataFrame,
     columns: Sequence[Column],
     train: NDArray[np.int64],
-    choice: Choice | None,
-) -> list[dict[str, Any]]:
+    choice: Choice,
+    width: int | None,
+) -> list[Encoder]:
     """The table of numbers, categories and dates, and the series among its numbers.
 
-    A column that the user said to be a number stays one by itself. Without a `choice` columns have
-    no names, and make no series.
+    A column that the user said to be a number stays one by itself. The columns of an array
+    have no names, and make no series.
     """
     cells = [column for column in columns if column.kind in ("number", "category", "date")]
     if not cells:
@@ -178,23 +99,22 @@ def _fit_cells(
     free = [
         index
         for index, column in enumerate(cells)
-        if choice is not None and column.kind == "number" and column.name not in choice.kinds
+        if width is None and column.kind == "number" and column.name not in choice.kinds
     ]
     groups = find_groups([cells[index].name for index in free], x[:, free])
-    inputs: list[dict[str, Any]] = []
+    encoders: list[Encoder] = []
     taken, used = {TABLE_NAME}, set()
     for group in groups:
         indices = np.array(free)[np.array(group.places)]
         used.update(indices.ravel().tolist())
         steps = [[cells[index] for index in channel] for channel in indices]
-        series = fit_series(steps, x[:, indices.ravel()])
-        inputs.append({"name": _name(group_name(group), taken), **series})
+        name = _name(group_name(group), taken)
+        encoders.append(SeriesEncoder.fit(steps, x[:, indices.ravel()], name, width))
     left = [index for index in range(len(cells)) if index not in used]
     if left:
-        order = order_columns(x[:, left], [cells[index].name for index in left])
-        dicts = [cells[left[index]].to_dict() for index in order]
-        inputs.insert(0, {"name": TABLE_NAME, "kind": "table", "columns": dicts})
-    return inputs
+        alone = [cells[index] for index in left]
+        encoders.insert(0, TableEncoder.fit(alone, x[:, left], TABLE_NAME, width))
+    return encoders
 
 
 def _fit_beside(
@@ -203,21 +123,17 @@ def _fit_beside(
     folders: Folders,
     without: Container[str],
     taken: set[str],
-) -> list[dict[str, Any]]:
+) -> list[Encoder]:
     """An input of each sub-folder whose files a column names, but those `without`."""
     base = folders if isinstance(folders, str) else str(folders[train[0]])
-    inputs = []
+    encoders: list[Encoder] = []
     for beside in find_beside(frame.iloc[train], base, without):
         paths = paths_beside(frame[beside.column], folders, beside.kind, beside.folder)
-        fitted = MEDIA[beside.kind][0](paths, train, _name(beside.folder, taken))
-        inputs.append({**fitted, "column": beside.column, "folder": beside.folder})
-    return inputs
-
-
-def _paths(fitted: FittedInput, values: "pd.Series[Any]", folders: Folders) -> "pd.Series[Any]":
-    if "folder" in fitted:
-        return paths_beside(values, folders, fitted["kind"], fitted["folder"])
-    return paths_of(values, folders)
+        fitted = ENCODERS[beside.kind].fit(
+            paths, train, _name(beside.folder, taken), column=beside.column, folder=beside.folder
+        )
+        encoders.append(fitted)
+    return encoders
 
 
 def _name(column: str, taken: set[str]) -> str:
@@ -229,7 +145,3 @@ def _name(column: str, taken: set[str]) -> str:
         candidate, number = f"{name}_{number}", number + 1
     taken.add(candidate)
     return candidate
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autosynth.data.encoder.frame import Applied
+from autosynth.data.encoder.encoder import Applied
 from autosynth.data.source.memorymap import is_map, pieces_of
 from autosynth.errors import DataError
 

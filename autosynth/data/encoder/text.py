@@ -8,9 +8,10 @@ token is hidden.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,11 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
 from autosynth.data.column.cell import text_of
+from autosynth.data.column.path import Folders
+from autosynth.data.encoder.encoder import Encoder, Transformed
 from autosynth.data.encoder.modelfolder import text_models
+from autosynth.data.spec import InputSpec, Kind
+from autosynth.data.types import FittedInput, RowNumbers
 from autosynth.errors import DataError
 
 START, MASK = 1, 2
@@ -33,38 +38,126 @@ _MOST_CHARACTERS = _CHARACTERS_A_TOKEN * MOST_TOKENS
 _CHUNK = 10_000
 
 
-def fit_text(
-    values: "pd.Series[Any]", train: NDArray[np.int64], name: str
-) -> list[dict[str, Any]]:
-    """The input that a column of text makes, and its tokenisations by the pretrained models here.
+@dataclass(frozen=True, kw_only=True)
+class TextEncoder(Encoder):
+    """Reads the texts of a `column` as `length` codes of a `tokenizer`, each plus `shift`.
 
-    Args:
-        values: of all rows; None or NaN is an empty text.
-        train: the rows to learn from.
-        name: of the input.
+    `of` as in `InputSpec`; `vocabulary` is one more than the largest code; `cut` is the fraction
+    of training texts that are longer.
     """
-    column = str(values.name)
-    chosen = values.iloc[train[:: max(1, len(train) // _LEARNT_FROM)]]
-    tokenizer = _learn(_texts(chosen))
-    found = [_fitted(tokenizer, chosen, name=name, column=column)]
-    for model, folder in text_models().items():
-        theirs = _read(folder / "tokenizer.json")
-        found.append(
-            _fitted(theirs, chosen, name=f"{name}.{model}", column=column, of=name, shift=1)
+
+    kind: ClassVar[Kind] = "text"
+    column: str
+    length: int
+    vocabulary: int
+    tokenizer: Mapping[str, Any]
+    of: str = ""
+    shift: int = 0
+    cut: float = 0.0
+
+    @classmethod
+    def fit(
+        cls, values: "pd.Series[Any]", train: RowNumbers, name: str, width: int | None = None
+    ) -> Self:
+        """A vocabulary of a column of text, and a length that nearly all texts fit in.
+
+        Args:
+            values: of all rows; None or NaN is an empty text.
+            train: the rows to learn from.
+            name: of the input.
+            width: as `Encoder` says.
+        """
+        chosen = _chosen(values, train)
+        return cls._of(_learn(_texts(chosen)), chosen, name=name, width=width)
+
+    @classmethod
+    def fit_pretrained(
+        cls, values: "pd.Series[Any]", train: RowNumbers, name: str, width: int | None = None
+    ) -> list[Self]:
+        """Tokenisations of the same texts by the pretrained models here; arguments as `fit`."""
+        chosen = _chosen(values, train)
+        tokenizers = {m: _read(folder / "tokenizer.json") for m, folder in text_models().items()}
+        return [
+            cls._of(theirs, chosen, name=f"{name}.{model}", of=name, shift=1, width=width)
+            for model, theirs in tokenizers.items()
+        ]
+
+    @classmethod
+    def _of(
+        cls, tokenizer: Tokenizer, values: "pd.Series[Any]", *, name: str, width: int | None,
+        of: str = "", shift: int = 0,
+    ) -> Self:  # fmt: skip
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        sizes = np.array([len(ids) for ids in _codes(tokenizer, _texts(values))])
+        length = int(np.clip(np.quantile(sizes, _COVERED, method="higher"), 4, MOST_TOKENS))
+        return cls(
+            name=name, column=str(values.name), length=length, of=of, shift=shift, width=width,
+            vocabulary=tokenizer.get_vocab_size() + shift, cut=float((sizes > length).mean()),
+            tokenizer=json.loads(tokenizer.to_str()),
+        )  # fmt: skip
+
+    def transform(self, rows: pd.DataFrame, place: str = "", folders: Folders = "") -> Transformed:
+        """Codes (n, length) of the texts."""
+        return Transformed(values=self.codes_of(rows[self.column]))
+
+    def codes_of(self, values: "pd.Series[Any]") -> NDArray[np.int32]:
+        """Codes (n, length) of texts; None or NaN is an empty one."""
+        tokenizer = Tokenizer.from_str(json.dumps(self.tokenizer))
+        tokenizer.enable_truncation(self.length)
+        out = np.zeros((len(values), self.length), np.int32)
+        texts = _texts(values, _CHARACTERS_A_TOKEN * self.length)
+        for row, ids in enumerate(_codes(tokenizer, texts)):
+            out[row, : len(ids)] = ids
+            out[row, : len(ids)] += self.shift
+        return out
+
+    @property
+    def spec(self) -> InputSpec:
+        """The input that it makes."""
+        return InputSpec(
+            name=self.name, kind=self.kind, shape=(self.length,),
+            cardinalities=(self.vocabulary,), masked=True, of=self.of,
+        )  # fmt: skip
+
+    def describe(self, x: NDArray[Any], train: RowNumbers) -> Iterator[str]:
+        """A line on how long texts are; nothing of other tokenisations: the text is said once."""
+        if self.of:
+            return
+        tokens = (x > 0).sum(1) - 1  # the first says where the text starts
+        cut = f"; {self.cut:.2%} are longer and cut" if self.cut else ""
+        yield (
+            f"input       {self.name}: text, {tokens.min()} ... {tokens.max()} tokens, mean "
+            f"{tokens.mean():.1f}, of a vocabulary of {self.vocabulary}{cut}"
         )
-    return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """What was learnt, as JSON-able data."""
+        return {
+            "name": self.name, "kind": self.kind, "of": self.of, "column": self.column,
+            "shape": [self.length], "vocabulary": self.vocabulary, "shift": self.shift,
+            "cut": self.cut, "tokenizer": self.tokenizer, "width": self.width,
+        }  # fmt: skip
+
+    @classmethod
+    def from_dict(cls, plain: FittedInput) -> Self:
+        """The encoder of `to_dict`."""
+        (length,) = plain["shape"]
+        return cls(
+            name=plain["name"], column=plain["column"], length=length, of=plain["of"],
+            vocabulary=int(plain["vocabulary"]), shift=plain["shift"], cut=plain["cut"],
+            tokenizer=plain["tokenizer"], width=plain["width"],
+        )  # fmt: skip
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The column of its texts."""
+        return (self.column,)
 
 
-def apply_text(fitted: Mapping[str, Any], values: "pd.Series[Any]") -> NDArray[np.int32]:
-    """Codes (n, length) of the texts."""
-    (length,), shift = fitted["shape"], fitted["shift"]
-    tokenizer = Tokenizer.from_str(json.dumps(fitted["tokenizer"]))
-    tokenizer.enable_truncation(length)
-    out = np.zeros((len(values), length), np.int32)
-    for row, ids in enumerate(_codes(tokenizer, _texts(values, _CHARACTERS_A_TOKEN * length))):
-        out[row, : len(ids)] = ids
-        out[row, : len(ids)] += shift
-    return out
+def _chosen(values: "pd.Series[Any]", train: RowNumbers) -> "pd.Series[Any]":
+    """The training texts that are looked at."""
+    return values.iloc[train[:: max(1, len(train) // _LEARNT_FROM)]]
 
 
 def _learn(texts: Iterable[str]) -> Tokenizer:
@@ -81,27 +174,6 @@ def _learn(texts: Iterable[str]) -> Tokenizer:
         single=f"{start} $A", special_tokens=[(start, START)]
     )
     return tokenizer
-
-
-def _fitted(
-    tokenizer: Tokenizer, values: "pd.Series[Any]", *, name: str, column: str, of: str = "",
-    shift: int = 0,
-) -> dict[str, Any]:  # fmt: skip
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    sizes = np.array([len(ids) for ids in _codes(tokenizer, _texts(values))])
-    length = int(np.clip(np.quantile(sizes, _COVERED, method="higher"), 4, MOST_TOKENS))
-    return {
-        "name": name,
-        "kind": "text",
-        "of": of,
-        "column": column,
-        "shape": [length],
-        "vocabulary": tokenizer.get_vocab_size() + shift,
-        "shift": shift,
-        "cut": float((sizes > length).mean()),
-        "tokenizer": json.loads(tokenizer.to_str()),
-    }
 
 
 def _read(path: Path) -> Tokenizer:

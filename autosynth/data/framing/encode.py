@@ -4,13 +4,15 @@ Takes data in a form that `load` takes, and the dict it left in `Dataset.encoder
 column may be there and is not looked at.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from numpy.typing import NDArray
 
-from autosynth.data.encoder.apply import apply, is_from_columns
+from autosynth.data.encoder.apply import apply
+from autosynth.data.encoder.encoder import Encoder
+from autosynth.data.encoder.registry import encoders_from
 from autosynth.data.framing.users import users_of
 from autosynth.data.framing.windows import last_window
 from autosynth.data.source.outofcore import large_chunks
@@ -53,11 +55,12 @@ def encode(source: Any, encoders: Mapping[str, Any]) -> Encoded:
             x=found.x, index=found.names, warnings=found.warnings, seen=found.seen,
             called=encoders["interactions"]["user"],
         )  # fmt: skip
-    raw = read_unlabelled(source, encoders["inputs"][0])
+    inputs = encoders_from(encoders)
+    raw = read_unlabelled(source, inputs[0].row_format)
     rows = raw.main
     if rows is None or not len(rows):
         raise DataError(f"{raw.source} holds no rows to predict.")
-    encoded = _encoded(rows, raw.source, raw.warnings, encoders)
+    encoded = _encoded(rows, raw.source, raw.warnings, inputs)
     if not len(encoded.index):
         told = "; ".join(encoded.warnings[len(raw.warnings) :])
         raise DataError(f"no row of {raw.source} can be read{f' ({told})' if told else ''}.")
@@ -69,9 +72,9 @@ def encode_parts(source: Any, encoders: Mapping[str, Any]) -> Iterator[Encoded]:
 
     A part may have no row that can be read; its warnings say which rows it holds.
     """
-    chunks = None
-    if is_from_columns(encoders["inputs"][0]) and not {"windows", "interactions"} & set(encoders):
-        chunks = large_chunks(source)
+    inputs = encoders_from(encoders)
+    is_framed = "windows" in encoders or "interactions" in encoders
+    chunks = large_chunks(source) if inputs[0].columns and not is_framed else None
     if chunks is None:
         yield encode(source, encoders)
         return
@@ -79,7 +82,7 @@ def encode_parts(source: Any, encoders: Mapping[str, Any]) -> Iterator[Encoded]:
     for frame in chunks.frames(chunks.names):
         index = range(start, start + len(frame))
         rows = RawRows(x=frame, index=index, folder=str(chunks.path.parent))
-        part = _encoded(rows, str(chunks.path), (), encoders)
+        part = _encoded(rows, str(chunks.path), (), inputs)
         where = f"rows {index[0]:,} to {index[-1]:,}"
         told += tuple(f"{where}: {text}" for text in part.warnings)
         yield replace(part, warnings=told)
@@ -87,10 +90,10 @@ def encode_parts(source: Any, encoders: Mapping[str, Any]) -> Iterator[Encoded]:
 
 
 def _encoded(
-    rows: RawRows, source: str, warnings: tuple[str, ...], encoders: Mapping[str, Any]
+    rows: RawRows, source: str, warnings: tuple[str, ...], inputs: Sequence[Encoder]
 ) -> Encoded:
     """Those of the rows that can be read, after warnings of reading them."""
-    applied = apply(encoders["inputs"], rows.x, source, rows.folder)
+    applied = apply(inputs, rows.x, source, rows.folder)
     index = rows.index
     if len(applied.keep) < len(index):
         index = [str(index[int(row)]) for row in applied.keep]

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from autosynth.data.column.column import IgnoredColumn
 from autosynth.data.config import DataConfig
-from autosynth.data.encoder.array import input_spec
 from autosynth.data.framing.event import Events, InteractionColumns, listed, read_events
 from autosynth.data.framing.feature import About, read_about
 from autosynth.data.framing.userrow import apply_rows, fit_rows
@@ -59,19 +58,19 @@ def load_interactions(source: Source, config: DataConfig) -> Dataset:
     seen = SeenItems(codes=events.item, start=events.start[rows], stop=rows)
     tables = _tables(config.features, events, columns)
     tables, events = _dropped(config.drop, tables, events, raw.source)
-    inputs, ignored = fit_rows(events, seen, tables, splits.train)
-    x, row_warnings = apply_rows(inputs, events, seen, tables, raw.source)
+    fitted, ignored = fit_rows(events, seen, tables, splits.train)
+    x, row_warnings = apply_rows(fitted, events, seen, tables, raw.source)
     dataset = Dataset(
         name=raw.name,
         source=raw.source,
-        inputs=tuple(map(input_spec, inputs)),
+        inputs=tuple(encoder.spec for encoder in fitted),
         target=TargetSpec(name=columns.item, task="ranking", classes=events.items),
         x=x,
         y=events.item[rows],
         splits=splits,
         independent=False,
         encoders={
-            "inputs": list(inputs),
+            "inputs": [encoder.to_dict() for encoder in fitted],
             "interactions": {
                 **asdict(columns),
                 "items": list(events.items),

@@ -12,11 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autosynth.data.encoder.apply import apply
-from autosynth.data.encoder.frame import Applied
+from autosynth.data.encoder.encoder import Applied, Encoder
+from autosynth.data.encoder.registry import encoders_from
 from autosynth.data.framing.users import latest_of
 from autosynth.data.framing.windows import labelled_windows
 from autosynth.data.source.fingerprint import fingerprint
-from autosynth.data.source.raw import Raw, RawRows
+from autosynth.data.source.raw import Raw, RawRows, RowFormat
 from autosynth.data.source.read import read_source
 from autosynth.data.spec import SeenItems, TargetSpec
 from autosynth.data.target.truevalues import LeftOut, TrueValues, true_values_of
@@ -76,7 +77,8 @@ def read_labelled(
         return _forecasts(source, encoders)
     if "interactions" in encoders:
         return _rankings(source, encoders)
-    raw = _read(source, encoders["inputs"][0], columns or _names(encoders, target))
+    inputs = encoders_from(encoders)
+    raw = _read(source, inputs[0].row_format, columns or _names(inputs[0], target))
     rows = raw.test or raw.main
     if rows is None or not len(rows):
         raise DataError(f"{raw.source} holds no rows to score.")
@@ -85,7 +87,7 @@ def read_labelled(
             f"{raw.source} holds {len(rows)} rows to test on without a target; scoring needs one "
             "value a row. Give labelled rows, or use `autosynth predict`."
         )
-    applied = apply(encoders["inputs"], rows.x, raw.source, rows.folder)
+    applied = apply(inputs, rows.x, raw.source, rows.folder)
     true_values = true_values_of(rows.y, target, raw.source)
     labelled = _joined(raw, rows, applied, true_values)
     unread = len(rows) - len(applied.keep)
@@ -136,21 +138,21 @@ def _joined(raw: Raw, rows: RawRows, applied: Applied, true_values: TrueValues) 
     )  # fmt: skip
 
 
-def _read(source: Any, spec: Mapping[str, Any], names: Sequence[str]) -> Raw:
+def _read(source: Any, rows: RowFormat, names: Sequence[str]) -> Raw:
     if isinstance(source, np.ndarray):
         raise DataError(
             f"an array of shape {source.shape} has no labels to score against; give (x, y)."
         )
     like = None
-    if spec["kind"] == "image" and "shape" in spec:  # images of a folder are brought to its shape
-        channels, height, width = spec["shape"]
+    if rows.kind == "image":  # images of a folder are brought to its shape
+        channels, height, width = rows.shape
         like = RawRows(x=np.empty((0, height, width, channels)), index=range(0))
     return read_source(source, names, like=like)
 
 
-def _names(encoders: Mapping[str, Any], target: TargetSpec) -> tuple[str, ...]:
+def _names(encoder: Encoder, target: TargetSpec) -> tuple[str, ...]:
     """The columns of a table that hold the true values; none where the form itself tells."""
-    if encoders["inputs"][0].get("width", 0) is not None:  # arrays have no names
+    if not encoder.columns or encoder.width is not None:  # arrays have no names
         return ()
     if target.parts:
         return tuple(part.name for part in target.parts)

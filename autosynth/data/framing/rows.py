@@ -17,9 +17,11 @@ from autosynth.data.column.column import IgnoredColumn
 from autosynth.data.column.path import subfolders
 from autosynth.data.config import DataConfig
 from autosynth.data.encoder.apply import apply_large
-from autosynth.data.encoder.array import fit_array, input_spec
-from autosynth.data.encoder.frame import Applied, fit_frame
+from autosynth.data.encoder.encoder import Applied, Encoder
+from autosynth.data.encoder.frame import fit_frame
+from autosynth.data.encoder.image import ImageEncoder
 from autosynth.data.encoder.mappedarray import concatenate_rows
+from autosynth.data.encoder.series import SeriesEncoder
 from autosynth.data.framing.join import JoinedRows, join
 from autosynth.data.inspection.describe import describe
 from autosynth.data.inspection.leak import leaks
@@ -34,7 +36,6 @@ from autosynth.data.spec import Dataset
 from autosynth.data.split.split import left_out, split, without
 from autosynth.data.split.splitkeys import SplitKeys, split_keys_of
 from autosynth.data.target.targets import infer_target
-from autosynth.data.types import FittedInput
 from autosynth.errors import DataError
 
 _MIN_ROWS = 10
@@ -45,7 +46,7 @@ class _LoadState:
     """Rows on their way: those of arrays are encoded at once, and those of tables when split."""
 
     rows: JoinedRows
-    inputs: Sequence[FittedInput] = ()
+    inputs: Sequence[Encoder] = ()
     x: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     ignored: tuple[IgnoredColumn, ...] = ()
     drop: frozenset[str] = frozenset()
@@ -93,9 +94,9 @@ def _dataset(raw: Raw, state: _LoadState, config: DataConfig) -> Dataset:
         goal = replace(goal, y=goal.y[state.keep])
         _check_size(rows.only(state.keep), raw)
     dataset = Dataset(
-        name=raw.name, source=raw.source, inputs=tuple(map(input_spec, state.inputs)),
+        name=raw.name, source=raw.source, inputs=tuple(encoder.spec for encoder in state.inputs),
         target=goal.spec, x=state.x, y=goal.y, splits=splits,
-        encoders={"inputs": list(state.inputs)},
+        encoders={"inputs": [encoder.to_dict() for encoder in state.inputs]},
         fingerprint=fingerprint(raw.main, raw.validation, raw.test),
         independent=keys.groups is None and keys.times is None,
         warnings=(
@@ -109,12 +110,12 @@ def _dataset(raw: Raw, state: _LoadState, config: DataConfig) -> Dataset:
     )  # fmt: skip
     lines = describe(dataset, raw, state.ignored, learnt=choice.reasons)
     dataset = replace(dataset, summary=lines)
-    return _with_unlabelled(dataset, spare) if len(spare.part) else dataset
+    return _with_unlabelled(dataset, state.inputs, spare) if len(spare.part) else dataset
 
 
-def _with_unlabelled(dataset: Dataset, rows: JoinedRows) -> Dataset:
+def _with_unlabelled(dataset: Dataset, inputs: Sequence[Encoder], rows: JoinedRows) -> Dataset:
     """The dataset with rows that have no target after its own."""
-    applied = _encoded(dataset.encoders["inputs"], rows, dataset.source)
+    applied = _encoded(inputs, rows, dataset.source)
     x, n, more = applied.x, len(dataset.y), len(applied.keep)
     return replace(
         dataset,
@@ -124,11 +125,11 @@ def _with_unlabelled(dataset: Dataset, rows: JoinedRows) -> Dataset:
     )
 
 
-def _encoded(inputs: Sequence[FittedInput], rows: JoinedRows, source: str) -> Applied:
+def _encoded(inputs: Sequence[Encoder], rows: JoinedRows, source: str) -> Applied:
     """The arrays of the inputs; those of arrays are what `rows` hold."""
     if isinstance(rows.x, FRAMES):
         return apply_large(inputs, rows.x, source, rows.folder_of_rows())
-    return Applied(x={inputs[0]["name"]: rows.x}, keep=np.arange(len(rows.part)))
+    return Applied(x={inputs[0].name: rows.x}, keep=np.arange(len(rows.part)))
 
 
 def _read(source: Source, config: DataConfig) -> Raw:
@@ -163,10 +164,11 @@ def _array(raw: Raw, layout: Layout, config: DataConfig) -> _LoadState:
             f"{raw.source} has none."
         )
     rows = join(raw, layout)
-    fitted = fit_array(rows.x, layout)
+    of_arrays = ImageEncoder if layout.kind == "image" else SeriesEncoder
+    fitted = of_arrays.fit_array(rows.x, layout)
     applied = apply_large([fitted], rows.x, raw.source)
     return _LoadState(
-        rows=rows.only(applied.keep, applied.x[fitted["name"]]), inputs=[fitted],
+        rows=rows.only(applied.keep, applied.x[fitted.name]), inputs=[fitted],
         warnings=applied.warnings,
     )  # fmt: skip
 

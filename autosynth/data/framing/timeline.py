@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from autosynth.data.column.cell import numbers_of
 from autosynth.data.column.date import find_formats, read_dates
 from autosynth.data.source.layout import to_float32
+from autosynth.data.source.raw import RowFormat
 from autosynth.data.source.read import read_unlabelled
 from autosynth.data.source.table import as_frame
 from autosynth.errors import DataError
@@ -126,7 +127,7 @@ def read_again(source: Any, channels: Sequence[str], clock: Clock | None) -> Ste
 
 def _frame(source: Any) -> tuple[pd.DataFrame, str, str, bool, tuple[str, ...]]:
     """Columns over steps, the source's name and place, and whether its columns have names."""
-    raw = read_unlabelled(source, {"kind": "table"})
+    raw = read_unlabelled(source, RowFormat())
     assert raw.main is not None
     x = raw.main.x
     if isinstance(x, pd.DataFrame):

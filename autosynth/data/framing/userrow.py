@@ -3,7 +3,7 @@
 Takes events and where each row's history begins and ends among them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from autosynth.data.column.column import Column, IgnoredColumn
 from autosynth.data.column.inference import infer_columns
-from autosynth.data.encoder.frame import apply_frame, fit_frame
-from autosynth.data.encoder.ids import apply_history, fit_history
+from autosynth.data.encoder.apply import apply
+from autosynth.data.encoder.encoder import Encoder
+from autosynth.data.encoder.frame import fit_frame
+from autosynth.data.encoder.ids import IdsEncoder
 from autosynth.data.framing.event import Events, listed
 from autosynth.data.framing.feature import LAST, MEAN, About, described
 from autosynth.data.spec import SeenItems
@@ -23,7 +25,7 @@ from autosynth.errors import DataError
 
 def fit_rows(
     events: Events, seen: SeenItems, tables: Sequence[About], train: RowNumbers
-) -> tuple[list[dict[str, Any]], tuple[IgnoredColumn, ...]]:
+) -> tuple[list[Encoder], tuple[IgnoredColumn, ...]]:
     """The history, and a table of what else is known, where there is anything; what was left."""
     sizes = (seen.stop - seen.start)[train]
     named = [
@@ -31,7 +33,7 @@ def fit_rows(
         for table in tables
         for name in table.named
     ]
-    inputs = [fit_history(sizes, len(events.items))]
+    inputs: list[Encoder] = [IdsEncoder.fit(sizes, len(events.items))]
     if not len(events.others.columns) and not any(len(t.frame.columns) for t in tables):
         return inputs, tuple(named)
     frame = described(events, tables, seen.start, seen.stop)
@@ -51,29 +53,28 @@ def fit_rows(
 
 
 def apply_rows(
-    inputs: Sequence[Mapping[str, Any]], events: Events, seen: SeenItems, tables: Sequence[About],
+    encoders: Sequence[Encoder], events: Events, seen: SeenItems, tables: Sequence[About],
     place: str,
 ) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:  # fmt: skip
     """The arrays of the inputs for the rows of `seen`, and what was wrong."""
     found: dict[str, NDArray[Any]] = {}
     warnings: tuple[str, ...] = ()
-    for fitted in inputs:
-        if fitted["kind"] == "ids":
-            found[fitted["name"]] = apply_history(fitted, seen.codes, seen.start, seen.stop)
+    for encoder in encoders:
+        if isinstance(encoder, IdsEncoder):
+            found[encoder.name] = encoder.transform(seen).values
             continue
         frame = described(events, tables, seen.start, seen.stop)
-        _check_columns(frame, fitted, place)
-        for column in fitted["columns"]:  # the mean of what is no number here
-            if column["name"] not in frame:
-                frame[column["name"]] = np.nan
-        applied = apply_frame([fitted], frame, place)
+        _check_columns(frame, encoder.columns, place)
+        for name in encoder.columns:  # the mean of what is no number here
+            if name not in frame:
+                frame[name] = np.nan
+        applied = apply([encoder], frame, place)
         found |= applied.x
         warnings += applied.warnings
     return found, warnings
 
 
-def _check_columns(frame: pd.DataFrame, fitted: Mapping[str, Any], place: str) -> None:
-    wanted = {column["name"] for column in fitted["columns"]}
+def _check_columns(frame: pd.DataFrame, wanted: Sequence[str], place: str) -> None:
     own = {
         name.removeprefix(LAST).removeprefix(MEAN) for name in wanted if name[:5] in (LAST, MEAN)
     }

@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from autosynth.data.encoder.registry import encoders_from
 from autosynth.data.framing.event import Events, InteractionColumns, listed, read_events
 from autosynth.data.framing.feature import About
 from autosynth.data.framing.userrow import apply_rows
-from autosynth.data.source.raw import Raw
+from autosynth.data.source.raw import Raw, RowFormat
 from autosynth.data.source.read import read_unlabelled
 from autosynth.data.source.table import frame_rows, read_table
 from autosynth.data.spec import SeenItems
@@ -131,7 +132,7 @@ def _rows(
     encoders: Mapping[str, Any], events: Events, seen: SeenItems, source: str
 ) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
     tables = [About.from_dict(table) for table in encoders["interactions"]["features"]]
-    return apply_rows(encoders["inputs"], events, seen, tables, source)
+    return apply_rows(encoders_from(encoders), events, seen, tables, source)
 
 
 def read_table_of(source: Any) -> Raw:
@@ -142,7 +143,7 @@ def read_table_of(source: Any) -> Raw:
             return read_table(path, (), labelled=False)
     if isinstance(source, pd.DataFrame):
         return frame_rows(source, "frame", "frame", (), labelled=False)
-    raw = read_unlabelled(source, {"kind": "table"})
+    raw = read_unlabelled(source, RowFormat())
     frame_of(raw)
     return raw
 

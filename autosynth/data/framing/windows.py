@@ -14,7 +14,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from autosynth.data.column.column import Column
-from autosynth.data.encoder.array import input_spec
+from autosynth.data.encoder.encoder import Encoder
+from autosynth.data.encoder.registry import input_spec
+from autosynth.data.encoder.series import SeriesEncoder
+from autosynth.data.encoder.table import TableEncoder
 from autosynth.data.framing.calendar import find_calendar, read_calendar
 from autosynth.data.framing.period import find_period
 from autosynth.data.framing.timeline import Clock, Steps, read_again, read_steps
@@ -212,22 +215,22 @@ def _encoders(
     channels, n = steps.values.shape
     gaps = bool(np.isnan(steps.values).any())
     gaps = gaps or (later is not None and bool(np.isnan(later.values).any()))
-    inputs: list[dict[str, Any]] = [
-        {
-            "name": name, "kind": "series", "shape": [width, cut.history], "channels": "first",
-            "masked": gaps, "dtype": "float32", "anchored": True,
-        }
-        for name, width in ((PAST, 1), (BESIDE, channels - 1)) if width
-    ]  # fmt: skip
+    inputs: list[Encoder] = [
+        SeriesEncoder(
+            name=name, shape=(width, cut.history), channels="first", masked=gaps, anchored=True
+        )
+        for name, width in ((PAST, 1), (BESIDE, channels - 1))
+        if width
+    ]
     calendar: tuple[str, ...] = ()
     clock = steps.clock
     if clock and clock.forms:
         calendar = find_calendar(steps.step, steps.step * min(train, n))
     if calendar:
-        columns = [Column(name=name, kind="number").to_dict() for name in calendar]
-        inputs.append({"name": CALENDAR_NAME, "kind": "table", "columns": columns, "width": None})
+        cells = tuple(Column(name=name, kind="number") for name in calendar)
+        inputs.append(TableEncoder(name=CALENDAR_NAME, cells=cells))
     return {
-        "inputs": inputs,
+        "inputs": [encoder.to_dict() for encoder in inputs],
         "windows": {
             "channels": list(steps.channels), "history": cut.history, "horizon": cut.horizon,
             "period": period, "step": steps.step, "calendar": list(calendar),

@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 from autosynth.data.column.column import FIRST_CATEGORY, MISSING, Column
+from autosynth.data.encoder.registry import encoders_from
+from autosynth.data.encoder.series import SeriesEncoder
+from autosynth.data.encoder.table import TableEncoder
 from autosynth.data.spec import Dataset, TargetSpec
 
 _MIN_ENTROPY = 0.9  # share of it that is removed
@@ -68,12 +71,11 @@ def leaks(dataset: Dataset) -> list[str]:
 
 
 def _columns(dataset: Dataset, rows: _Codes) -> Iterator[_Cells]:
-    for fitted in dataset.encoders["inputs"]:
-        if "columns" not in fitted:
+    for encoder in encoders_from(dataset.encoders):
+        if not isinstance(encoder, TableEncoder | SeriesEncoder):
             continue
-        x = dataset.x[fitted["name"]][rows].reshape(len(rows), -1)
-        for index, data in enumerate(fitted["columns"]):
-            column = Column.from_dict(data)
+        x = dataset.x[encoder.name][rows].reshape(len(rows), -1)
+        for index, column in enumerate(encoder.cells):
             values = x[:, index].astype(np.float64)
             present = ~np.isnan(values)
             if column.kind == "category":

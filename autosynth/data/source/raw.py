@@ -18,6 +18,18 @@ Index = Sequence[str] | range
 
 
 @dataclass(frozen=True, kw_only=True)
+class RowFormat:
+    """What rows to predict look like: the kind of the input that they make, and its shape.
+
+    `columns` are those of a table that the input reads; none where it is made of arrays.
+    """
+
+    kind: Kind = "table"
+    shape: tuple[int, ...] = ()
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class RawRows:
     """Rows of one part of a source: `x` rows first, `y` one value a row (None: not labelled).
 

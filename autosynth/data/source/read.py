@@ -28,8 +28,8 @@ from autosynth.data.source import (
     ucr,
 )
 from autosynth.data.source.builtin import BUILTIN
-from autosynth.data.source.mediafile import MEDIA_SUFFIXES
-from autosynth.data.source.raw import Raw, RawRows
+from autosynth.data.source.mediafile import MEDIA_SUFFIXES, MediaKind
+from autosynth.data.source.raw import Raw, RawRows, RowFormat
 from autosynth.errors import DataError, DataNotFoundError
 
 Source: TypeAlias = str | Path | pd.DataFrame | tuple[Any, ...] | torchset.MapStyle
@@ -72,17 +72,17 @@ def read_source(source: Source, target: Sequence[str] = (), like: RawRows | None
     return raw
 
 
-def read_unlabelled(source: Any, spec: Mapping[str, Any]) -> Raw:
+def read_unlabelled(source: Any, rows: RowFormat) -> Raw:
     """The rows of `source` to predict: one part, in `main`.
 
-    `spec` is the input as the encoders know it. A source that has an official test part inside
-    (an `.npz` with `x_test`, a folder with `t10k-images`, `NAME_TEST.tsv` or `test/`) gives that
-    part; any other source gives all of its rows.
+    `rows` is what they look like, as the first encoder knows it. A source that has an official
+    test part inside (an `.npz` with `x_test`, a folder with `t10k-images`, `NAME_TEST.tsv` or
+    `test/`) gives that part; any other source gives all of its rows.
     """
     if isinstance(source, np.ndarray):
         return arrays.read_arrays((source,))
     if _is_path(source):
-        found = _file_rows(_existing(source), spec)
+        found = _file_rows(_existing(source), rows)
         if found is not None:
             return found
     remote = _remote(source) if isinstance(source, str) else None
@@ -111,23 +111,24 @@ def _test_or_all(raw: Raw) -> Raw:
     )
 
 
-def _file_rows(path: Path, spec: Mapping[str, Any]) -> Raw | None:
+def _file_rows(path: Path, rows: RowFormat) -> Raw | None:
     """Rows of a file or a folder whose form needs no target; None where `read_source` tells."""
-    kind = spec["kind"]
+    kind = rows.kind
     if kind == "series" and path.is_file() and ts.is_ts(path):
         return ts.read_ts_series(path)
     if kind == "series" and path.is_file() and path.suffix.lower() == ".tsv":
-        return ucr.read_ucr_series(path, int(spec["shape"][1]))
-    column = spec.get("column")
-    if path.is_dir() and (column or "columns" in spec):  # what else it holds, the table names
+        return ucr.read_ucr_series(path, rows.shape[1])
+    if path.is_dir() and rows.columns:  # what else it holds, the table names
         if only := tablefolder.only_table(path):
             return table.read_table(only, (), labelled=False)
         if tablefolder.is_table_folder(path):
             return _test_or_all(tablefolder.read_table_folder(path, (), labelled=False))
-    if kind in _MEDIA and not idx.is_idx(path) and _media(path) == kind:
-        if column or kind == "audio":
-            return classfolder.read_paths(path, MEDIA_SUFFIXES[kind], column or audiofolder.COLUMN)
-        channels, height, width = spec["shape"]
+    media = _media(path) if kind in _MEDIA and not idx.is_idx(path) else None
+    if media is not None and media == kind:
+        if rows.columns or kind == "audio":
+            (column,) = rows.columns or (audiofolder.COLUMN,)
+            return classfolder.read_paths(path, MEDIA_SUFFIXES[media], column)
+        channels, height, width = rows.shape
         return imagefolder.read_images(path, channels, height, width)
     if path.is_file() and path.suffix == ".npy":
         return arrays.read_npy(path)
@@ -223,7 +224,7 @@ def _read_file(path: Path, target: Sequence[str]) -> Raw:
     raise DataError(f"{path} is no form of data that can be read; that is {_FORMS}.")
 
 
-def _media(path: Path) -> str | None:
+def _media(path: Path) -> MediaKind | None:
     """`image` or `audio`: what a folder holds more of, or what a file is named like."""
     if path.is_dir():
         return classfolder.most_of(path, MEDIA_SUFFIXES)

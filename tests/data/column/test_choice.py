@@ -49,10 +49,10 @@ def test_a_kind_goes_before_content() -> None:
 def test_a_number_by_word_stays_out_of_series() -> None:
     rows = np.random.default_rng(0).normal(size=(N, 6)).cumsum(1)
     frame = pd.DataFrame(rows, columns=[f"load{i}" for i in range(6)])
-    kinds = [f["kind"] for f in fit_frame(frame, np.arange(N), width=None)[0]]
+    kinds = [f.kind for f in fit_frame(frame, np.arange(N), width=None)[0]]
     assert kinds == ["series"]
     told = fit_frame(frame, np.arange(N), width=None, kinds={"load*": "number"})[0]
-    assert [f["kind"] for f in told] == ["table"]
+    assert [f.kind for f in told] == ["table"]
 
 
 def test_all_that_is_wrong_with_the_words_is_told_at_once() -> None:

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 import soundfile
 
-from autosynth.data.encoder.array import input_spec
-from autosynth.data.encoder.audio import apply_audio, fit_audio
+from autosynth.data.encoder.audio import AudioEncoder
+from autosynth.data.encoder.registry import encoder_from, input_spec
 from autosynth.data.spec import InputSpec
 from autosynth.errors import DataError
 
@@ -29,6 +29,11 @@ def files(*paths: object) -> "pd.Series":
     return pd.Series(list(paths), name="clip", dtype=object)
 
 
+def read(encoder: AudioEncoder, values: "pd.Series") -> tuple:
+    found = encoder.read(values)
+    return found.values, found.keep, found.warnings
+
+
 def test_files_of_any_rate_and_channels_become_one_channel_at_the_common_rate(
     tmp_path: Path,
 ) -> None:
@@ -39,16 +44,17 @@ def test_files_of_any_rate_and_channels_become_one_channel_at_the_common_rate(
         written(tmp_path, "c.wav", tone(0.5, 16_000), 16_000),
         written(tmp_path, "d.wav", stereo),
     )
-    fitted = fit_audio(values, np.arange(4), "clip")
-    assert json.loads(json.dumps(fitted)) == fitted
-    assert fitted == {
+    fitted = AudioEncoder.fit(values, np.arange(4), "clip")
+    plain = json.loads(json.dumps(fitted.to_dict()))
+    assert plain == {
         "name": "clip", "kind": "audio", "column": "clip", "shape": [4000], "rate": 8000,
-        "masked": True,
+        "masked": True, "width": None,
     }  # fmt: skip
-    assert input_spec(fitted) == InputSpec(
+    assert encoder_from(plain) == fitted
+    assert input_spec(plain) == InputSpec(
         name="clip", kind="audio", shape=(4000,), masked=True, rate=8000
     )
-    x, keep, warnings = apply_audio(fitted, values)
+    x, keep, warnings = read(fitted, values)
     assert (x.shape, x.dtype, list(keep), warnings) == ((4, 4000), np.float32, [0, 1, 2, 3], ())
     np.testing.assert_allclose(x[0], tone(0.5, 8000), atol=1e-4)
     np.testing.assert_allclose(x[1, :2000], tone(0.25, 8000), atol=1e-4)
@@ -60,22 +66,20 @@ def test_files_of_any_rate_and_channels_become_one_channel_at_the_common_rate(
 def test_nearly_all_fit_and_longer_ones_are_cut(tmp_path: Path) -> None:
     short, long = written(tmp_path, "s.wav", tone(0.1, 8000)), tone(2, 8000)
     values = files(*[short] * 300, written(tmp_path, "l.wav", long), short)
-    fitted = fit_audio(values, np.array([*range(300), 301]), "clip")
-    assert (fitted["shape"], fitted["masked"]) == ([800], False)
-    x, keep, warnings = apply_audio(fitted, values)
+    fitted = AudioEncoder.fit(values, np.array([*range(300), 301]), "clip")
+    assert (fitted.length, fitted.masked) == (800, False)
+    x, keep, warnings = read(fitted, values)
     assert warnings == ("1 of 302 sounds in clip (0.3%) are cut to 0.10 s",)
     np.testing.assert_allclose(x[300], long[:800], atol=1e-4)
     assert len(keep) == 302
     endless = files(written(tmp_path, "e.wav", np.zeros(40 * 1000, np.float32), 1000))
-    assert fit_audio(endless, np.arange(1), "clip")["shape"] == [30_000]
+    assert AudioEncoder.fit(endless, np.arange(1), "clip").length == 30_000
 
 
 def test_a_shorter_one_that_training_had_none_of_is_followed_by_silence(tmp_path: Path) -> None:
     values = files(written(tmp_path, "a.wav", tone(0.1, 8000)))
-    x, _, _ = apply_audio(
-        fit_audio(values, np.arange(1), "clip"),
-        files(written(tmp_path, "b.wav", tone(0.05, 8000))),
-    )
+    shorter = files(written(tmp_path, "b.wav", tone(0.05, 8000)))
+    x, _, _ = read(AudioEncoder.fit(values, np.arange(1), "clip"), shorter)
     assert not x[0, 400:].any()
 
 
@@ -88,8 +92,8 @@ def test_what_cannot_be_read_is_left_out_and_named(tmp_path: Path) -> None:
     none = written(tmp_path, "none.wav", np.zeros(0, np.float32))
     bad = [str(tmp_path / name) for name in ("broken.wav", "empty.wav", "missing.wav")]
     values = files(good, *bad, none, None, str(tmp_path / "text.wav"), silent, good)
-    fitted = fit_audio(values, np.arange(9), "clip")
-    x, keep, (left_out, quiet) = apply_audio(fitted, values)
+    fitted = AudioEncoder.fit(values, np.arange(9), "clip")
+    x, keep, (left_out, quiet) = read(fitted, values)
     assert list(keep) == [0, 7, 8]
     assert x.shape == (3, 800)
     assert not x[1].any()
@@ -100,7 +104,7 @@ def test_what_cannot_be_read_is_left_out_and_named(tmp_path: Path) -> None:
     )
     assert quiet == "1 sounds in clip are silent, and kept: silent.wav"
     with pytest.raises(DataError, match=r"no sound of 2 training rows in 'clip' can be read: .*"):
-        fit_audio(values, np.array([1, 2]), "clip")
+        AudioEncoder.fit(values, np.array([1, 2]), "clip")
 
 
 def test_a_truncated_file_gives_the_samples_it_has(tmp_path: Path) -> None:
@@ -108,7 +112,7 @@ def test_a_truncated_file_gives_the_samples_it_has(tmp_path: Path) -> None:
     half = tmp_path / "half.wav"
     half.write_bytes(whole.read_bytes()[:844])
     values = files(str(whole), str(half))
-    x, keep, warnings = apply_audio(fit_audio(values, np.arange(1), "clip"), values)
+    x, keep, warnings = read(AudioEncoder.fit(values, np.arange(1), "clip"), values)
     assert (list(keep), warnings) == ([0, 1], ())
     np.testing.assert_allclose(x[1, :400], x[0, :400])
 
@@ -119,9 +123,9 @@ def test_arrays_are_sounds_of_the_rate_that_is_told() -> None:
     wide[:200] = tone(0.05, 4000)
     lost = np.array([0.1, np.inf, 0.1] * 50, np.float32)
     values = files(whole, wide, np.zeros(0, np.float32), lost)
-    fitted = fit_audio(values, np.arange(2), "clip", rate=4000)
-    assert (fitted["rate"], fitted["shape"]) == (4000, [400])
-    x, keep, (warning,) = apply_audio(fitted, values)
+    fitted = AudioEncoder.fit(values, np.arange(2), "clip", rate=4000)
+    assert (fitted.rate, fitted.length) == (4000, 400)
+    x, keep, (warning,) = read(fitted, values)
     np.testing.assert_allclose(x[0], tone(0.1, 4000), atol=1e-4)
     assert list(keep) == [0, 1]
     assert np.isfinite(x[1]).sum() == 200

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autosynth.data import encode, load_dataset
-from autosynth.data.encoder.array import input_spec
+from autosynth.data.encoder.registry import input_spec
 from autosynth.data.framing.calendar import find_calendar, read_calendar
 from autosynth.data.framing.period import find_period
 from autosynth.errors import DataError

@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 
 from autosynth.data.source.audiofolder import COLUMN
-from autosynth.data.source.raw import RawRows
+from autosynth.data.source.raw import RawRows, RowFormat
 from autosynth.data.source.read import read_source, read_unlabelled
 from autosynth.errors import DataError
 
-SPEC = {"kind": "audio", "column": COLUMN}
+SPEC = RowFormat(kind="audio", columns=(COLUMN,))
 
 
 def fill(folder: Path, n: int = 3, suffix: str = ".wav") -> Path:
@@ -73,7 +73,7 @@ def test_a_target_names_the_table_beside_the_files(tmp_path: Path) -> None:
     assert raw.main is not None
     assert list(raw.main.x.columns) == ["file"]
     assert raw.source == str(tmp_path / "notes.csv")
-    for spec in ({"kind": "table", "columns": []}, {"kind": "audio", "column": "file"}):
+    for spec in (RowFormat(columns=("file",)), RowFormat(kind="audio", columns=("file",))):
         new = read_unlabelled(tmp_path, spec).main
         assert new is not None
         assert list(new.x.columns) == ["file", "loud"]
@@ -82,7 +82,7 @@ def test_a_target_names_the_table_beside_the_files(tmp_path: Path) -> None:
 
 def test_pictures_that_a_column_named_are_predicted_from_a_folder(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"")
-    spec = {"kind": "image", "column": "photo", "shape": (1, 8, 8)}
+    spec = RowFormat(kind="image", shape=(1, 8, 8), columns=("photo",))
     for source in (tmp_path, tmp_path / "a.png"):
         rows = read_unlabelled(source, spec).main
         assert rows is not None

@@ -11,6 +11,7 @@ from PIL import Image
 from autosynth.data import encode, load_dataset
 from autosynth.data.source import hf
 from autosynth.data.source.cache import CACHE_ENV
+from autosynth.data.source.raw import RowFormat
 from autosynth.data.source.read import read_source, read_unlabelled
 from autosynth.errors import DataError
 
@@ -54,7 +55,7 @@ def test_a_test_part_without_labels_is_not_used(tmp_path: Path) -> None:
     data = load_dataset(name)
     assert "10 test rows have no target; they are not used" in data.warnings
     assert len(data.y) == 40
-    rows = read_unlabelled(name, {"kind": "table"}).main
+    rows = read_unlabelled(name, RowFormat()).main
     assert rows is not None
     assert len(rows) == 10
 

@@ -23,7 +23,7 @@ from sklearn.utils.validation import (
 )
 
 from autosynth.bundle import load
-from autosynth.data.inputs.text import text_of
+from autosynth.data.column.cell import text_of
 from autosynth.errors import DataError, RunError
 from autosynth.options import TaskChoice, takes_options
 from autosynth.progress import Progress

@@ -30,12 +30,20 @@ ORDER = [
     *("progress", "pareto", "study", "leaderboard", "report", "corrupt", "bundle", "run"),
     *("estimator", "cli", "__main__"),
 ]
+# And inside a package with rooms of its own, between these.
+ROOMS = {
+    "data": [
+        *("types", "scale", "spec", "config", "source", "column", "target", "split", "encoder"),
+        *("inspection", "framing", "load"),
+    ],
+}
+MOST_ROOMS = 12
 HEAVY = {"torch", "numpy", "pandas", "sklearn", "scipy", "optuna", "matplotlib", "PIL"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Import:
-    module: str  # as written, made absolute; autosynth.data.read where a name of it is taken
+    module: str  # as written, made absolute; autosynth.data.spec where a name of it is taken
     line: int
     late: bool  # inside a function
 
@@ -130,6 +138,38 @@ def test_a_file_imports_only_from_what_stands_before_it(path: Path) -> None:
         assert same or place(each.module) < place(here), (
             f"{where} imports {each.module}, which stands after it"
         )
+
+
+def room(module: str, package: str) -> int:
+    """The place of a module among the rooms of its package."""
+    name = module.split(".")[2]
+    assert name in ROOMS[package], f"{module} has no place among the rooms; give {name!r} one"
+    return ROOMS[package].index(name)
+
+
+@pytest.mark.parametrize("package", ROOMS)
+def test_a_room_imports_only_from_those_before_it(package: str) -> None:
+    rooms = {path for path in FILES if path.is_relative_to(PACKAGE / package)}
+    for path in sorted(rooms - {PACKAGE / package / "__init__.py"}):  # which hands on names of all
+        here = module_name(path)
+        for each in inside(path):
+            names = each.module.split(".")
+            if names[1] != package:
+                continue
+            where = f"{path.relative_to(ROOT)}:{each.line}"
+            assert len(names) > 2, f"{where}: import the name from the file it lives in"
+            same = names[2] == here.split(".")[2]
+            assert same or room(each.module, package) < room(here, package), (
+                f"{where} imports {each.module}, which stands after it"
+            )
+
+
+@pytest.mark.parametrize("package", ROOMS)
+def test_a_package_has_few_rooms_and_no_other(package: str) -> None:
+    children = (PACKAGE / package).iterdir()
+    found = {path.stem for path in children if not path.name.startswith("_")}
+    assert found == set(ROOMS[package])
+    assert len(found) <= MOST_ROOMS
 
 
 def test_no_two_files_import_each_other() -> None:

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from autosynth.baselines import BASELINES, run
-from autosynth.data.seenitems import SeenItems
-from autosynth.data.spec import Dataset, InputSpec, Splits, TargetSpec
+from autosynth.data.spec import Dataset, InputSpec, SeenItems, Splits, TargetSpec
 from autosynth.leaderboard import TRIVIAL
 
 ITEMS = ("a", "b", "c", "d")

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from autosynth.baselines.model import MAX_ROWS, BaselineResult, check, fitting
-from autosynth.data.mappedarray import MappedArray
+from autosynth.data.encoder.mappedarray import MappedArray
 from autosynth.data.spec import Dataset, Splits
 
 START_SECONDS = 60.0

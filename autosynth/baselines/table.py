@@ -19,7 +19,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from autosynth.data.inputs.mel import mel_summary
+from autosynth.data.encoder.mel import mel_summary
 from autosynth.data.spec import Dataset, InputSpec
 from autosynth.data.types import Array
 

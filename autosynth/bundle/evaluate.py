@@ -11,9 +11,9 @@ from autosynth.bundle.detail import details_of
 from autosynth.bundle.evaluation import Evaluation
 from autosynth.bundle.model import Model, load
 from autosynth.bundle.robustness import robustness_of, rows_for
-from autosynth.data.labelledrows import LabelledRows, read_labelled
-from autosynth.data.seenitems import SeenItems
-from autosynth.data.truevalues import LeftOut
+from autosynth.data.framing.labelledrows import LabelledRows, read_labelled
+from autosynth.data.spec import SeenItems
+from autosynth.data.target.truevalues import LeftOut
 from autosynth.data.types import Array
 from autosynth.errors import DataError
 from autosynth.training.metrics import (

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from autosynth.data.spec import TargetSpec
-from autosynth.data.truevalues import LeftOut
+from autosynth.data.target.truevalues import LeftOut
 
 
 @dataclass(frozen=True, kw_only=True)

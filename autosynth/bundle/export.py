@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from autosynth.bundle.folder import ENCODERS, MODEL, PROGRAM, WEIGHTS, find, read_object, replacing
+from autosynth.bundle.folder import (
+    ENCODERS_FILE,
+    MODEL,
+    PROGRAM,
+    WEIGHTS,
+    find,
+    read_object,
+    replacing,
+)
 from autosynth.bundle.info import Info
 from autosynth.bundle.model import Model, load
 from autosynth.bundle.modelcard import ExportCheck, ProgramInput
@@ -69,7 +77,7 @@ def export(
     if not force:
         _check_own(place, model.info)
     with replacing(place) as temporary:
-        for name in (ENCODERS, WEIGHTS):
+        for name in (ENCODERS_FILE, WEIGHTS):
             shutil.copyfile(source / name, temporary / name)
         path = temporary / PROGRAM
         torch.export.save(_trace(source, inputs), path)

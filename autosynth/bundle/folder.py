@@ -17,11 +17,11 @@ from autosynth.errors import BundleError
 
 MODEL = "model.json"
 STRATEGY = "strategy.txt"
-ENCODERS = "encoders.json"
+ENCODERS_FILE = "encoders.json"
 WEIGHTS = "weights.safetensors"
 CARD = "card.md"
 PROGRAM = "model.pt2"
-NEEDED = (MODEL, STRATEGY, ENCODERS, WEIGHTS)
+NEEDED = (MODEL, STRATEGY, ENCODERS_FILE, WEIGHTS)
 """What `load` opens; the card is for people, the program for deployment."""
 KNOWN = frozenset((*NEEDED, CARD, PROGRAM))
 

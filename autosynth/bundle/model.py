@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from autosynth import __version__
 from autosynth.bundle.folder import (
-    ENCODERS,
+    ENCODERS_FILE,
     STRATEGY,
     WEIGHTS,
     damaged,
@@ -29,8 +29,8 @@ from autosynth.bundle.prediction import prediction_frame
 from autosynth.composite import Composite, Resolved, build, resolve
 from autosynth.composite.objective import base_of, finished, mask_seen
 from autosynth.data import Encoded, encode_parts
-from autosynth.data.inputs.encoder import input_spec
-from autosynth.data.seenitems import SeenItems
+from autosynth.data.encoder.registry import input_spec
+from autosynth.data.spec import SeenItems
 from autosynth.errors import BundleError, DataError, StrategyError, UnknownNameError
 from autosynth.strategy import Strategy
 from autosynth.training.weights import load_weights
@@ -150,11 +150,11 @@ def _resolve(folder: Path, info: Info) -> Resolved:
 
 
 def _encoders(folder: Path, info: Info) -> dict[str, Any]:
-    path = folder / ENCODERS
+    path = folder / ENCODERS_FILE
     encoders = read_object(path)
     try:
         specs = [input_spec(fitted) for fitted in encoders["inputs"]]
-    except (KeyError, TypeError, ValueError) as problem:
+    except (LookupError, TypeError, ValueError) as problem:
         raise damaged(path, f"is not what encodes the inputs ({problem!r})") from problem
     for spec, wanted in zip(specs, info.inputs, strict=False):
         if spec != wanted:

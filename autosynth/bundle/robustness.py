@@ -9,10 +9,12 @@ import pandas as pd
 
 from autosynth.bundle.model import Model
 from autosynth.corrupt import CORRUPTIONS, SEVERITIES, blank_like, corrupt
-from autosynth.data.forms.table import as_frame
-from autosynth.data.inputs.encoder import apply
-from autosynth.data.inputs.text import text_of
-from autosynth.data.labelledrows import LabelledRows
+from autosynth.data.column.cell import text_of
+from autosynth.data.encoder.apply import apply
+from autosynth.data.encoder.encoder import Encoder
+from autosynth.data.encoder.registry import encoders_from
+from autosynth.data.framing.labelledrows import LabelledRows
+from autosynth.data.source.table import as_frame
 from autosynth.data.spec import InputSpec
 from autosynth.data.types import Array
 
@@ -73,16 +75,16 @@ def _share(metric: str, score: float, clean: float) -> float:
 
 
 def _damaged(model: Model, labelled: LabelledRows, seed: int) -> Iterator[_Damaged]:
-    fitted = {each["name"]: each for each in model.encoders["inputs"]}
+    encoders = {each.name: each for each in encoders_from(model.encoders)}
     tokenisations: dict[str, list[InputSpec]] = {}  # of one text, in several vocabularies
     for spec in model.info.inputs:
         tokenisations.setdefault(spec.of or spec.name, []).append(spec)
     for root, specs in tokenisations.items():
-        blanks = {spec.name: _blank(fitted[spec.name], spec, labelled) for spec in specs}
+        blanks = {spec.name: _blank(encoders[spec.name], spec, labelled) for spec in specs}
         fitting = [c for c in CORRUPTIONS[specs[0].kind].values() if c.fits(specs[0])]
         for corruption, severity in product(fitting, SEVERITIES):
             amount = corruption.amounts[severity - 1]
-            x = _corrupted(labelled, specs, fitted, corruption.name, severity, seed, blanks)
+            x = _corrupted(labelled, specs, encoders, corruption.name, severity, seed, blanks)
             yield _Damaged(root, corruption.name, severity, amount, {**labelled.x, **x})
         if len(tokenisations) > 1:
             n = len(labelled)
@@ -93,7 +95,7 @@ def _damaged(model: Model, labelled: LabelledRows, seed: int) -> Iterator[_Damag
 def _corrupted(
     labelled: LabelledRows,
     specs: list[InputSpec],
-    fitted: Mapping[str, Any],
+    encoders: Mapping[str, Encoder],
     name: str,
     severity: int,
     seed: int,
@@ -105,18 +107,17 @@ def _corrupted(
         blank = blanks[first.name]
         return {first.name: corrupt(x, first, name, severity, seed=seed, blank=blank)}
     # Typos are made in the text itself, before it is cut into tokens.
-    inputs = [fitted[spec.name] for spec in specs]
-    frame, column = as_frame(labelled.raw).rename(columns=str), inputs[0]["column"]
+    inputs = [encoders[spec.name] for spec in specs]
+    frame, (column,) = as_frame(labelled.raw).rename(columns=str), inputs[0].columns
     texts = np.array(["" if pd.isna(v) else text_of(v) for v in frame[column]], dtype=object)
     changed = corrupt(texts, first, name, severity, seed=seed)
     return apply(inputs, pd.DataFrame({column: changed}), labelled.source).x
 
 
-def _blank(fitted: Mapping[str, Any], spec: InputSpec, labelled: LabelledRows) -> Array:
+def _blank(encoder: Encoder, spec: InputSpec, labelled: LabelledRows) -> Array:
     """A row of an input that holds nothing; of a table or text, what its encoder makes of that."""
     if spec.kind not in ("table", "text"):
         return blank_like(labelled.x[spec.name], spec)
-    columns = [c["name"] for c in fitted["columns"]] if "columns" in fitted else [fitted["column"]]
-    empty = pd.DataFrame({name: pd.Series([None], dtype=object) for name in columns})
-    blank: Array = apply([fitted], empty, labelled.source).x[spec.name][0]
+    empty = pd.DataFrame({n: pd.Series([None], dtype=object) for n in encoder.columns})
+    blank: Array = apply([encoder], empty, labelled.source).x[spec.name][0]
     return blank

@@ -7,7 +7,7 @@ from typing import Any
 from autosynth.bundle.card import card_text
 from autosynth.bundle.folder import (
     CARD,
-    ENCODERS,
+    ENCODERS_FILE,
     MODEL,
     STRATEGY,
     WEIGHTS,
@@ -66,7 +66,7 @@ def write_bundle(
     place = Path(folder)
     with replacing(place) as temporary:
         write_info(info, temporary)
-        write_object(temporary / ENCODERS, _read_alone(encoders, resolved))
+        write_object(temporary / ENCODERS_FILE, _read_alone(encoders, resolved))
         save_weights(model, temporary / WEIGHTS)
     return place
 

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from autosynth.data.inputs.modelfolder import MODELS_ENV
+from autosynth.data.encoder.modelfolder import MODELS_ENV
 from autosynth.errors import TrialError
 
 WEIGHT_SUFFIXES = (".safetensors", ".pth")

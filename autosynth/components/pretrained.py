@@ -29,7 +29,7 @@ from autosynth.components.textmodel import (
     n_layers,
     text_model_profile,
 )
-from autosynth.data.inputs.modelfolder import MODELS_ENV, PACKAGES, text_models
+from autosynth.data.encoder.modelfolder import MODELS_ENV, PACKAGES, text_models
 from autosynth.data.spec import InputSpec
 from autosynth.errors import StrategyError
 

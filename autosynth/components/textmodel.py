@@ -24,7 +24,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from autosynth.components.piece import Stem, Tokens
-from autosynth.data.inputs.modelfolder import MODELS_ENV, text_models
+from autosynth.data.encoder.modelfolder import MODELS_ENV, text_models
 from autosynth.data.spec import InputSpec
 from autosynth.errors import StrategyError, TrialError
 

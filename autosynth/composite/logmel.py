@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from autosynth.components.piece import Grid, Piece, Plane, Stem
-from autosynth.data.inputs.mel import (
+from autosynth.data.encoder.mel import (
     FLOOR,
     MEL,
     MEL_HZ,

@@ -13,8 +13,7 @@ from torch.nn import functional as F
 
 from autosynth.composite.unit import in_unit
 from autosynth.data.scale import Scale
-from autosynth.data.seenitems import SeenItems
-from autosynth.data.spec import TargetSpec
+from autosynth.data.spec import SeenItems, TargetSpec
 
 
 def loss_of(

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from autosynth.components.piece import Grid, Piece, Tokens, coarser, n_tokens
-from autosynth.data.inputs.tokens import MASK, START
+from autosynth.data.encoder.text import MASK, START
 from autosynth.data.spec import InputSpec
 
 MOST_BUCKETS, LEAST_BUCKETS, MOST_OUTPUTS = 1024, 32, 2**15

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autosynth.corrupt.corruption import Corruption, Given
-from autosynth.data.inputs.encoder import lengths
+from autosynth.data.encoder.series import lengths
 from autosynth.data.types import Array
 
 

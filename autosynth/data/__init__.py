@@ -1,8 +1,8 @@
 """Data in, a `Dataset` out: reading, understanding, splitting and encoding."""
 
-from autosynth.data.encode import Encoded, encode, encode_parts
-from autosynth.data.forms.builtin import BUILTIN, Builtin
+from autosynth.data.framing.encode import Encoded, encode, encode_parts
 from autosynth.data.load import load_dataset, read_dataset
+from autosynth.data.source.builtin import BUILTIN, Builtin
 from autosynth.data.spec import Dataset, InputSpec, Kind, Splits, TargetSpec, Task
 
 __all__ = [

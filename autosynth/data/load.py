@@ -1,58 +1,18 @@
 """Reads a source into a `Dataset`: rows, target, splits, encoders, and what to tell the user.
 
-The one place that knows all steps: read, understand the target, split, fit encoders on training
-rows, encode everything.
+Takes a source and what is asked of it; the framing that it needs does the work: rows that stand
+for themselves, windows of a series to forecast, or interactions to rank.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Unpack
+from typing import Unpack
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-
-from autosynth.data.describe import describe
-from autosynth.data.fingerprint import fingerprint
-from autosynth.data.forms.frames import check_flat
-from autosynth.data.inputs.choice import choose
-from autosynth.data.inputs.column import IgnoredColumn
-from autosynth.data.inputs.encoder import fit_array, input_spec
-from autosynth.data.inputs.frame import Applied, fit_frame
-from autosynth.data.inputs.layout import Layout, infer_layout
-from autosynth.data.inputs.media import subfolders
-from autosynth.data.interactions import load_interactions
-from autosynth.data.join import JoinedRows, join
-from autosynth.data.leak import leaks
-from autosynth.data.mappedarray import concatenate_rows
-from autosynth.data.outofcore import FRAMES, apply_large, as_table, read_large, sample_of
-from autosynth.data.raw import Raw
-from autosynth.data.read import Source, all_rows, read_source
-from autosynth.data.scalechoice import choose_scales
+from autosynth.data.framing.interactions import load_interactions
+from autosynth.data.framing.rows import load_rows
+from autosynth.data.framing.windows import load_windows
+from autosynth.data.source.read import Source
 from autosynth.data.spec import Dataset
-from autosynth.data.split import left_out, split, without
-from autosynth.data.splitkeys import SplitKeys, split_keys_of
-from autosynth.data.targets import infer_target
-from autosynth.data.types import FittedInput
-from autosynth.data.windows import load_windows
 from autosynth.errors import DataError
 from autosynth.options import DataArguments, DataConfig, takes_options
-
-_MIN_ROWS = 10
-
-
-@dataclass(frozen=True, kw_only=True)
-class _LoadState:
-    """Rows on their way: those of arrays are encoded at once, and those of tables when split."""
-
-    rows: JoinedRows
-    inputs: Sequence[FittedInput] = ()
-    x: Mapping[str, NDArray[Any]] = field(default_factory=dict)
-    ignored: tuple[IgnoredColumn, ...] = ()
-    drop: frozenset[str] = frozenset()
-    split_keys: SplitKeys = field(default_factory=SplitKeys)
-    keep: NDArray[np.int64] | None = None
-    warnings: tuple[str, ...] = ()
 
 
 @takes_options
@@ -81,51 +41,7 @@ def read_dataset(source: Source, config: DataConfig) -> Dataset:
         return load_interactions(source, config)
     if config.horizon is not None or config.history is not None:
         raise DataError("--horizon and --history are of forecasts. Add --task forecasting.")
-    raw = _read(source, config)
-    layout = _layout(raw)
-    read = _table if layout.kind == "table" else _array
-    return _dataset(raw, read(raw, layout, config), config)
-
-
-def _dataset(raw: Raw, state: _LoadState, config: DataConfig) -> Dataset:
-    """Target, splits and encoders of the rows that were found."""
-    rows = state.rows
-    goal = infer_target(
-        rows.y, raw.target, task=config.task, in_test=rows.part == "test", labels=raw.labels,
-        coded=raw.kind is None,
-    )  # fmt: skip
-    spare = rows.only(goal.missing[rows.part[goal.missing] != "test"])
-    rows, keys = rows.only(goal.keep), state.split_keys.only(goal.keep)
-    _check_size(rows, raw)
-    classified = goal.spec.task == "classification"
-    splits = split(
-        goal.y, rows.parts(), stratified=classified, seed=config.seed, groups=keys.groups,
-        times=keys.times,
-    )  # fmt: skip
-    lost = left_out(splits, len(goal.y))
-    state = _fit(replace(state, rows=rows), raw, splits.train, config)
-    if state.keep is not None and len(state.keep) < len(goal.y):
-        splits = without(splits, state.keep, len(goal.y))
-        goal = replace(goal, y=goal.y[state.keep])
-        _check_size(rows.only(state.keep), raw)
-    dataset = Dataset(
-        name=raw.name, source=raw.source, inputs=tuple(map(input_spec, state.inputs)),
-        target=goal.spec, x=state.x, y=goal.y, splits=splits,
-        encoders={"inputs": list(state.inputs)},
-        fingerprint=fingerprint(raw.main, raw.validation, raw.test),
-        independent=keys.groups is None and keys.times is None,
-        warnings=(
-            *raw.warnings, *rows.warnings, *goal.warnings, *state.warnings,
-            *([f"{lost} rows share a group with test rows and are left out"] if lost else []),
-        ),
-    )  # fmt: skip
-    choice = choose_scales(dataset)
-    dataset = replace(
-        dataset, scales=choice.scales, warnings=(*dataset.warnings, *leaks(dataset))
-    )  # fmt: skip
-    lines = describe(dataset, raw, state.ignored, learnt=choice.reasons)
-    dataset = replace(dataset, summary=lines)
-    return _with_unlabelled(dataset, spare) if len(spare.part) else dataset
+    return load_rows(source, config)
 
 
 def _forecast(source: Source, config: DataConfig) -> Dataset:
@@ -138,131 +54,3 @@ def _forecast(source: Source, config: DataConfig) -> Dataset:
         source, target=next(iter(config.target), None), test=config.test, drop=config.drop,
         horizon=config.horizon, history=config.history, time=config.time,
     )  # fmt: skip
-
-
-def _with_unlabelled(dataset: Dataset, rows: JoinedRows) -> Dataset:
-    """The dataset with rows that have no target after its own."""
-    applied = _encoded(dataset.encoders["inputs"], rows, dataset.source)
-    x, n, more = applied.x, len(dataset.y), len(applied.keep)
-    return replace(
-        dataset,
-        x={name: concatenate_rows(values, x[name]) for name, values in dataset.x.items()},
-        y=np.concatenate([dataset.y, np.zeros((more, *dataset.y.shape[1:]), dataset.y.dtype)]),
-        splits=replace(dataset.splits, unlabelled=np.arange(n, n + more)),
-    )
-
-
-def _encoded(inputs: Sequence[FittedInput], rows: JoinedRows, source: str) -> Applied:
-    """The arrays of the inputs; those of arrays are what `rows` hold."""
-    if isinstance(rows.x, FRAMES):
-        return apply_large(inputs, rows.x, source, rows.folder_of_rows())
-    return Applied(x={inputs[0]["name"]: rows.x}, keep=np.arange(len(rows.part)))
-
-
-def _read(source: Source, config: DataConfig) -> Raw:
-    test, validation = config.test, config.validation
-    if large := read_large(source, config.target, test):
-        return large
-    raw = read_source(source, config.target)
-    if raw.main is None:
-        raise DataError(f"{raw.source} has test rows only; training needs others.")
-    if test is not None:
-        other = read_source(test, config.target, like=raw.main)
-        raw = replace(raw, test=all_rows(other), warnings=(*raw.warnings, *other.warnings))
-    if validation is not None:
-        other = read_source(validation, config.target, like=raw.main)
-        raw = replace(raw, validation=all_rows(other), warnings=(*raw.warnings, *other.warnings))
-    return raw
-
-
-def _layout(raw: Raw) -> Layout:
-    assert raw.main is not None
-    if isinstance(raw.main.x, FRAMES):
-        return Layout(kind="table")
-    if raw.kind is not None and raw.channels is not None:
-        return Layout(kind=raw.kind, channels=raw.channels)
-    return infer_layout(raw.main.x, raw.kind, raw.source)
-
-
-def _array(raw: Raw, layout: Layout, config: DataConfig) -> _LoadState:
-    if config.column_options:
-        raise DataError(
-            f"only columns of a table can be named with {config.column_options[0]}; "
-            f"{raw.source} has none."
-        )
-    rows = join(raw, layout)
-    fitted = fit_array(rows.x, layout)
-    applied = apply_large([fitted], rows.x, raw.source)
-    return _LoadState(
-        rows=rows.only(applied.keep, applied.x[fitted["name"]]), inputs=[fitted],
-        warnings=applied.warnings,
-    )  # fmt: skip
-
-
-def _table(raw: Raw, layout: Layout, config: DataConfig) -> _LoadState:
-    rows = join(raw, layout)
-    frame = as_table(rows.x)
-    assert raw.main is not None
-    columns = list(frame.columns)
-    beside = [name for name in subfolders(raw.main.folder) if name not in columns]
-    dropped = choose([*columns, *beside], raw.source, drop=config.drop).drop
-    keys = split_keys_of(frame, config.group, config.time, raw.source)
-    unused = {*dropped, *((config.group,) if config.group else ())}
-    frame = frame.drop(columns=[name for name in columns if name in unused])
-    if not len(frame.columns) and not set(beside) - dropped:
-        raise DataError(
-            f"{raw.source} has no column beside its target {raw.target!r} to learn from."
-        )
-    if isinstance(frame, pd.DataFrame):
-        check_flat(frame, raw.source)
-    return _LoadState(rows=replace(rows, x=frame), drop=dropped, split_keys=keys)
-
-
-def _fit(state: _LoadState, raw: Raw, train: NDArray[np.int64], config: DataConfig) -> _LoadState:
-    """Inputs of a table's columns, understood on training rows; and the arrays of all inputs."""
-    rows, inputs, ignored = state.rows, state.inputs, state.ignored
-    if not inputs:
-        assert raw.main is not None
-        width = None if isinstance(raw.main.x, FRAMES) else int(raw.main.x.shape[-1])
-        sample = sample_of(rows.x, train)
-        folders = rows.folder_of_rows()
-        inputs, ignored = fit_frame(
-            sample.frame, sample.train, width=width, kinds=config.columns, keep=config.keep,
-            drop=tuple(state.drop),
-            folders=folders if len(folders) == len(sample.frame) else raw.main.folder,
-        )  # fmt: skip
-    applied = _encoded(inputs, rows, raw.source)
-    return replace(
-        state, inputs=inputs, x=applied.x, ignored=ignored, keep=applied.keep,
-        warnings=(*state.warnings, *_set_aside(ignored), *applied.warnings),
-    )  # fmt: skip
-
-
-def _check_size(rows: JoinedRows, raw: Raw) -> None:
-    learnable = int((rows.part != "test").sum())
-    if learnable < _MIN_ROWS:
-        raise DataError(
-            f"{raw.source} has {learnable} rows with a target to learn from; at least {_MIN_ROWS} "
-            "are needed."
-        )
-    if raw.test and raw.test.y is not None and learnable == len(rows.part):
-        raise DataError(
-            f"no row of the test part of {raw.source} is left: its {raw.target} is missing, or "
-            f"holds classes that training rows lack ({', '.join(_shown(raw.test.y))})."
-        )
-
-
-def _shown(values: "pd.Series[Any] | pd.DataFrame") -> list[str]:
-    return [repr(value) for value in pd.unique(values.to_numpy().ravel())[:4]]
-
-
-def _set_aside(ignored: Sequence[IgnoredColumn]) -> list[str]:
-    """One warning a reason, with the columns it set aside."""
-    reasons: dict[str, list[str]] = {}
-    for ignored_column in ignored:
-        reasons.setdefault(ignored_column.reason, []).append(ignored_column.name)
-    return [
-        f"{'column' if len(names) == 1 else f'{len(names)} columns'} set aside: "
-        f"{', '.join(names[:8])}{', ...' if len(names) > 8 else ''} ({reason})"
-        for reason, names in reasons.items()
-    ]

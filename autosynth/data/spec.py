@@ -4,14 +4,14 @@ Takes nothing but values; every later part of AutoSynth reads these types and no
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from autosynth.data.scale import Scale
-from autosynth.data.seenitems import SeenItems
+from autosynth.data.types import RowNumbers
 
 Kind = Literal["image", "series", "table", "text", "audio", "ids"]
 Task = Literal["classification", "multilabel", "regression", "forecasting", "ranking", "multitask"]
@@ -146,11 +146,43 @@ class Splits:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SeenItems:
+    """What each row's user had before: the things that a ranking leaves out.
+
+    Row `i` had `codes[start[i]:stop[i]]` before, as codes of the target, oldest first. The codes
+    of all users stand in one line, a user's own together and in order of time; a row knows where
+    its own begin and end there. So all rows of a long history share it.
+    """
+
+    codes: NDArray[np.int64]
+    start: RowNumbers
+    stop: RowNumbers
+
+    def only(self, rows: RowNumbers) -> "SeenItems":
+        """That of some rows, in their order."""
+        return replace(self, start=self.start[rows], stop=self.stop[rows])
+
+    def pairs(self) -> tuple[RowNumbers, RowNumbers]:
+        """Row numbers and codes, a pair for each thing that a row had before."""
+        sizes = self.stop - self.start
+        rows = np.repeat(np.arange(len(sizes)), sizes)
+        places = np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        return rows, self.codes[self.start[rows] + places]
+
+    def without(self, scores: NDArray[Any]) -> NDArray[Any]:
+        """Scores of 0 or more (rows, codes) with 0 for what a row had before, as shares of 1."""
+        left = scores.astype(np.float64)
+        left[self.pairs()] = 0.0
+        shares: NDArray[np.float64] = left / np.maximum(left.sum(1, keepdims=True), 1e-300)
+        return shares
+
+
+@dataclass(frozen=True, kw_only=True)
 class Dataset:
     """A dataset. `x[name]` and `y` hold all rows; `splits` holds row numbers.
 
     Where the data is larger than a quarter of memory, `x[name]` are memory maps
-    (`mappedarray.py`).
+    (`encoder/mappedarray.py`).
 
     `y` is (n,): int64 class codes, or float32 values in the target's own unit. Where the target
     has several columns it is float32 (n, columns): labels as 0 or 1, the steps of a forecast, or

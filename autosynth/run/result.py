@@ -13,7 +13,7 @@ import pandas as pd
 from autosynth.bundle import export as export_bundle
 from autosynth.bundle import write_bundle
 from autosynth.composite import Resolved, build, resolve
-from autosynth.data.inputs.encoder import input_spec
+from autosynth.data.encoder.registry import input_spec
 from autosynth.data.scale import scales_from
 from autosynth.data.spec import TargetSpec
 from autosynth.errors import RunError

@@ -7,7 +7,7 @@ of these inputs is left.
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from autosynth.data.inputs.mel import frames_of
+from autosynth.data.encoder.mel import frames_of
 from autosynth.data.spec import InputSpec, Kind, Task
 from autosynth.errors import ConfigError
 from autosynth.strategy import Chain, Fusion, Node, Part, Scalar, Strategy

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from autosynth.data.inputs.tokens import MASK, START
+from autosynth.data.encoder.text import MASK, START
 from autosynth.data.spec import InputSpec
 
 SWAPPED = {"light": 0.05, "strong": 0.15}

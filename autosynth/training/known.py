@@ -18,7 +18,7 @@ from torch import Tensor
 
 from autosynth.composite import Composite
 from autosynth.composite.logmel import LogMel
-from autosynth.data.memory import most_in_memory
+from autosynth.data.source.memory import most_in_memory
 from autosynth.training.audio import augment_audio
 from autosynth.training.augment import augment
 from autosynth.training.devicedataset import DeviceDataset

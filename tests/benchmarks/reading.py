@@ -36,7 +36,7 @@ from _common import (
 )
 
 from autosynth.data import load_dataset
-from autosynth.data.forms.table import read_frame
+from autosynth.data.source.table import read_frame
 
 ROWS, QUICK_ROWS = 1_000_000, 20_000
 MOST = 2.0

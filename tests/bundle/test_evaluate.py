@@ -78,7 +78,7 @@ def film(
 ) -> Callable[[str], Path]:
     """Makes a bundle of a fresh composite over films."""
     # Without readings by pretrained models, which take most of the time.
-    monkeypatch.setattr("autosynth.data.inputs.tokens.text_models", dict)
+    monkeypatch.setattr("autosynth.data.encoder.text.text_models", dict)
 
     def made(name: str) -> Path:
         asked = FILMS[name]

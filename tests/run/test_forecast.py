@@ -10,7 +10,7 @@ import torch
 import autosynth
 from autosynth.cli import main
 from autosynth.data import load_dataset
-from autosynth.data.encode import encode
+from autosynth.data.framing.encode import encode
 from autosynth.run import train_strategy
 
 

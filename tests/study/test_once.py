@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from autosynth.composite import resolve
-from autosynth.data.inputs.modelfolder import MODELS_ENV
+from autosynth.data.encoder.modelfolder import MODELS_ENV
 from autosynth.data.spec import Dataset, InputSpec, Splits, TargetSpec
 from autosynth.strategy import parse
 from autosynth.study.context import RunContext, trivial_score

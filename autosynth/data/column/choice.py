@@ -1,0 +1,78 @@
+"""What the user says of columns: read this one as text, use that one, leave a third out.
+
+Takes names, or patterns of them (`shape*`); gives columns, or tells all that is wrong at once.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import cast, get_args
+
+from autosynth.data.column.column import ColumnKind
+from autosynth.errors import DataError
+
+COLUMN_KINDS: tuple[ColumnKind, ...] = get_args(ColumnKind)
+_SHOWN = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Columns with the kind they are read as, those used whatever they hold, those left out."""
+
+    kinds: Mapping[str, ColumnKind] = field(default_factory=dict)
+    keep: frozenset[str] = frozenset()
+    drop: frozenset[str] = frozenset()
+
+
+def choose(
+    columns: Sequence[str],
+    place: str,
+    *,
+    kinds: Mapping[str, str] | None = None,
+    keep: Sequence[str] = (),
+    drop: Sequence[str] = (),
+) -> Choice:
+    """The columns that the names and patterns mean.
+
+    Raises:
+        DataError: names that are no column of `place`, kinds that do not exist, and columns that
+            are to be dropped and used; all of them in one message.
+    """
+    problems: list[str] = []
+    named: dict[str, ColumnKind] = {}
+    for name, kind in (kinds or {}).items():
+        if kind not in COLUMN_KINDS:
+            near = get_close_matches(kind, COLUMN_KINDS, n=1, cutoff=0.5)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            problems.append(
+                f"column {name!r} cannot be read as {kind!r}; kinds of columns are "
+                f"{', '.join(COLUMN_KINDS)}.{hint}"
+            )
+        for column in _meant(name, columns, place, f"to be read as {kind}", problems):
+            named[column] = cast(ColumnKind, kind)
+    kept = [c for name in keep for c in _meant(name, columns, place, "to be kept", problems)]
+    lost = [c for name in drop for c in _meant(name, columns, place, "to be dropped", problems)]
+    both = sorted(set(lost) & {*named, *kept})
+    if both:
+        problems.append(f"columns cannot be dropped and used at once: {', '.join(both[:_SHOWN])}.")
+    if problems:
+        raise DataError("\n".join(problems))
+    return Choice(kinds=named, keep=frozenset(kept), drop=frozenset(lost))
+
+
+def _meant(
+    name: str, columns: Sequence[str], place: str, what: str, problems: list[str]
+) -> list[str]:
+    if name in columns:
+        return [name]
+    found = [column for column in columns if fnmatchcase(column, name)]
+    if not found:
+        near = get_close_matches(name, columns, n=1, cutoff=0.5)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        more = ", ..." if len(columns) > _SHOWN else ""
+        problems.append(
+            f"column {name!r}, {what}, is no column of {place}; its columns: "
+            f"{', '.join(columns[:_SHOWN])}{more}.{hint}"
+        )
+    return found

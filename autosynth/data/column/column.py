@@ -1,0 +1,116 @@
+"""How one column of a table is read: its kind, and what encodes its cells.
+
+Takes raw cells and a `Column` learnt on training rows; gives numbers, NaN where missing, or codes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from autosynth.data.column.cell import numbers_of, text_of
+from autosynth.data.column.date import read_dates
+from autosynth.data.source.layout import to_float32
+from autosynth.data.spec import DATE
+
+ColumnKind = Literal["number", "category", "date", "text", "image", "audio"]
+
+UNKNOWN, MISSING, FIRST_CATEGORY = 0, 1, 2
+"""Codes of a category never seen or too rare, of no value, and of the first that is known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """How one column is read.
+
+    `categories` stand in code order from 2. `missing` says that training rows miss its value, so
+    that the code for it is learnt; elsewhere a missing category reads as an unknown one. `forms`
+    are the formats of a date: each value is read in the first that fits it.
+    """
+
+    name: str
+    kind: ColumnKind
+    categories: tuple[str, ...] = ()
+    missing: bool = False
+    forms: tuple[str, ...] = ()
+
+    @property
+    def cardinality(self) -> int:
+        """Codes a category can have, `DATE` for dates, 0 for the others."""
+        if self.kind == "category":
+            return len(self.categories) + FIRST_CATEGORY
+        return DATE if self.kind == "date" else 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The column as JSON-able data."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "categories": list(self.categories),
+            "missing": self.missing,
+            "forms": list(self.forms),
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "Column":
+        """The column of `to_dict`."""
+        lists = {name: tuple(data[name]) for name in ("categories", "forms")}
+        return cls(**{**data, **lists})
+
+
+@dataclass(frozen=True, kw_only=True)
+class IgnoredColumn:
+    """A column that is not used, and why."""
+
+    name: str
+    reason: str
+
+
+def encode_column(
+    values: "pd.Series[Any]", column: Column
+) -> tuple[NDArray[np.float64], Sequence[str]]:
+    """The values of `column` as numbers, NaN where missing, or as codes; and what was wrong."""
+    if column.kind == "category":
+        return _codes(values, column), ()
+    if column.kind == "date":
+        return read_dates(values, column.forms)
+    numbers = numbers_of(values)
+    if numbers is None:
+        coerced = pd.to_numeric(values.astype(object), errors="coerce")
+        numbers = coerced.to_numpy(dtype=np.float64, na_value=np.nan)
+        lost = int((np.isnan(numbers) & values.notna().to_numpy()).sum())
+        if lost:
+            told = f"column {column.name!r}: {lost} values are no numbers; taken as missing"
+            return numbers, (told,)
+    infinite = ~np.isfinite(to_float32(numbers)) & ~np.isnan(numbers)
+    if infinite.any():
+        numbers = np.where(infinite, np.nan, numbers)
+        return numbers, (
+            f"column {column.name!r}: {int(infinite.sum())} infinite values; taken as missing",
+        )
+    return numbers, ()
+
+
+def encode_columns(
+    frame: pd.DataFrame, columns: Sequence[Column], warnings: list[str]
+) -> NDArray[np.float32]:
+    """The cells (rows, columns) of columns; what was wrong is added to `warnings`."""
+    out = np.empty((len(frame), len(columns)), dtype=np.float32)
+    for number, column in enumerate(columns):
+        values, wrong = encode_column(frame[column.name], column)
+        out[:, number] = to_float32(values)
+        warnings.extend(wrong)
+    return out
+
+
+def _codes(values: "pd.Series[Any]", column: Column) -> NDArray[np.float64]:
+    absent = MISSING if column.missing else UNKNOWN
+    place = {text: code for code, text in enumerate(column.categories, start=FIRST_CATEGORY)}
+    place[""] = absent
+    raw, found = pd.factorize(values.to_numpy(dtype=object))
+    known = [place.get(text_of(value), UNKNOWN) for value in found]
+    codes: NDArray[np.float64] = np.array([absent, *known], dtype=np.float64)[raw + 1]
+    return codes

@@ -1,0 +1,99 @@
+"""Finds numbered columns that are the steps of a series.
+
+Takes numeric columns with their training values. Columns of one stem that are numbered without a
+gap, four or more, are a series where neighbours go together more than other pairs do: names alone
+say little (`V1` ... `V28`), and a letter nothing of a few columns (`s1` ... `s6`). Short ones of
+several stems with the same numbers are one by name (`BILL_AMT1` ... `6` and `PAY_AMT1` ... `6`),
+and stems with the same numbers are its channels.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_NUMBERED = re.compile(r"^(.*?)(\d+)$")
+_MIN_STEPS = 4
+_SHORT = 12
+_SAMPLE = 2_000
+_MIN_NEIGHBOUR = 0.5
+_MIN_GAIN = 0.3  # of what is left to 1
+_MOST_NAMED = 3
+# Such names say that the columns are anonymous, or the cells of a picture.
+_ANONYMOUS = re.compile(
+    r"^([a-z]|var|feat|feature|col|column|field|item|pc|pca|dim|unnamed)?[\s_.:\-]*$", re.I
+)
+_CELLS = re.compile(r"^(pixel|px)[\s_.\-]*$", re.I)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Columns of a series: their places by channel, and by step in each; a stem a channel."""
+
+    stems: tuple[str, ...]
+    places: tuple[tuple[int, ...], ...]
+
+
+def numbered(names: Sequence[str]) -> dict[str, list[tuple[int, int]]]:
+    """(number, place) of the columns of each stem, by number."""
+    stems: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for index, name in enumerate(names):
+        match = _NUMBERED.match(name)
+        if match:
+            stems[match[1]].append((int(match[2]), index))
+    return {stem: sorted(columns) for stem, columns in stems.items()}
+
+
+def find_groups(names: Sequence[str], x: NDArray[np.float64]) -> list[Group]:
+    """The series among numeric columns; `x` holds one column a name, NaN where missing."""
+    alike: dict[tuple[int, ...], dict[str, tuple[int, ...]]] = defaultdict(dict)
+    for stem, columns in numbered(names).items():
+        numbers = tuple(number for number, _ in columns)
+        consecutive = numbers == tuple(range(numbers[0], numbers[0] + len(numbers)))
+        if consecutive and len(numbers) >= _MIN_STEPS and not _CELLS.match(stem):
+            alike[numbers][stem] = tuple(index for _, index in columns)
+    sample = x[:: max(1, len(x) // _SAMPLE)]
+    groups = []
+    for numbers, stems in alike.items():
+        named = {stem: indices for stem, indices in stems.items() if not _ANONYMOUS.match(stem)}
+        by_name = len(numbers) <= _SHORT and len(named) > 1 and _measures(sample, named)
+        chosen = {
+            stem: indices
+            for stem, indices in stems.items()
+            if (by_name and stem in named)
+            or ((stem in named or len(indices) > _SHORT) and _moves_together(sample[:, indices]))
+        }
+        if chosen:
+            groups.append(Group(stems=tuple(chosen), places=tuple(chosen.values())))
+    return groups
+
+
+def group_name(group: Group) -> str:
+    """A name made of the stems: `BILL_AMT_PAY_AMT`."""
+    stems = [stem.strip(" _.-") or "series" for stem in group.stems]
+    more = f"_and_{len(stems) - _MOST_NAMED}" if len(stems) > _MOST_NAMED else ""
+    return "_".join(stems[:_MOST_NAMED]) + more
+
+
+def _measures(x: NDArray[np.float64], stems: Mapping[str, Sequence[int]]) -> bool:
+    """Whether every column has three values or more: flags are no measure."""
+    indices = [index for columns in stems.values() for index in columns]
+    return all(len(np.unique(x[~np.isnan(x[:, column]), column])) > 2 for column in indices)
+
+
+def _moves_together(x: NDArray[np.float64]) -> bool:
+    """Whether neighbours are correlated, and clearly more than other pairs are."""
+    known = np.isfinite(x)
+    mean = np.where(known, x, 0.0).sum(0) / np.maximum(known.sum(0), 1)
+    x = np.where(known, x - mean, 0.0)
+    scale = np.sqrt((x**2).sum(0))
+    if not (scale > 0).all() or len(x) < _MIN_STEPS:
+        return False
+    together = np.abs((x / scale).T @ (x / scale))
+    steps = len(together)
+    near = np.diag(together, 1).mean()
+    others = together[np.triu_indices(steps, 2)].mean()
+    return bool(near > _MIN_NEIGHBOUR and near - others > _MIN_GAIN * (1 - others))

@@ -1,0 +1,240 @@
+"""Understands the columns of a table: what each holds, or that it is set aside, with the reason.
+
+Takes the training rows of a frame; gives a `Column` for each that is used. Decided by content:
+
+- numbers stay numbers, also those of few values: their order may matter;
+- words and booleans are categories, unless all of them read as numbers or as dates;
+- paths of files are images or audio, by their suffix;
+- sentences that seldom repeat are text;
+- set aside are ids, constants, and columns without a value.
+
+What the user says goes first: a column is read as the kind that it is given, and one to be kept is
+used as what it looks like, though it be an id.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from autosynth.data.column.cell import missing_in, numbers_of, text_of
+from autosynth.data.column.choice import Choice
+from autosynth.data.column.column import Column, ColumnKind, IgnoredColumn
+from autosynth.data.column.date import find_formats
+from autosynth.data.column.path import media_kind
+from autosynth.errors import DataError
+
+# With the codes for unknown and missing no more than the 255 that gradient boosting takes.
+MAX_CATEGORIES = 253
+_MIN_REPEATS = 2
+_NO_VALUE = "no value in any training row"
+_EXACT = 2.0**53
+_ID_NAME = re.compile(
+    r"(?i:^(id|uuid|guid|index|key|row.?(id|number|names?)?|unnamed: \d+|)$)"
+    r"|(?i:[_\s.\-](id|uuid|guid)$)|[a-z](Id|ID)$"
+)
+_ID_DISTINCT = 0.95
+_MIN_ID_ROWS = 20
+_TEXT_WORDS = 3
+_TEXT_DISTINCT = 0.5
+_MIN_TEXTS = 15
+_UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")  # Thai, Japanese, Chinese
+_MIN_COVERED = 0.5
+# A column of numbers may hold a word or two for what is not known.
+_MAX_WORDS = 2
+_MAX_WORD_SHARE = 0.2
+_MIN_NUMBERS = 20
+_HEAD = 200
+
+
+def infer_columns(
+    frame: pd.DataFrame, rows: NDArray[np.int64], choice: Choice | None = None
+) -> list[Column | IgnoredColumn]:
+    """What each column of `frame` is, from its training `rows` alone.
+
+    The frame's index holds the rows' places in the file: a column that counts them is an id.
+
+    Raises:
+        DataError: cells with lists, and columns that cannot be read as what they are said to be;
+            all of these in one message.
+    """
+    choice = choice or Choice()
+    places = frame.index.to_numpy()[rows]
+    found: list[Column | IgnoredColumn] = []
+    problems = []
+    for name in map(str, frame.columns):
+        values = frame[name].iloc[rows]
+        kind = choice.kinds.get(name)
+        column = _told(values, name, kind) if kind else _infer(values, name, places)
+        if isinstance(column, str):
+            problems.append(column)
+            continue
+        if isinstance(column, IgnoredColumn) and name in choice.keep:
+            column = _kept(values, column)
+        found.append(column)
+    if problems:
+        raise DataError("\n".join(problems))
+    return found
+
+
+def _infer(values: "pd.Series[Any]", name: str, places: NDArray[Any]) -> Column | IgnoredColumn:
+    try:
+        distinct = values.nunique(dropna=True)
+    except TypeError as error:
+        raise DataError(
+            f"column {name!r} holds {type(values.iloc[0]).__name__} cells; a cell is a number, a "
+            "text, a boolean or a date. Leave the column out with --drop."
+        ) from error
+    if distinct == 0:
+        return IgnoredColumn(name=name, reason=_NO_VALUE)
+    if distinct == 1 and not values.isna().any():
+        return IgnoredColumn(name=name, reason=f"constant: {text_of(values.iloc[0])}")
+    numbers = numbers_of(values)
+    if numbers is not None:
+        return _number(numbers, name, distinct, places)
+    return _special(values, name) or _category(values, name, distinct)
+
+
+def _special(values: "pd.Series[Any]", name: str) -> Column | None:
+    """A column that is no category by the look of its values, if it is one."""
+    if _nearly_numbers(values):
+        return Column(name=name, kind="number")
+    media = media_kind(values)
+    if media is not None:
+        return Column(name=name, kind=media)
+    forms = find_formats(values)
+    return Column(name=name, kind="date", forms=forms) if forms else None
+
+
+def _number(
+    numbers: NDArray[np.float64], name: str, distinct: int, places: NDArray[Any]
+) -> Column | IgnoredColumn:
+    finite = numbers[np.isfinite(numbers)]
+    if np.isnan(numbers).all():
+        return IgnoredColumn(name=name, reason=_NO_VALUE)
+    if not len(finite):
+        return IgnoredColumn(name=name, reason="no finite value in any training row")
+    whole = bool((finite == np.round(finite)).all())
+    if whole and np.abs(finite).max() >= _EXACT:
+        return IgnoredColumn(name=name, reason="an id: whole numbers too long to be a measure")
+    if whole and len(numbers) >= _MIN_ID_ROWS and len(finite) == len(numbers):
+        if (numbers - places == numbers[0] - places[0]).all():
+            return IgnoredColumn(name=name, reason="an id: it counts the rows")
+        if _ID_NAME.search(name) and distinct >= _ID_DISTINCT * len(numbers):
+            return IgnoredColumn(name=name, reason="an id: by its name, and every row has its own")
+    return Column(name=name, kind="number")
+
+
+def _nearly_numbers(values: "pd.Series[Any]") -> bool:
+    """Whether all but one or two words (`unknown`, `-`) are numbers, and many different ones."""
+    if isinstance(values.dtype, pd.CategoricalDtype) or not _is_text(values):
+        return False
+    head = pd.to_numeric(values.dropna().iloc[:_HEAD], errors="coerce")
+    if head.isna().mean() > 2 * _MAX_WORD_SHARE:
+        return False
+    numbers = pd.to_numeric(values, errors="coerce")
+    words = values[numbers.isna() & values.notna()]
+    return (
+        words.nunique() <= _MAX_WORDS
+        and len(words) <= _MAX_WORD_SHARE * len(values)
+        and numbers.nunique() >= _MIN_NUMBERS
+    )
+
+
+def _is_text(values: "pd.Series[Any]") -> bool:
+    kind = pd.api.types.infer_dtype(values, skipna=True)
+    return kind in ("string", "mixed", "mixed-integer")
+
+
+def _counts(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    """How often each value stands, by its text: those that repeat by number and name, then others.
+
+    A million values take a second: only those that repeat are sorted.
+    """
+    codes, found = pd.factorize(values.to_numpy(dtype=object))
+    places, texts = pd.factorize(np.array([text_of(value) for value in found], dtype=object))
+    summed = pd.Series(np.bincount(places[codes], minlength=len(texts)), index=texts)[texts != ""]
+    often = summed[summed >= _MIN_REPEATS].sort_index().sort_values(ascending=False, kind="stable")
+    return pd.concat([often, summed[summed < _MIN_REPEATS]])
+
+
+def _category(values: "pd.Series[Any]", name: str, distinct: int) -> Column | IgnoredColumn:
+    counts = _counts(values.dropna())
+    rows = int(counts.sum())
+    if not rows:
+        return IgnoredColumn(name=name, reason=_NO_VALUE)
+    if distinct > max(_MIN_TEXTS, _TEXT_DISTINCT * rows) and _is_prose(counts.index[:1_000]):
+        return Column(name=name, kind="text")
+    if counts.iloc[0] < _MIN_REPEATS or (_ID_NAME.search(name) and distinct > rows * _ID_DISTINCT):
+        return IgnoredColumn(name=name, reason="an id: no value repeats")
+    column = _of_counts(counts, values, name)
+    covered = int(counts.loc[list(column.categories)].sum())
+    if covered < _MIN_COVERED * rows:
+        most = " most frequent" if len(column.categories) == MAX_CATEGORIES else ""
+        return IgnoredColumn(
+            name=name,
+            reason=f"{distinct} different values, and the {len(column.categories)}{most} that "
+            f"repeat cover {covered / rows:.0%} of the rows",
+        )
+    if len(counts) == 1 and not column.missing:
+        return IgnoredColumn(name=name, reason=f"constant: {counts.index[0]}")
+    return column
+
+
+def _of_counts(counts: "pd.Series[Any]", values: "pd.Series[Any]", name: str) -> Column:
+    """The most frequent categories, of those that repeat."""
+    often = counts.iloc[:MAX_CATEGORIES]
+    kept = tuple(sorted(str(text) for text in often[often >= _MIN_REPEATS].index))
+    missing = bool(missing_in(values).any())
+    return Column(name=name, kind="category", categories=kept, missing=missing)
+
+
+def _is_prose(texts: Sequence[str]) -> bool:
+    """Whether texts are of several words each; of some scripts, which have no spaces, letters."""
+    words = [len(text.split()) + len(_UNSPACED.findall(text)) / 2 for text in texts]
+    return bool(np.mean(words) >= _TEXT_WORDS)
+
+
+def _kept(values: "pd.Series[Any]", ignored_column: IgnoredColumn) -> Column | IgnoredColumn:
+    """A column that would be set aside as what it looks like; without a value it stays aside."""
+    if missing_in(values).all():
+        return ignored_column
+    numbers = numbers_of(values)
+    if numbers is not None:
+        return (
+            Column(name=ignored_column.name, kind="number")
+            if np.isfinite(numbers).any()
+            else ignored_column
+        )
+    special = _special(values, ignored_column.name)
+    if special is not None:
+        return special
+    column = _of_counts(_counts(values.dropna()), values, ignored_column.name)
+    return column if column.categories else Column(name=ignored_column.name, kind="text")
+
+
+def _told(values: "pd.Series[Any]", name: str, kind: ColumnKind) -> Column | str:
+    """The column as the kind that it is said to be; a text that says why it cannot be."""
+    present = values[~missing_in(values)]
+    what = f"column {name!r} cannot be read as {kind}"
+    if not len(present):
+        return f"{what}: {_NO_VALUE}."
+    first = ", ".join(repr(text_of(value)) for value in present.iloc[:3])
+    if kind == "number":
+        read = pd.to_numeric(present.astype(object), errors="coerce").notna().mean()
+        if read < _MIN_COVERED:
+            return f"{what}: {read:.0%} of its values are numbers (it begins {first})."
+    elif kind == "date":
+        forms = find_formats(present)
+        return (
+            Column(name=name, kind=kind, forms=forms)
+            if forms
+            else f"{what}: its values are no dates in a format that is known (it begins {first})."
+        )
+    elif kind == "category":
+        column = _of_counts(_counts(present), values, name)
+        return column if column.categories else f"{what}: no value repeats (it begins {first})."
+    return Column(name=name, kind=kind)

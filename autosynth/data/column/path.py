@@ -1,0 +1,161 @@
+"""Files that the cells of a table name: pictures and sounds, by suffix, and where they stand.
+
+Takes columns and the folder of the table that they come from; gives paths. A relative path is
+looked for in the table's folder first and then in the current one. A cell may also be an id: the
+file's name, without its suffix or with it, in a sub-folder beside the table (`images/17.png`).
+"""
+
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from autosynth.data.column.cell import missing_in, text_of
+from autosynth.data.source.mediafile import MEDIA_SUFFIXES, MediaKind
+
+Folders = str | NDArray[np.object_]
+"""The folder of the table, or of each row where rows come from several; "" is the current one."""
+
+_MIN_NAMED = 0.9
+_MIN_MATCHED = 0.95
+_MIN_USED = 0.5
+_SAMPLE = 1_000
+_HEAD = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """A sub-folder of files that the values of `column` name."""
+
+    folder: str
+    column: str
+    kind: MediaKind
+
+
+def media_kind(values: "pd.Series[Any]") -> MediaKind | None:
+    """The kind of the files that at least 90 % of `values` name by their suffix."""
+    present = values.dropna()
+    sample = present.iloc[:: max(1, len(present) // _SAMPLE)]
+    texts = [value.strip().lower() for value in sample if isinstance(value, str)]
+    texts = [text for text in texts if text]
+    for kind, suffixes in MEDIA_SUFFIXES.items():
+        named = sum(text.endswith(suffixes) and "://" not in text for text in texts)
+        if texts and named >= _MIN_NAMED * len(texts):
+            return kind
+    return None
+
+
+def paths_of(values: "pd.Series[Any]", folders: Folders) -> "pd.Series[Any]":
+    """The path of each value; "" where there is none."""
+    missing = missing_in(values)
+    found = [
+        "" if absent else _path(text_of(value), folder)
+        for value, folder, absent in zip(values, _each(folders, values), missing, strict=True)
+    ]
+    return pd.Series(found, index=values.index, name=values.name, dtype=object)
+
+
+def files_of(
+    values: "pd.Series[Any]", folders: Folders, kind: MediaKind, folder: str | None
+) -> "pd.Series[Any]":
+    """The path of the file that each value names: by itself, or in the sub-folder `folder`."""
+    if folder is None:
+        return paths_of(values, folders)
+    return paths_beside(values, folders, kind, folder)
+
+
+def paths_beside(
+    values: "pd.Series[Any]", folders: Folders, kind: MediaKind, folder: str
+) -> "pd.Series[Any]":
+    """The path of the file that each value names in the sub-folder `folder`; "" where none is.
+
+    What the sub-folder lacks is looked for in others beside it: rows to predict may have one of
+    their own (`train_images`, `test_images`).
+    """
+    files = cache(lambda base: _files_below(Path(base), kind, folder))
+    found = [
+        files(base).get(text_of(value), "")
+        for value, base in zip(values, _each(folders, values), strict=True)
+    ]
+    return pd.Series(found, index=values.index, name=folder, dtype=object)
+
+
+def subfolders(base: str) -> list[str]:
+    """The names of the folders in the folder `base` of a table; none where it has no folder."""
+    place = Path(base)
+    if not base or not place.is_dir():
+        return []
+    return sorted(path.name for path in place.iterdir() if path.is_dir())
+
+
+def find_beside(frame: pd.DataFrame, base: str, without: Container[str] = ()) -> list[Beside]:
+    """The sub-folders of media files that a column names for at least 95 % of the rows.
+
+    Args:
+        frame: training rows.
+        base: the folder of the table that they come from.
+        without: sub-folders that are not looked into.
+    """
+    found = []
+    for name in subfolders(base):
+        if name in without:
+            continue
+        for kind in MEDIA_SUFFIXES:
+            files = _files(Path(base) / name, kind)
+            column = _naming(frame, files) if files else None
+            if column is not None:
+                found.append(Beside(folder=name, column=column, kind=kind))
+    return found
+
+
+def _each(folders: Folders, values: "pd.Series[Any]") -> Sequence[str]:
+    return [folders] * len(values) if isinstance(folders, str) else folders.tolist()
+
+
+def _path(text: str, folder: str) -> str:
+    path = Path(text).expanduser()
+    inside = Path(folder) / path
+    return str(path if not inside.exists() and path.exists() else inside)
+
+
+def _files(folder: Path, kind: MediaKind) -> dict[str, str]:
+    """The files of a folder by name, by stem, and by number where the stem is one (`007`)."""
+    files = sorted(
+        path for path in folder.iterdir() if path.suffix.lower() in MEDIA_SUFFIXES[kind]
+    )
+    found: dict[str, str] = {}
+    for path in files:
+        found[path.name] = found[path.stem] = str(path)
+    for path in files:
+        if path.stem.isdecimal():
+            found.setdefault(str(int(path.stem)), str(path))
+    return found
+
+
+def _files_below(base: Path, kind: MediaKind, first: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name in sorted(subfolders(str(base)), key=lambda name: name == first):
+        found.update(_files(base / name, kind))
+    return found
+
+
+def _naming(frame: pd.DataFrame, files: dict[str, str]) -> str | None:
+    """The column whose values name the files, and most of them."""
+    most, best = _MIN_USED * len(set(files.values())), None
+    for name in frame.columns:
+        values = frame[name]
+        if not any(text_of(value) in files for value in values.iloc[:_HEAD]):
+            continue
+        named = [files.get(text_of(value), "") for value in values]
+        if np.mean([path != "" for path in named]) < _MIN_MATCHED:
+            continue
+        # A column of few small numbers may name a few files by chance.
+        distinct = len(set(named))
+        if distinct >= min(most, _MIN_USED * len(named)):
+            most, best = distinct, str(name)
+    return best

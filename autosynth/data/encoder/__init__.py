@@ -1,0 +1,1 @@
+"""Encoders, one kind a file: what is fitted on training rows, and the arrays that it makes."""

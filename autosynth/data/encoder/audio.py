@@ -1,0 +1,259 @@
+"""Sound: files or arrays of samples become rows of equal length, one channel, one rate.
+
+Fitted on training rows: the rate that most files have, and a length that nearly all fit in. Files
+that cannot be read are left out and named; silent ones are sound like any other, and are named.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+import soundfile
+from numpy.typing import NDArray
+
+from autosynth.data.column.path import Folders, files_of
+from autosynth.data.encoder.encoder import Encoder, Transformed, files_line, size_line
+from autosynth.data.source.mediafile import AUDIO_SUFFIXES
+from autosynth.data.spec import InputSpec, Kind
+from autosynth.data.types import FittedInput, RowNumbers
+from autosynth.errors import DataError
+
+Samples = NDArray[np.float32]
+
+MAX_SECONDS = 30.0
+ARRAY_RATE = 16_000
+"""Samples a second of arrays that do not say."""
+_COVERED = 0.995
+_LOOKED_AT = 2_000  # training files, for rate and length
+_THREADS = 8
+_NAMED = 5
+_AXES = "samples"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioEncoder(Encoder):
+    """Reads sound of one `rate`, as rows of `length` samples.
+
+    `column` is the one of the table that names the files; `folder` is the one that they stand in,
+    beside the table, where the column holds no paths. `masked` as in `InputSpec`.
+    """
+
+    kind: ClassVar[Kind] = "audio"
+    length: int
+    rate: int
+    masked: bool = False
+    column: str | None = None
+    folder: str | None = None
+
+    @classmethod
+    def fit(
+        cls,
+        values: "pd.Series[Any]",
+        train: RowNumbers,
+        name: str,
+        *,
+        rate: int = ARRAY_RATE,
+        column: str | None = None,
+        folder: str | None = None,
+        width: int | None = None,
+    ) -> Self:
+        """What the sounds of training rows have in common.
+
+        Args:
+            values: a path, or an array (samples,) or (samples, channels), a row.
+            train: the numbers of the training rows.
+            name: of the input.
+            rate: samples a second of arrays.
+            column: that names the files; `values` itself if left out.
+            folder: beside the table, that the files stand in.
+            width: as `Encoder` says.
+
+        Raises:
+            DataError: no training row can be read.
+        """
+        looked = train if len(train) <= _LOOKED_AT else train[:: -(-len(train) // _LOOKED_AT)]
+        sizes = _map(lambda value: _size(value, rate), values.iloc[looked])
+        good = [size for size in sizes if isinstance(size, tuple)]
+        if not good:
+            raise DataError(
+                f"no sound of {len(sizes)} training rows in {name!r} can be read: "
+                f"{_shown(values.iloc[looked], sizes)}. Give files of "
+                f"{', '.join(AUDIO_SUFFIXES[:5])}."
+            )
+        common = Counter(rate for _, rate in good).most_common(1)[0][0]
+        seconds = np.array([samples / rate for samples, rate in good])
+        longest = min(float(np.quantile(seconds, _COVERED, method="higher")), MAX_SECONDS)
+        length = max(1, round(longest * common))
+        shortest = int((seconds * common).min())
+        own = None if values.name is None else str(values.name)
+        return cls(
+            name=name, length=length, rate=int(common), masked=shortest < length,
+            column=column or own, folder=folder, width=width,
+        )  # fmt: skip
+
+    def transform(self, rows: pd.DataFrame, place: str = "", folders: Folders = "") -> Transformed:
+        """The samples (n, samples) of the files that can be read."""
+        return self.read(files_of(rows[self.column], folders, "audio", self.folder))
+
+    def read(self, values: "pd.Series[Any]") -> Transformed:
+        """The samples (n, samples) of all sounds that can be read, NaN past a shorter one's end.
+
+        Warnings are on what was left out, cut or silent.
+
+        Args:
+            values: a path or an array a row, as of `fit`.
+        """
+        length, rate = self.length, self.rate
+        out = np.full((len(values), length), np.nan if self.masked else 0, np.float32)
+
+        def put(row: int) -> str | int:
+            """Fills a row; gives what is wrong, or the number of samples there are."""
+            try:
+                sound = _read(values.iloc[row], rate)
+            except DataError as error:
+                return str(error)
+            out[row, : len(sound)] = sound[:length]
+            return len(sound)
+
+        problems = _map(put, range(len(values)))
+        keep = np.array([i for i, size in enumerate(problems) if isinstance(size, int)], np.int64)
+        warnings = []
+        if len(keep) < len(values):
+            warnings.append(
+                f"{len(values) - len(keep)} of {len(values)} rows left out, whose {self.name} "
+                f"cannot be read: {_shown(values, problems)}"
+            )
+        if cut := sum(1 for size in problems if isinstance(size, int) and size > length):
+            warnings.append(
+                f"{cut} of {len(keep)} sounds in {self.name} ({cut / len(keep):.1%}) are cut to "
+                f"{length / rate:.2f} s"
+            )
+        x = out if len(keep) == len(out) else out[keep]
+        silent = keep[~(np.nan_to_num(x) != 0).any(1)]
+        if len(silent):
+            more = ", ..." if len(silent) > _NAMED else ""
+            named = ", ".join(_label(values, row) for row in silent[:_NAMED])
+            warnings.append(
+                f"{len(silent)} sounds in {self.name} are silent, and kept: {named}{more}"
+            )
+        return Transformed(values=x, keep=keep, warnings=tuple(warnings))
+
+    @property
+    def spec(self) -> InputSpec:
+        """The input that it makes."""
+        return InputSpec(
+            name=self.name, kind=self.kind, shape=(self.length,), masked=self.masked,
+            rate=self.rate,
+        )  # fmt: skip
+
+    def describe(self, x: NDArray[Any], train: RowNumbers) -> Iterator[str]:
+        """Lines on length, rate and values, and on the files."""
+        yield size_line(self.spec, x, _AXES)
+        yield files_line(self.column, self.folder)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What was learnt, as JSON-able data."""
+        return {
+            "name": self.name, "kind": self.kind, "column": self.column, "shape": [self.length],
+            "rate": self.rate, "masked": self.masked,
+            **({"folder": self.folder} if self.folder is not None else {}),
+            "width": self.width,
+        }  # fmt: skip
+
+    @classmethod
+    def from_dict(cls, plain: FittedInput) -> Self:
+        """The encoder of `to_dict`."""
+        (length,) = plain["shape"]
+        return cls(
+            name=plain["name"], length=int(length), rate=int(plain["rate"]),
+            masked=plain["masked"], column=plain["column"], folder=plain.get("folder"),
+            width=plain["width"],
+        )  # fmt: skip
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The column that names its files."""
+        return () if self.column is None else (self.column,)
+
+
+def _map(work: Any, values: Any) -> list[Any]:
+    """Threads: reading and resampling leave the interpreter free."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return list(pool.map(work, values))
+
+
+def _size(value: Any, rate: int) -> tuple[int, int] | str:
+    """Samples and rate of a sound, without reading it; or what is wrong."""
+    if isinstance(value, np.ndarray):
+        samples = len(_in_unit(value)) if value.size else 0
+        return (samples, rate) if samples else "no samples"
+    try:
+        info = soundfile.info(_path(value))
+    except DataError as error:
+        return str(error)
+    except soundfile.LibsndfileError as error:
+        return str(error.error_string).rstrip(".")
+    return (int(info.frames), int(info.samplerate)) if info.frames else "no samples"
+
+
+def _read(value: Any, rate: int) -> Samples:
+    """One channel at `rate`. Raises DataError, saying what is wrong in a few words."""
+    if isinstance(value, np.ndarray):
+        samples, own = _in_unit(value), rate
+    else:
+        try:
+            samples, own = soundfile.read(_path(value), dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError as error:
+            raise DataError(error.error_string.rstrip(".")) from error
+    samples = samples.mean(1, dtype=np.float32) if samples.ndim == 2 else samples
+    if not samples.size:
+        raise DataError("no samples")
+    if not np.isfinite(samples).all():
+        raise DataError("samples that are no finite number")
+    if own != rate:
+        common = math.gcd(own, rate)
+        # Late: it takes as long to import as half of PyTorch, and few read sound.
+        resample_poly = import_module("scipy.signal").resample_poly
+        samples = resample_poly(samples, rate // common, own // common).astype(np.float32)
+    return np.asarray(samples, np.float32)
+
+
+def _path(value: Any) -> str:
+    if not isinstance(value, str | Path) or not str(value):
+        raise DataError("no file named")
+    path = Path(value)
+    if not path.is_file():
+        raise DataError("no such file")
+    if not path.stat().st_size:
+        raise DataError("an empty file")
+    return str(path)
+
+
+def _in_unit(value: NDArray[Any]) -> Samples:
+    """Whole numbers as shares of the largest that their type holds; NaN past an end cut off."""
+    if value.dtype.kind == "u":
+        middle = (np.iinfo(value.dtype).max + 1) / 2
+        return ((value - middle) / middle).astype(np.float32)
+    if value.dtype.kind == "i":
+        return (value / (np.iinfo(value.dtype).max + 1)).astype(np.float32)
+    known = np.flatnonzero(~np.isnan(value.reshape(len(value), math.prod(value.shape[1:]))).all(1))
+    return value[: known[-1] + 1 if len(known) else 0].astype(np.float32)
+
+
+def _shown(values: "pd.Series[Any]", problems: Sequence[Any]) -> str:
+    """The first few rows that cannot be read, each with its reason."""
+    wrong = [(row, what) for row, what in enumerate(problems) if isinstance(what, str)]
+    named = ", ".join(f"{_label(values, row)} ({what})" for row, what in wrong[:_NAMED])
+    return named + (", ..." if len(wrong) > _NAMED else "")
+
+
+def _label(values: "pd.Series[Any]", row: int) -> str:
+    value = values.iloc[row]
+    return Path(value).name if isinstance(value, str | Path) and str(value) else f"row {row}"

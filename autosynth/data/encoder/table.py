@@ -1,0 +1,106 @@
+"""The numbers, categories and dates of a table's columns, as one array.
+
+Takes columns understood on training rows, in their order; gives float32 (n, columns).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from autosynth.data.column.column import MISSING, UNKNOWN, Column, encode_columns
+from autosynth.data.column.order import order_columns
+from autosynth.data.column.path import Folders
+from autosynth.data.encoder.encoder import Encoder, Transformed
+from autosynth.data.spec import DATE, InputSpec, Kind
+from autosynth.data.types import FittedInput, RowNumbers
+
+_MAX_COLUMNS = 60
+_MAX_CATEGORIES = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableEncoder(Encoder):
+    """Reads the columns of `cells`, each as it was understood in training, in their order."""
+
+    kind: ClassVar[Kind] = "table"
+    cells: tuple[Column, ...]
+
+    @classmethod
+    def fit(
+        cls, cells: Sequence[Column], x: NDArray[np.float64], name: str, width: int | None = None
+    ) -> Self:
+        """The columns in an order in which neighbours have to do with each other.
+
+        Args:
+            cells: the columns, as they were understood.
+            x: their values in training rows, (rows, columns), NaN where missing.
+            name: of the input.
+            width: as `Encoder` says.
+        """
+        order = order_columns(x, [column.name for column in cells])
+        return cls(name=name, cells=tuple(cells[index] for index in order), width=width)
+
+    def transform(self, rows: pd.DataFrame, place: str = "", folders: Folders = "") -> Transformed:
+        """Numbers as they are, categories as codes, dates as days: float32 (n, columns)."""
+        warnings: list[str] = []
+        values = encode_columns(rows, self.cells, warnings)
+        return Transformed(values=values, warnings=tuple(warnings))
+
+    @property
+    def spec(self) -> InputSpec:
+        """The input that it makes."""
+        cards = tuple(column.cardinality for column in self.cells)
+        return InputSpec(name=self.name, kind=self.kind, shape=(len(cards),), cardinalities=cards)
+
+    def describe(self, x: NDArray[Any], train: RowNumbers) -> Iterator[str]:
+        """A line on all columns, and one on each."""
+        cards = self.spec.cardinalities
+        dates, categories = cards.count(DATE), sum(size > 0 for size in cards)
+        numbers = len(cards) - categories - dates
+        told = f", {dates} dates" if dates else ""
+        yield f"input       {self.name}: {numbers} numbers, {categories} categories{told}"
+        shown = self.cells[:_MAX_COLUMNS]
+        width = max(len(column.name) for column in shown)
+        for index, column in enumerate(shown):
+            yield f"column      {column.name:<{width}}  {_values(column, x[train, index])}"
+        if len(self.cells) > _MAX_COLUMNS:
+            yield f"            ... and {len(self.cells) - _MAX_COLUMNS} columns more"
+
+    def to_dict(self) -> dict[str, Any]:
+        """What was learnt, as JSON-able data."""
+        columns = [column.to_dict() for column in self.cells]
+        return {"name": self.name, "kind": self.kind, "columns": columns, "width": self.width}
+
+    @classmethod
+    def from_dict(cls, plain: FittedInput) -> Self:
+        """The encoder of `to_dict`."""
+        cells = tuple(map(Column.from_dict, plain["columns"]))
+        return cls(name=plain["name"], cells=cells, width=plain["width"])
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of its columns."""
+        return tuple(column.name for column in self.cells)
+
+
+def _values(column: Column, values: NDArray[Any]) -> str:
+    if column.kind == "category":
+        shown = ", ".join(column.categories[:_MAX_CATEGORIES])
+        more = ", ..." if len(column.categories) > _MAX_CATEGORIES else ""
+        absent = _share((values == MISSING).mean(), "missing")
+        unknown = _share((values == UNKNOWN).mean(), "unknown")
+        return f"category, {len(column.categories)}: {shown}{more}{absent}{unknown}"
+    missing = np.isnan(values).mean()
+    low, high = np.nanmin(values), np.nanmax(values)
+    if column.kind == "date":
+        first, last = (np.datetime64(int(day), "D") for day in (low, high))
+        return f"date, {first} ... {last}{_share(missing, 'missing')}"
+    return f"number, {low:g} ... {high:g}{_share(missing, 'missing')}"
+
+
+def _share(fraction: float, what: str) -> str:
+    return f"; {fraction:.2%} {what}" if fraction else ""

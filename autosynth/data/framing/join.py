@@ -1,0 +1,147 @@
+"""Joins the parts of a source (main, validation, test) under each other, each row with its part.
+
+Takes a `Raw`; gives one array or frame, one target and the name of the part for every row.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from autosynth.data.column.cell import text_of
+from autosynth.data.encoder.mappedarray import concatenate_rows, take_rows
+from autosynth.data.encoder.series import pad_steps
+from autosynth.data.source.disktable import DiskTable, concatenate_tables
+from autosynth.data.source.layout import Layout
+from autosynth.data.source.raw import Raw, RawRows
+from autosynth.data.source.table import join_frames
+from autosynth.data.split.split import Parts
+from autosynth.errors import DataError
+
+
+@dataclass(frozen=True, kw_only=True)
+class JoinedRows:
+    """All rows of a source: `x` and `y`, the name of each row's part, and the parts' folders."""
+
+    x: Any
+    y: "pd.Series[Any] | pd.DataFrame"
+    part: NDArray[np.str_]
+    warnings: tuple[str, ...] = ()
+    folders: Mapping[str, str] = field(default_factory=dict)
+
+    def folder_of_rows(self) -> NDArray[np.object_]:
+        """The folder of the table that each row comes from."""
+        found = np.empty(len(self.part), dtype=object)
+        for part in np.unique(self.part):
+            found[self.part == part] = self.folders.get(str(part), "")
+        return found
+
+    def only(self, keep: NDArray[np.int64], x: Any = None) -> "JoinedRows":
+        """These rows alone, in order; `x` are their values if they changed too."""
+        whole = len(keep) == len(self.part)
+        if x is None and not whole:
+            x = self.x
+            if isinstance(x, np.ndarray):
+                x = take_rows(x, keep)
+            else:
+                x = x.iloc[keep] if isinstance(x, pd.DataFrame) else x[keep]
+        return replace(
+            self,
+            x=self.x if x is None else x,
+            y=self.y if whole else self.y.iloc[keep].reset_index(drop=True),
+            part=self.part if whole else self.part[keep],
+        )
+
+    def parts(self) -> Parts:
+        """The row numbers of each part."""
+        numbers = {name: np.flatnonzero(self.part == name) for name in ("main", "val", "test")}
+        return Parts(main=numbers["main"], validation=numbers["val"], test=numbers["test"])
+
+
+def join(raw: Raw, layout: Layout) -> JoinedRows:
+    """The rows of `raw`; parts without a target are left out, with a warning."""
+    found = {"main": raw.main, "val": raw.validation, "test": raw.test}
+    labelled: dict[str, RawRows] = {}
+    warnings = []
+    for name, rows in found.items():
+        if rows is None or not len(rows):
+            continue
+        if rows.y is None:
+            warnings.append(f"{len(rows)} {name} rows have no target; they are not used")
+        else:
+            labelled[name] = rows
+    if "main" not in labelled:
+        raise DataError(f"{raw.source} holds no rows with a target to train on.")
+    targets = _alike([rows.y for rows in labelled.values() if rows.y is not None])
+    sizes = [len(rows) for rows in labelled.values()]
+    return JoinedRows(
+        x=_join_x([rows.x for rows in labelled.values()], layout, raw.source),
+        y=targets[0] if len(targets) == 1 else pd.concat(targets, ignore_index=True),
+        part=np.repeat(np.array(list(labelled)), sizes),
+        warnings=tuple(warnings),
+        folders={name: rows.folder for name, rows in labelled.items()},
+    )
+
+
+def _alike(
+    targets: "list[pd.Series[Any] | pd.DataFrame]",
+) -> "list[pd.Series[Any]] | list[pd.DataFrame]":
+    """Targets of later parts with the class names of the first, column by column."""
+    frames = [target for target in targets if isinstance(target, pd.DataFrame)]
+    if not frames:
+        return _named_alike([target for target in targets if isinstance(target, pd.Series)])
+    columns = {name: _named_alike([frame[name] for frame in frames]) for name in frames[0]}
+    return [
+        pd.DataFrame({name: found[i] for name, found in columns.items()})
+        for i in range(len(frames))
+    ]
+
+
+def _named_alike(targets: "list[pd.Series[Any]]") -> "list[pd.Series[Any]]":
+    """Class names of later parts without a last point, where this makes them those of the first.
+
+    So stand the labels of UCI's test files (`<=50K.`).
+    """
+    found = targets[:1]
+    if len(targets) == 1:
+        return found
+    first = {text_of(value) for value in targets[0].dropna().unique()}
+    for other in targets[1:]:
+        texts = other.map(text_of, na_action="ignore")
+        bare = texts.str.removesuffix(".") if texts.map(type).isin([str]).any() else texts
+        known = first.isdisjoint(texts.dropna()) and first.issuperset(bare.dropna())
+        found.append(bare if known else other)
+    return found
+
+
+def _join_x(arrays: list[Any], layout: Layout, source: str) -> Any:
+    first = arrays[0]
+    if isinstance(first, DiskTable):
+        return concatenate_tables(arrays, source)
+    if isinstance(first, pd.DataFrame):
+        if not all(isinstance(other, pd.DataFrame) for other in arrays):
+            raise DataError(f"{source} is a table and its test part is not; both must be tables.")
+        return join_frames(arrays, source)
+    if any(isinstance(other, pd.DataFrame) for other in arrays):
+        raise DataError(
+            f"the test part of {source} is a table, and {layout.kind} rows are needed."
+        )
+    if layout.kind == "series" and len({array.shape for array in arrays}) > 1:
+        axis = 1 if layout.channels != "first" else 2
+        steps = max(array.shape[axis] for array in arrays if array.ndim == first.ndim)
+        arrays = [
+            pad_steps(array.astype(np.float32), steps, axis) if array.ndim == first.ndim else array
+            for array in arrays
+        ]
+        first = arrays[0]
+    for other in arrays[1:]:
+        if other.shape[1:] != first.shape[1:]:
+            raise DataError(
+                f"rows of {source} have shape {first.shape[1:]} in training and {other.shape[1:]} "
+                "in another part; they must be alike."
+            )
+    return reduce(concatenate_rows, arrays)

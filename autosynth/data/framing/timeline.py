@@ -1,0 +1,248 @@
+"""Steps in their order: a table or an array in, channels over time and the time of each out.
+
+What a forecast is learnt from, and what it starts from; one series, without groups.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from autosynth.data.column.cell import numbers_of
+from autosynth.data.column.date import find_formats, read_dates
+from autosynth.data.source.layout import to_float32
+from autosynth.data.source.raw import RowFormat
+from autosynth.data.source.read import read_unlabelled
+from autosynth.data.source.table import as_frame
+from autosynth.errors import DataError
+
+_LISTED = 12
+_GAP = 1.5
+_SPAN = 31.5 / 28  # months and years are steps as regular as the calendar allows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clock:
+    """The column of time: `forms` are those of dates, none for numbers."""
+
+    name: str
+    forms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Steps:
+    """One series in order: `values` (channels, n), float32; `times` (n,), in days or as they are.
+
+    `labels` are the times as they stand in the table; None of both without a column of time.
+    `ignored` are the columns that make no channel, with the reason.
+    """
+
+    source: str
+    name: str
+    channels: tuple[str, ...]
+    values: NDArray[np.float32]
+    clock: Clock | None = None
+    times: NDArray[np.float64] | None = None
+    labels: "pd.Series[Any] | None" = None
+    ignored: tuple[tuple[str, str], ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def step(self) -> float:
+        """The usual time from one step to the next; 1 without a column of time."""
+        if self.times is None or len(self.times) < 2:
+            return 1.0
+        return float(np.median(np.diff(self.times)))
+
+
+def read_steps(
+    source: Any, *, target: str | None, time: str | None, drop: Sequence[str] = ()
+) -> Steps:
+    """The steps of a source to learn from; the target is the first channel, then all numbers.
+
+    Args:
+        source: a table (a path or a frame), or an array (n,) or (n, channels).
+        target: the column that is forecast; it may be left out where there is one channel, and
+            is the first one of an array.
+        time: the column of time; found by its content if left out.
+        drop: columns that are not read.
+
+    Raises:
+        DataError: no such column, a target without numbers, times that are none or stand twice.
+    """
+    frame, name, place, is_table, warnings = _frame(source)
+    for column in drop:
+        _known(frame, column, place, "to be dropped")
+    frame = frame.drop(columns=list(drop))
+    clock = _clock(frame, time, place) if is_table or time else None
+    numbers, ignored = _numbers(frame, clock)
+    if target is None and (not is_table or len(numbers) == 1):
+        target = next(iter(numbers), None)
+    if target is None:
+        raise DataError(
+            f"{place} has {len(numbers)} columns of numbers and no target is named. Name the one "
+            f"to forecast with --target; they are {', '.join(list(numbers)[:_LISTED])}."
+        )
+    _known(frame, target, place, "the target")
+    if target not in numbers:
+        reason = dict(ignored).get(target, "it is the column of time")
+        raise DataError(
+            f"a forecast is of numbers; the target {target!r} of {place} is none ({reason}). "
+            "Name another with --target."
+        )
+    names = (target, *(column for column in numbers if column != target))
+    if clock is None and is_table:
+        warnings += (f"{place} has no column of time: its rows are taken as steps in their order",)
+    values = np.stack([numbers[column] for column in names])
+    return _ordered(frame, values, clock, place, Steps(
+        source=place, name=name, channels=names, values=values, ignored=ignored, warnings=warnings,
+    ))  # fmt: skip
+
+
+def read_again(source: Any, channels: Sequence[str], clock: Clock | None) -> Steps:
+    """The steps of a source of the same form: to test on, or to forecast from."""
+    frame, name, place, _, warnings = _frame(source)
+    wanted = [*channels, *([clock.name] if clock else [])]
+    lacking = [column for column in wanted if column not in frame.columns]
+    if lacking:
+        raise DataError(
+            f"{place} lacks {len(lacking)} columns that the model was trained on: "
+            f"{', '.join(lacking[:_LISTED])}."
+        )
+    rows = []
+    for column in channels:
+        numbers = numbers_of(frame[column])
+        if numbers is None:
+            raise DataError(f"column {column!r} of {place} holds other than numbers; mend it.")
+        rows.append(_finite(numbers))
+    values = np.stack(rows)
+    return _ordered(frame, values, clock, place, Steps(
+        source=place, name=name, channels=tuple(channels), values=values, warnings=warnings,
+    ))  # fmt: skip
+
+
+def _frame(source: Any) -> tuple[pd.DataFrame, str, str, bool, tuple[str, ...]]:
+    """Columns over steps, the source's name and place, and whether its columns have names."""
+    raw = read_unlabelled(source, RowFormat())
+    assert raw.main is not None
+    x = raw.main.x
+    if isinstance(x, pd.DataFrame):
+        return x, raw.name, raw.source, True, raw.warnings
+    if x.ndim != 2:
+        raise DataError(
+            f"the array in {raw.source} has shape {x.shape}; a forecast takes steps in order, "
+            "(n,) or (n, channels)."
+        )
+    return as_frame(x), raw.name, raw.source, False, raw.warnings
+
+
+def _known(frame: pd.DataFrame, column: str, place: str, what: str) -> None:
+    if column not in frame.columns:
+        near = get_close_matches(column, list(frame.columns), n=1, cutoff=0.5)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise DataError(
+            f"column {column!r}, {what}, is no column of {place}; its columns: "
+            f"{', '.join(frame.columns[:_LISTED])}.{hint}"
+        )
+
+
+def _clock(frame: pd.DataFrame, time: str | None, place: str) -> Clock | None:
+    """The column of time: the one named, or the first that holds dates."""
+    if time is None:
+        candidates = ((column, find_formats(frame[column])) for column in frame.columns)
+        return next(
+            (Clock(name=column, forms=forms) for column, forms in candidates if forms), None
+        )
+    _known(frame, time, place, "of time")
+    forms = find_formats(frame[time])
+    if not forms and numbers_of(frame[time]) is None:
+        raise DataError(
+            f"column {time!r} of {place} gives no order of time: {frame[time].iloc[0]!r} is "
+            "neither a date nor a number. Name another with --time, or write dates as 2024-05-31."
+        )
+    return Clock(name=time, forms=forms)
+
+
+def _numbers(
+    frame: pd.DataFrame, clock: Clock | None
+) -> tuple[dict[str, NDArray[np.float32]], tuple[tuple[str, str], ...]]:
+    """The columns of numbers, and those that are set aside, with the reason."""
+    numbers, ignored = {}, []
+    for name in frame.columns:
+        if clock and name == clock.name:
+            continue
+        parsed = numbers_of(frame[name])
+        if parsed is None:
+            ignored.append((name, "no numbers: a step of a series is one"))
+            continue
+        values = _finite(parsed)
+        known = values[~np.isnan(values)]
+        if not len(known):
+            ignored.append((name, "no value in any row"))
+        elif (known == known[0]).all() and len(known) == len(values) and len(frame.columns) > 1:
+            ignored.append((name, f"constant: {known[0]:g}"))
+        else:
+            numbers[name] = values
+    return numbers, tuple(ignored)
+
+
+def _finite(values: NDArray[np.float64]) -> NDArray[np.float32]:
+    floats = to_float32(values)
+    return np.where(np.isfinite(floats), floats, np.float32(np.nan))
+
+
+def _ordered(
+    frame: pd.DataFrame, values: NDArray[np.float32], clock: Clock | None, place: str, steps: Steps
+) -> Steps:
+    """The steps sorted by time. Raises for times that are missing or stand twice."""
+    if clock is None:
+        return steps
+    column = frame[clock.name]
+    times = read_dates(column, clock.forms)[0] if clock.forms else numbers_of(column)
+    lost = np.flatnonzero(np.isnan(times)) if times is not None else np.arange(len(column))
+    if times is None or len(lost):
+        raise DataError(
+            f"column {clock.name!r} of {place}: row {lost[0]} holds {column.iloc[lost[0]]!r}, "
+            f"which is no time ({len(lost)} such rows). Mend them or leave them out."
+        )
+    order = np.argsort(times, kind="stable")
+    times = times[order]
+    twice = np.flatnonzero(np.diff(times) == 0)
+    if len(twice):
+        raise DataError(
+            f"column {clock.name!r} of {place}: {column.iloc[order[twice[0]]]} stands twice "
+            f"({len(twice)} such rows); a series has one row a step. Keep the rows of one series, "
+            "or sum or average those of one time: groups of series are not read."
+        )
+    return Steps(
+        source=steps.source, name=steps.name, channels=steps.channels, values=values[:, order],
+        clock=clock, times=times, labels=column.iloc[order].reset_index(drop=True),
+        ignored=steps.ignored,
+        warnings=(*steps.warnings, *_gaps(times, column.iloc[order], clock)),
+    )  # fmt: skip
+
+
+def _gaps(times: NDArray[np.float64], labels: "pd.Series[Any]", clock: Clock) -> tuple[str, ...]:
+    """A warning about steps that are longer than others, or uneven."""
+    if len(times) < 3:
+        return ()
+    sizes = np.diff(times)
+    usual = float(np.median(sizes))
+    gaps = np.flatnonzero(sizes > _GAP * usual)
+    warnings = []
+    if len(gaps):
+        warnings.append(
+            f"column {clock.name!r}: {len(gaps)} gaps between steps, the first after "
+            f"{labels.iloc[gaps[0]]}; what stands on both sides is read as neighbours. Fill them "
+            "with empty rows where steps are missing"
+        )
+    uneven = int(((sizes * _SPAN < usual) | (sizes > usual * _SPAN)).sum()) - len(gaps)
+    if uneven > 0:
+        warnings.append(
+            f"column {clock.name!r}: {uneven} steps are shorter or longer than the others"
+        )
+    return tuple(warnings)

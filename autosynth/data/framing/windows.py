@@ -1,0 +1,298 @@
+"""Cuts one long series into windows: some steps of history, and the steps that come after them.
+
+Takes steps in their order; gives a `Dataset` whose rows are windows, split by time: no step that
+is forecast in one split is forecast in another, and later splits may read what was known by then.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from autosynth.data.column.column import Column
+from autosynth.data.encoder.encoder import Encoder
+from autosynth.data.encoder.registry import input_spec
+from autosynth.data.encoder.series import SeriesEncoder
+from autosynth.data.encoder.table import TableEncoder
+from autosynth.data.framing.calendar import find_calendar, read_calendar
+from autosynth.data.framing.period import find_period
+from autosynth.data.framing.timeline import Clock, Steps, read_again, read_steps
+from autosynth.data.framing.windowlines import describe_windows
+from autosynth.data.source.fingerprint import fingerprint
+from autosynth.data.source.raw import RawRows
+from autosynth.data.spec import Dataset, Splits, TargetSpec
+from autosynth.data.split.split import TEST_SHARE
+from autosynth.errors import DataError
+
+PAST, BESIDE, CALENDAR_NAME = "past", "beside", "calendar"
+MAX_HISTORY = 512
+_PERIODS = 4
+_NO_PERIOD = 64
+_LEAST_SHARE = 0.25  # of the steps to learn from, that a history of our choice may take
+_HELD, _MOST_HELD = (0.1, 0.15), (500, 5_000)
+_MAX_TRAIN = 50_000
+_MAX_BYTES = 2**31
+_MIN_TRAIN = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cut:
+    """How windows are cut: steps of history, steps ahead, steps from one window to the next."""
+
+    history: int
+    horizon: int
+    stride: int = 1
+
+
+def load_windows(
+    source: Any,
+    *,
+    target: str | None,
+    horizon: int | None,
+    history: int | None = None,
+    time: str | None = None,
+    test: Any = None,
+    drop: Sequence[str] = (),
+) -> Dataset:
+    """The windows of a series: its history, and the next `horizon` steps of `target`.
+
+    Args:
+        source: a table with a row a step, or an array (n,) or (n, channels).
+        target: the column to forecast; its own past is an input, the other columns another.
+        horizon: how many steps are forecast.
+        history: how many are read; some periods of the series if left out.
+        time: the column of time, by which rows are sorted; found if left out.
+        test: a later series of the same form; its windows are the test split.
+        drop: columns that are not read.
+
+    Raises:
+        DataError: no horizon, too few steps, or what `read_steps` raises.
+    """
+    if horizon is None or horizon < 1:
+        raise DataError(
+            f"a forecast needs to know how many steps ahead it goes, 1 or more, not {horizon}. "
+            "Say it with --horizon."
+        )
+    steps = read_steps(source, target=target, time=time, drop=drop)
+    later = None if test is None else read_again(test, steps.channels, steps.clock)
+    ends = _ends(steps.values.shape[1], horizon, official=later is not None)
+    period = find_period(steps.values[0, : ends[0]])
+    cut = Cut(history=history or _history(period, horizon, ends[2]), horizon=horizon)
+    cut = replace(cut, stride=_stride(cut, steps, ends[0]))
+    encoders = _encoders(steps, later, cut, period, ends[0])
+    parts = [_windows(steps, encoders, cut)]
+    splits = _splits(parts[0], cut, ends, steps)
+    if later is not None:
+        parts.append(_windows(later, encoders, cut))
+        first = len(parts[0].y)
+        splits = replace(splits, test=first + _good(parts[1]))
+    _check(splits, cut, steps)
+    joined = {
+        name: parts[0].x[name] if later is None else np.concatenate([p.x[name] for p in parts])
+        for name in parts[0].x
+    }
+    dataset = Dataset(
+        name=steps.name,
+        source=steps.source,
+        inputs=tuple(map(input_spec, encoders["inputs"])),
+        target=TargetSpec(name=steps.channels[0], task="forecasting", steps=horizon, base=PAST),
+        x=joined,
+        y=np.concatenate([part.y for part in parts]),
+        splits=splits,
+        independent=False,
+        encoders=encoders,
+        fingerprint=_fingerprint(steps, later, cut),
+        warnings=(*steps.warnings, *(later.warnings if later else ())),
+    )
+    return replace(dataset, summary=describe_windows(dataset, steps, later))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Windows:
+    """The inputs, the steps that follow (n, horizon), and the first of these (n,), of `steps`."""
+
+    x: Mapping[str, NDArray[Any]]
+    y: NDArray[np.float32]
+    start: NDArray[np.int64]
+    steps: Steps
+
+
+def _windows(steps: Steps, encoders: Mapping[str, Any], cut: Cut) -> Windows:
+    """Windows of a series; their histories are a view of it, and take no memory."""
+    n = steps.values.shape[1]
+    start = np.arange(cut.history, max(n - cut.horizon + 1, cut.history), cut.stride)
+    if not len(start):
+        raise DataError(
+            f"{steps.source} has {n} steps; a window takes {cut.history} of history and "
+            f"{cut.horizon} ahead. Give more steps, or a smaller --history or --horizon."
+        )
+    views = sliding_window_view(steps.values, cut.history, axis=1).transpose(1, 0, 2)
+    x = _by_input(views[: len(start) * cut.stride : cut.stride])
+    ahead = sliding_window_view(steps.values[0], cut.horizon)
+    calendar = encoders["windows"]["calendar"]
+    if calendar:
+        assert steps.times is not None
+        x[CALENDAR_NAME] = read_calendar(steps.times[start], calendar)
+    return Windows(x=x, y=ahead[start], start=start, steps=steps)
+
+
+def _by_input(histories: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+    """The target's own past, and what stands beside it: (n, channels, steps) each, as views."""
+    x: dict[str, NDArray[Any]] = {PAST: histories[:, :1]}
+    if histories.shape[1] > 1:
+        x[BESIDE] = histories[:, 1:]
+    return x
+
+
+def _ends(n: int, horizon: int, *, official: bool) -> tuple[int, int, int]:
+    """The steps at which `train`, `calibration` and `validation` end; test is what comes after.
+
+    A fifth is test, and a tenth of the rest each `calibration` and `validation`: at least 500
+    steps, unless that is more than 15 %, and at most 5,000.
+    """
+    rest = n if official else n - round(TEST_SHARE * n)
+    least, most = min(_MOST_HELD[0], int(_HELD[1] * rest)), _MOST_HELD[1]
+    held = max(min(max(round(_HELD[0] * rest), least), most), min(horizon, rest // 4))
+    return rest - 2 * held, rest - held, rest
+
+
+def _history(period: int, horizon: int, rest: int) -> int:
+    """Four periods, or 64 steps where there is none; twice the horizon, and 512 at most."""
+    wanted = _PERIODS * period or _NO_PERIOD
+    if period:
+        wanted = period * max(1, min(_PERIODS, MAX_HISTORY // period))
+    wanted = min(max(wanted, 2 * horizon), MAX_HISTORY)
+    return max(1, min(wanted, int(_LEAST_SHARE * rest)))
+
+
+def _stride(cut: Cut, steps: Steps, train: int) -> int:
+    """Every step is a window, unless there are too many, or too many values in all."""
+    channels, n = steps.values.shape
+    many = -(-(train - cut.history) // _MAX_TRAIN)
+    large = -(-int(n) * int(channels) * cut.history * 4 // _MAX_BYTES)
+    return max(1, many, large)
+
+
+def _good(windows: Windows) -> NDArray[np.int64]:
+    """The rows whose steps ahead are all known, as is one step of the target's past."""
+    past = ~np.isnan(windows.x[PAST][:, 0]).all(axis=1)
+    return np.flatnonzero(past & ~np.isnan(windows.y).any(axis=1))
+
+
+def _splits(windows: Windows, cut: Cut, ends: tuple[int, int, int], steps: Steps) -> Splits:
+    """Rows by the steps that they forecast; those that reach over an end are in no split."""
+    good = _good(windows)
+    first, last = windows.start[good], windows.start[good] + cut.horizon
+    bounds = (0, *ends, steps.values.shape[1])
+    train, fit, select, test = (
+        good[(first >= low) & (last <= high)]
+        for low, high in zip(bounds, bounds[1:], strict=False)
+    )
+    return Splits(train=train, calibration=fit, validation=select, test=test)
+
+
+def _check(splits: Splits, cut: Cut, steps: Steps) -> None:
+    sizes = {
+        name: len(getattr(splits, name)) for name in ("train", "calibration", "validation", "test")
+    }
+    if sizes["train"] < _MIN_TRAIN or not all(sizes.values()):
+        raise DataError(
+            f"{steps.source} has {steps.values.shape[1]} steps, which make "
+            f"{', '.join(f'{size} {name}' for name, size in sizes.items())} windows of "
+            f"{cut.history} steps of history and {cut.horizon} ahead; at least {_MIN_TRAIN} to "
+            "train on and one of each other are needed. Give more steps, or a smaller --history "
+            "or --horizon."
+        )
+
+
+def _encoders(
+    steps: Steps, later: Steps | None, cut: Cut, period: int, train: int
+) -> dict[str, Any]:
+    channels, n = steps.values.shape
+    gaps = bool(np.isnan(steps.values).any())
+    gaps = gaps or (later is not None and bool(np.isnan(later.values).any()))
+    inputs: list[Encoder] = [
+        SeriesEncoder(
+            name=name, shape=(width, cut.history), channels="first", masked=gaps, anchored=True
+        )
+        for name, width in ((PAST, 1), (BESIDE, channels - 1))
+        if width
+    ]
+    calendar: tuple[str, ...] = ()
+    clock = steps.clock
+    if clock and clock.forms:
+        calendar = find_calendar(steps.step, steps.step * min(train, n))
+    if calendar:
+        cells = tuple(Column(name=name, kind="number") for name in calendar)
+        inputs.append(TableEncoder(name=CALENDAR_NAME, cells=cells))
+    return {
+        "inputs": [encoder.to_dict() for encoder in inputs],
+        "windows": {
+            "channels": list(steps.channels), "history": cut.history, "horizon": cut.horizon,
+            "period": period, "step": steps.step, "calendar": list(calendar),
+            "clock": {"name": clock.name, "forms": list(clock.forms)} if clock else None,
+        },
+    }  # fmt: skip
+
+
+def _fingerprint(steps: Steps, later: Steps | None, cut: Cut) -> str:
+    asked = pd.DataFrame({"history": [cut.history], "horizon": [cut.horizon]})
+    parts = [RawRows(x=asked, index=range(1))]
+    for each in (steps, later):
+        if each is not None:
+            frame = pd.DataFrame(dict(zip(each.channels, each.values, strict=True)))
+            parts.append(RawRows(x=frame, index=range(len(frame))))
+    return fingerprint(*parts)
+
+
+def labelled_windows(source: Any, encoders: Mapping[str, Any]) -> Windows:
+    """All windows of a series whose steps ahead are known, to score forecasts on.
+
+    Raises:
+        DataError: columns lack, or no window is whole.
+    """
+    steps, known = _again(source, encoders), encoders["windows"]
+    cut = Cut(history=int(known["history"]), horizon=int(known["horizon"]))
+    found = _windows(steps, encoders, cut)
+    good = _good(found)
+    if not len(good):
+        raise DataError(f"{steps.source} has no window whose steps ahead are all known.")
+    names = {fitted["name"] for fitted in encoders["inputs"]}
+    x = {name: values[good] for name, values in found.x.items() if name in names}
+    return replace(found, x=x, y=found.y[good], start=found.start[good])
+
+
+def _again(source: Any, encoders: Mapping[str, Any]) -> Steps:
+    """The steps of another source, with the channels and the clock of training."""
+    known, clock = encoders["windows"], None
+    if known["clock"]:
+        clock = Clock(name=known["clock"]["name"], forms=tuple(known["clock"]["forms"]))
+    return read_again(source, known["channels"], clock)
+
+
+def last_window(
+    source: Any, encoders: Mapping[str, Any]
+) -> tuple[dict[str, NDArray[Any]], list[str], tuple[str, ...]]:
+    """The end of a series, to forecast from: inputs of one row, its name, and warnings.
+
+    Raises:
+        DataError: columns lack, or there are fewer steps than the model reads.
+    """
+    known, steps = encoders["windows"], _again(source, encoders)
+    n, history = steps.values.shape[1], int(known["history"])
+    if n < history:
+        raise DataError(
+            f"{steps.source} has {n} steps, and the model reads {history} to forecast what comes "
+            "next. Give it the series up to now, earlier steps included."
+        )
+    values = _by_input(np.ascontiguousarray(steps.values[None, :, -history:]))
+    if known["calendar"]:
+        assert steps.times is not None
+        values[CALENDAR_NAME] = read_calendar(steps.times[-1:] + known["step"], known["calendar"])
+    name = n - 1 if steps.labels is None else steps.labels.iloc[-1]
+    x = {fitted["name"]: values[fitted["name"]] for fitted in encoders["inputs"]}
+    return x, [str(name)], steps.warnings

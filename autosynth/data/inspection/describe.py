@@ -1,0 +1,92 @@
+"""Says what was understood of a dataset, in the lines that `autosynth inspect` prints."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autosynth.data.column.column import IgnoredColumn
+from autosynth.data.encoder.mappedarray import MappedArray
+from autosynth.data.encoder.registry import encoders_from
+from autosynth.data.source.disktable import subsample
+from autosynth.data.source.raw import Raw
+from autosynth.data.spec import Dataset, TargetSpec
+from autosynth.data.split.split import MIN_VALIDATION
+
+_MAX_CLASSES = 12
+_MAX_COLUMNS = 60
+_MAX_ROWS = 100_000
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+def describe(
+    dataset: Dataset, raw: Raw, ignored: Sequence[IgnoredColumn], *, about: Sequence[str] = (),
+    how: str = "", learnt: Mapping[str, str] = NOTHING,
+) -> tuple[str, ...]:  # fmt: skip
+    """Lines about rows, inputs, columns, target and splits; then what was set aside, and why.
+
+    `about` are lines of the form's own; `how` says how rows were split, where that is its own;
+    `learnt` on what scale the values of a target are learnt, by its name.
+    """
+    lines = [
+        f"data        {dataset.name}: {len(dataset.y)} rows from {dataset.source}",
+        *about,
+    ]
+    for encoder in encoders_from(dataset.encoders):
+        lines += encoder.describe(*_shown(dataset.x[encoder.name], dataset.splits.train))
+    lines += [
+        f"set aside   {ignored_column.name}: {ignored_column.reason}"
+        for ignored_column in ignored[:_MAX_COLUMNS]
+    ]
+    lines += _targets(dataset, learnt)
+    lines.append(_splits(dataset, raw, how))
+    lines.append(f"fingerprint {dataset.fingerprint}")
+    return tuple(lines)
+
+
+def _shown(x: NDArray[Any], train: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """The rows that are described, and which are for training; of a map, some of these alone."""
+    if not isinstance(x, MappedArray):
+        return x, train
+    chosen = subsample(train, _MAX_ROWS)
+    return np.array(x[chosen]), np.arange(len(chosen))
+
+
+def _targets(dataset: Dataset, learnt: Mapping[str, str]) -> Iterator[str]:
+    y = dataset.y.reshape(len(dataset.y), -1)
+    for part, _, columns in dataset.target.fields:
+        yield _target(part, y[:, columns])
+        if part.name in learnt:
+            yield f"            {learnt[part.name]}"
+
+
+def _target(spec: TargetSpec, y: NDArray[Any]) -> str:
+    """One target and its true values (n, columns)."""
+    if not spec.classes:
+        what = f"the next {spec.steps} steps" if spec.task == "forecasting" else "regression"
+        return f"target      {spec.name}: {what}, {y.min():g} ... {y.max():g}, mean {y.mean():g}"
+    counts = y.sum(0).astype(int)
+    if spec.is_coded:
+        counts = np.bincount(y[:, 0].astype(np.int64), minlength=len(spec.classes))
+    listed = ", ".join(
+        f"{name} ({count})"
+        for name, count in zip(spec.classes[:_MAX_CLASSES], counts, strict=False)
+    )
+    more = ", ..." if len(spec.classes) > _MAX_CLASSES else ""
+    what = {"multilabel": "labels", "ranking": "items"}.get(spec.task, "classes")
+    return f"target      {spec.name}: {spec.task}, {len(spec.classes)} {what}: {listed}{more}"
+
+
+def _splits(dataset: Dataset, raw: Raw, how: str) -> str:
+    splits = dataset.splits
+    sizes = ", ".join(
+        f"{name} {len(getattr(splits, name))}"
+        for name in ("train", "calibration", "validation", "test")
+    )
+    official = ["test"] if raw.test else []
+    if raw.validation and len(raw.validation) >= MIN_VALIDATION:
+        official.insert(0, "validation")
+    how = how or (f"official {' and '.join(official)}" if official else "drawn from the seed")
+    return f"splits      {sizes} ({how})"

@@ -1,0 +1,261 @@
+"""Finds the reader for a source: a built-in name, a path, a frame, arrays or a torch dataset.
+
+`read_source` is for training and wants a target; `read_unlabelled` is for prediction and needs
+none.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeAlias, TypeGuard
+
+import numpy as np
+import pandas as pd
+
+from autosynth.data.source import (
+    arrays,
+    audiofolder,
+    classfolder,
+    frames,
+    hf,
+    idx,
+    imagefolder,
+    openml,
+    table,
+    tablefolder,
+    torchset,
+    ts,
+    ucr,
+)
+from autosynth.data.source.builtin import BUILTIN
+from autosynth.data.source.mediafile import MEDIA_SUFFIXES, MediaKind
+from autosynth.data.source.raw import Raw, RawRows, RowFormat
+from autosynth.errors import DataError, DataNotFoundError
+
+Source: TypeAlias = str | Path | pd.DataFrame | tuple[Any, ...] | torchset.MapStyle
+
+_FORMS = (
+    "a table (.csv, .tsv, .txt, .parquet, .arrow, .jsonl), a folder with train.csv and test.csv, "
+    "arrays (.npz), series (.ts, UCR .tsv), a folder of IDX files, a folder of images or sounds "
+    "with one sub-folder a class, openml:ID or hf:NAME"
+)
+_REMOTE: Mapping[str, Callable[..., Raw]] = {
+    openml.OPENML_PREFIX: openml.read_openml,
+    hf.HF_PREFIX: hf.read_hf,
+}
+"""What reads a dataset from elsewhere, by how its name begins."""
+
+_MEDIA: Mapping[str, Callable[[Path], Raw]] = {
+    "image": imagefolder.read_image_folder,
+    "audio": audiofolder.read_audio_folder,
+}
+
+
+def read_source(source: Source, target: Sequence[str] = (), like: RawRows | None = None) -> Raw:
+    """The rows of `source` with their target; images of a folder get the shape of those in `like`.
+
+    Raises `DataNotFoundError` for a name that is neither a path nor built in, and `DataError` for
+    a source that cannot be read or whose rows have no target.
+    """
+    raw = None
+    if like is not None and _is_path(source):
+        path = _existing(source)
+        if path.is_dir() and _media(path) == "image" and like.x.ndim == 4:
+            raw = imagefolder.read_image_folder(path, tuple(like.x.shape[1:]))
+    raw = raw or _read(source, target)
+    part = raw.main or raw.test
+    if part is not None and part.y is None:
+        raise DataError(
+            f"{raw.source} holds {len(part)} rows without a target; one value a row is "
+            "needed (y, labels)."
+        )
+    return raw
+
+
+def read_unlabelled(source: Any, rows: RowFormat) -> Raw:
+    """The rows of `source` to predict: one part, in `main`.
+
+    `rows` is what they look like, as the first encoder knows it. A source that has an official
+    test part inside (an `.npz` with `x_test`, a folder with `t10k-images`, `NAME_TEST.tsv` or
+    `test/`) gives that part; any other source gives all of its rows.
+    """
+    if isinstance(source, np.ndarray):
+        return arrays.read_arrays((source,))
+    if _is_path(source):
+        found = _file_rows(_existing(source), rows)
+        if found is not None:
+            return found
+    remote = _remote(source) if isinstance(source, str) else None
+    if remote is not None:
+        return _test_or_all(remote(source, (), labelled=False))
+    if isinstance(source, str | Path | tuple | list):
+        return _test_or_all(_read(source, ()))
+    return _read_object(source, (), labelled=False)
+
+
+def all_rows(raw: Raw) -> RawRows:
+    """All labelled rows of a source that was named as the test part of another."""
+    rows = raw.main or raw.test
+    if rows is None:
+        raise DataError(f"{raw.source} holds no rows to test on.")
+    return rows
+
+
+def _test_or_all(raw: Raw) -> Raw:
+    """The official test part, or all rows where there is none."""
+    rows = raw.test or raw.main
+    if rows is None:
+        raise DataError(f"{raw.source} holds no rows to predict.")
+    return Raw(
+        name=raw.name, source=raw.source, target=raw.target, main=rows, warnings=raw.warnings
+    )
+
+
+def _file_rows(path: Path, rows: RowFormat) -> Raw | None:
+    """Rows of a file or a folder whose form needs no target; None where `read_source` tells."""
+    kind = rows.kind
+    if kind == "series" and path.is_file() and ts.is_ts(path):
+        return ts.read_ts_series(path)
+    if kind == "series" and path.is_file() and path.suffix.lower() == ".tsv":
+        return ucr.read_ucr_series(path, rows.shape[1])
+    if path.is_dir() and rows.columns:  # what else it holds, the table names
+        if only := tablefolder.only_table(path):
+            return table.read_table(only, (), labelled=False)
+        if tablefolder.is_table_folder(path):
+            return _test_or_all(tablefolder.read_table_folder(path, (), labelled=False))
+    media = _media(path) if kind in _MEDIA and not idx.is_idx(path) else None
+    if media is not None and media == kind:
+        if rows.columns or kind == "audio":
+            (column,) = rows.columns or (audiofolder.COLUMN,)
+            return classfolder.read_paths(path, MEDIA_SUFFIXES[media], column)
+        channels, height, width = rows.shape
+        return imagefolder.read_images(path, channels, height, width)
+    if path.is_file() and path.suffix == ".npy":
+        return arrays.read_npy(path)
+    if idx.is_idx(path) and path.is_file():
+        return idx.read_idx_images(path)
+    if table.is_table(path):
+        return table.read_table(path, (), labelled=False)
+    return None
+
+
+def _read(source: Source, target: Sequence[str]) -> Raw:
+    if isinstance(source, tuple | list):
+        return arrays.read_arrays(source)
+    if not isinstance(source, str | Path):
+        return _read_object(source, target)
+    if str(source) in BUILTIN:
+        return BUILTIN[str(source)].read()
+    if remote := _remote(str(source)):
+        return remote(str(source), target)
+    path = _existing(source)
+    return _read_folder(path, target) if path.is_dir() else _read_file(path, target)
+
+
+def _read_object(source: Any, target: Sequence[str], *, labelled: bool = True) -> Raw:
+    """The rows of a frame, or of a dataset of torch."""
+    if frames.is_polars(source):
+        source = frames.from_polars(source)
+    if isinstance(source, pd.DataFrame):
+        return table.frame_rows(source, "frame", "frame", target, labelled=labelled)
+    if torchset.is_torch_set(source):
+        return torchset.read_torch_set(source, labelled=labelled)
+    raise DataError(
+        f"data is a path, the name of a built-in set, a frame of pandas or polars, a tuple of "
+        f"arrays or a map-style dataset of torch; this is {type(source).__name__}."
+    )
+
+
+def _remote(source: str) -> Callable[..., Raw] | None:
+    """What reads the dataset of another place that `source` names, if it does."""
+    return next((reader for prefix, reader in _REMOTE.items() if source.startswith(prefix)), None)
+
+
+def _is_path(source: Any) -> TypeGuard[str | Path]:
+    if not isinstance(source, str | Path):  # the text of a frame takes longer than its prediction
+        return False
+    return str(source) not in BUILTIN and _remote(str(source)) is None
+
+
+def _read_folder(path: Path, target: Sequence[str]) -> Raw:
+    readers: tuple[tuple[Callable[[Path], bool], Callable[[Path], Raw]], ...] = (
+        (idx.is_idx, idx.read_idx_folder),
+        (ts.is_ts, ts.read_ts),
+        (ucr.is_ucr, ucr.read_ucr),
+    )
+    try:
+        is_table = tablefolder.is_table_folder(path)
+        only = tablefolder.only_table(path)
+        if target and only:  # what else the folder holds, the table names
+            return table.read_table(only, target)
+        if target and is_table:
+            return tablefolder.read_table_folder(path, target)
+        for fits, reader in readers:
+            if fits(path):
+                return reader(path)
+        if media := _media(path):
+            return _MEDIA[media](path)
+        if is_table:
+            return tablefolder.read_table_folder(path, target)
+        found = sorted(file.name for file in path.iterdir())
+    except PermissionError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
+    listed = ", ".join(found[:8]) or "nothing"
+    raise DataError(f"{path} holds {listed}; what can be read is {_FORMS}.")
+
+
+def _read_file(path: Path, target: Sequence[str]) -> Raw:
+    if path.suffix == ".npz":
+        return arrays.read_npz(path)
+    if path.suffix == ".npy":
+        return arrays.read_npy(path)
+    if idx.is_idx(path):
+        return idx.read_idx_folder(path.parent)
+    if ts.is_ts(path):
+        return ts.read_ts(path)
+    try:
+        series = not target and ucr.is_ucr(path)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
+    if series:
+        return ucr.read_ucr(path)
+    if table.is_table(path):
+        return table.read_table(path, target)
+    raise DataError(f"{path} is no form of data that can be read; that is {_FORMS}.")
+
+
+def _media(path: Path) -> MediaKind | None:
+    """`image` or `audio`: what a folder holds more of, or what a file is named like."""
+    if path.is_dir():
+        return classfolder.most_of(path, MEDIA_SUFFIXES)
+    return next(
+        (kind for kind, ends in MEDIA_SUFFIXES.items() if path.suffix.lower() in ends), None
+    )
+
+
+def _only_file(folder: Path) -> Path | None:
+    """The one table or set of arrays that a folder holds, beside what says nothing of data."""
+    try:
+        found = [path for path in folder.iterdir() if not path.name.startswith((".", "README"))]
+    except PermissionError:
+        return None  # told where it is read
+    one = found[0] if len(found) == 1 else None
+    return one if one and (one.suffix == ".npz" or ts.is_ts(one) or table.is_table(one)) else None
+
+
+def _existing(source: str | Path) -> Path:
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return _only_file(path) or path
+    if path.exists():
+        return path
+    hints = get_close_matches(str(source), list(BUILTIN), n=1, cutoff=0.6)
+    if path.parent.is_dir():
+        beside = {file.name: str(file) for file in path.parent.iterdir()}
+        near = get_close_matches(path.name, list(beside), n=2, cutoff=0.6)
+        hints += [beside[name] for name in near]
+    hint = f" Did you mean {' or '.join(repr(name) for name in hints)}?" if hints else ""
+    raise DataNotFoundError(
+        f"{str(source)!r} is neither a path that exists nor a built-in set "
+        f"({', '.join(BUILTIN)}).{hint}"
+    )

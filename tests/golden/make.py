@@ -30,10 +30,10 @@ from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
-from autosynth.data.inputs.modelfolder import PACKAGES
 from cases import CASES, NEW, Case
 
 from autosynth.cli import main
+from autosynth.data.encoder.modelfolder import PACKAGES
 from autosynth.run import Run, search, train_strategy
 
 HERE = Path(__file__).resolve().parent

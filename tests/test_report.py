@@ -63,6 +63,29 @@ def test_the_key_has_a_line_a_member(tmp_path):
     assert many - few == 3 * 22
 
 
+def test_the_key_of_a_long_front_spells_out_the_better_ones(tmp_path):
+    members = [trial(i, 0.5 + i / 100, 10**4 + 10**3 * i) for i in range(20)]
+
+    def key(number):
+        """What stands below the plot, where that member has another name."""
+        named = [replace(r, strategy="gru") if r.trial == number else r for r in members]
+        return imread(draw(named, tmp_path / "front.png"))[640:]
+
+    same = key(99)
+    assert np.array_equal(key(1), same)
+    assert not np.array_equal(key(17), same)
+
+
+def test_a_pruned_trial_stands_where_its_last_error_puts_it(tmp_path):
+    def plot(error):
+        pruned = trial(41, None, 10**5, state="pruned", curve=((0.1, 0.9), (0.3, error)))
+        return imread(draw([*SINGLES, pruned], tmp_path / "front.png"))
+
+    below = plot(0.4)
+    assert np.array_equal(plot(0.5), below)  # at the lower edge, both
+    assert not np.array_equal(plot(0.14), below)  # among the others, at .86
+
+
 def test_one_terrible_trial_does_not_squash_the_others(tmp_path):
     def spread(records, name):
         pixels = np.round(imread(draw(records, tmp_path / name))[92:635, :, :3] * 255)

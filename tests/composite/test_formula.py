@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from autosynth.composite import Composite, build, resolve
 from autosynth.composite.join import PostHocSum, Stack
+from autosynth.composite.objective import loss_of
 from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.strategy import parse
 
@@ -271,3 +272,10 @@ def test_a_stack_learns_whom_to_trust() -> None:
     after = F.cross_entropy(stack(right, wrong), codes)
     assert before.item() > 1
     assert after.item() < 0.1
+
+
+def test_a_few_steps_far_off_do_not_rule_the_loss_of_a_forecast() -> None:
+    """Huber's loss: squared up to a half, then as the distance (0.25: 1/16; 2: 2 - 1/4)."""
+    target = TargetSpec(name="load", task="forecasting", steps=2, base="past")
+    out, y = torch.tensor([[0.25, 2.0]]), torch.zeros(1, 2)
+    assert float(loss_of(target, out, y)) == pytest.approx((1 / 16 + 7 / 4) / 2)

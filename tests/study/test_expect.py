@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from autosynth.leaderboard import chosen, remarks
-from autosynth.record import Record
+from autosynth.record import Record, merit, worth
 from autosynth.study.expect import expect, smoothed
 
 
@@ -32,6 +32,19 @@ def test_luck_is_drawn_to_strategies_alike() -> None:
     assert 0.58 < found[16] < 0.66
     assert found[:8].min() > found[8:].max()
     assert found[:8].min() > 0.68
+
+
+def test_half_of_an_error_is_that_of_rows_that_are_hard_for_all() -> None:
+    """Were all of it luck, the lucky one would be drawn to .62; were a quarter of it, to .69."""
+    records = a_run(error=0.03)
+    found = smoothed(records, np.array([r.val["accuracy"] for r in records]))
+    assert 0.65 < found[16] < 0.68
+
+
+def test_what_is_expected_goes_before_the_score() -> None:
+    lucky = replace(trial(0, "mlp", 0.9, 0.05, 1_000), expected=0.7)
+    assert worth(lucky, "accuracy") == (0.7, 0.0)
+    assert worth(replace(lucky, expected=None), "accuracy") == merit(lucky, "accuracy") == (0.9, 0)
 
 
 def test_scores_of_many_rows_stay_as_they_are() -> None:

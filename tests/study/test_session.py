@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from autosynth.composite import resolve
+from autosynth.composite import cost, resolve
 from autosynth.data import load_dataset
 from autosynth.data.spec import Dataset
 from autosynth.progress import Progress
@@ -87,6 +87,19 @@ def test_what_the_sampler_suggests_again_is_told_and_not_trained(
     repeat = again.study.get_trials()[1]
     assert repeat.params == first.params
     assert (repeat.state, repeat.values) == (first.state, first.values)
+
+
+def test_below_a_hundredth_of_the_dearest_cheaper_is_no_better_to_the_sampler(
+    context_of: MakeBench, wine: Dataset, tmp_path: Path
+) -> None:
+    context = context_of(replace(wine, independent=False), tmp_path)
+    study = study_of(context, trials=1)
+    dearest = max(cost(resolved).flops for _, resolved in ladder(wine, context.space))
+    assert study.floor == pytest.approx(dearest / 100)
+    study.floor = 1e6  # as if a thousand times as dear a one were there
+    study.run()
+    (trial,) = study.study.get_trials()
+    assert trial.values[1] == pytest.approx(6)
 
 
 def test_a_loss_that_is_not_finite_is_a_failed_record(

@@ -1,5 +1,7 @@
 """Augmentations: what they must keep, and what they change."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -108,6 +110,15 @@ def test_what_is_past_the_end_of_a_series_stays_missing(level: str) -> None:
     assert ends.min() >= low
     assert ends.max() <= high
     assert torch.equal(out[:, 0].isnan(), out[:, 1].isnan())
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_what_a_forecast_starts_from_stays_as_it_is(level: str) -> None:
+    past = replace(SERIES, anchored=True)
+    x = raw(past)
+    out = apply(x, past, level)
+    assert torch.equal(out[..., -1], x[..., -1])
+    assert not torch.isclose(out[..., :-1], x[..., :-1]).all(2).any()
 
 
 @pytest.mark.parametrize(("level", "share"), [("light", 0.05), ("strong", 0.15)])

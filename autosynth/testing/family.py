@@ -28,7 +28,7 @@ from autosynth.training.weights import load_weights, save_weights
 
 ROWS = 12
 LEAST = 1e-6  # of the largest gradient: what is smaller does not learn
-FRAMES = 15  # of the sound among the inputs: 300 samples, a frame every 20, in 40 bands
+AUDIO_FRAMES = 15  # of the sound among the inputs: 300 samples, a frame every 20, in 40 bands
 BANDS = 40
 
 
@@ -116,7 +116,7 @@ def check_grid(case: FamilyCase) -> None:
 def _grid_of(case: FamilyCase) -> Grid:
     if case.spec.kind != "audio":
         return case.spec.grid
-    return Plane((FRAMES, BANDS)) if case.family.plane else (FRAMES,)
+    return Plane((AUDIO_FRAMES, BANDS)) if case.family.plane else (AUDIO_FRAMES,)
 
 
 def check_rows(case: FamilyCase) -> None:

@@ -83,7 +83,7 @@ def test_what_the_sampler_suggests_again_is_told_and_not_trained(
     again.study.enqueue_trial(first.params)
     again.run()
     one, two = read_all(tmp_path)
-    assert one.notes["resolved"] != two.notes["resolved"]
+    assert one.canonical != two.canonical
     repeat = again.study.get_trials()[1]
     assert repeat.params == first.params
     assert (repeat.state, repeat.values) == (first.state, first.values)

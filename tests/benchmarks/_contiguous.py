@@ -69,7 +69,7 @@ def _norm(source: BatchNorm) -> nn.BatchNorm2d:
 
 
 def _contiguous(conv: nn.Conv2d) -> nn.Conv2d:
-    return deepcopy(conv).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    return deepcopy(conv).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload,no-any-return]
 
 
 def check(composite: Composite, twin: Contiguous, inputs: dict[str, Tensor]) -> None:

@@ -36,12 +36,13 @@ from autosynth.composite import Resolved, resolve
 from autosynth.data import load_dataset
 from autosynth.data.spec import Dataset
 from autosynth.strategy import parse as parse_strategy
-from autosynth.study.probe import FIXED_STEPS, fixed_plan
+from autosynth.study.probe import fixed_plan
 from autosynth.training.devicedataset import STATIC_BYTES, DeviceDataset, to_device
 from autosynth.training.loop import TrainingRows, train
 from autosynth.training.metrics import METRICS
 from autosynth.training.output import outputs
 
+STEPS = 300
 TARGET = 1 / 5
 ARMS = {"with the cache": STATIC_BYTES, "without": 0}
 
@@ -79,15 +80,15 @@ class Trainings:
 def main() -> None:
     parser = make_parser(__doc__ or "", repeats=3)
     parser.add_argument("--size", type=int, help="pixels a side (64; quick: 32)")
-    parser.add_argument("--steps", type=int, help=f"({FIXED_STEPS}; quick: 30)")
+    parser.add_argument("--steps", type=int, help=f"({STEPS}; quick: 30)")
     parser.add_argument("--device", default="cpu", help="(cpu)")
     args = parse(parser)
     args.size = args.size or (32 if args.quick else 64)
-    args.steps = args.steps or (30 if args.quick else FIXED_STEPS)
+    args.steps = args.steps or (30 if args.quick else STEPS)
     where = machine(args.device)
     put_machine(where)
     trainings = Trainings(args, load_dataset("digits"))
-    arms = {arm: lambda arm=arm: trainings.seconds(arm) for arm in ARMS}  # type: ignore[misc]
+    arms = {arm: lambda arm=arm: trainings.seconds(arm) for arm in ARMS}
     found = interleave(arms, args.repeats, warm=False)
     quotient = ratio(found["with the cache"], found["without"])
     put("")

@@ -184,7 +184,7 @@ def main() -> None:
     put_machine(where)
     context, arms = Bench(args), arms_of()
     calls = {arm.name: lambda arm=arm: context.run(arm) for arm in arms}
-    rates = interleave(calls, args.repeats, warm=False)  # type: ignore[arg-type]
+    rates = interleave(calls, args.repeats, warm=False)
     save(args, "workers", where, compared(context, rates, arms))
 
 

@@ -2,6 +2,7 @@
 
 import _thread
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -257,7 +258,7 @@ def test_at_its_limit_a_simple_one_is_ended_too():
 def test_fewer_rows_or_rounds_than_wanted_are_cut():
     x = np.random.default_rng(0).normal(size=(40_000, 40)).astype(np.float32)
     long = dataset(x, x.argmax(1), "table", tuple(map(str, range(40))))  # 60 s, and learnable
-    (boosting,) = run_in_process(long, ["hgb"], seconds=4)
+    (boosting,) = run_in_process(long, ["hgb"], seconds=8)
     assert boosting.state == "cut", boosting
     assert "of 24,000 rows" in boosting.reason or "of 100 rounds" in boosting.reason
     assert boosting.test.shape == (8000, 40)
@@ -357,6 +358,7 @@ def child_in(folder, seconds=60):
 
 def test_ctrl_c_ends_the_child_and_is_not_its_to_answer(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may ignore it
     seen = []
 
     def interrupt():
@@ -367,6 +369,7 @@ def test_ctrl_c_ends_the_child_and_is_not_its_to_answer(tmp_path, monkeypatch):
     threading.Thread(target=interrupt).start()
     with pytest.raises(KeyboardInterrupt):
         run_in_process(hard(), ["hgb"], seconds=60)
+    signal.signal(signal.SIGINT, before)
     assert seen[1] != os.getpgid(0)
     assert not is_alive(seen[0])
     assert not list(tmp_path.iterdir())

@@ -290,3 +290,17 @@ def test_a_busy_spell_does_not_end_a_search(
     limits = Limits(deadline=time.time() + 30, stop=lambda: bool(trained()))
     Study(context, limits, Progress(live=False)).run()
     assert trained()
+
+
+def test_a_hurried_measure_of_one_small_size_foresees_no_hours(
+    wine: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What else ran just then made a step of the smallest size take a fifth of a second."""
+    monkeypatch.setattr("autosynth.study.probe.time_steps", lambda *_, **__: 0.2)
+    resolved = resolve(parse("mlp[width=8]"), wine.inputs, wine.target)
+    rows = TrainingRows(train=wine.splits.train, calibration=wine.splits.train[:0])
+    timer = _Timer(to_device(wine, torch.device("cpu"), wine.splits.train), rows, 0.0)
+    _, (seconds, slope) = _line("mlp", [resolved], timer, fixed_plan("cpu", 64))
+    flops = flops_by_family(resolved)["mlp"]
+    assert seconds + slope * flops == pytest.approx(0.2)
+    assert seconds + slope * 1_000 * flops < 1

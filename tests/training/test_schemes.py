@@ -75,7 +75,7 @@ def score_on_test(outcome: Outcome, data: DeviceDataset, dataset: Dataset) -> fl
 )
 def test_digits_are_learnt(text: str, digits: Dataset) -> None:
     outcome, data = run(digits, f"{text} | lr=0.02", steps=80)
-    assert score_on_test(outcome, data, digits) > 0.5  # chance is 0.1
+    assert score_on_test(outcome, data, digits) > 0.6  # chance is 0.1
     assert outcome.stopped == ""
     names = {name for name, _ in outcome.model.named_parameters()}
     assert names == {name for name, _ in build(resolved_of(digits, text)).named_parameters()}

@@ -37,7 +37,8 @@ class Queries(nn.Module):
         """What the queries gather from all real tokens."""
         x, mask = tokens
         key, value = self.kv(x).chunk(2, -1)
-        query = self.query.to(x.dtype).expand(x.shape[0], -1, -1)
+        # Not x's: autocast leaves what a norm gives in float32 on a GPU.
+        query = self.query.to(key.dtype).expand(x.shape[0], -1, -1)
         return self.out(attend(query, key, value, self.heads, mask)), None
 
 

@@ -125,6 +125,22 @@ def test_bfloat16_gives_nearly_the_same_output_in_float32(case: FamilyCase) -> N
     torch.testing.assert_close(rough, exact, rtol=0.1, atol=0.1)
 
 
+@pytest.mark.gpu
+def test_a_gpu_gives_nearly_the_same_output(case: FamilyCase) -> None:
+    model, raw = case.fitted()
+    model.eval()
+    there = {name: values.cuda() for name, values in raw.items()}
+    with torch.no_grad():
+        exact = model(raw)
+        model.cuda()
+        found = model(there)
+        model.bf16 = frozenset([case.family.name])
+        rough = model(there)
+    assert rough.dtype == torch.float32
+    torch.testing.assert_close(found.cpu(), exact, rtol=1e-2, atol=1e-2)  # TF32 is on
+    torch.testing.assert_close(rough.cpu(), exact, rtol=0.1, atol=0.1)
+
+
 def test_training_changes_batch_statistics_in_place(case: FamilyCase) -> None:
     # What averages the weights, and what copies them, holds on to the tensors themselves.
     if "norm" not in case.family.options:

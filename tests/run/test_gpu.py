@@ -28,7 +28,7 @@ def test_a_search_leaves_a_bundle_that_answers_on_a_cpu(workers: int, tmp_path: 
     assert "failed" not in set(run.leaderboard["state"])
     digits = load_digits()
     found = autosynth.load(run.folder / "bundle").predict(digits.images)["prediction"]
-    assert (found.astype(int).to_numpy() == digits.target).mean() > 0.7  # a short schedule
+    assert (found.astype(int).to_numpy() == digits.target).mean() > 0.5  # a short schedule
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

@@ -95,12 +95,12 @@ def test_every_family_trains_in_bfloat16(family: str, waves: Dataset) -> None:
     assert np.mean(losses[-5:]) < np.mean(losses[:5])
 
 
-def test_a_training_learns_and_repeats_on_a_gpu(digits: Dataset) -> None:
+def test_a_training_learns_and_leaves_random_numbers_as_they_were(digits: Dataset) -> None:
     device = torch.device("cuda")
     data = to_device(digits, device, digits.splits.train)
     resolved = resolve(parse("cnn[width=8] | lr=0.02"), digits.inputs, digits.target)
     rows = TrainingRows(train=digits.splits.train, calibration=digits.splits.calibration)
-    made = TrainerConfig(device="cuda", batch_size=64, steps=90)
+    made = TrainerConfig(device="cuda", batch_size=64, steps=180)
     before = torch.cuda.get_rng_state()
     outcome = train(
         resolved, data, rows, made, score=lambda y, out: float((out.argmax(1) == y).mean())

@@ -18,8 +18,8 @@ from threadpoolctl import threadpool_limits
 
 from autosynth.baselines import BASELINES, run, run_in_process
 from autosynth.baselines.model import fitting
-from autosynth.data.spec import Dataset, InputSpec, Splits, TargetSpec
 from autosynth.errors import UnknownNameError
+from autosynth.spec import Dataset, InputSpec, Splits, TargetSpec
 
 
 def dataset(x, y, kind, classes=(), cardinalities=()):

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from autosynth.composite import cost, resolve
-from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.errors import ConfigError, RunError
+from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import parse, parts
 
 FOLDER = Path(__file__).parents[1] / "results" / "composition"

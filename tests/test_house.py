@@ -26,15 +26,14 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # A file imports only from what stands before it.
 ORDER = [
     *("errors", "atomic", "jsonfields", "migrate", "number", "options"),
-    *("strategy", "data", "baselines", "components", "composite", "training", "record"),
-    *("progress", "pareto", "study", "leaderboard", "report", "corrupt", "bundle", "testing"),
-    *("run", "estimator", "cli", "__main__"),
+    *("strategy", "scale", "spec", "data", "baselines", "components", "composite", "training"),
+    *("record", "progress", "pareto", "study", "leaderboard", "report", "corrupt", "bundle"),
+    *("testing", "run", "estimator", "cli", "__main__"),
 ]
 # And inside a package with rooms of its own, between these.
 ROOMS = {
     "data": [
-        *("types", "scale", "spec", "source", "column", "target", "split", "encoder"),
-        *("inspection", "framing", "load"),
+        *("source", "column", "target", "split", "encoder", "inspection", "framing", "load"),
     ],
 }
 MOST_ROOMS = 12
@@ -43,13 +42,13 @@ HEAVY = {"torch", "numpy", "pandas", "sklearn", "scipy", "optuna", "matplotlib",
 
 @dataclass(frozen=True, kw_only=True)
 class Import:
-    module: str  # as written, made absolute; autosynth.data.spec where a name of it is taken
+    module: str  # as written, made absolute; autosynth.data.load where a name of it is taken
     line: int
     late: bool  # inside a function
 
 
 def module_name(path: Path) -> str:
-    """`autosynth/data/spec.py` is autosynth.data.spec, and its `__init__.py` autosynth.data."""
+    """`autosynth/data/load.py` is autosynth.data.load, and its `__init__.py` autosynth.data."""
     names = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(names[:-1] if names[-1] == "__init__" else names)
 
@@ -110,13 +109,13 @@ def test_the_reader_of_imports_sees_every_form(tmp_path: Path) -> None:
     def seen(text: str) -> list[str]:
         node = ast.parse(text).body[0]
         assert isinstance(node, ast.ImportFrom)
-        return from_names(node, PACKAGE / "data" / "spec.py")
+        return from_names(node, PACKAGE / "data" / "load.py")
 
     assert seen("from autosynth import errors") == ["autosynth.errors"]
     assert seen("from autosynth import parse") == ["autosynth"]
     assert seen("from autosynth.errors import lookup") == ["autosynth.errors"]
-    assert seen("from . import spec") == ["autosynth.data.spec"]
-    assert seen("from .spec import Kind") == ["autosynth.data.spec"]
+    assert seen("from . import load") == ["autosynth.data.load"]
+    assert seen("from .load import Kind") == ["autosynth.data.load"]
     assert seen("from ..errors import lookup") == ["autosynth.errors"]
     file = tmp_path / "late.py"
     file.write_text("import a\nif a:\n    import b\ndef f():\n    from c import d\n")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from autosynth.baselines import BASELINES, run
-from autosynth.data.spec import Dataset, InputSpec, SeenItems, Splits, TargetSpec
 from autosynth.leaderboard import TRIVIAL
+from autosynth.spec import Dataset, InputSpec, SeenItems, Splits, TargetSpec
 
 ITEMS = ("a", "b", "c", "d")
 

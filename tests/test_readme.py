@@ -8,7 +8,7 @@ import pytest
 
 from autosynth.cli import main
 from autosynth.composite import resolve
-from autosynth.data.spec import InputSpec, TargetSpec
+from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import parse
 
 ROOT = Path(__file__).parents[1]

@@ -25,7 +25,7 @@ import numpy as np
 
 from autosynth.baselines.model import ALONE, GROWING, MAX_ROWS, BaselineResult, run
 from autosynth.baselines.rocket import ROCKET, warm
-from autosynth.data.spec import Dataset
+from autosynth.spec import Dataset
 
 FIRST_ROWS = 2_000
 """Of more than `MANY_ROWS`, so many give a first answer, and tell what all of them would take."""

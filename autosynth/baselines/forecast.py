@@ -10,8 +10,7 @@ from sklearn.preprocessing import StandardScaler
 
 from autosynth.baselines.multioutput import FittedBaseline
 from autosynth.baselines.table import MAX_FEATURES, Table
-from autosynth.data.spec import TargetSpec
-from autosynth.data.types import Array
+from autosynth.spec import Array, TargetSpec
 
 PENALTY = 1_000.0
 """Strong: neighbouring windows are nearly the same, and hold less than their number says."""

@@ -24,9 +24,8 @@ from autosynth.baselines.ranking import RANKERS
 from autosynth.baselines.rocket import ROCKET, can_read, fit_rocket
 from autosynth.baselines.table import Table, dense_of, known_cells, linear_features, table_of
 from autosynth.data.encoder.mappedarray import MappedArray
-from autosynth.data.spec import Dataset, TargetSpec
-from autosynth.data.types import Array
 from autosynth.errors import lookup
+from autosynth.spec import Array, Dataset, TargetSpec
 
 _ROWS = 50_000
 _FEW, _MORE = 2, 6  # rounds

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from autosynth.baselines.table import Table
-from autosynth.data.spec import TargetSpec
-from autosynth.data.types import Array
+from autosynth.spec import Array, TargetSpec
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ import numpy as np
 
 from autosynth.baselines.model import MAX_ROWS, BaselineResult, check, fitting
 from autosynth.data.encoder.mappedarray import MappedArray
-from autosynth.data.spec import Dataset, Splits
+from autosynth.spec import Dataset, Splits
 
 START_SECONDS = 60.0
 """A child that is not ready by then will not be: imports take 3 s, 10 on a busy machine."""

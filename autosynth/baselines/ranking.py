@@ -13,8 +13,7 @@ from scipy.sparse import csr_array, diags_array, issparse
 
 from autosynth.baselines.multioutput import FitBaseline, FittedBaseline
 from autosynth.baselines.table import Table
-from autosynth.data.spec import SeenItems, TargetSpec
-from autosynth.data.types import Array
+from autosynth.spec import Array, SeenItems, TargetSpec
 
 _DENSE = 5_000  # items, up to which a matrix of all their pairs is quicker
 

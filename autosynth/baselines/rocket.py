@@ -16,8 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from autosynth.baselines.multioutput import FittedBaseline
 from autosynth.baselines.table import Table
-from autosynth.data.spec import Dataset, TargetSpec
-from autosynth.data.types import Array
+from autosynth.spec import Array, Dataset, TargetSpec
 
 ROCKET = "minirocket"
 LEAST_STEPS = 9  # of a kernel

@@ -20,8 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from autosynth.data.encoder.mel import mel_summary
-from autosynth.data.spec import Dataset, InputSpec
-from autosynth.data.types import Array
+from autosynth.spec import Array, Dataset, InputSpec
 
 MAX_DIRECTIONS = 64
 """Of a text, for models that read no sparse features."""

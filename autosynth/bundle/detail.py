@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 
 from autosynth.bundle.evaluation import Detail
-from autosynth.data.spec import TargetSpec
-from autosynth.data.types import Array
+from autosynth.spec import Array, TargetSpec
 from autosynth.training.metrics import values_of
 from autosynth.training.metrics.rank import item_ranks
 

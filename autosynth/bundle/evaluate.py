@@ -12,10 +12,9 @@ from autosynth.bundle.evaluation import Evaluation
 from autosynth.bundle.model import Model, load
 from autosynth.bundle.robustness import robustness_of, rows_for
 from autosynth.data.framing.labelledrows import LabelledRows, read_labelled
-from autosynth.data.spec import SeenItems
 from autosynth.data.target.truevalues import LeftOut
-from autosynth.data.types import Array
 from autosynth.errors import DataError
+from autosynth.spec import Array, SeenItems
 from autosynth.training.metrics import (
     Calibration,
     bootstrap_interval,

@@ -5,8 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from autosynth.data.spec import TargetSpec
 from autosynth.data.target.truevalues import LeftOut
+from autosynth.spec import TargetSpec
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,9 +30,9 @@ from autosynth.bundle.model import Model, load
 from autosynth.bundle.modelcard import ExportCheck, ProgramInput
 from autosynth.bundle.write import write_info
 from autosynth.composite.objective import base_of, finished
-from autosynth.data.scale import steepness
 from autosynth.errors import BundleError
 from autosynth.migrate import MODEL_3, renamed
+from autosynth.scale import steepness
 
 TOLERANCE = 1e-4
 """How far a probability, or a value on the scale that it was learnt on, may be off."""

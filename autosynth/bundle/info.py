@@ -12,11 +12,11 @@ from typing import Any, get_args
 from autosynth import __version__
 from autosynth.bundle.folder import MODEL, damaged, read_object
 from autosynth.bundle.modelcard import ExportCheck, ModelCard
-from autosynth.data.scale import Scale, problems_of, scales_from
-from autosynth.data.spec import InputSpec, Kind, TargetSpec, Task
 from autosynth.errors import BundleError, StrategyError
 from autosynth.jsonfields import from_fields, json_ready
 from autosynth.migrate import MODEL_3, renamed
+from autosynth.scale import Scale, problems_of, scales_from
+from autosynth.spec import InputSpec, Kind, TargetSpec, Task
 from autosynth.strategy import Strategy, from_dict, to_dict
 from autosynth.training.metrics import Calibration
 

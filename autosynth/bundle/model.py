@@ -30,8 +30,8 @@ from autosynth.composite import Composite, Resolved, build, resolve
 from autosynth.composite.objective import base_of, finished, mask_seen
 from autosynth.data import Encoded, encode_parts
 from autosynth.data.encoder.registry import input_spec
-from autosynth.data.spec import SeenItems
 from autosynth.errors import BundleError, DataError, StrategyError, UnknownNameError
+from autosynth.spec import SeenItems
 from autosynth.strategy import Strategy
 from autosynth.training.weights import load_weights
 

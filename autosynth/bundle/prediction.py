@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autosynth.bundle.info import Info
-from autosynth.data.spec import TargetSpec
+from autosynth.spec import TargetSpec
 from autosynth.training.metrics import Calibration
 
 FIRST_ITEMS = 10

@@ -15,8 +15,7 @@ from autosynth.data.encoder.encoder import Encoder
 from autosynth.data.encoder.registry import encoders_from
 from autosynth.data.framing.labelledrows import LabelledRows
 from autosynth.data.source.table import as_frame
-from autosynth.data.spec import InputSpec
-from autosynth.data.types import Array
+from autosynth.spec import Array, InputSpec
 
 ABSENT = "absent"
 """A whole input is missing, where there are several: as bad as it gets, so severity 5."""

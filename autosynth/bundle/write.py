@@ -17,7 +17,7 @@ from autosynth.bundle.folder import (
 from autosynth.bundle.info import Info, to_plain
 from autosynth.bundle.modelcard import ModelCard
 from autosynth.composite import Composite, Resolved, cost, resolve
-from autosynth.data.scale import Scale
+from autosynth.scale import Scale
 from autosynth.training.metrics import Calibration
 from autosynth.training.weights import save_weights
 

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from autosynth.components.family import Config, Family, Hyperparameter
 from autosynth.components.piece import Grid, Piece, Stem, Tokens
-from autosynth.data.spec import InputSpec
+from autosynth.spec import InputSpec
 
 BUCKETS = 2**16
 """Of phrases, which fall into one by their hash (Weinberger et al., 2009, arXiv:0902.2206)."""

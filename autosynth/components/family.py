@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from autosynth.components.piece import Grid, Largest, Piece
-from autosynth.data.spec import InputSpec
+from autosynth.spec import InputSpec
 
 Config = Mapping[str, int | str]
 

@@ -30,8 +30,8 @@ from autosynth.components.textmodel import (
     text_model_profile,
 )
 from autosynth.data.encoder.modelfolder import MODELS_ENV, PACKAGES, text_models
-from autosynth.data.spec import InputSpec
 from autosynth.errors import StrategyError
+from autosynth.spec import InputSpec
 
 PIXELS_AT_ONCE = (
     2**18

@@ -25,8 +25,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from autosynth.components.piece import Stem, Tokens
 from autosynth.data.encoder.modelfolder import MODELS_ENV, text_models
-from autosynth.data.spec import InputSpec
 from autosynth.errors import StrategyError, TrialError
+from autosynth.spec import InputSpec
 
 TOKENS_AT_ONCE = (
     2**12

@@ -14,8 +14,8 @@ from autosynth.components.piece import coarser, n_tokens
 from autosynth.composite.fusion import FUSIONS
 from autosynth.composite.layout import Layouts, folded
 from autosynth.composite.tokenisation import config_of, sources, tokenised_name, used
-from autosynth.data.spec import InputSpec
 from autosynth.errors import StrategyError, lookup, unknown
+from autosynth.spec import InputSpec
 from autosynth.strategy import Chain, Fusion, Node, Part, Scalar, Strategy, parts
 
 SHARING = {

@@ -20,8 +20,8 @@ from autosynth.composite.program import Program, Step
 from autosynth.composite.sharing import check_sharing, shared_stem
 from autosynth.composite.stem import STEMS
 from autosynth.composite.tokenisation import config_of, read_by, readers, sources, used
-from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.errors import StrategyError
+from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import Chain, Fusion, Node, Part, Strategy, parts
 
 TreePath = tuple[int, ...]

@@ -22,8 +22,8 @@ from autosynth.composite.join import (
     Stack,
     Sum,
 )
-from autosynth.data.spec import TargetSpec
 from autosynth.errors import StrategyError
+from autosynth.spec import TargetSpec
 from autosynth.strategy import Scalar
 
 Args = tuple[tuple[str | None, Scalar], ...]

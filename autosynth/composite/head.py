@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from autosynth.components.piece import Piece, Tokens
-from autosynth.data.spec import TargetSpec
+from autosynth.spec import TargetSpec
 
 
 def pool(tokens: Tokens) -> Tensor:

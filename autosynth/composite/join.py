@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from autosynth.components.piece import Tokens
 from autosynth.composite.objective import logs_of, loss_of
-from autosynth.data.spec import TargetSpec
+from autosynth.spec import TargetSpec
 
 STACK_HIDDEN = 16
 STACK_STEPS, STACK_LR, STACK_DECAY = 300, 0.02, 1e-2

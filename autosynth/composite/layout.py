@@ -15,7 +15,7 @@ from autosynth.components import FAMILIES, Grid
 from autosynth.components.piece import Piece, Plane, Tokens, n_tokens
 from autosynth.composite.tokenisation import readers, sources
 from autosynth.data.encoder.mel import frames_of
-from autosynth.data.spec import InputSpec
+from autosynth.spec import InputSpec
 from autosynth.strategy import Node, Part
 
 

@@ -21,7 +21,7 @@ from autosynth.data.encoder.mel import (
     mel_matrix,
     window_of,
 )
-from autosynth.data.spec import InputSpec
+from autosynth.spec import InputSpec
 
 _MOST_ROWS, _AT_ONCE = 4_096, 256  # of those that statistics are taken from
 

@@ -16,7 +16,7 @@ from autosynth.components.piece import Grid, Piece, Tokens, coarser, n_tokens
 from autosynth.composite.logmel import picture_of
 from autosynth.composite.textmasking import mask_text, reconstruct_text
 from autosynth.data.encoder.mel import frames_of
-from autosynth.data.spec import InputSpec
+from autosynth.spec import InputSpec
 
 MASK_RATIO = {"image": 0.5, "series": 0.4, "table": 0.3, "text": 0.2, "ids": 0.2, "audio": 0.4}
 CODED = ("text", "ids")

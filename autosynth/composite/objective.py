@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from autosynth.composite.unit import in_unit
-from autosynth.data.scale import Scale
-from autosynth.data.spec import SeenItems, TargetSpec
+from autosynth.scale import Scale
+from autosynth.spec import SeenItems, TargetSpec
 
 
 def loss_of(

@@ -14,7 +14,7 @@ from autosynth.composite.compiler import Compiler, Value
 from autosynth.composite.fusion import FUSIONS
 from autosynth.composite.masking import CellMask, MaskInput, reconstruct
 from autosynth.composite.program import Program
-from autosynth.data.spec import InputSpec, TargetSpec
+from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import Chain, Fusion, Node, Strategy
 
 MASKED_SHARE = 0.5  # of a schedule, spent without targets before it

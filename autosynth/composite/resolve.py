@@ -12,7 +12,7 @@ from autosynth.composite.compiler import compile_program
 from autosynth.composite.plan import TrainingPlan, make_training_plan
 from autosynth.composite.program import Program
 from autosynth.composite.settings import SETTINGS, complete_settings
-from autosynth.data.spec import InputSpec, TargetSpec
+from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import Fusion, Strategy, Topology, parts, topology, walk
 
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 from autosynth.components import FAMILIES
 from autosynth.composite.tokenisation import config_of, read_by, readers, used
-from autosynth.data.spec import InputSpec
 from autosynth.errors import StrategyError
+from autosynth.spec import InputSpec
 from autosynth.strategy import Node, Part, parts
 
 

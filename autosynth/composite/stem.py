@@ -22,7 +22,7 @@ from autosynth.components.piece import (
 )
 from autosynth.composite.logmel import picture_of
 from autosynth.composite.objective import last_known
-from autosynth.data.spec import DATE, InputSpec
+from autosynth.spec import DATE, InputSpec
 
 N_BINS = 16
 MOST_BINS = 2

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from autosynth.components.piece import Grid, Piece, Tokens, coarser, n_tokens
 from autosynth.data.encoder.text import MASK, START
-from autosynth.data.spec import InputSpec
+from autosynth.spec import InputSpec
 
 MOST_BUCKETS, LEAST_BUCKETS, MOST_OUTPUTS = 1024, 32, 2**15
 

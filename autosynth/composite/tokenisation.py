@@ -9,7 +9,7 @@ same.
 from collections.abc import Mapping
 
 from autosynth.components import FAMILIES, Config, Family
-from autosynth.data.spec import InputSpec
+from autosynth.spec import InputSpec
 from autosynth.strategy import Chain, Node, Part
 
 

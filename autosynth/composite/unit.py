@@ -1,4 +1,4 @@
-"""Outputs back in the target's own unit: `data/scale.py` undone, in operations of PyTorch alone.
+"""Outputs back in the target's own unit: `scale.py` undone, in operations of PyTorch alone.
 
 Takes a scale and what a network gives on it; `torch.export` traces it with the network.
 """
@@ -6,7 +6,7 @@ Takes a scale and what a network gives on it; `torch.export` traces it with the 
 import torch
 from torch import Tensor
 
-from autosynth.data.scale import Scale
+from autosynth.scale import Scale
 
 
 def in_unit(scale: Scale, out: Tensor, base: Tensor | None = None) -> Tensor:

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autosynth.data.spec import InputSpec
-from autosynth.data.types import Array
+from autosynth.spec import Array, InputSpec
 
 SEVERITIES = (1, 2, 3, 4, 5)
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from autosynth.corrupt.corruption import Corruption, Given
-from autosynth.data.types import Array
+from autosynth.spec import Array
 
 
 def _dropped(x: Array, amount: float, given: Given) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from autosynth.corrupt.corruption import Corruption, Given
-from autosynth.data.types import Array
+from autosynth.spec import Array
 
 _SIDE = 32  # pixels, of the images that the blur's amounts are of
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from autosynth.corrupt.corruption import Corruption, Given
 from autosynth.data.encoder.series import lengths
-from autosynth.data.types import Array
+from autosynth.spec import Array
 
 
 def _noise(x: Array, amount: float, given: Given) -> Array:

@@ -11,9 +11,8 @@ from autosynth.corrupt.image import IMAGE
 from autosynth.corrupt.line import SERIES
 from autosynth.corrupt.table import TABLE
 from autosynth.corrupt.text import TEXT
-from autosynth.data.spec import InputSpec
-from autosynth.data.types import Array
 from autosynth.errors import ConfigError, lookup
+from autosynth.spec import Array, InputSpec
 
 CORRUPTIONS: Mapping[str, Mapping[str, Corruption]] = {
     kind: {corruption.name: corruption for corruption in corruptions}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from autosynth.corrupt.corruption import Corruption, Given
-from autosynth.data.types import Array
+from autosynth.spec import Array
 
 Change = Callable[[str, np.random.Generator], str]
 _KINDS = 4  # of typos

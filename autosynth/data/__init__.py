@@ -3,7 +3,7 @@
 from autosynth.data.framing.encode import Encoded, encode, encode_parts
 from autosynth.data.load import load_dataset, read_dataset
 from autosynth.data.source.builtin import BUILTIN, Builtin
-from autosynth.data.spec import Dataset, InputSpec, Kind, Splits, TargetSpec, Task
+from autosynth.spec import Dataset, InputSpec, Kind, Splits, TargetSpec, Task
 
 __all__ = [
     "BUILTIN",

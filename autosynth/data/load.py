@@ -10,9 +10,9 @@ from autosynth.data.framing.interactions import load_interactions
 from autosynth.data.framing.rows import load_rows
 from autosynth.data.framing.windows import load_windows
 from autosynth.data.source.read import Source
-from autosynth.data.spec import Dataset
 from autosynth.errors import DataError
 from autosynth.options import DataArguments, DataConfig, takes_options
+from autosynth.spec import Dataset
 
 
 @takes_options

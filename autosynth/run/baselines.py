@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from autosynth.atomic import atomic_path
 from autosynth.baselines import START_SECONDS, BaselineResult, run, run_in_process
-from autosynth.data.spec import Dataset, TargetSpec
 from autosynth.errors import RunError
 from autosynth.leaderboard import TRIVIAL
 from autosynth.progress import Progress
 from autosynth.record import Record, trial_dir, write_record
+from autosynth.spec import Dataset, TargetSpec
 from autosynth.study.study import claim
 from autosynth.training.metrics import Metric, score_all
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 from autosynth.bundle import ModelCard
-from autosynth.data.spec import Splits
 from autosynth.record import Record
+from autosynth.spec import Splits
 
 
 def card_of_trial(

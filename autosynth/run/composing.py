@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from autosynth.atomic import write_text_atomic
-from autosynth.data.types import Array
 from autosynth.leaderboard import TRIVIAL
 from autosynth.record import Record, merit, read_all
 from autosynth.run.baselines import baseline_outputs
+from autosynth.spec import Array
 from autosynth.study.context import RunContext
 from autosynth.training.metrics import paired_interval, resamples
 

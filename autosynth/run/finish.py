@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from autosynth.composite import Composite, Resolved, resolve
-from autosynth.data.types import Array
 from autosynth.errors import TrialError
 from autosynth.record import Record, read_all, worth, write_record
+from autosynth.spec import Array
 from autosynth.strategy import parse
 from autosynth.study.context import RunContext
 from autosynth.study.folds import OutOfTime, fold_outputs, other_folds

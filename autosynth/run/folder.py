@@ -16,9 +16,9 @@ import torch
 
 from autosynth import __version__
 from autosynth.atomic import write_text_atomic
-from autosynth.data.spec import Dataset
 from autosynth.errors import RunError
 from autosynth.options import Options
+from autosynth.spec import Dataset
 from autosynth.training.config import TrainerConfig
 
 RESULTS = Path("results")

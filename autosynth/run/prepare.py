@@ -9,13 +9,13 @@ import torch
 
 from autosynth.atomic import write_text_atomic
 from autosynth.composite import cost
-from autosynth.data.spec import Dataset
 from autosynth.errors import ConfigError
 from autosynth.options import Options
 from autosynth.progress import Progress
 from autosynth.record import read_all
 from autosynth.run.baselines import BASELINE_SECONDS, BASELINE_SHARE, run_baselines
 from autosynth.run.folder import read_run, write_run
+from autosynth.spec import Dataset
 from autosynth.study.context import RunContext, trivial_score
 from autosynth.study.probe import fixed_plan, probe
 from autosynth.study.restrict import default_space, restrict

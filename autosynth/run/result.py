@@ -14,13 +14,13 @@ from autosynth.bundle import export as export_bundle
 from autosynth.bundle import write_bundle
 from autosynth.composite import Resolved, build, resolve
 from autosynth.data.encoder.registry import input_spec
-from autosynth.data.scale import scales_from
-from autosynth.data.spec import TargetSpec
 from autosynth.errors import RunError
 from autosynth.leaderboard import build_leaderboard, composing_sentence, pick, remarks
 from autosynth.record import Record, read_all
 from autosynth.run.card import card_of_trial
 from autosynth.run.folder import RUN_FILE, latest, read_run, read_state
+from autosynth.scale import scales_from
+from autosynth.spec import TargetSpec
 from autosynth.strategy import parse
 from autosynth.study.trial import weights_path
 from autosynth.training.weights import load_tensors, load_weights

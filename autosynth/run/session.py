@@ -13,7 +13,6 @@ from typing import Any
 from autosynth.atomic import write_text_atomic
 from autosynth.bundle import ModelCard, write_bundle
 from autosynth.data import read_dataset
-from autosynth.data.spec import Dataset
 from autosynth.leaderboard import pick
 from autosynth.options import Options, TaskChoice, takes_options
 from autosynth.progress import Progress
@@ -32,6 +31,7 @@ from autosynth.run.finish import (
 from autosynth.run.folder import RunState, place, write_state
 from autosynth.run.prepare import check_limits, prepare, prepare_metric, prepare_space
 from autosynth.run.result import Run, open_run
+from autosynth.spec import Dataset
 from autosynth.study import storage
 from autosynth.study.context import RunContext
 from autosynth.study.expect import expect

@@ -11,13 +11,13 @@ import torch
 from autosynth.bundle import ModelCard, write_bundle
 from autosynth.composite import Cost, Resolved, cost, resolve
 from autosynth.data import read_dataset
-from autosynth.data.spec import Dataset
 from autosynth.errors import RunError
 from autosynth.options import DataArguments, Options, takes_options
 from autosynth.progress import Progress
 from autosynth.run.card import row_counts
 from autosynth.run.device import check_device
 from autosynth.run.folder import RESULTS
+from autosynth.spec import Dataset
 from autosynth.strategy import Strategy, parse
 from autosynth.study.probe import fixed_plan
 from autosynth.training.config import TrainerConfig

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autosynth.composite import Resolved
-from autosynth.data.spec import Dataset
+from autosynth.spec import Dataset
 from autosynth.study.probe import foreseen_seconds, once_seconds
 from autosynth.study.space import Space
 from autosynth.training.config import TrainerConfig

@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.model_selection import KFold, StratifiedKFold
 
 from autosynth.composite import Resolved
-from autosynth.data.types import Array
+from autosynth.spec import Array
 from autosynth.study.context import RunContext
 from autosynth.training.loop import Outcome, TrainingRows, train
 from autosynth.training.output import outputs

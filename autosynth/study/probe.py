@@ -15,8 +15,8 @@ from dataclasses import replace
 import torch
 
 from autosynth.composite import Resolved, build, resolve
-from autosynth.data.spec import Dataset, InputSpec, TargetSpec
 from autosynth.errors import StrategyError
+from autosynth.spec import Dataset, InputSpec, TargetSpec
 from autosynth.strategy import Strategy
 from autosynth.study.params import complete_strategy
 from autosynth.study.space import Space

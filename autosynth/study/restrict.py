@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from autosynth.data.encoder.mel import frames_of
-from autosynth.data.spec import InputSpec, Kind, Task
 from autosynth.errors import ConfigError
+from autosynth.spec import InputSpec, Kind, Task
 from autosynth.strategy import Chain, Fusion, Node, Part, Scalar, Strategy
 from autosynth.study import vocabulary
 from autosynth.study.params import params_for

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
-from autosynth.data.spec import Kind
+from autosynth.spec import Kind
 from autosynth.strategy import Scalar, Strategy, Topology
 
 INPUT_KINDS: tuple[Kind, ...] = ("image", "audio", "text", "series", "ids", "table")

@@ -6,8 +6,8 @@ from functools import partial
 from itertools import product
 from typing import Any, TypeVar
 
-from autosynth.data.spec import Kind
 from autosynth.errors import AutosynthError, unknown
+from autosynth.spec import Kind
 from autosynth.strategy import Part, Scalar, Strategy, parse, parts
 from autosynth.study import vocabulary
 from autosynth.study.params import params_for

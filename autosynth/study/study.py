@@ -16,10 +16,10 @@ import optuna
 
 from autosynth.composite import Resolved, cost, resolve
 from autosynth.composite.tokenisation import readers
-from autosynth.data.spec import Dataset
 from autosynth.errors import StrategyError
 from autosynth.progress import Progress
 from autosynth.record import Record, read_all, trial_dir, write_record
+from autosynth.spec import Dataset
 from autosynth.strategy import Strategy, parse
 from autosynth.study import storage
 from autosynth.study.agenda import Agenda, Candidate, Turn

@@ -10,8 +10,8 @@ from autosynth.components import FAMILIES, Config
 from autosynth.composite import FUSIONS, INITS, SETTINGS, SHARING
 from autosynth.composite.canonical import canonicalise
 from autosynth.composite.fusion import Args
-from autosynth.data.spec import InputSpec
 from autosynth.errors import StrategyError, UnknownNameError, lookup, unknown
+from autosynth.spec import InputSpec
 from autosynth.strategy import Fusion, Scalar, parse
 
 _SERIES = InputSpec(name="x", kind="series", shape=(1, 64))

@@ -21,9 +21,9 @@ from typing import Any
 
 import torch
 
-from autosynth.data.spec import Dataset
 from autosynth.progress import Progress
 from autosynth.record import Record
+from autosynth.spec import Dataset
 from autosynth.study import storage
 from autosynth.study.context import RunContext
 from autosynth.study.reserve import reserve_seconds

@@ -21,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from autosynth.components import FAMILIES, Family
 from autosynth.components.piece import Grid, Plane, coarser, n_tokens
 from autosynth.composite import Composite, Resolved, build, cost, resolve
-from autosynth.data.spec import InputSpec
+from autosynth.spec import InputSpec
 from autosynth.strategy import Part, parse
 from autosynth.testing.inputs import INPUTS, TARGET, raw_rows
 from autosynth.training.weights import load_weights, save_weights

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from autosynth.data.encoder.text import MASK, START
-from autosynth.data.spec import InputSpec
+from autosynth.spec import InputSpec
 
 SWAPPED = {"light": 0.05, "strong": 0.15}
 STILL = {"light": 0.3, "strong": 0.7}

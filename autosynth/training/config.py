@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from autosynth.data.spec import InputSpec, TargetSpec
+from autosynth.spec import InputSpec, TargetSpec
 
 RUNGS = (1 / 27, 1 / 9, 1 / 3)
 MIN_RUNG_STEPS = 120  # fewer say little: the learning rate has only just risen

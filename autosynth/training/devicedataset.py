@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from autosynth.composite.objective import base_of
-from autosynth.data.scale import Scale, fit_scale, scaled
-from autosynth.data.spec import Dataset, InputSpec, SeenItems, TargetSpec
+from autosynth.scale import Scale, fit_scale, scaled
+from autosynth.spec import Dataset, InputSpec, SeenItems, TargetSpec
 from autosynth.training.gather import gather, on_device
 from autosynth.training.historymask import HistoryMask, history_mask
 from autosynth.training.lengths import Lengths, lengths_of

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from autosynth.data.spec import SeenItems
+from autosynth.spec import SeenItems
 
 MAX_MASKED = 1_000
 """So many of a history's newest items are left out of the loss."""

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from autosynth.data.spec import TargetSpec
+from autosynth.spec import TargetSpec
 
 MOST_CLASSES = 64
 """Columns for the classes of one target; where there are more, several share one."""

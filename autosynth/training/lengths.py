@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from autosynth.data.spec import Dataset
+from autosynth.spec import Dataset
 
 BATCHES_A_BUCKET = 16
 """So many batches are drawn at random, and then dealt by length among themselves."""

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from autosynth.composite import cost, resolve
-from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.errors import ConfigError
+from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import parse, parts
 
 SINGLES, TRIES = "single components", "tries"

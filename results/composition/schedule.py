@@ -16,8 +16,8 @@ from levels import Level
 
 from autosynth.atomic import write_text_atomic
 from autosynth.composite import resolve
-from autosynth.data.spec import Dataset
 from autosynth.errors import ConfigError
+from autosynth.spec import Dataset
 from autosynth.strategy import parse
 from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import DeviceDataset

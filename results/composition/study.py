@@ -28,9 +28,9 @@ from table import table
 from autosynth.atomic import write_text_atomic
 from autosynth.composite import cost, resolve
 from autosynth.data import load_dataset as load_data
-from autosynth.data.spec import Dataset, Splits
 from autosynth.data.split.split import take
 from autosynth.errors import AutosynthError, ConfigError
+from autosynth.spec import Dataset, Splits
 from autosynth.strategy import parse
 from autosynth.training.config import batch_size
 from autosynth.training.devicedataset import DeviceDataset, to_device

@@ -34,7 +34,7 @@ from _common import (
 
 from autosynth.composite import Resolved, resolve
 from autosynth.data import load_dataset
-from autosynth.data.spec import Dataset
+from autosynth.spec import Dataset
 from autosynth.strategy import parse as parse_strategy
 from autosynth.study.probe import fixed_plan
 from autosynth.training.devicedataset import STATIC_BYTES, DeviceDataset, to_device

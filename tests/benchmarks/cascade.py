@@ -31,7 +31,7 @@ from torch.export import Dim
 
 from autosynth.composite import Composite, build, resolve
 from autosynth.composite.cascade import Gate
-from autosynth.data.spec import InputSpec, TargetSpec
+from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import parse as parse_strategy
 
 SPEC = InputSpec(name="x", kind="image", shape=(1, 28, 28))

@@ -38,8 +38,8 @@ from _common import (
 )
 
 from autosynth.composite import Resolved, build, cost, resolve
-from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.errors import StrategyError
+from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import Strategy
 from autosynth.study.restrict import restrict
 from autosynth.study.spacefile import load_space

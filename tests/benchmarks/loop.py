@@ -48,7 +48,7 @@ from autosynth.components import FAMILIES
 from autosynth.composite import Composite, Resolved, build, resolve
 from autosynth.composite.objective import loss_of
 from autosynth.data import load_dataset
-from autosynth.data.spec import Dataset, InputSpec, Splits, TargetSpec
+from autosynth.spec import Dataset, InputSpec, Splits, TargetSpec
 from autosynth.strategy import parse as parse_strategy
 from autosynth.study.probe import FASTER
 from autosynth.training.config import TrainerConfig, batch_size

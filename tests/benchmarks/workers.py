@@ -43,9 +43,9 @@ from _trials import span
 
 from autosynth.composite import resolve
 from autosynth.data import load_dataset
-from autosynth.data.spec import Dataset
 from autosynth.record import Record, read_all
 from autosynth.run.folder import read_run
+from autosynth.spec import Dataset
 from autosynth.strategy import parse as parse_strategy
 from autosynth.study.probe import flops_by_family
 from autosynth.training.config import TrainerConfig

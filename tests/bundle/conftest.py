@@ -16,7 +16,7 @@ from autosynth.bundle import ModelCard, write_bundle
 from autosynth.composite import Composite, Resolved, build, resolve
 from autosynth.composite.objective import finished
 from autosynth.data import Dataset, load_dataset
-from autosynth.data.scale import Scale
+from autosynth.scale import Scale
 from autosynth.strategy import parse
 
 ROWS = 48

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from autosynth.corrupt import CORRUPTIONS, SEVERITIES, blank_like, corrupt
-from autosynth.data.spec import InputSpec
 from autosynth.errors import ConfigError, UnknownNameError
+from autosynth.spec import InputSpec
 
 ROWS = 40
 Rows = tuple[np.ndarray, InputSpec]

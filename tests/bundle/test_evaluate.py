@@ -17,9 +17,9 @@ from autosynth.bundle.detail import details_of
 from autosynth.composite import build, resolve
 from autosynth.corrupt import SEVERITIES
 from autosynth.data import load_dataset as load_data
-from autosynth.data.scale import Scale
-from autosynth.data.spec import TargetSpec, Task
 from autosynth.errors import DataError
+from autosynth.scale import Scale
+from autosynth.spec import TargetSpec, Task
 from autosynth.strategy import parse
 from autosynth.training.metrics import Calibration, score_all
 

@@ -18,8 +18,8 @@ from autosynth.bundle.export import TOLERANCE, _check
 from autosynth.bundle.modelcard import ProgramInput
 from autosynth.components import FAMILIES
 from autosynth.composite import FUSIONS, build, resolve
-from autosynth.data.scale import Scale, fit_scale
 from autosynth.errors import BundleError
+from autosynth.scale import Scale, fit_scale
 from autosynth.strategy import parse
 from autosynth.training.metrics import Calibration
 from autosynth.training.weights import load_tensors, save_tensors

@@ -17,8 +17,8 @@ import autosynth
 from autosynth.bundle import ModelCard, load, write_bundle
 from autosynth.components import FAMILIES
 from autosynth.composite import build, cost, resolve
-from autosynth.data.scale import Scale
 from autosynth.errors import BundleError, DataError
+from autosynth.scale import Scale
 from autosynth.strategy import parse
 from autosynth.training.metrics import Calibration
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import pytest
 from torch import Tensor
 
-from autosynth.data.spec import InputSpec, TargetSpec
+from autosynth.spec import InputSpec, TargetSpec
 from autosynth.testing import INPUTS, TARGET, raw_rows
 
 

@@ -8,8 +8,8 @@ import torch
 
 from autosynth.components.bag import BUCKETS, Bag
 from autosynth.composite import build, cost, resolve
-from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.errors import StrategyError
+from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import parse
 
 TEXT = InputSpec(name="x", kind="text", shape=(6,), cardinalities=(50,))

@@ -10,7 +10,7 @@ from torch import nn
 from autosynth.components import FAMILIES, Piece
 from autosynth.components.family import DEPTH, NORM, PATCH, WIDTH, Config, Family
 from autosynth.components.piece import Grid, Tokens, n_tokens
-from autosynth.data.spec import InputSpec
+from autosynth.spec import InputSpec
 from autosynth.testing import FAMILY_CHECKS, INPUTS, FamilyCase, check_family
 
 UNUSED = r"cnn\d+_.*conv\.bias|pretrained\d+_.*_bn2\.bias"  # batch normalisation takes them out

@@ -8,7 +8,7 @@ multiply-add.
 import pytest
 
 from autosynth.composite import cost, resolve
-from autosynth.data.spec import InputSpec, TargetSpec
+from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import parse
 
 CNN = "cnn[width=4, depth=2, kernel=3, stages=1, expand=0, patch=1, norm=batch]"

@@ -18,8 +18,8 @@ from autosynth.components.efficientnet import Classifier, SameConv2d, image_mode
 from autosynth.components.pretrained import NETWORKS, Pretrained
 from autosynth.composite import build, cost, resolve
 from autosynth.data.encoder.modelfolder import MODELS_ENV
-from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.errors import StrategyError, TrialError
+from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import parse
 
 LITE0 = NETWORKS["efficientnet_lite0"]

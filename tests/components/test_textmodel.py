@@ -18,8 +18,8 @@ from autosynth.components.textmodel import TextModel, text_model_profile
 from autosynth.composite import Resolved, build, cost, resolve
 from autosynth.composite.head import pool
 from autosynth.data.encoder.modelfolder import MODELS_ENV, text_models
-from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.errors import StrategyError, TrialError
+from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import parse
 
 transformers = pytest.importorskip("transformers", reason="needs autosynth[pretrained]")

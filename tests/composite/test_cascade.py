@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from autosynth.composite import Composite, build, cost, resolve
 from autosynth.composite.logmel import LogMel
-from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.errors import StrategyError
+from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import parse
 
 Raw = Callable[[InputSpec, int], Tensor]

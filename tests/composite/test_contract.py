@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from autosynth.composite import FUSIONS, SHARING, build, resolve
-from autosynth.data.spec import DATE, InputSpec, TargetSpec
+from autosynth.spec import DATE, InputSpec, TargetSpec
 from autosynth.strategy import parse
 
 Raw = Callable[[InputSpec, int], Tensor]

@@ -11,8 +11,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from autosynth.composite import build, cost, resolve
-from autosynth.data.spec import DATE, InputSpec, TargetSpec
 from autosynth.errors import StrategyError
+from autosynth.spec import DATE, InputSpec, TargetSpec
 from autosynth.strategy import parse
 
 TARGET = TargetSpec(name="y", task="classification", classes=("a", "b", "c"))

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from autosynth.composite import Composite, build, resolve
 from autosynth.composite.join import PostHocSum, Stack
 from autosynth.composite.objective import loss_of
-from autosynth.data.spec import InputSpec, TargetSpec
+from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import parse
 
 Raw = Callable[[InputSpec, int], Tensor]

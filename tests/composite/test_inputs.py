@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from autosynth.composite import FUSIONS, build, resolve
-from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.errors import StrategyError, UnknownNameError
+from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import parse
 
 Raw = Callable[[InputSpec, int], Tensor]

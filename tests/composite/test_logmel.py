@@ -10,8 +10,8 @@ from torch import Tensor
 from autosynth.composite import build, cost, resolve
 from autosynth.composite.logmel import LogMel
 from autosynth.data.encoder.mel import Frames, frames_of, mel_matrix, mel_power, mel_summary
-from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.errors import StrategyError
+from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import parse
 
 SPEC = InputSpec(name="x", kind="audio", shape=(1000,), masked=True, rate=4000)

@@ -3,7 +3,7 @@
 import torch
 
 from autosynth.composite.masking import Reconstruct
-from autosynth.data.spec import InputSpec
+from autosynth.spec import InputSpec
 
 
 def test_the_loss_is_of_masked_cells_alone() -> None:

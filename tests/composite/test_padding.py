@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from autosynth.composite import Composite, build, resolve
-from autosynth.data.spec import InputSpec, TargetSpec
+from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import parse
 
 Raw = Callable[[InputSpec, int], Tensor]

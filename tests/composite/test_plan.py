@@ -4,8 +4,8 @@ import pytest
 
 from autosynth.composite import build, resolve
 from autosynth.composite.plan import TrainingPlan
-from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.errors import StrategyError, UnknownNameError
+from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import parse
 from autosynth.training.work import work_of
 

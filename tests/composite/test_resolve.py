@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autosynth.composite import SETTINGS, cost, resolve
-from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.errors import StrategyError, UnknownNameError
+from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import parse
 
 TARGET = TargetSpec(name="y", task="classification", classes=("a", "b", "c"))

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from autosynth.composite import FUSIONS, build, resolve
 from autosynth.composite.objective import loss_of
-from autosynth.data.spec import InputSpec, TargetSpec
+from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import parse
 
 CNN, GRU = "cnn[width=16, depth=2, kernel=3, patch=1]", "gru[width=16, depth=1, patch=2]"

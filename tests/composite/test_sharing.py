@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from autosynth.composite import Composite, build, resolve
-from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.errors import StrategyError
+from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import parse, parts
 
 Raw = Callable[[InputSpec, int], Tensor]

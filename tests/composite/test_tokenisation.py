@@ -5,8 +5,8 @@ import pytest
 from autosynth.composite import build, cost, resolve
 from autosynth.composite.canonical import canonicalise
 from autosynth.composite.tokenisation import readers, sources, used
-from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.errors import StrategyError, UnknownNameError
+from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import parse
 
 TARGET = TargetSpec(name="y", task="classification", classes=("a", "b"))

@@ -20,8 +20,8 @@ from autosynth.data.column.cell import text_of
 from autosynth.data.framing.encode import encode
 from autosynth.data.source.parse import NA_VALUES
 from autosynth.data.source.table import read_frame
-from autosynth.data.spec import Dataset
 from autosynth.errors import AutosynthError, DataError
+from autosynth.spec import Dataset
 
 ROWS = 60
 

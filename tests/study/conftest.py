@@ -9,7 +9,7 @@ import torch
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import FixedTrial
 
-from autosynth.data.spec import Dataset
+from autosynth.spec import Dataset
 from autosynth.study import spacefile
 from autosynth.study.context import RunContext, trivial_score
 from autosynth.study.probe import fixed_plan

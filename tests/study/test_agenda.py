@@ -6,8 +6,8 @@ import pytest
 
 from autosynth.composite import Resolved, resolve
 from autosynth.data import load_dataset
-from autosynth.data.spec import Dataset
 from autosynth.record import Record
+from autosynth.spec import Dataset
 from autosynth.strategy import parse
 from autosynth.study.agenda import MANY, Agenda, Candidate
 

@@ -10,9 +10,9 @@ import pytest
 
 from autosynth.composite import resolve
 from autosynth.data import load_dataset
-from autosynth.data.spec import Dataset
 from autosynth.progress import Progress
 from autosynth.record import Record, read_all, write_record
+from autosynth.spec import Dataset
 from autosynth.strategy import parse
 from autosynth.study.context import RunContext
 from autosynth.study.folds import OutOfTime, fold_outputs, other_folds

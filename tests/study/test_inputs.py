@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from autosynth.composite import cost, resolve
 from autosynth.composite.tokenisation import readers
-from autosynth.data.spec import Dataset, InputSpec, Kind, Splits, TargetSpec
 from autosynth.errors import ConfigError
 from autosynth.progress import Progress
 from autosynth.record import read_all
+from autosynth.spec import Dataset, InputSpec, Kind, Splits, TargetSpec
 from autosynth.strategy import parse, parts, topology
 from autosynth.study.params import complete_strategy, params_for
 from autosynth.study.restrict import default_space, restrict

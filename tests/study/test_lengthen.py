@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from autosynth.data import load_dataset
-from autosynth.data.spec import Dataset
 from autosynth.progress import Progress
 from autosynth.record import Record, read_all
+from autosynth.spec import Dataset
 from autosynth.study.context import RunContext
 from autosynth.study.lengthen import (
     by_strategy,

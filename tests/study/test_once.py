@@ -11,7 +11,7 @@ import torch
 
 from autosynth.composite import resolve
 from autosynth.data.encoder.modelfolder import MODELS_ENV
-from autosynth.data.spec import Dataset, InputSpec, Splits, TargetSpec
+from autosynth.spec import Dataset, InputSpec, Splits, TargetSpec
 from autosynth.strategy import parse
 from autosynth.study.context import RunContext, trivial_score
 from autosynth.study.probe import probe

@@ -13,9 +13,9 @@ import torch
 
 from autosynth.composite import cost, resolve
 from autosynth.data import load_dataset
-from autosynth.data.spec import Dataset
 from autosynth.progress import Progress
 from autosynth.record import Record, read_all, write_record
+from autosynth.spec import Dataset
 from autosynth.strategy import parse
 from autosynth.study.context import RunContext
 from autosynth.study.probe import _line, _Timer, fixed_plan, flops_by_family, probe

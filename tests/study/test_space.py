@@ -13,8 +13,8 @@ from optuna.distributions import CategoricalDistribution
 from optuna.trial import FixedTrial
 
 from autosynth.composite import cost, resolve
-from autosynth.data.spec import InputSpec, Kind, TargetSpec
 from autosynth.errors import ConfigError
+from autosynth.spec import InputSpec, Kind, TargetSpec
 from autosynth.strategy import parse, parts, topology
 from autosynth.study.params import complete_strategy, params_for
 from autosynth.study.restrict import default_space, restrict

@@ -7,8 +7,8 @@ import optuna
 import pytest
 
 from autosynth.composite import resolve
-from autosynth.data.spec import InputSpec, TargetSpec
 from autosynth.errors import ConfigError, StrategyError, UnknownNameError
+from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import parse
 from autosynth.study.params import complete_strategy, params_for
 from autosynth.study.restrict import restrict

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
-from autosynth.data.spec import Dataset, InputSpec, Splits, TargetSpec
+from autosynth.spec import Dataset, InputSpec, Splits, TargetSpec
 
 
 def dataset(x: NDArray, y: NDArray, spec: InputSpec, target: TargetSpec, n: int) -> Dataset:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from autosynth.composite import build, resolve
 from autosynth.composite.logmel import LogMel
-from autosynth.data.spec import Dataset, InputSpec, Splits, TargetSpec
+from autosynth.spec import Dataset, InputSpec, Splits, TargetSpec
 from autosynth.strategy import parse
 from autosynth.training.audio import augment_audio
 from autosynth.training.config import TrainerConfig

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from autosynth.data.spec import InputSpec
+from autosynth.spec import InputSpec
 from autosynth.training.augment import augment
 
 IMAGE = InputSpec(name="x", kind="image", shape=(3, 28, 30))

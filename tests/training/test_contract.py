@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from autosynth.composite import SHARING, Resolved, build, cost, resolve
-from autosynth.data.spec import Dataset
 from autosynth.errors import StrategyError
+from autosynth.spec import Dataset
 from autosynth.strategy import parse
 from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import to_device

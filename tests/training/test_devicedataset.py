@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from autosynth.composite.unit import in_unit
-from autosynth.data.scale import Scale, fit_scale, scaled
-from autosynth.data.spec import Dataset, TargetSpec
+from autosynth.scale import Scale, fit_scale, scaled
+from autosynth.spec import Dataset, TargetSpec
 from autosynth.training.devicedataset import to_device
 from autosynth.training.gather import gather, on_device
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from autosynth.components.pretrained import Pretrained
 from autosynth.composite import Composite, build, cost, resolve
-from autosynth.data.spec import Dataset
+from autosynth.spec import Dataset
 from autosynth.strategy import parse
 from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import STATIC_BYTES, DeviceDataset, to_device

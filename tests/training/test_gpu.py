@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from autosynth.composite import resolve
-from autosynth.data.spec import Dataset
+from autosynth.spec import Dataset
 from autosynth.strategy import parse
 from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import to_device

@@ -2,7 +2,7 @@
 
 import torch
 
-from autosynth.data.spec import TargetSpec
+from autosynth.spec import TargetSpec
 from autosynth.training.indicators import MOST_CLASSES, class_indicators
 
 CLASSES = TargetSpec(name="c", task="classification", classes=("a", "b", "c"))

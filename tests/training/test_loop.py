@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from autosynth.composite import Composite, build, resolve
 from autosynth.composite.stem import Stem
-from autosynth.data.spec import Dataset, InputSpec, TargetSpec
 from autosynth.errors import TrialError
+from autosynth.spec import Dataset, InputSpec, TargetSpec
 from autosynth.strategy import parse
 from autosynth.training.config import TrainerConfig, batch_size, schedule
 from autosynth.training.devicedataset import DeviceDataset, to_device

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from autosynth.data.spec import TargetSpec
 from autosynth.errors import ConfigError, TrialError, UnknownNameError
 from autosynth.jsonfields import from_fields, json_ready
+from autosynth.spec import TargetSpec
 from autosynth.training.metrics import (
     METRICS,
     Calibration,

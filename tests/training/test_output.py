@@ -5,8 +5,8 @@ import torch
 
 from autosynth.composite import build, resolve
 from autosynth.composite.objective import base_of, finished
-from autosynth.data.scale import Scale
-from autosynth.data.spec import Dataset, TargetSpec
+from autosynth.scale import Scale
+from autosynth.spec import Dataset, TargetSpec
 from autosynth.strategy import parse
 from autosynth.training.devicedataset import to_device
 from autosynth.training.output import outputs

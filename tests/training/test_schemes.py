@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from autosynth.composite import Resolved, build, cost, resolve
-from autosynth.data.spec import Dataset
+from autosynth.spec import Dataset
 from autosynth.strategy import Chain, parse
 from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import STATIC_BYTES, DeviceDataset, to_device

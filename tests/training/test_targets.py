@@ -9,8 +9,8 @@ import torch
 from autosynth.composite import build, resolve
 from autosynth.composite.objective import loss_of
 from autosynth.data import load_dataset
-from autosynth.data.scale import Scale
-from autosynth.data.spec import Dataset, TargetSpec
+from autosynth.scale import Scale
+from autosynth.spec import Dataset, TargetSpec
 from autosynth.strategy import parse
 from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import to_device

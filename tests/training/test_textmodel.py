@@ -14,7 +14,7 @@ from torch import Tensor
 from autosynth.components.textmodel import TextModel
 from autosynth.composite import Composite, build, resolve
 from autosynth.data.encoder.modelfolder import MODELS_ENV
-from autosynth.data.spec import Dataset, InputSpec, Splits, TargetSpec
+from autosynth.spec import Dataset, InputSpec, Splits, TargetSpec
 from autosynth.strategy import parse
 from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import DeviceDataset, to_device

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from autosynth.data.column.cell import numbers_of, text_of
 from autosynth.data.column.date import read_dates
 from autosynth.data.source.layout import to_float32
-from autosynth.data.spec import DATE
+from autosynth.spec import DATE
 
 ColumnKind = Literal["number", "category", "date", "text", "image", "audio"]
 

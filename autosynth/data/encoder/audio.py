@@ -21,9 +21,8 @@ from numpy.typing import NDArray
 from autosynth.data.column.path import Folders, files_of
 from autosynth.data.encoder.encoder import Encoder, Transformed, files_line, size_line
 from autosynth.data.source.mediafile import AUDIO_SUFFIXES
-from autosynth.data.spec import InputSpec, Kind
-from autosynth.data.types import FittedInput, RowNumbers
 from autosynth.errors import DataError
+from autosynth.spec import FittedInput, InputSpec, Kind, RowNumbers
 
 Samples = NDArray[np.float32]
 

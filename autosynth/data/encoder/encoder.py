@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from autosynth.data.column.path import Folders
 from autosynth.data.source.raw import RowFormat
-from autosynth.data.spec import InputSpec, Kind
-from autosynth.data.types import FittedInput, RowNumbers
+from autosynth.spec import FittedInput, InputSpec, Kind, RowNumbers
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from autosynth.data.column.path import Folders
 from autosynth.data.encoder.encoder import Encoder, Transformed
 from autosynth.data.encoder.text import MASK
-from autosynth.data.spec import InputSpec, Kind, SeenItems
-from autosynth.data.types import FittedInput, RowNumbers
+from autosynth.spec import FittedInput, InputSpec, Kind, RowNumbers, SeenItems
 
 HISTORY = "history"
 FIRST_ITEM = MASK + 1

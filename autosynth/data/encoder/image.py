@@ -21,9 +21,8 @@ from autosynth.data.encoder.array import arranged, leave_out, row_shape
 from autosynth.data.encoder.encoder import Encoder, Transformed, files_line, shape_text, size_line
 from autosynth.data.source.layout import Channels, Layout, to_float32, to_raw_type
 from autosynth.data.source.pixels import UNREADABLE, ImageShape, pixels, sizes_of
-from autosynth.data.spec import InputSpec, Kind
-from autosynth.data.types import FittedInput, RowNumbers
 from autosynth.errors import DataError
+from autosynth.spec import FittedInput, InputSpec, Kind, RowNumbers
 
 MOST_ALIKE = 128
 MOST_RESIZED = 96

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from autosynth.data.spec import InputSpec
+from autosynth.spec import InputSpec
 
 _WINDOW_SECONDS, _HOP_SECONDS = 0.025, 0.010
 MAX_FRAMES = 200

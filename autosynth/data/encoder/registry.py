@@ -14,9 +14,8 @@ from autosynth.data.encoder.image import ImageEncoder
 from autosynth.data.encoder.series import SeriesEncoder
 from autosynth.data.encoder.table import TableEncoder
 from autosynth.data.encoder.text import TextEncoder
-from autosynth.data.spec import InputSpec
-from autosynth.data.types import FittedInput
 from autosynth.errors import lookup
+from autosynth.spec import FittedInput, InputSpec
 
 ENCODERS: Mapping[str, type[Encoder]] = {
     "image": ImageEncoder,

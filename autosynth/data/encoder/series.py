@@ -19,9 +19,8 @@ from autosynth.data.column.path import Folders
 from autosynth.data.encoder.array import arranged, is_whole, leave_out, row_shape
 from autosynth.data.encoder.encoder import Encoder, Transformed, size_line
 from autosynth.data.source.layout import Channels, Layout, to_float32
-from autosynth.data.spec import InputSpec, Kind
-from autosynth.data.types import FittedInput, RowNumbers
 from autosynth.errors import DataError
+from autosynth.spec import FittedInput, InputSpec, Kind, RowNumbers
 
 _AXES = "channels x steps"
 _MAX_CHANNELS = 6

@@ -15,8 +15,7 @@ from autosynth.data.column.column import MISSING, UNKNOWN, Column, encode_column
 from autosynth.data.column.order import order_columns
 from autosynth.data.column.path import Folders
 from autosynth.data.encoder.encoder import Encoder, Transformed
-from autosynth.data.spec import DATE, InputSpec, Kind
-from autosynth.data.types import FittedInput, RowNumbers
+from autosynth.spec import DATE, FittedInput, InputSpec, Kind, RowNumbers
 
 _MAX_COLUMNS = 60
 _MAX_CATEGORIES = 6

@@ -22,9 +22,8 @@ from autosynth.data.column.cell import text_of
 from autosynth.data.column.path import Folders
 from autosynth.data.encoder.encoder import Encoder, Transformed
 from autosynth.data.encoder.modelfolder import text_models
-from autosynth.data.spec import InputSpec, Kind
-from autosynth.data.types import FittedInput, RowNumbers
 from autosynth.errors import DataError
+from autosynth.spec import FittedInput, InputSpec, Kind, RowNumbers
 
 START, MASK = 1, 2
 SPECIAL = ("[pad]", "[start]", "[hidden]")

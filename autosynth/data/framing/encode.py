@@ -18,8 +18,8 @@ from autosynth.data.framing.windows import last_window
 from autosynth.data.source.outofcore import large_chunks
 from autosynth.data.source.raw import Index, RawRows
 from autosynth.data.source.read import read_unlabelled
-from autosynth.data.spec import SeenItems
 from autosynth.errors import DataError
+from autosynth.spec import SeenItems
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,9 +22,9 @@ from autosynth.data.inspection.describe import describe
 from autosynth.data.source.fingerprint import fingerprint
 from autosynth.data.source.raw import Raw, RawRows
 from autosynth.data.source.read import Source
-from autosynth.data.spec import Dataset, SeenItems, Splits, TargetSpec
 from autosynth.errors import DataError
 from autosynth.options import DataConfig
+from autosynth.spec import Dataset, SeenItems, Splits, TargetSpec
 
 MOST_HELD = 5_000
 """Users of whom interactions are held out, at most."""

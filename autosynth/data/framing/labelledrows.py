@@ -19,9 +19,9 @@ from autosynth.data.framing.windows import labelled_windows
 from autosynth.data.source.fingerprint import fingerprint
 from autosynth.data.source.raw import Raw, RawRows, RowFormat
 from autosynth.data.source.read import read_source
-from autosynth.data.spec import SeenItems, TargetSpec
 from autosynth.data.target.truevalues import LeftOut, TrueValues, true_values_of
 from autosynth.errors import DataError
+from autosynth.spec import SeenItems, TargetSpec
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,12 +31,12 @@ from autosynth.data.source.layout import Layout, infer_layout
 from autosynth.data.source.outofcore import FRAMES, as_table, read_large, sample_of
 from autosynth.data.source.raw import Raw
 from autosynth.data.source.read import Source, all_rows, read_source
-from autosynth.data.spec import Dataset
 from autosynth.data.split.split import left_out, split, without
 from autosynth.data.split.splitkeys import SplitKeys, split_keys_of
 from autosynth.data.target.targets import infer_target
 from autosynth.errors import DataError
 from autosynth.options import DataConfig
+from autosynth.spec import Dataset
 
 _MIN_ROWS = 10
 

@@ -18,9 +18,8 @@ from autosynth.data.encoder.frame import fit_frame
 from autosynth.data.encoder.ids import IdsEncoder
 from autosynth.data.framing.event import Events, listed
 from autosynth.data.framing.feature import LAST, MEAN, About, described
-from autosynth.data.spec import SeenItems
-from autosynth.data.types import RowNumbers
 from autosynth.errors import DataError
+from autosynth.spec import RowNumbers, SeenItems
 
 
 def fit_rows(

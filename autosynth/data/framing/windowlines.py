@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from autosynth.data.framing.timeline import Steps
-from autosynth.data.spec import Dataset
+from autosynth.spec import Dataset
 
 _MAX_CHANNELS = 60
 _UNITS = (("days", 1.0), ("hours", 24.0), ("minutes", 1_440.0), ("seconds", 86_400.0))

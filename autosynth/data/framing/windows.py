@@ -24,9 +24,9 @@ from autosynth.data.framing.timeline import Clock, Steps, read_again, read_steps
 from autosynth.data.framing.windowlines import describe_windows
 from autosynth.data.source.fingerprint import fingerprint
 from autosynth.data.source.raw import RawRows
-from autosynth.data.spec import Dataset, Splits, TargetSpec
 from autosynth.data.split.split import TEST_SHARE
 from autosynth.errors import DataError
+from autosynth.spec import Dataset, Splits, TargetSpec
 
 PAST, BESIDE, CALENDAR_NAME = "past", "beside", "calendar"
 MAX_HISTORY = 512

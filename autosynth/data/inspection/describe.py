@@ -12,8 +12,8 @@ from autosynth.data.encoder.mappedarray import MappedArray
 from autosynth.data.encoder.registry import encoders_from
 from autosynth.data.source.disktable import subsample
 from autosynth.data.source.raw import Raw
-from autosynth.data.spec import Dataset, TargetSpec
 from autosynth.data.split.split import MIN_VALIDATION
+from autosynth.spec import Dataset, TargetSpec
 
 _MAX_CLASSES = 12
 _MAX_COLUMNS = 60

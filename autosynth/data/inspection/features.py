@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autosynth.data.encoder.mel import mel_summary
-from autosynth.data.spec import Dataset, InputSpec
+from autosynth.spec import Dataset, InputSpec
 
 MAX_VALUES = 256
 """Of pictures and series neighbouring values are averaged, and of texts the most frequent tokens

@@ -22,7 +22,7 @@ from autosynth.data.column.column import FIRST_CATEGORY, MISSING, Column
 from autosynth.data.encoder.registry import encoders_from
 from autosynth.data.encoder.series import SeriesEncoder
 from autosynth.data.encoder.table import TableEncoder
-from autosynth.data.spec import Dataset, TargetSpec
+from autosynth.spec import Dataset, TargetSpec
 
 _MIN_ENTROPY = 0.9  # share of it that is removed
 _MIN_R2 = 0.98

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autosynth.data.inspection.features import features_of
-from autosynth.data.scale import Scale, ScaleKind, Values, fit_scale, scaled, unscaled
-from autosynth.data.spec import Dataset
+from autosynth.scale import Scale, ScaleKind, Values, fit_scale, scaled, unscaled
+from autosynth.spec import Dataset
 
 MIN_KURTOSIS = 5.0
 """Of a target with heavy tails: 3 is normal, 9 exponential, 5.2 the prices of diamonds."""

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from autosynth.data.source.raw import Raw, RawRows
-from autosynth.data.spec import Kind
 from autosynth.errors import DataError
+from autosynth.spec import Kind
 
 _PARTS: Mapping[str, Sequence[str]] = {
     "main": ("train", "training"),

@@ -10,8 +10,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from autosynth.data.spec import Kind
 from autosynth.errors import DataError
+from autosynth.spec import Kind
 
 Channels = Literal["none", "first", "last"]
 

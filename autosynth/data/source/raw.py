@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autosynth.data.source.layout import Channels
-from autosynth.data.spec import Kind
+from autosynth.spec import Kind
 
 Index = Sequence[str] | range
 

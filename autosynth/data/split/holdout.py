@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.data.types import RowNumbers
 from autosynth.errors import DataError
+from autosynth.spec import RowNumbers
 
 _TRIES = 5
 _MANY = 1_000

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autosynth.data.spec import Splits
 from autosynth.data.split.holdout import group_codes, take_groups, take_latest
-from autosynth.data.types import RowNumbers
 from autosynth.errors import DataError
+from autosynth.spec import RowNumbers, Splits
 
 TEST_SHARE = 0.2
 SMALL = 2_000

@@ -13,8 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autosynth.data.column.cell import missing_in, numbers_of, text_of
-from autosynth.data.spec import TargetSpec, Task
 from autosynth.errors import DataError
+from autosynth.spec import TargetSpec, Task
 
 _MAX_INTEGER_CLASSES = 20
 _MAX_CODED_CLASSES = 1_000

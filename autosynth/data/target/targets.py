@@ -12,9 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autosynth.data.column.cell import missing_in, numbers_of, text_of
-from autosynth.data.spec import TargetSpec, Task
 from autosynth.data.target.target import Target, infer_one_target
 from autosynth.errors import DataError
+from autosynth.spec import TargetSpec, Task
 
 LABEL_SEPARATORS = ("|", ";", ",")
 _MOST_LABELS = 1_000

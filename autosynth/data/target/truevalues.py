@@ -14,9 +14,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autosynth.data.column.cell import missing_in, text_of
-from autosynth.data.spec import TargetSpec
 from autosynth.data.target.targets import LABEL_SEPARATORS
 from autosynth.errors import DataError
+from autosynth.spec import TargetSpec
 
 _SHOWN = 5
 

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-from autosynth.data.spec import TargetSpec
-from autosynth.data.types import Array
+from autosynth.spec import Array, TargetSpec
 from autosynth.training.metrics.metric import Counts, Metric
 from autosynth.training.metrics.registry import METRICS
 

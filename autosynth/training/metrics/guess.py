@@ -7,7 +7,7 @@ class that is absent never makes a score NaN.
 
 import numpy as np
 
-from autosynth.data.types import Array
+from autosynth.spec import Array
 from autosynth.training.metrics.metric import TINY, Counts, Metric, Scorer
 
 

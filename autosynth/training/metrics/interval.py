@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from autosynth.data.types import Array
+from autosynth.spec import Array
 from autosynth.training.metrics.metric import Metric, Scorer
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autosynth.data.types import Array
+from autosynth.spec import Array
 
 Scorer = Callable[[Array], float]
 """The score under row weights `(n,)`, 0 or more each."""

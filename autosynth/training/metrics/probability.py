@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from autosynth.data.types import Array
+from autosynth.spec import Array
 from autosynth.training.metrics.metric import TINY, Scorer, negated_mean
 
 _BINS = 15

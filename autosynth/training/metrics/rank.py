@@ -6,7 +6,7 @@ Kekäläinen, 2002). Items of equal score share the mean of their ranks.
 
 import numpy as np
 
-from autosynth.data.types import Array
+from autosynth.spec import Array
 from autosynth.training.metrics.metric import Metric, Scorer
 
 

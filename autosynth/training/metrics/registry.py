@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from autosynth.data.spec import Field, TargetSpec
-from autosynth.data.types import Array
 from autosynth.errors import ConfigError, TrialError, lookup
+from autosynth.spec import Array, Field, TargetSpec
 from autosynth.training.metrics.guess import COUNTS, SUBSET, of_classes, of_labels
 from autosynth.training.metrics.metric import Metric, Prepare, Scorer
 from autosynth.training.metrics.probability import (

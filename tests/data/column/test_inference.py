@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from autosynth.data.column.column import Column, IgnoredColumn, encode_column
 from autosynth.data.column.inference import infer_columns
-from autosynth.data.spec import DATE
 from autosynth.errors import DataError
+from autosynth.spec import DATE
 
 N = 60
 

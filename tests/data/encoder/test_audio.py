@@ -10,8 +10,8 @@ import soundfile
 
 from autosynth.data.encoder.audio import AudioEncoder
 from autosynth.data.encoder.registry import encoder_from, input_spec
-from autosynth.data.spec import InputSpec
 from autosynth.errors import DataError
+from autosynth.spec import InputSpec
 
 
 def tone(seconds: float, rate: int, hertz: float = 440.0, loud: float = 0.5) -> np.ndarray:

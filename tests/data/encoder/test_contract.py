@@ -7,8 +7,8 @@ from typing import Any, get_args
 import pytest
 
 from autosynth.data.encoder.registry import ENCODERS, encoder_from, encoders_from, input_spec
-from autosynth.data.spec import Kind
 from autosynth.errors import UnknownNameError
+from autosynth.spec import Kind
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 SAVED = [*GOLDEN.glob("*/bundle/encoders.json"), *GOLDEN.glob("*/run/data.json")]

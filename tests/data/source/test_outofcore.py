@@ -14,8 +14,8 @@ from PIL import Image
 from autosynth.data import encode_parts, load_dataset
 from autosynth.data.encoder.mappedarray import MappedArray
 from autosynth.data.source import outofcore as large_files
-from autosynth.data.spec import Dataset
 from autosynth.errors import DataError
+from autosynth.spec import Dataset
 
 N = 600
 

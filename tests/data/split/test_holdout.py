@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from autosynth.data.spec import Splits
 from autosynth.data.split.split import Parts, left_out, split
 from autosynth.errors import DataError
+from autosynth.spec import Splits
 
 NAMES = ("train", "calibration", "validation", "test")
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autosynth.data.spec import Splits
 from autosynth.data.split.split import Parts, split, take
+from autosynth.spec import Splits
 
 NAMES = ("train", "calibration", "validation", "test")
 

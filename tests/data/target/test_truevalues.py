@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autosynth.data.spec import TargetSpec
 from autosynth.data.target.truevalues import LeftOut, true_values_of
 from autosynth.errors import DataError
+from autosynth.spec import TargetSpec
 
 KIND = TargetSpec(name="kind", task="classification", classes=("1", "2", "10"))
 PRICE = TargetSpec(name="price", task="regression")

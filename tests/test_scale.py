@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from autosynth.composite.unit import in_unit
 from autosynth.data import load_dataset
-from autosynth.data.scale import (
+from autosynth.scale import (
     Scale,
     ScaleKind,
     fit_scale,

@@ -10,8 +10,13 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from autosynth.data.scale import Scale
-from autosynth.data.types import RowNumbers
+from autosynth.scale import Scale
+
+Array = NDArray[Any]
+RowNumbers = NDArray[np.int64]
+"""Numbers of rows in a dataset, (n,)."""
+FittedInput = Mapping[str, Any]
+"""What was fitted on training rows for one input, as JSON-able data."""
 
 Kind = Literal["image", "series", "table", "text", "audio", "ids"]
 Task = Literal["classification", "multilabel", "regression", "forecasting", "ranking", "multitask"]

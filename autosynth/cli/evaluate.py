@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autosynth.atomic import write_text_atomic
-from autosynth.cli.option import Command, Parser, one_of, whole
+from autosynth.cli.option import Command, Parser, format_argument, whole
 from autosynth.cli.scores import lines_of
 from autosynth.cli.text import put, width
 
 if TYPE_CHECKING:
     from autosynth.bundle import Evaluation
-
-_FORMATS = ("table", "csv", "json")
 
 
 def _evaluate(args: argparse.Namespace) -> None:
@@ -56,13 +54,7 @@ def _options(parser: Parser) -> None:
     )
     add("--corrupt", action="store_true", help="score damaged inputs too, by severity")
     add("--seed", type=whole(0), default=0, metavar="N", help="of all randomness (0)")
-    add(
-        "--format",
-        type=one_of("format", _FORMATS),
-        default="table",
-        metavar="F",
-        help=f"{', '.join(_FORMATS)} (table)",
-    )
+    format_argument(parser, "table", "csv", "json")
     add("-o", "--out", metavar="FILE", help="file (standard output)")
 
 

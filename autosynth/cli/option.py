@@ -130,6 +130,17 @@ def options_of(args: argparse.Namespace) -> dict[str, Any]:
     return {each.name: getattr(args, each.name) for each in fields(Options) if each.name in args}
 
 
+def format_argument(parser: Parser, *forms: str) -> None:
+    """The form that a command shows what it found in; the first if none is named."""
+    parser.add_argument(
+        "--format",
+        type=one_of("format", forms),
+        default=forms[0],
+        metavar="F",
+        help=f"{', '.join(forms)} ({forms[0]})",
+    )
+
+
 def run_argument(parser: Parser) -> None:
     """Which run a command is about."""
     parser.add_argument("run", metavar="RUN", nargs="?", help="folder of a run (the latest)")

@@ -2,10 +2,8 @@
 
 import argparse
 
-from autosynth.cli.option import Command, Parser, one_of, run_argument, whole
+from autosynth.cli.option import Command, Parser, format_argument, run_argument, whole
 from autosynth.cli.text import put, put_bundle, put_prose, width
-
-_FORMATS = ("table", "csv", "json", "markdown")
 
 
 def _leaderboard(args: argparse.Namespace) -> None:
@@ -27,13 +25,7 @@ def _leaderboard_options(parser: Parser) -> None:
     add = parser.add_argument
     add("--sort", metavar="COL", help="order by a column")
     add("--pareto", action="store_true", help="the front alone")
-    add(
-        "--format",
-        type=one_of("format", _FORMATS),
-        default="table",
-        metavar="F",
-        help=f"{', '.join(_FORMATS)} (table)",
-    )
+    format_argument(parser, "table", "csv", "json", "markdown")
 
 
 def _export(args: argparse.Namespace) -> None:

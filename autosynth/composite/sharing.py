@@ -16,13 +16,13 @@ from autosynth.strategy import Node, Part, parts
 def check_sharing(root: Node, share: str, inputs: Mapping[str, InputSpec]) -> None:
     """Raise StrategyError where parts cannot share what they are asked to."""
     if share == "layers":
-        for name in ("width", "expand", "norm"):
-            values = {str(part): part.get(name) for part in parts(root)}
-            if len(set(values.values())) > 1:
-                raise StrategyError(
-                    f"share=layers needs one {name} in all parts, not "
-                    f"{', '.join(str(v) for v in values.values())}, in {root}"
-                )
+        unlike = [
+            f"one {name} in all parts, not {', '.join(map(str, values))}"
+            for name in ("width", "expand", "norm")
+            if len(set(values := [part.get(name) for part in parts(root)])) > 1
+        ]
+        if unlike:
+            raise StrategyError(f"share=layers needs {'; '.join(unlike)}, in {root}")
     if share == "stem" and all(len(_sharers(root, n, inputs)) < 2 for n in used(root, inputs)):
         raise StrategyError(
             f"share=stem needs two parts that read one input by the stem of its kind, and "

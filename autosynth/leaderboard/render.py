@@ -30,7 +30,7 @@ def render(
     Raises:
         UnknownNameError: no such format or column.
     """
-    write = lookup(_FORMATS, fmt, "format", "(--format)")
+    write = lookup(FORMATS, fmt, "format", "(--format)")
     if pareto_only:
         frame = frame[frame["pareto"] == 1]
     if sort is not None:
@@ -87,7 +87,7 @@ def _markdown(frame: pd.DataFrame, width: int | None) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-_FORMATS: Mapping[str, Callable[[pd.DataFrame, int | None], str]] = {
+FORMATS: Mapping[str, Callable[[pd.DataFrame, int | None], str]] = {
     "table": _table,
     "csv": _csv,
     "json": _json,

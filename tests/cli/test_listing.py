@@ -8,13 +8,12 @@ import pandas as pd
 import pytest
 
 from autosynth.cli import main
-from autosynth.cli import run as run_commands
 from autosynth.cli.entry import COMMANDS
 from autosynth.components import FAMILIES
 from autosynth.composite import FUSIONS, SETTINGS, SHARING
 from autosynth.data import BUILTIN
 from autosynth.leaderboard import COSTS
-from autosynth.leaderboard.render import _FORMATS
+from autosynth.leaderboard.render import FORMATS
 from autosynth.options import COST_NAMES
 from autosynth.study import spacefile
 
@@ -62,9 +61,10 @@ def test_version(capsys: Capture) -> None:
     assert capsys.readouterr().out.startswith("autosynth 0.")
 
 
-def test_what_is_checked_early_is_what_there_is() -> None:
+def test_what_is_checked_early_is_what_there_is(capsys: Capture) -> None:
     assert tuple(COSTS) == COST_NAMES
-    assert tuple(_FORMATS) == run_commands._FORMATS
+    assert main(["leaderboard", "--format", "yaml"]) == 2
+    assert f"valid: {', '.join(FORMATS)}" in capsys.readouterr().err
 
 
 def test_datasets_and_spaces_are_listed(capsys: Capture) -> None:

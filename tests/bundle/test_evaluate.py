@@ -19,7 +19,7 @@ from autosynth.corrupt import SEVERITIES
 from autosynth.data import load_dataset as load_data
 from autosynth.errors import DataError
 from autosynth.scale import Scale
-from autosynth.spec import TargetSpec, Task
+from autosynth.spec import TargetSpec
 from autosynth.strategy import parse
 from autosynth.task.calibration import Calibration
 from autosynth.task.score import score_all
@@ -63,7 +63,7 @@ class Film:
 
     target: tuple[str, ...]
     drop: tuple[str, ...]
-    task: Task | None = None
+    task: str | None = None
 
 
 FILMS = {

@@ -55,6 +55,25 @@ class Count(Regression):
 
 COUNT = "no task"
 '''
+SPACE = """
+name = "mine"
+about = "one small network"
+kinds = ["table"]
+families = ["mlp"]
+topologies = ["single"]
+[family.mlp]
+width = [8, 16]
+[settings]
+lr = [0.01]
+length = [0.3]
+[defaults]
+lr = 0.01
+length = 0.3
+[defaults.mlp]
+width = 16
+[ladder]
+mlp = ["mlp[width=16]", "mlp[width=8]"]
+"""
 CALLS = """
 import pytest
 from autosynth.cli import main
@@ -62,7 +81,8 @@ words = ["--target", "visits", "--task", "count"]
 with pytest.raises(SystemExit):
     main(["search", "--help"])
 assert main(["inspect", "train.csv", *words]) == 0
-assert main(["search", "train.csv", *words, "--trials", "2", "--no-refit", "--out", "run"]) == 0
+more = ["--space", "mine.toml", "--trials", "1", "--no-refit", "--out", "run"]
+assert main(["search", "train.csv", *words, *more]) == 0
 assert main(["export", "run", "-o", "model"]) == 0
 assert main(["predict", "model", "new.csv", "-o", "predictions.csv"]) == 0
 assert main(["evaluate", "model", "new.csv"]) == 0
@@ -79,13 +99,13 @@ def frame(rows: int, seed: int) -> pd.DataFrame:
     )
 
 
-@pytest.mark.slow
 def test_a_task_of_another_package_is_searched_exported_evaluated_and_used(
     install: Install, in_package: Callable[[str], str], tmp_path: Path
 ) -> None:
     install(GROUP, "count", "my_count:Count", TASK)
     new = frame(200, 1)
     frame(500, 0).to_csv(tmp_path / "train.csv", index=False)
+    (tmp_path / "mine.toml").write_text(SPACE)
     new.to_csv(tmp_path / "new.csv", index=False)
     said = in_package(CALLS)
     assert "ranking, count" in " ".join(said.split())

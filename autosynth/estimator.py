@@ -23,9 +23,9 @@ from sklearn.utils.validation import (
 )
 
 from autosynth.bundle import load
-from autosynth.data.column.cell import text_of
+from autosynth.cell import text_of
 from autosynth.errors import DataError, RunError
-from autosynth.options import TaskChoice, takes_options
+from autosynth.options import takes_options
 from autosynth.progress import Progress
 from autosynth.run import search
 
@@ -78,7 +78,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no 
         tags.input_tags.three_d_array = True
         return tags
 
-    def _fit(self, X: Any, y: NDArray[Any], name: str, task: TaskChoice) -> None:
+    def _fit(self, X: Any, y: NDArray[Any], name: str, task: str) -> None:
         X = self._checked(X, reset=True)
         check_consistent_length(X, y)
         source: Any = (X, y)

@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
 from functools import wraps
 from numbers import Real
-from typing import Any, Literal, ParamSpec, Self, TypedDict, TypeVar, get_args
+from typing import Any, ParamSpec, Self, TypedDict, TypeVar
 
 from autosynth.errors import ArgumentError, AutosynthError, ConfigError, together, unknown
+from autosynth.plugin import MULTITASK, TASKS
 
 DEFAULT_BUDGET = "10m"
-TaskChoice = Literal["classification", "multilabel", "regression", "forecasting", "ranking"]
+TASK_NAMES = tuple(name for name in TASKS if name != MULTITASK)
 COST_NAMES = ("flops", "params", "latency_ms")
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _OPTION = "option"  # the key of a field's `Option` in its metadata
@@ -37,7 +38,7 @@ class DataArguments(TypedDict, total=False):
     target: str | Sequence[str] | None
     test: Any
     validation: Any
-    task: TaskChoice | None
+    task: str | None
     drop: str | Sequence[str]
     keep: str | Sequence[str]
     columns: Mapping[str, str] | None
@@ -127,9 +128,7 @@ class DataConfig:
     target: tuple[str, ...] = option(None, "column to predict", metavar="COL", repeat=True)
     test: Any = option(None, "data of the same form to test on", metavar="DATA")
     validation: Any = option(None, "data of the same form to choose on", metavar="DATA")
-    task: TaskChoice | None = option(
-        None, "what is asked of the target", metavar="T", choices=get_args(TaskChoice)
-    )
+    task: str | None = option(None, "what is asked of the target", metavar="T", choices=TASK_NAMES)
     drop: tuple[str, ...] = option(
         (), "column to leave out, by name or pattern", metavar="COL", repeat=True
     )

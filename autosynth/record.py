@@ -16,7 +16,7 @@ from autosynth.atomic import write_text_atomic
 from autosynth.errors import NewerRunError, RunError
 from autosynth.jsonfields import from_fields, json_ready
 from autosynth.migrate import RECORD_1, renamed
-from autosynth.training.metrics import Calibration
+from autosynth.task.calibration import Calibration
 
 RECORD_VERSION = 2
 """Of what is written; version 1 is read as well, by the table of `autosynth.migrate`."""

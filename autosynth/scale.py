@@ -1,7 +1,7 @@
 """The scale that values of a target are learnt on: as they are, their logarithm, or quantiles.
 
 Fitted on training values in the target's own unit; brings values to standardised ones, and back.
-`composite/unit.py` goes the same way back behind a network.
+`composite/objective.py` goes the same way back behind a network.
 """
 
 import math

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from autosynth.plugin import TASKS
 from autosynth.scale import Scale
 
 Array = NDArray[Any]
@@ -19,7 +20,6 @@ FittedInput = Mapping[str, Any]
 """What was fitted on training rows for one input, as JSON-able data."""
 
 Kind = Literal["image", "series", "table", "text", "audio", "ids"]
-Task = Literal["classification", "multilabel", "regression", "forecasting", "ranking", "multitask"]
 DATE = -1
 """In `cardinalities`: the column holds dates, as days since 1970-01-01."""
 
@@ -69,19 +69,15 @@ class InputSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class TargetSpec:
-    """What is predicted, and in which outputs of the network.
+    """What is predicted. What the name of its task means stands in `autosynth/task`.
 
-    - classification: one logit a class; `classes` are the user's own names in code order;
-    - multilabel: one logit a label, of which any number may hold;
-    - regression: one value;
-    - forecasting: the next `steps` values of a series, each as its change from the last known
-      value of the first channel of the input `base`;
-    - ranking: one logit an item, the next one of a user; `classes` are the items' own names;
-    - multitask: the outputs of its `parts` side by side, each a target of its own.
+    `classes` are the user's own names of classes, labels or items, in the order of their codes and
+    of the outputs. `steps` are those of a forecast, and `base` the input whose first channel's
+    last known value it is the change from. `parts` are several targets, each of a task of its own.
     """
 
     name: str
-    task: Task
+    task: str
     classes: tuple[str, ...] = ()
     steps: int = 1
     base: str = ""
@@ -90,21 +86,17 @@ class TargetSpec:
     @property
     def n_outputs(self) -> int:
         """The number of network outputs."""
-        if self.parts:
-            return sum(part.n_outputs for part in self.parts)
-        return len(self.classes) or self.steps
+        return int(TASKS[self.task].n_outputs(self))
 
     @property
     def n_columns(self) -> int:
         """The number of columns that its true values take."""
-        if self.parts:
-            return sum(part.n_columns for part in self.parts)
-        return 1 if self.task in ("classification", "ranking") else self.n_outputs
+        return int(TASKS[self.task].n_columns(self))
 
     @property
     def is_coded(self) -> bool:
         """Whether a true value is the code of one class."""
-        return self.task in ("classification", "ranking")
+        return bool(TASKS[self.task].is_coded)
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> "TargetSpec":

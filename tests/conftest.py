@@ -1,6 +1,11 @@
 """What every test shares: GPU tests skip where there is no GPU, property tests repeat exactly."""
 
-from collections.abc import Iterator
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from textwrap import indent
 
 import pytest
 from hypothesis import settings
@@ -14,6 +19,41 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     # importorskip, so that tests without tensors start without PyTorch.
     if item.get_closest_marker("gpu") and not pytest.importorskip("torch").cuda.is_available():
         pytest.skip("no CUDA device here")
+
+
+@pytest.fixture
+def install(tmp_path: Path) -> Callable[[str, str, str, str], None]:
+    """Installs a package of one module, with one entry point, where `in_package` starts Python."""
+
+    def make(group: str, name: str, value: str, text: str) -> None:
+        module = value.partition(":")[0]
+        (tmp_path / f"{module}.py").write_text(text)
+        info = tmp_path / f"{module}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[{group}]\n{name} = {value}\n")
+
+    return make
+
+
+@pytest.fixture
+def in_package(tmp_path: Path) -> Callable[[str], str]:
+    """Runs code in a process of its own, beside what `install` installed; gives what it prints."""
+
+    def run(code: str) -> str:
+        path = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[1])])
+        ran = subprocess.run(
+            [sys.executable, "-c", f"if __name__ == '__main__':\n{indent(code, '    ')}"],
+            env={**os.environ, "PYTHONPATH": path},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout
+
+    return run
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from autosynth.errors import NewerRunError, RunError
 from autosynth.record import Record, from_json, read_all, to_json, write_record
-from autosynth.training.metrics import Calibration
+from autosynth.task.calibration import Calibration
 
 FULL = Record(
     trial=12, seed=3, strategy="mean(cnn, gru)", settings="lr=0.003", topology="parallel",

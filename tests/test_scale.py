@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autosynth.composite.unit import in_unit
+from autosynth.composite.objective import in_unit
 from autosynth.data import load_dataset
 from autosynth.scale import (
     Scale,

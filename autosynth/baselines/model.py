@@ -26,6 +26,7 @@ from autosynth.baselines.table import Table, dense_of, known_cells, linear_featu
 from autosynth.data.encoder.mappedarray import MappedArray
 from autosynth.errors import lookup
 from autosynth.spec import Array, Dataset, TargetSpec
+from autosynth.task.task import task_of
 
 _ROWS = 50_000
 _FEW, _MORE = 2, 6  # rounds
@@ -120,7 +121,7 @@ def _fit_hgb(
         "categorical_features": (cards > 0) & (cards <= 255),
         "random_state": seed,
     }
-    values = target.task == "regression"
+    values = not target.is_coded
     kind = HistGradientBoostingRegressor if values else HistGradientBoostingClassifier
     if not values and len(np.unique(y)) == 1:
         return _fit_majority(table, y, target, seed, seconds)
@@ -196,11 +197,14 @@ def fitting(dataset: Dataset) -> tuple[str, ...]:
 
     Where other inputs stand beside a table, those that read any also read the table alone.
     """
-    names = BASELINES[dataset.target.task]
-    able = [name for name in names if name != ROCKET or can_read(dataset)]
+    able = [name for name in _of_task(dataset) if name != ROCKET or can_read(dataset)]
     if not _has_table_beside(dataset):
         return tuple(able)
     return (able[0], *(each for name in able[1:] for each in (name, name + ALONE)))
+
+
+def _of_task(dataset: Dataset) -> Mapping[str, FitBaseline]:
+    return BASELINES[task_of(dataset.target).baselines]
 
 
 def check(name: str, dataset: Dataset) -> None:
@@ -209,7 +213,7 @@ def check(name: str, dataset: Dataset) -> None:
     Raises:
         UnknownNameError: its task has no baseline of that name, or it has no table beside others.
     """
-    valid = dict.fromkeys(BASELINES[dataset.target.task])
+    valid = dict.fromkeys(_of_task(dataset))
     if _has_table_beside(dataset):
         valid |= dict.fromkeys(fitting(dataset))
     lookup(valid, name, "baseline")
@@ -218,7 +222,7 @@ def check(name: str, dataset: Dataset) -> None:
 def _has_table_beside(dataset: Dataset) -> bool:
     kinds = {spec.kind for spec in dataset.inputs}
     # A forecast reads its own past first, and a ranking whole histories.
-    special = dataset.target.task in ("forecasting", "ranking")
+    special = dataset.target.base or dataset.seen
     return not special and "table" in kinds and len(kinds) > 1
 
 
@@ -253,7 +257,7 @@ def run(
         due = min(due, MAX_ROWS)
     chosen = np.random.default_rng(seed).permutation(pool)[: min(due, rows or due)]
     start = time.perf_counter()
-    fit = BASELINES[dataset.target.task][base]
+    fit = _of_task(dataset)[base]
     table = table_of(dataset, chosen, kind)
     model = fit(table, dataset.y[chosen], dataset.target, seed, seconds)
     train_seconds = time.perf_counter() - start

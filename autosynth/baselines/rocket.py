@@ -50,7 +50,7 @@ def fit_rocket(
         parts = zip(transforms, _series(x, table.series), strict=True)
         return np.concatenate([transform(part) for transform, part in parts], axis=1)
 
-    if target.task == "regression":
+    if not target.is_coded:
         model = make_pipeline(StandardScaler(), RidgeCV(_PENALTIES)).fit(features(table.x), y)
         return FittedBaseline(lambda x: model.predict(features(x)), None, None)
     model = make_pipeline(StandardScaler(), RidgeClassifierCV(_PENALTIES))

@@ -3,9 +3,8 @@
 from autosynth.bundle.evaluate import evaluate
 from autosynth.bundle.evaluation import Evaluation
 from autosynth.bundle.export import Exported, export
-from autosynth.bundle.info import Info
+from autosynth.bundle.info import Info, ModelCard
 from autosynth.bundle.model import Model, load
-from autosynth.bundle.modelcard import ModelCard
 from autosynth.bundle.write import write_bundle
 
 __all__ = [

@@ -5,19 +5,11 @@ Takes an `Info`, gives a page of Markdown. Everything on it stands in `model.jso
 
 from collections.abc import Iterable, Mapping
 
-from autosynth.bundle.info import Info
-from autosynth.bundle.modelcard import ModelCard
+from autosynth.bundle.info import Info, ModelCard
 from autosynth.strategy import topology
+from autosynth.task.task import task_of
 
 _FIRST = 20  # classes that are listed by name
-_GIVEN = {
-    "classification": "the columns `prediction` (a class by its name) and `proba_<class>`",
-    "multilabel": "the columns `prediction` (the labels that hold) and `proba_<label>`",
-    "regression": "the columns `prediction` (a value in the target's own unit)",
-    "forecasting": "the columns `step_1`, `step_2`, ... (the values that come next)",
-    "ranking": "the columns `prediction` (the item that comes first) and `top_2` to `top_10`",
-    "multitask": "the columns `<target>.prediction` and so on, of each target",
-}
 
 
 def card_text(info: Info) -> str:
@@ -52,7 +44,7 @@ def _what(info: Info) -> str:
 
 
 def _use(info: Info) -> str:
-    given = _GIVEN[info.target.task]
+    given = task_of(info.target).gives
     return f"""## Use
 
 ```python
@@ -198,14 +190,9 @@ def _limits(info: Info) -> str:
         "## Limits",
         "",
         "- The scores hold for rows drawn as those above were; nothing is known of others.",
+        f"- {task_of(info.target).limit}",
     ]
     if info.target.classes:
-        if info.target.task == "ranking":
-            lines.append("- New items are in no ranking until the model is trained with them.")
-        else:
-            lines.append(
-                "- Every row gets one of the classes above, also one that is none of them."
-            )
         temperature = info.calibration.temperature
         lines.append(
             "- Probabilities are the network's own and were not calibrated afterwards."
@@ -213,8 +200,6 @@ def _limits(info: Info) -> str:
             else f"- Log probabilities were divided by {temperature:.3g}, fitted on held-back "
             "rows."
         )
-    else:
-        lines.append("- Values far outside those of the training rows are not to be expected.")
     kinds = {spec.kind for spec in info.inputs}
     if "table" in kinds:
         lines.append("- Categories never seen in training count as missing.")

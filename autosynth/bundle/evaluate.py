@@ -7,22 +7,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from autosynth.bundle.detail import details_of
 from autosynth.bundle.evaluation import Evaluation
 from autosynth.bundle.model import Model, load
 from autosynth.bundle.robustness import robustness_of, rows_for
 from autosynth.data.framing.labelledrows import LabelledRows, read_labelled
-from autosynth.data.target.truevalues import LeftOut
 from autosynth.errors import DataError
-from autosynth.spec import Array, SeenItems
-from autosynth.training.metrics import (
-    Calibration,
+from autosynth.spec import Array, SeenItems, TargetSpec
+from autosynth.task.calibration import Calibration
+from autosynth.task.detail import Detail
+from autosynth.task.score import (
     bootstrap_interval,
     default_metric,
     metrics_of,
     resamples,
     score_all,
+    values_of,
 )
+from autosynth.task.target import LeftOut
+from autosynth.task.task import task_of
 
 
 def evaluate(
@@ -74,6 +76,25 @@ def evaluate(
         warnings=(*labelled.warnings, *_seen(model, labelled)),
         robustness=_robustness(model, few, metric, seed) if few else None,
         robust_rows=len(few) if few else 0,
+    )
+
+
+def details_of(
+    target: TargetSpec, y: Array, output: Array, index: Sequence[Any]
+) -> tuple[Detail, ...]:
+    """Where the errors of each target are.
+
+    Args:
+        target: one, or several.
+        y: true values, as in a `Dataset`.
+        output: probabilities (a guess is the largest of them, or half and more), or values.
+        index: names of the rows.
+    """
+    if not target.parts:
+        return (task_of(target).detail(target, y, output, index),)
+    return tuple(
+        task_of(field.target).detail(field.target, *values_of(field, y, output), index)
+        for field in target.fields
     )
 
 

@@ -5,36 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from autosynth.data.target.truevalues import LeftOut
-from autosynth.spec import TargetSpec
-
-
-@dataclass(frozen=True, kw_only=True)
-class Detail:
-    """Where the errors of one target are, by its task.
-
-    - classification: `confusion`, counts of rows, a row a true class, a column a predicted one;
-    - multilabel: `labels`, a row each: how often it is `true`, `predicted`, `right` (both), and
-      its precision and recall;
-    - regression and forecasting: `residuals`, prediction minus truth in the target's unit, a row a
-      value or step: the `bias` (their mean), `mae`, and quantiles; `worst`, the rows that are
-      furthest off, first the worst;
-    - ranking: `ranks`, quantiles of the place of the true item, from 1.
-    """
-
-    target: TargetSpec
-    confusion: pd.DataFrame | None = None
-    labels: pd.DataFrame | None = None
-    residuals: pd.DataFrame | None = None
-    worst: pd.DataFrame | None = None
-    ranks: pd.DataFrame | None = None
-
-    @property
-    def frames(self) -> dict[str, pd.DataFrame]:
-        """Those that there are, by name."""
-        names = ("confusion", "labels", "residuals", "worst", "ranks")
-        found = {name: getattr(self, name) for name in names}
-        return {name: frame for name, frame in found.items() if frame is not None}
+from autosynth.task.detail import Detail
+from autosynth.task.target import LeftOut
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,9 +25,8 @@ from autosynth.bundle.folder import (
     read_object,
     replacing,
 )
-from autosynth.bundle.info import Info
+from autosynth.bundle.info import ExportCheck, Info, ProgramInput
 from autosynth.bundle.model import Model, load
-from autosynth.bundle.modelcard import ExportCheck, ProgramInput
 from autosynth.bundle.write import write_info
 from autosynth.composite.objective import base_of, finished
 from autosynth.errors import BundleError

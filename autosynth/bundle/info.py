@@ -5,22 +5,80 @@ A frozen value in, JSON-able data out, and back with every problem named.
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_args
 
 from autosynth import __version__
 from autosynth.bundle.folder import MODEL, damaged, read_object
-from autosynth.bundle.modelcard import ExportCheck, ModelCard
 from autosynth.errors import BundleError, StrategyError
 from autosynth.jsonfields import from_fields, json_ready
 from autosynth.migrate import MODEL_3, renamed
+from autosynth.plugin import TASKS
 from autosynth.scale import Scale, problems_of, scales_from
-from autosynth.spec import InputSpec, Kind, TargetSpec, Task
+from autosynth.spec import InputSpec, Kind, TargetSpec
 from autosynth.strategy import Strategy, from_dict, to_dict
-from autosynth.training.metrics import Calibration
+from autosynth.task.calibration import Calibration
+from autosynth.task.task import task_of
 
 FORMAT = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCard:
+    """Where a model comes from and how good it is; what is not known is empty or None.
+
+    `dataset` is the name of the data, and `fingerprint` tells them from others. The counts are of
+    rows: those that the weights were trained on, those that only what is fitted after the training
+    saw (`n_calibration`), those that chose, and those of the test. `metric` is what the search
+    maximised. `val` and `test` are scores by metric, higher is better. With `refit`, these weights
+    saw more rows than the search's own model, whose test scores are `search_test` then. `flops`
+    and `params` are as the record of the trial says them; `latency_ms` is of one row alone on
+    `device`.
+    """
+
+    dataset: str = ""
+    fingerprint: str = ""
+    metric: str = ""
+    trial: int | None = None
+    seed: int | None = None
+    val: Mapping[str, float] = field(default_factory=dict)
+    test: Mapping[str, float] = field(default_factory=dict)
+    search_test: Mapping[str, float] = field(default_factory=dict)
+    n_train: int | None = None
+    n_calibration: int | None = None
+    n_validation: int | None = None
+    n_test: int | None = None
+    refit: bool = False
+    flops: int | None = None
+    params: int | None = None
+    latency_ms: float | None = None
+    device: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgramInput:
+    """One input of an exported program: its name, its type in PyTorch, its shape but for rows."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportCheck:
+    """How `model.pt2` was compared with the live model, and by which version of PyTorch.
+
+    `difference` is the largest over `rows` sample rows in batches of `batches`, `tolerance` what
+    is allowed, both in the unit of the outputs.
+    """
+
+    inputs: tuple[ProgramInput, ...]
+    torch: str
+    difference: float
+    tolerance: float
+    rows: int
+    batches: tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,17 +200,18 @@ def _input(plain: Mapping[str, Any]) -> InputSpec:
 
 def _problems(info: Info) -> list[str]:
     problems = []
-    for target, _, _ in info.target.fields:
-        if target.task not in get_args(Task):
-            problems.append(f"task {target.task!r} is none of {', '.join(get_args(Task))}")
-        elif target.task == "classification" and len(target.classes) < 2:
-            problems.append(f"a classification has two classes or more, not {target.classes}")
+    parts = info.target.parts or (info.target,)
+    for target in parts:
+        if target.task not in TASKS:
+            problems.append(f"task {target.task!r} is none of {', '.join(TASKS)}")
+        else:
+            problems += task_of(target).problems(target)
     for spec in info.inputs:
         if spec.kind not in get_args(Kind):
             problems.append(f"input {spec.name}: kind {spec.kind!r} is none of {get_args(Kind)}")
     if not info.inputs:
         problems.append("there is no input")
-    if len(info.scales) != len(info.target.fields):
+    if len(info.scales) != len(parts):
         problems.append(f"{len(info.scales)} scales are not one for each field of the target")
     problems += [problem for scale in info.scales for problem in problems_of(scale)]
     bias, temperature = info.calibration.bias, info.calibration.temperature

@@ -25,7 +25,6 @@ from autosynth.bundle.folder import (
     read_text,
 )
 from autosynth.bundle.info import Info, read_info
-from autosynth.bundle.prediction import prediction_frame
 from autosynth.composite import Composite, Resolved, build, resolve
 from autosynth.composite.objective import base_of, finished, mask_seen
 from autosynth.data import Encoded, encode_parts
@@ -33,6 +32,8 @@ from autosynth.data.encoder.registry import input_spec
 from autosynth.errors import BundleError, DataError, StrategyError, UnknownNameError
 from autosynth.spec import SeenItems
 from autosynth.strategy import Strategy
+from autosynth.task.calibration import Calibration
+from autosynth.task.task import task_of
 from autosynth.training.weights import load_weights
 
 BATCH = 512
@@ -61,7 +62,8 @@ class Model:
                 not needed, and not looked at where it is there.
 
         Returns:
-            The columns of `prediction_frame`. The index holds row numbers, or names of files.
+            One row a row, with the columns that the task gives, such as `prediction`, in the
+            user's own names and units. The index holds row numbers, or names of files.
 
         Raises:
             DataError: no rows, columns or shapes that do not fit, or a row without finite output.
@@ -89,7 +91,14 @@ class Model:
                 f"{len(output)} rows): it misses values that no training row missed, or holds "
                 "values far outside theirs; fill them in, or leave the rows out"
             )
-        return prediction_frame(output, self.info, pd.Index(encoded.index, name=encoded.called))
+        index = pd.Index(encoded.index, name=encoded.called)
+        return pd.DataFrame(self._columns(output), index=index)
+
+    def _columns(self, output: NDArray[Any]) -> dict[str, Any]:
+        target = self.info.target
+        # The probabilities are at their temperature already.
+        scores = Calibration(bias=self.info.calibration.bias).scores(output, target)
+        return task_of(target).columns(target, output, scores)
 
     def outputs(
         self, x: Mapping[str, NDArray[Any]], seen: SeenItems | None = None

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from autosynth.bundle.model import Model
+from autosynth.cell import text_of
 from autosynth.corrupt import CORRUPTIONS, SEVERITIES, blank_like, corrupt
-from autosynth.data.column.cell import text_of
 from autosynth.data.encoder.apply import apply
 from autosynth.data.encoder.encoder import Encoder
 from autosynth.data.encoder.registry import encoders_from

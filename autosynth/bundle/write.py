@@ -14,11 +14,10 @@ from autosynth.bundle.folder import (
     replacing,
     write_object,
 )
-from autosynth.bundle.info import Info, to_plain
-from autosynth.bundle.modelcard import ModelCard
+from autosynth.bundle.info import Info, ModelCard, to_plain
 from autosynth.composite import Composite, Resolved, cost, resolve
 from autosynth.scale import Scale
-from autosynth.training.metrics import Calibration
+from autosynth.task.calibration import Calibration
 from autosynth.training.weights import save_weights
 
 

@@ -4,7 +4,6 @@ Most are trained with the network. `PostHocSum` and `Stack` are fitted afterward
 rows that the parts have not learnt from: `fit_post_hoc` takes those and the targets.
 """
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from autosynth.components.piece import Tokens
-from autosynth.composite.objective import logs_of, loss_of
+from autosynth.composite.objective import logs_of, loss_of, mean_of
 from autosynth.spec import TargetSpec
 
 STACK_HIDDEN = 16
@@ -39,10 +38,7 @@ class Sum(nn.Module):
 
 
 class MeanProbability(nn.Module):
-    """The mean of the parts' outputs: of their probabilities where they are of classes or labels.
-
-    Each target has its own: logits whose softmax, or sigmoid, is the mean; values as they are.
-    """
+    """The mean of the parts' outputs, or of their probabilities (`mean_of`)."""
 
     def __init__(self, target: TargetSpec) -> None:
         super().__init__()
@@ -50,16 +46,7 @@ class MeanProbability(nn.Module):
 
     def forward(self, *parts: Tensor) -> Tensor:
         """Outputs (batch, n_outputs)."""
-        means = []
-        for field in self.target.fields:
-            own = torch.stack([part[..., field.outputs].float() for part in parts])
-            if field.target.is_coded:
-                means.append(F.log_softmax(own, -1).logsumexp(0) - math.log(len(parts)))
-            elif field.target.task == "multilabel":
-                means.append(F.logsigmoid(own).logsumexp(0) - F.logsigmoid(-own).logsumexp(0))
-            else:
-                means.append(own.mean(0))
-        return means[0] if len(means) == 1 else torch.cat(means, -1)
+        return mean_of(self.target, parts)
 
 
 class Attend(nn.Module):

@@ -1,19 +1,19 @@
 """What outputs are held against: the loss of a target, and outputs as probabilities or values.
 
 Takes a `TargetSpec` and the network's raw outputs (batch, n_outputs). Several targets are each
-held against their own outputs.
+held against their own outputs, as the task of each one says (`autosynth/task`).
 """
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from autosynth.composite.unit import in_unit
 from autosynth.scale import Scale
 from autosynth.spec import SeenItems, TargetSpec
+from autosynth.task.task import task_of
 
 
 def loss_of(
@@ -23,10 +23,7 @@ def loss_of(
     smoothing: float = 0.0,
     weights: Sequence[float] = (),
 ) -> Tensor:
-    """The loss of outputs `(batch, n_outputs)`, the mean over rows.
-
-    Cross entropy of class codes; binary cross entropy of labels; squared error of one value on the
-    scale that it is learnt on; of a forecast Huber's loss, which a few steps far off do not rule.
+    """The loss of outputs `(batch, n_outputs)`, the mean over rows, as the task says.
 
     Args:
         target: what the outputs are of.
@@ -36,35 +33,51 @@ def loss_of(
         weights: one for each of several targets; 1 if left out.
     """
     if not target.parts:
-        return _loss(target, out, y, smoothing)
+        return task_of(target).loss(out, y, smoothing)
     losses = []
     for i, (part, outputs, columns) in enumerate(target.fields):
         own = y[:, columns].squeeze(1) if part.n_columns == 1 else y[:, columns]
-        loss = _loss(part, out[:, outputs], own, smoothing)
+        loss = task_of(part).loss(out[:, outputs], own, smoothing)
         losses.append(loss * weights[i] if weights else loss)
     return torch.stack(losses).sum()
 
 
-def _loss(target: TargetSpec, out: Tensor, y: Tensor, smoothing: float) -> Tensor:
-    if target.task == "ranking":  # smoothing would ask for what users had before
-        return F.cross_entropy(out, y.long())
-    if target.is_coded:
-        return F.cross_entropy(out, y.long(), label_smoothing=smoothing)
-    if target.task == "multilabel":
-        soft = y * (1 - smoothing) + smoothing / 2
-        return F.binary_cross_entropy_with_logits(out, soft.to(out.dtype))
-    if target.task == "forecasting":
-        return F.smooth_l1_loss(out, y.to(out.dtype), beta=0.5)
-    return F.mse_loss(out.squeeze(-1), y.to(out.dtype))
-
-
 def logs_of(target: TargetSpec, out: Tensor) -> Tensor:
     """What a model over outputs reads: log probabilities of classes, the rest as it is."""
-    parts = [
-        F.log_softmax(out[..., outputs].float(), -1) if part.is_coded else out[..., outputs]
-        for part, outputs, _ in target.fields
-    ]
-    return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
+    return _joined(
+        [task_of(part).stacked(out[..., outputs]) for part, outputs, _ in target.fields]
+    )
+
+
+def mean_of(target: TargetSpec, outs: Sequence[Tensor]) -> Tensor:
+    """The mean of several parts' outputs: of probabilities where they are of classes or labels.
+
+    Each target has its own: logits whose softmax, or sigmoid, is the mean; values as they are.
+    """
+    return _joined(
+        [
+            task_of(part).mean(torch.stack([out[..., outputs].float() for out in outs]))
+            for part, outputs, _ in target.fields
+        ]
+    )
+
+
+def class_indicators(y: Tensor, target: TargetSpec) -> Tensor:
+    """What may come true of a row, as columns of 0 and 1 (B, n): what stems relate values to.
+
+    A class of each, labels as they are, and values above their median.
+
+    Args:
+        y: true values (B,) or (B, columns).
+        target: what they are values of.
+    """
+    columns = y.unsqueeze(1) if y.dim() == 1 else y
+    found = [task_of(part).indicators(columns[:, at], part) for part, _, at in target.fields]
+    return torch.cat(found, 1).float()
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts), -1)
 
 
 def finished(
@@ -84,21 +97,16 @@ def finished(
         temperature: that logits of classes and labels are divided by.
 
     Returns:
-        Class probabilities as `out`, values as float64; `(batch,)` for a single regression, else
+        Class probabilities as `out`, values as float64; `(batch,)` for a single number, else
         `(batch, n_outputs)`.
     """
-    parts = []
-    for i, (part, outputs, _) in enumerate(target.fields):
-        own = out[..., outputs]
-        if part.is_coded:
-            parts.append((own / temperature).softmax(-1))
-        elif part.task == "multilabel":
-            parts.append((own / temperature).sigmoid())
-        else:
-            parts.append(in_unit(scales[i], own, base))
-    if target.task == "regression":
+    parts = [
+        task_of(part).link(out[..., outputs], temperature, partial(in_unit, scale, base=base))
+        for scale, (part, outputs, _) in zip(scales, target.fields, strict=True)
+    ]
+    if task_of(target).is_number:
         return parts[0].squeeze(-1)
-    return parts[0] if len(parts) == 1 else torch.cat([part.double() for part in parts], -1)
+    return _joined(parts if len(parts) == 1 else [part.double() for part in parts])
 
 
 def mask_seen(out: Tensor, seen: SeenItems) -> Tensor:
@@ -123,3 +131,41 @@ def last_known(series: Tensor) -> Tensor:
     steps = torch.arange(series.shape[2], device=series.device)
     last = torch.where(series.isnan(), 0, steps).amax(2, keepdim=True)
     return torch.nan_to_num(series.gather(2, last))
+
+
+def in_unit(scale: Scale, out: Tensor, base: Tensor | None = None) -> Tensor:
+    """Standardised values in the target's own unit, as float64: what `scale.py` did, undone.
+
+    In operations of PyTorch alone; `torch.export` traces them with the network.
+
+    Args:
+        scale: that the values were learnt on.
+        out: `(batch, n)`, or of any other shape without a base.
+        base: what a forecast is the change from, `(batch, 1)`.
+    """
+    values = out.double()  # float32: a large center would swallow the digits that matter
+    if scale.bounds is not None:
+        values = values.clamp(*scale.bounds)
+    values = values * scale.spread + scale.center
+    if scale.kind == "log":
+        values = scale.unit * values.sinh()
+    elif scale.kind == "quantile":
+        values = _interpolated(values, scale)
+    if scale.factor != 1:
+        values = values * scale.factor
+    if base is not None:
+        values = values + base
+    return values if scale.lowest is None else values.clamp(min=scale.lowest)
+
+
+def _interpolated(z: Tensor, scale: Scale) -> Tensor:
+    """The line through the knots, as `numpy.interp` draws it."""
+    if len(scale.knots) == 1:
+        return torch.full_like(z, scale.knots[0])
+    normal = torch.tensor(scale.normal, dtype=z.dtype, device=z.device)
+    knots = torch.tensor(scale.knots, dtype=z.dtype, device=z.device)
+    z = z.clamp(scale.normal[0], scale.normal[-1])
+    right = torch.searchsorted(normal, z.contiguous()).clamp(1, len(scale.knots) - 1)
+    left = right - 1
+    share = (z - normal[left]) / (normal[right] - normal[left])
+    return knots[left] + share * (knots[right] - knots[left])

@@ -3,7 +3,7 @@
 from autosynth.data.framing.encode import Encoded, encode, encode_parts
 from autosynth.data.load import load_dataset, read_dataset
 from autosynth.data.source.builtin import BUILTIN, Builtin
-from autosynth.spec import Dataset, InputSpec, Kind, Splits, TargetSpec, Task
+from autosynth.spec import Dataset, InputSpec, Kind, Splits, TargetSpec
 
 __all__ = [
     "BUILTIN",
@@ -14,7 +14,6 @@ __all__ = [
     "Kind",
     "Splits",
     "TargetSpec",
-    "Task",
     "encode",
     "encode_parts",
     "load_dataset",

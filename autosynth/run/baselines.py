@@ -21,7 +21,8 @@ from autosynth.progress import Progress
 from autosynth.record import Record, trial_dir, write_record
 from autosynth.spec import Dataset, TargetSpec
 from autosynth.study.study import claim
-from autosynth.training.metrics import Metric, score_all
+from autosynth.task.metric import Metric
+from autosynth.task.score import score_all
 
 BASELINE_SHARE = 1 / 10
 BASELINE_SECONDS = 30.0  # at most, and always without a budget

@@ -17,7 +17,7 @@ from autosynth.record import Record, merit, read_all
 from autosynth.run.baselines import baseline_outputs
 from autosynth.spec import Array
 from autosynth.study.context import RunContext
-from autosynth.training.metrics import paired_interval, resamples
+from autosynth.task.score import paired_interval, resamples
 
 SLACK = 1.05  # times a composite's cost, that a single component may have and is no dearer
 LEAST_SHARE = 0.5  # of the single components as cheap, that had a turn

@@ -15,13 +15,8 @@ from autosynth.study.context import RunContext
 from autosynth.study.folds import OutOfTime, fold_outputs, other_folds
 from autosynth.study.reserve import RACERS, finalists
 from autosynth.study.trial import load_trained
+from autosynth.task.score import bootstrap_interval, resamples, score_all, standard_error
 from autosynth.training.loop import TrainingRows, train
-from autosynth.training.metrics import (
-    bootstrap_interval,
-    resamples,
-    score_all,
-    standard_error,
-)
 from autosynth.training.output import outputs
 
 

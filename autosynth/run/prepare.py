@@ -22,9 +22,10 @@ from autosynth.study.restrict import default_space, restrict
 from autosynth.study.space import Space
 from autosynth.study.spacefile import load_space
 from autosynth.study.study import ladder
+from autosynth.task.metric import Metric
+from autosynth.task.score import default_metric, find_metric
 from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import DeviceDataset, to_device
-from autosynth.training.metrics import Metric, default_metric, find_metric
 from autosynth.training.weights import save_tensors
 
 PROBE_SHARE = 0.08  # of a budget, that measuring steps may take

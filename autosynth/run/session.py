@@ -14,7 +14,7 @@ from autosynth.atomic import write_text_atomic
 from autosynth.bundle import ModelCard, write_bundle
 from autosynth.data import read_dataset
 from autosynth.leaderboard import pick
-from autosynth.options import Options, TaskChoice, takes_options
+from autosynth.options import Options, takes_options
 from autosynth.progress import Progress
 from autosynth.record import Record, read_all, write_record
 from autosynth.report import report
@@ -51,7 +51,7 @@ def search(
     *,
     test: Any = None,
     validation: Any = None,
-    task: TaskChoice | None = None,
+    task: str | None = None,
     drop: str | Sequence[str] = (),
     keep: str | Sequence[str] = (),
     columns: Mapping[str, str] | None = None,

@@ -20,11 +20,11 @@ from autosynth.run.folder import RESULTS
 from autosynth.spec import Dataset
 from autosynth.strategy import Strategy, parse
 from autosynth.study.probe import fixed_plan
+from autosynth.task.score import default_metric, find_metric, score_all
 from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import DeviceDataset, to_device
 from autosynth.training.loop import Outcome, TrainingRows, time_steps
 from autosynth.training.loop import train as train_composite
-from autosynth.training.metrics import default_metric, find_metric, score_all
 from autosynth.training.output import outputs
 
 

@@ -11,9 +11,10 @@ from autosynth.composite import Resolved
 from autosynth.spec import Dataset
 from autosynth.study.probe import foreseen_seconds, once_seconds
 from autosynth.study.space import Space
+from autosynth.task.metric import Metric
+from autosynth.task.task import task_of
 from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import DeviceDataset
-from autosynth.training.metrics import Metric
 
 SMALL_ROWS = 2000
 MOST_FOLDS = 5
@@ -106,15 +107,10 @@ class RunContext:
 def trivial_score(dataset: Dataset, metric: Metric) -> float:
     """The score on `validation` of class shares, or of means, of the training rows."""
     y, select = dataset.y[dataset.splits.train], dataset.splits.validation
-    means = [
-        np.bincount(own.astype(np.int64).ravel(), minlength=part.n_outputs) / len(own)
-        if part.is_coded
-        else own.mean(axis=0, dtype=np.float64)
-        for part, _, columns in dataset.target.fields
-        for own in (y.reshape(len(y), -1)[:, columns],)
-    ]
+    y = y.reshape(len(y), -1)
+    means = [task_of(part).trivial(y[:, at], part) for part, _, at in dataset.target.fields]
     output = np.tile(np.concatenate(means), (len(select), 1))
-    if dataset.target.task == "regression":
+    if task_of(dataset.target).is_number:
         output = output[:, 0]
     if dataset.seen is not None:
         output = dataset.seen.only(select).without(output)

@@ -14,6 +14,7 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from autosynth.composite import Resolved
 from autosynth.spec import Array
 from autosynth.study.context import RunContext
+from autosynth.task.task import task_of
 from autosynth.training.loop import Outcome, TrainingRows, train
 from autosynth.training.output import outputs
 
@@ -25,8 +26,7 @@ class OutOfTime(Exception):
 def other_folds(context: RunContext) -> Iterator[tuple[Array, Array]]:
     """The rows inside and outside of the folds that `validation` leaves to be made."""
     rows = context.dataset.splits.train
-    classes = context.dataset.target.task == "classification"
-    kind = StratifiedKFold if classes else KFold
+    kind = StratifiedKFold if task_of(context.dataset.target).few_classes else KFold
     n_folds = max(2, min(context.all_folds - 1, len(rows)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of classes with fewer rows than folds

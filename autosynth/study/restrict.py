@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from autosynth.data.encoder.mel import frames_of
 from autosynth.errors import ConfigError
-from autosynth.spec import InputSpec, Kind, Task
+from autosynth.plugin import TASKS
+from autosynth.spec import InputSpec, Kind
 from autosynth.strategy import Chain, Fusion, Node, Part, Scalar, Strategy
 from autosynth.study import vocabulary
 from autosynth.study.params import params_for
@@ -38,7 +39,7 @@ def default_space(inputs: Iterable[InputSpec]) -> str:
     return next((kind for kind in INPUT_KINDS if kind in kinds), INPUT_KINDS[-1])
 
 
-def restrict(space: Space, inputs: Iterable[InputSpec], task: Task, n_train: int = 0) -> Space:
+def restrict(space: Space, inputs: Iterable[InputSpec], task: str, n_train: int = 0) -> Space:
     """The part of `space` that means something for these inputs and this task.
 
     A kind after a colon becomes the names of all inputs of that kind. A part of a fusion goes that
@@ -70,7 +71,7 @@ def restrict(space: Space, inputs: Iterable[InputSpec], task: Task, n_train: int
         space = _fitted(space, keys, [each for each in inputs if each.kind == kind])
     if n_train >= UNAUGMENTED_ROWS and "none" in space.settings.get("augment", ()):
         space = replace(space, defaults={**space.defaults, "augment": "none"})
-    if task != "classification":
+    if not TASKS[task].few_classes:
         # A cascade goes by how sure a class is.
         fusions = tuple(name for name in space.fusions if not name.startswith("cascade"))
         space = _without_setting(replace(space, fusions=fusions), "smoothing")

@@ -21,15 +21,11 @@ from autosynth.study.bank import bank_of
 from autosynth.study.context import RunContext
 from autosynth.study.folds import OutOfTime, fold_outputs, other_folds
 from autosynth.study.pruner import Decision
+from autosynth.task.calibration import Calibration, calibrate
+from autosynth.task.score import bootstrap_interval, score_all, standard_error
+from autosynth.task.task import task_of
 from autosynth.training.known import remember
 from autosynth.training.loop import Outcome, TrainingRows, sample, train
-from autosynth.training.metrics import (
-    Calibration,
-    bootstrap_interval,
-    calibrate,
-    score_all,
-    standard_error,
-)
 from autosynth.training.output import outputs
 from autosynth.training.weights import load_weights, save_weights
 
@@ -301,7 +297,7 @@ def scored_outputs(
     """`validation` rows, and outputs at a temperature and thresholds fitted on `calibration`."""
     splits, target, calibration = context.dataset.splits, context.dataset.target, Calibration()
     predictions = outputs(model, context.device_dataset, splits.validation)
-    if len(splits.calibration) and target.task in ("classification", "multilabel"):
+    if len(splits.calibration) and task_of(target).is_calibrated:
         calibration_outputs = outputs(model, context.device_dataset, splits.calibration)
         calibration = calibrate(
             context.dataset.y[splits.calibration], calibration_outputs, context.metric, target

@@ -28,8 +28,8 @@ from autosynth.study import storage
 from autosynth.study.context import RunContext
 from autosynth.study.reserve import reserve_seconds
 from autosynth.study.study import Limits, Study
+from autosynth.task.score import find_metric
 from autosynth.training.devicedataset import to_device
-from autosynth.training.metrics import find_metric
 
 GRACE_SECONDS = 10.0
 

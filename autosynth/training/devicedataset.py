@@ -15,6 +15,7 @@ from torch import Tensor
 from autosynth.composite.objective import base_of
 from autosynth.scale import Scale, fit_scale, scaled
 from autosynth.spec import Dataset, InputSpec, SeenItems, TargetSpec
+from autosynth.task.task import task_of
 from autosynth.training.gather import gather, on_device
 from autosynth.training.historymask import HistoryMask, history_mask
 from autosynth.training.lengths import Lengths, lengths_of
@@ -98,27 +99,17 @@ def _standardised(dataset: Dataset, train: NDArray[np.int64]) -> _Scaled:
         y -= base.numpy()
     scales, weights = [], []
     for i, (part, _, columns) in enumerate(target.fields):
-        known = y[train, columns]
-        scale, weight = Scale(), 1.0
-        if part.is_coded:
-            weight = 1 / max(0.1, _entropy(known))
-        elif part.task != "multilabel":
+        known, task, scale = y[train, columns], task_of(part), Scale()
+        if task.is_standardised:
             scale = dataset.scales[i] if dataset.scales else fit_scale("linear", known.ravel())
             # Of a forecast, `known` are changes: what must not be negative is where they lead.
             scale = replace(scale, lowest=0.0 if least[columns].min() >= 0 else None)
             y[:, columns] = scaled(scale, y[:, columns])
         scales.append(scale)
-        weights.append(weight)
+        weights.append(task.weight(known))
     values = torch.from_numpy(y.astype(np.float32))
     return _Scaled(
         values.squeeze(1) if dataset.y.ndim == 1 else values,
         tuple(scales),
         tuple(weights) if target.parts else (),
     )
-
-
-def _entropy(codes: NDArray[np.float64]) -> float:
-    """Of the shares of classes, in nats: the loss of knowing these alone."""
-    share = np.bincount(codes.astype(np.int64).ravel()) / codes.size
-    share = share[share > 0]
-    return float(-(share * np.log(share)).sum())

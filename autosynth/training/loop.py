@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from autosynth.composite import Composite, Resolved, build, trained
+from autosynth.composite.objective import class_indicators
 from autosynth.composite.plan import Phase
 from autosynth.errors import TrialError
 from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import DeviceDataset
-from autosynth.training.indicators import class_indicators
 from autosynth.training.monitor import Monitor, OnRung, ScoreFunction, check_finite
 from autosynth.training.output import outputs
 from autosynth.training.phase import PartOutput, PhaseTrainer

@@ -15,6 +15,7 @@ from torch import Tensor
 from autosynth.composite import Composite
 from autosynth.composite.join import PostHocModule
 from autosynth.composite.program import Program
+from autosynth.task.task import task_of
 from autosynth.training.devicedataset import DeviceDataset
 from autosynth.training.known import CHUNK, values
 
@@ -70,7 +71,7 @@ def _folds(data: DeviceDataset, train: Rows, seed: int) -> Iterator[tuple[Rows, 
     """Rows to train on and rows held out, so that each row is held out once."""
     y = data.y[data.rows(train)].cpu().numpy()
     kind = KFold
-    if data.target.task == "classification" and np.bincount(y).min() >= FOLDS:
+    if task_of(data.target).few_classes and np.bincount(y).min() >= FOLDS:
         kind = StratifiedKFold
     for inside, held in kind(FOLDS, shuffle=True, random_state=seed).split(train, y):
         yield train[inside], train[held]

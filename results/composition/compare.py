@@ -15,8 +15,8 @@ from ledger import Run, by_strategy, unpack_bits, unpack_numbers
 from numpy.typing import NDArray
 from schedule import Schedule
 
+from autosynth.plugin import TASKS
 from autosynth.strategy import parse, topology
-from autosynth.training.metrics import METRICS
 
 N_RESAMPLES = 2000
 Numbers = NDArray[np.float64]
@@ -135,8 +135,10 @@ class Sheet:
             else:
                 labels = unpack_bits(self.schedule.labels, self.n).astype(np.int64)
                 share = 1 / (1 + np.exp(-unpack_numbers(run.odds)))
-                score = METRICS["classification"][self.metric].prepare(
-                    labels, np.stack([1 - share, share], axis=1)
+                score = (
+                    TASKS["classification"]
+                    .metrics[self.metric]
+                    .prepare(labels, np.stack([1 - share, share], axis=1))
                 )
                 scores = np.array([score(w.astype(np.float64)) for w in self._weights])
             self._replicates[key] = scores

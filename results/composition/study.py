@@ -32,10 +32,10 @@ from autosynth.data.split.split import take
 from autosynth.errors import AutosynthError, ConfigError
 from autosynth.spec import Dataset, Splits
 from autosynth.strategy import parse
+from autosynth.task.score import find_metric, score_all
 from autosynth.training.config import batch_size
 from autosynth.training.devicedataset import DeviceDataset, to_device
 from autosynth.training.loop import TrainingRows, train
-from autosynth.training.metrics import find_metric, score_all
 from autosynth.training.output import outputs
 
 HERE = Path(__file__).parent

@@ -34,12 +34,12 @@ from _common import (
 
 from autosynth.composite import Resolved, resolve
 from autosynth.data import load_dataset
+from autosynth.plugin import TASKS
 from autosynth.spec import Dataset
 from autosynth.strategy import parse as parse_strategy
 from autosynth.study.probe import fixed_plan
 from autosynth.training.devicedataset import STATIC_BYTES, DeviceDataset, to_device
 from autosynth.training.loop import TrainingRows, train
-from autosynth.training.metrics import METRICS
 from autosynth.training.output import outputs
 
 STEPS = 300
@@ -61,7 +61,7 @@ class Trainings:
 
     def seconds(self, arm: str) -> float:
         """Of one training."""
-        splits, score = self.dataset.splits, METRICS["classification"]["accuracy"].score
+        splits, score = self.dataset.splits, TASKS["classification"].metrics["accuracy"].score
         plan = fixed_plan(self.args.device, len(splits.train), self.args.steps)
         data = replace(self.feed, static_bytes=ARMS[arm])
         start = time.perf_counter()

@@ -13,15 +13,16 @@ import torch
 
 import autosynth
 from autosynth.bundle import ModelCard, evaluate, load, write_bundle
-from autosynth.bundle.detail import details_of
+from autosynth.bundle.evaluate import details_of
 from autosynth.composite import build, resolve
 from autosynth.corrupt import SEVERITIES
 from autosynth.data import load_dataset as load_data
 from autosynth.errors import DataError
 from autosynth.scale import Scale
-from autosynth.spec import TargetSpec, Task
+from autosynth.spec import TargetSpec
 from autosynth.strategy import parse
-from autosynth.training.metrics import Calibration, score_all
+from autosynth.task.calibration import Calibration
+from autosynth.task.score import score_all
 
 Make = Callable[..., Any]
 ROWS = 60
@@ -62,7 +63,7 @@ class Film:
 
     target: tuple[str, ...]
     drop: tuple[str, ...]
-    task: Task | None = None
+    task: str | None = None
 
 
 FILMS = {

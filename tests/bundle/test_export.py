@@ -15,13 +15,13 @@ import torch
 
 from autosynth.bundle import ModelCard, export, load, write_bundle
 from autosynth.bundle.export import TOLERANCE, _check
-from autosynth.bundle.modelcard import ProgramInput
+from autosynth.bundle.info import ProgramInput
 from autosynth.components import FAMILIES
 from autosynth.composite import FUSIONS, build, resolve
 from autosynth.errors import BundleError
 from autosynth.scale import Scale, fit_scale
 from autosynth.strategy import parse
-from autosynth.training.metrics import Calibration
+from autosynth.task.calibration import Calibration
 from autosynth.training.weights import load_tensors, save_tensors
 
 Make = Callable[..., Any]

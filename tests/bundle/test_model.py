@@ -20,7 +20,7 @@ from autosynth.composite import build, cost, resolve
 from autosynth.errors import BundleError, DataError
 from autosynth.scale import Scale
 from autosynth.strategy import parse
-from autosynth.training.metrics import Calibration
+from autosynth.task.calibration import Calibration
 
 KINDS = ("image", "series", "masked", "table", "number", "text")
 COMPOSITES = (

@@ -1,16 +1,17 @@
 """A family of another package, found by its entry point, in everything a family is in."""
 
-import os
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from textwrap import indent
 
 import pytest
 
-from autosynth.components.plugin import with_plugins
+from autosynth.components import Family
 from autosynth.errors import ConfigError
+from autosynth.plugin import with_plugins
 
+GROUP = "autosynth.components"
+Install = Callable[[str, str, str, str], None]
 FAMILY = '''
 from torch import nn
 from autosynth.components.family import DEPTH, NORM, PATCH, WIDTH, Family, expand
@@ -70,17 +71,6 @@ mlp = ["mlp[width=4]"]
 """
 
 
-def installed(folder: Path, value: str = "my_mixer:Mixer", name: str = "mixer") -> dict[str, str]:
-    """An environment in which a package with that entry point is installed."""
-    (folder / "my_mixer.py").write_text(FAMILY)
-    info = folder / "my_mixer-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-mixer\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[autosynth.components]\n{name} = {value}\n")
-    path = os.pathsep.join([str(folder), str(Path(__file__).parents[2])])
-    return {**os.environ, "PYTHONPATH": path}
-
-
 CALLS = """
 import csv
 from autosynth.cli import main
@@ -95,15 +85,13 @@ assert main(["export", "run", "--pick", done[0]["trial"], "-o", "model"]) == 0
 """
 
 
-def test_a_family_of_another_package_is_searched_ranked_exported_and_used(tmp_path: Path) -> None:
+def test_a_family_of_another_package_is_searched_ranked_exported_and_used(
+    install: Install, in_package: Callable[[str], str], tmp_path: Path
+) -> None:
     """In a process of its own, which starts where the package is installed."""
+    install(GROUP, "mixer", "my_mixer:Mixer", FAMILY)
     (tmp_path / "mine.toml").write_text(SPACE)
-    ran = subprocess.run(
-        [sys.executable, "-c", f"if __name__ == '__main__':\n{indent(CALLS, '    ')}"],
-        env=installed(tmp_path), cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert ran.returncode == 0, ran.stderr
-    assert "mixer: linear maps over tokens" in ran.stdout
+    assert "mixer: linear maps over tokens" in in_package(CALLS)
     assert (tmp_path / "model" / "model.pt2").exists()
 
 
@@ -116,20 +104,27 @@ def test_a_family_of_another_package_is_searched_ranked_exported_and_used(tmp_pa
     ],
 )
 def test_an_entry_point_that_is_no_family_is_named(
-    value: str, name: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    value: str,
+    name: str,
+    message: str,
+    install: Install,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    installed(tmp_path, value, name)
+    install(GROUP, name, value, FAMILY)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "my_mixer", raising=False)
     with pytest.raises(ConfigError, match=f"'{name}' = '{value}' .*{message}"):
-        with_plugins({})
+        with_plugins({}, GROUP, Family)
 
 
-def test_a_family_is_found_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    installed(tmp_path)
+def test_a_family_is_found_once(
+    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(GROUP, "mixer", "my_mixer:Mixer", FAMILY)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "my_mixer", raising=False)
-    found = with_plugins({})
+    found = with_plugins({}, GROUP, Family)
     assert list(found) == ["mixer"]
     with pytest.raises(ConfigError, match="there is a component of that name already; rename it"):
-        with_plugins(found)
+        with_plugins(found, GROUP, Family)

@@ -13,7 +13,7 @@ from autosynth.leaderboard import build_leaderboard
 from autosynth.progress import Progress
 from autosynth.record import read_all, trial_dir
 from autosynth.run.baselines import baseline_outputs, run_baselines
-from autosynth.training.metrics import default_metric
+from autosynth.task.score import default_metric
 
 
 @pytest.fixture(scope="module")

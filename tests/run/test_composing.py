@@ -10,6 +10,7 @@ import torch
 
 from autosynth.data import load_dataset
 from autosynth.leaderboard import composing_sentence
+from autosynth.plugin import TASKS
 from autosynth.record import Record, trial_dir, write_record
 from autosynth.run.composing import compare
 from autosynth.study import spacefile
@@ -17,12 +18,11 @@ from autosynth.study.context import RunContext, trivial_score
 from autosynth.study.probe import fixed_plan
 from autosynth.study.restrict import restrict
 from autosynth.training.devicedataset import to_device
-from autosynth.training.metrics import METRICS
 
 
 @pytest.fixture
 def context(tmp_path: Path) -> RunContext:
-    digits, metric = load_dataset("digits"), METRICS["classification"]["accuracy"]
+    digits, metric = load_dataset("digits"), TASKS["classification"].metrics["accuracy"]
     (tmp_path / "trials").mkdir()
     return RunContext(
         dataset=digits, device_dataset=to_device(digits, torch.device("cpu"), digits.splits.train),

@@ -10,6 +10,7 @@ import torch
 
 from autosynth.composite import resolve
 from autosynth.data import load_dataset
+from autosynth.plugin import TASKS
 from autosynth.record import Record, read_all
 from autosynth.run.finish import cross_validate, refit
 from autosynth.strategy import parse
@@ -20,12 +21,11 @@ from autosynth.study.restrict import restrict
 from autosynth.study.study import claim
 from autosynth.study.trial import Job, run_trial
 from autosynth.training.devicedataset import to_device
-from autosynth.training.metrics import METRICS
 
 
 @pytest.fixture
 def context(tmp_path: Path) -> RunContext:
-    wine, metric = load_dataset("wine"), METRICS["classification"]["accuracy"]
+    wine, metric = load_dataset("wine"), TASKS["classification"].metrics["accuracy"]
     (tmp_path / "trials").mkdir()
     return RunContext(
         dataset=wine, device_dataset=to_device(wine, torch.device("cpu"), wine.splits.train),

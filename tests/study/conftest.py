@@ -9,13 +9,13 @@ import torch
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import FixedTrial
 
+from autosynth.plugin import TASKS
 from autosynth.spec import Dataset
 from autosynth.study import spacefile
 from autosynth.study.context import RunContext, trivial_score
 from autosynth.study.probe import fixed_plan
 from autosynth.study.restrict import restrict
 from autosynth.training.devicedataset import to_device
-from autosynth.training.metrics import METRICS
 
 
 class Scripted(FixedTrial):
@@ -44,7 +44,7 @@ def scripted() -> type[Scripted]:
 def context_of() -> Callable[..., RunContext]:
     def make(dataset: Dataset, folder: Path, steps: int = 40, **changes: object) -> RunContext:
         space = restrict(spacefile.load_space("small"), dataset.inputs, dataset.target.task)
-        metric = METRICS["classification"]["accuracy"]
+        metric = TASKS["classification"].metrics["accuracy"]
         data = to_device(dataset, torch.device("cpu"), dataset.splits.train)
         (folder / "trials").mkdir(exist_ok=True)
         known = {

@@ -11,6 +11,7 @@ import torch
 
 from autosynth.composite import resolve
 from autosynth.data.encoder.modelfolder import MODELS_ENV
+from autosynth.plugin import TASKS
 from autosynth.spec import Dataset, InputSpec, Splits, TargetSpec
 from autosynth.strategy import parse
 from autosynth.study.context import RunContext, trivial_score
@@ -19,7 +20,6 @@ from autosynth.study.restrict import restrict
 from autosynth.study.spacefile import load_space
 from autosynth.study.trial import Job, run_trial
 from autosynth.training.devicedataset import to_device
-from autosynth.training.metrics import METRICS
 
 transformers = pytest.importorskip("transformers", reason="needs autosynth[pretrained]")
 
@@ -68,7 +68,7 @@ def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunContext:
     (tmp_path / "mine.toml").write_text(SPACE)
     space = restrict(load_space(tmp_path / "mine.toml"), dataset.inputs, "classification")
     data = to_device(dataset, torch.device("cpu"), order[:250])
-    metric = METRICS["classification"]["accuracy"]
+    metric = TASKS["classification"].metrics["accuracy"]
     plan = probe(dataset, data, space, device="cpu", seconds=3.0, budget=9.0)
     plan = replace(plan, ceiling_seconds=60.0)  # the machine may have other work
     (tmp_path / "trials").mkdir()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from autosynth.composite.unit import in_unit
+from autosynth.composite.objective import in_unit
 from autosynth.scale import Scale, fit_scale, scaled
 from autosynth.spec import Dataset, TargetSpec
 from autosynth.training.devicedataset import to_device

@@ -12,10 +12,10 @@ from autosynth.data import load_dataset
 from autosynth.scale import Scale
 from autosynth.spec import Dataset, TargetSpec
 from autosynth.strategy import parse
+from autosynth.task.score import default_metric
 from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import to_device
 from autosynth.training.loop import TrainingRows, train
-from autosynth.training.metrics import default_metric
 from autosynth.training.output import outputs
 
 PLAN = TrainerConfig(device="cpu", batch_size=32, steps=60)

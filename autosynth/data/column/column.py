@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.data.column.cell import numbers_of, text_of
+from autosynth.cell import numbers_of, text_of
 from autosynth.data.column.date import read_dates
 from autosynth.data.source.layout import to_float32
 from autosynth.spec import DATE

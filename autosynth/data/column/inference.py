@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.data.column.cell import missing_in, numbers_of, text_of
+from autosynth.cell import missing_in, numbers_of, text_of
 from autosynth.data.column.choice import Choice
 from autosynth.data.column.column import Column, ColumnKind, IgnoredColumn
 from autosynth.data.column.date import find_formats

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.data.column.cell import missing_in, text_of
+from autosynth.cell import missing_in, text_of
 from autosynth.data.source.mediafile import MEDIA_SUFFIXES, MediaKind
 
 Folders = str | NDArray[np.object_]

@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
-from autosynth.data.column.cell import text_of
+from autosynth.cell import text_of
 from autosynth.data.column.path import Folders
 from autosynth.data.encoder.encoder import Encoder, Transformed
 from autosynth.data.encoder.modelfolder import text_models

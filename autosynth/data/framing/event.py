@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.data.column.cell import missing_in, numbers_of, text_of
+from autosynth.cell import missing_in, numbers_of, text_of
 from autosynth.data.column.date import find_formats, read_dates
 from autosynth.errors import DataError
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.data.column.cell import missing_in, numbers_of, text_of
+from autosynth.cell import missing_in, numbers_of, text_of
 from autosynth.data.framing.event import Events, InteractionColumns, listed
 from autosynth.errors import DataError
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.data.column.cell import text_of
+from autosynth.cell import text_of
 from autosynth.data.encoder.mappedarray import concatenate_rows, take_rows
 from autosynth.data.encoder.series import pad_steps
 from autosynth.data.source.disktable import DiskTable, concatenate_tables

@@ -19,9 +19,11 @@ from autosynth.data.framing.windows import labelled_windows
 from autosynth.data.source.fingerprint import fingerprint
 from autosynth.data.source.raw import Raw, RawRows, RowFormat
 from autosynth.data.source.read import read_source
-from autosynth.data.target.truevalues import LeftOut, TrueValues, true_values_of
 from autosynth.errors import DataError
 from autosynth.spec import SeenItems, TargetSpec
+from autosynth.task.read import true_values_of
+from autosynth.task.target import LeftOut, TrueValues
+from autosynth.task.task import task_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,5 +158,5 @@ def _names(encoder: Encoder, target: TargetSpec) -> tuple[str, ...]:
         return ()
     if target.parts:
         return tuple(part.name for part in target.parts)
-    several = target.task == "multilabel" and target.name == " + ".join(target.classes)
+    several = task_of(target).joins_columns and target.name == " + ".join(target.classes)
     return target.classes if several else (target.name,)

@@ -33,10 +33,11 @@ from autosynth.data.source.raw import Raw
 from autosynth.data.source.read import Source, all_rows, read_source
 from autosynth.data.split.split import left_out, split, without
 from autosynth.data.split.splitkeys import SplitKeys, split_keys_of
-from autosynth.data.target.targets import infer_target
 from autosynth.errors import DataError
 from autosynth.options import DataConfig
 from autosynth.spec import Dataset
+from autosynth.task.read import infer_target
+from autosynth.task.task import task_of
 
 _MIN_ROWS = 10
 
@@ -82,7 +83,7 @@ def _dataset(raw: Raw, state: _LoadState, config: DataConfig) -> Dataset:
     spare = rows.only(goal.missing[rows.part[goal.missing] != "test"])
     rows, keys = rows.only(goal.keep), state.split_keys.only(goal.keep)
     _check_size(rows, raw)
-    classified = goal.spec.task == "classification"
+    classified = task_of(goal.spec).few_classes
     splits = split(
         goal.y, rows.parts(), stratified=classified, seed=config.seed, groups=keys.groups,
         times=keys.times,

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.data.column.cell import numbers_of
+from autosynth.cell import numbers_of
 from autosynth.data.column.date import find_formats, read_dates
 from autosynth.data.source.layout import to_float32
 from autosynth.data.source.raw import RowFormat

@@ -19,9 +19,9 @@ from autosynth.data.framing.userrow import apply_rows
 from autosynth.data.source.raw import Raw, RowFormat
 from autosynth.data.source.read import read_unlabelled
 from autosynth.data.source.table import frame_rows, read_table
-from autosynth.data.target.truevalues import LeftOut
 from autosynth.errors import DataError
 from autosynth.spec import SeenItems
+from autosynth.task.target import LeftOut
 
 
 @dataclass(frozen=True, kw_only=True)

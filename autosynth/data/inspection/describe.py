@@ -14,6 +14,7 @@ from autosynth.data.source.disktable import subsample
 from autosynth.data.source.raw import Raw
 from autosynth.data.split.split import MIN_VALIDATION
 from autosynth.spec import Dataset, TargetSpec
+from autosynth.task.task import task_of
 
 _MAX_CLASSES = 12
 _MAX_COLUMNS = 60
@@ -65,7 +66,7 @@ def _targets(dataset: Dataset, learnt: Mapping[str, str]) -> Iterator[str]:
 def _target(spec: TargetSpec, y: NDArray[Any]) -> str:
     """One target and its true values (n, columns)."""
     if not spec.classes:
-        what = f"the next {spec.steps} steps" if spec.task == "forecasting" else "regression"
+        what = task_of(spec).about(spec)
         return f"target      {spec.name}: {what}, {y.min():g} ... {y.max():g}, mean {y.mean():g}"
     counts = y.sum(0).astype(int)
     if spec.is_coded:
@@ -75,7 +76,7 @@ def _target(spec: TargetSpec, y: NDArray[Any]) -> str:
         for name, count in zip(spec.classes[:_MAX_CLASSES], counts, strict=False)
     )
     more = ", ..." if len(spec.classes) > _MAX_CLASSES else ""
-    what = {"multilabel": "labels", "ranking": "items"}.get(spec.task, "classes")
+    what = task_of(spec).noun
     return f"target      {spec.name}: {spec.task}, {len(spec.classes)} {what}: {listed}{more}"
 
 

@@ -23,6 +23,7 @@ from autosynth.data.encoder.registry import encoders_from
 from autosynth.data.encoder.series import SeriesEncoder
 from autosynth.data.encoder.table import TableEncoder
 from autosynth.spec import Dataset, TargetSpec
+from autosynth.task.task import task_of
 
 _MIN_ENTROPY = 0.9  # share of it that is removed
 _MIN_R2 = 0.98
@@ -60,7 +61,7 @@ def leaks(dataset: Dataset) -> list[str]:
     chance = _MAX_CHANCE_OF_GAPS / max(1, len(columns))
     for cells in columns:
         for spec, y in _targets(dataset, rows):
-            number = spec.task == "regression"
+            number = task_of(spec).is_number
             evidence = _of_numbers(cells, y) if number else _of_classes(cells, y, spec, chance)
             if evidence:
                 lines.append(
@@ -85,13 +86,11 @@ def _columns(dataset: Dataset, rows: _Codes) -> Iterator[_Cells]:
 
 def _targets(dataset: Dataset, rows: _Codes) -> Iterator[tuple[TargetSpec, _Numbers]]:
     """Each target of one column that is a class or a number."""
-    target, y = dataset.target, dataset.y[rows]
-    parts = target.parts or (target,)
-    start = 0
-    for part in parts:
-        if part.task in ("classification", "regression"):
-            yield part, y if y.ndim == 1 else y[:, start]
-        start += part.n_columns
+    y = dataset.y[rows].reshape(len(rows), -1)
+    for part, _, columns in dataset.target.fields:
+        task = task_of(part)
+        if task.is_number or task.few_classes:
+            yield part, y[:, columns.start]
 
 
 def _numbered(values: _Numbers) -> _Codes:

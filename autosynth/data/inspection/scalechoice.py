@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from autosynth.data.inspection.features import features_of
 from autosynth.scale import Scale, ScaleKind, Values, fit_scale, scaled, unscaled
-from autosynth.spec import Dataset
+from autosynth.spec import Dataset, TargetSpec
+from autosynth.task.task import task_of
 
 MIN_KURTOSIS = 5.0
 """Of a target with heavy tails: 3 is normal, 9 exponential, 5.2 the prices of diamonds."""
@@ -67,9 +68,10 @@ def choose_scales(dataset: Dataset) -> ScaleChoice:
     if len(train) < _MIN_ROWS:
         return ScaleChoice()
     y = dataset.y.reshape(len(dataset.y), -1)
-    fields = [(part, y[train, columns].astype(np.float64)) for part, _, columns in
-              dataset.target.fields]  # fmt: skip
-    heavy = [part.task == "regression" and _has_tails(values) for part, values in fields]
+    fields = [
+        (part, y[train, columns].astype(np.float64)) for part, _, columns in dataset.target.fields
+    ]
+    heavy = [_is_scaled(part) and _has_tails(values) for part, values in fields]
     if not any(heavy):
         return ScaleChoice()
     # Not a clock but a number of rows ends it: one seed gives one board.
@@ -80,13 +82,19 @@ def choose_scales(dataset: Dataset) -> ScaleChoice:
     scales = []
     for (part, values), is_heavy in zip(fields, heavy, strict=True):
         scale = Scale()
-        if part.task == "regression":
+        if _is_scaled(part):
             scale = fit_scale("linear", values.ravel())
         if is_heavy:
             scale, text = _choose(model, values.ravel(), some, is_table=is_table)
             told |= {part.name: text} if text else {}
         scales.append(scale)
     return ScaleChoice(scales=tuple(scales), reasons=told) if told else ScaleChoice()
+
+
+def _is_scaled(target: TargetSpec) -> bool:
+    """Whether its values are numbers that a network learns on a scale."""
+    task = task_of(target)
+    return task.is_number and task.is_standardised
 
 
 def _has_tails(values: Values) -> bool:

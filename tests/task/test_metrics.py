@@ -9,12 +9,11 @@ from sklearn import metrics as sk
 
 from autosynth.errors import ConfigError, TrialError, UnknownNameError
 from autosynth.jsonfields import from_fields, json_ready
+from autosynth.plugin import TASKS
 from autosynth.spec import TargetSpec
-from autosynth.training.metrics import (
-    METRICS,
-    Calibration,
+from autosynth.task.calibration import Calibration, calibrate
+from autosynth.task.score import (
     bootstrap_interval,
-    calibrate,
     default_metric,
     find_metric,
     metrics_of,
@@ -22,7 +21,7 @@ from autosynth.training.metrics import (
     score_all,
 )
 
-CLASSIFIED, VALUED = METRICS["classification"], METRICS["regression"]
+CLASSIFIED, VALUED = TASKS["classification"].metrics, TASKS["regression"].metrics
 NUMBER = TargetSpec(name="y", task="regression")
 
 
@@ -287,7 +286,7 @@ def test_thresholds_of_labels_are_moved_one_by_one():
     y = (rng.random((1000, 2)) < 0.2).astype(np.float32)
     proba = 0.1 + 0.2 * y + 0.1 * rng.random(y.shape)  # never half: no label is ever guessed
     labels = TargetSpec(name="y", task="multilabel", classes=("a", "b"))
-    metric = METRICS["multilabel"]["f1"]
+    metric = TASKS["multilabel"].metrics["f1"]
     assert metric.score(y, proba) == 0
     moved = calibrate(y, proba, metric, labels).scores(proba, labels)
     assert metric.score(y, moved) > 0.97

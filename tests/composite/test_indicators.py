@@ -2,8 +2,9 @@
 
 import torch
 
+from autosynth.composite.objective import class_indicators
 from autosynth.spec import TargetSpec
-from autosynth.training.indicators import MOST_CLASSES, class_indicators
+from autosynth.task.coded import MOST_INDICATORS
 
 CLASSES = TargetSpec(name="c", task="classification", classes=("a", "b", "c"))
 LABELS = TargetSpec(name="l", task="multilabel", classes=("x", "y"))
@@ -30,6 +31,6 @@ def test_several_targets_side_by_side() -> None:
 
 def test_many_classes_share_columns() -> None:
     target = TargetSpec(name="c", task="classification", classes=tuple(map(str, range(1000))))
-    found = class_indicators(torch.tensor([3, 3 + MOST_CLASSES]), target)
-    assert found.shape == (2, MOST_CLASSES)
+    found = class_indicators(torch.tensor([3, 3 + MOST_INDICATORS]), target)
+    assert found.shape == (2, MOST_INDICATORS)
     assert found[0].equal(found[1])

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autosynth.data.target.truevalues import LeftOut, true_values_of
 from autosynth.errors import DataError
 from autosynth.spec import TargetSpec
+from autosynth.task.read import true_values_of
+from autosynth.task.target import LeftOut
 
 KIND = TargetSpec(name="kind", task="classification", classes=("1", "2", "10"))
 PRICE = TargetSpec(name="price", task="regression")

@@ -8,7 +8,10 @@ class that is absent never makes a score NaN.
 import numpy as np
 
 from autosynth.spec import Array
-from autosynth.training.metrics.metric import TINY, Counts, Metric, Scorer
+from autosynth.task.metric import TINY, Counts, Metric, Scorer
+
+MOST_CUTS = 200
+"""Places that are tried as the threshold of one class or label."""
 
 
 def of_classes(name: str, *, thresholds: bool = True) -> Metric:

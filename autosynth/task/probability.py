@@ -5,8 +5,10 @@ from collections.abc import Callable
 import numpy as np
 
 from autosynth.spec import Array
-from autosynth.training.metrics.metric import TINY, Scorer, negated_mean
+from autosynth.task.metric import TINY, Scorer, negated_mean
 
+LEAST_CHANCE = 1e-7
+"""A single sure mistake in float32 would otherwise be infinite."""
 _BINS = 15
 
 
@@ -55,14 +57,13 @@ def prepare_neg_log_loss(y: Array, output: Array) -> Scorer:
     """Minus the mean negative log probability of the true class."""
     total = output.sum(axis=1, dtype=np.float64)
     share = output[np.arange(len(y)), y].astype(np.float64) / np.maximum(total, TINY)
-    # A single sure mistake in float32 would otherwise be infinite.
-    return negated_mean(-np.log(np.clip(share, 1e-7, 1.0)))
+    return negated_mean(-np.log(np.clip(share, LEAST_CHANCE, 1.0)))
 
 
 def prepare_neg_label_log_loss(y: Array, output: Array) -> Scorer:
     """Minus the mean over labels of the binary cross entropy."""
     true = np.where(y > 0, output, 1.0 - output).astype(np.float64)
-    return negated_mean(-np.log(np.clip(true, 1e-7, 1.0)).mean(axis=1))
+    return negated_mean(-np.log(np.clip(true, LEAST_CHANCE, 1.0)).mean(axis=1))
 
 
 def prepare_neg_calibration_error(y: Array, output: Array) -> Scorer:

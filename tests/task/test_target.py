@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autosynth.data.target.target import Target
-from autosynth.data.target.targets import infer_target
 from autosynth.errors import DataError
+from autosynth.task.read import infer_target
+from autosynth.task.target import Target
 
 
 def understand(values: Any, test: int = 0, **options: Any) -> Target:

@@ -50,6 +50,16 @@ class Metric:
         return score / min(baseline_score, -TINY) if self.relative else 1.0 - score
 
 
+def by_name(*metrics: Metric) -> dict[str, Metric]:
+    """Metrics by their names."""
+    return {metric.name: metric for metric in metrics}
+
+
+def mean(rows: Array) -> Scorer:
+    """The weighted mean of a score a row."""
+    return lambda weight: float(weight @ rows / weight.sum())
+
+
 def negated_mean(rows: Array) -> Scorer:
     """Minus the weighted mean of a loss a row."""
     return lambda weight: -float(weight @ rows / weight.sum())

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from autosynth.data import load_dataset
-from autosynth.data.target.targets import infer_target
 from autosynth.errors import DataError
+from autosynth.task.read import infer_target
 
 
 def understood(values, task=None, in_test=None, coded=False):

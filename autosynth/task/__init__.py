@@ -1,0 +1,7 @@
+"""Tasks, one a file: what is asked of a target, and all that depends on it."""
+
+from autosynth.task.coded import CodedTask
+from autosynth.task.metric import Metric
+from autosynth.task.task import Task
+
+__all__ = ["CodedTask", "Metric", "Task"]

@@ -1,0 +1,229 @@
+"""Multilabel: labels of which any number may hold for a row, a logit each.
+
+Read from a column of zeros and ones for each label, or from one whose cells list them.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from autosynth.cell import missing_in, numbers_of, text_of
+from autosynth.errors import DataError
+from autosynth.spec import Array, TargetSpec
+from autosynth.task.detail import Detail
+from autosynth.task.guess import COUNTS, MOST_CUTS, SUBSET, of_labels
+from autosynth.task.metric import Metric, by_name
+from autosynth.task.probability import (
+    LEAST_CHANCE,
+    prepare_label_auc,
+    prepare_neg_label_calibration_error,
+    prepare_neg_label_log_loss,
+)
+from autosynth.task.target import SHOWN, LeftOut, Target, TrueValues, columns_of, some_of
+from autosynth.task.task import Task, Tensor
+
+_SEPARATORS = ("|", ";", ",")
+_MOST_LABELS = 1_000
+
+
+class Multilabel(Task):
+    """Labels that may hold together, by binary cross entropy."""
+
+    name: ClassVar[str] = "multilabel"
+    metrics = by_name(
+        *(of_labels(name) for name in COUNTS if not name.endswith("accuracy")),
+        SUBSET,
+        Metric(name="roc_auc", prepare=prepare_label_auc),
+        Metric(name="neg_log_loss", prepare=prepare_neg_label_log_loss, relative=True),
+        Metric(
+            name="neg_calibration_error",
+            prepare=prepare_neg_label_calibration_error,
+            maximised=False,
+        ),
+    )
+    default_metric = "f1_micro"
+    is_standardised = False
+    is_calibrated = True
+    joins_columns = True
+    baselines = "multilabel"
+    noun = "labels"
+    gives = "the columns `prediction` (the labels that hold) and `proba_<label>`"
+    limit = "Every row gets one of the classes above, also one that is none of them."
+
+    def read(
+        self, values: "pd.Series[Any] | pd.DataFrame", name: str, in_test: NDArray[np.bool_]
+    ) -> Target:
+        """A label a column, 0 or 1; or the labels of each cell (an empty one has none)."""
+        if isinstance(values, pd.DataFrame):
+            return _label_columns({str(column): values[column] for column in values}, name)
+        return _label_cells(values, name, in_test)
+
+    def true_values(
+        self, values: "pd.Series[Any] | pd.DataFrame", target: TargetSpec, place: str
+    ) -> TrueValues:
+        """In either form, whatever that of the training was."""
+        if isinstance(values, pd.DataFrame):
+            return _true_columns(values, target, place)
+        return _true_cells(values, target)
+
+    def loss(self, out: Tensor, y: Tensor, smoothing: float) -> Tensor:
+        """Binary cross entropy, the mean over labels."""
+        from torch.nn.functional import binary_cross_entropy_with_logits
+
+        soft = y * (1 - smoothing) + smoothing / 2
+        return binary_cross_entropy_with_logits(out, soft.to(out.dtype))
+
+    def link(self, out: Tensor, temperature: float, in_unit: Callable[[Tensor], Tensor]) -> Tensor:
+        """The sigmoid."""
+        return (out / temperature).sigmoid()
+
+    def mean(self, outs: Tensor) -> Tensor:
+        """Logits whose sigmoid is the mean of the probabilities."""
+        from torch.nn.functional import logsigmoid
+
+        found: Tensor = logsigmoid(outs).logsumexp(0) - logsigmoid(-outs).logsumexp(0)
+        return found
+
+    def indicators(self, y: Tensor, target: TargetSpec) -> Tensor:
+        """The labels as they are."""
+        return y > 0.5
+
+    def log_odds(self, proba: Array) -> NDArray[np.float64]:
+        """Of each label against its opposite."""
+        clipped = np.clip(proba, LEAST_CHANCE, 1 - LEAST_CHANCE)
+        return np.asarray(np.log(clipped).astype(np.float64) - np.log1p(-clipped))
+
+    def probabilities(self, log_odds: Array) -> Array:
+        """Their sigmoid."""
+        return np.asarray(1 / (1 + np.exp(-log_odds)))
+
+    def bias(self, y: Array, log_odds: Array, metric: Metric) -> NDArray[np.float64]:
+        """The threshold of one label after another at the best of up to 200 places."""
+        bias, best = np.zeros(log_odds.shape[1]), metric.score(y, (log_odds >= 0) * 1.0)
+        for c in range(len(bias)):
+            places = np.quantile(log_odds[:, c], np.linspace(0, 1, min(len(y), MOST_CUTS)))
+            for place in places[np.argsort(np.abs(places))]:
+                tried = bias.copy()
+                tried[c] = -place
+                score = metric.score(y, (log_odds + tried >= 0) * 1.0)
+                if score > best + 1e-9:
+                    bias, best = tried, score
+        return bias
+
+    def columns(self, target: TargetSpec, output: Array, scores: Array) -> dict[str, Any]:
+        """`prediction`, the names of the labels that hold, joined by `|`; `proba_<label>` each."""
+        names = np.array(target.classes, dtype=object)
+        proba = {f"proba_{name}": output[:, i] for i, name in enumerate(names)}
+        return {"prediction": ["|".join(names[row]) for row in scores >= 0.5], **proba}
+
+    def detail(self, target: TargetSpec, y: Array, output: Array, index: Sequence[Any]) -> Detail:
+        """How often each label holds, is guessed, and is right."""
+        true, guess = y > 0, output >= 0.5
+        right = (true & guess).sum(axis=0)
+        counts = {"true": true.sum(axis=0), "predicted": guess.sum(axis=0), "right": right}
+        frame = pd.DataFrame(counts, index=pd.Index(target.classes, dtype=object, name="label"))
+        frame["precision"] = frame["right"] / frame["predicted"].where(frame["predicted"] > 0)
+        frame["recall"] = frame["right"] / frame["true"].where(frame["true"] > 0)
+        return Detail(target=target, labels=frame)
+
+
+def _label_columns(named: "dict[str, pd.Series[Any]]", name: str) -> Target:
+    """A label a column; rows where one is missing are left out."""
+    columns, missing = [], np.zeros(len(next(iter(named.values()))), np.bool_)
+    for title, values in named.items():
+        numbers = numbers_of(values.astype(float) if values.dtype == bool else values)
+        if numbers is None or not np.isin(numbers[~np.isnan(numbers)], (0, 1)).all():
+            shown = ", ".join(repr(text_of(value)) for value in values.unique()[:4])
+            raise DataError(
+                f"label {title!r} is 0 or 1 in every row, and holds {shown}. Name another "
+                "target, or leave the task multilabel out."
+            )
+        columns.append(numbers)
+        missing |= np.isnan(numbers)
+    return _labels(np.stack(columns, axis=1), list(named), name, missing)
+
+
+def _label_cells(values: "pd.Series[Any]", name: str, in_test: NDArray[np.bool_]) -> Target:
+    """The labels that stand in each cell; those that only test rows have are left out."""
+    texts = _texts(values)
+    separator = max(_SEPARATORS, key=lambda mark: sum(mark in text for text in texts))
+    cells = [_split(text, separator) for text in texts]
+    learnt = [cell for cell, test in zip(cells, in_test, strict=True) if not test]
+    known = sorted(set().union(*learnt))
+    if not 1 <= len(known) <= _MOST_LABELS:
+        raise DataError(
+            f"target {name!r} holds {len(known)} labels; from 1 to {_MOST_LABELS} can be learnt. "
+            f"Separate them by one of {' '.join(_SEPARATORS)}, or name another target."
+        )
+    strange = sorted(set().union(*cells) - set(known))
+    lost = f"target {name!r}: labels left out that only test rows have: {', '.join(strange[:5])}"
+    none_missing = np.zeros(len(cells), np.bool_)
+    return _labels(_marked(cells, known), known, name, none_missing, (lost,) if strange else ())
+
+
+def _labels(
+    y: NDArray[np.float64],
+    names: Sequence[str],
+    name: str,
+    missing: NDArray[np.bool_],
+    warnings: tuple[str, ...] = (),
+) -> Target:
+    keep = np.flatnonzero(~missing)
+    if not len(keep):
+        raise DataError(f"target {name!r} has no row with all of its labels. Name another.")
+    y = y[keep]
+    same = y.min(0) == y.max(0)
+    never = [title for title, is_same in zip(names, same, strict=True) if is_same]
+    if len(never) == len(names):
+        raise DataError(f"target {name!r}: every label is the same in every row.")
+    if never:
+        warnings = (f"target {name!r}: the same in every row: {', '.join(never[:8])}", *warnings)
+    spec = TargetSpec(name=name, task="multilabel", classes=tuple(names))
+    lost = np.flatnonzero(missing)
+    return Target(spec=spec, y=y.astype(np.float32), keep=keep, warnings=warnings, missing=lost)
+
+
+def _true_columns(values: pd.DataFrame, target: TargetSpec, place: str) -> TrueValues:
+    columns = columns_of(values, len(target.classes), target.name, place)
+    y = np.stack([pd.to_numeric(column, errors="coerce") for column in columns], axis=1)
+    y = y.astype(np.float64)
+    good = np.isin(y, (0, 1)).all(axis=1)
+    left = (LeftOut(reason="with a label that is not 0 or 1", rows=int((~good).sum())),)
+    return TrueValues(y=y[good], keep=np.flatnonzero(good), left_out=() if good.all() else left)
+
+
+def _true_cells(values: "pd.Series[Any]", target: TargetSpec) -> TrueValues:
+    """By the separator that gives most labels of the model."""
+    texts, known = _texts(values), set(target.classes)
+    read = [[_split(text, mark) for text in texts] for mark in _SEPARATORS]
+    cells = max(read, key=lambda cells: sum(label in known for cell in cells for label in cell))
+    y = _marked(cells, target.classes)
+    unknown = Counter(label for cell in cells for label in cell - known)
+    if unknown and not y.any():
+        why = f"of labels that the model never saw ({some_of(pd.Series(list(unknown)))})"
+        return TrueValues(y=y[:0], keep=np.arange(0), left_out=(LeftOut(reason=why, rows=len(y)),))
+    named = ", ".join(f"{label!r} ({n} rows)" for label, n in unknown.most_common(SHOWN))
+    warnings = (f"labels that the model never saw are not scored: {named}",) if unknown else ()
+    return TrueValues(y=y, keep=np.arange(len(y)), warnings=warnings)
+
+
+def _texts(values: "pd.Series[Any]") -> list[str]:
+    gone = missing_in(values)
+    return ["" if empty else text_of(v) for v, empty in zip(values, gone, strict=True)]
+
+
+def _split(text: str, mark: str) -> set[str]:
+    return {part.strip() for part in text.split(mark)} - {""}
+
+
+def _marked(cells: Sequence[set[str]], labels: Sequence[str]) -> NDArray[np.float64]:
+    """1 where a row has a label, of those that are known."""
+    code_of = {label: code for code, label in enumerate(labels)}
+    y = np.zeros((len(cells), len(labels)))
+    for row, cell in enumerate(cells):
+        y[row, [code_of[label] for label in cell if label in code_of]] = 1
+    return y

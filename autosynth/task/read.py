@@ -1,0 +1,132 @@
+"""Reads what is predicted: in training, and to score a model that is there already.
+
+Takes the raw values of one or more columns. In training it gives a target, true values and the
+rows that have all of them; for a model, true values in the terms of its `TargetSpec`, and counts,
+with its reason, what cannot be scored.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from autosynth.errors import DataError
+from autosynth.plugin import MULTITASK, TASKS
+from autosynth.spec import TargetSpec
+from autosynth.task.target import (
+    SHOWN,
+    Target,
+    TrueValues,
+    on_common_rows,
+    target_column,
+)
+from autosynth.task.task import Task, task_of
+
+_MAX_INTEGER_CLASSES = 20
+_MAX_CODED_CLASSES = 1_000
+_MIN_ROWS_A_CLASS = 5
+
+
+def infer_target(
+    values: "pd.Series[Any] | pd.DataFrame",
+    name: str,
+    *,
+    task: str | None = None,
+    in_test: NDArray[np.bool_],
+    labels: bool = False,
+    coded: bool = False,
+) -> Target:
+    """The target of `values`, rows first.
+
+    - one column: classification or regression; with the task multilabel the labels that stand in
+      each cell, separated by `|`, `;` or `,`;
+    - several: one target each (multitask); with the task multilabel a label each, 0 or 1. Columns
+      without names (arrays) of zeros and ones are labels, too.
+
+    Args:
+        values: raw.
+        name: of the target.
+        task: overrides what the values say.
+        in_test: marks rows of an official test part.
+        labels: the form of the data says that these are class labels.
+        coded: whole numbers that count up from 0 or 1 may be class codes (arrays).
+
+    Raises:
+        DataError: a target of one value or without values, or labels that are none.
+    """
+    if isinstance(values, pd.DataFrame):
+        if task is None and coded and np.isin(values.to_numpy(), (0, 1)).all():
+            task = "multilabel"
+        if task is None or not _named(task).joins_columns:
+            known: Any = {"task": task, "in_test": in_test, "labels": labels, "coded": coded}
+            parts = [infer_target(values[title], str(title), **known) for title in values]
+            return _together(parts, name)
+    elif task is None:
+        column = target_column(values, name, in_test)
+        return _named(_understood(column.numbers, labels, coded)).encode(column)
+    return _named(task).read(values, name, in_test)
+
+
+def _named(task: str) -> Task:
+    found: Task = TASKS[task]
+    return found
+
+
+def _understood(numbers: NDArray[np.float64] | None, labels: bool, coded: bool) -> str:
+    """The task that the values of a column say."""
+    if numbers is None:
+        return "classification"
+    distinct = np.unique(numbers)
+    if len(distinct) <= 2:
+        return "classification"
+    if (distinct != np.round(distinct)).any():
+        return "regression"
+    if labels or len(distinct) <= _MAX_INTEGER_CLASSES:
+        return "classification"
+    counts_up = distinct[0] in (0, 1) and distinct[-1] - distinct[0] == len(distinct) - 1
+    filled = len(distinct) <= min(_MAX_CODED_CLASSES, len(numbers) / _MIN_ROWS_A_CLASS)
+    return "classification" if coded and counts_up and filled else "regression"
+
+
+def _together(targets: list[Target], name: str) -> Target:
+    """Several targets, on the rows that have all of them."""
+    keep, columns = on_common_rows(targets)
+    if not len(keep):
+        raise DataError(f"no row has a value of every target: {name}. Leave one out.")
+    return Target(
+        spec=TargetSpec(name=name, task=MULTITASK, parts=tuple(each.spec for each in targets)),
+        y=np.stack(columns, axis=1).astype(np.float32),
+        keep=keep,
+        missing=np.unique(np.concatenate([each.missing for each in targets])),
+        warnings=tuple(dict.fromkeys(text for each in targets for text in each.warnings)),
+    )
+
+
+def true_values_of(
+    values: "pd.Series[Any] | pd.DataFrame", target: TargetSpec, place: str
+) -> TrueValues:
+    """The true values of all rows that can be scored.
+
+    Args:
+        values: raw, rows first; a column each where the target has several.
+        target: of the model.
+        place: where the values come from, for messages.
+
+    Raises:
+        DataError: no row can be scored, or there are more or fewer columns than the target has.
+    """
+    y_true = task_of(target).true_values(values, target, place)
+    if not len(y_true.keep):
+        why = "; ".join(f"{each.rows} rows {each.reason}" for each in y_true.left_out)
+        raise DataError(
+            f"no row of {place} can be scored: {why}. {_known(target)} Give data with labels of "
+            "that kind, or name the column that holds them with --target."
+        )
+    return y_true
+
+
+def _known(target: TargetSpec) -> str:
+    names = ", ".join(map(repr, target.classes[:SHOWN]))
+    more = f" and {len(target.classes) - SHOWN} more" if len(target.classes) > SHOWN else ""
+    return f"The model knows {names}{more} of {target.name!r}." if names else ""

@@ -1,0 +1,206 @@
+"""What a task is: all that depends on what is asked of a target, in one class a task.
+
+Takes a `TargetSpec` of one target, and what is known of it at each stage: the column that was
+read, outputs and true values, probabilities. What several targets have together is composed of
+theirs by `TargetSpec.fields`, in `read.py`, `score.py` and `composite/objective.py`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from autosynth.cell import missing_in, text_of
+from autosynth.errors import DataError
+from autosynth.plugin import TASKS
+from autosynth.spec import Array, TargetSpec
+from autosynth.task.detail import Detail, value_detail
+from autosynth.task.metric import Metric
+from autosynth.task.target import (
+    Target,
+    TargetColumn,
+    TrueValues,
+    columns_of,
+    joined_values,
+    left_out_of,
+    target_column,
+)
+
+if TYPE_CHECKING:
+    import torch
+
+Tensor: TypeAlias = "torch.Tensor"  # by name: reading data does without PyTorch
+
+
+class Task(ABC):
+    """One task. Stateless: everything follows from the target and what is given.
+
+    What is not said otherwise is that of numbers which are learnt standardised.
+
+    - `metrics` by name, of which `default_metric` is maximised where nothing is said;
+    - `is_coded`: a true value is the code of one class;
+    - `few_classes`: of few enough that splits are stratified by them, labels are smoothed, and a
+      cascade goes by how sure the class is;
+    - `is_number`: a true value is one number, and so is what is predicted: both are (rows,);
+    - `is_standardised`: true values are learnt on a scale, and `in_unit` brings outputs back;
+    - `is_calibrated`: outputs are probabilities whose temperature and thresholds are fitted;
+    - `joins_columns`: several columns are one target, and not one each;
+    - `baselines`: the name of the task whose baselines are fitted;
+    - `noun` is what a reader calls its classes; `gives` and `limit` are sentences of the card.
+    """
+
+    name: ClassVar[str]
+    metrics: ClassVar[Mapping[str, Metric]]
+    default_metric: ClassVar[str]
+    is_coded: ClassVar[bool] = False
+    few_classes: ClassVar[bool] = False
+    is_number: ClassVar[bool] = False
+    is_standardised: ClassVar[bool] = True
+    is_calibrated: ClassVar[bool] = False
+    joins_columns: ClassVar[bool] = False
+    baselines: ClassVar[str] = "regression"
+    noun: ClassVar[str] = "classes"
+    gives: ClassVar[str]
+    limit: ClassVar[str] = "Values far outside those of the training rows are not to be expected."
+
+    # What stands in which columns.
+
+    def n_outputs(self, target: TargetSpec) -> int:
+        """The number of network outputs."""
+        return len(target.classes) or target.steps
+
+    def n_columns(self, target: TargetSpec) -> int:
+        """The number of columns that its true values take."""
+        return 1 if self.is_coded else self.n_outputs(target)
+
+    def about(self, target: TargetSpec) -> str:
+        """What is predicted, in a few words."""
+        return self.name
+
+    def problems(self, target: TargetSpec) -> Iterator[str]:
+        """What makes a target that was read unusable."""
+        yield from ()
+
+    # From raw values.
+
+    def read(
+        self, values: "pd.Series[Any] | pd.DataFrame", name: str, in_test: NDArray[np.bool_]
+    ) -> Target:
+        """The target of raw values, rows first; `in_test` marks rows of an official test part.
+
+        Raises:
+            DataError: there is nothing in them to learn.
+        """
+        assert not isinstance(values, pd.DataFrame)  # `joins_columns` says who takes one
+        return self.encode(target_column(values, name, in_test))
+
+    def encode(self, column: TargetColumn) -> Target:
+        """The target of one column; see `read`."""
+        if column.numbers is None:
+            raise DataError(
+                f"{self.name} predicts numbers; target {column.name!r} holds "
+                f"{text_of(column.values.iloc[0])!r}. Leave out the task, or name another target."
+            )
+        y = column.numbers.astype(np.float32)
+        if y.min() == y.max():
+            raise DataError(
+                f"target {column.name!r} is {text_of(column.numbers[0])} in every row: nothing to "
+                "learn."
+            )
+        return column.target(TargetSpec(name=column.name, task=self.name), y)
+
+    def true_values(
+        self, values: "pd.Series[Any] | pd.DataFrame", target: TargetSpec, place: str
+    ) -> TrueValues:
+        """The true values of rows of `place` that a model of `target` can be scored on."""
+        specs = [part for part, _, _ in target.fields for _ in range(part.n_columns)]
+        columns = columns_of(values, len(specs), target.name, place)
+        pairs = zip(specs, columns, strict=True)
+        return joined_values([task_of(spec).true_column(each, spec) for spec, each in pairs])
+
+    def true_column(self, values: "pd.Series[Any]", target: TargetSpec) -> TrueValues:
+        """Those of one column."""
+        missing = missing_in(values)
+        numbers = pd.to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+        keep = np.flatnonzero(np.isfinite(numbers))
+        strange = values[~np.isfinite(numbers) & ~missing].map(text_of)
+        reason = f"whose {target.name!r} is no finite number"
+        left_out = left_out_of(target.name, missing, strange, reason)
+        return TrueValues(y=numbers[keep], keep=keep, left_out=left_out)
+
+    # Training. Outputs and true values are of one target.
+
+    @abstractmethod
+    def loss(self, out: Tensor, y: Tensor, smoothing: float) -> Tensor:
+        """The mean loss of outputs (batch, n_outputs) over rows; `smoothing` of labels is 0 to 1.
+
+        `y` is (batch,) where the target has one column, and (batch, n_columns) otherwise.
+        """
+
+    def link(self, out: Tensor, temperature: float, in_unit: Callable[[Tensor], Tensor]) -> Tensor:
+        """Outputs (batch, n_outputs) as probabilities, or as values in the target's own unit.
+
+        `in_unit` brings standardised values there; logits are divided by `temperature`.
+        """
+        return in_unit(out)
+
+    def stacked(self, out: Tensor) -> Tensor:
+        """What a model over outputs (..., n_outputs) reads: log probabilities, or as they are."""
+        return out
+
+    def mean(self, outs: Tensor) -> Tensor:
+        """The mean of several parts' outputs (parts, batch, n_outputs), as one part's."""
+        return outs.mean(0)
+
+    def indicators(self, y: Tensor, target: TargetSpec) -> Tensor:
+        """What may come true of a row, as columns of 0 and 1, from values (batch, n_columns)."""
+        return y > y.median(0).values
+
+    def weight(self, y: NDArray[np.float64]) -> float:
+        """Of the loss beside those of other targets, for training values (rows, n_columns)."""
+        return 1.0
+
+    def trivial(self, y: Array, target: TargetSpec) -> Array:
+        """What knows the target alone gives for any row (n_outputs,), of (rows, n_columns)."""
+        return np.asarray(y.mean(axis=0, dtype=np.float64))
+
+    # Scores, and outputs for people.
+
+    def parametric_metric(self, name: str) -> Metric | None:
+        """A metric whose name holds a number of the user's, or None."""
+        return None
+
+    def log_odds(self, proba: Array) -> NDArray[np.float64]:
+        """Of probabilities (rows, n), what a temperature divides; only where `is_calibrated`."""
+        raise NotImplementedError(f"outputs of the task {self.name} are not calibrated")
+
+    def probabilities(self, log_odds: Array) -> Array:
+        """Of log-odds (rows, n)."""
+        raise NotImplementedError(f"outputs of the task {self.name} are not calibrated")
+
+    def bias(self, y: Array, log_odds: Array, metric: Metric) -> NDArray[np.float64]:
+        """What is added to log-odds so that guesses score best by a metric of counts, (n,)."""
+        raise NotImplementedError(f"outputs of the task {self.name} are not calibrated")
+
+    @abstractmethod
+    def columns(self, target: TargetSpec, output: Array, scores: Array) -> dict[str, Any]:
+        """The columns of predictions, by name.
+
+        Args:
+            target: that is predicted.
+            output: probabilities or values, (rows, n_outputs), or (rows,) of numbers.
+            scores: the same, moved by thresholds where there are some: what guesses go by.
+        """
+
+    def detail(self, target: TargetSpec, y: Array, output: Array, index: Sequence[Any]) -> Detail:
+        """Where the errors are, for people; `index` are the names of the rows."""
+        return value_detail(target, y, output, index)
+
+
+def task_of(target: TargetSpec) -> Task:
+    """The task of a target."""
+    found: Task = TASKS[target.task]
+    return found

@@ -1,6 +1,7 @@
 """What every test shares: GPU tests skip where there is no GPU, property tests repeat exactly."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import settings
@@ -19,7 +20,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.fixture(scope="module")
 def short_schedules() -> Iterator[None]:
     """Short trainings, where what is looked at does not depend on their length."""
-    plan = pytest.importorskip("autosynth.training.config")
+    modalities = pytest.importorskip("autosynth.modality").MODALITIES
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan, "LENGTHS", {"": (1, 80, 80)})
+        for modality in modalities.values():
+            short = replace(modality.schedule, least_steps=80, most_steps=80)
+            patch.setattr(type(modality), "schedule", short)
         yield

@@ -25,9 +25,10 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # A file imports only from what stands before it.
 ORDER = [
-    *("errors", "atomic", "jsonfields", "migrate", "number", "options"),
-    *("strategy", "scale", "spec", "data", "baselines", "components", "composite", "training"),
-    *("record", "progress", "pareto", "study", "leaderboard", "report", "corrupt", "bundle"),
+    *("errors", "plugin", "atomic", "jsonfields", "migrate", "number", "options"),
+    *("strategy", "scale", "spec", "data", "baselines", "piece", "modality", "components"),
+    *("composite", "training"),
+    *("record", "progress", "pareto", "study", "leaderboard", "report", "bundle"),
     *("testing", "run", "estimator", "cli", "__main__"),
 ]
 # And inside a package with rooms of its own, between these.

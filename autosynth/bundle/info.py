@@ -12,11 +12,12 @@ from typing import Any, get_args
 from autosynth import __version__
 from autosynth.bundle.folder import MODEL, damaged, read_object
 from autosynth.bundle.modelcard import ExportCheck, ModelCard
+from autosynth.data.encoder.registry import ENCODERS
 from autosynth.errors import BundleError, StrategyError
 from autosynth.jsonfields import from_fields, json_ready
 from autosynth.migrate import MODEL_3, renamed
 from autosynth.scale import Scale, problems_of, scales_from
-from autosynth.spec import InputSpec, Kind, TargetSpec, Task
+from autosynth.spec import InputSpec, TargetSpec, Task
 from autosynth.strategy import Strategy, from_dict, to_dict
 from autosynth.training.metrics import Calibration
 
@@ -148,8 +149,8 @@ def _problems(info: Info) -> list[str]:
         elif target.task == "classification" and len(target.classes) < 2:
             problems.append(f"a classification has two classes or more, not {target.classes}")
     for spec in info.inputs:
-        if spec.kind not in get_args(Kind):
-            problems.append(f"input {spec.name}: kind {spec.kind!r} is none of {get_args(Kind)}")
+        if spec.kind not in ENCODERS:
+            problems.append(f"input {spec.name}: kind {spec.kind!r} is none of {tuple(ENCODERS)}")
     if not info.inputs:
         problems.append("there is no input")
     if len(info.scales) != len(info.target.fields):

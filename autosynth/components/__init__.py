@@ -5,11 +5,11 @@ from autosynth.components.bag import BagFamily
 from autosynth.components.cnn import CNN
 from autosynth.components.family import Config, Family, Hyperparameter
 from autosynth.components.mlp import MLP
-from autosynth.components.piece import Grid, Piece, Tokens
-from autosynth.components.plugin import with_plugins
 from autosynth.components.pretrained import PretrainedFamily
 from autosynth.components.recurrent import GRU, LSTM
 from autosynth.components.transformer import Transformer
+from autosynth.piece import Grid, Piece, Tokens
+from autosynth.plugin import with_plugins
 
 FAMILIES: dict[str, Family] = with_plugins(
     {
@@ -24,7 +24,9 @@ FAMILIES: dict[str, Family] = with_plugins(
             BagFamily(),
             PretrainedFamily(),
         )
-    }
+    },
+    "autosynth.components",
+    Family,  # type: ignore[type-abstract]
 )
 
 __all__ = ["FAMILIES", "Config", "Family", "Grid", "Hyperparameter", "Piece", "Tokens"]

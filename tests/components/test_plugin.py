@@ -8,13 +8,14 @@ from textwrap import indent
 
 import pytest
 
-from autosynth.components.plugin import with_plugins
+from autosynth.components.family import Family
 from autosynth.errors import ConfigError
+from autosynth.plugin import with_plugins
 
 FAMILY = '''
 from torch import nn
 from autosynth.components.family import DEPTH, NORM, PATCH, WIDTH, Family, expand
-from autosynth.components.piece import Piece, n_tokens
+from autosynth.piece import Piece, n_tokens
 
 
 class Mix(nn.Module):
@@ -122,14 +123,14 @@ def test_an_entry_point_that_is_no_family_is_named(
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "my_mixer", raising=False)
     with pytest.raises(ConfigError, match=f"'{name}' = '{value}' .*{message}"):
-        with_plugins({})
+        with_plugins({}, "autosynth.components", Family)
 
 
 def test_a_family_is_found_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     installed(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "my_mixer", raising=False)
-    found = with_plugins({})
+    found = with_plugins({}, "autosynth.components", Family)
     assert list(found) == ["mixer"]
     with pytest.raises(ConfigError, match="there is a component of that name already; rename it"):
-        with_plugins(found)
+        with_plugins(found, "autosynth.components", Family)

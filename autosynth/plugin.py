@@ -9,6 +9,10 @@ In the package's pyproject.toml, for a `Family` in `my_package/mixer.py` and a `
     [project.entry-points."autosynth.tasks"]
     count = "my_package.count:Count"
 
+A kind of input has two entry points of its name: a class of `autosynth.encoders`, and a value of
+`autosynth.modalities`. A registry loads what the entry points name when it is imported itself, so
+that who imports both imports AutoSynth first.
+
 `TASKS` stands here, before options and specifications, which ask for names alone; each task is
 loaded when it is first used.
 """
@@ -40,6 +44,24 @@ def with_plugins(own: Mapping[str, Thing], group: str, kind: type) -> dict[str, 
         if point.name in found:
             raise _taken(point)
         found[point.name] = thing
+    return found
+
+
+def with_plugin_classes(own: Mapping[str, Thing], group: str, base: type) -> dict[str, Thing]:
+    """As `with_plugins`, of classes derived from `base`, whose `kind` is their name.
+
+    Raises:
+        ConfigError: an entry point is no such class, or its name is taken.
+    """
+    found = dict(own)
+    for point in entry_points(group=group):
+        made = point.load()
+        is_one = isinstance(made, type) and issubclass(made, base)
+        if not is_one or getattr(made, "kind", None) != point.name:
+            raise _wrong(point, base, f"as a class, whose kind is {point.name!r}", made)
+        if point.name in found:
+            raise _taken(point)
+        found[point.name] = made
     return found
 
 
@@ -82,14 +104,19 @@ class Registry(Mapping[str, Any]):
 
 def _loaded(point: EntryPoint, kind: type) -> Any:
     loaded = point.load()
-    thing = loaded() if isinstance(loaded, type) else loaded
+    is_class = isinstance(loaded, type) and issubclass(loaded, kind)
+    thing = loaded() if is_class else loaded
     if not isinstance(thing, kind) or getattr(thing, "name", None) != point.name:
-        public = f"{kind.__module__.rpartition('.')[0]}.{kind.__name__}"
-        raise ConfigError(
-            f"{_place(point)} must give an {public} whose name is {point.name!r}, not {thing!r}; "
-            "mend the package that brings it, or uninstall it"
-        )
+        raise _wrong(point, kind, f"whose name is {point.name!r}", thing)
     return thing
+
+
+def _wrong(point: EntryPoint, kind: type, which: str, thing: object) -> ConfigError:
+    public = f"{kind.__module__.rpartition('.')[0]}.{kind.__name__}"
+    return ConfigError(
+        f"{_place(point)} must give an {public} {which}, not {thing!r}; mend the package that "
+        "brings it, or uninstall it"
+    )
 
 
 def _taken(point: EntryPoint) -> ConfigError:
@@ -103,7 +130,7 @@ def _place(point: EntryPoint) -> str:
 
 def _noun(group: str) -> str:
     """What one of a group is called: `component` of `autosynth.components`."""
-    return group.rpartition(".")[2].removesuffix("s")
+    return group.rpartition(".")[2].replace("ies", "ys").removesuffix("s")
 
 
 MULTITASK = "multitask"

@@ -5,7 +5,7 @@ Takes nothing but values; every later part of AutoSynth reads these types and no
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,8 @@ RowNumbers = NDArray[np.int64]
 FittedInput = Mapping[str, Any]
 """What was fitted on training rows for one input, as JSON-able data."""
 
-Kind = Literal["image", "series", "table", "text", "audio", "ids"]
+Kind = str
+"""The name of a kind of input: what `data.encoder.registry.ENCODERS` knows, plug-ins included."""
 DATE = -1
 """In `cardinalities`: the column holds dates, as days since 1970-01-01."""
 
@@ -28,7 +29,7 @@ DATE = -1
 class InputSpec:
     """One named input of a dataset, as an array with the rows first.
 
-    `shape` is the shape of one row:
+    `shape` is the shape of one row, one axis alone or channels before the others:
 
     - image: `(channels, height, width)`, uint8 or float32, raw values;
     - series: `(channels, steps)`, float32, raw values; NaN where a step is missing or past the
@@ -64,7 +65,12 @@ class InputSpec:
     @property
     def grid(self) -> tuple[int, ...]:
         """What its values stand on: pixels, steps, columns, tokens, samples or places."""
-        return self.shape[1:] if self.kind in ("image", "series") else self.shape
+        return self.shape[1:] or self.shape
+
+    @property
+    def is_line(self) -> bool:
+        """Whether a row is one or several channels of steps, as that of a series."""
+        return len(self.shape) == 2
 
 
 @dataclass(frozen=True, kw_only=True)

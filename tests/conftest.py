@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from textwrap import indent
 
@@ -59,7 +60,9 @@ def in_package(tmp_path: Path) -> Callable[[str], str]:
 @pytest.fixture(scope="module")
 def short_schedules() -> Iterator[None]:
     """Short trainings, where what is looked at does not depend on their length."""
-    plan = pytest.importorskip("autosynth.training.config")
+    modalities = pytest.importorskip("autosynth.modality").MODALITIES
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan, "LENGTHS", {"": (1, 80, 80)})
+        for modality in modalities.values():
+            short = replace(modality.schedule, least_steps=80, most_steps=80)
+            patch.setattr(type(modality), "schedule", short)
         yield

@@ -9,7 +9,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from autosynth.baselines.multioutput import FittedBaseline
-from autosynth.baselines.table import MAX_FEATURES, Table
+from autosynth.baselines.table import Table
+from autosynth.data.encoder.feature import MAX_FEATURES
 from autosynth.spec import Array, TargetSpec
 
 PENALTY = 1_000.0

@@ -34,7 +34,8 @@ _SAFELY = 0.7  # of the time that is left: early rounds can be quicker than late
 _ROUNDS = 100
 MAX_ROWS = 100_000
 """Of large data, at most so many training rows."""
-ALONE = ":table"
+ALONE_KIND = "table"
+ALONE = f":{ALONE_KIND}"
 """After a name: it reads the table alone, of a dataset that has other inputs beside it."""
 GROWING = ("hgb", ROCKET, "neighbours")
 """These are fitted on few rows first, and on more while there is time; others on all, at once."""
@@ -223,7 +224,7 @@ def _has_table_beside(dataset: Dataset) -> bool:
     kinds = {spec.kind for spec in dataset.inputs}
     # A forecast reads its own past first, and a ranking whole histories.
     special = dataset.target.base or dataset.seen
-    return not special and "table" in kinds and len(kinds) > 1
+    return not special and ALONE_KIND in kinds and len(kinds) > 1
 
 
 def run(

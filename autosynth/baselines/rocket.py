@@ -26,7 +26,7 @@ _PENALTIES = np.logspace(-3, 3, 10)
 def can_read(dataset: Dataset) -> bool:
     """Whether a dataset is of series alone, long enough, and the library is there."""
     return find_spec("sktime") is not None and all(
-        spec.kind == "series" and not spec.anchored and spec.shape[1] >= LEAST_STEPS
+        spec.is_line and not spec.anchored and spec.shape[1] >= LEAST_STEPS
         for spec in dataset.inputs
     )
 

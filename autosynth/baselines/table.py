@@ -1,12 +1,9 @@
 """A dataset's inputs as one matrix of features: what simple models read.
 
-Of a sound these are mean and deviation over time of each band's log power.
-
 Takes a dataset and row numbers; gives float32 columns, and says which of them are categories, and
 which hold a text.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,13 +16,11 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from autosynth.data.encoder.mel import mel_summary
-from autosynth.spec import Array, Dataset, InputSpec
+from autosynth.data.encoder.registry import ENCODERS
+from autosynth.spec import Array, Dataset
 
 MAX_DIRECTIONS = 64
 """Of a text, for models that read no sparse features."""
-MAX_FEATURES = 4096
-"""Images and series of more values are averaged over neighbours until they have no more."""
 
 
 @dataclass(frozen=True)
@@ -126,16 +121,20 @@ def table_of(dataset: Dataset, rows: Array, kind: str = "") -> Table:
     base = dataset.target.base
     specs = [spec for spec in dataset.inputs if not spec.of and kind in ("", spec.kind)]
     specs.sort(key=lambda spec: (spec.name != base, not spec.anchored))
-    blocks = [_features(spec, dataset.x[spec.name][rows], not spec.anchored) for spec in specs]
+    encoders = [ENCODERS[spec.kind] for spec in specs]
+    blocks = [
+        encoder.features(dataset.x[spec.name][rows], spec, complete=spec.anchored)
+        for spec, encoder in zip(specs, encoders, strict=True)
+    ]
     cardinalities = [
-        np.asarray((spec.kind == "table" and spec.cardinalities) or (0,) * block.shape[1])
-        for spec, block in zip(specs, blocks, strict=True)
+        np.asarray((e.features_are == "cells" and spec.cardinalities) or (0,) * block.shape[1])
+        for spec, e, block in zip(specs, encoders, blocks, strict=True)
     ]
     ends = np.cumsum([0, *(block.shape[1] for block in blocks)])
     texts = tuple(
         np.arange(start, end)
-        for spec, start, end in zip(specs, ends[:-1], ends[1:], strict=True)
-        if spec.kind == "text"
+        for encoder, start, end in zip(encoders, ends[:-1], ends[1:], strict=True)
+        if encoder.features_are == "tokens"
     )
     past = History()
     if base:
@@ -143,31 +142,8 @@ def table_of(dataset: Dataset, rows: Array, kind: str = "") -> Table:
         channels = sum(spec.shape[0] for spec in specs if spec.anchored)
         past = History(channels, specs[0].shape[1], period)
     series: tuple[tuple[int, int], ...] = ()
-    if all(spec.kind == "series" for spec in specs):
+    if all(spec.is_line for spec in specs):
         sizes = [spec.shape[0] for spec in specs]
         series = tuple((n, b.shape[1] // n) for n, b in zip(sizes, blocks, strict=True))
     x = np.concatenate(blocks, axis=1)
     return Table(x, np.concatenate(cardinalities), texts, past, series=series)
-
-
-def _features(spec: InputSpec, x: Array, pooled: bool) -> NDArray[np.float32]:
-    if spec.kind == "audio":
-        return mel_summary(x, spec)
-    if pooled and spec.kind not in ("table", "text"):
-        axes = len(spec.shape) - 1
-        excess = math.prod(spec.shape) / MAX_FEATURES
-        step = math.ceil(excess ** (1 / axes)) if excess > 1 else 1
-        if step > 1:
-            x = _pooled(x, axes, step)
-    return np.asarray(x.reshape(len(x), -1), dtype=np.float32)
-
-
-def _pooled(x: Array, axes: int, step: int) -> Array:
-    """Mean over blocks of `step` along the last `axes`; what is left over at an end is cut."""
-    for axis in range(x.ndim - axes, x.ndim):
-        stride = min(step, x.shape[axis])
-        count = x.shape[axis] // stride
-        x = np.moveaxis(x, axis, -1)[..., : count * stride]
-        x = x.reshape(*x.shape[:-1], count, stride).mean(axis=-1, dtype=np.float32)
-        x = np.moveaxis(x, -1, axis)
-    return x

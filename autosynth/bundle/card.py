@@ -6,6 +6,7 @@ Takes an `Info`, gives a page of Markdown. Everything on it stands in `model.jso
 from collections.abc import Iterable, Mapping
 
 from autosynth.bundle.info import Info, ModelCard
+from autosynth.modality import MODALITIES
 from autosynth.strategy import topology
 from autosynth.task.task import task_of
 
@@ -120,12 +121,8 @@ def _data(info: Info) -> str:
             again += f" and {card.n_calibration:,} rows that what joins the parts was fitted to"
         lines.append(f"- trained on {card.n_train:,} rows{again}")
     for spec in info.inputs:
-        masked = ", steps may be missing (NaN)" if spec.masked and spec.kind == "series" else ""
-        unit = {"table": " columns", "text": " tokens at most", "ids": " items at most"}.get(
-            spec.kind, ""
-        )
-        shape = _numbers(spec.shape, " x ") + unit
-        lines.append(f"- input `{spec.name}`: {spec.kind}, {shape} a row{masked}")
+        row = MODALITIES[spec.kind].about_row(spec)
+        lines.append(f"- input `{spec.name}`: {spec.kind}, {row}")
     if classes:
         more = f", ... ({len(classes)} in all)" if len(classes) > _FIRST else ""
         lines.append(f"- classes: {', '.join(classes[:_FIRST])}{more}")
@@ -200,14 +197,10 @@ def _limits(info: Info) -> str:
             else f"- Log probabilities were divided by {temperature:.3g}, fitted on held-back "
             "rows."
         )
-    kinds = {spec.kind for spec in info.inputs}
-    if "table" in kinds:
-        lines.append("- Categories never seen in training count as missing.")
-    if "series" in kinds:
-        steps = max(spec.shape[-1] for spec in info.inputs if spec.kind == "series")
-        lines.append(f"- Series are cut to {steps} steps.")
-    if "image" in kinds:
-        lines.append("- Images must have the size above; they are not resized.")
+    for modality in reversed(tuple(MODALITIES.values())):
+        specs = [spec for spec in info.inputs if spec.kind == modality.name]
+        if specs and (limit := modality.limit(specs)):
+            lines.append(f"- {limit}")
     return "\n".join(lines)
 
 

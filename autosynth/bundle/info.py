@@ -7,16 +7,17 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from autosynth import __version__
 from autosynth.bundle.folder import MODEL, damaged, read_object
+from autosynth.data.encoder.registry import ENCODERS
 from autosynth.errors import BundleError, StrategyError
 from autosynth.jsonfields import from_fields, json_ready
 from autosynth.migrate import MODEL_3, renamed
 from autosynth.plugin import TASKS
 from autosynth.scale import Scale, problems_of, scales_from
-from autosynth.spec import InputSpec, Kind, TargetSpec
+from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import Strategy, from_dict, to_dict
 from autosynth.task.calibration import Calibration
 from autosynth.task.task import task_of
@@ -207,8 +208,8 @@ def _problems(info: Info) -> list[str]:
         else:
             problems += task_of(target).problems(target)
     for spec in info.inputs:
-        if spec.kind not in get_args(Kind):
-            problems.append(f"input {spec.name}: kind {spec.kind!r} is none of {get_args(Kind)}")
+        if spec.kind not in ENCODERS:
+            problems.append(f"input {spec.name}: kind {spec.kind!r} is none of {tuple(ENCODERS)}")
     if not info.inputs:
         problems.append("there is no input")
     if len(info.scales) != len(parts):

@@ -9,12 +9,12 @@ import pandas as pd
 
 from autosynth.bundle.model import Model
 from autosynth.cell import text_of
-from autosynth.corrupt import CORRUPTIONS, SEVERITIES, blank_like, corrupt
 from autosynth.data.encoder.apply import apply
 from autosynth.data.encoder.encoder import Encoder
 from autosynth.data.encoder.registry import encoders_from
 from autosynth.data.framing.labelledrows import LabelledRows
 from autosynth.data.source.table import as_frame
+from autosynth.modality import MODALITIES, SEVERITIES
 from autosynth.spec import Array, InputSpec
 
 ABSENT = "absent"
@@ -80,7 +80,7 @@ def _damaged(model: Model, labelled: LabelledRows, seed: int) -> Iterator[_Damag
         tokenisations.setdefault(spec.of or spec.name, []).append(spec)
     for root, specs in tokenisations.items():
         blanks = {spec.name: _blank(encoders[spec.name], spec, labelled) for spec in specs}
-        fitting = [c for c in CORRUPTIONS[specs[0].kind].values() if c.fits(specs[0])]
+        fitting = [c for c in MODALITIES[specs[0].kind].corruptions if c.fits(specs[0])]
         for corruption, severity in product(fitting, SEVERITIES):
             amount = corruption.amounts[severity - 1]
             x = _corrupted(labelled, specs, encoders, corruption.name, severity, seed, blanks)
@@ -100,23 +100,23 @@ def _corrupted(
     seed: int,
     blanks: Mapping[str, Array],
 ) -> Mapping[str, Array]:
-    first = specs[0]
-    if first.kind != "text":
+    first, modality = specs[0], MODALITIES[specs[0].kind]
+    if not modality.in_cells:
         x = labelled.x[first.name]
         blank = blanks[first.name]
-        return {first.name: corrupt(x, first, name, severity, seed=seed, blank=blank)}
+        return {first.name: modality.corrupt(x, first, name, severity, seed=seed, blank=blank)}
     # Typos are made in the text itself, before it is cut into tokens.
     inputs = [encoders[spec.name] for spec in specs]
     frame, (column,) = as_frame(labelled.raw).rename(columns=str), inputs[0].columns
     texts = np.array(["" if pd.isna(v) else text_of(v) for v in frame[column]], dtype=object)
-    changed = corrupt(texts, first, name, severity, seed=seed)
+    changed = modality.corrupt(texts, first, name, severity, seed=seed)
     return apply(inputs, pd.DataFrame({column: changed}), labelled.source).x
 
 
 def _blank(encoder: Encoder, spec: InputSpec, labelled: LabelledRows) -> Array:
-    """A row of an input that holds nothing; of a table or text, what its encoder makes of that."""
-    if spec.kind not in ("table", "text"):
-        return blank_like(labelled.x[spec.name], spec)
+    """A row of an input that holds nothing; of cells, what its encoder makes of empty ones."""
+    if not MODALITIES[spec.kind].blank_in_cells:
+        return MODALITIES[spec.kind].blank(labelled.x[spec.name], spec)
     empty = pd.DataFrame({n: pd.Series([None], dtype=object) for n in encoder.columns})
     blank: Array = apply([encoder], empty, labelled.source).x[spec.name][0]
     return blank

@@ -5,10 +5,10 @@ from autosynth.components.bag import BagFamily
 from autosynth.components.cnn import CNN
 from autosynth.components.family import Config, Family, Hyperparameter
 from autosynth.components.mlp import MLP
-from autosynth.components.piece import Grid, Piece, Tokens
 from autosynth.components.pretrained import PretrainedFamily
 from autosynth.components.recurrent import GRU, LSTM
 from autosynth.components.transformer import Transformer
+from autosynth.piece import Grid, Piece, Tokens
 from autosynth.plugin import with_plugins
 
 FAMILIES: dict[str, Family] = with_plugins(

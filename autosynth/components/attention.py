@@ -19,8 +19,8 @@ from autosynth.components.family import (
     Hyperparameter,
     expand,
 )
-from autosynth.components.piece import Grid, Piece, Tokens, n_tokens, positions
 from autosynth.components.transformer import HEADS, attend, heads_problem, self_attention
+from autosynth.piece import Grid, Piece, Tokens, n_tokens, positions
 
 
 class Queries(nn.Module):

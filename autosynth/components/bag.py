@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from autosynth.components.family import Config, Family, Hyperparameter
-from autosynth.components.piece import Grid, Piece, Stem, Tokens
+from autosynth.piece import Grid, Piece, Stem, Tokens
 from autosynth.spec import InputSpec
 
 BUCKETS = 2**16

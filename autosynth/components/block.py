@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from autosynth.components.piece import Grid, Piece, Regrid, Tokens, n_tokens
+from autosynth.piece import Grid, Piece, Regrid, Tokens, n_tokens
 
 NARROW = 16  # channels, fewer than one register holds
 

@@ -20,7 +20,7 @@ from autosynth.components.family import (
     Hyperparameter,
     expand,
 )
-from autosynth.components.piece import (
+from autosynth.piece import (
     Grid,
     Piece,
     Plane,

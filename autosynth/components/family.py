@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from autosynth.components.piece import Grid, Largest, Piece
+from autosynth.piece import Grid, Largest, Piece
 from autosynth.spec import InputSpec
 
 Config = Mapping[str, int | str]

@@ -12,7 +12,7 @@ from autosynth.components.family import (
     Hyperparameter,
     expand,
 )
-from autosynth.components.piece import Grid, Piece, Tokens, n_tokens
+from autosynth.piece import Grid, Piece, Tokens, n_tokens
 
 
 class Flatten(nn.Module):

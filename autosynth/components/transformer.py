@@ -18,7 +18,7 @@ from autosynth.components.family import (
     Hyperparameter,
     expand,
 )
-from autosynth.components.piece import Grid, Piece, Tokens, n_tokens, positions
+from autosynth.piece import Grid, Piece, Tokens, n_tokens, positions
 
 HEADS = Hyperparameter(about="attention heads", default=4, low=1, high=64)
 

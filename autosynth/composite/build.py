@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from autosynth.components.piece import Stem
 from autosynth.composite.program import Program
 from autosynth.composite.resolve import Resolved
+from autosynth.piece import Stem
 
 
 class Composite(nn.Module):

@@ -10,11 +10,11 @@ from dataclasses import replace
 from itertools import count
 
 from autosynth.components import FAMILIES, Family, Grid
-from autosynth.components.piece import coarser, n_tokens
 from autosynth.composite.fusion import FUSIONS
-from autosynth.composite.layout import Layouts, folded
-from autosynth.composite.tokenisation import config_of, sources, tokenised_name, used
+from autosynth.composite.layout import Layouts, config_of, folded, sources, tokenised_name, used
 from autosynth.errors import StrategyError, lookup, unknown
+from autosynth.modality import MODALITIES
+from autosynth.piece import coarser, n_tokens
 from autosynth.spec import InputSpec
 from autosynth.strategy import Chain, Fusion, Node, Part, Scalar, Strategy, parts
 
@@ -152,7 +152,7 @@ class _Canonicaliser:
         given = _check_options(part, family)
         own = self.own_input(part, family) if family.reads else None
         first = own.grid if own else self.source(part, grid)
-        if grid is None and self.reads_table(part):
+        if grid is None and self.reads_uncut(part):
             given["patch"] = 1
         options = self.options(family, given, first, own)
         named = part.inputs if grid is not None else part.inputs or tuple(self.inputs)
@@ -223,13 +223,15 @@ class _Canonicaliser:
         if len(specs) > 1:
             grids = [self.layouts.grid(part, spec, alone=False) for spec in specs]
             return (sum(map(n_tokens, grids)),)
-        if self.reads_table(part) and part.get("patch", 1) != 1:
-            raise StrategyError(f"{part}: a table is not cut in patches; leave patch out")
+        if self.reads_uncut(part) and part.get("patch", 1) != 1:
+            kind = specs[0].kind
+            raise StrategyError(f"{part}: a {kind} is not cut in patches; leave patch out")
         return self.layouts.grid(part, specs[0])
 
-    def reads_table(self, part: Part) -> bool:
-        """Whether a part that reads the inputs reads one table alone."""
-        return [self.inputs[name].kind for name in part.inputs or self.inputs] == ["table"]
+    def reads_uncut(self, part: Part) -> bool:
+        """Whether a part that reads the inputs reads one alone that is not cut in patches."""
+        kinds = [self.inputs[name].kind for name in part.inputs or self.inputs]
+        return len(kinds) == 1 and not MODALITIES[kinds[0]].most_a_side
 
     def options(
         self, family: Family, given: dict[str, Scalar], grid: Grid, own: InputSpec | None

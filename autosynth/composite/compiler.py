@@ -9,18 +9,25 @@ from typing import NamedTuple
 
 from autosynth.components import FAMILIES, Family, Grid, Piece
 from autosynth.components.block import channel_mlp, norm, residual
-from autosynth.components.piece import Plane, Regrid, Slice, coarser, n_tokens, projection
 from autosynth.composite.cascade import Gate, Gather, Scatter
 from autosynth.composite.fusion import FUSIONS, FusionInputs, weights_of
 from autosynth.composite.head import JoinTokens, Pool, head, heads
 from autosynth.composite.join import Concat, Joint
-from autosynth.composite.layout import Layouts, fold, folded
-from autosynth.composite.logmel import logmel
+from autosynth.composite.layout import (
+    Layouts,
+    config_of,
+    fold,
+    folded,
+    read_by,
+    readers,
+    sources,
+    used,
+)
 from autosynth.composite.program import Program, Step
 from autosynth.composite.sharing import check_sharing, shared_stem
-from autosynth.composite.stem import STEMS
-from autosynth.composite.tokenisation import config_of, read_by, readers, sources, used
 from autosynth.errors import StrategyError
+from autosynth.modality import MODALITIES
+from autosynth.piece import Plane, Regrid, Slice, coarser, n_tokens, projection
 from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import Chain, Fusion, Node, Part, Strategy, parts
 
@@ -58,7 +65,7 @@ class Compiler:
         self.inputs, self.target, self.dropout = used(self.root, inputs), target, dropout
         self.layouts = Layouts(strategy.root, self.share, inputs)
         self.places = {name: i for i, name in enumerate(self.inputs)}
-        self.pictures = set[int]()  # values that are pictures of a sound
+        self.pictures = set[int]()  # values that are pictures of an input
         self.steps: list[Step] = []
         self.pieces: dict[str, Piece] = {}
         self.made: dict[tuple[str, tuple[int, ...]], int] = {}
@@ -342,29 +349,31 @@ class Compiler:
     ) -> Value:
         """An input's tokens: of the part's own stem, or pooled from the one it shares."""
         raw, alone = self.shown(spec), len(part.inputs or self.sources) == 1
+        stem = MODALITIES[spec.kind].stem
         uncut = self.layouts.grid(part, spec, alone=alone)
         if self.share not in ("stem", "layers"):
             # One tag is one stem on every input of a kind.
             title = f"{name}_stem_{spec.kind}" if part.tag else f"{name}_stem_{spec.name}"
-            piece, grid = STEMS[spec.kind](spec, uncut, patch, width)
+            piece, grid = stem(spec, uncut, patch, width)
             return Value(self.emit(title, piece, raw, family=family), grid, width)
         finest, widest = shared_stem(self.root, spec.name, self.arrays)
-        piece, grid = STEMS[spec.kind](spec, uncut, finest, widest)
+        piece, grid = stem(spec, uncut, finest, widest)
         value = Value(self.emit(f"stem_{spec.name}", piece, raw), grid, widest)
         if patch % finest:
             raise StrategyError(
                 f"{self.root}: share={self.share} pools one stem of patch={finest}, of which "
                 f"patch={patch} is no multiple"
             )
-        _, to = STEMS[spec.kind](spec, uncut, patch, width)  # a table is not cut
+        _, to = stem(spec, uncut, patch, width)  # a table is not cut
         value = self.regrid(value, to, patch // finest)
         return self.slice(value, width)
 
     def shown(self, spec: InputSpec) -> int:
-        """The values that stems read of an input: a sound's picture, others as they are."""
-        at = self.places[spec.name]
-        if spec.kind == "audio" and at not in self.pictures:
-            at = self.emit(f"logmel_{spec.name}", logmel(spec), at)
+        """The values that stems read of an input: its picture where it has one, or as they are."""
+        at, picture = self.places[spec.name], MODALITIES[spec.kind].picture(spec)
+        if picture and at not in self.pictures:
+            name, piece = picture
+            at = self.emit(f"{name}_{spec.name}", piece, at)
             self.pictures.add(at)
         return at
 

@@ -10,7 +10,6 @@ alone, and each part is trained by a loss of its own.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from autosynth.components.piece import Piece
 from autosynth.composite.join import (
     STACK_HIDDEN,
     Attend,
@@ -23,6 +22,7 @@ from autosynth.composite.join import (
     Sum,
 )
 from autosynth.errors import StrategyError
+from autosynth.piece import Piece
 from autosynth.spec import TargetSpec
 from autosynth.strategy import Scalar
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from autosynth.components.piece import Piece, Tokens
+from autosynth.piece import Piece, Tokens
 from autosynth.spec import TargetSpec
 
 

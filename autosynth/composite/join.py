@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from autosynth.components.piece import Tokens
 from autosynth.composite.objective import logs_of, loss_of, mean_of
+from autosynth.piece import Tokens
 from autosynth.spec import TargetSpec
 
 STACK_HIDDEN = 16

@@ -1,9 +1,15 @@
-"""What a part's stem stands on before it is cut: the input's grid, or a picture of its sound.
+"""What a part reads: the arrays of the inputs that it names, and the grids that they stand on.
 
-A sound is a plane of frames and bands for a family that convolves over both, and a line of frames
-for the others. Parts that share a stem read the line, unless all of them read the plane; so does a
-part that reads several inputs, whose tokens stand in one line. After a plane in a chain, it reads
-the bands of each frame side by side: `Fold`.
+Strategies name inputs, families may ask for a tokenisation. A dataset may have an input in several
+of them: text as codes of its own vocabulary, and of that of a pretrained network. A strategy names
+the input; the part's family says which tokenisation it wants. A bundle may hold a tokenisation
+alone: the input that it is of can be named there all the same.
+
+A part's stem stands on the input's grid, or on that of a picture of it. A sound is a plane of
+frames and bands for a family that convolves over both, and a line of frames for the others. Parts
+that share a stem read the line, unless all of them read the plane; so does a part that reads
+several inputs, whose tokens stand in one line. After a plane in a chain, it reads the bands of
+each frame side by side: `Fold`.
 """
 
 from collections.abc import Mapping
@@ -11,12 +17,56 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from autosynth.components import FAMILIES, Grid
-from autosynth.components.piece import Piece, Plane, Tokens, n_tokens
-from autosynth.composite.tokenisation import readers, sources
-from autosynth.data.encoder.mel import frames_of
+from autosynth.components import FAMILIES, Config, Family, Grid
+from autosynth.modality import MODALITIES
+from autosynth.piece import Piece, Plane, Tokens, n_tokens
 from autosynth.spec import InputSpec
-from autosynth.strategy import Node, Part
+from autosynth.strategy import Chain, Node, Part
+
+
+def config_of(part: Part) -> dict[str, int | str]:
+    """The options of a filled part: whole numbers and choices."""
+    return {name: value for name, value in part.config if isinstance(value, int | str)}
+
+
+def sources(inputs: Mapping[str, InputSpec]) -> dict[str, InputSpec]:
+    """What a strategy can name; of an input in tokenisations alone, the spec is one of theirs."""
+    found: dict[str, InputSpec] = {}
+    for spec in inputs.values():
+        if spec.of:
+            found.setdefault(spec.of, spec)
+        else:
+            found[spec.name] = spec
+    return found
+
+
+def tokenised_name(family: Family, config: Config, source: InputSpec) -> str:
+    """The name of the array that a part with a stem of its own reads, given what it names."""
+    name, tokenisation = source.of or source.name, family.tokenisation(config, source)
+    return f"{name}.{tokenisation}" if tokenisation else name
+
+
+def read_by(part: Part, inputs: Mapping[str, InputSpec]) -> tuple[str, ...]:
+    """The names of the arrays that a filled part reads, where it is the first of its chain."""
+    there = sources(inputs)
+    family, named = FAMILIES[part.family], part.inputs or tuple(there)
+    if not family.reads:
+        return named
+    return tuple(tokenised_name(family, config_of(part), there[name]) for name in named)
+
+
+def used(root: Node, inputs: Mapping[str, InputSpec]) -> dict[str, InputSpec]:
+    """The inputs that a filled strategy reads, tokenisations too, in the dataset's order."""
+    names = {name for part in readers(root) for name in read_by(part, inputs)}
+    return {name: spec for name, spec in inputs.items() if name in names}
+
+
+def readers(node: Node) -> list[Part]:
+    """The parts that read inputs: all but those after the first step of a chain."""
+    if isinstance(node, Part):
+        return [node]
+    children = node.steps[:1] if isinstance(node, Chain) else node.parts
+    return [part for child in children for part in readers(child)]
 
 
 class Layouts:
@@ -32,13 +82,8 @@ class Layouts:
 
     def grid(self, part: Part, spec: InputSpec, *, alone: bool = True) -> Grid:
         """The uncut grid of an input that a part reads, `alone` or beside others."""
-        if spec.kind != "audio":
-            return spec.grid
-        frames = frames_of(spec)
         shared = self.share in ("stem", "layers") and spec.name in self.lines
-        if alone and _plane(part) and not shared:
-            return Plane((frames.count, frames.bands))
-        return (frames.count,)
+        return MODALITIES[spec.kind].grid(spec, plane=alone and _plane(part) and not shared)
 
 
 def folded(part: Part, grid: Grid) -> Grid:

@@ -11,6 +11,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from autosynth.modality.convolution import last_known
 from autosynth.scale import Scale
 from autosynth.spec import SeenItems, TargetSpec
 from autosynth.task.task import task_of
@@ -124,13 +125,6 @@ def base_of(target: TargetSpec, series: Tensor | None) -> Tensor | None:
         return None
     assert series is not None
     return last_known(series[:, :1].double()).squeeze(1)
-
-
-def last_known(series: Tensor) -> Tensor:
-    """The last value of each channel that is not missing: (B, C, L) to (B, C, 1); else 0."""
-    steps = torch.arange(series.shape[2], device=series.device)
-    last = torch.where(series.isnan(), 0, steps).amax(2, keepdim=True)
-    return torch.nan_to_num(series.gather(2, last))
 
 
 def in_unit(scale: Scale, out: Tensor, base: Tensor | None = None) -> Tensor:

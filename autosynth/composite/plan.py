@@ -8,12 +8,14 @@ each with a head.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from autosynth.components import Piece
 from autosynth.composite.compiler import Compiler, Value
 from autosynth.composite.fusion import FUSIONS
-from autosynth.composite.masking import CellMask, MaskInput, reconstruct
 from autosynth.composite.program import Program
+from autosynth.modality import MODALITIES
+from autosynth.modality.masking import RawFunction
 from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import Chain, Fusion, Node, Strategy
 
@@ -191,7 +193,8 @@ def _masked_losses(compiler: Compiler, root: Node) -> tuple[int, ...]:
         tokens = compiler.tokens(node, None, path)
         for name, spec in inputs.items():
             if compiler.reads(node, name):
-                piece = reconstruct(spec, tokens.grid, tokens.width)
+                modality = MODALITIES[spec.kind]
+                piece = modality.reconstruct(spec, tokens.grid, tokens.width)
                 title = f"restore{number}_{name}"
                 losses.append(compiler.emit(title, piece, tokens, shown[name], masked[name]))
     compiler.places = raw
@@ -199,4 +202,6 @@ def _masked_losses(compiler: Compiler, root: Node) -> tuple[int, ...]:
 
 
 def _pieces(spec: InputSpec) -> tuple[Piece, Piece]:
-    return Piece(lambda: CellMask(spec)), Piece(lambda: MaskInput(spec))
+    modality = MODALITIES[spec.kind]
+    pick = partial(modality.mask, spec=spec)
+    return Piece(lambda: RawFunction(pick)), Piece(lambda: RawFunction(modality.conceal))

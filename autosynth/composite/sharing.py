@@ -7,7 +7,7 @@ or a StrategyError that says what stands in the way.
 from collections.abc import Mapping
 
 from autosynth.components import FAMILIES
-from autosynth.composite.tokenisation import config_of, read_by, readers, used
+from autosynth.composite.layout import config_of, read_by, readers, used
 from autosynth.errors import StrategyError
 from autosynth.spec import InputSpec
 from autosynth.strategy import Node, Part, parts

@@ -7,17 +7,16 @@ of these inputs is left.
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from autosynth.data.encoder.mel import frames_of
 from autosynth.errors import ConfigError
+from autosynth.modality import MODALITIES
 from autosynth.plugin import TASKS
 from autosynth.spec import InputSpec, Kind
 from autosynth.strategy import Chain, Fusion, Node, Part, Scalar, Strategy
 from autosynth.study import vocabulary
 from autosynth.study.params import params_for
-from autosynth.study.space import INPUT_KINDS, Space
+from autosynth.study.space import Space
 
 UNAUGMENTED_ROWS = 30_000
-MOST_A_SIDE = {"image": 20, "series": 256, "text": 256, "audio": 256, "ids": 256}
 
 _Change = Callable[[str, str, Scalar], Scalar | None]
 """Where a part's options stand (empty for a setting), option and value to another, or None."""
@@ -27,16 +26,23 @@ def default_space(inputs: Iterable[InputSpec]) -> str:
     """The name of the space for these inputs: that of their kind, or `multimodal` for several.
 
     A series to forecast has its own, and so have histories, also with a table beside them.
+
+    Raises:
+        ConfigError: the only kind has no space of its own.
     """
     inputs = tuple(inputs)
     if any(each.anchored for each in inputs):
         return "forecast"
-    kinds = {each.kind for each in inputs}
-    if "ids" in kinds:
-        return "recommend"
-    if len(kinds) > 1:
-        return "multimodal"
-    return next((kind for kind in INPUT_KINDS if kind in kinds), INPUT_KINDS[-1])
+    kinds = [MODALITIES[kind] for kind in dict.fromkeys(each.kind for each in inputs)]
+    for kind in kinds:
+        if kind.leads or len(kinds) == 1:
+            if not kind.space:
+                raise ConfigError(
+                    f"there is no search space for inputs of kind {kind.name}: name one that is "
+                    "for it with --space"
+                )
+            return kind.space
+    return "multimodal"
 
 
 def restrict(space: Space, inputs: Iterable[InputSpec], task: str, n_train: int = 0) -> Space:
@@ -95,7 +101,7 @@ def _named(space: Space, inputs: Mapping[str, Kind]) -> Space:
     for name, kind in inputs.items():
         names_by_kind.setdefault(kind, []).append(name)
     names_by_kind |= {
-        name: [name] for name in space.inputs if name in inputs and name not in INPUT_KINDS
+        name: [name] for name in space.inputs if name in inputs and name not in MODALITIES
     }
     families = tuple(f for f in space.families if _can_read(f, inputs.values()))
 
@@ -160,23 +166,15 @@ def _by_kind(space: Space) -> Space:
 
 def _fitted(space: Space, keys: Collection[str], inputs: Sequence[InputSpec]) -> Space:
     """The space with patches and kernels at `keys` that fit what is read there."""
-    grids = [(each.kind, _uncut(each)) for each in inputs if each.kind in MOST_A_SIDE]
+    kinds = [(MODALITIES[each.kind], each) for each in inputs]
+    grids = [(k.most_a_side, k.grid(each, plane=True)) for k, each in kinds if k.most_a_side]
     if not grids:
-        only_tables = all(each.kind == "table" for each in inputs)
-        return _without(space, "patch", keys) if only_tables else space
+        return _without(space, "patch", keys)
     # A patch at the end may be short: 28 pixels are four patches of 8.
-    least = max(-(-max(grid) // MOST_A_SIDE[kind]) for kind, grid in grids)
+    least = max(-(-max(grid) // most_a_side) for most_a_side, grid in grids)
     most = min((min(grid) - 1) // 3 for _, grid in grids)
     space = _within(space, "patch", keys, least, most)
     return _within(space, "kernel", keys, 1, min(min(grid) for _, grid in grids) // 2)
-
-
-def _uncut(spec: InputSpec) -> tuple[int, ...]:
-    """What is cut in patches: frames and bands of a sound."""
-    if spec.kind != "audio":
-        return spec.grid
-    frames = frames_of(spec)
-    return (frames.count, frames.bands)
 
 
 def _within(space: Space, option: str, keys: Collection[str], least: int, most: int) -> Space:

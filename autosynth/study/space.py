@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass, field
 from autosynth.spec import Kind
 from autosynth.strategy import Scalar, Strategy, Topology
 
-INPUT_KINDS: tuple[Kind, ...] = ("image", "audio", "text", "series", "ids", "table")
 TOPOLOGIES: tuple[Topology, ...] = ("single", "parallel", "sequential", "hybrid")
 FORBID_KEYS = ("topology", "components", "fusion", "sharing", "training", "init")
 MAX_PARTS = 8

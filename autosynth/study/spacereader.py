@@ -7,13 +7,13 @@ from itertools import product
 from typing import Any, TypeVar
 
 from autosynth.errors import AutosynthError, unknown
+from autosynth.modality import MODALITIES
 from autosynth.spec import Kind
 from autosynth.strategy import Part, Scalar, Strategy, parse, parts
 from autosynth.study import vocabulary
 from autosynth.study.params import params_for
 from autosynth.study.space import (
     FORBID_KEYS,
-    INPUT_KINDS,
     MAX_PARTS,
     TOPOLOGIES,
     Space,
@@ -53,7 +53,7 @@ class SpaceReader:
     def space(self) -> Space:
         """The space, to be used only if there are no `problems`."""
         self._known(self.content, _KEYS, "key")
-        kinds = self._names("kinds", INPUT_KINDS, "kind")
+        kinds = self._names("kinds", tuple(MODALITIES), "kind")
         families = self._names("families", vocabulary.families(), "family")
         topologies = self._names("topologies", TOPOLOGIES, "topology")
         joins = "parallel" in topologies or "hybrid" in topologies
@@ -145,7 +145,7 @@ class SpaceReader:
         """What a table of a family says, and the tables in it for what reads a kind of input."""
         own = {name: value for name, value in table.items() if not isinstance(value, dict)}
         by_kind = {name: value for name, value in table.items() if isinstance(value, dict)}
-        self._known(by_kind, INPUT_KINDS, "kind", f"{key}.{family}.")
+        self._known(by_kind, MODALITIES, "kind", f"{key}.{family}.")
         return own, by_kind
 
     def _layers(self, families: Collection[str]) -> OptionValues:
@@ -177,7 +177,7 @@ class SpaceReader:
         for family in families:
             own, by_kind = self._by_kind("defaults", family, tables.get(family, {}))
             defaults[family] = own
-            for kind in INPUT_KINDS:
+            for kind in MODALITIES:
                 key = f"{family}:{kind}"
                 if kind in by_kind or key in options:
                     options.setdefault(key, options[family])

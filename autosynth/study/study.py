@@ -15,7 +15,7 @@ from pathlib import Path
 import optuna
 
 from autosynth.composite import Resolved, cost, resolve
-from autosynth.composite.tokenisation import readers
+from autosynth.composite.layout import readers
 from autosynth.errors import StrategyError
 from autosynth.progress import Progress
 from autosynth.record import Record, read_all, trial_dir, write_record

@@ -7,11 +7,12 @@ The tests of this package run these very checks over every family there is.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -19,17 +20,31 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from autosynth.components import FAMILIES, Family
-from autosynth.components.piece import Grid, Plane, coarser, n_tokens
 from autosynth.composite import Composite, Resolved, build, cost, resolve
-from autosynth.spec import InputSpec
+from autosynth.composite.layout import config_of
+from autosynth.modality import MODALITIES
+from autosynth.piece import coarser, n_tokens
+from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import Part, parse
-from autosynth.testing.inputs import INPUTS, TARGET, raw_rows
 from autosynth.training.weights import load_weights, save_weights
 
 ROWS = 12
 LEAST = 1e-6  # of the largest gradient: what is smaller does not learn
-AUDIO_FRAMES = 15  # of the sound among the inputs: 300 samples, a frame every 20, in 40 bands
-BANDS = 40
+TARGET = TargetSpec(name="y", task="classification", classes=("a", "b", "c"))
+INPUTS: Mapping[str, InputSpec] = MappingProxyType(
+    {name: spec for kind in MODALITIES.values() for name, spec in kind.examples.items()}
+)
+"""Small inputs of every kind that a part reads."""
+
+
+def raw_rows(spec: InputSpec, rows: int, seed: int = 1) -> Tensor:
+    """Raw values (rows, *shape) of an input, as a dataset has them.
+
+    Numbers are far from standardised, categories are codes, series and sounds end early, and what
+    is missing is NaN: what a part must put up with.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    return MODALITIES[spec.kind].example_rows(spec, rows, generator)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,9 +110,8 @@ def check_grid(case: FamilyCase) -> None:
     part = case.resolved.strategy.root
     assert isinstance(part, Part)
     config = dict(part.config)
-    declared = case.family.leaves(
-        config, coarser(_grid_of(case), int(config.get("patch", 1)))  # type: ignore[arg-type]
-    )  # fmt: skip
+    uncut = MODALITIES[case.spec.kind].grid(case.spec, case.family.plane)
+    declared = case.family.leaves(config_of(part), coarser(uncut, int(config.get("patch", 1))))
     model, raw = case.fitted()
     ending = "_out" if "norm" in config else f"_stem_{case.spec.name}"
     (last,) = [name for name in model.modules_by_name if name.endswith(ending)]
@@ -111,12 +125,6 @@ def check_grid(case: FamilyCase) -> None:
     shape = tuple(seen[0].shape[1:])
     wanted = (n_tokens(declared), config.get("width", shape[-1]))
     _must(shape == wanted, f"leaves tokens of shape {shape}, and declares {wanted}")
-
-
-def _grid_of(case: FamilyCase) -> Grid:
-    if case.spec.kind != "audio":
-        return case.spec.grid
-    return Plane((AUDIO_FRAMES, BANDS)) if case.family.plane else (AUDIO_FRAMES,)
 
 
 def check_rows(case: FamilyCase) -> None:
@@ -136,7 +144,7 @@ def check_padding(case: FamilyCase) -> None:
 
     What has weights for every place keeps those of the first; the others must not matter.
     """
-    if case.spec.kind != "series" or not case.spec.masked:
+    if not (case.spec.is_line and case.spec.masked):
         return
     channels, steps = case.spec.shape
     longer = steps + 7
@@ -172,12 +180,13 @@ def check_saved(case: FamilyCase) -> None:
 def check_cost(case: FamilyCase) -> None:
     """Declared parameters are those of the modules, declared FLOPs those that PyTorch counts.
 
-    PyTorch's counter knows no Fourier transform: of a sound, parameters alone are counted.
+    PyTorch's counter knows no Fourier transform, which the picture of a sound is made by: where
+    there is a picture, parameters alone are counted.
     """
     model, raw = case.fitted()
     declared, params = cost(case.resolved), sum(p.numel() for p in model.parameters())
     _must(declared.params == params, f"declares {declared.params} parameters, and has {params}")
-    if case.spec.kind == "audio":
+    if MODALITIES[case.spec.kind].picture(case.spec):
         return
     with (
         torch.no_grad(),

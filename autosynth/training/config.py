@@ -10,26 +10,12 @@ from typing import Any
 
 import torch
 
+from autosynth.modality import MODALITIES, TrainingLength
 from autosynth.spec import InputSpec, TargetSpec
 
 RUNGS = (1 / 27, 1 / 9, 1 / 3)
 MIN_RUNG_STEPS = 120  # fewer say little: the learning rate has only just risen
 FEW_ROWS = 200
-MAX_EPOCHS = 100
-TABLE_EPOCHS = 25  # of a table's classes, at most: networks learn rows by heart soon after
-LENGTHS = {
-    "text": (4, 400, 600),  # learnt by heart soon after, the bag first
-    "audio": (20, 600, 1_000),  # a row costs as much as fifty of a series
-    "image": (25, 1_000, 1_500),
-    "": (40, 1_000, 1_500),
-}
-"""By kind of input: epochs, and the fewest and the most steps that they may come to.
-
-On SwedishLeaf 300 steps gave .83 to .89 on rows held out, 1,000 .91 to .93, and 2,000 no more; on
-MedicalImages 300 .64 to .67, 1,000 .68 to .71, 2,000 .70. Of texts 300 steps of 64 were best on
-validation rows of sst2 (a bag .814, a cnn .770; at 970 steps .783, .765), and 300 to 450 on those
-of trec (bag .804 to .813, cnn .828 to .820; at 680 .811, .822).
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,15 +75,9 @@ class TrainerConfig:
 def batch_size(n_rows: int, inputs: Iterable[InputSpec] = ()) -> int:
     """The largest power of two up to 256 that is at most a share of the rows, and at least 16.
 
-    The share is a twenty-fourth: on few rows, many steps of few of them teach as much as as many
-    steps of more, at a fraction of the time (SwedishLeaf and MedicalImages, three folds of the
-    training part: 1,000 steps of 16 and of 32 rows score the same). Below 200 rows a batch has 8.
-    Where a text is among the inputs, the share is a sixty-fourth: a word is in few rows, and its
-    embedding moves by a learning rate a step, however many of them are in it. With a sound, a
-    thirty-second: rows are dear.
+    The share is that of the `TrainingLength` of the inputs' kinds. Below 200 rows a batch has 8.
     """
-    kinds = {spec.kind for spec in inputs}
-    share = 64 if "text" in kinds else 32 if "audio" in kinds else 24
+    share = _shortest(inputs).batches
     least = 16 if n_rows >= FEW_ROWS else 8
     size = 256
     while size > least and size * share > n_rows:
@@ -114,10 +94,20 @@ def schedule(
     and no more than a first training is worth: what gains by more is lengthened by the search.
     """
     inputs = tuple(inputs)
-    kinds = {spec.kind for spec in inputs}
-    size = batch_size(n_rows, inputs)
+    size, shortest = batch_size(n_rows, inputs), _shortest(inputs)
     epoch = max(1, n_rows // size)
-    epochs, least, most = LENGTHS[next((k for k in LENGTHS if k in kinds), "")]
-    tables = kinds == {"table"} and target is not None and target.is_coded
-    longest = TABLE_EPOCHS if tables else MAX_EPOCHS
-    return size, max(1, min(max(least, min(epochs * epoch, most)), longest * epoch))
+    steps = max(shortest.least_steps, min(shortest.epochs * epoch, shortest.most_steps))
+    has_classes = target is not None and target.is_coded
+    longest = max(
+        each.most_epochs_of_classes if has_classes else each.most_epochs
+        for each in (_schedules(inputs) or [shortest])
+    )
+    return size, max(1, min(steps, longest * epoch))
+
+
+def _schedules(inputs: Iterable[InputSpec]) -> list[TrainingLength]:
+    return [MODALITIES[spec.kind].schedule for spec in inputs]
+
+
+def _shortest(inputs: Iterable[InputSpec]) -> TrainingLength:
+    return min(_schedules(inputs), key=lambda each: each.epochs, default=TrainingLength())

@@ -17,10 +17,8 @@ import torch
 from torch import Tensor
 
 from autosynth.composite import Composite
-from autosynth.composite.logmel import LogMel
 from autosynth.data.source.memory import most_in_memory
-from autosynth.training.audio import augment_audio
-from autosynth.training.augment import augment
+from autosynth.modality import Picture, augment
 from autosynth.training.devicedataset import DeviceDataset
 from autosynth.training.lengths import cut
 from autosynth.training.work import Work
@@ -32,7 +30,7 @@ WHOLE: Mapping[str, int] = MappingProxyType({})
 class Known:
     """The edge of a phase for its rows, cut into batches by their place among these.
 
-    `pictures` are sounds in it, which are augmented as pictures.
+    `pictures` are those in it that are augmented in the place of raw values.
     """
 
     def __init__(
@@ -54,7 +52,7 @@ class Known:
             self.kept = self._compute(deadline)
         self.cached = bool(self.kept) or not self.deep
         modules = {at: model.modules_by_name[model.program.step(at).name] for at in deep}
-        self.pictures = {at: m for at, m in modules.items() if isinstance(m, LogMel)}
+        self.pictures = {at: m for at, m in modules.items() if isinstance(m, Picture)}
         # What is known already may be tokens of whole texts.
         self.cuts = () if deep else model.cuts
 
@@ -71,8 +69,8 @@ class Known:
         y = self.data.y.index_select(0, rows)
         if self.raw or not self.cached:
             known |= self._raw(rows, known, level, longest)
-        for at, logmel in self.pictures.items():
-            known[at] = augment_audio(known[at], logmel, level)
+        for at, picture in self.pictures.items():
+            known[at] = picture.augment(known[at], level)
         return known, y
 
     def _raw(

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from autosynth.modality import MODALITIES
 from autosynth.spec import Dataset
 
 BATCHES_A_BUCKET = 16
@@ -51,7 +52,7 @@ class Lengths:
 
 def lengths_of(dataset: Dataset) -> Lengths:
     """The lengths of a dataset's rows."""
-    coded = [spec.name for spec in dataset.inputs if spec.kind in ("text", "ids")]
+    coded = [spec.name for spec in dataset.inputs if MODALITIES[spec.kind].is_coded]
     return Lengths({name: _ends(dataset.x[name]) for name in coded})
 
 

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from autosynth.components import Piece
-from autosynth.components.piece import Tokens
 from autosynth.composite import Composite
 from autosynth.composite.program import Program
+from autosynth.piece import Tokens
 from autosynth.training.gather import gather
 
 MOST_BYTES = 2**31  # of all that is kept: what was used longest ago makes room

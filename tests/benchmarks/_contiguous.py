@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from autosynth.components.block import BatchNorm
 from autosynth.components.cnn import Convolution
 from autosynth.composite import Composite
-from autosynth.composite.stem import ConvolutionStem
+from autosynth.modality.convolution import ConvolutionStem
 
 TOLERANCE = 1e-3  # of outputs of about 1, in float32
 

@@ -15,9 +15,9 @@ import autosynth
 from autosynth.bundle import ModelCard, evaluate, load, write_bundle
 from autosynth.bundle.evaluate import details_of
 from autosynth.composite import build, resolve
-from autosynth.corrupt import SEVERITIES
 from autosynth.data import load_dataset as load_data
 from autosynth.errors import DataError
+from autosynth.modality import SEVERITIES
 from autosynth.scale import Scale
 from autosynth.spec import TargetSpec
 from autosynth.strategy import parse

@@ -69,7 +69,7 @@ def test_a_bundle_holds_the_weights_of_a_pretrained_network(
 ) -> None:
     made = make("image", f"pretrained[size=32, tune={tune}]")
     monkeypatch.setattr(  # as where the package of the weights is not installed
-        "autosynth.components.checkpoint.find_spec", lambda name: None
+        "autosynth.components.pretrained.find_spec", lambda name: None
     )
     frame = load(made.folder).predict(made.case.raw)
     np.testing.assert_allclose(frame.iloc[:, 1:].to_numpy(), made.expected(), atol=1e-5)

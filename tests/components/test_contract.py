@@ -9,7 +9,7 @@ from torch import nn
 
 from autosynth.components import FAMILIES, Piece
 from autosynth.components.family import DEPTH, NORM, PATCH, WIDTH, Config, Family
-from autosynth.components.piece import Grid, Tokens, n_tokens
+from autosynth.piece import Grid, Tokens, n_tokens
 from autosynth.spec import InputSpec
 from autosynth.testing import FAMILY_CHECKS, INPUTS, FamilyCase, check_family
 

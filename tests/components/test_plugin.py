@@ -15,7 +15,7 @@ Install = Callable[[str, str, str, str], None]
 FAMILY = '''
 from torch import nn
 from autosynth.components.family import DEPTH, NORM, PATCH, WIDTH, Family, expand
-from autosynth.components.piece import Piece, n_tokens
+from autosynth.piece import Piece, n_tokens
 
 
 class Mix(nn.Module):

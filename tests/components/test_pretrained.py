@@ -13,9 +13,8 @@ from sklearn.datasets import load_sample_image
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from autosynth.components.checkpoint import find_weights, load_checkpoint
 from autosynth.components.efficientnet import Classifier, SameConv2d, image_model_profile
-from autosynth.components.pretrained import NETWORKS, Pretrained
+from autosynth.components.pretrained import NETWORKS, Pretrained, find_weights, load_checkpoint
 from autosynth.composite import build, cost, resolve
 from autosynth.data.encoder.modelfolder import MODELS_ENV
 from autosynth.errors import StrategyError, TrialError
@@ -215,7 +214,7 @@ def test_one_network_on_two_inputs_is_counted_once(target: TargetSpec) -> None:
 @pytest.fixture
 def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(MODELS_ENV, raising=False)
-    monkeypatch.setattr("autosynth.components.checkpoint.find_spec", lambda name: None)
+    monkeypatch.setattr("autosynth.components.pretrained.find_spec", lambda name: None)
 
 
 @pytest.mark.usefixtures("nowhere")
@@ -240,7 +239,7 @@ def test_a_folder_of_ones_own_goes_first(tmp_path: Path, monkeypatch: pytest.Mon
     whole = Classifier()
     load_checkpoint(whole, find_weights(LITE0.name, LITE0.package))
     assert whole._fc.bias.eq(1).all()
-    monkeypatch.setattr("autosynth.components.checkpoint.find_spec", lambda name: None)
+    monkeypatch.setattr("autosynth.components.pretrained.find_spec", lambda name: None)
     own.unlink()
     with pytest.raises(TrialError, match="where it is not"):
         find_weights(LITE0.name, LITE0.package)

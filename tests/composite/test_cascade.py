@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from autosynth.composite import Composite, build, cost, resolve
-from autosynth.composite.logmel import LogMel
 from autosynth.errors import StrategyError
+from autosynth.modality.audio import LogMel
 from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import parse
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autosynth.composite import cost, resolve
-from autosynth.composite.tokenisation import readers
+from autosynth.composite.layout import readers
 from autosynth.errors import ConfigError
 from autosynth.progress import Progress
 from autosynth.record import read_all

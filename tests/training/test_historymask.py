@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from autosynth.composite.objective import loss_of, mask_seen
+from autosynth.modality import augment
 from autosynth.spec import Dataset, InputSpec, SeenItems, Splits, TargetSpec
-from autosynth.training.augment import augment
 from autosynth.training.devicedataset import to_device
 from autosynth.training.historymask import history_mask
 from autosynth.training.output import outputs

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from autosynth.composite import Composite, build, resolve
-from autosynth.composite.stem import Stem
 from autosynth.errors import TrialError
+from autosynth.piece import Stem
 from autosynth.spec import Dataset, InputSpec, TargetSpec
 from autosynth.strategy import parse
 from autosynth.training.config import TrainerConfig, batch_size, schedule

@@ -7,12 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from typing import cast, get_args
 
-from autosynth.data.column.column import ColumnKind
+from autosynth.data.column.column import COLUMN_KINDS, ColumnKind
 from autosynth.errors import DataError
 
-COLUMN_KINDS: tuple[ColumnKind, ...] = get_args(ColumnKind)
 _SHOWN = 12
 
 
@@ -29,11 +27,12 @@ def choose(
     columns: Sequence[str],
     place: str,
     *,
-    kinds: Mapping[str, str] | None = None,
+    kinds: Mapping[str, ColumnKind] | None = None,
     keep: Sequence[str] = (),
     drop: Sequence[str] = (),
+    known: Sequence[ColumnKind] = COLUMN_KINDS,
 ) -> Choice:
-    """The columns that the names and patterns mean.
+    """The columns that the names and patterns mean, each read as one of the `known` kinds.
 
     Raises:
         DataError: names that are no column of `place`, kinds that do not exist, and columns that
@@ -42,15 +41,15 @@ def choose(
     problems: list[str] = []
     named: dict[str, ColumnKind] = {}
     for name, kind in (kinds or {}).items():
-        if kind not in COLUMN_KINDS:
-            near = get_close_matches(kind, COLUMN_KINDS, n=1, cutoff=0.5)
+        if kind not in known:
+            near = get_close_matches(kind, known, n=1, cutoff=0.5)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             problems.append(
                 f"column {name!r} cannot be read as {kind!r}; kinds of columns are "
-                f"{', '.join(COLUMN_KINDS)}.{hint}"
+                f"{', '.join(known)}.{hint}"
             )
         for column in _meant(name, columns, place, f"to be read as {kind}", problems):
-            named[column] = cast(ColumnKind, kind)
+            named[column] = kind
     kept = [c for name in keep for c in _meant(name, columns, place, "to be kept", problems)]
     lost = [c for name in drop for c in _meant(name, columns, place, "to be dropped", problems)]
     both = sorted(set(lost) & {*named, *kept})

@@ -5,7 +5,7 @@ Takes raw cells and a `Column` learnt on training rows; gives numbers, NaN where
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,10 @@ from autosynth.data.column.date import read_dates
 from autosynth.data.source.layout import to_float32
 from autosynth.spec import DATE
 
-ColumnKind = Literal["number", "category", "date", "text", "image", "audio"]
+ColumnKind = str
+"""How a column may be read: as one of `COLUMN_KINDS`, or as the kind of an encoder that reads one.
+"""
+COLUMN_KINDS: tuple[ColumnKind, ...] = ("number", "category", "date", "text", "image", "audio")
 
 UNKNOWN, MISSING, FIRST_CATEGORY = 0, 1, 2
 """Codes of a category never seen or too rare, of no value, and of the first that is known."""
@@ -77,21 +80,20 @@ def encode_column(
         return _codes(values, column), ()
     if column.kind == "date":
         return read_dates(values, column.forms)
-    numbers = numbers_of(values)
+    numbers, warnings = numbers_of(values), list[str]()
     if numbers is None:
         coerced = pd.to_numeric(values.astype(object), errors="coerce")
         numbers = coerced.to_numpy(dtype=np.float64, na_value=np.nan)
         lost = int((np.isnan(numbers) & values.notna().to_numpy()).sum())
         if lost:
             told = f"column {column.name!r}: {lost} values are no numbers; taken as missing"
-            return numbers, (told,)
+            warnings.append(told)
     infinite = ~np.isfinite(to_float32(numbers)) & ~np.isnan(numbers)
     if infinite.any():
         numbers = np.where(infinite, np.nan, numbers)
-        return numbers, (
-            f"column {column.name!r}: {int(infinite.sum())} infinite values; taken as missing",
-        )
-    return numbers, ()
+        count = int(infinite.sum())
+        warnings.append(f"column {column.name!r}: {count} infinite values; taken as missing")
+    return numbers, tuple(warnings)
 
 
 def encode_columns(

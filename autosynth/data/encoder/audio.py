@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from autosynth.data.column.path import Folders, files_of
 from autosynth.data.encoder.encoder import Encoder, Transformed, files_line, size_line
+from autosynth.data.encoder.mel import mel_summary
 from autosynth.data.source.mediafile import AUDIO_SUFFIXES
 from autosynth.errors import DataError
-from autosynth.spec import FittedInput, InputSpec, Kind, RowNumbers
+from autosynth.spec import InputSpec, Kind, RowNumbers
 
 Samples = NDArray[np.float32]
 
@@ -38,17 +39,18 @@ _AXES = "samples"
 
 @dataclass(frozen=True, kw_only=True)
 class AudioEncoder(Encoder):
-    """Reads sound of one `rate`, as rows of `length` samples.
+    """Reads sound of one `rate`, as rows of `shape` (samples,).
 
     `column` is the one of the table that names the files; `folder` is the one that they stand in,
     beside the table, where the column holds no paths. `masked` as in `InputSpec`.
     """
 
     kind: ClassVar[Kind] = "audio"
-    length: int
+    reads_column: ClassVar[bool] = True
+    column: str | None = None
+    shape: tuple[int, ...]
     rate: int
     masked: bool = False
-    column: str | None = None
     folder: str | None = None
 
     @classmethod
@@ -93,7 +95,7 @@ class AudioEncoder(Encoder):
         shortest = int((seconds * common).min())
         own = None if values.name is None else str(values.name)
         return cls(
-            name=name, length=length, rate=int(common), masked=shortest < length,
+            name=name, shape=(length,), rate=int(common), masked=shortest < length,
             column=column or own, folder=folder, width=width,
         )  # fmt: skip
 
@@ -109,7 +111,7 @@ class AudioEncoder(Encoder):
         Args:
             values: a path or an array a row, as of `fit`.
         """
-        length, rate = self.length, self.rate
+        (length,), rate = self.shape, self.rate
         out = np.full((len(values), length), np.nan if self.masked else 0, np.float32)
 
         def put(row: int) -> str | int:
@@ -148,7 +150,7 @@ class AudioEncoder(Encoder):
     def spec(self) -> InputSpec:
         """The input that it makes."""
         return InputSpec(
-            name=self.name, kind=self.kind, shape=(self.length,), masked=self.masked,
+            name=self.name, kind=self.kind, shape=self.shape, masked=self.masked,
             rate=self.rate,
         )  # fmt: skip
 
@@ -157,24 +159,17 @@ class AudioEncoder(Encoder):
         yield size_line(self.spec, x, _AXES)
         yield files_line(self.column, self.folder)
 
-    def to_dict(self) -> dict[str, Any]:
-        """What was learnt, as JSON-able data."""
-        return {
-            "name": self.name, "kind": self.kind, "column": self.column, "shape": [self.length],
-            "rate": self.rate, "masked": self.masked,
-            **({"folder": self.folder} if self.folder is not None else {}),
-            "width": self.width,
-        }  # fmt: skip
+    @classmethod
+    def features(
+        cls, x: NDArray[Any], spec: InputSpec, *, complete: bool = False
+    ) -> NDArray[np.float32]:
+        """Mean and deviation over time of each band's log power."""
+        return mel_summary(x, spec)
 
     @classmethod
-    def from_dict(cls, plain: FittedInput) -> Self:
-        """The encoder of `to_dict`."""
-        (length,) = plain["shape"]
-        return cls(
-            name=plain["name"], length=int(length), rate=int(plain["rate"]),
-            masked=plain["masked"], column=plain["column"], folder=plain.get("folder"),
-            width=plain["width"],
-        )  # fmt: skip
+    def few_numbers(cls, x: NDArray[Any], spec: InputSpec) -> NDArray[np.float64]:
+        """The same."""
+        return np.asarray(mel_summary(x, spec), dtype=np.float64)
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -1,18 +1,20 @@
 """What an encoder is: fitted on training rows, it makes the array of one input from raw rows.
 
 Every kind of input has one, a class in a file of its own. What it learnt travels as JSON-able data
-(`to_dict`, `from_dict`), and makes of raw rows the same array in training and in prediction.
+(`to_dict`, `from_dict`), and makes of raw rows the same array in training and in prediction. It
+also says what models that are no networks read of the array.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from autosynth.data.column.path import Folders
+from autosynth.data.encoder.feature import block_means, pooled
 from autosynth.data.source.raw import RowFormat
 from autosynth.spec import FittedInput, InputSpec, Kind, RowNumbers
 
@@ -43,10 +45,18 @@ class Encoder(ABC):
     """What makes the array of the input `name`, learnt from training rows alone.
 
     `width` is the number of columns of an array that is read as a table, which have no names; None
-    of anything else.
+    of anything else. One that `reads_column` can be fitted to a column of a table, by `fit(values,
+    train, name, width=width)`.
+
+    `features_are` numbers that have a place among others, the cells of a table, with
+    `cardinalities`, or the tokens of a text. They are `whole` where a quick model on `few_numbers`
+    of them knows about as much of a row as a network.
     """
 
     kind: ClassVar[Kind]
+    reads_column: ClassVar[bool] = False
+    features_are: ClassVar[Literal["numbers", "cells", "tokens"]] = "numbers"
+    whole: ClassVar[bool] = False
     name: str
     width: int | None = None
 
@@ -54,6 +64,13 @@ class Encoder(ABC):
     @abstractmethod
     def fit(cls, *args: Any, **kwargs: Any) -> Self:
         """Learn from training rows; what these are is each kind's own."""
+
+    @classmethod
+    def fit_pretrained(
+        cls, values: Any, train: RowNumbers, name: str, width: int | None = None
+    ) -> Sequence[Self]:
+        """Encoders of the same column for pretrained networks; none, if there are none here."""
+        return ()
 
     @abstractmethod
     def transform(self, rows: Any, place: str = "", folders: Folders = "") -> Transformed:
@@ -83,18 +100,46 @@ class Encoder(ABC):
             train: the numbers of training rows among them.
         """
 
-    @abstractmethod
     def to_dict(self) -> dict[str, Any]:
-        """What was learnt, as JSON-able data."""
+        """What was learnt, as JSON-able data: the fields, tuples as lists, and none that is None.
+
+        For an encoder whose fields are JSON-able themselves, or tuples of what is.
+        """
+        own = {field.name: getattr(self, field.name) for field in fields(self)}
+        width = {"width": own.pop("width")} if self.columns else {}
+        plain = {"name": own.pop("name"), "kind": self.kind, **own}
+        return {key: _lists(v) for key, v in plain.items() if v is not None} | width
 
     @classmethod
-    @abstractmethod
     def from_dict(cls, plain: FittedInput) -> Self:
         """The encoder of which `to_dict` made JSON-able data.
 
         Raises:
             KeyError, TypeError, ValueError: the data is not whole.
         """
+        known = {each.name: each.default for each in fields(cls)}
+        named = [name for name, default in known.items() if name in plain or default is not None]
+        own = {name: plain[name] for name in named}
+        return cls(**{key: _tuples(value) for key, value in own.items()})
+
+    @classmethod
+    def features(
+        cls, x: NDArray[Any], spec: InputSpec, *, complete: bool = False
+    ) -> NDArray[np.float32]:
+        """What simple models read of encoded rows: (n, columns).
+
+        Args:
+            x: encoded rows.
+            spec: of the input.
+            complete: without the means that are taken over neighbours where values are many.
+        """
+        x = x if complete else pooled(x, spec)
+        return np.asarray(x.reshape(len(x), -1), dtype=np.float32)
+
+    @classmethod
+    def few_numbers(cls, x: NDArray[Any], spec: InputSpec) -> NDArray[np.float64]:
+        """Finite numbers (n, columns), no more than a quick model can do with."""
+        return block_means(x.reshape(len(x), -1).astype(np.float64))
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -105,6 +150,14 @@ class Encoder(ABC):
     def row_format(self) -> RowFormat:
         """What rows to predict look like."""
         return RowFormat(kind=self.kind, shape=self.spec.shape, columns=self.columns)
+
+
+def _lists(value: Any) -> Any:
+    return [_lists(each) for each in value] if isinstance(value, tuple) else value
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def size_line(spec: InputSpec, x: NDArray[Any], axes: str) -> str:

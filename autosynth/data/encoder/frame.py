@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autosynth.data.column.choice import Choice, choose
-from autosynth.data.column.column import Column, IgnoredColumn, encode_column
+from autosynth.data.column.column import COLUMN_KINDS, Column, IgnoredColumn, encode_column
 from autosynth.data.column.group import find_groups, group_name
 from autosynth.data.column.inference import infer_columns
 from autosynth.data.column.path import Folders, find_beside, paths_beside, paths_of
@@ -21,11 +21,12 @@ from autosynth.data.encoder.encoder import Encoder
 from autosynth.data.encoder.registry import ENCODERS
 from autosynth.data.encoder.series import SeriesEncoder
 from autosynth.data.encoder.table import TableEncoder
-from autosynth.data.encoder.text import TextEncoder
 from autosynth.data.source.mediafile import MEDIA_SUFFIXES
 from autosynth.errors import DataError
 
 TABLE_NAME = "table"
+CELL_KINDS = ("number", "category", "date")
+"""Columns that stand beside each other in the table; every other is an input of its own."""
 _SAMPLE = 1_000
 
 
@@ -53,7 +54,9 @@ def fit_frame(
     Raises:
         DataError: a name that is no column, a kind that does not fit, or no column is left.
     """
-    choice = choose(list(frame.columns), "the table", kinds=kinds, keep=keep)
+    of_encoders = [kind for kind, encoder in ENCODERS.items() if encoder.reads_column]
+    known = tuple(dict.fromkeys((*COLUMN_KINDS, *of_encoders)))
+    choice = choose(list(frame.columns), "the table", kinds=kinds, keep=keep, known=known)
     inferred = infer_columns(frame, train, choice)
     ignored = [column for column in inferred if isinstance(column, IgnoredColumn)]
     columns = [column for column in inferred if isinstance(column, Column)]
@@ -61,15 +64,15 @@ def fit_frame(
     taken = {TABLE_NAME, *(encoder.name for encoder in encoders)}
     named: set[str] = set()
     for column in columns:
-        if column.kind == "text":
-            texts, name = frame[column.name], _name(column.name, taken)
-            encoders.append(TextEncoder.fit(texts, train, name, width))
-            encoders += TextEncoder.fit_pretrained(texts, train, name, width)
-        elif column.kind in MEDIA_SUFFIXES:
-            paths = paths_of(frame[column.name], folders)
-            named.update(Path(path).parent.name for path in paths.iloc[train[:_SAMPLE]])
-            name = _name(column.name, taken)
-            encoders.append(ENCODERS[column.kind].fit(paths, train, name, width=width))
+        if column.kind in CELL_KINDS:
+            continue
+        values, name = frame[column.name], _name(column.name, taken)
+        if column.kind in MEDIA_SUFFIXES:
+            values = paths_of(values, folders)
+            named.update(Path(path).parent.name for path in values.iloc[train[:_SAMPLE]])
+        encoder = ENCODERS[column.kind]
+        encoders.append(encoder.fit(values, train, name, width=width))
+        encoders += encoder.fit_pretrained(values, train, name, width)
     if width is None:
         encoders += _fit_beside(frame, train, folders, {*drop, *named}, taken)
     if not encoders:
@@ -92,7 +95,7 @@ def _fit_cells(
     A column that the user said to be a number stays one by itself. The columns of an array
     have no names, and make no series.
     """
-    cells = [column for column in columns if column.kind in ("number", "category", "date")]
+    cells = [column for column in columns if column.kind in CELL_KINDS]
     if not cells:
         return []
     x = np.column_stack([encode_column(frame[c.name].iloc[train], c)[0] for c in cells])

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from autosynth.data.column.path import Folders
 from autosynth.data.encoder.encoder import Encoder, Transformed
+from autosynth.data.encoder.feature import code_counts
 from autosynth.data.encoder.text import MASK
-from autosynth.spec import FittedInput, InputSpec, Kind, RowNumbers, SeenItems
+from autosynth.spec import InputSpec, Kind, RowNumbers, SeenItems
 
 HISTORY = "history"
 FIRST_ITEM = MASK + 1
@@ -25,14 +26,14 @@ _COVERED = 0.95  # of the training rows are read whole, where that is possible
 
 @dataclass(frozen=True, kw_only=True)
 class IdsEncoder(Encoder):
-    """Reads the `length` newest items of each row's user.
+    """Reads the newest items of each row's user, of `shape` (length,).
 
     `vocabulary` is one more than the largest code; `cut` is the fraction of training rows whose
     history is longer.
     """
 
     kind: ClassVar[Kind] = "ids"
-    length: int
+    shape: tuple[int, ...]
     vocabulary: int
     cut: float = 0.0
 
@@ -43,11 +44,11 @@ class IdsEncoder(Encoder):
             np.clip(np.quantile(sizes, _COVERED, method="higher"), _LEAST_PLACES, MOST_PLACES)
         )
         cut = float((sizes > length).mean())
-        return cls(name=HISTORY, length=length, vocabulary=n_items + FIRST_ITEM, cut=cut)
+        return cls(name=HISTORY, shape=(length,), vocabulary=n_items + FIRST_ITEM, cut=cut)
 
     def transform(self, rows: SeenItems, place: str = "", folders: Folders = "") -> Transformed:
         """Codes (n, length) of the histories, one a row."""
-        at = rows.stop[:, None] - 1 - np.arange(self.length)
+        at = rows.stop[:, None] - 1 - np.arange(self.shape[0])
         there = at >= rows.start[:, None]
         codes = np.where(there, rows.codes[at.clip(min=0)] + FIRST_ITEM, 0)
         return Transformed(values=codes.astype(np.int32))
@@ -56,7 +57,7 @@ class IdsEncoder(Encoder):
     def spec(self) -> InputSpec:
         """The input that it makes."""
         return InputSpec(
-            name=self.name, kind=self.kind, shape=(self.length,),
+            name=self.name, kind=self.kind, shape=self.shape,
             cardinalities=(self.vocabulary,), masked=True,
         )  # fmt: skip
 
@@ -69,21 +70,7 @@ class IdsEncoder(Encoder):
             f"{sizes.mean():.1f}{cut}"
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """What was learnt, as JSON-able data."""
-        return {
-            "name": self.name,
-            "kind": self.kind,
-            "shape": [self.length],
-            "vocabulary": self.vocabulary,
-            "cut": self.cut,
-        }
-
     @classmethod
-    def from_dict(cls, plain: FittedInput) -> Self:
-        """The encoder of `to_dict`."""
-        (length,) = plain["shape"]
-        return cls(
-            name=plain["name"], length=length, vocabulary=int(plain["vocabulary"]),
-            cut=plain["cut"],
-        )  # fmt: skip
+    def few_numbers(cls, x: NDArray[Any], spec: InputSpec) -> NDArray[np.float64]:
+        """How often a row holds each of the most frequent things."""
+        return code_counts(x)

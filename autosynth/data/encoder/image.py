@@ -22,7 +22,7 @@ from autosynth.data.encoder.encoder import Encoder, Transformed, files_line, sha
 from autosynth.data.source.layout import Channels, Layout, to_float32, to_raw_type
 from autosynth.data.source.pixels import UNREADABLE, ImageShape, pixels, sizes_of
 from autosynth.errors import DataError
-from autosynth.spec import FittedInput, InputSpec, Kind, RowNumbers
+from autosynth.spec import InputSpec, Kind, RowNumbers
 
 MOST_ALIKE = 128
 MOST_RESIZED = 96
@@ -41,16 +41,18 @@ class ImageEncoder(Encoder):
     Those of arrays have `channels`, which says where their channel axis stood in training, and a
     `dtype`. Those of files have the `column` that names them, and the smallest and the largest of
     their `sizes` (height, width); `folder` is the one that they stand in, beside the table, where
-    the column holds no paths.
+    the column holds no paths. None is `masked`.
     """
 
     kind: ClassVar[Kind] = "image"
+    reads_column: ClassVar[bool] = True
+    column: str | None = None
     shape: tuple[int, ...]
     channels: Channels | None = None
-    dtype: str = "uint8"
-    column: str | None = None
-    folder: str | None = None
+    masked: bool = False
+    dtype: str | None = None
     sizes: tuple[tuple[int, int], tuple[int, int]] | None = None
+    folder: str | None = None
 
     @classmethod
     def fit_array(cls, x: NDArray[Any], layout: Layout) -> Self:
@@ -151,7 +153,7 @@ class ImageEncoder(Encoder):
     @property
     def spec(self) -> InputSpec:
         """The input that it makes."""
-        return InputSpec(name=self.name, kind=self.kind, shape=self.shape)
+        return InputSpec(name=self.name, kind=self.kind, shape=self.shape, masked=self.masked)
 
     def describe(self, x: NDArray[Any], train: RowNumbers) -> Iterator[str]:
         """Lines on the size and values of the images, and on their files."""
@@ -163,34 +165,6 @@ class ImageEncoder(Encoder):
         sizes = low if low == high else f"{low} to {high}"
         resized = "" if low == high == now else f", resized to {now}"
         yield f"            {_MODES[self.shape[0]]}, files are {sizes}{resized}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """What was learnt, as JSON-able data."""
-        named = {"name": self.name, "kind": self.kind}
-        shape = list(self.shape)
-        if self.column is None:
-            return {
-                **named, "shape": shape, "channels": self.channels, "masked": False,
-                "dtype": self.dtype,
-            }  # fmt: skip
-        return {
-            **named, "column": self.column, "shape": shape, "masked": False,
-            "sizes": [list(size) for size in self.sizes or ()],
-            **({"folder": self.folder} if self.folder is not None else {}),
-            "width": self.width,
-        }  # fmt: skip
-
-    @classmethod
-    def from_dict(cls, plain: FittedInput) -> Self:
-        """The encoder of `to_dict`."""
-        name, shape = plain["name"], tuple(plain["shape"])
-        if "column" not in plain:
-            return cls(name=name, shape=shape, channels=plain["channels"], dtype=plain["dtype"])
-        smallest, largest = map(tuple, plain["sizes"])
-        return cls(
-            name=name, shape=shape, column=plain["column"], folder=plain.get("folder"),
-            sizes=(smallest, largest), width=plain["width"],
-        )  # fmt: skip
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Frames and mel bands of sound: their sizes by rate and length, and log-mel pictures in numpy.
 
-The networks compute the same inside (`composite/logmel.py`), so that an exported model reads raw
+The networks compute the same inside (`modality/audio.py`), so that an exported model reads raw
 samples; simple models read the pictures' summary.
 """
 

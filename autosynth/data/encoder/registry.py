@@ -1,4 +1,4 @@
-"""The encoders by kind of input, and back from what was saved of them.
+"""The encoders by kind of input, plug-ins included, and back from what was saved of them.
 
 Takes the JSON-able data of a dataset, a run or a bundle; gives encoders, or the specs of the
 inputs that they make.
@@ -15,16 +15,15 @@ from autosynth.data.encoder.series import SeriesEncoder
 from autosynth.data.encoder.table import TableEncoder
 from autosynth.data.encoder.text import TextEncoder
 from autosynth.errors import lookup
+from autosynth.plugin import with_plugin_classes
 from autosynth.spec import FittedInput, InputSpec
 
-ENCODERS: Mapping[str, type[Encoder]] = {
-    "image": ImageEncoder,
-    "series": SeriesEncoder,
-    "table": TableEncoder,
-    "text": TextEncoder,
-    "audio": AudioEncoder,
-    "ids": IdsEncoder,
-}
+_OWN = (ImageEncoder, SeriesEncoder, TableEncoder, TextEncoder, AudioEncoder, IdsEncoder)
+ENCODERS: Mapping[str, type[Encoder]] = with_plugin_classes(
+    {encoder.kind: encoder for encoder in _OWN},
+    "autosynth.encoders",
+    Encoder,
+)
 
 
 def encoder_from(plain: FittedInput) -> Encoder:

@@ -5,16 +5,17 @@ Takes columns understood on training rows, in their order; gives float32 (n, col
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from autosynth.data.column.column import MISSING, UNKNOWN, Column, encode_columns
-from autosynth.data.column.order import order_columns
+from autosynth.data.column.group import order_columns
 from autosynth.data.column.path import Folders
 from autosynth.data.encoder.encoder import Encoder, Transformed
+from autosynth.data.encoder.feature import flags, ranked
 from autosynth.spec import DATE, FittedInput, InputSpec, Kind, RowNumbers
 
 _MAX_COLUMNS = 60
@@ -26,6 +27,8 @@ class TableEncoder(Encoder):
     """Reads the columns of `cells`, each as it was understood in training, in their order."""
 
     kind: ClassVar[Kind] = "table"
+    features_are: ClassVar[Literal["numbers", "cells", "tokens"]] = "cells"
+    whole: ClassVar[bool] = True
     cells: tuple[Column, ...]
 
     @classmethod
@@ -79,6 +82,20 @@ class TableEncoder(Encoder):
         """The encoder of `to_dict`."""
         cells = tuple(map(Column.from_dict, plain["columns"]))
         return cls(name=plain["name"], cells=cells, width=plain["width"])
+
+    @classmethod
+    def features(
+        cls, x: NDArray[Any], spec: InputSpec, *, complete: bool = False
+    ) -> NDArray[np.float32]:
+        """The cells."""
+        return np.asarray(x, dtype=np.float32)
+
+    @classmethod
+    def few_numbers(cls, x: NDArray[Any], spec: InputSpec) -> NDArray[np.float64]:
+        """Values and ranks of numbers, and the most frequent categories of the others."""
+        columns = zip(x.T.astype(np.float64), spec.cardinalities or (0,) * x.shape[1], strict=True)
+        parts = [flags(column) if size > 0 else ranked(column) for column, size in columns]
+        return np.concatenate(parts, axis=1)
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -21,9 +21,10 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from autosynth.cell import text_of
 from autosynth.data.column.path import Folders
 from autosynth.data.encoder.encoder import Encoder, Transformed
+from autosynth.data.encoder.feature import code_counts
 from autosynth.data.encoder.modelfolder import text_models
 from autosynth.errors import DataError
-from autosynth.spec import FittedInput, InputSpec, Kind, RowNumbers
+from autosynth.spec import InputSpec, Kind, RowNumbers
 
 START, MASK = 1, 2
 SPECIAL = ("[pad]", "[start]", "[hidden]")
@@ -39,20 +40,22 @@ _CHUNK = 10_000
 
 @dataclass(frozen=True, kw_only=True)
 class TextEncoder(Encoder):
-    """Reads the texts of a `column` as `length` codes of a `tokenizer`, each plus `shift`.
+    """Reads the texts of a `column` as codes of a `tokenizer`, each plus `shift`.
 
-    `of` as in `InputSpec`; `vocabulary` is one more than the largest code; `cut` is the fraction
-    of training texts that are longer.
+    `shape` is (length,). `of` as in `InputSpec`; `vocabulary` is one more than the largest code;
+    `cut` is the fraction of training texts that are longer.
     """
 
     kind: ClassVar[Kind] = "text"
-    column: str
-    length: int
-    vocabulary: int
-    tokenizer: Mapping[str, Any]
+    reads_column: ClassVar[bool] = True
+    features_are: ClassVar[Literal["numbers", "cells", "tokens"]] = "tokens"
     of: str = ""
+    column: str
+    shape: tuple[int, ...]
+    vocabulary: int
     shift: int = 0
     cut: float = 0.0
+    tokenizer: Mapping[str, Any]
 
     @classmethod
     def fit(
@@ -91,7 +94,7 @@ class TextEncoder(Encoder):
         sizes = np.array([len(ids) for ids in _codes(tokenizer, _texts(values))])
         length = int(np.clip(np.quantile(sizes, _COVERED, method="higher"), 4, MOST_TOKENS))
         return cls(
-            name=name, column=str(values.name), length=length, of=of, shift=shift, width=width,
+            name=name, column=str(values.name), shape=(length,), of=of, shift=shift, width=width,
             vocabulary=tokenizer.get_vocab_size() + shift, cut=float((sizes > length).mean()),
             tokenizer=json.loads(tokenizer.to_str()),
         )  # fmt: skip
@@ -103,9 +106,10 @@ class TextEncoder(Encoder):
     def codes_of(self, values: "pd.Series[Any]") -> NDArray[np.int32]:
         """Codes (n, length) of texts; None or NaN is an empty one."""
         tokenizer = Tokenizer.from_str(json.dumps(self.tokenizer))
-        tokenizer.enable_truncation(self.length)
-        out = np.zeros((len(values), self.length), np.int32)
-        texts = _texts(values, _CHARACTERS_A_TOKEN * self.length)
+        (length,) = self.shape
+        tokenizer.enable_truncation(length)
+        out = np.zeros((len(values), length), np.int32)
+        texts = _texts(values, _CHARACTERS_A_TOKEN * length)
         for row, ids in enumerate(_codes(tokenizer, texts)):
             out[row, : len(ids)] = ids
             out[row, : len(ids)] += self.shift
@@ -115,7 +119,7 @@ class TextEncoder(Encoder):
     def spec(self) -> InputSpec:
         """The input that it makes."""
         return InputSpec(
-            name=self.name, kind=self.kind, shape=(self.length,),
+            name=self.name, kind=self.kind, shape=self.shape,
             cardinalities=(self.vocabulary,), masked=True, of=self.of,
         )  # fmt: skip
 
@@ -130,23 +134,17 @@ class TextEncoder(Encoder):
             f"{tokens.mean():.1f}, of a vocabulary of {self.vocabulary}{cut}"
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """What was learnt, as JSON-able data."""
-        return {
-            "name": self.name, "kind": self.kind, "of": self.of, "column": self.column,
-            "shape": [self.length], "vocabulary": self.vocabulary, "shift": self.shift,
-            "cut": self.cut, "tokenizer": self.tokenizer, "width": self.width,
-        }  # fmt: skip
+    @classmethod
+    def features(
+        cls, x: NDArray[Any], spec: InputSpec, *, complete: bool = False
+    ) -> NDArray[np.float32]:
+        """The codes, which are counted by who reads them."""
+        return np.asarray(x, dtype=np.float32)
 
     @classmethod
-    def from_dict(cls, plain: FittedInput) -> Self:
-        """The encoder of `to_dict`."""
-        (length,) = plain["shape"]
-        return cls(
-            name=plain["name"], column=plain["column"], length=length, of=plain["of"],
-            vocabulary=int(plain["vocabulary"]), shift=plain["shift"], cut=plain["cut"],
-            tokenizer=plain["tokenizer"], width=plain["width"],
-        )  # fmt: skip
+    def few_numbers(cls, x: NDArray[Any], spec: InputSpec) -> NDArray[np.float64]:
+        """How often a row holds each of the most frequent tokens."""
+        return code_counts(x)
 
     @property
     def columns(self) -> tuple[str, ...]:

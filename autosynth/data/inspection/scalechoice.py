@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from autosynth.data.inspection.features import features_of
+from autosynth.data.encoder.registry import ENCODERS
 from autosynth.scale import Scale, ScaleKind, Values, fit_scale, scaled, unscaled
 from autosynth.spec import Dataset, TargetSpec
 from autosynth.task.task import task_of
@@ -29,6 +29,7 @@ it is 1.4 on payments to a bank with one of four seeds, where networks lost .01 
 MAX_FACTOR = 1.5
 """Of the values of a logarithm, for what its mean is less than theirs."""
 _MIN_ROWS, _MAX_ROWS = 60, 3_000
+_MAX_COLUMNS = 512  # of all inputs together; of more, some are drawn
 _WIDTH = 384
 _PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0)
 _NAMES: Mapping[ScaleKind, str] = {"log": "logarithm", "quantile": "quantiles"}
@@ -77,15 +78,15 @@ def choose_scales(dataset: Dataset) -> ScaleChoice:
     # Not a clock but a number of rows ends it: one seed gives one board.
     some = np.random.default_rng(0).permutation(len(train))[:_MAX_ROWS]
     some.sort()
-    model = _Model.of(features_of(dataset, train[some]))
-    is_table = all(spec.kind == "table" for spec in dataset.inputs)
+    model = _Model.of(_numbers_of(dataset, train[some]))
+    whole = all(ENCODERS[spec.kind].whole for spec in dataset.inputs)
     scales = []
     for (part, values), is_heavy in zip(fields, heavy, strict=True):
         scale = Scale()
         if _is_scaled(part):
             scale = fit_scale("linear", values.ravel())
         if is_heavy:
-            scale, text = _choose(model, values.ravel(), some, is_table=is_table)
+            scale, text = _choose(model, values.ravel(), some, whole=whole)
             told |= {part.name: text} if text else {}
         scales.append(scale)
     return ScaleChoice(scales=tuple(scales), reasons=told) if told else ScaleChoice()
@@ -97,21 +98,34 @@ def _is_scaled(target: TargetSpec) -> bool:
     return task.is_number and task.is_standardised
 
 
+def _numbers_of(dataset: Dataset, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Plain finite numbers (rows, columns) of all inputs of some rows, at most `_MAX_COLUMNS`."""
+    specs = [spec for spec in dataset.inputs if not spec.of]
+    blocks = [
+        ENCODERS[spec.kind].few_numbers(np.asarray(dataset.x[spec.name][rows]), spec)
+        for spec in specs
+    ]
+    found = np.concatenate(blocks, axis=1)
+    if found.shape[1] > _MAX_COLUMNS:
+        found = found[:, np.random.default_rng(0).permutation(found.shape[1])[:_MAX_COLUMNS]]
+    return found
+
+
 def _has_tails(values: Values) -> bool:
     values = values - values.mean()
     return bool((values**4).mean() > MIN_KURTOSIS * (values**2).mean() ** 2)
 
 
 def _choose(
-    model: "_Model", values: Values, some: NDArray[np.int64], *, is_table: bool
+    model: "_Model", values: Values, some: NDArray[np.int64], *, whole: bool
 ) -> tuple[Scale, str]:
     """The scale of all training values, chosen on some of them, and what to tell of it."""
     y = values[some]
     if y.std() == 0:
         return fit_scale("linear", values), ""
-    linear = _trial(model, "linear", values, some, is_table)
+    linear = _trial(model, "linear", values, some, whole)
     for kind, name in _NAMES.items():
-        other = _trial(model, kind, values, some, is_table)
+        other = _trial(model, kind, values, some, whole)
         if _is_better(other, linear, y):
             return other.scale, (
                 f"learnt as its {name}, better on held-back rows: R² {other.r2(y):.2f} against "
@@ -128,7 +142,7 @@ def _is_better(one: _Trial, other: _Trial, y: Values) -> bool:
 
 
 def _trial(
-    model: "_Model", kind: ScaleKind, values: Values, some: NDArray[np.int64], is_table: bool
+    model: "_Model", kind: ScaleKind, values: Values, some: NDArray[np.int64], whole: bool
 ) -> _Trial:
     """A scale of all training values, tried on some; a logarithm with a factor where that helps.
 
@@ -141,7 +155,7 @@ def _trial(
     z = scaled(scale, y)
     guess = model.left_out(z)
     found = _Trial(scale=scale, guess=unscaled(scale, guess))
-    if kind != "log" or not is_table:
+    if kind != "log" or not whole:
         return found
     variance = float(((z - guess) * scale.spread).var())
     scale = replace(scale, factor=min(MAX_FACTOR, math.exp(variance / 2)))

@@ -67,13 +67,13 @@ def test_nearly_all_fit_and_longer_ones_are_cut(tmp_path: Path) -> None:
     short, long = written(tmp_path, "s.wav", tone(0.1, 8000)), tone(2, 8000)
     values = files(*[short] * 300, written(tmp_path, "l.wav", long), short)
     fitted = AudioEncoder.fit(values, np.array([*range(300), 301]), "clip")
-    assert (fitted.length, fitted.masked) == (800, False)
+    assert (fitted.shape, fitted.masked) == ((800,), False)
     x, keep, warnings = read(fitted, values)
     assert warnings == ("1 of 302 sounds in clip (0.3%) are cut to 0.10 s",)
     np.testing.assert_allclose(x[300], long[:800], atol=1e-4)
     assert len(keep) == 302
     endless = files(written(tmp_path, "e.wav", np.zeros(40 * 1000, np.float32), 1000))
-    assert AudioEncoder.fit(endless, np.arange(1), "clip").length == 30_000
+    assert AudioEncoder.fit(endless, np.arange(1), "clip").shape == (30_000,)
 
 
 def test_a_shorter_one_that_training_had_none_of_is_followed_by_silence(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_arrays_are_sounds_of_the_rate_that_is_told() -> None:
     lost = np.array([0.1, np.inf, 0.1] * 50, np.float32)
     values = files(whole, wide, np.zeros(0, np.float32), lost)
     fitted = AudioEncoder.fit(values, np.arange(2), "clip", rate=4000)
-    assert (fitted.rate, fitted.length) == (4000, 400)
+    assert (fitted.rate, fitted.shape) == (4000, (400,))
     x, keep, (warning,) = read(fitted, values)
     np.testing.assert_allclose(x[0], tone(0.1, 4000), atol=1e-4)
     assert list(keep) == [0, 1]

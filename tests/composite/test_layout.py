@@ -4,7 +4,7 @@ import pytest
 
 from autosynth.composite import build, cost, resolve
 from autosynth.composite.canonical import canonicalise
-from autosynth.composite.tokenisation import readers, sources, used
+from autosynth.composite.layout import readers, sources, used
 from autosynth.errors import StrategyError, UnknownNameError
 from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import parse

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from autosynth.components.block import BatchNorm
-from autosynth.components.piece import Regrid
 from autosynth.components.recurrent import Recurrence
+from autosynth.piece import Regrid
 
 
 def line(*values: float) -> torch.Tensor:

@@ -8,10 +8,9 @@ import torch
 from torch import Tensor
 
 from autosynth.composite import build, resolve
-from autosynth.composite.logmel import LogMel
+from autosynth.modality.audio import LogMel
 from autosynth.spec import Dataset, InputSpec, Splits, TargetSpec
 from autosynth.strategy import parse
-from autosynth.training.audio import augment_audio
 from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import DeviceDataset, to_device
 from autosynth.training.loop import TrainingRows, train
@@ -41,7 +40,7 @@ def logmel() -> LogMel:
 def changed(logmel: LogMel, raw: Tensor, level: str, seed: int = 0) -> Tensor:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return augment_audio(logmel(raw), logmel, level)
+        return logmel.augment(logmel(raw), level)
 
 
 def decibels(logmel: LogMel, x: Tensor) -> Tensor:
@@ -53,13 +52,13 @@ def decibels(logmel: LogMel, x: Tensor) -> Tensor:
 def test_shape_stays_and_the_picture_is_left_alone(logmel: LogMel, level: str) -> None:
     x = logmel(noises(8))
     before = x.clone()
-    out = augment_audio(x, logmel, level)
+    out = logmel.augment(x, level)
     assert (out.shape, out.dtype) == (x.shape, x.dtype)
     assert torch.equal(x, before)
     assert out.isfinite().all()
     assert not torch.equal(out, x)
     assert torch.equal(changed(logmel, tones(4), level), changed(logmel, tones(4), level))
-    assert augment_audio(x, logmel, "none") is x
+    assert logmel.augment(x, "none") is x
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -90,7 +89,7 @@ def test_light_changes_loudness_and_strong_pitch(logmel: LogMel) -> None:
 @pytest.mark.parametrize("level", LEVELS)
 def test_silence_stays_silence(logmel: LogMel, level: str) -> None:
     silence = logmel(torch.zeros(2000, SAMPLES))
-    assert torch.allclose(augment_audio(silence, logmel, level), silence, atol=1e-4)
+    assert torch.allclose(logmel.augment(silence, level), silence, atol=1e-4)
 
 
 def test_strong_colours_each_sound_in_its_own_way(logmel: LogMel) -> None:
@@ -138,11 +137,13 @@ def test_pictures_are_made_once_and_learnt_from_as_changed(
 ) -> None:
     seen: list[Tensor] = []
 
-    def watched(x: Tensor, logmel: LogMel, level: str) -> Tensor:
-        seen.append(x)
-        return augment_audio(x, logmel, level)
+    augment = LogMel.augment
 
-    monkeypatch.setattr("autosynth.training.known.augment_audio", watched)
+    def watched(logmel: LogMel, x: Tensor, level: str) -> Tensor:
+        seen.append(x)
+        return augment(logmel, x, level)
+
+    monkeypatch.setattr(LogMel, "augment", watched)
     part = "cnn[width=8, depth=1, stages=0, patch=4]"
     text = f"{part}{words} | augment=light average=none lr=0.004"
     resolved = resolve(parse(text), spoken.inputs, spoken.target)

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from autosynth.composite import build, cost, resolve
-from autosynth.composite.logmel import LogMel
 from autosynth.data.encoder.mel import Frames, frames_of, mel_matrix, mel_power, mel_summary
 from autosynth.errors import StrategyError
+from autosynth.modality.audio import LogMel
 from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import parse
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from autosynth.composite.masking import Reconstruct
+from autosynth.modality.masking import Reconstruct
 from autosynth.spec import InputSpec
 
 

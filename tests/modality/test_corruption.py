@@ -3,12 +3,20 @@
 import numpy as np
 import pytest
 
-from autosynth.corrupt import CORRUPTIONS, SEVERITIES, blank_like, corrupt
 from autosynth.errors import ConfigError, UnknownNameError
+from autosynth.modality import MODALITIES, SEVERITIES
 from autosynth.spec import InputSpec
 
 ROWS = 40
 Rows = tuple[np.ndarray, InputSpec]
+
+
+def corrupt(x: np.ndarray, spec: InputSpec, name: str, severity: int, **more) -> np.ndarray:
+    return MODALITIES[spec.kind].corrupt(x, spec, name, severity, **more)
+
+
+def blank_like(x: np.ndarray, spec: InputSpec) -> np.ndarray:
+    return MODALITIES[spec.kind].blank(x, spec)
 
 
 def _padded(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
@@ -52,7 +60,9 @@ def _examples() -> dict[str, Rows]:
 
 EXAMPLES = _examples()
 CASES = [
-    (example, name) for example, (_, spec) in EXAMPLES.items() for name in CORRUPTIONS[spec.kind]
+    (example, each.name)
+    for example, (_, spec) in EXAMPLES.items()
+    for each in MODALITIES[spec.kind].corruptions
 ]
 
 
@@ -103,7 +113,7 @@ def test_what_lies_past_the_end_stays_there(example: str, name: str) -> None:
 
 def test_values_stay_what_the_kind_allows() -> None:
     x, spec = EXAMPLES["floats"]
-    for name in CORRUPTIONS["image"]:
+    for name in ("noise", "blur", "contrast", "occlusion"):
         other = corrupt(x, spec, name, 5)
         assert x.min() <= other.min()
         assert other.max() <= x.max()

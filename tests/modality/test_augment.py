@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from autosynth.modality import augment
 from autosynth.spec import InputSpec
-from autosynth.training.augment import augment
 
 IMAGE = InputSpec(name="x", kind="image", shape=(3, 28, 30))
 SERIES = InputSpec(name="x", kind="series", shape=(2, 50))
@@ -49,7 +49,7 @@ def test_none_changes_nothing(spec: InputSpec) -> None:
 
 
 def test_samples_of_sounds_stay_what_they_are() -> None:
-    x = raw(AUDIO)  # their pictures change: test_sound.py
+    x = raw(AUDIO)  # their pictures change: test_audio.py
     assert augment({"x": x}, (AUDIO,), "strong")["x"] is x
 
 

@@ -1,0 +1,152 @@
+"""A kind of input of another package, found by its entry points, in everything a kind is in."""
+
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import indent
+
+import pandas as pd
+import pytest
+
+HERE = Path(__file__).parent
+BOTH = """[autosynth.encoders]
+bits = bits_kind.encoder:BitsEncoder
+[autosynth.modalities]
+bits = bits_kind.modality:Bits
+"""
+SPACE = """
+name = "fingerprints"
+about = "a kind of another package"
+kinds = ["bits", "table"]
+families = ["mlp", "attention"]
+topologies = ["single", "parallel"]
+max_parts = 2
+fusions = ["mean", "concat"]
+inits = ["random", "masked"]
+composites = ["mean(mlp:bits, attention:bits)", "concat(mlp:bits, mlp:table)"]
+[family.mlp]
+width = [4, 8]
+patch = [1, 2]
+[family.attention]
+width = [4, 8]
+[settings]
+lr = [0.01]
+length = [0.1]
+[defaults]
+lr = 0.01
+length = 0.1
+[defaults.mlp]
+width = 8
+patch = 1
+[defaults.attention]
+width = 8
+[ladder]
+mlp = ["mlp[width=4]"]
+attention = ["attention[width=4]"]
+"""
+
+
+def run(code: str, folder: Path, entry_points: str = BOTH) -> subprocess.CompletedProcess[str]:
+    """Python where the package is installed, and in a process of its own, as after pip."""
+    info = folder / "bits_kind-1.0.dist-info"
+    info.mkdir(exist_ok=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bits-kind\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(entry_points)
+    path = os.pathsep.join(map(str, (folder, HERE, HERE.parents[1])))
+    return subprocess.run(
+        [sys.executable, "-c", f"if __name__ == '__main__':\n{indent(code, '    ')}"],
+        env={**os.environ, "PYTHONPATH": path},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def fingerprints(rows: int = 150) -> pd.DataFrame:
+    """Fingerprints of 24 bits, the first of which says the class most of the time."""
+    rng = random.Random(0)
+    numbers = [rng.getrandbits(24) for _ in range(rows)]
+    return pd.DataFrame(
+        {
+            "print": [f"{number:06x}" for number in numbers],
+            "weight": [rng.gauss(3, 1) for _ in numbers],
+            "side": [("low", "high")[number >> 23 and rng.random() < 0.9] for number in numbers],
+        }
+    )
+
+
+CALLS = """
+import csv
+from autosynth.cli import main
+read = ["--target", "side", "--column", "print=bits"]
+assert main(["inspect", "data.csv", *read]) == 0
+words = ["--space", "mine.toml", "--trials", "4", "--no-refit", "--out", "run"]
+assert main(["search", "data.csv", *read, *words]) == 0
+with open("run/leaderboard.csv") as file:
+    rows = list(csv.DictReader(file))
+done = [row for row in rows if row["state"] == "complete" and row["topology"] == "single"]
+assert done
+assert main(["export", "run", "--pick", done[0]["trial"], "-o", "model"]) == 0
+assert main(["predict", "model", "new.csv", "-o", "preds.csv"]) == 0
+assert main(["evaluate", "model", "data.csv", "--corrupt"]) == 0
+masked = "mlp[width=4]:print init=masked | augment=light lr=0.01 length=0.1"
+assert main(["train", "data.csv", *read, "--strategy", masked, "--out", "trained"]) == 0
+"""
+
+
+def test_a_kind_of_another_package_is_read_searched_exported_and_used(tmp_path: Path) -> None:
+    data = fingerprints()
+    data.to_csv(tmp_path / "data.csv", index=False)
+    new = data.drop(columns="side").sample(frac=0.2, random_state=0)
+    new.to_csv(tmp_path / "new.csv", index=False)
+    (tmp_path / "mine.toml").write_text(SPACE)
+    ran = run(CALLS, tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert "input       print: 24 bits" in ran.stdout
+    assert (tmp_path / "model" / "model.pt2").exists()
+    predicted = pd.read_csv(tmp_path / "preds.csv")
+    assert len(predicted) == len(new)
+    assert set(predicted["prediction"]) <= {"high", "low"}
+    card = (tmp_path / "model" / "card.md").read_text()
+    assert "input `print`: bits, 24 bits a row" in card
+    assert "Of longer fingerprints the first bits are read." in card
+    assert "flipped" in ran.stdout
+
+
+CONTRACTS = """
+import pandas as pd
+from autosynth.components import FAMILIES
+from autosynth.testing import INPUTS, check_encoder, check_family
+from bits_kind.encoder import BitsEncoder
+fit = lambda rows, train: BitsEncoder.fit(rows["print"], train, "print")
+rows = pd.DataFrame({"print": [f"{i * 37 % 256:02x}" for i in range(20)]})
+check_encoder(fit, rows, unseen=pd.DataFrame({"print": ["ffff", "no", ""]}))
+for name in ("mlp", "gru"):
+    check_family(FAMILIES[name], options="width=4, depth=1", inputs=[INPUTS["bits"]])
+"""
+
+
+def test_it_keeps_the_contracts_that_are_shipped(tmp_path: Path) -> None:
+    ran = run(CONTRACTS, tmp_path)
+    assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("entry_points", "message"),
+    [
+        (BOTH.split("[autosynth.modalities]")[0], "of one name; bits: there is one alone"),
+        (BOTH.replace(":BitsEncoder", ":DIGITS"), "must give an autosynth.data.encoder.Encoder"),
+        (BOTH.replace("bits = bits_kind.encoder", "text = bits_kind.encoder"), "kind is 'text'"),
+        (BOTH.replace(":Bits\n", ":ByteStem\n"), "must give an autosynth.modality.Modality"),
+        (BOTH.replace(":Bits\n", ":flip\n"), "must give an autosynth.modality.Modality"),
+    ],
+)
+def test_what_is_wrong_with_an_entry_point_is_said(
+    entry_points: str, message: str, tmp_path: Path
+) -> None:
+    ran = run("import autosynth.modality", tmp_path, entry_points)
+    assert ran.returncode
+    assert message in ran.stderr

@@ -36,7 +36,7 @@ def with_plugins(own: Mapping[str, Thing], group: str, kind: type) -> dict[str, 
         kind: that each of them is of, with a `name`.
 
     Raises:
-        ConfigError: an entry point is of another kind, or its name is taken.
+        ConfigError: an entry point cannot be loaded or is of another kind, or its name is taken.
     """
     found = dict(own)
     for point in entry_points(group=group):
@@ -51,11 +51,11 @@ def with_plugin_classes(own: Mapping[str, Thing], group: str, base: type) -> dic
     """As `with_plugins`, of classes derived from `base`, whose `kind` is their name.
 
     Raises:
-        ConfigError: an entry point is no such class, or its name is taken.
+        ConfigError: an entry point cannot be loaded or is no such class, or its name is taken.
     """
     found = dict(own)
     for point in entry_points(group=group):
-        made = point.load()
+        made = _load(point)
         is_one = isinstance(made, type) and issubclass(made, base)
         if not is_one or getattr(made, "kind", None) != point.name:
             raise _wrong(point, base, f"as a class, whose kind is {point.name!r}", made)
@@ -103,12 +103,22 @@ class Registry(Mapping[str, Any]):
 
 
 def _loaded(point: EntryPoint, kind: type) -> Any:
-    loaded = point.load()
+    loaded = _load(point)
     is_class = isinstance(loaded, type) and issubclass(loaded, kind)
     thing = loaded() if is_class else loaded
     if not isinstance(thing, kind) or getattr(thing, "name", None) != point.name:
         raise _wrong(point, kind, f"whose name is {point.name!r}", thing)
     return thing
+
+
+def _load(point: EntryPoint) -> Any:
+    try:
+        return point.load()
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(
+            f"{_place(point)} cannot be loaded: {error}; import AutoSynth before it, mend the "
+            "package that brings it, or uninstall it"
+        ) from error
 
 
 def _wrong(point: EntryPoint, kind: type, which: str, thing: object) -> ConfigError:

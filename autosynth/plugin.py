@@ -28,7 +28,7 @@ def with_plugins(own: Mapping[str, _Part], group: str, kind: type[_Part]) -> dic
         kind: what each part is; it has a `name`.
 
     Raises:
-        ConfigError: an entry point is no such part, or its name is taken.
+        ConfigError: an entry point cannot be loaded or is no such part, or its name is taken.
     """
     found = dict(own)
     for name, place, loaded in _loaded(group):
@@ -46,7 +46,7 @@ def with_plugin_classes(
     """As `with_plugins`, of classes derived from `base`, whose `kind` is their name.
 
     Raises:
-        ConfigError: an entry point is no such class, or its name is taken.
+        ConfigError: an entry point cannot be loaded or is no such class, or its name is taken.
     """
     found = dict(own)
     for name, place, loaded in _loaded(group):
@@ -61,7 +61,14 @@ def _loaded(group: str) -> Iterator[tuple[str, str, Any]]:
     """The name, the place for messages, and the object of each entry point."""
     for point in entry_points(group=group):
         place = f"the entry point {point.name!r} = {point.value!r} of {group}"
-        yield point.name, place, point.load()
+        try:
+            loaded = point.load()
+        except (ImportError, AttributeError) as error:
+            raise ConfigError(
+                f"{place} cannot be loaded: {error}; import AutoSynth before it, mend the package "
+                "that brings it, or uninstall it"
+            ) from error
+        yield point.name, place, loaded
 
 
 def _wrong(name: str, place: str, part: object, kind: type, which: str) -> ConfigError:

@@ -1,86 +1,96 @@
-"""What other packages bring: an entry point names a part of its own for one of our registries.
+"""What there is of a noun by name, and what other packages add to it by entry points.
 
-In the package's pyproject.toml, for a component family, a `Family` in `my_package/mixer.py`:
+An entry point of the noun's group names a class, or a value made of it, whose `name` is its own.
+In the package's pyproject.toml, for a `Family` in `my_package/mixer.py`:
 
     [project.entry-points."autosynth.components"]
     mixer = "my_package.mixer:Mixer"
 
-A kind of input has two entry points of its name: a class of `autosynth.encoders`, and a part of
-`autosynth.modalities`. A registry loads what the entry points name when it is imported itself, so
-that who imports both imports AutoSynth first.
+A kind of input has two entry points of its name: one in `autosynth.encoders`, of a class, and one
+in `autosynth.modalities`. They are loaded when the registry is imported, so that who imports their
+modules alone imports AutoSynth first.
 """
 
-from collections.abc import Iterator, Mapping
-from importlib.metadata import entry_points
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
 from autosynth.errors import ConfigError
 
-_Part = TypeVar("_Part")
+Thing = TypeVar("Thing")
 
 
-def with_plugins(own: Mapping[str, _Part], group: str, kind: type[_Part]) -> dict[str, _Part]:
-    """The parts given and those that other packages bring, by name.
+def with_plugins(own: Mapping[str, Thing], group: str, kind: type) -> dict[str, Thing]:
+    """The things given and those that other packages bring.
 
     Args:
-        own: the parts of this package.
-        group: of the entry points. One names a `kind`, or a class of them without arguments.
-        kind: what each part is; it has a `name`.
+        own: by name.
+        group: of the entry points.
+        kind: that each of them is of, with a `name`.
 
     Raises:
-        ConfigError: an entry point cannot be loaded or is no such part, or its name is taken.
+        ConfigError: an entry point cannot be loaded or is of another kind, or its name is taken.
     """
     found = dict(own)
-    for name, place, loaded in _loaded(group):
-        is_class = isinstance(loaded, type) and issubclass(loaded, kind)
-        part = loaded() if is_class else loaded
-        if not isinstance(part, kind) or getattr(part, "name", "") != name:
-            raise _wrong(name, place, part, kind, f"whose name is {name!r}")
-        _add(found, name, place, part, kind)
-    return found
-
-
-def with_plugin_classes(
-    own: Mapping[str, type[_Part]], group: str, base: type[_Part]
-) -> dict[str, type[_Part]]:
-    """As `with_plugins`, of classes derived from `base`, whose `kind` is their name.
-
-    Raises:
-        ConfigError: an entry point cannot be loaded or is no such class, or its name is taken.
-    """
-    found = dict(own)
-    for name, place, loaded in _loaded(group):
-        is_one = isinstance(loaded, type) and issubclass(loaded, base)
-        if not is_one or getattr(loaded, "kind", "") != name:
-            raise _wrong(name, place, loaded, base, f"as a class, whose kind is {name!r}")
-        _add(found, name, place, loaded, base)
-    return found
-
-
-def _loaded(group: str) -> Iterator[tuple[str, str, Any]]:
-    """The name, the place for messages, and the object of each entry point."""
     for point in entry_points(group=group):
-        place = f"the entry point {point.name!r} = {point.value!r} of {group}"
-        try:
-            loaded = point.load()
-        except (ImportError, AttributeError) as error:
-            raise ConfigError(
-                f"{place} cannot be loaded: {error}; import AutoSynth before it, mend the package "
-                "that brings it, or uninstall it"
-            ) from error
-        yield point.name, place, loaded
+        thing = _loaded(point, kind)
+        if point.name in found:
+            raise _taken(point)
+        found[point.name] = thing
+    return found
 
 
-def _wrong(name: str, place: str, part: object, kind: type, which: str) -> ConfigError:
-    package = kind.__module__.rpartition(".")[0]
+def with_plugin_classes(own: Mapping[str, Thing], group: str, base: type) -> dict[str, Thing]:
+    """As `with_plugins`, of classes derived from `base`, each with its name as its `kind`."""
+    found = dict(own)
+    for point in entry_points(group=group):
+        loaded = _object(point)
+        is_class = isinstance(loaded, type) and issubclass(loaded, base)
+        if not is_class or getattr(loaded, "kind", None) != point.name:
+            raise _wrong(point, base, f"as a class whose kind is {point.name!r}", loaded)
+        if point.name in found:
+            raise _taken(point)
+        found[point.name] = loaded
+    return found
+
+
+def _object(point: EntryPoint) -> Any:
+    try:
+        return point.load()
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(
+            f"{_place(point)} cannot be loaded: {error}; import AutoSynth before it, mend the "
+            "package that brings it, or uninstall it"
+        ) from error
+
+
+def _loaded(point: EntryPoint, kind: type) -> Any:
+    loaded = _object(point)
+    is_class = isinstance(loaded, type) and issubclass(loaded, kind)
+    thing = loaded() if is_class else loaded
+    if not isinstance(thing, kind) or getattr(thing, "name", None) != point.name:
+        raise _wrong(point, kind, f"whose name is {point.name!r}", thing)
+    return thing
+
+
+def _wrong(point: EntryPoint, kind: type, which: str, thing: object) -> ConfigError:
+    public = f"{kind.__module__.rpartition('.')[0]}.{kind.__name__}"
     return ConfigError(
-        f"{place} must give an {package}.{kind.__name__} {which}, not {part!r}; mend the package "
-        "that brings it, or uninstall it"
+        f"{_place(point)} must give an {public} {which}, not {thing!r}; mend the package that "
+        "brings it, or uninstall it"
     )
 
 
-def _add(found: dict[str, Any], name: str, place: str, part: object, kind: type) -> None:
-    if name in found:
-        what = "component" if kind.__name__ == "Family" else kind.__name__.lower()
-        raise ConfigError(f"{place}: there is a {what} of that name already; rename it")
-    found[name] = part
+def _taken(point: EntryPoint) -> ConfigError:
+    noun = _noun(point.group)
+    return ConfigError(f"{_place(point)}: there is a {noun} of that name already; rename it")
+
+
+def _place(point: EntryPoint) -> str:
+    return f"the entry point {point.name!r} = {point.value!r} of {point.group}"
+
+
+def _noun(group: str) -> str:
+    """What one of a group is called: `component` of `autosynth.components`."""
+    plural = group.rpartition(".")[2]
+    return f"{plural[:-3]}y" if plural.endswith("ies") else plural.removesuffix("s")

@@ -26,7 +26,7 @@ FAMILIES: dict[str, Family] = with_plugins(
         )
     },
     "autosynth.components",
-    Family,  # type: ignore[type-abstract]
+    Family,
 )
 
 __all__ = ["FAMILIES", "Config", "Family", "Grid", "Hyperparameter", "Piece", "Tokens"]

@@ -32,7 +32,7 @@ _OWN = (
 MODALITIES: Mapping[str, Modality] = with_plugins(
     {modality.name: modality for modality in _OWN},
     "autosynth.modalities",
-    Modality,  # type: ignore[type-abstract]
+    Modality,
 )
 """In the order in which messages name them; a model's card goes through them backwards."""
 

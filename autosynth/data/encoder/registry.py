@@ -22,7 +22,7 @@ _OWN = (ImageEncoder, SeriesEncoder, TableEncoder, TextEncoder, AudioEncoder, Id
 ENCODERS: Mapping[str, type[Encoder]] = with_plugin_classes(
     {encoder.kind: encoder for encoder in _OWN},
     "autosynth.encoders",
-    Encoder,  # type: ignore[type-abstract]
+    Encoder,
 )
 
 

@@ -58,7 +58,7 @@ def with_plugin_classes(own: Mapping[str, Thing], group: str, base: type) -> dic
         made = _load(point)
         is_one = isinstance(made, type) and issubclass(made, base)
         if not is_one or getattr(made, "kind", None) != point.name:
-            raise _wrong(point, base, f"as a class, whose kind is {point.name!r}", made)
+            raise _wrong(point, base, f"as a class whose kind is {point.name!r}", made)
         if point.name in found:
             raise _taken(point)
         found[point.name] = made
@@ -140,7 +140,8 @@ def _place(point: EntryPoint) -> str:
 
 def _noun(group: str) -> str:
     """What one of a group is called: `component` of `autosynth.components`."""
-    return group.rpartition(".")[2].replace("ies", "ys").removesuffix("s")
+    plural = group.rpartition(".")[2]
+    return f"{plural[:-3]}y" if plural.endswith("ies") else plural.removesuffix("s")
 
 
 MULTITASK = "multitask"

@@ -250,6 +250,14 @@ def test_a_search_begins_without_what_few_need(tmp_path: Path) -> None:
     assert {"scipy.signal", "matplotlib", "transformers", "sktime"} & loaded == set()
 
 
+def test_reading_data_and_fitting_baselines_need_no_torch(tmp_path: Path) -> None:
+    """Of a kind of input both know its encoder, and not what networks make of it."""
+    code = "import autosynth.data, autosynth.baselines.child\nimport sys; print(*sys.modules)"
+    loaded = python(code, cwd=tmp_path, PYTHONPATH=str(ROOT)).split()
+    assert "autosynth.data.encoder.registry" in loaded
+    assert "torch" not in loaded
+
+
 def test_every_public_name_is_there() -> None:
     for name in autosynth.__all__:
         assert getattr(autosynth, name) is not None

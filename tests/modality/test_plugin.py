@@ -83,6 +83,8 @@ import csv
 from autosynth.cli import main
 read = ["--target", "side", "--column", "print=bits"]
 assert main(["inspect", "data.csv", *read]) == 0
+assert main(["inspect", "data.csv", "--target", "side", "--column", "print=bitz"]) == 2
+assert main(["search", "data.csv", *read, "--drop", "weight", "--trials", "1"]) == 2
 words = ["--space", "mine.toml", "--trials", "4", "--no-refit", "--out", "run"]
 assert main(["search", "data.csv", *read, *words]) == 0
 with open("run/leaderboard.csv") as file:
@@ -106,6 +108,8 @@ def test_a_kind_of_another_package_is_read_searched_exported_and_used(tmp_path: 
     ran = run(CALLS, tmp_path)
     assert ran.returncode == 0, ran.stderr
     assert "input       print: 24 bits" in ran.stdout
+    assert "text, image, audio, bits. Did you mean 'bits'?" in ran.stderr
+    assert "there is no search space for inputs of kind bits" in ran.stderr
     assert (tmp_path / "model" / "model.pt2").exists()
     predicted = pd.read_csv(tmp_path / "preds.csv")
     assert len(predicted) == len(new)
@@ -138,6 +142,10 @@ def test_it_keeps_the_contracts_that_are_shipped(tmp_path: Path) -> None:
     ("entry_points", "message"),
     [
         (BOTH.split("[autosynth.modalities]")[0], "of one name; bits: there is one alone"),
+        (
+            BOTH.replace(":BitsEncoder", ":BitEncoder"),
+            "cannot be loaded: module 'bits_kind",
+        ),
         (BOTH.replace(":BitsEncoder", ":DIGITS"), "must give an autosynth.data.encoder.Encoder"),
         (BOTH.replace("bits = bits_kind.encoder", "text = bits_kind.encoder"), "kind is 'text'"),
         (BOTH.replace(":Bits\n", ":ByteStem\n"), "must give an autosynth.modality.Modality"),

@@ -48,15 +48,15 @@ class Encoder(ABC):
     of anything else. One that `reads_column` can be fitted to a column of a table, by `fit(values,
     train, name, width=width)`.
 
-    `features_are` numbers that have a place among others, the cells of a table, with
-    `cardinalities`, or the tokens of a text. They are `whole` where a quick model on `few_numbers`
-    of them knows about as much of a row as a network.
+    Its `features_are` numbers that have a place among others, the cells of a table, with
+    `cardinalities`, or the tokens of a text. Its `few_numbers_suffice` where a quick model on them
+    knows about as much of a row as a network.
     """
 
     kind: ClassVar[Kind]
     reads_column: ClassVar[bool] = False
     features_are: ClassVar[Literal["numbers", "cells", "tokens"]] = "numbers"
-    whole: ClassVar[bool] = False
+    few_numbers_suffice: ClassVar[bool] = False
     name: str
     width: int | None = None
 

@@ -28,7 +28,7 @@ class TableEncoder(Encoder):
 
     kind: ClassVar[Kind] = "table"
     features_are: ClassVar[Literal["numbers", "cells", "tokens"]] = "cells"
-    whole: ClassVar[bool] = True
+    few_numbers_suffice: ClassVar[bool] = True
     cells: tuple[Column, ...]
 
     @classmethod

@@ -79,14 +79,14 @@ def choose_scales(dataset: Dataset) -> ScaleChoice:
     some = np.random.default_rng(0).permutation(len(train))[:_MAX_ROWS]
     some.sort()
     model = _Model.of(_numbers_of(dataset, train[some]))
-    whole = all(ENCODERS[spec.kind].whole for spec in dataset.inputs)
+    is_known_well = all(ENCODERS[spec.kind].few_numbers_suffice for spec in dataset.inputs)
     scales = []
     for (part, values), is_heavy in zip(fields, heavy, strict=True):
         scale = Scale()
         if _is_scaled(part):
             scale = fit_scale("linear", values.ravel())
         if is_heavy:
-            scale, text = _choose(model, values.ravel(), some, whole=whole)
+            scale, text = _choose(model, values.ravel(), some, is_known_well=is_known_well)
             told |= {part.name: text} if text else {}
         scales.append(scale)
     return ScaleChoice(scales=tuple(scales), reasons=told) if told else ScaleChoice()
@@ -117,15 +117,15 @@ def _has_tails(values: Values) -> bool:
 
 
 def _choose(
-    model: "_Model", values: Values, some: NDArray[np.int64], *, whole: bool
+    model: "_Model", values: Values, some: NDArray[np.int64], *, is_known_well: bool
 ) -> tuple[Scale, str]:
     """The scale of all training values, chosen on some of them, and what to tell of it."""
     y = values[some]
     if y.std() == 0:
         return fit_scale("linear", values), ""
-    linear = _trial(model, "linear", values, some, whole)
+    linear = _trial(model, "linear", values, some, is_known_well)
     for kind, name in _NAMES.items():
-        other = _trial(model, kind, values, some, whole)
+        other = _trial(model, kind, values, some, is_known_well)
         if _is_better(other, linear, y):
             return other.scale, (
                 f"learnt as its {name}, better on held-back rows: R² {other.r2(y):.2f} against "
@@ -142,7 +142,7 @@ def _is_better(one: _Trial, other: _Trial, y: Values) -> bool:
 
 
 def _trial(
-    model: "_Model", kind: ScaleKind, values: Values, some: NDArray[np.int64], whole: bool
+    model: "_Model", kind: ScaleKind, values: Values, some: NDArray[np.int64], is_known_well: bool
 ) -> _Trial:
     """A scale of all training values, tried on some; a logarithm with a factor where that helps.
 
@@ -155,7 +155,7 @@ def _trial(
     z = scaled(scale, y)
     guess = model.left_out(z)
     found = _Trial(scale=scale, guess=unscaled(scale, guess))
-    if kind != "log" or not whole:
+    if kind != "log" or not is_known_well:
         return found
     variance = float(((z - guess) * scale.spread).var())
     scale = replace(scale, factor=min(MAX_FACTOR, math.exp(variance / 2)))

@@ -11,7 +11,7 @@ from autosynth.bundle.detail import details_of
 from autosynth.bundle.evaluation import Evaluation
 from autosynth.bundle.model import Model, load
 from autosynth.bundle.robustness import robustness_of, rows_for
-from autosynth.data.framing.labelledrows import LabelledRows, read_labelled
+from autosynth.data import LabelledRows, read_labelled
 from autosynth.data.target.truevalues import LeftOut
 from autosynth.errors import DataError
 from autosynth.spec import Array, SeenItems

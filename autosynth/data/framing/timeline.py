@@ -5,7 +5,6 @@ What a forecast is learnt from, and what it starts from; one series, without gro
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -15,10 +14,11 @@ from numpy.typing import NDArray
 from autosynth.data.column.cell import numbers_of
 from autosynth.data.column.date import find_formats, read_dates
 from autosynth.data.source.layout import to_float32
+from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.data.source.raw import RowFormat
 from autosynth.data.source.read import read_unlabelled
-from autosynth.data.source.table import as_frame
-from autosynth.errors import DataError
+from autosynth.data.source.rows import as_frame, rows_of
+from autosynth.errors import DataError, did_you_mean
 
 _LISTED = 12
 _GAP = 1.5
@@ -60,7 +60,12 @@ class Steps:
 
 
 def read_steps(
-    source: Any, *, target: str | None, time: str | None, drop: Sequence[str] = ()
+    source: Any,
+    *,
+    target: str | None,
+    time: str | None,
+    drop: Sequence[str] = (),
+    batching: Batching = BY_SIZE,
 ) -> Steps:
     """The steps of a source to learn from; the target is the first channel, then all numbers.
 
@@ -70,11 +75,12 @@ def read_steps(
             is the first one of an array.
         time: the column of time; found by its content if left out.
         drop: columns that are not read.
+        batching: how much of the source may be in memory at once while it is read.
 
     Raises:
         DataError: no such column, a target without numbers, times that are none or stand twice.
     """
-    frame, name, place, is_table, warnings = _frame(source)
+    frame, name, place, is_table, warnings = _frame(source, batching)
     for column in drop:
         _known(frame, column, place, "to be dropped")
     frame = frame.drop(columns=list(drop))
@@ -103,9 +109,11 @@ def read_steps(
     ))  # fmt: skip
 
 
-def read_again(source: Any, channels: Sequence[str], clock: Clock | None) -> Steps:
+def read_again(
+    source: Any, channels: Sequence[str], clock: Clock | None, batching: Batching
+) -> Steps:
     """The steps of a source of the same form: to test on, or to forecast from."""
-    frame, name, place, _, warnings = _frame(source)
+    frame, name, place, _, warnings = _frame(source, batching)
     wanted = [*channels, *([clock.name] if clock else [])]
     lacking = [column for column in wanted if column not in frame.columns]
     if lacking:
@@ -125,12 +133,15 @@ def read_again(source: Any, channels: Sequence[str], clock: Clock | None) -> Ste
     ))  # fmt: skip
 
 
-def _frame(source: Any) -> tuple[pd.DataFrame, str, str, bool, tuple[str, ...]]:
+def _frame(
+    source: Any, batching: Batching
+) -> tuple[pd.DataFrame, str, str, bool, tuple[str, ...]]:
     """Columns over steps, the source's name and place, and whether its columns have names."""
-    raw = read_unlabelled(source, RowFormat())
+    raw = read_unlabelled(source, RowFormat(), batching)
     assert raw.main is not None
-    x = raw.main.x
-    if isinstance(x, pd.DataFrame):
+    rows = rows_of(raw.main.x, batching)
+    x = rows.whole()
+    if rows.is_table:
         return x, raw.name, raw.source, True, raw.warnings
     if x.ndim != 2:
         raise DataError(
@@ -142,11 +153,9 @@ def _frame(source: Any) -> tuple[pd.DataFrame, str, str, bool, tuple[str, ...]]:
 
 def _known(frame: pd.DataFrame, column: str, place: str, what: str) -> None:
     if column not in frame.columns:
-        near = get_close_matches(column, list(frame.columns), n=1, cutoff=0.5)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
         raise DataError(
             f"column {column!r}, {what}, is no column of {place}; its columns: "
-            f"{', '.join(frame.columns[:_LISTED])}.{hint}"
+            f"{', '.join(frame.columns[:_LISTED])}.{did_you_mean(column, frame.columns)}"
         )
 
 

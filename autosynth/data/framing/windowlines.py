@@ -1,6 +1,6 @@
 """Says what was understood of a series to forecast, in the lines that `inspect` prints."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -11,24 +11,23 @@ _MAX_CHANNELS = 60
 _UNITS = (("days", 1.0), ("hours", 24.0), ("minutes", 1_440.0), ("seconds", 86_400.0))
 
 
-def describe_windows(dataset: Dataset, steps: Steps, later: Steps | None) -> tuple[str, ...]:
+def describe_windows(
+    dataset: Dataset, steps: Steps, later: Steps | None, calendar: Sequence[str]
+) -> tuple[str, ...]:
     """Lines about steps, channels, the period, what is read and forecast, and the splits."""
-    known = dataset.encoders["windows"]
     channels, n = steps.values.shape
     more = "" if later is None else f", and {later.values.shape[1]} to test on"
     lines = [
         f"data        {dataset.name}: {n} steps from {dataset.source}{more}",
         *_time(steps),
-        f"input       past: {known['history']} steps of {steps.channels[0]}",
+        f"input       past: {dataset.inputs[0].shape[1]} steps of {steps.channels[0]}",
         *([f"input       beside: as many of {channels - 1} others"] if channels > 1 else []),
         *_channels(steps),
     ]
-    if known["calendar"]:
-        lines.append(
-            f"input       calendar: {', '.join(known['calendar'])} of the first step ahead"
-        )
+    if calendar:
+        lines.append(f"input       calendar: {', '.join(calendar)} of the first step ahead")
     lines += [f"set aside   {name}: {reason}" for name, reason in steps.ignored[:_MAX_CHANNELS]]
-    period = f"{known['period']} steps" if known["period"] else "none found"
+    period = f"{dataset.period} steps" if dataset.period else "none found"
     lines += [f"period      {period}", _target(dataset), _splits(dataset, later)]
     return (*lines, f"fingerprint {dataset.fingerprint}")
 

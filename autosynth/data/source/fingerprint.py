@@ -7,33 +7,33 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.data.source.disktable import DiskTable, subsample
-from autosynth.data.source.memorymap import is_map
+from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.data.source.raw import RawRows
+from autosynth.data.source.rows import rows_of
 
 _DIGITS = 16
-_ROWS = 4_096
 
 
-def fingerprint(*parts: RawRows | None) -> str:
+def fingerprint(*parts: RawRows | None, batching: Batching = BY_SIZE) -> str:
     """16 hex digits of a SHA-256 over the values, types, shapes and column names of `parts`.
 
-    Of rows that stay on disk, some stand for all: parts of a table's files (`DiskTable.digest`),
-    and 4,096 rows of an array, the first and the last among them.
+    Of rows that stay on disk because they are too large, an extract stands for all.
     """
     digest = hashlib.sha256()
     for part in parts:
         if part is None:
             digest.update(b"none")
             continue
-        if isinstance(part.x, DiskTable):
-            digest.update(part.x.digest().encode())
-        elif isinstance(part.x, pd.DataFrame):
-            for name in part.x.columns:
-                digest.update(str(name).encode())
-                _add_column(digest, part.x[name])
+        rows = rows_of(part.x, batching)
+        if rows.bytes_on_disk > batching.limit:
+            for extract in rows.extract():
+                digest.update(extract)
+        elif not rows.is_table:
+            _add_array(digest, rows.whole())
         else:
-            _add_array(digest, part.x)
+            for name in rows.columns:
+                digest.update(name.encode())
+                _add_column(digest, rows[name])
         if part.y is not None:
             columns = [part.y] if isinstance(part.y, pd.Series) else [part.y[c] for c in part.y]
             for column in columns:
@@ -52,7 +52,5 @@ def _add_array(digest: Any, values: NDArray[Any]) -> None:
     digest.update(f"{values.dtype.str}{values.shape}".encode())
     if values.dtype == object:
         values = pd.util.hash_array(values.ravel().astype(str).astype(object))
-    if is_map(values):
-        values = np.array(values[subsample(np.arange(len(values)), _ROWS)])
     if values.size:
         digest.update(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)

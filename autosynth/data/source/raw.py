@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autosynth.data.source.layout import Channels
+from autosynth.data.source.rows import BatchedRows
 from autosynth.spec import Kind
 
 Index = Sequence[str] | range
@@ -33,12 +34,15 @@ class RowFormat:
 class RawRows:
     """Rows of one part of a source: `x` rows first, `y` one value a row (None: not labelled).
 
+    `x` is a frame or an array, or the rows of a table that stay in its file; `rows_of` makes one
+    form of them all.
+
     Of several targets `y` is a frame, a column each. `index` names the rows: their numbers, or the
     files they came from. `folder` is the one that a table stands in, to which the files that its
     cells name are relative; "" is the current one.
     """
 
-    x: NDArray[Any] | pd.DataFrame
+    x: NDArray[Any] | pd.DataFrame | BatchedRows
     y: "pd.Series[Any] | pd.DataFrame | None" = None
     index: Index
     folder: str = ""

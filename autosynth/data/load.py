@@ -60,7 +60,7 @@ def encode(source: Any, encoders: Mapping[str, Any], batching: Batching = BY_SIZ
     the series is the one row, named by its last time; of interactions there is a row for each
     user. Raises `DataError` where columns lack, shapes differ, or no row is left.
     """
-    return _framing_of(encoders).encode(source, batching)
+    return _framing_of(encoders, batching).encode(source)
 
 
 def encode_parts(
@@ -70,7 +70,7 @@ def encode_parts(
 
     A part may have no row that can be read; its warnings say which rows it holds.
     """
-    return _framing_of(encoders).encode_parts(source, batching)
+    return _framing_of(encoders, batching).encode_parts(source)
 
 
 def read_labelled(
@@ -92,7 +92,7 @@ def read_labelled(
     Raises:
         DataError: no labels, columns or shapes that do not fit, or no row that can be scored.
     """
-    return _framing_of(encoders).labelled(source, target, columns, batching)
+    return _framing_of(encoders, batching).labelled(source, target, columns)
 
 
 def _framing_name(config: DataConfig) -> str:
@@ -103,6 +103,6 @@ def _framing_name(config: DataConfig) -> str:
     return "rows"
 
 
-def _framing_of(encoders: Mapping[str, Any]) -> Framing:
+def _framing_of(encoders: Mapping[str, Any], batching: Batching) -> Framing:
     name = next((name for name in FRAMINGS if name in encoders), "rows")
-    return FRAMINGS[name](encoders=encoders)
+    return FRAMINGS[name](encoders=encoders, batching=batching)

@@ -5,7 +5,7 @@ in memory, or on disk where they are larger. Rows that one of them cannot read a
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from autosynth.data.column.path import Folders
 from autosynth.data.encoder.encoder import Applied, Encoder
+from autosynth.data.source.filerows import as_table
 from autosynth.data.source.frames import check_flat
 from autosynth.data.source.mappedarray import gather_rows
 from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.data.source.rows import BatchedRows, rows_of
-from autosynth.data.source.tablefile import as_table
 from autosynth.errors import DataError
 
 _TOLD = re.compile(r"((?:.*?': (?:in )?)?)(\d+)(?: of (\d+))?( .*)", re.DOTALL)
@@ -98,13 +98,17 @@ def _checked(encoders: Sequence[Encoder], rows: BatchedRows, place: str) -> Batc
             )
             raise DataError(f"x in {place} has shape {shape}; {told} are expected.")
     table = as_table(rows)
-    lacking = [name for name in wanted if name not in table.columns]
-    if lacking:
+    check_columns(wanted, table.columns, place)
+    return table.select(wanted)
+
+
+def check_columns(wanted: Sequence[str], there: Collection[str], place: str) -> None:
+    """Raise `DataError` for columns that a model was trained on and `place` lacks."""
+    if lacking := [name for name in wanted if name not in there]:
         raise DataError(
             f"{place} lacks {len(lacking)} columns that the model was trained on: "
             f"{', '.join(lacking[:8])}."
         )
-    return table.select(wanted)
 
 
 def _some(names: Sequence[str]) -> str:

@@ -75,9 +75,14 @@ class LabelledRows:
 
 @dataclass(frozen=True, kw_only=True)
 class Framing(ABC):
-    """How the rows of one kind of task are made; `encoders` are those of a dataset of it."""
+    """How the rows of one kind of task are made.
+
+    `encoders` are those of a dataset of it; `batching` says how much of other data of its form may
+    be in memory at once.
+    """
 
     encoders: Mapping[str, Any]
+    batching: Batching = BY_SIZE
 
     @property
     def inputs(self) -> tuple[Encoder, ...]:
@@ -86,7 +91,7 @@ class Framing(ABC):
 
     @staticmethod
     @abstractmethod
-    def load(source: Any, config: DataConfig, batching: Batching = BY_SIZE) -> Dataset:
+    def load(source: Any, config: DataConfig, batching: Batching) -> Dataset:
         """Read a source and understand it.
 
         Args:
@@ -100,19 +105,13 @@ class Framing(ABC):
         """
 
     @abstractmethod
-    def encode(self, source: Any, batching: Batching = BY_SIZE) -> Encoded:
+    def encode(self, source: Any) -> Encoded:
         """All rows of a source to predict; raises as `data.encode`."""
 
-    def encode_parts(self, source: Any, batching: Batching = BY_SIZE) -> Iterator[Encoded]:
+    def encode_parts(self, source: Any) -> Iterator[Encoded]:
         """As `encode`; of a source that is too large for memory, a part of it after another."""
-        yield self.encode(source, batching)
+        yield self.encode(source)
 
     @abstractmethod
-    def labelled(
-        self,
-        source: Any,
-        target: TargetSpec,
-        columns: Sequence[str] = (),
-        batching: Batching = BY_SIZE,
-    ) -> LabelledRows:
+    def labelled(self, source: Any, target: TargetSpec, columns: Sequence[str]) -> LabelledRows:
         """The rows of a source to score on; arguments and errors as of `data.read_labelled`."""

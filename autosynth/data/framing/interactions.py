@@ -23,7 +23,7 @@ from autosynth.data.framing.userrow import apply_rows, fit_rows
 from autosynth.data.framing.users import latest_of, read_table_of, users_of
 from autosynth.data.inspection.describe import describe
 from autosynth.data.source.fingerprint import fingerprint
-from autosynth.data.source.memory import BY_SIZE, Batching
+from autosynth.data.source.memory import Batching
 from autosynth.data.source.raw import Raw, RawRows
 from autosynth.data.source.read import Source
 from autosynth.errors import DataError
@@ -43,7 +43,7 @@ class InteractionFraming(Framing):
     """Interactions of users with items, of which the next one is told."""
 
     @staticmethod
-    def load(source: Source, config: DataConfig, batching: Batching = BY_SIZE) -> Dataset:
+    def load(source: Source, config: DataConfig, batching: Batching) -> Dataset:
         """As `Framing`; the source is a path or a frame, an interaction a row.
 
         `target` is the column of items, `time` that of times, numbers or dates (rows stand in
@@ -88,19 +88,13 @@ class InteractionFraming(Framing):
         )
         return replace(dataset, summary=_lines(dataset, raw, ignored, events))
 
-    def encode(self, source: Any, batching: Batching = BY_SIZE) -> Encoded:
+    def encode(self, source: Any) -> Encoded:
         """As `Framing`: a row for each user, after all that the user had."""
-        return users_of(source, self.encoders[_SAVED], self.inputs, batching)
+        return users_of(source, self.encoders[_SAVED], self.inputs, self.batching)
 
-    def labelled(
-        self,
-        source: Any,
-        target: TargetSpec,
-        columns: Sequence[str] = (),
-        batching: Batching = BY_SIZE,
-    ) -> LabelledRows:
+    def labelled(self, source: Any, target: TargetSpec, columns: Sequence[str]) -> LabelledRows:
         """As `Framing`: the last item of each user, which a search held out to test on."""
-        return latest_of(source, self.encoders[_SAVED], self.inputs, batching)
+        return latest_of(source, self.encoders[_SAVED], self.inputs, self.batching)
 
 
 def _check_config(config: DataConfig) -> None:

@@ -26,6 +26,7 @@ from autosynth.data.framing.join import JoinedRows, join
 from autosynth.data.inspection.describe import describe
 from autosynth.data.inspection.leak import leaks
 from autosynth.data.inspection.scalechoice import choose_scales
+from autosynth.data.source.filerows import as_table
 from autosynth.data.source.fingerprint import fingerprint
 from autosynth.data.source.frames import check_flat
 from autosynth.data.source.layout import Layout, infer_layout
@@ -34,7 +35,6 @@ from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.data.source.raw import Raw, RawRows, RowFormat
 from autosynth.data.source.read import Source, all_rows, read_source, read_unlabelled
 from autosynth.data.source.rows import rows_of
-from autosynth.data.source.tablefile import as_table
 from autosynth.data.split.split import left_out, split, without
 from autosynth.data.split.splitkeys import SplitKeys, split_keys_of
 from autosynth.data.target.targets import infer_target
@@ -64,7 +64,7 @@ class RowFraming(Framing):
     """Rows that stand for themselves, a row of the source each."""
 
     @staticmethod
-    def load(source: Source, config: DataConfig, batching: Batching = BY_SIZE) -> Dataset:
+    def load(source: Source, config: DataConfig, batching: Batching) -> Dataset:
         """As `Framing`."""
         if config.horizon is not None or config.history is not None:
             raise DataError("--horizon and --history are of forecasts. Add --task forecasting.")
@@ -73,18 +73,20 @@ class RowFraming(Framing):
         read = _table if layout.kind == "table" else _array
         return _dataset(raw, read(raw, join(raw, layout, batching), layout, config), config)
 
-    def encode(self, source: Any, batching: Batching = BY_SIZE) -> Encoded:
+    def encode(self, source: Any) -> Encoded:
         """As `Framing`."""
         inputs = self.inputs
-        raw, rows = _to_predict(source, inputs, batching)
-        return _checked(_encode(inputs, rows, raw.source, batching), raw)
+        raw = read_unlabelled(source, inputs[0].row_format, self.batching)
+        assert raw.main is not None
+        return _checked(_encode(inputs, raw.main, raw.source, self.batching), raw)
 
-    def encode_parts(self, source: Any, batching: Batching = BY_SIZE) -> Iterator[Encoded]:
+    def encode_parts(self, source: Any) -> Iterator[Encoded]:
         """As `Framing`."""
         inputs = self.inputs
-        raw, rows = _to_predict(source, inputs, batching)
-        told = raw.warnings
-        for start, batch in rows_of(rows.x, batching).batches():
+        raw = read_unlabelled(source, inputs[0].row_format, self.batching)
+        rows, told = raw.main, raw.warnings
+        assert rows is not None
+        for start, batch in rows_of(rows.x, self.batching).batches():
             stop = start + len(batch)
             piece = replace(rows, x=batch, index=rows.index[start:stop])
             part = _encode(inputs, piece, raw.source)
@@ -96,17 +98,11 @@ class RowFraming(Framing):
             yield replace(part, warnings=told)
             told = ()
 
-    def labelled(
-        self,
-        source: Any,
-        target: TargetSpec,
-        columns: Sequence[str] = (),
-        batching: Batching = BY_SIZE,
-    ) -> LabelledRows:
+    def labelled(self, source: Any, target: TargetSpec, columns: Sequence[str]) -> LabelledRows:
         """As `Framing`."""
         inputs = self.inputs
         names = columns or _target_columns(inputs[0], target)
-        raw = _read_labelled(source, inputs[0].row_format, names, batching)
+        raw = _read_labelled(source, inputs[0].row_format, names, self.batching)
         rows = raw.test or raw.main
         if rows is None or not len(rows):
             raise DataError(f"{raw.source} holds no rows to score.")
@@ -115,7 +111,7 @@ class RowFraming(Framing):
                 f"{raw.source} holds {len(rows)} rows to test on without a target; scoring needs "
                 "one value a row. Give labelled rows, or use `autosynth predict`."
             )
-        applied = apply(inputs, rows.x, raw.source, rows.folder, batching)
+        applied = apply(inputs, rows.x, raw.source, rows.folder, self.batching)
         true_values = true_values_of(rows.y, target, raw.source)
         both, at_x, at_y = np.intersect1d(applied.keep, true_values.keep, return_indices=True)
         if not len(both):
@@ -125,12 +121,12 @@ class RowFraming(Framing):
         whole = len(both) == len(rows)
         return LabelledRows(
             source=raw.source,
-            x={n: v if whole else take_rows(v, at_x, batching) for n, v in applied.x.items()},
+            x={n: v if whole else take_rows(v, at_x, self.batching) for n, v in applied.x.items()},
             y=true_values.y if whole else true_values.y[at_y],
             index=rows.index if whole else [rows.index[int(row)] for row in both],
             official=raw.test is not None,
-            fingerprint=fingerprint(raw.main, raw.validation, raw.test, batching=batching),
-            raw=rows_of(rows.x, batching).only(both),
+            fingerprint=fingerprint(raw.main, raw.validation, raw.test, batching=self.batching),
+            raw=rows_of(rows.x, self.batching).only(both),
             left_out=(*true_values.left_out, *lost),
             warnings=(*raw.warnings, *applied.warnings, *true_values.warnings),
         )
@@ -257,7 +253,7 @@ def _fit(state: _LoadState, raw: Raw, train: NDArray[np.int64], config: DataConf
         assert raw.main is not None
         main = rows_of(raw.main.x)
         chosen = rows.x.sample(train)
-        sample = rows.x.take(chosen)
+        sample = rows.x.only(chosen).whole()
         check_flat(sample, raw.source)
         inputs, ignored = fit_frame(
             sample, np.arange(len(chosen)),
@@ -284,14 +280,6 @@ def _check_size(rows: JoinedRows, raw: Raw) -> None:
             f"no row of the test part of {raw.source} is left: its {raw.target} is missing, or "
             f"holds classes that training rows lack ({', '.join(_shown(raw.test.y))})."
         )
-
-
-def _to_predict(source: Any, inputs: Sequence[Encoder], batching: Batching) -> tuple[Raw, RawRows]:
-    """A source without a target, and its rows."""
-    raw = read_unlabelled(source, inputs[0].row_format, batching)
-    if raw.main is None or not len(raw.main):
-        raise DataError(f"{raw.source} holds no rows to predict.")
-    return raw, raw.main
 
 
 def _encode(

@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from autosynth.data.column.cell import numbers_of
 from autosynth.data.column.date import find_formats, read_dates
+from autosynth.data.encoder.apply import check_columns
 from autosynth.data.source.layout import to_float32
 from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.data.source.raw import RowFormat
 from autosynth.data.source.read import read_unlabelled
 from autosynth.data.source.rows import as_frame, rows_of
-from autosynth.errors import DataError, did_you_mean
+from autosynth.data.split.splitkeys import check_column
+from autosynth.errors import DataError
 
 _LISTED = 12
 _GAP = 1.5
@@ -82,7 +84,7 @@ def read_steps(
     """
     frame, name, place, is_table, warnings = _frame(source, batching)
     for column in drop:
-        _known(frame, column, place, "to be dropped")
+        check_column(column, frame.columns, f"column {column!r}, to be dropped,", place)
     frame = frame.drop(columns=list(drop))
     clock = _clock(frame, time, place) if is_table or time else None
     numbers, ignored = _numbers(frame, clock)
@@ -93,7 +95,7 @@ def read_steps(
             f"{place} has {len(numbers)} columns of numbers and no target is named. Name the one "
             f"to forecast with --target; they are {', '.join(list(numbers)[:_LISTED])}."
         )
-    _known(frame, target, place, "the target")
+    check_column(target, frame.columns, f"column {target!r}, the target,", place)
     if target not in numbers:
         reason = dict(ignored).get(target, "it is the column of time")
         raise DataError(
@@ -115,12 +117,7 @@ def read_again(
     """The steps of a source of the same form: to test on, or to forecast from."""
     frame, name, place, _, warnings = _frame(source, batching)
     wanted = [*channels, *([clock.name] if clock else [])]
-    lacking = [column for column in wanted if column not in frame.columns]
-    if lacking:
-        raise DataError(
-            f"{place} lacks {len(lacking)} columns that the model was trained on: "
-            f"{', '.join(lacking[:_LISTED])}."
-        )
+    check_columns(wanted, frame.columns, place)
     rows = []
     for column in channels:
         numbers = numbers_of(frame[column])
@@ -151,14 +148,6 @@ def _frame(
     return as_frame(x), raw.name, raw.source, False, raw.warnings
 
 
-def _known(frame: pd.DataFrame, column: str, place: str, what: str) -> None:
-    if column not in frame.columns:
-        raise DataError(
-            f"column {column!r}, {what}, is no column of {place}; its columns: "
-            f"{', '.join(frame.columns[:_LISTED])}.{did_you_mean(column, frame.columns)}"
-        )
-
-
 def _clock(frame: pd.DataFrame, time: str | None, place: str) -> Clock | None:
     """The column of time: the one named, or the first that holds dates."""
     if time is None:
@@ -166,7 +155,7 @@ def _clock(frame: pd.DataFrame, time: str | None, place: str) -> Clock | None:
         return next(
             (Clock(name=column, forms=forms) for column, forms in candidates if forms), None
         )
-    _known(frame, time, place, "of time")
+    check_column(time, frame.columns, f"column {time!r}, of time,", place)
     forms = find_formats(frame[time])
     if not forms and numbers_of(frame[time]) is None:
         raise DataError(

@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from autosynth.data.column.column import Column, IgnoredColumn
 from autosynth.data.column.inference import infer_columns
-from autosynth.data.encoder.apply import apply
+from autosynth.data.encoder.apply import apply, check_columns
 from autosynth.data.encoder.encoder import Encoder
 from autosynth.data.encoder.frame import fit_frame
 from autosynth.data.encoder.ids import IdsEncoder
-from autosynth.data.framing.event import Events, listed
+from autosynth.data.framing.event import Events
 from autosynth.data.framing.feature import LAST, MEAN, About, described
-from autosynth.errors import DataError
 from autosynth.spec import RowNumbers, SeenItems
+
+_MET = (LAST, MEAN)
 
 
 def fit_rows(
@@ -63,7 +63,8 @@ def apply_rows(
             found[encoder.name] = encoder.transform(seen).values
             continue
         frame = described(events, tables, seen.start, seen.stop)
-        _check_columns(frame, encoder.columns, place)
+        own = {n.removeprefix(LAST).removeprefix(MEAN) for n in encoder.columns if n[:5] in _MET}
+        check_columns(sorted(own), {n.removeprefix(LAST) for n in frame if n[:5] == LAST}, place)
         for name in encoder.columns:  # the mean of what is no number here
             if name not in frame:
                 frame[name] = np.nan
@@ -71,14 +72,3 @@ def apply_rows(
         found |= applied.x
         warnings += applied.warnings
     return found, warnings
-
-
-def _check_columns(frame: pd.DataFrame, wanted: Sequence[str], place: str) -> None:
-    own = {
-        name.removeprefix(LAST).removeprefix(MEAN) for name in wanted if name[:5] in (LAST, MEAN)
-    }
-    if lacking := sorted(name for name in own if LAST + name not in frame):
-        raise DataError(
-            f"{place} lacks {len(lacking)} columns that the model was trained on: "
-            f"{listed(lacking, 8)}."
-        )

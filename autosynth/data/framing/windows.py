@@ -4,7 +4,7 @@ Takes steps in their order; gives a `Dataset` whose rows are windows, split by t
 is forecast in one split is forecast in another, and later splits may read what was known by then.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,9 +21,8 @@ from autosynth.data.encoder.table import TableEncoder
 from autosynth.data.framing.framing import Encoded, Framing, LabelledRows
 from autosynth.data.framing.season import find_calendar, find_period, read_calendar
 from autosynth.data.framing.timeline import Clock, Steps, read_again, read_steps
-from autosynth.data.framing.windowlines import describe_windows
 from autosynth.data.source.fingerprint import fingerprint
-from autosynth.data.source.memory import BY_SIZE, Batching
+from autosynth.data.source.memory import Batching
 from autosynth.data.source.raw import RawRows
 from autosynth.data.split.split import TEST_SHARE
 from autosynth.errors import DataError
@@ -40,6 +39,8 @@ _HELD, _MOST_HELD = (0.1, 0.15), (500, 5_000)
 _MAX_TRAIN = 50_000
 _MAX_BYTES = 2**31
 _MIN_TRAIN = 10
+_MAX_CHANNELS = 60
+_UNITS = (("days", 1.0), ("hours", 24.0), ("minutes", 1_440.0), ("seconds", 86_400.0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,7 @@ class WindowFraming(Framing):
     """Windows of a series: its history, and the next `horizon` steps of the target."""
 
     @staticmethod
-    def load(source: Any, config: DataConfig, batching: Batching = BY_SIZE) -> Dataset:
+    def load(source: Any, config: DataConfig, batching: Batching) -> Dataset:
         """As `Framing`; the source is a table with a row a step, or an array of steps.
 
         A later series of the same form (`test`) is the test split. The target's own past is an
@@ -97,11 +98,11 @@ class WindowFraming(Framing):
             warnings=(*steps.warnings, *(later.warnings if later else ())),
         )  # fmt: skip
         calendar = encoders[_SAVED]["calendar"]
-        return replace(dataset, summary=describe_windows(dataset, steps, later, calendar))
+        return replace(dataset, summary=_lines(dataset, steps, later, calendar))
 
-    def encode(self, source: Any, batching: Batching = BY_SIZE) -> Encoded:
+    def encode(self, source: Any) -> Encoded:
         """As `Framing`: the end of a series, to forecast from, as one row."""
-        known, steps = self.encoders[_SAVED], self._steps(source, batching)
+        known, steps = self.encoders[_SAVED], self._steps(source)
         n, history = steps.values.shape[1], int(known["history"])
         if n < history:
             raise DataError(
@@ -116,15 +117,9 @@ class WindowFraming(Framing):
         name = n - 1 if steps.labels is None else steps.labels.iloc[-1]
         return Encoded(x=self._read_by(values), index=[str(name)], warnings=steps.warnings)
 
-    def labelled(
-        self,
-        source: Any,
-        target: TargetSpec,
-        columns: Sequence[str] = (),
-        batching: Batching = BY_SIZE,
-    ) -> LabelledRows:
+    def labelled(self, source: Any, target: TargetSpec, columns: Sequence[str]) -> LabelledRows:
         """As `Framing`: all windows whose steps ahead are known, named by the first of these."""
-        steps, known = self._steps(source, batching), self.encoders[_SAVED]
+        steps, known = self._steps(source), self.encoders[_SAVED]
         cut = Cut(history=int(known["history"]), horizon=int(known["horizon"]))
         found = _windows(steps, self.encoders, cut)
         good = _good(found)
@@ -139,12 +134,12 @@ class WindowFraming(Framing):
             source=steps.source, x=x, y=found.y[good], index=index, warnings=steps.warnings
         )
 
-    def _steps(self, source: Any, batching: Batching) -> Steps:
+    def _steps(self, source: Any) -> Steps:
         """The steps of another source, with the channels and the clock of training."""
         known, clock = self.encoders[_SAVED], None
         if known["clock"]:
             clock = Clock(name=known["clock"]["name"], forms=tuple(known["clock"]["forms"]))
-        return read_again(source, known["channels"], clock, batching)
+        return read_again(source, known["channels"], clock, self.batching)
 
     def _read_by(self, values: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Those of the inputs that the model reads."""
@@ -300,3 +295,69 @@ def _fingerprint(steps: Steps, later: Steps | None, cut: Cut) -> str:
             frame = pd.DataFrame(dict(zip(each.channels, each.values, strict=True)))
             parts.append(RawRows(x=frame, index=range(len(frame))))
     return fingerprint(*parts)
+
+
+def _lines(
+    dataset: Dataset, steps: Steps, later: Steps | None, calendar: Sequence[str]
+) -> tuple[str, ...]:
+    """Lines about steps, channels, the period, what is read and forecast, and the splits."""
+    channels, n = steps.values.shape
+    more = "" if later is None else f", and {later.values.shape[1]} to test on"
+    lines = [
+        f"data        {dataset.name}: {n} steps from {dataset.source}{more}",
+        *_time(steps),
+        f"input       past: {dataset.inputs[0].shape[1]} steps of {steps.channels[0]}",
+        *([f"input       beside: as many of {channels - 1} others"] if channels > 1 else []),
+        *_channels(steps),
+    ]
+    if calendar:
+        lines.append(f"input       calendar: {', '.join(calendar)} of the first step ahead")
+    lines += [f"set aside   {name}: {reason}" for name, reason in steps.ignored[:_MAX_CHANNELS]]
+    period = f"{dataset.period} steps" if dataset.period else "none found"
+    lines += [f"period      {period}", _target_line(dataset), _split_line(dataset, later)]
+    return (*lines, f"fingerprint {dataset.fingerprint}")
+
+
+def _time(steps: Steps) -> Iterator[str]:
+    if steps.clock is None or steps.labels is None:
+        yield "time        no column; rows are steps in their order"
+        return
+    first, last = steps.labels.iloc[0], steps.labels.iloc[-1]
+    yield f"time        {steps.clock.name}: {first} ... {last}, a step is {_length(steps)}"
+
+
+def _length(steps: Steps) -> str:
+    """The usual step, in the largest unit in which it is one or more."""
+    if steps.clock is None or not steps.clock.forms:
+        return f"{steps.step:g}"
+    unit, scale = next(
+        ((unit, scale) for unit, scale in _UNITS if steps.step * scale >= 1 - 1e-6), _UNITS[-1]
+    )
+    return f"{round(steps.step * scale, 3):g} {unit}"
+
+
+def _channels(steps: Steps) -> Iterator[str]:
+    width = max(map(len, steps.channels[:_MAX_CHANNELS]))
+    for name, values in zip(steps.channels[:_MAX_CHANNELS], steps.values, strict=False):
+        missing = np.isnan(values).mean()
+        told = f"; {missing:.2%} missing" if missing else ""
+        yield f"channel     {name:<{width}}  {np.nanmin(values):g} ... {np.nanmax(values):g}{told}"
+    if len(steps.channels) > _MAX_CHANNELS:
+        yield f"            ... and {len(steps.channels) - _MAX_CHANNELS} channels more"
+
+
+def _target_line(dataset: Dataset) -> str:
+    target, y = dataset.target, dataset.y[dataset.splits.train]
+    return (
+        f"target      {target.name}: the next {target.steps} steps, {y.min():g} ... {y.max():g}, "
+        f"mean {y.mean():g}"
+    )
+
+
+def _split_line(dataset: Dataset, later: Steps | None) -> str:
+    sizes = ", ".join(
+        f"{name} {len(getattr(dataset.splits, name))}"
+        for name in ("train", "calibration", "validation", "test")
+    )
+    how = "in the order of time" if later is None else "in the order of time, official test"
+    return f"splits      {sizes} windows ({how})"

@@ -14,12 +14,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pac
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from autosynth.data.source.dialect import LABEL, Dialect, find_dialect
 from autosynth.data.source.encoding import UTF8, opened
@@ -224,16 +222,16 @@ class Text(Chunks):
 
 
 class Matrix(Chunks):
-    """A two-dimensional array; its columns are `x0`, `x1`, ..."""
+    """A frame, or a two-dimensional array whose columns are `x0`, `x1`, ..."""
 
-    def __init__(self, x: NDArray[Any]) -> None:
+    def __init__(self, x: Any) -> None:
         self.path, self.n_rows, self.x = Path("x"), len(x), x
-        self.names = tuple(f"x{i}" for i in range(x.shape[1]))
+        self.names = tuple(as_frame(x[:0]).columns)
 
     def pieces(self, only: Sequence[str], most: int) -> Iterator[pd.DataFrame]:
         """As `Chunks`."""
         for start in range(0, self.n_rows, most):
-            yield as_frame(np.asarray(self.x[start : start + most]))
+            yield as_frame(self.x[start : start + most])
 
 
 FORMS: Mapping[str, Callable[[Path], Chunks]] = {

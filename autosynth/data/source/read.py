@@ -13,7 +13,6 @@ import pandas as pd
 
 from autosynth.data.source import (
     arrays,
-    audiofolder,
     classfolder,
     frames,
     hf,
@@ -48,7 +47,7 @@ _REMOTE: Mapping[str, Callable[..., Raw]] = {
 
 _MEDIA: Mapping[str, Callable[[Path], Raw]] = {
     "image": imagefolder.read_image_folder,
-    "audio": audiofolder.read_audio_folder,
+    "audio": classfolder.read_audio_folder,
 }
 
 
@@ -89,6 +88,13 @@ def read_unlabelled(source: Any, rows: RowFormat, batching: Batching = BY_SIZE) 
     `t10k-images`, `NAME_TEST.tsv` or `test/`) gives that part; any other source gives all of its
     rows.
     """
+    raw = _unlabelled(source, rows, batching)
+    if raw.main is None or not len(raw.main):
+        raise DataError(f"{raw.source} holds no rows to predict.")
+    return raw
+
+
+def _unlabelled(source: Any, rows: RowFormat, batching: Batching) -> Raw:
     if isinstance(source, np.ndarray):
         return arrays.read_arrays((source,))
     if _is_path(source):
@@ -113,12 +119,10 @@ def all_rows(raw: Raw) -> RawRows:
 
 def _test_or_all(raw: Raw) -> Raw:
     """The official test part, or all rows where there is none."""
-    rows = raw.test or raw.main
-    if rows is None:
-        raise DataError(f"{raw.source} holds no rows to predict.")
     return Raw(
-        name=raw.name, source=raw.source, target=raw.target, main=rows, warnings=raw.warnings
-    )
+        name=raw.name, source=raw.source, target=raw.target, main=raw.test or raw.main,
+        warnings=raw.warnings,
+    )  # fmt: skip
 
 
 def _file_rows(path: Path, rows: RowFormat, batching: Batching) -> Raw | None:
@@ -137,7 +141,7 @@ def _file_rows(path: Path, rows: RowFormat, batching: Batching) -> Raw | None:
     media = _media(path) if kind in _MEDIA and not idx.is_idx(path) else None
     if media is not None and media == kind:
         if rows.columns or kind == "audio":
-            (column,) = rows.columns or (audiofolder.COLUMN,)
+            (column,) = rows.columns or (classfolder.AUDIO_COLUMN,)
             return classfolder.read_paths(path, MEDIA_SUFFIXES[media], column)
         channels, height, width = rows.shape
         return imagefolder.read_images(path, channels, height, width)

@@ -12,14 +12,11 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
-from autosynth.data.source.chunks import Chunks, Matrix, chunks_of
-from autosynth.data.source.filerows import FileRows
-from autosynth.data.source.mappedarray import bytes_on_disk
+from autosynth.data.source.chunks import chunks_of
+from autosynth.data.source.filerows import file_rows
 from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.data.source.raw import Raw
-from autosynth.data.source.rows import BatchedRows, FrameRows, as_frame
 from autosynth.data.source.table import frame_rows, is_table, read_frame
 from autosynth.errors import DataError
 
@@ -93,21 +90,7 @@ def _opened(path: Path, batching: Batching) -> tuple[Any, tuple[str, ...]]:
     if batching.holds(n_bytes):
         return read_frame(path)
     chunks = chunks_of(path, batching)
-    return _rows(chunks, n_bytes, batching), chunks.warnings
-
-
-def as_table(rows: BatchedRows) -> BatchedRows:
-    """Rows as those of a table: the columns of an array are `x0`, `x1`, ..."""
-    if rows.is_table:
-        return rows
-    x: NDArray[Any] = rows.whole()
-    if rows.batching.holds(bytes_on_disk(x)):
-        return FrameRows(frame=as_frame(x), batching=rows.batching)
-    return _rows(Matrix(x), bytes_on_disk(x), rows.batching)
-
-
-def _rows(chunks: Chunks, n_bytes: int, batching: Batching) -> FileRows:
-    return FileRows(chunks=chunks, names=chunks.names, n_bytes=n_bytes, batching=batching)
+    return file_rows(chunks, n_bytes, batching), chunks.warnings
 
 
 def _bytes_of(path: Path) -> int:

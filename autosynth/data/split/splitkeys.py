@@ -1,5 +1,6 @@
 """What decides which rows are held out, beside chance: the column of a group, or of a time."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,13 +52,18 @@ def _column(
 ) -> "pd.Series[Any] | None":
     if name is None:
         return None
-    columns = table.columns
-    if name in columns:
-        return table[name]
-    raise DataError(
-        f"{option} {name!r} is no column of {source}; its columns: "
-        f"{', '.join(columns[:_LISTED])}.{did_you_mean(name, columns)}"
-    )
+    check_column(name, table.columns, f"{option} {name!r}", source)
+    return table[name]
+
+
+def check_column(name: str, columns: Iterable[str], what: str, place: str) -> None:
+    """Raise `DataError` where `name` is none of the columns of `place`; `what` says what it is."""
+    there = list(columns)
+    if name not in there:
+        raise DataError(
+            f"{what} is no column of {place}; its columns: {', '.join(there[:_LISTED])}."
+            f"{did_you_mean(name, there)}"
+        )
 
 
 def _times(values: "pd.Series[Any]", source: str) -> NDArray[np.float64]:

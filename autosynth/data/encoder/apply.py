@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from autosynth.data.column.path import Folders
 from autosynth.data.encoder.encoder import Applied, Encoder
-from autosynth.data.source.filerows import as_table
 from autosynth.data.source.frames import check_flat
 from autosynth.data.source.mappedarray import gather_rows
 from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.data.source.rows import BatchedRows, rows_of
+from autosynth.data.source.tablefile import as_table
 from autosynth.errors import DataError
 
 _TOLD = re.compile(r"((?:.*?': (?:in )?)?)(\d+)(?: of (\d+))?( .*)", re.DOTALL)

@@ -17,14 +17,12 @@ from numpy.typing import NDArray
 
 from autosynth.data.column.column import IgnoredColumn
 from autosynth.data.framing.event import Events, InteractionColumns, listed, read_events
-from autosynth.data.framing.feature import About, read_about
+from autosynth.data.framing.feature import About, apply_rows, fit_rows, read_about
 from autosynth.data.framing.framing import Encoded, Framing, LabelledRows
-from autosynth.data.framing.userrow import apply_rows, fit_rows
 from autosynth.data.framing.users import latest_of, read_table_of, users_of
 from autosynth.data.inspection.describe import describe
-from autosynth.data.source.fingerprint import fingerprint
 from autosynth.data.source.memory import Batching
-from autosynth.data.source.raw import Raw, RawRows
+from autosynth.data.source.raw import Raw, RawRows, fingerprint
 from autosynth.data.source.read import Source
 from autosynth.errors import DataError
 from autosynth.options import DataConfig

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from autosynth.data.column.cell import text_of
 from autosynth.data.encoder.series import pad_steps
-from autosynth.data.source.filerows import stack
 from autosynth.data.source.layout import Layout
 from autosynth.data.source.mappedarray import concatenate_rows
 from autosynth.data.source.memory import Batching
 from autosynth.data.source.raw import Raw, RawRows
 from autosynth.data.source.rows import BatchedRows, rows_of
+from autosynth.data.source.tablefile import stack
 from autosynth.data.split.split import Parts
 from autosynth.errors import DataError
 

@@ -26,15 +26,14 @@ from autosynth.data.framing.join import JoinedRows, join
 from autosynth.data.inspection.describe import describe
 from autosynth.data.inspection.leak import leaks
 from autosynth.data.inspection.scalechoice import choose_scales
-from autosynth.data.source.filerows import as_table
-from autosynth.data.source.fingerprint import fingerprint
 from autosynth.data.source.frames import check_flat
 from autosynth.data.source.layout import Layout, infer_layout
 from autosynth.data.source.mappedarray import concatenate_rows, take_rows
 from autosynth.data.source.memory import BY_SIZE, Batching
-from autosynth.data.source.raw import Raw, RawRows, RowFormat
+from autosynth.data.source.raw import Raw, RawRows, RowFormat, fingerprint
 from autosynth.data.source.read import Source, all_rows, read_source, read_unlabelled
 from autosynth.data.source.rows import rows_of
+from autosynth.data.source.tablefile import as_table
 from autosynth.data.split.split import left_out, split, without
 from autosynth.data.split.splitkeys import SplitKeys, split_keys_of
 from autosynth.data.target.targets import infer_target

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from autosynth.data.encoder.encoder import Encoder
 from autosynth.data.framing.event import Events, InteractionColumns, listed, read_events
-from autosynth.data.framing.feature import About
+from autosynth.data.framing.feature import About, apply_rows
 from autosynth.data.framing.framing import Encoded, LabelledRows
-from autosynth.data.framing.userrow import apply_rows
 from autosynth.data.source.memory import Batching
 from autosynth.data.source.raw import Raw, RowFormat
 from autosynth.data.source.read import read_unlabelled

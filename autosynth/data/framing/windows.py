@@ -21,9 +21,8 @@ from autosynth.data.encoder.table import TableEncoder
 from autosynth.data.framing.framing import Encoded, Framing, LabelledRows
 from autosynth.data.framing.season import find_calendar, find_period, read_calendar
 from autosynth.data.framing.timeline import Clock, Steps, read_again, read_steps
-from autosynth.data.source.fingerprint import fingerprint
 from autosynth.data.source.memory import Batching
-from autosynth.data.source.raw import RawRows
+from autosynth.data.source.raw import RawRows, fingerprint
 from autosynth.data.split.split import TEST_SHARE
 from autosynth.errors import DataError
 from autosynth.options import DataConfig

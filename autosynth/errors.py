@@ -78,8 +78,17 @@ def did_you_mean(name: str, names: Iterable[str], *, most: int = 1, cutoff: floa
         most: names that are told.
         cutoff: how near one has to be, from 0 to 1.
     """
-    near = get_close_matches(name, list(names), n=most, cutoff=cutoff)
-    return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    return question(nearest(name, names, most=most, cutoff=cutoff))
+
+
+def nearest(name: str, names: Iterable[str], *, most: int = 1, cutoff: float = 0.5) -> list[str]:
+    """The names nearest to one; arguments as of `did_you_mean`."""
+    return get_close_matches(name, list(names), n=most, cutoff=cutoff)
+
+
+def question(names: Sequence[str]) -> str:
+    """Whether one of these names was meant; empty where there is none."""
+    return f" Did you mean {' or '.join(map(repr, names))}?" if names else ""
 
 
 def lookup(registry: Mapping[str, T], name: str, what: str, place: str = "") -> T:

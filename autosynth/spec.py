@@ -185,7 +185,7 @@ class Dataset:
     """A dataset. `x[name]` and `y` hold all rows; `splits` holds row numbers.
 
     Where the data is larger than a quarter of memory, `x[name]` are memory maps
-    (`encoder/mappedarray.py`).
+    (`source/mappedarray.py`).
 
     `y` is (n,): int64 class codes, or float32 values in the target's own unit. Where the target
     has several columns it is float32 (n, columns): labels as 0 or 1, the steps of a forecast, or
@@ -195,6 +195,7 @@ class Dataset:
     each row's user had before, which a ranking leaves out. `independent` rows may be dealt to
     folds at random: those of one group, or of neighbouring times, may not. `scales`, one for each
     field of the target, are what values are learnt on; none where all are learnt as they are.
+    `period` is how many steps a series to forecast takes to repeat itself, 0 where it does not.
     """
 
     name: str
@@ -211,3 +212,4 @@ class Dataset:
     seen: SeenItems | None = None
     independent: bool = True
     scales: tuple[Scale, ...] = ()
+    period: int = 0

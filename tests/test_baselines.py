@@ -435,7 +435,7 @@ def test_forecasts_by_hand():
     made = replace(
         made, target=TargetSpec(name="y", task="forecasting", steps=3, base="x"),
         inputs=(replace(made.inputs[0], anchored=True),),
-        encoders={"windows": {"period": 2}},
+        encoders={}, period=2,
     )  # fmt: skip
     pool = np.concatenate([made.splits.train, made.splits.calibration])
     test = made.splits.test

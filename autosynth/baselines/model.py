@@ -23,7 +23,7 @@ from autosynth.baselines.multioutput import FitBaseline, FittedBaseline, per_lab
 from autosynth.baselines.ranking import RANKERS
 from autosynth.baselines.rocket import ROCKET, can_read, fit_rocket
 from autosynth.baselines.table import Table, dense_of, known_cells, linear_features, table_of
-from autosynth.data.encoder.mappedarray import MappedArray
+from autosynth.data.source.mappedarray import MappedArray
 from autosynth.errors import lookup
 from autosynth.spec import Array, Dataset, TargetSpec
 from autosynth.task.task import task_of

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from autosynth.baselines.model import MAX_ROWS, BaselineResult, check, fitting
-from autosynth.data.encoder.mappedarray import MappedArray
+from autosynth.data.source.mappedarray import MappedArray
 from autosynth.spec import Dataset, Splits
 
 START_SECONDS = 60.0
@@ -172,7 +172,6 @@ def _handed_over(dataset: Dataset, seed: int) -> Dataset:
         splits=Splits(
             **dict(zip(("train", "calibration", "validation", "test"), numbers, strict=True))
         ),
-        # Forecasts need the period; others nothing, and a vocabulary is large.
-        encoders={k: v for k, v in dataset.encoders.items() if k == "windows"},
+        encoders={},  # baselines need none, and a vocabulary is large
         seen=dataset.seen.only(rows) if dataset.seen else None,
     )

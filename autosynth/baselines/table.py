@@ -138,9 +138,8 @@ def table_of(dataset: Dataset, rows: Array, kind: str = "") -> Table:
     )
     past = History()
     if base:
-        period = dataset.encoders["windows"]["period"]
         channels = sum(spec.shape[0] for spec in specs if spec.anchored)
-        past = History(channels, specs[0].shape[1], period)
+        past = History(channels, specs[0].shape[1], dataset.period)
     series: tuple[tuple[int, int], ...] = ()
     if all(spec.is_line for spec in specs):
         sizes = [spec.shape[0] for spec in specs]

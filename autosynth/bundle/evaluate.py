@@ -10,7 +10,7 @@ import pandas as pd
 from autosynth.bundle.evaluation import Evaluation
 from autosynth.bundle.model import Model, load
 from autosynth.bundle.robustness import robustness_of, rows_for
-from autosynth.data.framing.labelledrows import LabelledRows, read_labelled
+from autosynth.data import LabelledRows, read_labelled
 from autosynth.errors import DataError
 from autosynth.spec import Array, SeenItems, TargetSpec
 from autosynth.task.calibration import Calibration

@@ -12,8 +12,8 @@ from autosynth.cell import text_of
 from autosynth.data.encoder.apply import apply
 from autosynth.data.encoder.encoder import Encoder
 from autosynth.data.encoder.registry import encoders_from
-from autosynth.data.framing.labelledrows import LabelledRows
-from autosynth.data.source.table import as_frame
+from autosynth.data.framing.framing import LabelledRows
+from autosynth.data.source.rows import as_frame
 from autosynth.modality import MODALITIES, SEVERITIES
 from autosynth.spec import Array, InputSpec
 
@@ -107,7 +107,8 @@ def _corrupted(
         return {first.name: modality.corrupt(x, first, name, severity, seed=seed, blank=blank)}
     # Typos are made in the text itself, before it is cut into tokens.
     inputs = [encoders[spec.name] for spec in specs]
-    frame, (column,) = as_frame(labelled.raw).rename(columns=str), inputs[0].columns
+    assert labelled.raw is not None  # what holds a text is read row by row
+    frame, (column,) = as_frame(labelled.raw.whole()).rename(columns=str), inputs[0].columns
     texts = np.array(["" if pd.isna(v) else text_of(v) for v in frame[column]], dtype=object)
     changed = modality.corrupt(texts, first, name, severity, seed=seed)
     return apply(inputs, pd.DataFrame({column: changed}), labelled.source).x

@@ -1,7 +1,13 @@
 """Data in, a `Dataset` out: reading, understanding, splitting and encoding."""
 
-from autosynth.data.framing.encode import Encoded, encode, encode_parts
-from autosynth.data.load import load_dataset, read_dataset
+from autosynth.data.framing.framing import Encoded, LabelledRows
+from autosynth.data.load import (
+    encode,
+    encode_parts,
+    load_dataset,
+    read_dataset,
+    read_labelled,
+)
 from autosynth.data.source.builtin import BUILTIN, Builtin
 from autosynth.spec import Dataset, InputSpec, Kind, Splits, TargetSpec
 
@@ -12,10 +18,12 @@ __all__ = [
     "Encoded",
     "InputSpec",
     "Kind",
+    "LabelledRows",
     "Splits",
     "TargetSpec",
     "encode",
     "encode_parts",
     "load_dataset",
     "read_dataset",
+    "read_labelled",
 ]

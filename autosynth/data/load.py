@@ -1,18 +1,27 @@
-"""Reads a source into a `Dataset`: rows, target, splits, encoders, and what to tell the user.
+"""Reads a source into a `Dataset`, and other data of its form with what the dataset learnt.
 
 Takes a source and what is asked of it; the framing that it needs does the work: rows that stand
 for themselves, windows of a series to forecast, or interactions to rank.
 """
 
-from typing import Unpack
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Unpack
 
-from autosynth.data.framing.interactions import load_interactions
-from autosynth.data.framing.rows import load_rows
-from autosynth.data.framing.windows import load_windows
+from autosynth.data.framing.framing import Encoded, Framing, LabelledRows
+from autosynth.data.framing.interactions import InteractionFraming
+from autosynth.data.framing.rows import RowFraming
+from autosynth.data.framing.windows import WindowFraming
+from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.data.source.read import Source
-from autosynth.errors import DataError
 from autosynth.options import DataArguments, DataConfig, takes_options
-from autosynth.spec import Dataset
+from autosynth.spec import Dataset, TargetSpec
+
+FRAMINGS: Mapping[str, type[Framing]] = {
+    "rows": RowFraming,
+    "windows": WindowFraming,
+    "interactions": InteractionFraming,
+}
+"""What a row is, by the name under which a dataset keeps what is known of it."""
 
 
 @takes_options
@@ -33,24 +42,67 @@ def load_dataset(source: Source, *, seed: int = 0, **arguments: Unpack[DataArgum
     return read_dataset(source, DataConfig.from_arguments({**arguments, "seed": seed}))
 
 
-def read_dataset(source: Source, config: DataConfig) -> Dataset:
-    """As `load_dataset`, of what is asked in one value."""
+def read_dataset(source: Source, config: DataConfig, batching: Batching = BY_SIZE) -> Dataset:
+    """As `load_dataset`, of what is asked in one value.
+
+    `batching` says how much of the source may be in memory at once.
+    """
+    return FRAMINGS[_framing_name(config)].load(source, config, batching)
+
+
+def encode(source: Any, encoders: Mapping[str, Any], batching: Batching = BY_SIZE) -> Encoded:
+    """Encode the rows of `source`: a path, a built-in name, a DataFrame or an array `x`.
+
+    `encoders` are those of a dataset (`Dataset.encoders`); the target column may be there and is
+    not looked at. A source that has an official test part inside gives that part, any other all of
+    its rows. Columns may stand in any order, categories never seen are 0, rows that hold nothing
+    to read (a broken image, a series of NaN) are left out with a warning. To forecast, the end of
+    the series is the one row, named by its last time; of interactions there is a row for each
+    user. Raises `DataError` where columns lack, shapes differ, or no row is left.
+    """
+    return _framing_of(encoders, batching).encode(source)
+
+
+def encode_parts(
+    source: Any, encoders: Mapping[str, Any], batching: Batching = BY_SIZE
+) -> Iterator[Encoded]:
+    """As `encode`; of rows that are too many for memory, a part after another.
+
+    A part may have no row that can be read; its warnings say which rows it holds.
+    """
+    return _framing_of(encoders, batching).encode_parts(source)
+
+
+def read_labelled(
+    source: Any,
+    encoders: Mapping[str, Any],
+    target: TargetSpec,
+    columns: Sequence[str] = (),
+    batching: Batching = BY_SIZE,
+) -> LabelledRows:
+    """The rows of `source` that a model can be scored on; of its test part, where it has one.
+
+    Args:
+        source: as `load_dataset` takes it.
+        encoders: of the model.
+        target: of the model.
+        columns: that hold the true values, where they are not named as in training.
+        batching: how much of the source may be in memory at once.
+
+    Raises:
+        DataError: no labels, columns or shapes that do not fit, or no row that can be scored.
+    """
+    return _framing_of(encoders, batching).labelled(source, target, columns)
+
+
+def _framing_name(config: DataConfig) -> str:
     if config.task == "forecasting":
-        return _forecast(source, config)
+        return "windows"
     if config.task == "ranking" or config.user or config.features:
-        return load_interactions(source, config)
-    if config.horizon is not None or config.history is not None:
-        raise DataError("--horizon and --history are of forecasts. Add --task forecasting.")
-    return load_rows(source, config)
+        return "interactions"
+    return "rows"
 
 
-def _forecast(source: Source, config: DataConfig) -> Dataset:
-    if len(config.target) > 1:
-        raise DataError(
-            f"a forecast is of one column, not of {', '.join(config.target)}. Name one with "
-            "--target; the others are read beside it."
-        )
-    return load_windows(
-        source, target=next(iter(config.target), None), test=config.test, drop=config.drop,
-        horizon=config.horizon, history=config.history, time=config.time,
-    )  # fmt: skip
+def _framing_of(encoders: Mapping[str, Any], batching: Batching) -> Framing:
+    name = next((name for name in FRAMINGS if name in encoders), "rows")
+    return FRAMINGS[name](encoders=encoders, batching=batching)

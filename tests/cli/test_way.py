@@ -145,8 +145,7 @@ def test_a_table_too_large_for_memory_is_predicted_part_by_part(
 
     original = Model.outputs
     monkeypatch.setattr(Model, "outputs", outputs)
-    monkeypatch.setattr("autosynth.data.source.outofcore.most_in_memory", lambda: 100)
-    monkeypatch.setattr("autosynth.data.source.chunks.CELLS", 30)  # of two columns
+    monkeypatch.setattr("autosynth.data.source.memory.most_in_memory", lambda: 240)
     assert printed(f"predict {run}/bundle new.csv", capsys) == whole
     assert sizes == [15, 15, 10]
     assert "40 predictions" in printed(f"predict {run}/bundle new.csv -o parts.csv", capsys)

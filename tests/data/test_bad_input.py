@@ -16,8 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from autosynth.cell import text_of
-from autosynth.data import load_dataset
-from autosynth.data.framing.encode import encode
+from autosynth.data import encode, load_dataset
 from autosynth.data.source.parse import NA_VALUES
 from autosynth.data.source.table import read_frame
 from autosynth.errors import AutosynthError, DataError

@@ -9,8 +9,7 @@ import torch
 
 import autosynth
 from autosynth.cli import main
-from autosynth.data import load_dataset
-from autosynth.data.framing.encode import encode
+from autosynth.data import encode, load_dataset
 from autosynth.run import train_strategy
 
 

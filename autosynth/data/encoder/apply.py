@@ -1,37 +1,79 @@
-"""Applies the encoders of a dataset to raw rows: in memory, or to disk where they are larger.
+"""Applies the encoders of a dataset to raw rows, batch after batch.
 
-Takes encoders and raw rows of any form; gives the arrays that all inputs make, each once. Rows
-that one of them cannot read are left out of all.
+Takes encoders and raw rows of any form and size; gives the arrays that all inputs make, each once:
+in memory, or on disk where they are larger. Rows that one of them cannot read are left out of all.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
 import numpy as np
-import pandas as pd
+from numpy.typing import NDArray
 
 from autosynth.data.column.path import Folders
 from autosynth.data.encoder.encoder import Applied, Encoder
-from autosynth.data.encoder.mappedarray import map_arrays
-from autosynth.data.source.disktable import DiskTable
-from autosynth.data.source.memorymap import is_map, pieces_of
-from autosynth.data.source.table import as_frame
+from autosynth.data.source.frames import check_flat
+from autosynth.data.source.mappedarray import gather_rows
+from autosynth.data.source.memory import BY_SIZE, Batching
+from autosynth.data.source.rows import BatchedRows, rows_of
+from autosynth.data.source.tablefile import as_table
 from autosynth.errors import DataError
 
+_TOLD = re.compile(r"((?:.*?': (?:in )?)?)(\d+)(?: of (\d+))?( .*)", re.DOTALL)
+"""What an encoder says of some rows: whose column it is, how many of how many, what of them."""
+_LIST = re.compile(r"(.*(?:left out|kept|cannot be read): (?:rows )?)(.+)", re.DOTALL)
+_SHARE = re.compile(r"(?<=\()\d+\.\d(?=%\))")
+_ROW = re.compile(r"^(row )?(\d+)(?=$| )")
+_LISTED = 5
+_COUNT_HERE, _OF_HERE, _SHARE_HERE = "\0", "\1", "\2"  # in place of numbers of rows
 
-def apply(encoders: Sequence[Encoder], x: Any, place: str, folders: Folders = "") -> Applied:
-    """The arrays that all encoders of a dataset make of raw rows `x`, each once.
 
-    `folders` are those of the table, or of each row, to which files that cells name are relative.
+def apply(
+    encoders: Sequence[Encoder],
+    x: Any,
+    place: str,
+    folders: Folders = "",
+    batching: Batching = BY_SIZE,
+) -> Applied:
+    """The arrays that all encoders of a dataset make of raw rows, each once.
+
+    Args:
+        encoders: of the inputs.
+        x: raw rows: `BatchedRows`, a frame or an array.
+        place: where they come from, for messages.
+        folders: those of the table, or of each row, to which files that cells name are relative.
+        batching: says how many rows are encoded at once.
 
     Raises:
-        DataError: columns lack or shapes differ, naming `place`.
+        DataError: columns lack or shapes differ, or there is no room on the disk.
     """
+    rows = rows_of(x, batching)
     if encoders[0].columns:
-        x = _checked(encoders, x, place)
-    found = {each.name: each.transform(x, place, folders) for each in encoders}
-    every = np.arange(len(x))
+        rows = _checked(encoders, rows, place)
+    row_numbers: list[NDArray[np.int64]] = []
+    warnings: list[tuple[range, Sequence[str]]] = []
+
+    def encoded() -> Iterator[Mapping[str, NDArray[Any]]]:
+        for start, batch in rows.batches():
+            near = folders if isinstance(folders, str) else folders[start : start + len(batch)]
+            applied = _encoded(encoders, batch, place, near)
+            row_numbers.append(applied.keep + start)
+            warnings.append((range(start, start + len(batch)), applied.warnings))
+            yield applied.x
+
+    arrays = gather_rows(encoded(), len(rows), rows.batching)
+    return Applied(x=arrays, keep=np.concatenate(row_numbers), warnings=merge_warnings(warnings))
+
+
+def _encoded(encoders: Sequence[Encoder], batch: Any, place: str, folders: Folders) -> Applied:
+    """The arrays of one batch."""
+    if encoders[0].columns:
+        check_flat(batch, place)
+    found = {each.name: each.transform(batch, place, folders) for each in encoders}
+    every = np.arange(len(batch))
     keep = reduce(np.intersect1d, [t.keep for t in found.values() if t.keep is not None], every)
     arrays = {}
     for name, transformed in found.items():
@@ -44,48 +86,87 @@ def apply(encoders: Sequence[Encoder], x: Any, place: str, folders: Folders = ""
     return Applied(x=arrays, keep=keep, warnings=tuple(dict.fromkeys(warnings)))
 
 
-def apply_large(encoders: Sequence[Encoder], x: Any, place: str, folders: Folders = "") -> Applied:
-    """As `apply`; what is larger than memory may hold is kept on disk."""
-    if isinstance(x, DiskTable):
-        return _apply_disk(encoders, x, place, folders)
-    if not is_map(x):
-        return apply(encoders, x, place, folders)
-    return map_arrays(pieces_of(x), lambda piece: apply(encoders, piece, place), len(x), "arrays")
-
-
-def _apply_disk(
-    encoders: Sequence[Encoder], table: DiskTable, place: str, folders: Folders
-) -> Applied:
-    """The arrays that all rows of a table on disk make, as memory maps."""
-
-    def read(frame: pd.DataFrame) -> Applied:
-        near = folders if isinstance(folders, str) else folders[frame.index]
-        return apply(encoders, frame.reset_index(drop=True), place, near)
-
-    frames = (
-        frame.set_axis(range(at, at + len(frame)), axis=0)
-        for at, frame in table.pieces(table.columns)
-    )
-    return map_arrays(frames, read, len(table), table.digest())
-
-
-def _checked(encoders: Sequence[Encoder], x: Any, place: str) -> pd.DataFrame:
-    """`x` as a frame that has all columns wanted."""
+def _checked(encoders: Sequence[Encoder], rows: BatchedRows, place: str) -> BatchedRows:
+    """The rows as those of a table with all columns wanted, and no others."""
     wanted = list(dict.fromkeys(name for encoder in encoders for name in encoder.columns))
     width = encoders[0].width
-    if not isinstance(x, pd.DataFrame) and (x.ndim != 2 or x.shape[1] != width):
-        rows = f"rows with the columns {_some(wanted)}" if width is None else f"{width} columns"
-        raise DataError(f"x in {place} has shape {x.shape}; {rows} are expected.")
-    frame = as_frame(x)
-    frame = frame.rename(columns={name: str(name) for name in frame.columns})
-    lacking = [name for name in wanted if name not in frame.columns]
-    if lacking:
+    if not rows.is_table:
+        shape = rows.whole().shape
+        if len(shape) != 2 or shape[1] != width:
+            told = (
+                f"rows with the columns {_some(wanted)}" if width is None else f"{width} columns"
+            )
+            raise DataError(f"x in {place} has shape {shape}; {told} are expected.")
+    table = as_table(rows)
+    check_columns(wanted, table.columns, place)
+    return table.select(wanted)
+
+
+def check_columns(wanted: Sequence[str], there: Collection[str], place: str) -> None:
+    """Raise `DataError` for columns that a model was trained on and `place` lacks."""
+    if lacking := [name for name in wanted if name not in there]:
         raise DataError(
             f"{place} lacks {len(lacking)} columns that the model was trained on: "
             f"{', '.join(lacking[:8])}."
         )
-    return frame
 
 
 def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+
+
+def merge_warnings(batches: Sequence[tuple[range, Sequence[str]]]) -> tuple[str, ...]:
+    """Warnings of batches as of the whole; before each batch's own stand its row numbers.
+
+    Those alike but for numbers are one, with the sum of their counts and the first five of the
+    rows or files that they list.
+    """
+    if len(batches) == 1:
+        return tuple(batches[0][1])
+    found: dict[str, _Told] = {}
+    for rows, texts in batches:
+        for text in texts:
+            template, told = _parsed(text, rows)
+            found[template] = found.get(template, _Told()).plus(told)
+    return tuple(told.text(template, batches[-1][0].stop) for template, told in found.items())
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Told:
+    """How many rows a warning is about, how many it does not speak of, and those that it lists."""
+
+    count: int = 0
+    others: int = 0
+    listed: tuple[str, ...] = ()
+
+    def plus(self, other: "_Told") -> "_Told":
+        """That of both."""
+        listed = (*self.listed, *other.listed)[:_LISTED]
+        count, others = self.count + other.count, self.others + other.others
+        return _Told(count=count, others=others, listed=listed)
+
+    def text(self, template: str, n_rows: int) -> str:
+        """The warning, of so many rows in all."""
+        of = n_rows - self.others
+        text = template.replace(_COUNT_HERE, str(self.count)).replace(_OF_HERE, str(of))
+        text = text.replace(_SHARE_HERE, f"{self.count / max(1, of):.1%}"[:-1])
+        more = ", ..." if self.listed and self.count > len(self.listed) else ""
+        return f"{text}{', '.join(self.listed)}{more}"
+
+
+def _parsed(text: str, rows: range) -> tuple[str, _Told]:
+    match = _TOLD.fullmatch(text)
+    if match is None:
+        return text, _Told()
+    head, count, of, rest = match.groups()
+    listed: tuple[str, ...] = ()
+    if named := _LIST.fullmatch(rest):
+        rest, names = named.groups()
+        listed = tuple(
+            _ROW.sub(lambda row: f"{row[1] or ''}{int(row[2]) + rows.start}", name)
+            for name in names.removesuffix(", ...").split(", ")
+        )
+    template = f"{head}{_COUNT_HERE}{f' of {_OF_HERE}' if of else ''}"
+    others = len(rows) - int(of) if of else 0
+    told = _Told(count=int(count), others=others, listed=listed)
+    return template + _SHARE.sub(_SHARE_HERE, rest), told

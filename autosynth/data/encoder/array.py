@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from autosynth.data.encoder.encoder import Transformed, shape_text
 from autosynth.data.source.layout import Channels, Layout, arrange, infer_layout
-from autosynth.data.source.memorymap import pieces_of
+from autosynth.data.source.mappedarray import pieces_of
 from autosynth.errors import DataError
 from autosynth.spec import InputSpec
 

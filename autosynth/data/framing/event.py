@@ -5,7 +5,6 @@ Of what a user had twice the first time counts: a ranking leaves out what the us
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from autosynth.cell import missing_in, numbers_of, text_of
 from autosynth.data.column.date import find_formats, read_dates
-from autosynth.errors import DataError
+from autosynth.errors import DataError, did_you_mean
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,8 +112,7 @@ def _check_columns(frame: pd.DataFrame, columns: InteractionColumns, source: str
     ):  # fmt: skip
         if name in there or (what == "times" and not name):
             continue
-        near = get_close_matches(name, there, n=1, cutoff=0.5)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(name, there).replace(" Did", "; did")
         said = f"{name!r} is no column of {source}" if name else f"{source} names none"
         problems.append(f"the column of {what} ({option}): {said}{hint}")
     if problems:

@@ -1,8 +1,9 @@
 """What is known of users and items beside their names: tables with one row each, by name.
 
-Gives a frame with a row for each history: the user's own columns, those of the last thing in the
-history, and the mean over it of those that are numbers. The tables travel as JSON-able data, for
-the items that come in a prediction are those of the training.
+Takes events and where each row's history begins and ends among them; gives the inputs: the history
+itself, and a table with the user's own columns, those of the last thing in the history, and the
+mean over it of those that are numbers. The tables travel as JSON-able data, for the items that
+come in a prediction are those of the training.
 """
 
 import re
@@ -16,10 +17,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autosynth.cell import missing_in, numbers_of, text_of
+from autosynth.data.column.column import Column, IgnoredColumn
+from autosynth.data.column.inference import infer_columns
+from autosynth.data.encoder.apply import apply, check_columns
+from autosynth.data.encoder.encoder import Encoder
+from autosynth.data.encoder.frame import fit_frame
+from autosynth.data.encoder.ids import IdsEncoder
 from autosynth.data.framing.event import Events, InteractionColumns, listed
 from autosynth.errors import DataError
+from autosynth.spec import RowNumbers, SeenItems
 
 USER, LAST, MEAN, ITEM = "user.", "last.", "mean.", "item."
+_MET = (LAST, MEAN)
 _MADE_UP = re.compile(r"column\d+")
 _MIN_NAMES, _OWN_NAME = 20, 0.95
 _LEAST_KNOWN = 0.1  # of the names, that a key has to know
@@ -162,3 +171,55 @@ def _means(
         n > 0, (sums[stop] - sums[start]) / np.maximum(n, 1), np.nan
     )
     return means
+
+
+def fit_rows(
+    events: Events, seen: SeenItems, tables: Sequence[About], train: RowNumbers
+) -> tuple[list[Encoder], tuple[IgnoredColumn, ...]]:
+    """The history, and a table of what else is known, where there is anything; what was left."""
+    sizes = (seen.stop - seen.start)[train]
+    named = [
+        IgnoredColumn(name=f"{table.of}.{name}", reason=f"an id: every {table.of} has its own")
+        for table in tables
+        for name in table.named
+    ]
+    inputs: list[Encoder] = [IdsEncoder.fit(sizes, len(events.items))]
+    if not len(events.others.columns) and not any(len(t.frame.columns) for t in tables):
+        return inputs, tuple(named)
+    frame = described(events, tables, seen.start, seen.stop)
+    inferred = infer_columns(frame, train)
+    used = [c.name for c in inferred if isinstance(c, Column) and c.kind != "text"]
+    ignored = named + [column for column in inferred if isinstance(column, IgnoredColumn)]
+    ignored += [
+        IgnoredColumn(
+            name=c.name, reason="a text; of users and items, numbers and categories are read"
+        )
+        for c in inferred
+        if isinstance(c, Column) and c.kind == "text"
+    ]
+    if used:
+        inputs += fit_frame(frame[used], train, width=len(used))[0]  # numbered ones are no series
+    return inputs, tuple(ignored)
+
+
+def apply_rows(
+    encoders: Sequence[Encoder], events: Events, seen: SeenItems, tables: Sequence[About],
+    place: str,
+) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:  # fmt: skip
+    """The arrays of the inputs for the rows of `seen`, and what was wrong."""
+    found: dict[str, NDArray[Any]] = {}
+    warnings: tuple[str, ...] = ()
+    for encoder in encoders:
+        if isinstance(encoder, IdsEncoder):
+            found[encoder.name] = encoder.transform(seen).values
+            continue
+        frame = described(events, tables, seen.start, seen.stop)
+        own = {n.removeprefix(LAST).removeprefix(MEAN) for n in encoder.columns if n[:5] in _MET}
+        check_columns(sorted(own), {n.removeprefix(LAST) for n in frame if n[:5] == LAST}, place)
+        for name in encoder.columns:  # the mean of what is no number here
+            if name not in frame:
+                frame[name] = np.nan
+        applied = apply([encoder], frame, place)
+        found |= applied.x
+        warnings += applied.warnings
+    return found, warnings

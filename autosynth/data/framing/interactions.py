@@ -9,23 +9,26 @@ predicted from is read in `users.py`.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from autosynth.data.column.column import IgnoredColumn
 from autosynth.data.framing.event import Events, InteractionColumns, listed, read_events
-from autosynth.data.framing.feature import About, read_about
-from autosynth.data.framing.userrow import apply_rows, fit_rows
-from autosynth.data.framing.users import frame_of, read_table_of
+from autosynth.data.framing.feature import About, apply_rows, fit_rows, read_about
+from autosynth.data.framing.framing import Encoded, Framing, LabelledRows
+from autosynth.data.framing.users import latest_of, read_table_of, users_of
 from autosynth.data.inspection.describe import describe
-from autosynth.data.source.fingerprint import fingerprint
-from autosynth.data.source.raw import Raw, RawRows
+from autosynth.data.source.memory import Batching
+from autosynth.data.source.raw import Raw, RawRows, fingerprint
 from autosynth.data.source.read import Source
 from autosynth.errors import DataError
 from autosynth.options import DataConfig
 from autosynth.spec import Dataset, SeenItems, Splits, TargetSpec
 
+_SAVED = "interactions"  # the key of what is known of them, beside the encoders
 MOST_HELD = 5_000
 """Users of whom interactions are held out, at most."""
 _MOST_SCORES = 50_000_000  # of held-out users times items
@@ -34,54 +37,62 @@ _Rows = NDArray[np.int64]
 _TRAIN, _CALIBRATION, _VALIDATION, _TEST = range(4)
 
 
-def load_interactions(source: Source, config: DataConfig) -> Dataset:
-    """Read interactions and understand them.
+class InteractionFraming(Framing):
+    """Interactions of users with items, of which the next one is told."""
 
-    Args:
-        source: a path or a frame, an interaction a row.
-        config: `target` is the column of items, `time` that of times, numbers or dates (rows stand
-            in order without it), `user` that of users, `features` are tables about users or
-            items, `drop` columns to leave out of either; `seed` says which users are held out,
-            where there are more than `MOST_HELD`.
+    @staticmethod
+    def load(source: Source, config: DataConfig, batching: Batching) -> Dataset:
+        """As `Framing`; the source is a path or a frame, an interaction a row.
 
-    Raises:
-        DataError: a column is not there, or there is nothing in the interactions to learn.
-    """
-    _check_config(config)
-    user = config.user or ""
-    raw = read_table_of(source)
-    columns = InteractionColumns(user=user, item=config.target[0], time=config.time or "")
-    events = read_events(frame_of(raw), columns, raw.source)
-    events, parts = _learnable(events, columns, raw.source, config.seed)
-    rows = np.flatnonzero(events.start < np.arange(len(parts)))
-    splits = _splits(parts[rows], raw.source, columns)
-    seen = SeenItems(codes=events.item, start=events.start[rows], stop=rows)
-    tables = _tables(config.features, events, columns)
-    tables, events = _dropped(config.drop, tables, events, raw.source)
-    fitted, ignored = fit_rows(events, seen, tables, splits.train)
-    x, row_warnings = apply_rows(fitted, events, seen, tables, raw.source)
-    dataset = Dataset(
-        name=raw.name,
-        source=raw.source,
-        inputs=tuple(encoder.spec for encoder in fitted),
-        target=TargetSpec(name=columns.item, task="ranking", classes=events.items),
-        x=x,
-        y=events.item[rows],
-        splits=splits,
-        independent=False,
-        encoders={
-            "inputs": [encoder.to_dict() for encoder in fitted],
-            "interactions": {
-                **asdict(columns),
-                "items": list(events.items),
-                "features": [table.to_dict() for table in tables],
+        `target` is the column of items, `time` that of times, numbers or dates (rows stand in
+        order without it), `user` that of users, `features` are tables about users or items, `drop`
+        columns to leave out of either; `seed` says which users are held out, where there are more
+        than `MOST_HELD`.
+        """
+        _check_config(config)
+        raw, frame = read_table_of(source, batching)
+        columns = InteractionColumns(
+            user=config.user or "", item=config.target[0], time=config.time or ""
+        )
+        events = read_events(frame, columns, raw.source)
+        events, parts = _learnable(events, columns, raw.source, config.seed)
+        rows = np.flatnonzero(events.start < np.arange(len(parts)))
+        splits = _splits(parts[rows], raw.source, columns)
+        seen = SeenItems(codes=events.item, start=events.start[rows], stop=rows)
+        tables = _tables(config.features, events, columns, batching)
+        tables, events = _dropped(config.drop, tables, events, raw.source)
+        fitted, ignored = fit_rows(events, seen, tables, splits.train)
+        x, row_warnings = apply_rows(fitted, events, seen, tables, raw.source)
+        dataset = Dataset(
+            name=raw.name,
+            source=raw.source,
+            inputs=tuple(encoder.spec for encoder in fitted),
+            target=TargetSpec(name=columns.item, task="ranking", classes=events.items),
+            x=x,
+            y=events.item[rows],
+            splits=splits,
+            independent=False,
+            encoders={
+                "inputs": [encoder.to_dict() for encoder in fitted],
+                _SAVED: {
+                    **asdict(columns),
+                    "items": list(events.items),
+                    "features": [table.to_dict() for table in tables],
+                },
             },
-        },
-        fingerprint=_fingerprint(raw, columns, events, tables),
-        warnings=(*raw.warnings, *events.warnings, *row_warnings),
-        seen=seen,
-    )
-    return _told(dataset, raw, ignored, events)
+            fingerprint=_fingerprint(frame, columns, events, tables),
+            warnings=(*raw.warnings, *events.warnings, *row_warnings),
+            seen=seen,
+        )
+        return replace(dataset, summary=_lines(dataset, raw, ignored, events))
+
+    def encode(self, source: Any) -> Encoded:
+        """As `Framing`: a row for each user, after all that the user had."""
+        return users_of(source, self.encoders[_SAVED], self.inputs, self.batching)
+
+    def labelled(self, source: Any, target: TargetSpec, columns: Sequence[str]) -> LabelledRows:
+        """As `Framing`: the last item of each user, which a search held out to test on."""
+        return latest_of(source, self.encoders[_SAVED], self.inputs, self.batching)
 
 
 def _check_config(config: DataConfig) -> None:
@@ -203,10 +214,10 @@ def _splits(parts: _Rows, source: str, columns: InteractionColumns) -> Splits:
 
 
 def _tables(
-    features: Sequence[Source], events: Events, columns: InteractionColumns
+    features: Sequence[Source], events: Events, columns: InteractionColumns, batching: Batching
 ) -> list[About]:
-    raws = [read_table_of(source) for source in features]
-    tables = [read_about(frame_of(raw), raw.source, events, columns) for raw in raws]
+    read = [read_table_of(source, batching) for source in features]
+    tables = [read_about(frame, raw.source, events, columns) for raw, frame in read]
     names = Counter(f"{table.of} {name}" for table in tables for name in table.frame)
     if twice := [name for name, count in names.items() if count > 1]:
         raise DataError(
@@ -233,16 +244,18 @@ def _dropped(
 
 
 def _fingerprint(
-    raw: Raw, columns: InteractionColumns, events: Events, tables: Sequence[About]
+    frame: pd.DataFrame, columns: InteractionColumns, events: Events, tables: Sequence[About]
 ) -> str:
     """Of what is read: it changes with the columns that are named, and with those dropped."""
     read = [*filter(None, [columns.time]), columns.user, columns.item, *events.others.columns]
-    frames = [frame_of(raw)[read], *(table.frame for table in tables)]
+    frames = [frame[read], *(table.frame for table in tables)]
     return fingerprint(*(RawRows(x=frame, index=range(len(frame))) for frame in frames))
 
 
-def _told(dataset: Dataset, raw: Raw, ignored: Sequence[IgnoredColumn], events: Events) -> Dataset:
-    """The dataset with the lines that say what was understood."""
+def _lines(
+    dataset: Dataset, raw: Raw, ignored: Sequence[IgnoredColumn], events: Events
+) -> tuple[str, ...]:
+    """The lines that say what was understood."""
     n, users = len(events.user), len(np.unique(events.user))
     sizes = np.unique(events.user, return_counts=True)[1]
     items = len(events.items)
@@ -251,5 +264,4 @@ def _told(dataset: Dataset, raw: Raw, ignored: Sequence[IgnoredColumn], events: 
         f"pairs; a user has {sizes.min()} ... {sizes.max()}, median {np.median(sizes):g}",
     )
     how = "the last interactions of each user"
-    lines = describe(dataset, raw, ignored, about=about, how=how)
-    return replace(dataset, summary=lines)
+    return describe(dataset, raw, ignored, about=about, how=how)

@@ -1,11 +1,10 @@
 """Joins the parts of a source (main, validation, test) under each other, each row with its part.
 
-Takes a `Raw`; gives one array or frame, one target and the name of the part for every row.
+Takes a `Raw`; gives the rows of one array or table, one target, and the name of every row's part.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -13,12 +12,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autosynth.cell import text_of
-from autosynth.data.encoder.mappedarray import concatenate_rows, take_rows
 from autosynth.data.encoder.series import pad_steps
-from autosynth.data.source.disktable import DiskTable, concatenate_tables
 from autosynth.data.source.layout import Layout
+from autosynth.data.source.mappedarray import concatenate_rows
+from autosynth.data.source.memory import Batching
 from autosynth.data.source.raw import Raw, RawRows
-from autosynth.data.source.table import join_frames
+from autosynth.data.source.rows import BatchedRows, rows_of
+from autosynth.data.source.tablefile import stack
 from autosynth.data.split.split import Parts
 from autosynth.errors import DataError
 
@@ -27,7 +27,7 @@ from autosynth.errors import DataError
 class JoinedRows:
     """All rows of a source: `x` and `y`, the name of each row's part, and the parts' folders."""
 
-    x: Any
+    x: BatchedRows
     y: "pd.Series[Any] | pd.DataFrame"
     part: NDArray[np.str_]
     warnings: tuple[str, ...] = ()
@@ -40,18 +40,14 @@ class JoinedRows:
             found[self.part == part] = self.folders.get(str(part), "")
         return found
 
-    def only(self, keep: NDArray[np.int64], x: Any = None) -> "JoinedRows":
+    def only(self, keep: NDArray[np.int64], x: BatchedRows | None = None) -> "JoinedRows":
         """These rows alone, in order; `x` are their values if they changed too."""
         whole = len(keep) == len(self.part)
-        if x is None and not whole:
-            x = self.x
-            if isinstance(x, np.ndarray):
-                x = take_rows(x, keep)
-            else:
-                x = x.iloc[keep] if isinstance(x, pd.DataFrame) else x[keep]
+        if x is None:
+            x = self.x if whole else self.x.only(keep)
         return replace(
             self,
-            x=self.x if x is None else x,
+            x=x,
             y=self.y if whole else self.y.iloc[keep].reset_index(drop=True),
             part=self.part if whole else self.part[keep],
         )
@@ -62,7 +58,7 @@ class JoinedRows:
         return Parts(main=numbers["main"], validation=numbers["val"], test=numbers["test"])
 
 
-def join(raw: Raw, layout: Layout) -> JoinedRows:
+def join(raw: Raw, layout: Layout, batching: Batching) -> JoinedRows:
     """The rows of `raw`; parts without a target are left out, with a warning."""
     found = {"main": raw.main, "val": raw.validation, "test": raw.test}
     labelled: dict[str, RawRows] = {}
@@ -79,7 +75,7 @@ def join(raw: Raw, layout: Layout) -> JoinedRows:
     targets = _alike([rows.y for rows in labelled.values() if rows.y is not None])
     sizes = [len(rows) for rows in labelled.values()]
     return JoinedRows(
-        x=_join_x([rows.x for rows in labelled.values()], layout, raw.source),
+        x=_join_x([rows_of(rows.x, batching) for rows in labelled.values()], layout, raw.source),
         y=targets[0] if len(targets) == 1 else pd.concat(targets, ignore_index=True),
         part=np.repeat(np.array(list(labelled)), sizes),
         warnings=tuple(warnings),
@@ -118,18 +114,18 @@ def _named_alike(targets: "list[pd.Series[Any]]") -> "list[pd.Series[Any]]":
     return found
 
 
-def _join_x(arrays: list[Any], layout: Layout, source: str) -> Any:
-    first = arrays[0]
-    if isinstance(first, DiskTable):
-        return concatenate_tables(arrays, source)
-    if isinstance(first, pd.DataFrame):
-        if not all(isinstance(other, pd.DataFrame) for other in arrays):
-            raise DataError(f"{source} is a table and its test part is not; both must be tables.")
-        return join_frames(arrays, source)
-    if any(isinstance(other, pd.DataFrame) for other in arrays):
+def _join_x(parts: Sequence[BatchedRows], layout: Layout, source: str) -> BatchedRows:
+    is_table = [part.is_table for part in parts]
+    if is_table[0] and not all(is_table):
+        raise DataError(f"{source} is a table and its test part is not; both must be tables.")
+    if is_table[0]:
+        return stack(parts, source)
+    if any(is_table):
         raise DataError(
             f"the test part of {source} is a table, and {layout.kind} rows are needed."
         )
+    arrays: list[NDArray[Any]] = [part.whole() for part in parts]
+    first = arrays[0]
     if layout.kind == "series" and len({array.shape for array in arrays}) > 1:
         axis = 1 if layout.channels != "first" else 2
         steps = max(array.shape[axis] for array in arrays if array.ndim == first.ndim)
@@ -144,4 +140,5 @@ def _join_x(arrays: list[Any], layout: Layout, source: str) -> Any:
                 f"rows of {source} have shape {first.shape[1:]} in training and {other.shape[1:]} "
                 "in another part; they must be alike."
             )
-    return reduce(concatenate_rows, arrays)
+    batching = parts[0].batching
+    return rows_of(concatenate_rows(arrays, batching), batching)

@@ -1,10 +1,11 @@
-"""Rows that stand for themselves, as a dataset: of a table, or arrays of images or series.
+"""Rows that stand for themselves: of a table, or arrays of images or series.
 
-Takes a source and what is asked of it; gives a `Dataset`. The steps are those of every framing:
-read, understand the target, split, fit encoders on training rows, encode everything.
+Takes a source and what is asked of it; gives a `Dataset`, and rows to predict or to score on. The
+steps are those of every framing: read, understand the target, split, fit encoders on training
+rows, encode everything.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,28 +16,31 @@ from numpy.typing import NDArray
 from autosynth.data.column.choice import choose
 from autosynth.data.column.column import IgnoredColumn
 from autosynth.data.column.path import subfolders
-from autosynth.data.encoder.apply import apply_large
+from autosynth.data.encoder.apply import apply
 from autosynth.data.encoder.encoder import Applied, Encoder
 from autosynth.data.encoder.frame import fit_frame
 from autosynth.data.encoder.image import ImageEncoder
-from autosynth.data.encoder.mappedarray import concatenate_rows
 from autosynth.data.encoder.series import SeriesEncoder
+from autosynth.data.framing.framing import Encoded, Framing, LabelledRows
 from autosynth.data.framing.join import JoinedRows, join
 from autosynth.data.inspection.describe import describe
 from autosynth.data.inspection.leak import leaks
 from autosynth.data.inspection.scalechoice import choose_scales
-from autosynth.data.source.fingerprint import fingerprint
 from autosynth.data.source.frames import check_flat
 from autosynth.data.source.layout import Layout, infer_layout
-from autosynth.data.source.outofcore import FRAMES, as_table, read_large, sample_of
-from autosynth.data.source.raw import Raw
-from autosynth.data.source.read import Source, all_rows, read_source
+from autosynth.data.source.mappedarray import concatenate_rows, take_rows
+from autosynth.data.source.memory import BY_SIZE, Batching
+from autosynth.data.source.raw import Raw, RawRows, RowFormat, fingerprint
+from autosynth.data.source.read import Source, all_rows, read_source, read_unlabelled
+from autosynth.data.source.rows import rows_of
+from autosynth.data.source.tablefile import as_table
 from autosynth.data.split.split import left_out, split, without
 from autosynth.data.split.splitkeys import SplitKeys, split_keys_of
 from autosynth.errors import DataError
 from autosynth.options import DataConfig
-from autosynth.spec import Dataset
-from autosynth.task.read import infer_target
+from autosynth.spec import Dataset, TargetSpec
+from autosynth.task.read import infer_target, true_values_of
+from autosynth.task.target import LeftOut
 from autosynth.task.task import task_of
 
 _MIN_ROWS = 10
@@ -56,21 +60,76 @@ class _LoadState:
     warnings: tuple[str, ...] = ()
 
 
-def load_rows(source: Source, config: DataConfig) -> Dataset:
-    """Read rows that stand for themselves: of a table, or arrays of images or series.
+class RowFraming(Framing):
+    """Rows that stand for themselves, a row of the source each."""
 
-    Args:
-        source: as `load_dataset` takes it.
-        config: what is asked of the reading.
+    @staticmethod
+    def load(source: Source, config: DataConfig, batching: Batching) -> Dataset:
+        """As `Framing`."""
+        if config.horizon is not None or config.history is not None:
+            raise DataError("--horizon and --history are of forecasts. Add --task forecasting.")
+        raw = _read(source, config, batching)
+        layout = _layout(raw)
+        read = _table if layout.kind == "table" else _array
+        return _dataset(raw, read(raw, join(raw, layout, batching), layout, config), config)
 
-    Raises:
-        DataNotFoundError: no such path or built-in set.
-        DataError: the data cannot be read, or there is nothing in it to learn.
-    """
-    raw = _read(source, config)
-    layout = _layout(raw)
-    read = _table if layout.kind == "table" else _array
-    return _dataset(raw, read(raw, layout, config), config)
+    def encode(self, source: Any) -> Encoded:
+        """As `Framing`."""
+        inputs = self.inputs
+        raw = read_unlabelled(source, inputs[0].row_format, self.batching)
+        assert raw.main is not None
+        return _checked(_encode(inputs, raw.main, raw.source, self.batching), raw)
+
+    def encode_parts(self, source: Any) -> Iterator[Encoded]:
+        """As `Framing`."""
+        inputs = self.inputs
+        raw = read_unlabelled(source, inputs[0].row_format, self.batching)
+        rows, told = raw.main, raw.warnings
+        assert rows is not None
+        for start, batch in rows_of(rows.x, self.batching).batches():
+            stop = start + len(batch)
+            piece = replace(rows, x=batch, index=rows.index[start:stop])
+            part = _encode(inputs, piece, raw.source)
+            if len(batch) == len(rows):
+                yield _checked(part, raw)
+                return
+            where = f"rows {start:,} to {stop - 1:,}"
+            told += tuple(f"{where}: {text}" for text in part.warnings)
+            yield replace(part, warnings=told)
+            told = ()
+
+    def labelled(self, source: Any, target: TargetSpec, columns: Sequence[str]) -> LabelledRows:
+        """As `Framing`."""
+        inputs = self.inputs
+        names = columns or _target_columns(inputs[0], target)
+        raw = _read_labelled(source, inputs[0].row_format, names, self.batching)
+        rows = raw.test or raw.main
+        if rows is None or not len(rows):
+            raise DataError(f"{raw.source} holds no rows to score.")
+        if rows.y is None:
+            raise DataError(
+                f"{raw.source} holds {len(rows)} rows to test on without a target; scoring needs "
+                "one value a row. Give labelled rows, or use `autosynth predict`."
+            )
+        applied = apply(inputs, rows.x, raw.source, rows.folder, self.batching)
+        true_values = true_values_of(rows.y, target, raw.source)
+        both, at_x, at_y = np.intersect1d(applied.keep, true_values.keep, return_indices=True)
+        if not len(both):
+            raise DataError(f"no row of {raw.source} has both values to read and a target.")
+        unread = len(rows) - len(applied.keep)
+        lost = (LeftOut(reason="that could not be read", rows=unread),) if unread else ()
+        whole = len(both) == len(rows)
+        return LabelledRows(
+            source=raw.source,
+            x={n: v if whole else take_rows(v, at_x, self.batching) for n, v in applied.x.items()},
+            y=true_values.y if whole else true_values.y[at_y],
+            index=rows.index if whole else [rows.index[int(row)] for row in both],
+            official=raw.test is not None,
+            fingerprint=fingerprint(raw.main, raw.validation, raw.test, batching=self.batching),
+            raw=rows_of(rows.x, self.batching).only(both),
+            left_out=(*true_values.left_out, *lost),
+            warnings=(*raw.warnings, *applied.warnings, *true_values.warnings),
+        )
 
 
 def _dataset(raw: Raw, state: _LoadState, config: DataConfig) -> Dataset:
@@ -98,7 +157,7 @@ def _dataset(raw: Raw, state: _LoadState, config: DataConfig) -> Dataset:
         name=raw.name, source=raw.source, inputs=tuple(encoder.spec for encoder in state.inputs),
         target=goal.spec, x=state.x, y=goal.y, splits=splits,
         encoders={"inputs": [encoder.to_dict() for encoder in state.inputs]},
-        fingerprint=fingerprint(raw.main, raw.validation, raw.test),
+        fingerprint=fingerprint(raw.main, raw.validation, raw.test, batching=rows.x.batching),
         independent=keys.groups is None and keys.times is None,
         warnings=(
             *raw.warnings, *rows.warnings, *goal.warnings, *state.warnings,
@@ -120,7 +179,10 @@ def _with_unlabelled(dataset: Dataset, inputs: Sequence[Encoder], rows: JoinedRo
     x, n, more = applied.x, len(dataset.y), len(applied.keep)
     return replace(
         dataset,
-        x={name: concatenate_rows(values, x[name]) for name, values in dataset.x.items()},
+        x={
+            name: concatenate_rows([values, x[name]], rows.x.batching)
+            for name, values in dataset.x.items()
+        },
         y=np.concatenate([dataset.y, np.zeros((more, *dataset.y.shape[1:]), dataset.y.dtype)]),
         splits=replace(dataset.splits, unlabelled=np.arange(n, n + more)),
     )
@@ -128,69 +190,60 @@ def _with_unlabelled(dataset: Dataset, inputs: Sequence[Encoder], rows: JoinedRo
 
 def _encoded(inputs: Sequence[Encoder], rows: JoinedRows, source: str) -> Applied:
     """The arrays of the inputs; those of arrays are what `rows` hold."""
-    if isinstance(rows.x, FRAMES):
-        return apply_large(inputs, rows.x, source, rows.folder_of_rows())
-    return Applied(x={inputs[0].name: rows.x}, keep=np.arange(len(rows.part)))
+    if not rows.x.is_table:
+        return Applied(x={inputs[0].name: rows.x.whole()}, keep=np.arange(len(rows.part)))
+    return apply(inputs, rows.x, source, rows.folder_of_rows())
 
 
-def _read(source: Source, config: DataConfig) -> Raw:
-    test, validation = config.test, config.validation
-    if large := read_large(source, config.target, test):
-        return large
-    raw = read_source(source, config.target)
+def _read(source: Source, config: DataConfig, batching: Batching) -> Raw:
+    raw = read_source(source, config.target, batching=batching)
     if raw.main is None:
         raise DataError(f"{raw.source} has test rows only; training needs others.")
-    if test is not None:
-        other = read_source(test, config.target, like=raw.main)
-        raw = replace(raw, test=all_rows(other), warnings=(*raw.warnings, *other.warnings))
-    if validation is not None:
-        other = read_source(validation, config.target, like=raw.main)
-        raw = replace(raw, validation=all_rows(other), warnings=(*raw.warnings, *other.warnings))
+    for part, beside in (("test", config.test), ("validation", config.validation)):
+        if beside is not None:
+            other = read_source(beside, config.target, like=raw.main, batching=batching)
+            found: dict[str, Any] = {part: all_rows(other)}
+            raw = replace(raw, **found, warnings=(*raw.warnings, *other.warnings))
     return raw
 
 
 def _layout(raw: Raw) -> Layout:
     assert raw.main is not None
-    if isinstance(raw.main.x, FRAMES):
+    rows = rows_of(raw.main.x)
+    if rows.is_table:
         return Layout(kind="table")
     if raw.kind is not None and raw.channels is not None:
         return Layout(kind=raw.kind, channels=raw.channels)
-    return infer_layout(raw.main.x, raw.kind, raw.source)
+    return infer_layout(rows.whole(), raw.kind, raw.source)
 
 
-def _array(raw: Raw, layout: Layout, config: DataConfig) -> _LoadState:
+def _array(raw: Raw, rows: JoinedRows, layout: Layout, config: DataConfig) -> _LoadState:
     if config.column_options:
         raise DataError(
             f"only columns of a table can be named with {config.column_options[0]}; "
             f"{raw.source} has none."
         )
-    rows = join(raw, layout)
     of_arrays = ImageEncoder if layout.kind == "image" else SeriesEncoder
-    fitted = of_arrays.fit_array(rows.x, layout)
-    applied = apply_large([fitted], rows.x, raw.source)
-    return _LoadState(
-        rows=rows.only(applied.keep, applied.x[fitted.name]), inputs=[fitted],
-        warnings=applied.warnings,
-    )  # fmt: skip
+    fitted = of_arrays.fit_array(rows.x.whole(), layout)
+    applied = apply([fitted], rows.x, raw.source)
+    x = rows_of(applied.x[fitted.name], rows.x.batching)
+    return _LoadState(rows=rows.only(applied.keep, x), inputs=[fitted], warnings=applied.warnings)
 
 
-def _table(raw: Raw, layout: Layout, config: DataConfig) -> _LoadState:
-    rows = join(raw, layout)
-    frame = as_table(rows.x)
+def _table(raw: Raw, rows: JoinedRows, layout: Layout, config: DataConfig) -> _LoadState:
+    table = as_table(rows.x)
     assert raw.main is not None
-    columns = list(frame.columns)
+    columns = table.columns
     beside = [name for name in subfolders(raw.main.folder) if name not in columns]
     dropped = choose([*columns, *beside], raw.source, drop=config.drop).drop
-    keys = split_keys_of(frame, config.group, config.time, raw.source)
+    keys = split_keys_of(table, config.group, config.time, raw.source)
     unused = {*dropped, *((config.group,) if config.group else ())}
-    frame = frame.drop(columns=[name for name in columns if name in unused])
-    if not len(frame.columns) and not set(beside) - dropped:
+    table = table.drop([name for name in columns if name in unused])
+    if not table.columns and not set(beside) - dropped:
         raise DataError(
             f"{raw.source} has no column beside its target {raw.target!r} to learn from."
         )
-    if isinstance(frame, pd.DataFrame):
-        check_flat(frame, raw.source)
-    return _LoadState(rows=replace(rows, x=frame), drop=dropped, split_keys=keys)
+    return _LoadState(rows=replace(rows, x=table), drop=dropped, split_keys=keys)
 
 
 def _fit(state: _LoadState, raw: Raw, train: NDArray[np.int64], config: DataConfig) -> _LoadState:
@@ -198,13 +251,15 @@ def _fit(state: _LoadState, raw: Raw, train: NDArray[np.int64], config: DataConf
     rows, inputs, ignored = state.rows, state.inputs, state.ignored
     if not inputs:
         assert raw.main is not None
-        width = None if isinstance(raw.main.x, FRAMES) else int(raw.main.x.shape[-1])
-        sample = sample_of(rows.x, train)
-        folders = rows.folder_of_rows()
+        main = rows_of(raw.main.x)
+        chosen = rows.x.sample(train)
+        sample = rows.x.only(chosen).whole()
+        check_flat(sample, raw.source)
         inputs, ignored = fit_frame(
-            sample.frame, sample.train, width=width, kinds=config.columns, keep=config.keep,
-            drop=tuple(state.drop),
-            folders=folders if len(folders) == len(sample.frame) else raw.main.folder,
+            sample, np.arange(len(chosen)),
+            width=None if main.is_table else int(main.whole().shape[-1]),
+            kinds=config.columns, keep=config.keep, drop=tuple(state.drop),
+            folders=rows.folder_of_rows()[chosen],
         )  # fmt: skip
     applied = _encoded(inputs, rows, raw.source)
     return replace(
@@ -225,6 +280,47 @@ def _check_size(rows: JoinedRows, raw: Raw) -> None:
             f"no row of the test part of {raw.source} is left: its {raw.target} is missing, or "
             f"holds classes that training rows lack ({', '.join(_shown(raw.test.y))})."
         )
+
+
+def _encode(
+    inputs: Sequence[Encoder], rows: RawRows, source: str, batching: Batching = BY_SIZE
+) -> Encoded:
+    """Those of the rows that can be read."""
+    applied = apply(inputs, rows.x, source, rows.folder, batching)
+    index = rows.index
+    if len(applied.keep) < len(index):
+        index = [str(index[int(row)]) for row in applied.keep]
+    return Encoded(x=applied.x, index=index, warnings=applied.warnings)
+
+
+def _checked(encoded: Encoded, raw: Raw) -> Encoded:
+    """All rows of a source, of which one can be read; with the warnings of reading it."""
+    if not len(encoded.index):
+        told = "; ".join(encoded.warnings)
+        raise DataError(f"no row of {raw.source} can be read{f' ({told})' if told else ''}.")
+    return replace(encoded, warnings=(*raw.warnings, *encoded.warnings))
+
+
+def _read_labelled(source: Any, rows: RowFormat, names: Sequence[str], batching: Batching) -> Raw:
+    if isinstance(source, np.ndarray):
+        raise DataError(
+            f"an array of shape {source.shape} has no labels to score against; give (x, y)."
+        )
+    like = None
+    if rows.kind == "image":  # images of a folder are brought to its shape
+        channels, height, width = rows.shape
+        like = RawRows(x=np.empty((0, height, width, channels)), index=range(0))
+    return read_source(source, names, like, batching)
+
+
+def _target_columns(encoder: Encoder, target: TargetSpec) -> tuple[str, ...]:
+    """The columns of a table that hold the true values; none where the form itself tells."""
+    if not encoder.columns or encoder.width is not None:  # arrays have no names
+        return ()
+    if target.parts:
+        return tuple(part.name for part in target.parts)
+    several = task_of(target).joins_columns and target.name == " + ".join(target.classes)
+    return target.classes if several else (target.name,)
 
 
 def _shown(values: "pd.Series[Any] | pd.DataFrame") -> list[str]:

@@ -5,7 +5,6 @@ What a forecast is learnt from, and what it starts from; one series, without gro
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -14,10 +13,13 @@ from numpy.typing import NDArray
 
 from autosynth.cell import numbers_of
 from autosynth.data.column.date import find_formats, read_dates
+from autosynth.data.encoder.apply import check_columns
 from autosynth.data.source.layout import to_float32
+from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.data.source.raw import RowFormat
 from autosynth.data.source.read import read_unlabelled
-from autosynth.data.source.table import as_frame
+from autosynth.data.source.rows import as_frame, rows_of
+from autosynth.data.split.splitkeys import check_column
 from autosynth.errors import DataError
 
 _LISTED = 12
@@ -60,7 +62,12 @@ class Steps:
 
 
 def read_steps(
-    source: Any, *, target: str | None, time: str | None, drop: Sequence[str] = ()
+    source: Any,
+    *,
+    target: str | None,
+    time: str | None,
+    drop: Sequence[str] = (),
+    batching: Batching = BY_SIZE,
 ) -> Steps:
     """The steps of a source to learn from; the target is the first channel, then all numbers.
 
@@ -70,13 +77,14 @@ def read_steps(
             is the first one of an array.
         time: the column of time; found by its content if left out.
         drop: columns that are not read.
+        batching: how much of the source may be in memory at once while it is read.
 
     Raises:
         DataError: no such column, a target without numbers, times that are none or stand twice.
     """
-    frame, name, place, is_table, warnings = _frame(source)
+    frame, name, place, is_table, warnings = _frame(source, batching)
     for column in drop:
-        _known(frame, column, place, "to be dropped")
+        check_column(column, frame.columns, f"column {column!r}, to be dropped,", place)
     frame = frame.drop(columns=list(drop))
     clock = _clock(frame, time, place) if is_table or time else None
     numbers, ignored = _numbers(frame, clock)
@@ -87,7 +95,7 @@ def read_steps(
             f"{place} has {len(numbers)} columns of numbers and no target is named. Name the one "
             f"to forecast with --target; they are {', '.join(list(numbers)[:_LISTED])}."
         )
-    _known(frame, target, place, "the target")
+    check_column(target, frame.columns, f"column {target!r}, the target,", place)
     if target not in numbers:
         reason = dict(ignored).get(target, "it is the column of time")
         raise DataError(
@@ -103,16 +111,13 @@ def read_steps(
     ))  # fmt: skip
 
 
-def read_again(source: Any, channels: Sequence[str], clock: Clock | None) -> Steps:
+def read_again(
+    source: Any, channels: Sequence[str], clock: Clock | None, batching: Batching
+) -> Steps:
     """The steps of a source of the same form: to test on, or to forecast from."""
-    frame, name, place, _, warnings = _frame(source)
+    frame, name, place, _, warnings = _frame(source, batching)
     wanted = [*channels, *([clock.name] if clock else [])]
-    lacking = [column for column in wanted if column not in frame.columns]
-    if lacking:
-        raise DataError(
-            f"{place} lacks {len(lacking)} columns that the model was trained on: "
-            f"{', '.join(lacking[:_LISTED])}."
-        )
+    check_columns(wanted, frame.columns, place)
     rows = []
     for column in channels:
         numbers = numbers_of(frame[column])
@@ -125,12 +130,15 @@ def read_again(source: Any, channels: Sequence[str], clock: Clock | None) -> Ste
     ))  # fmt: skip
 
 
-def _frame(source: Any) -> tuple[pd.DataFrame, str, str, bool, tuple[str, ...]]:
+def _frame(
+    source: Any, batching: Batching
+) -> tuple[pd.DataFrame, str, str, bool, tuple[str, ...]]:
     """Columns over steps, the source's name and place, and whether its columns have names."""
-    raw = read_unlabelled(source, RowFormat())
+    raw = read_unlabelled(source, RowFormat(), batching)
     assert raw.main is not None
-    x = raw.main.x
-    if isinstance(x, pd.DataFrame):
+    rows = rows_of(raw.main.x, batching)
+    x = rows.whole()
+    if rows.is_table:
         return x, raw.name, raw.source, True, raw.warnings
     if x.ndim != 2:
         raise DataError(
@@ -140,16 +148,6 @@ def _frame(source: Any) -> tuple[pd.DataFrame, str, str, bool, tuple[str, ...]]:
     return as_frame(x), raw.name, raw.source, False, raw.warnings
 
 
-def _known(frame: pd.DataFrame, column: str, place: str, what: str) -> None:
-    if column not in frame.columns:
-        near = get_close_matches(column, list(frame.columns), n=1, cutoff=0.5)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise DataError(
-            f"column {column!r}, {what}, is no column of {place}; its columns: "
-            f"{', '.join(frame.columns[:_LISTED])}.{hint}"
-        )
-
-
 def _clock(frame: pd.DataFrame, time: str | None, place: str) -> Clock | None:
     """The column of time: the one named, or the first that holds dates."""
     if time is None:
@@ -157,7 +155,7 @@ def _clock(frame: pd.DataFrame, time: str | None, place: str) -> Clock | None:
         return next(
             (Clock(name=column, forms=forms) for column, forms in candidates if forms), None
         )
-    _known(frame, time, place, "of time")
+    check_column(time, frame.columns, f"column {time!r}, of time,", place)
     forms = find_formats(frame[time])
     if not forms and numbers_of(frame[time]) is None:
         raise DataError(

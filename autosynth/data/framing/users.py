@@ -3,8 +3,7 @@
 To predict it stands after all that the user had; to be scored, before the last of it.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,38 +11,24 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.data.encoder.registry import encoders_from
+from autosynth.data.encoder.encoder import Encoder
 from autosynth.data.framing.event import Events, InteractionColumns, listed, read_events
-from autosynth.data.framing.feature import About
-from autosynth.data.framing.userrow import apply_rows
+from autosynth.data.framing.feature import About, apply_rows
+from autosynth.data.framing.framing import Encoded, LabelledRows
+from autosynth.data.source.memory import Batching
 from autosynth.data.source.raw import Raw, RowFormat
 from autosynth.data.source.read import read_unlabelled
-from autosynth.data.source.table import frame_rows, read_table
+from autosynth.data.source.rows import rows_of
+from autosynth.data.source.table import frame_rows
+from autosynth.data.source.tablefile import read_table
 from autosynth.errors import DataError
 from autosynth.spec import SeenItems
 from autosynth.task.target import LeftOut
 
 
-@dataclass(frozen=True, kw_only=True)
-class Users:
-    """Rows, one a user: encoded inputs, names, and what each one had before."""
-
-    x: Mapping[str, NDArray[Any]]
-    names: tuple[str, ...]
-    seen: SeenItems
-    warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Latest(Users):
-    """Rows to score: `item` is what came last, as codes of the target; users left out, and why."""
-
-    source: str
-    item: NDArray[np.int64]
-    left_out: tuple[LeftOut, ...]
-
-
-def users_of(source: Any, encoders: Mapping[str, Any]) -> Users:
+def users_of(
+    source: Any, known: Mapping[str, Any], inputs: Sequence[Encoder], batching: Batching
+) -> Encoded:
     """The users of interactions to predict for, encoded as in training.
 
     Items that the training did not know are skipped, and users without any other left out.
@@ -51,8 +36,8 @@ def users_of(source: Any, encoders: Mapping[str, Any]) -> Users:
     Raises:
         DataError: columns lack, or no user had an item that is known.
     """
-    events, raw, told = _events(source, encoders)
-    items = encoders["interactions"]["items"]
+    events, place, told = _events(source, known, batching)
+    items = known["items"]
     warnings = [*told]
     everyone = set(np.unique(events.user).tolist())
     events = events.known(items)
@@ -70,26 +55,26 @@ def users_of(source: Any, encoders: Mapping[str, Any]) -> Users:
         codes, start, stop = codes[~full], start[~full], stop[~full]
     if not len(codes):
         raise DataError(
-            f"no user in {raw.source} had an item that the model knows, such as "
+            f"no user in {place} had an item that the model knows, such as "
             f"{listed(items, 3)}, and not all of them. Give interactions with items of "
             "the training."
         )
     seen = SeenItems(codes=events.item, start=start, stop=stop)
-    x, odd = _rows(encoders, events, seen, raw.source)
-    return Users(
-        x=x, names=tuple(events.users[code] for code in codes), seen=seen,
-        warnings=(*warnings, *odd),
-    )  # fmt: skip
+    x, odd = _rows(known, inputs, events, seen, place)
+    names = [events.users[code] for code in codes]
+    return Encoded(x=x, index=names, seen=seen, warnings=(*warnings, *odd), called=known["user"])
 
 
-def latest_of(source: Any, encoders: Mapping[str, Any]) -> Latest:
+def latest_of(
+    source: Any, known: Mapping[str, Any], inputs: Sequence[Encoder], batching: Batching
+) -> LabelledRows:
     """The last item of each user, after what the user had before it: leave-one-out.
 
     Raises:
         DataError: columns lack, or no user has a last item that can be scored.
     """
-    events, raw, told = _events(source, encoders)
-    items = encoders["interactions"]["items"]
+    events, place, told = _events(source, known, batching)
+    items = known["items"]
     last = events.stop == np.arange(1, len(events.user) + 1)
     users, last = int(last.sum()), last[events.among(items) >= 0]
     events = events.known(items)
@@ -101,58 +86,67 @@ def latest_of(source: Any, encoders: Mapping[str, Any]) -> Latest:
     left_out = tuple(LeftOut(reason=reason, rows=n) for reason, n in counts if n)
     if not len(rows):
         raise DataError(
-            f"no user in {raw.source} can be scored: each needs a last item that the model knows, "
+            f"no user in {place} can be scored: each needs a last item that the model knows, "
             f"such as {listed(items, 3)}, and one before it. Give interactions with items of the "
             "training."
         )
     seen = SeenItems(codes=events.item, start=events.start[rows], stop=rows)
-    x, odd = _rows(encoders, events, seen, raw.source)
-    return Latest(
-        x=x, names=tuple(events.users[code] for code in events.user[rows]), seen=seen,
-        warnings=(*told, *odd), source=raw.source, item=events.item[rows], left_out=left_out,
+    x, odd = _rows(known, inputs, events, seen, place)
+    return LabelledRows(
+        source=place, official=True, x=x, y=events.item[rows],
+        index=[events.users[code] for code in events.user[rows]], left_out=left_out,
+        warnings=(*told, *odd), seen=seen,
     )  # fmt: skip
 
 
-def _events(source: Any, encoders: Mapping[str, Any]) -> tuple[Events, Raw, tuple[str, ...]]:
-    """All events, and what is said of items that the training did not know."""
-    known = encoders["interactions"]
-    raw = read_table_of(source)
+def _events(
+    source: Any, known: Mapping[str, Any], batching: Batching
+) -> tuple[Events, str, tuple[str, ...]]:
+    """All events, their source, and what is said of items that the training did not know."""
+    raw, frame = read_table_of(source, batching)
     columns = InteractionColumns(user=known["user"], item=known["item"], time=known["time"])
-    events = read_events(frame_of(raw), columns, raw.source)
+    events = read_events(frame, columns, raw.source)
     told = [*raw.warnings, *events.warnings]
     there = {events.items[code] for code in np.unique(events.item)}
     if strange := sorted(there - frozenset(known["items"])):
         told.append(
             f"{len(strange)} items that the model does not know were skipped: {listed(strange)}"
         )
-    return events, raw, tuple(told)
+    return events, raw.source, tuple(told)
 
 
 def _rows(
-    encoders: Mapping[str, Any], events: Events, seen: SeenItems, source: str
+    known: Mapping[str, Any],
+    inputs: Sequence[Encoder],
+    events: Events,
+    seen: SeenItems,
+    source: str,
 ) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
-    tables = [About.from_dict(table) for table in encoders["interactions"]["features"]]
-    return apply_rows(encoders_from(encoders), events, seen, tables, source)
+    tables = [About.from_dict(table) for table in known["features"]]
+    return apply_rows(inputs, events, seen, tables, source)
 
 
-def read_table_of(source: Any) -> Raw:
-    """All columns of a table; a path that exists is read as one, whatever it is called."""
-    if isinstance(source, str | Path):
-        path = Path(source).expanduser()
-        if path.is_file() and path.suffix.lower() not in (".npz", ".npy"):
-            return read_table(path, (), labelled=False)
-    if isinstance(source, pd.DataFrame):
-        return frame_rows(source, "frame", "frame", (), labelled=False)
-    raw = read_unlabelled(source, RowFormat())
-    frame_of(raw)
-    return raw
+def read_table_of(source: Any, batching: Batching) -> tuple[Raw, pd.DataFrame]:
+    """A table and all its columns; a path that exists is read as one, whatever it is called.
 
-
-def frame_of(raw: Raw) -> pd.DataFrame:
-    """The frame that was read. Raises `DataError` for what is no table."""
-    if raw.main is None or not isinstance(raw.main.x, pd.DataFrame):
+    Raises:
+        DataError: it is no table.
+    """
+    raw = _read(source, batching)
+    rows = None if raw.main is None else rows_of(raw.main.x)
+    if rows is None or not rows.is_table:
         raise DataError(
             f"interactions and features are tables; {raw.source} is none. Give a file such as "
             ".csv or .parquet, or a frame."
         )
-    return raw.main.x
+    return raw, rows.whole()
+
+
+def _read(source: Any, batching: Batching) -> Raw:
+    if isinstance(source, str | Path):
+        path = Path(source).expanduser()
+        if path.is_file() and path.suffix.lower() not in (".npz", ".npy"):
+            return read_table(path, (), labelled=False, batching=batching)
+    if isinstance(source, pd.DataFrame):
+        return frame_rows(source, "frame", "frame", (), labelled=False)
+    return read_unlabelled(source, RowFormat(), batching)

@@ -4,7 +4,7 @@ Takes steps in their order; gives a `Dataset` whose rows are windows, split by t
 is forecast in one split is forecast in another, and later splits may read what was known by then.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,16 +18,17 @@ from autosynth.data.encoder.encoder import Encoder
 from autosynth.data.encoder.registry import input_spec
 from autosynth.data.encoder.series import SeriesEncoder
 from autosynth.data.encoder.table import TableEncoder
-from autosynth.data.framing.calendar import find_calendar, read_calendar
-from autosynth.data.framing.period import find_period
+from autosynth.data.framing.framing import Encoded, Framing, LabelledRows
+from autosynth.data.framing.season import find_calendar, find_period, read_calendar
 from autosynth.data.framing.timeline import Clock, Steps, read_again, read_steps
-from autosynth.data.framing.windowlines import describe_windows
-from autosynth.data.source.fingerprint import fingerprint
-from autosynth.data.source.raw import RawRows
+from autosynth.data.source.memory import Batching
+from autosynth.data.source.raw import RawRows, fingerprint
 from autosynth.data.split.split import TEST_SHARE
 from autosynth.errors import DataError
+from autosynth.options import DataConfig
 from autosynth.spec import Dataset, Splits, TargetSpec
 
+_SAVED = "windows"  # the key of what is known of them, beside the encoders
 PAST, BESIDE, CALENDAR_NAME = "past", "beside", "calendar"
 MAX_HISTORY = 512
 _PERIODS = 4
@@ -37,6 +38,8 @@ _HELD, _MOST_HELD = (0.1, 0.15), (500, 5_000)
 _MAX_TRAIN = 50_000
 _MAX_BYTES = 2**31
 _MIN_TRAIN = 10
+_MAX_CHANNELS = 60
+_UNITS = (("days", 1.0), ("hours", 24.0), ("minutes", 1_440.0), ("seconds", 86_400.0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,77 +51,121 @@ class Cut:
     stride: int = 1
 
 
-def load_windows(
-    source: Any,
-    *,
-    target: str | None,
-    horizon: int | None,
-    history: int | None = None,
-    time: str | None = None,
-    test: Any = None,
-    drop: Sequence[str] = (),
-) -> Dataset:
-    """The windows of a series: its history, and the next `horizon` steps of `target`.
+class WindowFraming(Framing):
+    """Windows of a series: its history, and the next `horizon` steps of the target."""
 
-    Args:
-        source: a table with a row a step, or an array (n,) or (n, channels).
-        target: the column to forecast; its own past is an input, the other columns another.
-        horizon: how many steps are forecast.
-        history: how many are read; some periods of the series if left out.
-        time: the column of time, by which rows are sorted; found if left out.
-        test: a later series of the same form; its windows are the test split.
-        drop: columns that are not read.
+    @staticmethod
+    def load(source: Any, config: DataConfig, batching: Batching) -> Dataset:
+        """As `Framing`; the source is a table with a row a step, or an array of steps.
 
-    Raises:
-        DataError: no horizon, too few steps, or what `read_steps` raises.
-    """
-    if horizon is None or horizon < 1:
-        raise DataError(
-            f"a forecast needs to know how many steps ahead it goes, 1 or more, not {horizon}. "
-            "Say it with --horizon."
+        A later series of the same form (`test`) is the test split. The target's own past is an
+        input, the other columns another; rows are sorted by the column of time, which is found if
+        it is not named; so are the steps that are read, some periods of the series.
+        """
+        horizon, target = _horizon(config), next(iter(config.target), None)
+        steps = read_steps(
+            source, target=target, time=config.time, drop=config.drop, batching=batching
         )
-    steps = read_steps(source, target=target, time=time, drop=drop)
-    later = None if test is None else read_again(test, steps.channels, steps.clock)
-    ends = _ends(steps.values.shape[1], horizon, official=later is not None)
-    period = find_period(steps.values[0, : ends[0]])
-    cut = Cut(history=history or _history(period, horizon, ends[2]), horizon=horizon)
-    cut = replace(cut, stride=_stride(cut, steps, ends[0]))
-    encoders = _encoders(steps, later, cut, period, ends[0])
-    parts = [_windows(steps, encoders, cut)]
-    splits = _splits(parts[0], cut, ends, steps)
-    if later is not None:
-        parts.append(_windows(later, encoders, cut))
-        first = len(parts[0].y)
-        splits = replace(splits, test=first + _good(parts[1]))
-    _check(splits, cut, steps)
-    joined = {
-        name: parts[0].x[name] if later is None else np.concatenate([p.x[name] for p in parts])
-        for name in parts[0].x
-    }
-    dataset = Dataset(
-        name=steps.name,
-        source=steps.source,
-        inputs=tuple(map(input_spec, encoders["inputs"])),
-        target=TargetSpec(name=steps.channels[0], task="forecasting", steps=horizon, base=PAST),
-        x=joined,
-        y=np.concatenate([part.y for part in parts]),
-        splits=splits,
-        independent=False,
-        encoders=encoders,
-        fingerprint=_fingerprint(steps, later, cut),
-        warnings=(*steps.warnings, *(later.warnings if later else ())),
-    )
-    return replace(dataset, summary=describe_windows(dataset, steps, later))
+        later = None
+        if config.test is not None:
+            later = read_again(config.test, steps.channels, steps.clock, batching)
+        ends = _ends(steps.values.shape[1], horizon, official=later is not None)
+        period = find_period(steps.values[0, : ends[0]])
+        history = config.history or _history(period, horizon, ends[2])
+        cut = Cut(history=history, horizon=horizon)
+        cut = replace(cut, stride=_stride(cut, steps, ends[0]))
+        encoders = _encoders(steps, later, cut, period, ends[0])
+        parts = [_windows(steps, encoders, cut)]
+        splits = _splits(parts[0], cut, ends, steps)
+        if later is not None:
+            parts.append(_windows(later, encoders, cut))
+            splits = replace(splits, test=len(parts[0].y) + _good(parts[1]))
+        _check(splits, cut, steps)
+        joined = {
+            name: parts[0].x[name] if later is None else np.concatenate([p.x[name] for p in parts])
+            for name in parts[0].x
+        }
+        dataset = Dataset(
+            name=steps.name, source=steps.source,
+            inputs=tuple(map(input_spec, encoders["inputs"])),
+            target=TargetSpec(
+                name=steps.channels[0], task="forecasting", steps=horizon, base=PAST
+            ),
+            x=joined, y=np.concatenate([part.y for part in parts]), splits=splits,
+            independent=False, encoders=encoders, period=period,
+            fingerprint=_fingerprint(steps, later, cut),
+            warnings=(*steps.warnings, *(later.warnings if later else ())),
+        )  # fmt: skip
+        calendar = encoders[_SAVED]["calendar"]
+        return replace(dataset, summary=_lines(dataset, steps, later, calendar))
+
+    def encode(self, source: Any) -> Encoded:
+        """As `Framing`: the end of a series, to forecast from, as one row."""
+        known, steps = self.encoders[_SAVED], self._steps(source)
+        n, history = steps.values.shape[1], int(known["history"])
+        if n < history:
+            raise DataError(
+                f"{steps.source} has {n} steps, and the model reads {history} to forecast what "
+                "comes next. Give it the series up to now, earlier steps included."
+            )
+        values = _by_input(np.ascontiguousarray(steps.values[None, :, -history:]))
+        if known["calendar"]:
+            assert steps.times is not None
+            next_times = steps.times[-1:] + known["step"]
+            values[CALENDAR_NAME] = read_calendar(next_times, known["calendar"])
+        name = n - 1 if steps.labels is None else steps.labels.iloc[-1]
+        return Encoded(x=self._read_by(values), index=[str(name)], warnings=steps.warnings)
+
+    def labelled(self, source: Any, target: TargetSpec, columns: Sequence[str]) -> LabelledRows:
+        """As `Framing`: all windows whose steps ahead are known, named by the first of these."""
+        steps, known = self._steps(source), self.encoders[_SAVED]
+        cut = Cut(history=int(known["history"]), horizon=int(known["horizon"]))
+        found = _windows(steps, self.encoders, cut)
+        good = _good(found)
+        if not len(good):
+            raise DataError(f"{steps.source} has no window whose steps ahead are all known.")
+        start = found.start[good]
+        index: Sequence[Any] = start.tolist()
+        if steps.labels is not None:
+            index = steps.labels.iloc[start].astype(str).tolist()
+        x = {name: values[good] for name, values in self._read_by(found.x).items()}
+        return LabelledRows(
+            source=steps.source, x=x, y=found.y[good], index=index, warnings=steps.warnings
+        )
+
+    def _steps(self, source: Any) -> Steps:
+        """The steps of another source, with the channels and the clock of training."""
+        known, clock = self.encoders[_SAVED], None
+        if known["clock"]:
+            clock = Clock(name=known["clock"]["name"], forms=tuple(known["clock"]["forms"]))
+        return read_again(source, known["channels"], clock, self.batching)
+
+    def _read_by(self, values: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Those of the inputs that the model reads."""
+        return {fitted["name"]: values[fitted["name"]] for fitted in self.encoders["inputs"]}
+
+
+def _horizon(config: DataConfig) -> int:
+    if len(config.target) > 1:
+        raise DataError(
+            f"a forecast is of one column, not of {', '.join(config.target)}. Name one with "
+            "--target; the others are read beside it."
+        )
+    if config.horizon is None or config.horizon < 1:
+        raise DataError(
+            "a forecast needs to know how many steps ahead it goes, 1 or more, not "
+            f"{config.horizon}. Say it with --horizon."
+        )
+    return config.horizon
 
 
 @dataclass(frozen=True, kw_only=True)
 class Windows:
-    """The inputs, the steps that follow (n, horizon), and the first of these (n,), of `steps`."""
+    """The inputs, the steps that follow (n, horizon), and the first of these (n,)."""
 
     x: Mapping[str, NDArray[Any]]
     y: NDArray[np.float32]
     start: NDArray[np.int64]
-    steps: Steps
 
 
 def _windows(steps: Steps, encoders: Mapping[str, Any], cut: Cut) -> Windows:
@@ -133,11 +180,11 @@ def _windows(steps: Steps, encoders: Mapping[str, Any], cut: Cut) -> Windows:
     views = sliding_window_view(steps.values, cut.history, axis=1).transpose(1, 0, 2)
     x = _by_input(views[: len(start) * cut.stride : cut.stride])
     ahead = sliding_window_view(steps.values[0], cut.horizon)
-    calendar = encoders["windows"]["calendar"]
+    calendar = encoders[_SAVED]["calendar"]
     if calendar:
         assert steps.times is not None
         x[CALENDAR_NAME] = read_calendar(steps.times[start], calendar)
-    return Windows(x=x, y=ahead[start], start=start, steps=steps)
+    return Windows(x=x, y=ahead[start], start=start)
 
 
 def _by_input(histories: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
@@ -231,7 +278,7 @@ def _encoders(
         inputs.append(TableEncoder(name=CALENDAR_NAME, cells=cells))
     return {
         "inputs": [encoder.to_dict() for encoder in inputs],
-        "windows": {
+        _SAVED: {
             "channels": list(steps.channels), "history": cut.history, "horizon": cut.horizon,
             "period": period, "step": steps.step, "calendar": list(calendar),
             "clock": {"name": clock.name, "forms": list(clock.forms)} if clock else None,
@@ -249,50 +296,67 @@ def _fingerprint(steps: Steps, later: Steps | None, cut: Cut) -> str:
     return fingerprint(*parts)
 
 
-def labelled_windows(source: Any, encoders: Mapping[str, Any]) -> Windows:
-    """All windows of a series whose steps ahead are known, to score forecasts on.
-
-    Raises:
-        DataError: columns lack, or no window is whole.
-    """
-    steps, known = _again(source, encoders), encoders["windows"]
-    cut = Cut(history=int(known["history"]), horizon=int(known["horizon"]))
-    found = _windows(steps, encoders, cut)
-    good = _good(found)
-    if not len(good):
-        raise DataError(f"{steps.source} has no window whose steps ahead are all known.")
-    names = {fitted["name"] for fitted in encoders["inputs"]}
-    x = {name: values[good] for name, values in found.x.items() if name in names}
-    return replace(found, x=x, y=found.y[good], start=found.start[good])
-
-
-def _again(source: Any, encoders: Mapping[str, Any]) -> Steps:
-    """The steps of another source, with the channels and the clock of training."""
-    known, clock = encoders["windows"], None
-    if known["clock"]:
-        clock = Clock(name=known["clock"]["name"], forms=tuple(known["clock"]["forms"]))
-    return read_again(source, known["channels"], clock)
+def _lines(
+    dataset: Dataset, steps: Steps, later: Steps | None, calendar: Sequence[str]
+) -> tuple[str, ...]:
+    """Lines about steps, channels, the period, what is read and forecast, and the splits."""
+    channels, n = steps.values.shape
+    more = "" if later is None else f", and {later.values.shape[1]} to test on"
+    lines = [
+        f"data        {dataset.name}: {n} steps from {dataset.source}{more}",
+        *_time(steps),
+        f"input       past: {dataset.inputs[0].shape[1]} steps of {steps.channels[0]}",
+        *([f"input       beside: as many of {channels - 1} others"] if channels > 1 else []),
+        *_channels(steps),
+    ]
+    if calendar:
+        lines.append(f"input       calendar: {', '.join(calendar)} of the first step ahead")
+    lines += [f"set aside   {name}: {reason}" for name, reason in steps.ignored[:_MAX_CHANNELS]]
+    period = f"{dataset.period} steps" if dataset.period else "none found"
+    lines += [f"period      {period}", _target_line(dataset), _split_line(dataset, later)]
+    return (*lines, f"fingerprint {dataset.fingerprint}")
 
 
-def last_window(
-    source: Any, encoders: Mapping[str, Any]
-) -> tuple[dict[str, NDArray[Any]], list[str], tuple[str, ...]]:
-    """The end of a series, to forecast from: inputs of one row, its name, and warnings.
+def _time(steps: Steps) -> Iterator[str]:
+    if steps.clock is None or steps.labels is None:
+        yield "time        no column; rows are steps in their order"
+        return
+    first, last = steps.labels.iloc[0], steps.labels.iloc[-1]
+    yield f"time        {steps.clock.name}: {first} ... {last}, a step is {_length(steps)}"
 
-    Raises:
-        DataError: columns lack, or there are fewer steps than the model reads.
-    """
-    known, steps = encoders["windows"], _again(source, encoders)
-    n, history = steps.values.shape[1], int(known["history"])
-    if n < history:
-        raise DataError(
-            f"{steps.source} has {n} steps, and the model reads {history} to forecast what comes "
-            "next. Give it the series up to now, earlier steps included."
-        )
-    values = _by_input(np.ascontiguousarray(steps.values[None, :, -history:]))
-    if known["calendar"]:
-        assert steps.times is not None
-        values[CALENDAR_NAME] = read_calendar(steps.times[-1:] + known["step"], known["calendar"])
-    name = n - 1 if steps.labels is None else steps.labels.iloc[-1]
-    x = {fitted["name"]: values[fitted["name"]] for fitted in encoders["inputs"]}
-    return x, [str(name)], steps.warnings
+
+def _length(steps: Steps) -> str:
+    """The usual step, in the largest unit in which it is one or more."""
+    if steps.clock is None or not steps.clock.forms:
+        return f"{steps.step:g}"
+    unit, scale = next(
+        ((unit, scale) for unit, scale in _UNITS if steps.step * scale >= 1 - 1e-6), _UNITS[-1]
+    )
+    return f"{round(steps.step * scale, 3):g} {unit}"
+
+
+def _channels(steps: Steps) -> Iterator[str]:
+    width = max(map(len, steps.channels[:_MAX_CHANNELS]))
+    for name, values in zip(steps.channels[:_MAX_CHANNELS], steps.values, strict=False):
+        missing = np.isnan(values).mean()
+        told = f"; {missing:.2%} missing" if missing else ""
+        yield f"channel     {name:<{width}}  {np.nanmin(values):g} ... {np.nanmax(values):g}{told}"
+    if len(steps.channels) > _MAX_CHANNELS:
+        yield f"            ... and {len(steps.channels) - _MAX_CHANNELS} channels more"
+
+
+def _target_line(dataset: Dataset) -> str:
+    target, y = dataset.target, dataset.y[dataset.splits.train]
+    return (
+        f"target      {target.name}: the next {target.steps} steps, {y.min():g} ... {y.max():g}, "
+        f"mean {y.mean():g}"
+    )
+
+
+def _split_line(dataset: Dataset, later: Steps | None) -> str:
+    sizes = ", ".join(
+        f"{name} {len(getattr(dataset.splits, name))}"
+        for name in ("train", "calibration", "validation", "test")
+    )
+    how = "in the order of time" if later is None else "in the order of time, official test"
+    return f"splits      {sizes} windows ({how})"

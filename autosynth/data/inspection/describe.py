@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autosynth.data.column.column import IgnoredColumn
-from autosynth.data.encoder.mappedarray import MappedArray
 from autosynth.data.encoder.registry import encoders_from
-from autosynth.data.source.disktable import subsample
+from autosynth.data.source.mappedarray import bytes_on_disk
 from autosynth.data.source.raw import Raw
+from autosynth.data.source.rows import subsample
 from autosynth.data.split.split import MIN_VALIDATION
 from autosynth.spec import Dataset, TargetSpec
 from autosynth.task.task import task_of
@@ -49,7 +49,7 @@ def describe(
 
 def _shown(x: NDArray[Any], train: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """The rows that are described, and which are for training; of a map, some of these alone."""
-    if not isinstance(x, MappedArray):
+    if not bytes_on_disk(x):
         return x, train
     chosen = subsample(train, _MAX_ROWS)
     return np.array(x[chosen]), np.arange(len(chosen))

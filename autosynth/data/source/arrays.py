@@ -16,7 +16,8 @@ import pandas as pd
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
-from autosynth.data.source.memorymap import mapped_npy, mapped_npz
+from autosynth.data.source.mappedarray import mapped_npy, mapped_npz
+from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.data.source.raw import Raw, RawRows
 from autosynth.data.source.table import checked_frame
 from autosynth.errors import DataError
@@ -30,14 +31,14 @@ _PARTS: Mapping[str, Sequence[str]] = {
 }
 
 
-def read_npz(path: Path) -> Raw:
+def read_npz(path: Path, batching: Batching = BY_SIZE) -> Raw:
     """The arrays of an `.npz`, by their names. Raises `DataError` where it holds no `x`."""
     try:
         with path.open("rb") as file, NpzFile(file, allow_pickle=False) as archive:
             names = list(archive.files)
             chosen = {part: _names(names, part) for part in _PARTS}
             wanted = [name for pair in chosen.values() for name in pair if name is not None]
-            arrays = mapped_npz(path, wanted)
+            arrays = mapped_npz(path, wanted, batching)
             arrays |= {name: archive[name] for name in wanted if name not in arrays}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(
@@ -59,10 +60,10 @@ def read_npz(path: Path) -> Raw:
     )
 
 
-def read_npy(path: Path) -> Raw:
+def read_npy(path: Path, batching: Batching = BY_SIZE) -> Raw:
     """The rows of an `.npy`, without a target."""
     try:
-        x = mapped_npy(path)
+        x = mapped_npy(path, batching)
         if x is None:
             with path.open("rb") as file:
                 x = np.lib.format.read_array(file, allow_pickle=False)

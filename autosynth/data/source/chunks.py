@@ -1,12 +1,11 @@
 """Reads a table of any size a few thousand rows at a time.
 
-Takes a path; gives frames that hold what `read_frame` gives for those rows, but that whole numbers
-of a text file are floats. Of a text file one pass finds types that all rows fit: Arrow takes them
-from the first block, and where a later cell is of another kind its column is read again as text.
+Takes a path; gives frames that hold what `read_frame` gives for those rows. Of a text file one
+pass finds types that all rows fit: Arrow takes them from the first block, and where a later cell
+is of another kind its column is read again in a wider type.
 """
 
 import csv
-import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,24 +14,22 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pac
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
-from autosynth.data.source.dialect import Dialect, find_dialect
+from autosynth.data.source.dialect import LABEL, Dialect, find_dialect
 from autosynth.data.source.encoding import UTF8, opened
-from autosynth.data.source.memorymap import pieces_of
+from autosynth.data.source.frames import records_of
+from autosynth.data.source.memory import Batching
 from autosynth.data.source.parse import convert_options, parse_options
-from autosynth.data.source.table import check_lengths, check_names
+from autosynth.data.source.rows import as_frame
+from autosynth.data.source.table import check_lengths, check_names, label_frame, table_suffix
 from autosynth.errors import DataError
 
-CELLS = 2**21
-"""At most so many cells are read at once, of columns that are numbers 16 MB."""
-
 _BLOCK = 2**22
+_LEAST_BLOCK = 2**14
 _HEAD = 1_000
 _COLUMN = re.compile(r"In CSV column #(\d+)")
 
@@ -46,18 +43,20 @@ class Chunks(ABC):
     warnings: tuple[str, ...] = ()
 
     @abstractmethod
-    def batches(self, only: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """The rows in their order, of some columns."""
+    def pieces(self, only: Sequence[str], most: int) -> Iterator[pa.RecordBatch | pd.DataFrame]:
+        """The rows in their order, of some columns at least, about so many at a time."""
 
-    def frames(self, only: Sequence[str]) -> Iterator[pd.DataFrame]:
-        """The rows in their order as frames of a few thousand, of some columns in this order."""
-        most = max(1, CELLS // max(1, len(only)))
+    def frames(self, only: Sequence[str], most: int) -> Iterator[pd.DataFrame]:
+        """The rows in their order as frames of at most so many, of some columns in this order."""
         with _told(self.path):
-            for batch in self.batches(only):
-                for start in range(0, batch.num_rows, most):
-                    frame = _floats(batch.slice(start, most)).to_pandas()
-                    frame.columns = frame.columns.astype(str)
-                    yield frame[list(only)].reset_index(drop=True)
+            for piece in self.pieces(only, most):
+                for start in range(0, len(piece), most):
+                    if isinstance(piece, pa.RecordBatch):
+                        frame = _floats(piece.slice(start, most)).to_pandas()
+                        frame.columns = frame.columns.astype(str)
+                    else:
+                        frame = piece.iloc[start : start + most]
+                    yield frame[list(only)]
 
 
 class Parquet(Chunks):
@@ -69,11 +68,10 @@ class Parquet(Chunks):
             self.n_rows = file.metadata.num_rows
             self.names = _names(file.schema_arrow)
 
-    def batches(self, only: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    def pieces(self, only: Sequence[str], most: int) -> Iterator[pa.RecordBatch]:
         """As `Chunks`."""
-        rows = max(1, CELLS // max(1, len(only)))
         with pq.ParquetFile(self.path, memory_map=True, pre_buffer=False) as file:
-            yield from file.iter_batches(batch_size=rows, columns=list(only))
+            yield from file.iter_batches(batch_size=most, columns=list(only))
 
 
 class Arrow(Chunks):
@@ -85,7 +83,7 @@ class Arrow(Chunks):
             self.names = next((_names(batch.schema) for batch in self._all()), ())
             self.n_rows = sum(batch.num_rows for batch in self._all())
 
-    def batches(self, only: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    def pieces(self, only: Sequence[str], most: int) -> Iterator[pa.RecordBatch]:
         """As `Chunks`."""
         for batch in self._all():
             yield batch.select(list(only))
@@ -102,64 +100,63 @@ class Arrow(Chunks):
                 yield file.get_batch(place)
 
 
-class Lines(Chunks):
+class JsonLines(Chunks):
     """A `.jsonl` or `.ndjson` file: one object a line; what a line lacks is missing there."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         names: dict[str, None] = {}
         self.n_rows = 0
-        for record in self._records():
+        for record in records_of(path):
             names.update(dict.fromkeys(record))
             self.n_rows += 1
         self.names = tuple(names)
 
-    def batches(self, only: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    def pieces(self, only: Sequence[str], most: int) -> Iterator[pd.DataFrame]:
         """As `Chunks`."""
-        left, most = self._records(), max(1, CELLS // max(1, len(self.names)))
+        left = records_of(self.path)
         while chunk := list(islice(left, most)):
-            frame = pd.DataFrame(chunk, columns=list(self.names))[list(only)]
-            yield pa.RecordBatch.from_pandas(frame, preserve_index=False)
+            yield pd.DataFrame(chunk, columns=list(self.names))
 
-    def _records(self) -> Iterator[dict[str, Any]]:
-        with _told(self.path), opened(self.path, UTF8) as file:
-            for number, line in enumerate(file, start=1):
-                if not line.strip():
-                    continue
-                try:
-                    record = json.loads(line)
-                except json.JSONDecodeError as error:
-                    raise DataError(f"{self.path}:{number}: no JSON: {error.msg}.") from error
-                if not isinstance(record, dict):
-                    raise DataError(f"{self.path}:{number}: no JSON object: {line[:60]!r}.")
-                yield record
+
+class LabelLines(Chunks):
+    """Lines of a label and a text."""
+
+    def __init__(self, path: Path, dialect: Dialect) -> None:
+        self.path, self.dialect, self.names = path, dialect, dialect.names
+        self.n_rows = sum(1 for _ in self._lines())
+
+    def pieces(self, only: Sequence[str], most: int) -> Iterator[pd.DataFrame]:
+        """As `Chunks`."""
+        left = self._lines()
+        while chunk := list(islice(left, most)):
+            yield label_frame(chunk, self.dialect)
+
+    def _lines(self) -> Iterator[str]:
+        with opened(self.path, self.dialect.encoding) as file:
+            yield from (line for line in islice(file, self.dialect.skip, None) if line.strip())
 
 
 class Text(Chunks):
-    """A `.csv` file or one like it."""
+    """A `.csv` file or one like it, in blocks of so many bytes."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.dialect, self.warnings = find_dialect(path)
+    def __init__(self, path: Path, dialect: Dialect, block: int) -> None:
+        self.path, self.dialect, self.block = path, dialect, block
         check_names(self.dialect.names, str(path))
         self.names = tuple(
             name or f"Unnamed: {place}" for place, name in enumerate(self.dialect.names)
         )
         self.plain = _is_plain(path, self.dialect)
-        self.types: dict[str, pa.DataType] = {}
-        self.n_rows = self._settle() if self.plain else sum(map(len, self.frames(self.names[:1])))
+        self.types: dict[str, Any] = {}
+        self.n_rows = self._settle() if self.plain else self._settle_with_pandas()
 
-    def batches(self, only: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    def pieces(self, only: Sequence[str], most: int) -> Iterator[pa.RecordBatch | pd.DataFrame]:
         """As `Chunks`."""
-        if self.plain:
-            yield from self._open(only)
-            return
-        for frame in self._with_pandas(only):
-            yield pa.RecordBatch.from_pandas(frame, preserve_index=False)
+        return self._open(only) if self.plain else self._with_pandas(only, most)
 
     def _settle(self) -> int:
         """Find types that every cell fits; the number of rows."""
-        left = 2 * len(self.names) + 1
+        left = 3 * len(self.names) + 1
         with _told(self.path):
             while True:
                 try:
@@ -173,8 +170,8 @@ class Text(Chunks):
                     self._widen(self.names[int(match[1])])
 
     def _widen(self, name: str) -> None:
-        was = self.types.get(name)
-        self.types[name] = pa.float64() if was == pa.null() else pa.string()
+        numbers = (pa.null(), pa.int64())
+        self.types[name] = pa.float64() if self.types.get(name) in numbers else pa.string()
 
     def _open(self, only: Sequence[str]) -> Iterator[pa.RecordBatch]:
         if not self.types:
@@ -188,7 +185,7 @@ class Text(Chunks):
         return pac.open_csv(
             pa.input_stream(str(self.path), compression="detect"),
             read_options=pac.ReadOptions(
-                block_size=_BLOCK, column_names=list(self.names),
+                block_size=self.block, column_names=list(self.names),
                 skip_rows_after_names=int(self.dialect.header),
                 encoding="utf8" if self.dialect.encoding == UTF8 else self.dialect.encoding,
             ),
@@ -196,38 +193,45 @@ class Text(Chunks):
             convert_options=convert_options(self.types, list(only)),
         )  # fmt: skip
 
-    def _with_pandas(self, only: Sequence[str]) -> Iterator[pd.DataFrame]:
-        """All cells as text: the kinds of a column's cells are told by all of them together."""
+    def _settle_with_pandas(self) -> int:
+        """Find the columns that are words in some rows, and so in all; the number of rows."""
+        rows = 0
+        kinds: dict[str, set[str]] = {name: set() for name in self.names}
+        with _told(self.path):
+            for frame in self._with_pandas(self.names, _HEAD):
+                rows += len(frame)
+                for name in self.names:
+                    present = frame[name].dropna()
+                    kinds[name].add(pd.api.types.infer_dtype(present) if len(present) else "")
+        for name, found in kinds.items():
+            if "string" in found or {"boolean"} < found - {""}:
+                self.types[name] = str
+        return rows
+
+    def _with_pandas(self, only: Sequence[str], most: int) -> Iterator[pd.DataFrame]:
         indices = sorted(self.names.index(name) for name in only)
         reader: Any = pd.read_csv(
             self.path, sep=r"\s+" if self.dialect.separator == " " else self.dialect.separator,
             encoding=self.dialect.encoding, header=0 if self.dialect.header else None,
-            skiprows=self.dialect.skip, quoting=0 if self.dialect.quoted else 3, na_values=["?"],
-            skipinitialspace=True, dtype=str, chunksize=CELLS // len(self.names) + 1,
-            usecols=indices, index_col=False,
+            names=list(self.names), skiprows=self.dialect.skip,
+            quoting=0 if self.dialect.quoted else 3, na_values=["?"], skipinitialspace=True,
+            dtype={name: kind for name, kind in self.types.items() if name in only},
+            chunksize=most, usecols=indices, index_col=False,
         )  # fmt: skip
-        for frame in reader:
-            frame.columns = [self.names[index] for index in indices]
-            yield frame
+        yield from reader
 
 
 class Matrix(Chunks):
-    """A two-dimensional array on disk; its columns are `x0`, `x1`, ..."""
+    """A frame, or a two-dimensional array whose columns are `x0`, `x1`, ..."""
 
-    def __init__(self, x: NDArray[Any]) -> None:
-        base: Any = x
-        while not isinstance(base, np.memmap):
-            base = base.base
-        self.path, self.n_rows, self.x = Path(str(base.filename)), len(x), x
-        self.names = tuple(f"x{i}" for i in range(x.shape[1]))
+    def __init__(self, x: Any) -> None:
+        self.path, self.n_rows, self.x = Path("x"), len(x), x
+        self.names = tuple(as_frame(x[:0]).columns)
 
-    def batches(self, only: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    def pieces(self, only: Sequence[str], most: int) -> Iterator[pd.DataFrame]:
         """As `Chunks`."""
-        places = [self.names.index(name) for name in only]
-        for piece in pieces_of(self.x):
-            yield pa.RecordBatch.from_arrays(
-                [pa.array(piece[:, place]) for place in places], list(only)
-            )
+        for start in range(0, self.n_rows, most):
+            yield as_frame(self.x[start : start + most])
 
 
 FORMS: Mapping[str, Callable[[Path], Chunks]] = {
@@ -235,24 +239,24 @@ FORMS: Mapping[str, Callable[[Path], Chunks]] = {
     ".arrow": Arrow,
     ".feather": Arrow,
     ".ipc": Arrow,
-    ".jsonl": Lines,
-    ".ndjson": Lines,
+    ".jsonl": JsonLines,
+    ".ndjson": JsonLines,
 }
 """What reads a table by pieces, by its file's suffix; any other is text."""
 
 
-def chunks_of(path: Path) -> Chunks:
+def chunks_of(path: Path, batching: Batching) -> Chunks:
     """The rows of a file by its form. Raises `DataError` where it cannot be read."""
-    return FORMS.get(_suffix(path), Text)(path)
-
-
-def is_typed(path: Path) -> bool:
-    """Whether a table's form says what its cells are."""
-    return _suffix(path) in FORMS
-
-
-def _suffix(path: Path) -> str:
-    return Path(path.name.removesuffix(".gz")).suffix.lower()
+    if typed := FORMS.get(table_suffix(path)):
+        return typed(path)
+    dialect, warnings = find_dialect(path)
+    found: Chunks
+    if dialect.separator == LABEL:
+        found = LabelLines(path, dialect)
+    else:
+        found = Text(path, dialect, min(_BLOCK, max(_LEAST_BLOCK, batching.limit)))
+    found.warnings = warnings
+    return found
 
 
 def _floats(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -270,8 +274,6 @@ def _names(schema: pa.Schema) -> tuple[str, ...]:
 
 def _wide(kind: pa.DataType) -> pa.DataType:
     """The type that a column is read as, from that of its first cells."""
-    if pa.types.is_integer(kind):
-        return pa.float64()
     return pa.string() if pa.types.is_temporal(kind) else kind
 
 

@@ -1,7 +1,8 @@
 """Folders of files with one sub-folder a class, in `train/` and `test/` or without.
 
 Takes a folder and the suffixes of what it should hold; gives the files of each part, and their
-classes. What is inside the files is the business of those who read them.
+classes; of sounds, all that is read of a folder. What is inside the files is the business of those
+who read them.
 """
 
 from collections import Counter
@@ -13,10 +14,12 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
+from autosynth.data.source.mediafile import AUDIO_SUFFIXES
 from autosynth.data.source.raw import Raw, RawRows
 from autosynth.errors import DataError
 from autosynth.spec import Kind
 
+AUDIO_COLUMN = "audio"
 _PARTS: Mapping[str, Sequence[str]] = {
     "main": ("train", "training"),
     "validation": ("dev", "val", "valid", "validation"),
@@ -95,6 +98,20 @@ def find_parts(folder: Path, suffixes: Sequence[str], what: str) -> dict[str, Cl
             f"{folder}/CLASS/*{suffixes[0]}."
         )
     return parts
+
+
+def read_audio_folder(folder: Path) -> Raw:
+    """The sounds of `folder` with their sub-folders' names as classes; official parts if there.
+
+    They are a frame with the column `AUDIO_COLUMN`, of absolute paths: what the files hold is read
+    later.
+
+    Raises:
+        DataError: no sound stands in a sub-folder.
+    """
+    parts = find_parts(folder, AUDIO_SUFFIXES, "sounds")
+    rows = {name: part.paths(AUDIO_COLUMN, labelled=True) for name, part in parts.items()}
+    return as_raw(folder, "audio", rows)
 
 
 def find_unlabelled(path: Path, suffixes: Sequence[str]) -> ClassFolder:

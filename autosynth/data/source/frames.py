@@ -7,7 +7,7 @@ is no input, and `check_flat` says so to whoever did not drop it.
 import gzip
 import json
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,20 +50,22 @@ def read_jsonl(path: Path) -> pd.DataFrame:
     Raises:
         DataError: a line is no JSON object, naming it.
     """
-    records: list[dict[str, Any]] = []
-    try:
-        opened = gzip.open if path.suffix == ".gz" else open
-        with opened(path, "rt", encoding="utf-8-sig") as file:
-            records = [
-                _record(line, f"{path}:{number}")
-                for number, line in enumerate(file, start=1)
-                if line.strip()
-            ]
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as lines of JSON in UTF-8: {error}.") from error
+    records = list(records_of(path))
     if not records:
         raise DataError(f"{path} is empty; a line holds one JSON object, a row of the table.")
     return pd.DataFrame(records)
+
+
+def records_of(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a file with one a line; raises as `read_jsonl`."""
+    opened = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opened(path, "rt", encoding="utf-8-sig") as file:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield _record(line, f"{path}:{number}")
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read as lines of JSON in UTF-8: {error}.") from error
 
 
 READERS: Mapping[str, Callable[[Path], pd.DataFrame]] = {

@@ -5,6 +5,7 @@ An image that cannot be read is left out, with a warning that names it.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -103,15 +104,11 @@ def _read(
 
 def _without_colour(rows: dict[str, RawRows]) -> dict[str, RawRows]:
     """One channel where grey images were saved as colour ones."""
-    grey = all(
-        np.array_equal(part.x[..., 0], part.x[..., channel])
-        for part in rows.values()
-        for channel in (1, 2)
-    )
-    if not grey:
+    pixels_of = {name: np.asarray(part.x) for name, part in rows.items()}
+    if not all((x[..., :1] == x).all() for x in pixels_of.values()):
         return rows
     return {
-        name: RawRows(x=np.ascontiguousarray(part.x[..., :1]), y=part.y, index=part.index)
+        name: replace(part, x=np.ascontiguousarray(pixels_of[name][..., :1]))
         for name, part in rows.items()
     }
 

@@ -1,7 +1,8 @@
-"""How much memory this process may use, and how much of it one dataset may take."""
+"""How much memory this process may use, and how much of a source is in it at once."""
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 try:
@@ -13,6 +14,31 @@ SHARE = 4
 """Data larger than this part of memory stays on disk."""
 
 _GROUPS = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batching:
+    """How much of a source is in memory at once.
+
+    What takes at most `most_bytes` (a quarter of memory if left out) is one batch; anything larger
+    stays on disk and comes some megabytes at a time. `rows` is the size of a batch whatever it
+    takes, so that small data may be read as large data is.
+    """
+
+    most_bytes: int | None = None
+    rows: int | None = None
+
+    @property
+    def limit(self) -> int:
+        """Bytes that may be in memory at once."""
+        return most_in_memory() if self.most_bytes is None else self.most_bytes
+
+    def holds(self, n_bytes: int) -> bool:
+        """Whether so many bytes on disk are read as one batch."""
+        return self.rows is None and n_bytes <= self.limit
+
+
+BY_SIZE = Batching()
 
 
 def most_in_memory() -> int:

@@ -5,7 +5,6 @@ none.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeAlias, TypeGuard
 
@@ -14,7 +13,6 @@ import pandas as pd
 
 from autosynth.data.source import (
     arrays,
-    audiofolder,
     classfolder,
     frames,
     hf,
@@ -22,15 +20,16 @@ from autosynth.data.source import (
     imagefolder,
     openml,
     table,
-    tablefolder,
+    tablefile,
     torchset,
     ts,
     ucr,
 )
 from autosynth.data.source.builtin import BUILTIN
 from autosynth.data.source.mediafile import MEDIA_SUFFIXES, MediaKind
+from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.data.source.raw import Raw, RawRows, RowFormat
-from autosynth.errors import DataError, DataNotFoundError
+from autosynth.errors import DataError, DataNotFoundError, nearest, question
 
 Source: TypeAlias = str | Path | pd.DataFrame | tuple[Any, ...] | torchset.MapStyle
 
@@ -39,6 +38,7 @@ _FORMS = (
     "arrays (.npz), series (.ts, UCR .tsv), a folder of IDX files, a folder of images or sounds "
     "with one sub-folder a class, openml:ID or hf:NAME"
 )
+_NEAR = 0.6
 _REMOTE: Mapping[str, Callable[..., Raw]] = {
     openml.OPENML_PREFIX: openml.read_openml,
     hf.HF_PREFIX: hf.read_hf,
@@ -47,12 +47,19 @@ _REMOTE: Mapping[str, Callable[..., Raw]] = {
 
 _MEDIA: Mapping[str, Callable[[Path], Raw]] = {
     "image": imagefolder.read_image_folder,
-    "audio": audiofolder.read_audio_folder,
+    "audio": classfolder.read_audio_folder,
 }
 
 
-def read_source(source: Source, target: Sequence[str] = (), like: RawRows | None = None) -> Raw:
+def read_source(
+    source: Source,
+    target: Sequence[str] = (),
+    like: RawRows | None = None,
+    batching: Batching = BY_SIZE,
+) -> Raw:
     """The rows of `source` with their target; images of a folder get the shape of those in `like`.
+
+    `batching` says how much of a file may be in memory.
 
     Raises `DataNotFoundError` for a name that is neither a path nor built in, and `DataError` for
     a source that cannot be read or whose rows have no target.
@@ -60,9 +67,10 @@ def read_source(source: Source, target: Sequence[str] = (), like: RawRows | None
     raw = None
     if like is not None and _is_path(source):
         path = _existing(source)
-        if path.is_dir() and _media(path) == "image" and like.x.ndim == 4:
-            raw = imagefolder.read_image_folder(path, tuple(like.x.shape[1:]))
-    raw = raw or _read(source, target)
+        x = like.x
+        if isinstance(x, np.ndarray) and x.ndim == 4 and path.is_dir() and _media(path) == "image":
+            raw = imagefolder.read_image_folder(path, tuple(x.shape[1:]))
+    raw = raw or _read(source, target, batching)
     part = raw.main or raw.test
     if part is not None and part.y is None:
         raise DataError(
@@ -72,24 +80,32 @@ def read_source(source: Source, target: Sequence[str] = (), like: RawRows | None
     return raw
 
 
-def read_unlabelled(source: Any, rows: RowFormat) -> Raw:
+def read_unlabelled(source: Any, rows: RowFormat, batching: Batching = BY_SIZE) -> Raw:
     """The rows of `source` to predict: one part, in `main`.
 
-    `rows` is what they look like, as the first encoder knows it. A source that has an official
-    test part inside (an `.npz` with `x_test`, a folder with `t10k-images`, `NAME_TEST.tsv` or
-    `test/`) gives that part; any other source gives all of its rows.
+    `rows` is what they look like, as the first encoder knows it; `batching` as in `read_source`.
+    A source that has an official test part inside (an `.npz` with `x_test`, a folder with
+    `t10k-images`, `NAME_TEST.tsv` or `test/`) gives that part; any other source gives all of its
+    rows.
     """
+    raw = _unlabelled(source, rows, batching)
+    if raw.main is None or not len(raw.main):
+        raise DataError(f"{raw.source} holds no rows to predict.")
+    return raw
+
+
+def _unlabelled(source: Any, rows: RowFormat, batching: Batching) -> Raw:
     if isinstance(source, np.ndarray):
         return arrays.read_arrays((source,))
     if _is_path(source):
-        found = _file_rows(_existing(source), rows)
+        found = _file_rows(_existing(source), rows, batching)
         if found is not None:
             return found
     remote = _remote(source) if isinstance(source, str) else None
     if remote is not None:
         return _test_or_all(remote(source, (), labelled=False))
     if isinstance(source, str | Path | tuple | list):
-        return _test_or_all(_read(source, ()))
+        return _test_or_all(_read(source, (), batching))
     return _read_object(source, (), labelled=False)
 
 
@@ -103,15 +119,13 @@ def all_rows(raw: Raw) -> RawRows:
 
 def _test_or_all(raw: Raw) -> Raw:
     """The official test part, or all rows where there is none."""
-    rows = raw.test or raw.main
-    if rows is None:
-        raise DataError(f"{raw.source} holds no rows to predict.")
     return Raw(
-        name=raw.name, source=raw.source, target=raw.target, main=rows, warnings=raw.warnings
-    )
+        name=raw.name, source=raw.source, target=raw.target, main=raw.test or raw.main,
+        warnings=raw.warnings,
+    )  # fmt: skip
 
 
-def _file_rows(path: Path, rows: RowFormat) -> Raw | None:
+def _file_rows(path: Path, rows: RowFormat, batching: Batching) -> Raw | None:
     """Rows of a file or a folder whose form needs no target; None where `read_source` tells."""
     kind = rows.kind
     if kind == "series" and path.is_file() and ts.is_ts(path):
@@ -119,27 +133,28 @@ def _file_rows(path: Path, rows: RowFormat) -> Raw | None:
     if kind == "series" and path.is_file() and path.suffix.lower() == ".tsv":
         return ucr.read_ucr_series(path, rows.shape[1])
     if path.is_dir() and rows.columns:  # what else it holds, the table names
-        if only := tablefolder.only_table(path):
-            return table.read_table(only, (), labelled=False)
-        if tablefolder.is_table_folder(path):
-            return _test_or_all(tablefolder.read_table_folder(path, (), labelled=False))
+        if only := tablefile.only_table(path):
+            return tablefile.read_table(only, (), labelled=False, batching=batching)
+        if tablefile.is_table_folder(path):
+            folder = tablefile.read_table_folder(path, (), labelled=False, batching=batching)
+            return _test_or_all(folder)
     media = _media(path) if kind in _MEDIA and not idx.is_idx(path) else None
     if media is not None and media == kind:
         if rows.columns or kind == "audio":
-            (column,) = rows.columns or (audiofolder.COLUMN,)
+            (column,) = rows.columns or (classfolder.AUDIO_COLUMN,)
             return classfolder.read_paths(path, MEDIA_SUFFIXES[media], column)
         channels, height, width = rows.shape
         return imagefolder.read_images(path, channels, height, width)
     if path.is_file() and path.suffix == ".npy":
-        return arrays.read_npy(path)
+        return arrays.read_npy(path, batching)
     if idx.is_idx(path) and path.is_file():
         return idx.read_idx_images(path)
     if table.is_table(path):
-        return table.read_table(path, (), labelled=False)
+        return tablefile.read_table(path, (), labelled=False, batching=batching)
     return None
 
 
-def _read(source: Source, target: Sequence[str]) -> Raw:
+def _read(source: Source, target: Sequence[str], batching: Batching) -> Raw:
     if isinstance(source, tuple | list):
         return arrays.read_arrays(source)
     if not isinstance(source, str | Path):
@@ -149,7 +164,8 @@ def _read(source: Source, target: Sequence[str]) -> Raw:
     if remote := _remote(str(source)):
         return remote(str(source), target)
     path = _existing(source)
-    return _read_folder(path, target) if path.is_dir() else _read_file(path, target)
+    read = _read_folder if path.is_dir() else _read_file
+    return read(path, target, batching)
 
 
 def _read_object(source: Any, target: Sequence[str], *, labelled: bool = True) -> Raw:
@@ -177,26 +193,26 @@ def _is_path(source: Any) -> TypeGuard[str | Path]:
     return str(source) not in BUILTIN and _remote(str(source)) is None
 
 
-def _read_folder(path: Path, target: Sequence[str]) -> Raw:
+def _read_folder(path: Path, target: Sequence[str], batching: Batching) -> Raw:
     readers: tuple[tuple[Callable[[Path], bool], Callable[[Path], Raw]], ...] = (
         (idx.is_idx, idx.read_idx_folder),
         (ts.is_ts, ts.read_ts),
         (ucr.is_ucr, ucr.read_ucr),
     )
     try:
-        is_table = tablefolder.is_table_folder(path)
-        only = tablefolder.only_table(path)
+        is_table = tablefile.is_table_folder(path)
+        only = tablefile.only_table(path)
         if target and only:  # what else the folder holds, the table names
-            return table.read_table(only, target)
+            return tablefile.read_table(only, target, batching=batching)
         if target and is_table:
-            return tablefolder.read_table_folder(path, target)
+            return tablefile.read_table_folder(path, target, batching=batching)
         for fits, reader in readers:
             if fits(path):
                 return reader(path)
         if media := _media(path):
             return _MEDIA[media](path)
         if is_table:
-            return tablefolder.read_table_folder(path, target)
+            return tablefile.read_table_folder(path, target, batching=batching)
         found = sorted(file.name for file in path.iterdir())
     except PermissionError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from error
@@ -204,11 +220,11 @@ def _read_folder(path: Path, target: Sequence[str]) -> Raw:
     raise DataError(f"{path} holds {listed}; what can be read is {_FORMS}.")
 
 
-def _read_file(path: Path, target: Sequence[str]) -> Raw:
+def _read_file(path: Path, target: Sequence[str], batching: Batching) -> Raw:
     if path.suffix == ".npz":
-        return arrays.read_npz(path)
+        return arrays.read_npz(path, batching)
     if path.suffix == ".npy":
-        return arrays.read_npy(path)
+        return arrays.read_npy(path, batching)
     if idx.is_idx(path):
         return idx.read_idx_folder(path.parent)
     if ts.is_ts(path):
@@ -220,7 +236,7 @@ def _read_file(path: Path, target: Sequence[str]) -> Raw:
     if series:
         return ucr.read_ucr(path)
     if table.is_table(path):
-        return table.read_table(path, target)
+        return tablefile.read_table(path, target, batching=batching)
     raise DataError(f"{path} is no form of data that can be read; that is {_FORMS}.")
 
 
@@ -249,13 +265,11 @@ def _existing(source: str | Path) -> Path:
         return _only_file(path) or path
     if path.exists():
         return path
-    hints = get_close_matches(str(source), list(BUILTIN), n=1, cutoff=0.6)
+    hints = nearest(str(source), BUILTIN, cutoff=_NEAR)
     if path.parent.is_dir():
         beside = {file.name: str(file) for file in path.parent.iterdir()}
-        near = get_close_matches(path.name, list(beside), n=2, cutoff=0.6)
-        hints += [beside[name] for name in near]
-    hint = f" Did you mean {' or '.join(repr(name) for name in hints)}?" if hints else ""
+        hints += [beside[name] for name in nearest(path.name, beside, most=2, cutoff=_NEAR)]
     raise DataNotFoundError(
         f"{str(source)!r} is neither a path that exists nor a built-in set "
-        f"({', '.join(BUILTIN)}).{hint}"
+        f"({', '.join(BUILTIN)}).{question(hints)}"
     )

@@ -6,9 +6,9 @@ in `columns.py`. Missing are: an empty cell, NA, N/A, nan, null, None and a lone
 
 import re
 from collections.abc import Sequence
-from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -24,35 +24,27 @@ from autosynth.data.source.encoding import opened
 from autosynth.data.source.frames import READERS
 from autosynth.data.source.parse import parse_table
 from autosynth.data.source.raw import Raw, RawRows
-from autosynth.errors import DataError
+from autosynth.data.source.rows import BatchedRows
+from autosynth.errors import DataError, did_you_mean
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".data", ".all", ".train", ".test", *READERS)
 _LISTED = 12
+_Table = TypeVar("_Table", pd.DataFrame, BatchedRows)
 _OPEN = re.compile(r"EOF inside string starting at row (\d+)")
 
 
 def is_table(path: Path) -> bool:
     """Whether `path` is named like a table."""
-    return path.is_file() and _suffix(path) in TABLE_SUFFIXES
+    return path.is_file() and table_suffix(path) in TABLE_SUFFIXES
 
 
-def _suffix(path: Path) -> str:
+def table_suffix(path: Path) -> str:
+    """The suffix of a table's file, packed or not, in lower case."""
     return Path(path.name.removesuffix(".gz")).suffix.lower()
 
 
-def read_table(path: Path, target: Sequence[str], *, labelled: bool = True) -> Raw:
-    """The table in `path`; with `labelled`, `target` names the columns to predict.
-
-    Raises `DataError` for a file that cannot be read, an empty table, ragged rows, columns of one
-    name, and a target that is not named or not there.
-    """
-    frame, warnings = read_frame(path)
-    name = path.name.removesuffix(".gz").rsplit(".", 1)[0]
-    return frame_rows(frame, name, str(path), target, labelled=labelled, warnings=warnings)
-
-
 def frame_rows(
-    frame: pd.DataFrame,
+    frame: _Table,
     name: str,
     source: str,
     target: Sequence[str],
@@ -60,12 +52,17 @@ def frame_rows(
     labelled: bool = True,
     warnings: tuple[str, ...] = (),
 ) -> Raw:
-    """`frame` with `target` taken out of its columns; see `read_table` for errors."""
+    """A table; with `labelled`, `target` names the columns that are taken out to be predicted.
+
+    Raises:
+        DataError: an empty table, columns of one name, a target that is not named or not there.
+    """
     frame = checked_frame(frame, source)
     y: pd.Series[Any] | pd.DataFrame | None = None
     if labelled:
         target = _known_target(target, list(frame.columns), source)
-        y = (frame[target[0]] if len(target) == 1 else frame[target]).reset_index(drop=True)
+        values = [frame[each].reset_index(drop=True) for each in target]
+        y = values[0] if len(values) == 1 else pd.concat(values, axis=1)
     frame = frame.drop(columns=[name for name in target if name in frame.columns])
     folder = str(Path(source).parent) if Path(source).is_file() else ""
     rows = RawRows(x=frame, y=y, index=range(len(frame)), folder=folder)
@@ -81,12 +78,13 @@ def frame_rows(
 
 def read_frame(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The frame in `path`, and warnings about how it was read."""
-    reader = READERS.get(_suffix(path))
+    reader = READERS.get(table_suffix(path))
     if reader is not None:
         return reader(path), ()
     dialect, warnings = find_dialect(path)
     if dialect.separator == LABEL:
-        return _labelled(path, dialect), warnings
+        with opened(path, dialect.encoding) as file:
+            return label_frame([*islice(file, dialect.skip, None)], dialect), warnings
     check_names(dialect.names, str(path))
     frame, even = _parse(path, dialect)
     if len(frame.columns) != len(dialect.names) or not isinstance(frame.index, pd.RangeIndex):
@@ -102,11 +100,9 @@ def read_frame(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
     return frame, warnings
 
 
-def _labelled(path: Path, dialect: Dialect) -> pd.DataFrame:
+def label_frame(lines: Sequence[str], dialect: Dialect) -> pd.DataFrame:
     """Lines of a label and a text; fastText's `__label__` says nothing."""
-    with opened(path, dialect.encoding) as file:
-        lines = [line.strip() for line in file][dialect.skip :]
-    pairs = [(*line.split(maxsplit=1), "")[:2] for line in lines if line]
+    pairs = [(*line.strip().split(maxsplit=1), "")[:2] for line in lines if line.strip()]
     frame = pd.DataFrame(pairs, columns=pd.Index(dialect.names, dtype=object))
     frame[LABEL] = frame[LABEL].str.removeprefix("__label__")
     return frame
@@ -154,12 +150,18 @@ def _cure(row: Sequence[str], columns: int, separator: str, *, last: bool) -> st
     return f"Give every row one cell a column, and quote cells that hold {separator!r}."
 
 
-def checked_frame(frame: pd.DataFrame, source: str) -> pd.DataFrame:
-    """`frame` with text for column names and rows numbered from 0."""
+def checked_frame(frame: _Table, source: str) -> _Table:
+    """A table with text for column names and rows numbered from 0.
+
+    Raises:
+        DataError: two columns have one name, or there is no row.
+    """
     names = [str(name) for name in frame.columns]
     check_names(names, source)
     if not len(frame):
         raise DataError(f"{source} is an empty table: {len(names)} columns and no rows.")
+    if isinstance(frame, BatchedRows):
+        return frame
     frame = frame.reset_index(drop=True)
     frame.columns = pd.Index(names, dtype=object)
     return frame
@@ -186,34 +188,10 @@ def _known_target(target: Sequence[str], columns: list[str], source: str) -> lis
         )
     for name in target:
         if name not in columns:
-            near = get_close_matches(name, columns, n=1, cutoff=0.5)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
             raise DataError(
                 f"target {name!r} is no column of {source} (--target names it); its columns: "
-                f"{listed}{more}.{hint}"
+                f"{listed}{more}.{did_you_mean(name, columns)}"
             )
     if len(set(target)) < len(target):
         raise DataError(f"a target is named twice: {', '.join(target)}. Name each once.")
     return list(target)
-
-
-def join_frames(frames: list[pd.DataFrame], source: str) -> pd.DataFrame:
-    """Parts of one table under each other; the columns are those of the first, in its order."""
-    columns = list(frames[0].columns)
-    for frame in frames[1:]:
-        lacking = [name for name in columns if name not in frame.columns]
-        if lacking:
-            raise DataError(
-                f"the test part of {source} lacks columns of the training part: "
-                f"{', '.join(lacking[:_LISTED])}."
-            )
-    if len(frames) == 1:
-        return frames[0]
-    return pd.concat([frame[columns] for frame in frames], ignore_index=True)
-
-
-def as_frame(x: Any) -> pd.DataFrame:
-    """A two-dimensional array as a frame with the columns `x0`, `x1`, ...; a frame as it is."""
-    if isinstance(x, pd.DataFrame):
-        return x
-    return pd.DataFrame(x, columns=pd.Index([f"x{i}" for i in range(x.shape[1])], dtype=object))

@@ -1,7 +1,7 @@
 """What decides which rows are held out, beside chance: the column of a group, or of a time."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from autosynth.cell import numbers_of
 from autosynth.data.column.date import find_formats, read_dates
-from autosynth.errors import DataError
+from autosynth.data.source.rows import BatchedRows
+from autosynth.errors import DataError, did_you_mean
 
 _LISTED = 12
 
@@ -30,32 +31,39 @@ class SplitKeys:
         )
 
 
-def split_keys_of(frame: Any, group: str | None, time: str | None, source: str) -> SplitKeys:
+def split_keys_of(
+    table: BatchedRows, group: str | None, time: str | None, source: str
+) -> SplitKeys:
     """The values of the columns `group` and `time` of a table.
 
     Raises:
         DataError: there is no such column, or it holds no times.
     """
-    groups = _column(frame, group, "--group", source)
-    times = _column(frame, time, "--time", source)
+    groups = _column(table, group, "--group", source)
+    times = _column(table, time, "--time", source)
     return SplitKeys(
         groups=None if groups is None else groups.to_numpy(dtype=object),
         times=None if times is None else _times(times, source),
     )
 
 
-def _column(frame: Any, name: str | None, option: str, source: str) -> "pd.Series[Any] | None":
+def _column(
+    table: BatchedRows, name: str | None, option: str, source: str
+) -> "pd.Series[Any] | None":
     if name is None:
         return None
-    if name in frame.columns:
-        found: pd.Series[Any] = frame[name]
-        return found
-    near = get_close_matches(name, list(frame.columns), n=1, cutoff=0.5)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise DataError(
-        f"{option} {name!r} is no column of {source}; its columns: "
-        f"{', '.join(frame.columns[:_LISTED])}.{hint}"
-    )
+    check_column(name, table.columns, f"{option} {name!r}", source)
+    return table[name]
+
+
+def check_column(name: str, columns: Iterable[str], what: str, place: str) -> None:
+    """Raise `DataError` where `name` is none of the columns of `place`; `what` says what it is."""
+    there = list(columns)
+    if name not in there:
+        raise DataError(
+            f"{what} is no column of {place}; its columns: {', '.join(there[:_LISTED])}."
+            f"{did_you_mean(name, there)}"
+        )
 
 
 def _times(values: "pd.Series[Any]", source: str) -> NDArray[np.float64]:

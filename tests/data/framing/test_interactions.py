@@ -7,9 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autosynth.data import Dataset, encode, load_dataset
+from autosynth.data import Dataset, encode, load_dataset, read_labelled
 from autosynth.data.encoder.ids import FIRST_ITEM
-from autosynth.data.framing.labelledrows import read_labelled
 from autosynth.errors import DataError
 
 # Four users, out of order in time; ann's two at 30 stand in the order of the file.

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from autosynth.data import encode, load_dataset
 from autosynth.data.encoder.registry import input_spec
-from autosynth.data.framing.calendar import find_calendar, read_calendar
-from autosynth.data.framing.period import find_period
+from autosynth.data.framing.season import find_calendar, find_period, read_calendar
 from autosynth.errors import DataError
 
 STEPS = 600

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from autosynth.data.source.table import read_frame, read_table
+from autosynth.data.source.table import read_frame
+from autosynth.data.source.tablefile import read_table
 from autosynth.errors import DataError
 
 MANY = 30

@@ -13,10 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import feather, ipc, parquet
 
-from autosynth.data import encode, load_dataset
-from autosynth.data.framing.labelledrows import read_labelled
+from autosynth.data import encode, load_dataset, read_labelled
 from autosynth.data.source.frames import READERS, is_polars
-from autosynth.data.source.outofcore import large_chunks
 from autosynth.data.source.table import read_frame
 from autosynth.errors import DataError
 
@@ -187,4 +185,3 @@ def test_a_frame_is_never_written_out_to_see_what_it_is(asked: dict[str, Any]) -
     encoded = encode(silent, dataset.encoders)
     assert len(encoded.index)
     assert len(read_labelled(silent, dataset.encoders, dataset.target))
-    assert large_chunks(silent) is None

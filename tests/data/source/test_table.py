@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from autosynth.data.source.raw import Raw
-from autosynth.data.source.table import read_table
+from autosynth.data.source.tablefile import read_table
 from autosynth.errors import DataError
 
 TEXT = 'a,"b, or c",goal\n1,x,yes\n2,?,no\n,"y, z",yes\n'

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from autosynth.data.column.cell import text_of
 
+from autosynth.cell import text_of
 from autosynth.data.encoder.encoder import Encoder, Transformed
 from autosynth.spec import InputSpec
 

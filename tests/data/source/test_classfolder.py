@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from autosynth.data.source.audiofolder import COLUMN
+from autosynth.data.source.classfolder import AUDIO_COLUMN as COLUMN
 from autosynth.data.source.raw import RawRows, RowFormat
 from autosynth.data.source.read import read_source, read_unlabelled
 from autosynth.errors import DataError

@@ -1,13 +1,49 @@
-"""Finds how many steps a series takes to repeat itself, from its autocorrelation."""
+"""The seasons of a series: how many steps it takes to repeat itself, and what a calendar says.
+
+Takes steps, or moments; gives a period, found by autocorrelation, and hour, weekday and day of the
+year of the moment at which a forecast starts. A date itself is not among them: all that are
+forecast lie behind those that were learnt from.
+"""
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+Days = NDArray[np.float64]
+
+CALENDAR = {"hour": 1.0, "weekday": 7.0, "yearday": 365.25}
+"""What is read, and how many days pass until it comes again."""
+_TURNS = 2.0
+_THURSDAY = 3  # 1970-01-01, where Monday is 0
 MAX_PERIOD = 400
 _LEAST = 0.1
 _NEAR = 0.8
 _WIDE = 1.15
 _MIN_TURNS = 3
+
+
+def find_calendar(step_days: float, covered_days: float) -> tuple[str, ...]:
+    """Those that change from step to step, and of which training steps saw two turns."""
+    return tuple(
+        name
+        for name, turn in CALENDAR.items()
+        if step_days < turn and covered_days >= _TURNS * turn
+    )
+
+
+def read_calendar(days: Days, names: Sequence[str]) -> NDArray[np.float32]:
+    """The columns `names` (n, k) of moments in days since 1970-01-01: hours, days, days."""
+    whole = np.floor(days)
+    # Of a millisecond: what is less is left over from the division by a day.
+    hour = np.round((days - whole) * 86_400_000) / 3_600_000
+    dates = whole.astype("datetime64[D]")
+    found = {
+        "hour": hour,
+        "weekday": (whole + _THURSDAY) % 7,
+        "yearday": (dates - dates.astype("datetime64[Y]")).astype(np.float64),
+    }
+    return np.stack([found[name] for name in names], axis=1).astype(np.float32)
 
 
 def find_period(values: NDArray[np.floating]) -> int:

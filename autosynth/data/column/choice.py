@@ -5,11 +5,10 @@ Takes names, or patterns of them (`shape*`); gives columns, or tells all that is
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from autosynth.data.column.column import COLUMN_KINDS, ColumnKind
-from autosynth.errors import DataError
+from autosynth.errors import DataError, did_you_mean
 
 _SHOWN = 12
 
@@ -42,11 +41,9 @@ def choose(
     named: dict[str, ColumnKind] = {}
     for name, kind in (kinds or {}).items():
         if kind not in known:
-            near = get_close_matches(kind, known, n=1, cutoff=0.5)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
             problems.append(
                 f"column {name!r} cannot be read as {kind!r}; kinds of columns are "
-                f"{', '.join(known)}.{hint}"
+                f"{', '.join(known)}.{did_you_mean(kind, known)}"
             )
         for column in _meant(name, columns, place, f"to be read as {kind}", problems):
             named[column] = kind
@@ -67,11 +64,9 @@ def _meant(
         return [name]
     found = [column for column in columns if fnmatchcase(column, name)]
     if not found:
-        near = get_close_matches(name, columns, n=1, cutoff=0.5)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
         more = ", ..." if len(columns) > _SHOWN else ""
         problems.append(
             f"column {name!r}, {what}, is no column of {place}; its columns: "
-            f"{', '.join(columns[:_SHOWN])}{more}.{hint}"
+            f"{', '.join(columns[:_SHOWN])}{more}.{did_you_mean(name, columns)}"
         )
     return found

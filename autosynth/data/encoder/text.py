@@ -9,6 +9,7 @@ token is hidden.
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -105,15 +106,20 @@ class TextEncoder(Encoder):
 
     def codes_of(self, values: "pd.Series[Any]") -> NDArray[np.int32]:
         """Codes (n, length) of texts; None or NaN is an empty one."""
-        tokenizer = Tokenizer.from_str(json.dumps(self.tokenizer))
         (length,) = self.shape
-        tokenizer.enable_truncation(length)
         out = np.zeros((len(values), length), np.int32)
         texts = _texts(values, _CHARACTERS_A_TOKEN * length)
-        for row, ids in enumerate(_codes(tokenizer, texts)):
+        for row, ids in enumerate(_codes(self._cutting, texts)):
             out[row, : len(ids)] = ids
             out[row, : len(ids)] += self.shift
         return out
+
+    @cached_property
+    def _cutting(self) -> Tokenizer:
+        """The tokenizer, once for all batches; it cuts texts at the length."""
+        tokenizer = Tokenizer.from_str(json.dumps(self.tokenizer))
+        tokenizer.enable_truncation(self.shape[0])
+        return tokenizer
 
     @property
     def spec(self) -> InputSpec:

@@ -29,20 +29,20 @@ Make = Callable[..., Any]
 # Every family, every fusion, every kind of sharing and every kind of input, in few exports: each
 # takes seconds. The slow test below takes all families on all inputs.
 COVERING = (
-    ("image", "attend(cnn[depth=1, stages=1], lstm[depth=1, width=8, patch=2])"),
-    ("image", "mean(cnn[depth=1, stages=1], gru[depth=1, patch=2]) share=layers"),
+    ("image", "attend(cnn[depth=1, stages=1], lstm[depth=1, width=8, patch=4])"),
+    ("image", "mean(cnn[depth=1, stages=1], gru[depth=1, patch=4]) share=layers"),
     ("image", "cnn[depth=1, stages=1] > mlp[depth=1]"),
     ("image", "mean(mlp[depth=1], pretrained[size=40, stop=4])"),
     ("series", "weighted(transformer[depth=1], mlp[depth=1])"),
     ("masked", "concat(cnn[depth=1, stages=1], attention)"),
-    ("masked", "gru[depth=1, width=8] > gru[depth=1, width=8] share=full"),
-    ("masked", "gated(cnn[depth=1, stages=1] > transformer[depth=1], lstm[depth=1])"),
+    ("masked", "gru[depth=1, width=8, patch=4] > gru[depth=1, width=8] share=full"),
+    ("masked", "gated(cnn[depth=1, stages=1] > transformer[depth=1], lstm[depth=1, patch=4])"),
     ("table", "sum(mlp[depth=1], transformer[depth=1]) share=stem"),
     ("number", "attention[depth=0]"),
     ("series", "stack(cnn[depth=1, stages=1], mlp[depth=1])"),
     ("number", "weighted[fit](mlp[depth=1], transformer[depth=1])"),
     ("table", "bilinear(mlp[depth=1], attention[depth=0])"),
-    ("masked", "cascade(mlp[depth=1], cnn[depth=1, stages=1], gru[depth=1, width=8, patch=2])"),
+    ("masked", "cascade(mlp[depth=1], cnn[depth=1, stages=1], gru[depth=1, width=8, patch=4])"),
     ("text", "mean(bag[ngram=3], cnn[depth=1, stages=0, norm=none])"),
 )
 # Tracing a recurrence takes about a tenth of a second a token.

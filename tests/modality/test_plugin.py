@@ -4,11 +4,17 @@ import os
 import random
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from textwrap import indent
 
 import pandas as pd
 import pytest
+
+from autosynth.data.encoder.encoder import Encoder
+from autosynth.errors import ConfigError
+from autosynth.modality import Modality
+from autosynth.plugin import with_plugin_classes, with_plugins
 
 HERE = Path(__file__).parent
 BOTH = """[autosynth.encoders]
@@ -48,12 +54,17 @@ attention = ["attention[width=4]"]
 """
 
 
-def run(code: str, folder: Path, entry_points: str = BOTH) -> subprocess.CompletedProcess[str]:
-    """Python where the package is installed, and in a process of its own, as after pip."""
+def write_info(folder: Path, entry_points: str) -> None:
+    """What pip leaves of a package."""
     info = folder / "bits_kind-1.0.dist-info"
     info.mkdir(exist_ok=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bits-kind\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(entry_points)
+
+
+def run(code: str, folder: Path, entry_points: str = BOTH) -> subprocess.CompletedProcess[str]:
+    """Python where the package is installed, and in a process of its own, as after pip."""
+    write_info(folder, entry_points)
     path = os.pathsep.join(map(str, (folder, HERE, HERE.parents[1])))
     return subprocess.run(
         [sys.executable, "-c", f"if __name__ == '__main__':\n{indent(code, '    ')}"],
@@ -138,23 +149,43 @@ def test_it_keeps_the_contracts_that_are_shipped(tmp_path: Path) -> None:
     assert ran.returncode == 0, ran.stderr
 
 
+def test_a_kind_with_an_encoder_alone_is_told(tmp_path: Path) -> None:
+    ran = run("import autosynth.modality", tmp_path, BOTH.split("[autosynth.modalities]")[0])
+    assert ran.returncode
+    assert "of one name; bits: there is one alone" in ran.stderr
+
+
+def encoders() -> object:
+    return with_plugin_classes({}, "autosynth.encoders", Encoder)
+
+
+def modalities() -> object:
+    return with_plugins({}, "autosynth.modalities", Modality)
+
+
 @pytest.mark.parametrize(
-    ("entry_points", "message"),
+    ("entry_points", "find", "message"),
     [
-        (BOTH.split("[autosynth.modalities]")[0], "of one name; bits: there is one alone"),
+        (BOTH.replace(":BitsEncoder", ":BitEncoder"), encoders, "cannot be loaded: module 'bits_"),
         (
-            BOTH.replace(":BitsEncoder", ":BitEncoder"),
-            "cannot be loaded: module 'bits_kind",
+            BOTH.replace(":BitsEncoder", ":DIGITS"),
+            encoders,
+            "must give an autosynth.data.encoder.",
         ),
-        (BOTH.replace(":BitsEncoder", ":DIGITS"), "must give an autosynth.data.encoder.Encoder"),
-        (BOTH.replace("bits = bits_kind.encoder", "text = bits_kind.encoder"), "kind is 'text'"),
-        (BOTH.replace(":Bits\n", ":ByteStem\n"), "must give an autosynth.modality.Modality"),
-        (BOTH.replace(":Bits\n", ":flip\n"), "must give an autosynth.modality.Modality"),
+        (BOTH.replace("bits = bits_kind.enc", "text = bits_kind.enc"), encoders, "kind is 'text'"),
+        (BOTH.replace(":Bits\n", ":ByteStem\n"), modalities, "an autosynth.modality.Modality"),
+        (BOTH.replace(":Bits\n", ":flip\n"), modalities, "must give an autosynth.modality.Modal"),
     ],
 )
 def test_what_is_wrong_with_an_entry_point_is_said(
-    entry_points: str, message: str, tmp_path: Path
+    entry_points: str,
+    find: Callable[[], object],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    ran = run("import autosynth.modality", tmp_path, entry_points)
-    assert ran.returncode
-    assert message in ran.stderr
+    write_info(tmp_path, entry_points)
+    monkeypatch.syspath_prepend(HERE)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigError, match=message):
+        find()

@@ -170,7 +170,7 @@ def test_any_trial_is_exported(run: Run, tmp_path: Path) -> None:
 
 
 def test_two_workers_share_a_run(tmp_path: Path) -> None:
-    run = search("wine", trials=4, space="small", workers=2, refit=False, out=tmp_path / "run")
+    run = search("wine", trials=3, space="small", workers=2, refit=False, out=tmp_path / "run")
     trained = [r for r in run.records if r.kind == "strategy" and r.state == "complete"]
     assert len(trained) >= 3
     assert len({r.canonical for r in trained}) == len(trained)

@@ -111,11 +111,26 @@ class SeriesEncoder(Encoder):
         missing = np.isnan(x)
         if not missing.any():
             return Transformed(values=x, warnings=tuple(warnings))
+        if not self.masked:  # the network has no mask
+            return self._of_gaps(x, missing, warnings)
         inside = int((missing & ~_past_end(missing)[:, None]).any(axis=(1, 2)).sum())
         if inside:
             warnings.append(f"{inside} series have missing steps (NaN before their end)")
         empty = np.asarray(missing.all(axis=(1, 2)))
         return leave_out(x, ~empty, "series without any value", warnings)
+
+    def _of_gaps(
+        self, x: NDArray[Any], missing: NDArray[np.bool_], warnings: list[str]
+    ) -> Transformed:
+        """Series of which some have gaps or end early, where those of training were whole."""
+        readable = ~missing.all(axis=2).any(axis=1)
+        n = int(missing[readable].any(axis=(1, 2)).sum())
+        if n:
+            warnings.append(
+                f"{n} series have missing steps or end early, which none did in training: values "
+                "between their neighbours stand there"
+            )
+        return leave_out(filled(x), readable, "series with a channel without any value", warnings)
 
     def _of_columns(self, frame: pd.DataFrame) -> Transformed:
         warnings: list[str] = []
@@ -200,6 +215,22 @@ def pad_steps(x: NDArray[Any], steps: int, axis: int = 2) -> NDArray[Any]:
     width = [(0, 0)] * x.ndim
     width[axis] = (0, steps - x.shape[axis])
     return np.pad(x, width, constant_values=np.nan)
+
+
+def filled(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Series (n, channels, steps) with values on the line between neighbours of missing ones.
+
+    The first and the last known value hold before and after; zero where a channel has none.
+    """
+    missing = np.isnan(x)
+    if not missing.any():
+        return x
+    x, steps = x.copy(), np.arange(x.shape[2])
+    for row, channel in np.argwhere(missing.any(axis=2)):
+        known = ~missing[row, channel]
+        line = x[row, channel]
+        line[~known] = np.interp(steps[~known], steps[known], line[known]) if known.any() else 0
+    return x
 
 
 def lengths(x: NDArray[Any]) -> NDArray[np.int64]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from autosynth.data.column.column import Column
 from autosynth.data.encoder.encoder import Encoder
 from autosynth.data.encoder.registry import input_spec
-from autosynth.data.encoder.series import SeriesEncoder
+from autosynth.data.encoder.series import SeriesEncoder, filled
 from autosynth.data.encoder.table import TableEncoder
 from autosynth.data.framing.framing import Encoded, Framing, LabelledRows
 from autosynth.data.framing.season import find_calendar, find_period, read_calendar
@@ -114,7 +114,7 @@ class WindowFraming(Framing):
             next_times = steps.times[-1:] + known["step"]
             values[CALENDAR_NAME] = read_calendar(next_times, known["calendar"])
         name = n - 1 if steps.labels is None else steps.labels.iloc[-1]
-        return Encoded(x=self._read_by(values), index=[str(name)], warnings=steps.warnings)
+        return Encoded(x=self._read_by(values), index=[str(name)], warnings=self._told(steps))
 
     def labelled(self, source: Any, target: TargetSpec, columns: Sequence[str]) -> LabelledRows:
         """As `Framing`: all windows whose steps ahead are known, named by the first of these."""
@@ -130,7 +130,7 @@ class WindowFraming(Framing):
             index = steps.labels.iloc[start].astype(str).tolist()
         x = {name: values[good] for name, values in self._read_by(found.x).items()}
         return LabelledRows(
-            source=steps.source, x=x, y=found.y[good], index=index, warnings=steps.warnings
+            source=steps.source, x=x, y=found.y[good], index=index, warnings=self._told(steps)
         )
 
     def _steps(self, source: Any) -> Steps:
@@ -142,7 +142,26 @@ class WindowFraming(Framing):
 
     def _read_by(self, values: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Those of the inputs that the model reads."""
-        return {fitted["name"]: values[fitted["name"]] for fitted in self.encoders["inputs"]}
+        return {
+            each.name: filled(values[each.name]) if _is_whole(each) else values[each.name]
+            for each in self.inputs
+        }
+
+    def _told(self, steps: Steps) -> tuple[str, ...]:
+        """Warnings of reading, and of gaps where those of training had none."""
+        n = int(np.isnan(steps.values).any(axis=0).sum())
+        if not n or not any(map(_is_whole, self.inputs)):
+            return steps.warnings
+        return (
+            *steps.warnings,
+            f"{n} steps of {steps.source} lack values, which none did in training: values between "
+            "their neighbours stand there",
+        )
+
+
+def _is_whole(encoder: Encoder) -> bool:
+    """Whether it makes series without gaps, for which the network has no mask."""
+    return isinstance(encoder, SeriesEncoder) and not encoder.masked
 
 
 def _horizon(config: DataConfig) -> int:

@@ -123,7 +123,7 @@ class SeriesEncoder(Encoder):
         self, x: NDArray[Any], missing: NDArray[np.bool_], warnings: list[str]
     ) -> Transformed:
         """Series of which some have gaps or end early, where those of training were whole."""
-        readable = ~missing.all(axis=2).any(axis=1)
+        readable = ~np.any(np.all(missing, axis=2), axis=1)
         n = int(missing[readable].any(axis=(1, 2)).sum())
         if n:
             warnings.append(

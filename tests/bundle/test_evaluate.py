@@ -14,7 +14,9 @@ import torch
 import autosynth
 from autosynth.bundle import ModelCard, evaluate, load, write_bundle
 from autosynth.bundle.evaluate import details_of
+from autosynth.bundle.robustness import rows_for
 from autosynth.composite import build, resolve
+from autosynth.data import LabelledRows
 from autosynth.data import load_dataset as load_data
 from autosynth.errors import DataError
 from autosynth.modality import SEVERITIES
@@ -269,3 +271,15 @@ def test_it_is_a_name_of_the_package_and_wants_labels(make: Make) -> None:
         autosynth.evaluate(made.folder, (made.case.raw,))
     with pytest.raises(DataError, match="no row of .* can be scored.*'cat', 'dog', 'owl'"):
         autosynth.evaluate(made.folder, (made.case.raw, np.array(["emu"] * 48)))
+
+
+@pytest.mark.parametrize(
+    ("rows", "shape", "left"), [(2_500, (3,), 2_000), (1_500, (3,), 1_500), (150, (2**19,), 100)]
+)
+def test_damage_is_measured_on_so_many_rows(rows: int, shape: tuple[int], left: int) -> None:
+    x = np.broadcast_to(np.uint8(0), (rows, *shape))
+    labelled = LabelledRows(source="it", x={"x": x}, y=np.arange(rows), index=range(rows))
+    found = rows_for(labelled, seed=0)
+    assert len(found) == left
+    assert (np.diff(found.y) > 0).all()
+    assert found.y.tolist() == list(found.index)

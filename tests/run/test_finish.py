@@ -57,6 +57,12 @@ def test_the_front_is_scored_over_all_folds(context: RunContext) -> None:
     assert all(r.cv is not None and 0.4 < r.cv <= 1 for r in after)
 
 
+def test_after_each_fold_the_better_half_goes_on(context: RunContext) -> None:
+    records = trained(context, *(f"mlp[width={width}]" for width in (4, 8, 16, 32)))
+    cross_validate(context, records, math.inf)
+    assert sorted(r.n_folds for r in read_all(context.folder) if r.cv is not None) == [3, 3]
+
+
 def test_without_time_or_a_rival_there_is_no_race(context: RunContext) -> None:
     records = trained(context, "mlp[width=16]", "mlp[width=8]")
     cross_validate(context, records[:1], math.inf)

@@ -50,6 +50,12 @@ def lengths(records: list[Record], space: Space) -> list[str]:
     return [each.resolved for each in worth_longer(records, [], space, "accuracy")]
 
 
+def test_what_was_pruned_or_stopped_is_no_training_of_that_length() -> None:
+    records = [trained(0, 0.8), trained(1, 0.9, length=2.0, state="pruned")]
+    records.append(trained(2, 0.9, length=4.0, state="stopped"))
+    assert [[r.trial for r in group] for group in by_strategy(records).values()] == [[0]]
+
+
 def test_the_best_are_trained_twice_as_long_the_very_best_first(space: Space) -> None:
     records = [trained(i, score, name) for i, (score, name) in enumerate(
         [(0.8, "gru"), (0.9, "mlp"), (0.85, "cnn"), (0.7, "lstm")]

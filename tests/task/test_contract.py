@@ -80,3 +80,20 @@ def test_what_knows_the_target_alone_gives_a_value_an_output(target: TargetSpec)
     y = true_values(target).reshape(ROWS, -1)
     for part, _, columns in target.fields:
         assert task_of(part).trivial(y[:, columns], part).shape == (part.n_outputs,)
+
+
+def test_labels_are_smoothed_towards_a_half() -> None:
+    out, y = torch.tensor([[2.0, -1.0, 0.5]]), torch.tensor([[1.0, 0.0, 1.0]])
+    soft = torch.tensor([[0.9, 0.1, 0.9]])
+    wanted = torch.nn.functional.binary_cross_entropy_with_logits(out, soft)
+    found = task_of(TARGETS["multilabel"]).loss(out, y, smoothing=0.2)
+    torch.testing.assert_close(found, wanted)
+
+
+@pytest.mark.parametrize(("task", "guess"), [("classification", "c"), ("multilabel", "b|c")])
+def test_thresholds_move_the_guess_and_leave_the_probabilities(task: str, guess: str) -> None:
+    target = TARGETS[task]
+    output, moved = np.array([[0.7, 0.2, 0.1]]), np.array([[0.1, 0.5, 0.6]])
+    columns = task_of(target).columns(target, output, moved)
+    assert list(columns["prediction"]) == [guess]
+    assert [float(columns[f"proba_{name}"][0]) for name in NAMES] == output[0].tolist()

@@ -1,5 +1,7 @@
 """Text becomes codes by a vocabulary that only training rows have made."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -41,6 +43,13 @@ def test_only_training_rows_make_the_vocabulary() -> None:
     known, unknown = fitted(values), fitted(values, train=60)
     count = [int((f.codes_of(pd.Series(["quixotic"])) > 0).sum()) for f in (known, unknown)]
     assert count[0] == 2 < count[1]
+
+
+def test_codes_of_a_model_are_shifted_where_there_is_a_token() -> None:
+    own = fitted(texts())
+    plain = own.codes_of(texts(3))
+    shifted = replace(own, shift=1).codes_of(texts(3))
+    assert (shifted == np.where(plain > 0, plain + 1, 0)).all()
 
 
 @pytest.mark.parametrize("nothing", ["", None, np.nan, "   "])

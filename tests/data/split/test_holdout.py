@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from autosynth.data.split.holdout import take_groups
 from autosynth.data.split.split import Parts, left_out, split
 from autosynth.errors import DataError
 from autosynth.spec import Splits
@@ -69,6 +70,15 @@ def test_many_groups_give_the_sizes_and_the_shares_of_classes() -> None:
         rows = getattr(splits, name)
         assert abs(len(rows) - size) <= 20
         assert y[rows].mean() == pytest.approx(y.mean(), abs=0.01)
+
+
+def test_the_last_group_of_a_class_stays_though_drawing_it_would_match_the_shares() -> None:
+    groups = np.repeat(np.arange(4), [20, 20, 20, 4])
+    y = (groups == 3).astype(np.int64)
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        _, left = take_groups(np.arange(64), y, groups, 40, rng, rest=1)
+        assert 1 in y[left]
 
 
 def test_a_class_of_one_group_is_trained_on() -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from autosynth.composite import resolve
+from autosynth.composite import build, resolve
 from autosynth.data import load_dataset
 from autosynth.plugin import TASKS
 from autosynth.record import Record, read_all
-from autosynth.run.finish import cross_validate, refit
+from autosynth.run.finish import cross_validate, refit, resolved_of
 from autosynth.strategy import parse
 from autosynth.study import spacefile
 from autosynth.study.context import RunContext, trivial_score
@@ -85,6 +85,24 @@ def test_the_winner_learns_from_everything_but_test(context: RunContext) -> None
     assert again is not None
     assert (again.n_train, again.n_calibration) == (len(context.learnable), 0)
     assert again.test["accuracy"] > 0.5
+
+
+def test_the_winner_is_trained_as_far_as_was_best(context: RunContext) -> None:
+    (record,) = trained(context, "mlp[width=16] | average=none")
+    (phase,) = resolved_of(context, record).training_plan.phases
+    early = refit(context, replace(record, best_fractions={phase.name: 0.05}), math.inf)
+    late = refit(context, replace(record, best_fractions={phase.name: 1.0}), math.inf)
+    assert early is not None
+    assert late is not None
+    first = dict(build(resolved_of(context, record), context.seed).named_parameters())
+
+    def moved(model: torch.nn.Module) -> float:
+        return sum(
+            float((value - first[name]).detach().square().sum())
+            for name, value in model.named_parameters()
+        )
+
+    assert moved(early.model) < 0.1 * moved(late.model)
 
 
 def test_rows_to_fit_a_threshold_on_are_kept_for_it(context: RunContext) -> None:

@@ -31,7 +31,7 @@ def rows(n: int = 2500) -> tuple[pd.DataFrame, np.ndarray]:
 @pytest.fixture(scope="module")
 def classifier() -> AutoSynthClassifier:
     frame, value = rows()
-    labels = np.where(value > 150, "large", "small")
+    labels = np.where(value > 300, "large", "small")
     return AutoSynthClassifier(**QUICK).fit(frame, pd.Series(labels, name="size"))
 
 
@@ -44,7 +44,7 @@ def regressor() -> AutoSynthRegressor:
 
 def test_labels_come_back_as_they_were_given(classifier: AutoSynthClassifier) -> None:
     frame, value = rows()
-    labels = np.where(value > 150, "large", "small")
+    labels = np.where(value > 300, "large", "small")
     assert list(classifier.classes_) == ["large", "small"]
     found = classifier.predict(frame)
     assert found.dtype == labels.dtype
@@ -147,7 +147,7 @@ def test_scikit_learns_own_checks(kind: type, name: str) -> None:
 @BOTH
 def test_bad_input_is_refused_before_anything_is_searched(kind: type) -> None:
     frame, value = rows()
-    labels = value > 150
+    labels = value > 300
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         kind().fit(frame, labels[:-1])
     with pytest.raises(DataError, match="Reshape your data"):

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from autosynth.composite import Composite, build, resolve
+from autosynth.composite.fusion import FUSIONS, FusionInputs
 from autosynth.composite.join import PostHocSum, Stack
 from autosynth.composite.objective import loss_of
 from autosynth.spec import InputSpec, TargetSpec
@@ -72,6 +73,14 @@ def test_given_weights_weigh_their_own_parts(
     # The parts are sorted, and their weights with them.
     model, gru, mlp = composed(f"weighted[0.3, 0.7]({MLP}, {GRU})", spec, target, x)
     torch.testing.assert_close(model({"x": x}), 0.7 * gru + 0.3 * mlp)
+
+
+def test_inside_a_chain_the_mean_is_that_of_tokens_and_the_sum_their_sum() -> None:
+    one, two = torch.tensor([[1.0, 4.0]]), torch.tensor([[3.0, -2.0]])
+    inside = FusionInputs(n=2, rows=1, width=2)
+    found = {name: FUSIONS[name].piece(inside).make()(one, two) for name in ("mean", "sum")}
+    assert found["mean"].tolist() == [[2.0, 1.0]]
+    assert found["sum"].tolist() == [[4.0, 2.0]]
 
 
 def test_learned_weights_begin_as_the_mean(spec: InputSpec, target: TargetSpec, raw: Raw) -> None:

@@ -133,3 +133,12 @@ def test_trainings_with_texts_cut_give_outputs_in_the_order_asked(
             for row in asked.tolist()
         ]
     assert np.allclose(outputs(model, data, asked, batch_size=8), torch.cat(one_by_one), atol=1e-5)
+
+
+def test_batches_come_in_few_lengths(texts: Dataset) -> None:
+    lengths = lengths_of(texts)
+    for rows in np.split(np.arange(N), 64):
+        (longest,) = lengths.longest(["text"], rows).values()
+        real = (texts.x["text"][rows] > 0).sum(1).max()
+        assert longest % 8 == 0  # a length of its own a batch would be planned for anew
+        assert real <= longest < real + 8

@@ -239,7 +239,7 @@ def test_simple_ones_are_fitted_whole_whatever_the_time(digits):
 
 def test_at_the_deadline_a_fit_is_ended_and_what_was_finished_stays():
     begin = time.monotonic()
-    majority, boosting = run_in_process(hard(), ["majority", "hgb"], seconds=3)
+    majority, boosting = run_in_process(hard(), ["majority", "hgb"], seconds=1.5)
     assert time.monotonic() - begin < 30  # start and all; it would take minutes
     assert majority.state == "complete"
     assert (boosting.state, boosting.test) == ("not_run", None)

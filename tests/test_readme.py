@@ -23,7 +23,6 @@ def test_its_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     assert 'budget="1m"' in code
     # The same calls, cut short.
-    monkeypatch.setattr("autosynth.run.prepare.BASELINE_SECONDS", 5.0)
     exec(code.replace('budget="1m"', 'trials=1, space="small"'), {})
     assert (tmp_path / "model" / "model.pt2").exists()
 

@@ -121,7 +121,7 @@ class TextModel(Stem):
 
     def __init__(self, folder: Path, stop: int) -> None:
         super().__init__()
-        self.folder, self.stop = folder, stop
+        self.folder, self.stop, self.tokens_at_once = folder, stop, TOKENS_AT_ONCE
         self.network = encoder(folder, stop)
         self.padding = int(_config(folder).pad_token_id or 0)
 
@@ -145,7 +145,7 @@ class TextModel(Stem):
         if torch.is_grad_enabled():
             return self._short(raw, mask, ends), mask
         order = ends.argsort(stable=True)
-        chunks = torch.split(order, max(1, TOKENS_AT_ONCE // raw.shape[1]))
+        chunks = torch.split(order, max(1, self.tokens_at_once // raw.shape[1]))
         states = torch.cat([self._short(raw[at], mask[at], ends[at]) for at in chunks])
         return states[order.argsort()], mask
 

@@ -204,13 +204,11 @@ def test_padding_changes_nothing(kind: str, tmp_path: Path) -> None:
     torch.testing.assert_close(with_gradients.detach(), together, atol=1e-5, rtol=1e-5)
 
 
-def test_rows_in_pieces_come_back_in_their_order(
-    tiny: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rows_in_pieces_come_back_in_their_order(tiny: Path) -> None:
     stem, raw = fitted(tiny, 3), random_codes(40, 12)
     with torch.no_grad():
         together, _ = stem(raw)
-        monkeypatch.setattr(textmodel, "TOKENS_AT_ONCE", 12 * 7)
+        stem.tokens_at_once = 12 * 7
         torch.testing.assert_close(stem(raw)[0], together, atol=1e-5, rtol=1e-5)
 
 

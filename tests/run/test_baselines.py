@@ -29,17 +29,18 @@ def scored(dataset, folder, seconds, budget=None):
     return {record.strategy: record for record in read_all(folder)}, said.getvalue()
 
 
-def test_complete_baselines_keep_what_they_gave(digits, tmp_path):
-    records, said = scored(digits, tmp_path, 60.0)
+def test_complete_baselines_keep_what_they_gave(tmp_path):
+    wine = load_dataset("wine")
+    records, said = scored(wine, tmp_path, 60.0)
     assert list(records) == ["majority", "logistic", "hgb"]
     for name, record in records.items():
         assert record.state == "complete"
         assert f"{name}: accuracy {record.val['accuracy']:.4f}\n" in said
         found = baseline_outputs(tmp_path, record.trial)
         assert found.dtype == np.float32
-        y = digits.y[digits.splits.test]
+        y = wine.y[wine.splits.test]
         assert (found.argmax(1) == y).mean() == pytest.approx(record.test["accuracy"])
-        assert np.allclose(found, run(name, digits).test, atol=1e-4)
+        assert np.allclose(found, run(name, wine).test, atol=1e-4)
     assert baseline_outputs(tmp_path, 99) is None
 
 
@@ -48,7 +49,7 @@ def test_a_cut_baseline_is_told_has_no_rank_and_keeps_nothing(digits, tmp_path):
     wide[:, :, :8, :8] = digits.x["image"]
     spec = replace(digits.inputs[0], shape=(1, 60, 60))
     slow = replace(digits, inputs=(spec,), x={"image": wide})
-    records, said = scored(slow, tmp_path, 5.0, budget=40.0)
+    records, said = scored(slow, tmp_path, 3.0, budget=24.0)
     cut = records["hgb"]
     assert records["majority"].state == "complete"
     assert cut.state in ("cut", "not_run")

@@ -109,23 +109,19 @@ def test_one_seed_gives_one_board(run: Run, tmp_path: Path) -> None:
     )
 
 
-def test_a_finished_run_goes_on_when_it_is_named(tmp_path: Path) -> None:
-    first = search("wine", trials=1, space="small", out=tmp_path / "run")
-    trained = {r.trial: r.strategy for r in first.records if r.state == "complete"}
-    second = search("wine", trials=2, space="small", out=tmp_path / "run")
-    after = {r.trial: r.strategy for r in second.records if r.state == "complete"}
-    assert trained.items() <= after.items()
-    assert sum(r.kind == "strategy" and r.state == "complete" for r in second.records) == 2
-
-
-def test_an_unfinished_run_goes_on_and_a_finished_one_makes_room(
+def test_a_run_goes_on_where_it_is_unfinished_or_named_and_else_makes_room(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     first = search("wine", trials=1, space="small")
     assert first.folder == Path("results/wine-1")
+    trained = {r.trial: r.strategy for r in first.records if r.state == "complete"}
+    named = search("wine", trials=2, space="small", out=first.folder)
+    after = {r.trial: r.strategy for r in named.records if r.state == "complete"}
+    assert trained.items() <= after.items()
+    assert sum(r.kind == "strategy" and r.state == "complete" for r in named.records) == 2
     write_state(first.folder, replace(read_state(first.folder), finished=False))
-    assert search("wine", trials=1, space="small").folder == first.folder
+    assert search("wine", trials=2, space="small").folder == first.folder
     assert search("wine", trials=1, space="small").folder == Path("results/wine-2")
     assert open_run().folder == Path("results/wine-2")
 

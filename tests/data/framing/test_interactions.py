@@ -1,6 +1,7 @@
 """Interactions: histories, splits, features, what is left out, and what is refused."""
 
 import json
+import string
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pandas as pd
 import pytest
 
 from autosynth.data import Dataset, encode, load_dataset, read_labelled
-from autosynth.data.encoder.ids import FIRST_ITEM
+from autosynth.data.encoder.ids import FIRST_ITEM, MOST_PLACES
 from autosynth.errors import DataError
 
 # Four users, out of order in time; ann's two at 30 stand in the order of the file.
@@ -91,13 +92,11 @@ def test_items_count_from_the_most_frequent_in_training(bought: Dataset) -> None
     assert again.target.classes == ("a", "c", "b", "e", "d")
 
 
-def test_what_a_user_had_before_is_seen_whole_where_the_history_is_cut(
-    small: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("autosynth.data.encoder.ids.MOST_PLACES", 4)
-    data = read(table({f"u{i}": "abcdefghij"[i:] + "abcdefghij"[:i] for i in range(6)}))
-    assert data.inputs[0].shape == (4,)
-    assert (data.seen.stop - data.seen.start).max() == 9
+def test_what_a_user_had_before_is_seen_whole_where_the_history_is_cut() -> None:
+    items = string.ascii_letters[:MOST_PLACES] + string.digits
+    data = read(table({f"u{i}": items[i:] + items[:i] for i in range(6)}))
+    assert data.inputs[0].shape == (MOST_PLACES,)
+    assert (data.seen.stop - data.seen.start).max() == len(items) - 1
     for row, y in enumerate(data.y):
         _, codes = data.seen.only(np.array([row])).pairs()
         had = set(codes.tolist())

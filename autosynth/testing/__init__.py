@@ -1,4 +1,4 @@
-"""Contract tests for those who write a component or an encoder: an AssertionError, or nothing."""
+"""Contract tests of components, encoders and sources: an AssertionError, or nothing."""
 
 from autosynth.testing.encoder import ENCODER_CHECKS, EncoderCase, check_encoder
 from autosynth.testing.family import (
@@ -9,6 +9,7 @@ from autosynth.testing.family import (
     check_family,
     raw_rows,
 )
+from autosynth.testing.source import check_source
 
 __all__ = [
     "ENCODER_CHECKS",
@@ -19,5 +20,6 @@ __all__ = [
     "FamilyCase",
     "check_encoder",
     "check_family",
+    "check_source",
     "raw_rows",
 ]

@@ -4,7 +4,6 @@ import gc
 import pickle
 import wave
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,13 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from autosynth.data import Dataset, encode, encode_parts, read_dataset, read_labelled
+from autosynth.data import Dataset, encode_parts, read_dataset
 from autosynth.data.encoder.apply import merge_warnings
 from autosynth.data.source.mappedarray import MappedArray
 from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.errors import DataError
 from autosynth.options import DataConfig
+from autosynth.testing import check_source
 
 SEVENS = Batching(rows=7)
 SMALL = Batching(most_bytes=1_000, rows=30)
@@ -273,33 +273,30 @@ def assert_same_arrays(here: Mapping[str, Any], there: Mapping[str, Any]) -> Non
 def test_one_batch_or_many_make_one_dataset(tmp_path: Path, form: str) -> None:
     """And the same rows to predict and to score on."""
     source, asked = FORMS[form](tmp_path)
-    there, here = read(source, **asked), read(source, SEVENS, **asked)
-    assert_same_arrays(here.x, there.x)
-    np.testing.assert_array_equal(here.y, there.y)
-    for each in fields(there.splits):
-        name = each.name
-        np.testing.assert_array_equal(getattr(here.splits, name), getattr(there.splits, name))
-    for each in fields(Dataset):
-        if each.name not in ("x", "y", "splits", "seen", "warnings"):
-            assert getattr(here, each.name) == getattr(there, each.name), each.name
-    assert sorted(here.warnings) == sorted(there.warnings)  # what came first depends on batches
-    whole, pieced = (encode(source, there.encoders, each) for each in (BY_SIZE, SEVENS))
-    assert_same_arrays(pieced.x, whole.x)
-    assert list(pieced.index) == list(whole.index)
-    assert sorted(pieced.warnings) == sorted(whole.warnings)
-    found = list(encode_parts(source, there.encoders, SEVENS))
-    assert len(found) > 2 or form in ("forecast", "interactions")
-    for name, values in whole.x.items():
-        np.testing.assert_array_equal(np.concatenate([part.x[name] for part in found]), values)
-    scored, scored_in_parts = (
-        read_labelled(source, there.encoders, there.target, batching=each)
-        for each in (BY_SIZE, SEVENS)
-    )
-    assert_same_arrays(scored_in_parts.x, scored.x)
-    np.testing.assert_array_equal(scored_in_parts.y, scored.y)
-    assert sorted(scored_in_parts.warnings) == sorted(scored.warnings)
-    for name in ("index", "official", "fingerprint", "left_out"):
-        assert getattr(scored_in_parts, name) == getattr(scored, name), name
+    check_source(source, **asked)
+
+
+@pytest.mark.parametrize("form", ["t.csv", "npz images", "image folder", "ucr"])
+def test_rows_to_predict_come_in_parts(tmp_path: Path, form: str) -> None:
+    source, asked = FORMS[form](tmp_path)
+    assert len(list(encode_parts(source, read(source, **asked).encoders, SEVENS))) > 2
+
+
+class Restless:
+    """Values that are others at every look."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        self.calls += 1
+        return np.random.default_rng(self.calls).normal(size=(60, 3))
+
+
+def test_a_source_that_breaks_the_contract_is_told_how() -> None:
+    y = np.arange(60) % 2
+    with pytest.raises(AssertionError, match="table|fingerprint"):
+        check_source((Restless(), y))
 
 
 @pytest.mark.parametrize(

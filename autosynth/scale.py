@@ -58,10 +58,13 @@ class Scale:
         """The scale of which `to_dict` made JSON-able data."""
         numbers = {name: float(plain[name]) for name in ("center", "spread", "unit", "factor")}
         return cls(
-            kind=plain["kind"], bounds=_pair(plain["bounds"]),
-            knots=tuple(map(float, plain["knots"])), normal=tuple(map(float, plain["normal"])),
-            lowest=None if plain["lowest"] is None else float(plain["lowest"]), **numbers,
-        )  # fmt: skip
+            kind=plain["kind"],
+            bounds=_pair(plain["bounds"]),
+            knots=tuple(map(float, plain["knots"])),
+            normal=tuple(map(float, plain["normal"])),
+            lowest=None if plain["lowest"] is None else float(plain["lowest"]),
+            **numbers,
+        )
 
 
 def _pair(plain: Sequence[float] | None) -> tuple[float, float] | None:
@@ -119,9 +122,16 @@ def fit_scale(kind: ScaleKind, values: Values, *, factor: float = 1.0) -> Scale:
         z = (curved - center) / spread
         bounds = float(z.min()), float(z.max())
     return Scale(
-        kind=kind, center=center, spread=spread, unit=unit, bounds=bounds, knots=knots,
-        normal=normal, factor=factor, lowest=0.0 if values.min() >= 0 else None,
-    )  # fmt: skip
+        kind=kind,
+        center=center,
+        spread=spread,
+        unit=unit,
+        bounds=bounds,
+        knots=knots,
+        normal=normal,
+        factor=factor,
+        lowest=0.0 if values.min() >= 0 else None,
+    )
 
 
 def scaled(scale: Scale, values: Values) -> Values:

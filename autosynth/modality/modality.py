@@ -152,9 +152,15 @@ class Modality(ABC):
         return np.zeros(x.shape[1:], x.dtype)
 
     def corrupt(
-        self, x: Array, spec: InputSpec, name: str, severity: int, *, seed: int = 0,
+        self,
+        x: Array,
+        spec: InputSpec,
+        name: str,
+        severity: int,
+        *,
+        seed: int = 0,
         blank: Array | None = None,
-    ) -> Array:  # fmt: skip
+    ) -> Array:
         """Rows of an input, damaged; those of severity 0 are as they were.
 
         Args:

@@ -210,8 +210,14 @@ def _plain_kernels() -> Iterator[None]:
 
 
 FAMILY_CHECKS: tuple[Callable[[FamilyCase], None], ...] = (
-    check_output, check_gradients, check_grid, check_rows, check_padding, check_saved, check_cost,
-)  # fmt: skip
+    check_output,
+    check_gradients,
+    check_grid,
+    check_rows,
+    check_padding,
+    check_saved,
+    check_cost,
+)
 
 
 def check_family(

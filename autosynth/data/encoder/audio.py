@@ -95,9 +95,14 @@ class AudioEncoder(Encoder):
         shortest = int((seconds * common).min())
         own = None if values.name is None else str(values.name)
         return cls(
-            name=name, shape=(length,), rate=int(common), masked=shortest < length,
-            column=column or own, folder=folder, width=width,
-        )  # fmt: skip
+            name=name,
+            shape=(length,),
+            rate=int(common),
+            masked=shortest < length,
+            column=column or own,
+            folder=folder,
+            width=width,
+        )
 
     def transform(self, rows: pd.DataFrame, place: str = "", folders: Folders = "") -> Transformed:
         """The samples (n, samples) of the files that can be read."""
@@ -150,9 +155,12 @@ class AudioEncoder(Encoder):
     def spec(self) -> InputSpec:
         """The input that it makes."""
         return InputSpec(
-            name=self.name, kind=self.kind, shape=self.shape, masked=self.masked,
+            name=self.name,
+            kind=self.kind,
+            shape=self.shape,
+            masked=self.masked,
             rate=self.rate,
-        )  # fmt: skip
+        )
 
     def describe(self, x: NDArray[Any], train: RowNumbers) -> Iterator[str]:
         """Lines on length, rate and values, and on the files."""

@@ -57,9 +57,12 @@ class IdsEncoder(Encoder):
     def spec(self) -> InputSpec:
         """The input that it makes."""
         return InputSpec(
-            name=self.name, kind=self.kind, shape=self.shape,
-            cardinalities=(self.vocabulary,), masked=True,
-        )  # fmt: skip
+            name=self.name,
+            kind=self.kind,
+            shape=self.shape,
+            cardinalities=(self.vocabulary,),
+            masked=True,
+        )
 
     def describe(self, x: NDArray[Any], train: RowNumbers) -> Iterator[str]:
         """A line on how long histories are."""

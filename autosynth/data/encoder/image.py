@@ -101,10 +101,13 @@ class ImageEncoder(Encoder):
         side = _size(int(np.median(heights)), int(np.median(widths)), alike=alike)
         colour = any(colours) and any(map(_has_colour, good[:: max(1, len(good) // _COLOURS_OF)]))
         return cls(
-            name=name, shape=(3 if colour else 1, *side), column=column or str(values.name),
-            folder=folder, width=width,
+            name=name,
+            shape=(3 if colour else 1, *side),
+            column=column or str(values.name),
+            folder=folder,
+            width=width,
             sizes=((min(heights), min(widths)), (max(heights), max(widths))),
-        )  # fmt: skip
+        )
 
     def transform(self, rows: Any, place: str = "", folders: Folders = "") -> Transformed:
         """Bytes or float32 (n, channels, height, width); broken files and rows are left out."""

@@ -52,9 +52,11 @@ class SeriesEncoder(Encoder):
     def fit_array(cls, x: NDArray[Any], layout: Layout) -> Self:
         """The layout of series `x` (n, ...)."""
         return cls(
-            name=cls.kind, shape=row_shape(x, layout), channels=layout.channels,
+            name=cls.kind,
+            shape=row_shape(x, layout),
+            channels=layout.channels,
             masked=not is_whole(x),
-        )  # fmt: skip
+        )
 
     @classmethod
     def fit(
@@ -78,12 +80,14 @@ class SeriesEncoder(Encoder):
         known = np.isfinite(x)
         mean = np.where(known, x, 0.0).sum(0) / np.maximum(known.sum(0), 1)
         return cls(
-            name=name, shape=(len(columns), len(columns[0])), masked=not bool(known.all()),
+            name=name,
+            shape=(len(columns), len(columns[0])),
+            masked=not bool(known.all()),
             cells=tuple(column for channel in columns for column in channel),
             fill=tuple(float(value) for value in mean),
             knots=tuple(_knots(channel) for channel in np.split(x, len(columns), axis=1)),
             width=width,
-        )  # fmt: skip
+        )
 
     def transform(self, rows: Any, place: str = "", folders: Folders = "") -> Transformed:
         """Series (n, channels, steps), NaN where a step is missing or past the end."""
@@ -154,9 +158,12 @@ class SeriesEncoder(Encoder):
     def spec(self) -> InputSpec:
         """The input that it makes."""
         return InputSpec(
-            name=self.name, kind=self.kind, shape=self.shape, masked=self.masked,
+            name=self.name,
+            kind=self.kind,
+            shape=self.shape,
+            masked=self.masked,
             anchored=self.anchored,
-        )  # fmt: skip
+        )
 
     def describe(self, x: NDArray[Any], train: RowNumbers) -> Iterator[str]:
         """Lines on size and values, on the columns that it is made of, and on unequal lengths."""
@@ -180,14 +187,22 @@ class SeriesEncoder(Encoder):
         named, shape = {"name": self.name, "kind": self.kind}, list(self.shape)
         if not self.cells:
             return {
-                **named, "shape": shape, "channels": self.channels, "masked": self.masked,
-                "dtype": "float32", **({"anchored": True} if self.anchored else {}),
-            }  # fmt: skip
+                **named,
+                "shape": shape,
+                "channels": self.channels,
+                "masked": self.masked,
+                "dtype": "float32",
+                **({"anchored": True} if self.anchored else {}),
+            }
         return {
-            **named, "columns": [column.to_dict() for column in self.cells], "shape": shape,
-            "masked": self.masked, "fill": list(self.fill), "knots": list(map(list, self.knots)),
+            **named,
+            "columns": [column.to_dict() for column in self.cells],
+            "shape": shape,
+            "masked": self.masked,
+            "fill": list(self.fill),
+            "knots": list(map(list, self.knots)),
             "width": self.width,
-        }  # fmt: skip
+        }
 
     @classmethod
     def from_dict(cls, plain: FittedInput) -> Self:
@@ -195,14 +210,21 @@ class SeriesEncoder(Encoder):
         name, shape, masked = plain["name"], tuple(plain["shape"]), plain["masked"]
         if "columns" not in plain:
             return cls(
-                name=name, shape=shape, masked=masked, channels=plain["channels"],
+                name=name,
+                shape=shape,
+                masked=masked,
+                channels=plain["channels"],
                 anchored=plain.get("anchored", False),
-            )  # fmt: skip
+            )
         return cls(
-            name=name, shape=shape, masked=masked,
-            cells=tuple(map(Column.from_dict, plain["columns"])), fill=tuple(plain["fill"]),
-            knots=tuple(map(tuple, plain["knots"])), width=plain["width"],
-        )  # fmt: skip
+            name=name,
+            shape=shape,
+            masked=masked,
+            cells=tuple(map(Column.from_dict, plain["columns"])),
+            fill=tuple(plain["fill"]),
+            knots=tuple(map(tuple, plain["knots"])),
+            width=plain["width"],
+        )
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -87,18 +87,30 @@ class TextEncoder(Encoder):
 
     @classmethod
     def _of(
-        cls, tokenizer: Tokenizer, values: "pd.Series[Any]", *, name: str, width: int | None,
-        of: str = "", shift: int = 0,
-    ) -> Self:  # fmt: skip
+        cls,
+        tokenizer: Tokenizer,
+        values: "pd.Series[Any]",
+        *,
+        name: str,
+        width: int | None,
+        of: str = "",
+        shift: int = 0,
+    ) -> Self:
         tokenizer.no_padding()
         tokenizer.no_truncation()
         sizes = np.array([len(ids) for ids in _codes(tokenizer, _texts(values))])
         length = int(np.clip(np.quantile(sizes, _COVERED, method="higher"), 4, MOST_TOKENS))
         return cls(
-            name=name, column=str(values.name), shape=(length,), of=of, shift=shift, width=width,
-            vocabulary=tokenizer.get_vocab_size() + shift, cut=float((sizes > length).mean()),
+            name=name,
+            column=str(values.name),
+            shape=(length,),
+            of=of,
+            shift=shift,
+            width=width,
+            vocabulary=tokenizer.get_vocab_size() + shift,
+            cut=float((sizes > length).mean()),
             tokenizer=json.loads(tokenizer.to_str()),
-        )  # fmt: skip
+        )
 
     def transform(self, rows: pd.DataFrame, place: str = "", folders: Folders = "") -> Transformed:
         """Codes (n, length) of the texts."""
@@ -125,9 +137,13 @@ class TextEncoder(Encoder):
     def spec(self) -> InputSpec:
         """The input that it makes."""
         return InputSpec(
-            name=self.name, kind=self.kind, shape=self.shape,
-            cardinalities=(self.vocabulary,), masked=True, of=self.of,
-        )  # fmt: skip
+            name=self.name,
+            kind=self.kind,
+            shape=self.shape,
+            cardinalities=(self.vocabulary,),
+            masked=True,
+            of=self.of,
+        )
 
     def describe(self, x: NDArray[Any], train: RowNumbers) -> Iterator[str]:
         """A line on how long texts are; nothing of other tokenisations: the text is said once."""
@@ -168,9 +184,12 @@ def _learn(texts: Iterable[str]) -> Tokenizer:
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     trainer = trainers.BpeTrainer(
-        vocab_size=VOCABULARY, min_frequency=_MIN_FREQUENCY, special_tokens=list(SPECIAL),
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False,
-    )  # fmt: skip
+        vocab_size=VOCABULARY,
+        min_frequency=_MIN_FREQUENCY,
+        special_tokens=list(SPECIAL),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
     tokenizer.train_from_iterator(texts, trainer)
     start = SPECIAL[START]
     tokenizer.post_processor = processors.TemplateProcessing(

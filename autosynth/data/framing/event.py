@@ -97,19 +97,23 @@ def read_events(frame: pd.DataFrame, columns: InteractionColumns, source: str) -
         )
     order = order[~again]
     return Events(
-        users=users, items=items, user=user[order], item=item[order],
+        users=users,
+        items=items,
+        user=user[order],
+        item=item[order],
         others=frame.drop(columns=given).iloc[order].reset_index(drop=True),
         warnings=tuple(warnings),
-    )  # fmt: skip
+    )
 
 
 def _check_columns(frame: pd.DataFrame, columns: InteractionColumns, source: str) -> None:
     there = [str(name) for name in frame.columns]
     problems = []
     for what, name, option in (
-        ("users", columns.user, "--user"), ("items", columns.item, "--target"),
+        ("users", columns.user, "--user"),
+        ("items", columns.item, "--target"),
         ("times", columns.time, "--time"),
-    ):  # fmt: skip
+    ):
         if name in there or (what == "times" and not name):
             continue
         hint = did_you_mean(name, there).replace(" Did", "; did")

@@ -119,9 +119,7 @@ def read_about(
         )
     rest = plain(frame.drop(columns=[key]))
     named = [name for name in rest if _are_names(rest[name])]
-    return About(
-        of=side, names=tuple(names), frame=rest.drop(columns=named), named=tuple(named)
-    )  # fmt: skip
+    return About(of=side, names=tuple(names), frame=rest.drop(columns=named), named=tuple(named))
 
 
 def _are_names(values: "pd.Series[Any]") -> bool:
@@ -203,9 +201,12 @@ def fit_rows(
 
 
 def apply_rows(
-    encoders: Sequence[Encoder], events: Events, seen: SeenItems, tables: Sequence[About],
+    encoders: Sequence[Encoder],
+    events: Events,
+    seen: SeenItems,
+    tables: Sequence[About],
     place: str,
-) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:  # fmt: skip
+) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
     """The arrays of the inputs for the rows of `seen`, and what was wrong."""
     found: dict[str, NDArray[Any]] = {}
     warnings: tuple[str, ...] = ()

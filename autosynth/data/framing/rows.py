@@ -136,17 +136,25 @@ def _dataset(raw: Raw, state: _LoadState, config: DataConfig) -> Dataset:
     """Target, splits and encoders of the rows that were found."""
     rows = state.rows
     goal = infer_target(
-        rows.y, raw.target, task=config.task, in_test=rows.part == "test", labels=raw.labels,
+        rows.y,
+        raw.target,
+        task=config.task,
+        in_test=rows.part == "test",
+        labels=raw.labels,
         coded=raw.kind is None,
-    )  # fmt: skip
+    )
     spare = rows.only(goal.missing[rows.part[goal.missing] != "test"])
     rows, keys = rows.only(goal.keep), state.split_keys.only(goal.keep)
     _check_size(rows, raw)
     classified = task_of(goal.spec).few_classes
     splits = split(
-        goal.y, rows.parts(), stratified=classified, seed=config.seed, groups=keys.groups,
+        goal.y,
+        rows.parts(),
+        stratified=classified,
+        seed=config.seed,
+        groups=keys.groups,
         times=keys.times,
-    )  # fmt: skip
+    )
     lost = left_out(splits, len(goal.y))
     state = _fit(replace(state, rows=rows), raw, splits.train, config)
     if state.keep is not None and len(state.keep) < len(goal.y):
@@ -154,23 +162,34 @@ def _dataset(raw: Raw, state: _LoadState, config: DataConfig) -> Dataset:
         goal = replace(goal, y=goal.y[state.keep])
         _check_size(rows.only(state.keep), raw)
     dataset = Dataset(
-        name=raw.name, source=raw.source, inputs=tuple(encoder.spec for encoder in state.inputs),
-        target=goal.spec, x=state.x, y=goal.y, splits=splits,
+        name=raw.name,
+        source=raw.source,
+        inputs=tuple(encoder.spec for encoder in state.inputs),
+        target=goal.spec,
+        x=state.x,
+        y=goal.y,
+        splits=splits,
         encoders={"inputs": [encoder.to_dict() for encoder in state.inputs]},
         fingerprint=fingerprint(raw.main, raw.validation, raw.test, batching=rows.x.batching),
         independent=keys.groups is None and keys.times is None,
         warnings=(
-            *raw.warnings, *rows.warnings, *goal.warnings, *state.warnings,
+            *raw.warnings,
+            *rows.warnings,
+            *goal.warnings,
+            *state.warnings,
             *([f"{lost} rows share a group with test rows and are left out"] if lost else []),
         ),
-    )  # fmt: skip
-    choice = choose_scales(dataset)
-    dataset = replace(
-        dataset, scales=choice.scales, warnings=(*dataset.warnings, *leaks(dataset))
-    )  # fmt: skip
-    lines = describe(dataset, raw, state.ignored, learnt=choice.reasons)
-    dataset = replace(dataset, summary=lines)
+    )
+    dataset = _inspected(dataset, raw, state.ignored)
     return _with_unlabelled(dataset, state.inputs, spare) if len(spare.part) else dataset
+
+
+def _inspected(dataset: Dataset, raw: Raw, ignored: Sequence[IgnoredColumn]) -> Dataset:
+    """The dataset with the scales that it is learnt on, and what a user should know of it."""
+    choice = choose_scales(dataset)
+    dataset = replace(dataset, scales=choice.scales, warnings=(*dataset.warnings, *leaks(dataset)))
+    lines = describe(dataset, raw, ignored, learnt=choice.reasons)
+    return replace(dataset, summary=lines)
 
 
 def _with_unlabelled(dataset: Dataset, inputs: Sequence[Encoder], rows: JoinedRows) -> Dataset:
@@ -256,16 +275,23 @@ def _fit(state: _LoadState, raw: Raw, train: NDArray[np.int64], config: DataConf
         sample = rows.x.only(chosen).whole()
         check_flat(sample, raw.source)
         inputs, ignored = fit_frame(
-            sample, np.arange(len(chosen)),
+            sample,
+            np.arange(len(chosen)),
             width=None if main.is_table else int(main.whole().shape[-1]),
-            kinds=config.columns, keep=config.keep, drop=tuple(state.drop),
+            kinds=config.columns,
+            keep=config.keep,
+            drop=tuple(state.drop),
             folders=rows.folder_of_rows()[chosen],
-        )  # fmt: skip
+        )
     applied = _encoded(inputs, rows, raw.source)
     return replace(
-        state, inputs=inputs, x=applied.x, ignored=ignored, keep=applied.keep,
+        state,
+        inputs=inputs,
+        x=applied.x,
+        ignored=ignored,
+        keep=applied.keep,
         warnings=(*state.warnings, *_set_aside(ignored), *applied.warnings),
-    )  # fmt: skip
+    )
 
 
 def _check_size(rows: JoinedRows, raw: Raw) -> None:

@@ -106,9 +106,20 @@ def read_steps(
     if clock is None and is_table:
         warnings += (f"{place} has no column of time: its rows are taken as steps in their order",)
     values = np.stack([numbers[column] for column in names])
-    return _ordered(frame, values, clock, place, Steps(
-        source=place, name=name, channels=names, values=values, ignored=ignored, warnings=warnings,
-    ))  # fmt: skip
+    return _ordered(
+        frame,
+        values,
+        clock,
+        place,
+        Steps(
+            source=place,
+            name=name,
+            channels=names,
+            values=values,
+            ignored=ignored,
+            warnings=warnings,
+        ),
+    )
 
 
 def read_again(
@@ -125,9 +136,19 @@ def read_again(
             raise DataError(f"column {column!r} of {place} holds other than numbers; mend it.")
         rows.append(_finite(numbers))
     values = np.stack(rows)
-    return _ordered(frame, values, clock, place, Steps(
-        source=place, name=name, channels=tuple(channels), values=values, warnings=warnings,
-    ))  # fmt: skip
+    return _ordered(
+        frame,
+        values,
+        clock,
+        place,
+        Steps(
+            source=place,
+            name=name,
+            channels=tuple(channels),
+            values=values,
+            warnings=warnings,
+        ),
+    )
 
 
 def _frame(
@@ -217,11 +238,16 @@ def _ordered(
             "or sum or average those of one time: groups of series are not read."
         )
     return Steps(
-        source=steps.source, name=steps.name, channels=steps.channels, values=values[:, order],
-        clock=clock, times=times, labels=column.iloc[order].reset_index(drop=True),
+        source=steps.source,
+        name=steps.name,
+        channels=steps.channels,
+        values=values[:, order],
+        clock=clock,
+        times=times,
+        labels=column.iloc[order].reset_index(drop=True),
         ignored=steps.ignored,
         warnings=(*steps.warnings, *_gaps(times, column.iloc[order], clock)),
-    )  # fmt: skip
+    )
 
 
 def _gaps(times: NDArray[np.float64], labels: "pd.Series[Any]", clock: Clock) -> tuple[str, ...]:

@@ -93,10 +93,15 @@ def latest_of(
     seen = SeenItems(codes=events.item, start=events.start[rows], stop=rows)
     x, odd = _rows(known, inputs, events, seen, place)
     return LabelledRows(
-        source=place, official=True, x=x, y=events.item[rows],
-        index=[events.users[code] for code in events.user[rows]], left_out=left_out,
-        warnings=(*told, *odd), seen=seen,
-    )  # fmt: skip
+        source=place,
+        official=True,
+        x=x,
+        y=events.item[rows],
+        index=[events.users[code] for code in events.user[rows]],
+        left_out=left_out,
+        warnings=(*told, *odd),
+        seen=seen,
+    )
 
 
 def _events(

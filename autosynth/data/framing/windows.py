@@ -86,16 +86,21 @@ class WindowFraming(Framing):
             for name in parts[0].x
         }
         dataset = Dataset(
-            name=steps.name, source=steps.source,
+            name=steps.name,
+            source=steps.source,
             inputs=tuple(map(input_spec, encoders["inputs"])),
             target=TargetSpec(
                 name=steps.channels[0], task="forecasting", steps=horizon, base=PAST
             ),
-            x=joined, y=np.concatenate([part.y for part in parts]), splits=splits,
-            independent=False, encoders=encoders, period=period,
+            x=joined,
+            y=np.concatenate([part.y for part in parts]),
+            splits=splits,
+            independent=False,
+            encoders=encoders,
+            period=period,
             fingerprint=_fingerprint(steps, later, cut),
             warnings=(*steps.warnings, *(later.warnings if later else ())),
-        )  # fmt: skip
+        )
         calendar = encoders[_SAVED]["calendar"]
         return replace(dataset, summary=_lines(dataset, steps, later, calendar))
 
@@ -298,11 +303,15 @@ def _encoders(
     return {
         "inputs": [encoder.to_dict() for encoder in inputs],
         _SAVED: {
-            "channels": list(steps.channels), "history": cut.history, "horizon": cut.horizon,
-            "period": period, "step": steps.step, "calendar": list(calendar),
+            "channels": list(steps.channels),
+            "history": cut.history,
+            "horizon": cut.horizon,
+            "period": period,
+            "step": steps.step,
+            "calendar": list(calendar),
             "clock": {"name": clock.name, "forms": list(clock.forms)} if clock else None,
         },
-    }  # fmt: skip
+    }
 
 
 def _fingerprint(steps: Steps, later: Steps | None, cut: Cut) -> str:

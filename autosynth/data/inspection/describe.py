@@ -23,9 +23,14 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def describe(
-    dataset: Dataset, raw: Raw, ignored: Sequence[IgnoredColumn], *, about: Sequence[str] = (),
-    how: str = "", learnt: Mapping[str, str] = NOTHING,
-) -> tuple[str, ...]:  # fmt: skip
+    dataset: Dataset,
+    raw: Raw,
+    ignored: Sequence[IgnoredColumn],
+    *,
+    about: Sequence[str] = (),
+    how: str = "",
+    learnt: Mapping[str, str] = NOTHING,
+) -> tuple[str, ...]:
     """Lines about rows, inputs, columns, target and splits; then what was set aside, and why.
 
     `about` are lines of the form's own; `how` says how rows were split, where that is its own;

@@ -185,13 +185,14 @@ class Text(Chunks):
         return pac.open_csv(
             pa.input_stream(str(self.path), compression="detect"),
             read_options=pac.ReadOptions(
-                block_size=self.block, column_names=list(self.names),
+                block_size=self.block,
+                column_names=list(self.names),
                 skip_rows_after_names=int(self.dialect.header),
                 encoding="utf8" if self.dialect.encoding == UTF8 else self.dialect.encoding,
             ),
             parse_options=parse_options(self.dialect, quotes),
             convert_options=convert_options(self.types, list(only)),
-        )  # fmt: skip
+        )
 
     def _settle_with_pandas(self) -> int:
         """Find the columns that are words in some rows, and so in all; the number of rows."""
@@ -211,13 +212,20 @@ class Text(Chunks):
     def _with_pandas(self, only: Sequence[str], most: int) -> Iterator[pd.DataFrame]:
         indices = sorted(self.names.index(name) for name in only)
         reader: Any = pd.read_csv(
-            self.path, sep=r"\s+" if self.dialect.separator == " " else self.dialect.separator,
-            encoding=self.dialect.encoding, header=0 if self.dialect.header else None,
-            names=list(self.names), skiprows=self.dialect.skip,
-            quoting=0 if self.dialect.quoted else 3, na_values=["?"], skipinitialspace=True,
+            self.path,
+            sep=r"\s+" if self.dialect.separator == " " else self.dialect.separator,
+            encoding=self.dialect.encoding,
+            header=0 if self.dialect.header else None,
+            names=list(self.names),
+            skiprows=self.dialect.skip,
+            quoting=0 if self.dialect.quoted else 3,
+            na_values=["?"],
+            skipinitialspace=True,
             dtype={name: kind for name, kind in self.types.items() if name in only},
-            chunksize=most, usecols=indices, index_col=False,
-        )  # fmt: skip
+            chunksize=most,
+            usecols=indices,
+            index_col=False,
+        )
         yield from reader
 
 
@@ -283,9 +291,10 @@ def _is_plain(path: Path, dialect: Dialect) -> bool:
         return False
     with opened(path, dialect.encoding) as file:
         rows = csv.reader(
-            file, delimiter=dialect.separator,
+            file,
+            delimiter=dialect.separator,
             quoting=csv.QUOTE_MINIMAL if dialect.quoted else csv.QUOTE_NONE,
-        )  # fmt: skip
+        )
         return not any(cell.startswith(" ") for row in islice(rows, _HEAD) for cell in row)
 
 

@@ -65,9 +65,13 @@ def _dialect(
     separator = _separator(lines)
     if separator == LABEL:
         return Dialect(
-            encoding=encoding, separator=LABEL, skip=skip, quoted=False, header=False,
+            encoding=encoding,
+            separator=LABEL,
+            skip=skip,
+            quoted=False,
+            header=False,
             names=(LABEL, "text"),
-        ), warnings  # fmt: skip
+        ), warnings
     quoted = separator != "\t" or not any(line.count('"') % 2 for line in lines)
     rows = [row for _, row in cells(lines, separator, path, quoted=quoted) if row]
     header = _has_header(rows)
@@ -79,9 +83,13 @@ def _dialect(
             + (" ..." if len(names) > 3 else ""),
         )
     return Dialect(
-        encoding=encoding, separator=separator, skip=skip, quoted=quoted, header=header,
+        encoding=encoding,
+        separator=separator,
+        skip=skip,
+        quoted=quoted,
+        header=header,
         names=names,
-    ), warnings  # fmt: skip
+    ), warnings
 
 
 def cells(
@@ -89,9 +97,11 @@ def cells(
 ) -> Iterator[tuple[int, list[str]]]:
     """Line number and cells of each row."""
     reader = csv.reader(
-        lines, delimiter=separator, skipinitialspace=True,
+        lines,
+        delimiter=separator,
+        skipinitialspace=True,
         quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
-    )  # fmt: skip
+    )
     try:
         for row in reader:
             yield reader.line_num, row

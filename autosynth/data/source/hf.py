@@ -52,8 +52,11 @@ def read_hf(name: str, target: Sequence[str], *, labelled: bool = True) -> Raw:
         raws[part] = frame_rows(frame, title, place, goal, labelled=known)
     rows = {part: _told(raw.main) for part, raw in raws.items()}
     return replace(
-        raws["main"], main=rows["main"], validation=rows.get("validation"), test=rows.get("test"),
-    )  # fmt: skip
+        raws["main"],
+        main=rows["main"],
+        validation=rows.get("validation"),
+        test=rows.get("test"),
+    )
 
 
 def _loaded(path: str, name: str) -> Any:

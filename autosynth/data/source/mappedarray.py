@@ -210,9 +210,13 @@ def _mapped(path: Path, file: BinaryIO) -> NDArray[Any] | None:
     if dtype.hasobject:
         return None
     return np.memmap(
-        path, dtype=dtype, mode="r", offset=file.tell(), shape=shape,
+        path,
+        dtype=dtype,
+        mode="r",
+        offset=file.tell(),
+        shape=shape,
         order="F" if is_fortran else "C",
-    )  # fmt: skip
+    )
 
 
 def _opened(path: Path) -> MappedArray:

@@ -59,10 +59,13 @@ def read_openml(name: str, target: Sequence[str], *, labelled: bool = True) -> R
     told = f"{name}: the server says to leave out {', '.join(hidden)}"
     title = re.sub(r"\W+", "-", str(said.get("name") or "")).strip("-") or f"openml-{number}"
     return frame_rows(
-        frame.drop(columns=hidden), title, name,
+        frame.drop(columns=hidden),
+        title,
+        name,
         goal if labelled or set(goal) <= set(frame.columns) else (),
-        labelled=labelled, warnings=(told,) if hidden else (),
-    )  # fmt: skip
+        labelled=labelled,
+        warnings=(told,) if hidden else (),
+    )
 
 
 def _described(number: str, folder: Path) -> Mapping[str, Any]:

@@ -16,9 +16,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 UNREADABLE = (
-    OSError, EOFError, SyntaxError, ValueError, struct.error, zlib.error,
+    OSError,
+    EOFError,
+    SyntaxError,
+    ValueError,
+    struct.error,
+    zlib.error,
     Image.DecompressionBombError,
-)  # fmt: skip
+)
 """What opening and reading a picture raises where it is broken."""
 
 _GREY = ("1", "L", "LA", "La", "I", "F")

@@ -120,9 +120,12 @@ def all_rows(raw: Raw) -> RawRows:
 def _test_or_all(raw: Raw) -> Raw:
     """The official test part, or all rows where there is none."""
     return Raw(
-        name=raw.name, source=raw.source, target=raw.target, main=raw.test or raw.main,
+        name=raw.name,
+        source=raw.source,
+        target=raw.target,
+        main=raw.test or raw.main,
         warnings=raw.warnings,
-    )  # fmt: skip
+    )
 
 
 def _file_rows(path: Path, rows: RowFormat, batching: Batching) -> Raw | None:

@@ -57,9 +57,12 @@ def read_torch_set(source: Any, *, labelled: bool = True) -> Raw:
         y = _named(_stacked([_array(pair[1]) for pair in pairs], name, "y"), source)
     main = make_rows(x, y, name)
     return Raw(
-        name=name.lower(), source=name, target="y", main=main,
+        name=name.lower(),
+        source=name,
+        target="y",
+        main=main,
         labels=y is not None and y.dtype == object,
-    )  # fmt: skip
+    )
 
 
 def _pair(row: Any, number: int, name: str, *, labelled: bool) -> tuple[Any, Any]:

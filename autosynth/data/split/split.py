@@ -87,8 +87,10 @@ def split(
             )
     take_some = _Taker(
         labels=y if stratified else np.zeros(len(y), dtype=np.int64),
-        groups=groups, times=times, rng=np.random.default_rng(seed),
-    )  # fmt: skip
+        groups=groups,
+        times=times,
+        rng=np.random.default_rng(seed),
+    )
     if not len(test):
         rest = 1 if len(validation) else 2
         test, main = take_some(main, round(TEST_SHARE * len(main)), rest)

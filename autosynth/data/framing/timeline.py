@@ -4,7 +4,7 @@ What a forecast is learnt from, and what it starts from; one series, without gro
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -106,20 +106,10 @@ def read_steps(
     if clock is None and is_table:
         warnings += (f"{place} has no column of time: its rows are taken as steps in their order",)
     values = np.stack([numbers[column] for column in names])
-    return _ordered(
-        frame,
-        values,
-        clock,
-        place,
-        Steps(
-            source=place,
-            name=name,
-            channels=names,
-            values=values,
-            ignored=ignored,
-            warnings=warnings,
-        ),
+    steps = Steps(
+        source=place, name=name, channels=names, values=values, ignored=ignored, warnings=warnings
     )
+    return _ordered(frame, clock, steps)
 
 
 def read_again(
@@ -136,19 +126,10 @@ def read_again(
             raise DataError(f"column {column!r} of {place} holds other than numbers; mend it.")
         rows.append(_finite(numbers))
     values = np.stack(rows)
-    return _ordered(
-        frame,
-        values,
-        clock,
-        place,
-        Steps(
-            source=place,
-            name=name,
-            channels=tuple(channels),
-            values=values,
-            warnings=warnings,
-        ),
+    steps = Steps(
+        source=place, name=name, channels=tuple(channels), values=values, warnings=warnings
     )
+    return _ordered(frame, clock, steps)
 
 
 def _frame(
@@ -214,13 +195,11 @@ def _finite(values: NDArray[np.float64]) -> NDArray[np.float32]:
     return np.where(np.isfinite(floats), floats, np.float32(np.nan))
 
 
-def _ordered(
-    frame: pd.DataFrame, values: NDArray[np.float32], clock: Clock | None, place: str, steps: Steps
-) -> Steps:
+def _ordered(frame: pd.DataFrame, clock: Clock | None, steps: Steps) -> Steps:
     """The steps sorted by time. Raises for times that are missing or stand twice."""
     if clock is None:
         return steps
-    column = frame[clock.name]
+    place, column = steps.source, frame[clock.name]
     times = read_dates(column, clock.forms)[0] if clock.forms else numbers_of(column)
     lost = np.flatnonzero(np.isnan(times)) if times is not None else np.arange(len(column))
     if times is None or len(lost):
@@ -237,15 +216,12 @@ def _ordered(
             f"({len(twice)} such rows); a series has one row a step. Keep the rows of one series, "
             "or sum or average those of one time: groups of series are not read."
         )
-    return Steps(
-        source=steps.source,
-        name=steps.name,
-        channels=steps.channels,
-        values=values[:, order],
+    return replace(
+        steps,
+        values=steps.values[:, order],
         clock=clock,
         times=times,
         labels=column.iloc[order].reset_index(drop=True),
-        ignored=steps.ignored,
         warnings=(*steps.warnings, *_gaps(times, column.iloc[order], clock)),
     )
 

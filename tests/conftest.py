@@ -38,12 +38,12 @@ def install(tmp_path: Path) -> Callable[[str, str, str, str], None]:
 
 
 @pytest.fixture
-def in_package(tmp_path: Path) -> Callable[[str], str]:
-    """Runs code in a process of its own, beside what `install` installed; gives what it prints."""
+def python(tmp_path: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    """Runs code in a process of its own, in `tmp_path`, beside the packages of some folders."""
 
-    def run(code: str) -> str:
-        path = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[1])])
-        ran = subprocess.run(
+    def run(code: str, *folders: Path) -> "subprocess.CompletedProcess[str]":
+        path = os.pathsep.join(map(str, (tmp_path, *folders, Path(__file__).parents[1])))
+        return subprocess.run(
             [sys.executable, "-c", f"if __name__ == '__main__':\n{indent(code, '    ')}"],
             env={**os.environ, "PYTHONPATH": path},
             cwd=tmp_path,
@@ -51,6 +51,16 @@ def in_package(tmp_path: Path) -> Callable[[str], str]:
             text=True,
             check=False,
         )
+
+    return run
+
+
+@pytest.fixture
+def in_package(python: Callable[..., "subprocess.CompletedProcess[str]"]) -> Callable[[str], str]:
+    """Runs code beside what `install` installed; gives what it prints."""
+
+    def run(code: str) -> str:
+        ran = python(code)
         assert ran.returncode == 0, ran.stderr
         return ran.stdout
 

@@ -1,12 +1,9 @@
 """A kind of input of another package, found by its entry points, in everything a kind is in."""
 
-import os
 import random
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from textwrap import indent
 
 import pandas as pd
 import pytest
@@ -16,6 +13,7 @@ from autosynth.errors import ConfigError
 from autosynth.modality import Modality
 from autosynth.plugin import with_plugin_classes, with_plugins
 
+Python = Callable[..., "subprocess.CompletedProcess[str]"]
 HERE = Path(__file__).parent
 BOTH = """[autosynth.encoders]
 bits = bits_kind.encoder:BitsEncoder
@@ -62,20 +60,6 @@ def write_info(folder: Path, entry_points: str) -> None:
     (info / "entry_points.txt").write_text(entry_points)
 
 
-def run(code: str, folder: Path, entry_points: str = BOTH) -> subprocess.CompletedProcess[str]:
-    """Python where the package is installed, and in a process of its own, as after pip."""
-    write_info(folder, entry_points)
-    path = os.pathsep.join(map(str, (folder, HERE, HERE.parents[1])))
-    return subprocess.run(
-        [sys.executable, "-c", f"if __name__ == '__main__':\n{indent(code, '    ')}"],
-        env={**os.environ, "PYTHONPATH": path},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def fingerprints(rows: int = 150) -> pd.DataFrame:
     """Fingerprints of 24 bits, the first of which says the class most of the time."""
     rng = random.Random(0)
@@ -110,13 +94,16 @@ assert main(["train", "data.csv", *read, "--strategy", masked, "--out", "trained
 """
 
 
-def test_a_kind_of_another_package_is_read_searched_exported_and_used(tmp_path: Path) -> None:
+def test_a_kind_of_another_package_is_read_searched_exported_and_used(
+    tmp_path: Path, python: Python
+) -> None:
     data = fingerprints()
     data.to_csv(tmp_path / "data.csv", index=False)
     new = data.drop(columns="side").sample(frac=0.2, random_state=0)
     new.to_csv(tmp_path / "new.csv", index=False)
     (tmp_path / "mine.toml").write_text(SPACE)
-    ran = run(CALLS, tmp_path)
+    write_info(tmp_path, BOTH)
+    ran = python(CALLS, HERE)
     assert ran.returncode == 0, ran.stderr
     assert "input       print: 24 bits" in ran.stdout
     assert "text, image, audio, bits. Did you mean 'bits'?" in ran.stderr
@@ -144,13 +131,15 @@ for name in ("mlp", "gru"):
 """
 
 
-def test_it_keeps_the_contracts_that_are_shipped(tmp_path: Path) -> None:
-    ran = run(CONTRACTS, tmp_path)
+def test_it_keeps_the_contracts_that_are_shipped(tmp_path: Path, python: Python) -> None:
+    write_info(tmp_path, BOTH)
+    ran = python(CONTRACTS, HERE)
     assert ran.returncode == 0, ran.stderr
 
 
-def test_a_kind_with_an_encoder_alone_is_told(tmp_path: Path) -> None:
-    ran = run("import autosynth.modality", tmp_path, BOTH.split("[autosynth.modalities]")[0])
+def test_a_kind_with_an_encoder_alone_is_told(tmp_path: Path, python: Python) -> None:
+    write_info(tmp_path, BOTH.split("[autosynth.modalities]")[0])
+    ran = python("import autosynth.modality", HERE)
     assert ran.returncode
     assert "of one name; bits: there is one alone" in ran.stderr
 

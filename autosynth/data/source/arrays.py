@@ -68,7 +68,7 @@ def read_npy(path: Path, batching: Batching = BY_SIZE) -> Raw:
             with path.open("rb") as file:
                 x = np.lib.format.read_array(file, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path} cannot be read as .npy: {error}.") from error
+        raise DataError(f"{path} cannot be read as .npy: {str(error).rstrip('.')}.") from error
     return Raw(name=path.stem, source=str(path), target="y", main=make_rows(x, None, str(path)))
 
 

@@ -27,7 +27,7 @@ def read_parquet(path: Path) -> pd.DataFrame:
     try:
         return from_arrow(parquet.read_table(path, partitioning=None))
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise DataError(f"{path} cannot be read as parquet: {error}.") from error
+        raise DataError(f"{path} cannot be read as parquet: {str(error).rstrip('.')}.") from error
 
 
 def read_arrow(path: Path) -> pd.DataFrame:
@@ -41,7 +41,7 @@ def read_arrow(path: Path) -> pd.DataFrame:
                 table = ipc.open_stream(source).read_all()
             return from_arrow(table)
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise DataError(f"{path} cannot be read as Arrow: {error}.") from error
+        raise DataError(f"{path} cannot be read as Arrow: {str(error).rstrip('.')}.") from error
 
 
 def read_jsonl(path: Path) -> pd.DataFrame:
@@ -65,7 +65,9 @@ def records_of(path: Path) -> Iterator[dict[str, Any]]:
                 if line.strip():
                     yield _record(line, f"{path}:{number}")
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as lines of JSON in UTF-8: {error}.") from error
+        raise DataError(
+            f"{path} cannot be read as lines of JSON in UTF-8: {str(error).rstrip('.')}."
+        ) from error
 
 
 READERS: Mapping[str, Callable[[Path], pd.DataFrame]] = {

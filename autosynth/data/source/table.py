@@ -118,7 +118,7 @@ def _parse(path: Path, dialect: Dialect) -> tuple[pd.DataFrame, bool]:
                 "Get it again, or close the quote."
             ) from error
         check_lengths(path, dialect)
-        raise DataError(f"{path} cannot be read as a table: {error}.") from error
+        raise DataError(f"{path} cannot be read as a table: {str(error).rstrip('.')}.") from error
 
 
 def _may_be_ragged(frame: pd.DataFrame) -> bool:

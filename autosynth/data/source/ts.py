@@ -80,7 +80,7 @@ def _read(path: Path) -> tuple[_Header, RawRows]:
             header = _header(lines, path)
             series, labels = _series(lines, header, path)
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as .ts: {error}.") from error
+        raise DataError(f"{path} cannot be read as .ts: {str(error).rstrip('.')}.") from error
     if not series:
         raise DataError(f"{path} holds no series after @data.")
     y = None

@@ -273,7 +273,7 @@ def test_a_look_on_a_rung_changes_nothing(digits: Dataset) -> None:
 def test_a_training_that_cannot_end_in_time_is_stopped_early(digits: Dataset) -> None:
     outcome, _ = run(digits, "mlp[width=4]", steps=100_000, deadline=time.perf_counter() + 2)
     assert outcome.stopped == "out of time"
-    assert outcome.steps < 100
+    assert outcome.seconds < 2  # it does not wait for its deadline to know
     late, _ = run(digits, "mlp[width=4]", steps=100_000, deadline=time.perf_counter() - 1)
     assert (late.stopped, late.steps) == ("out of time", 1)
 

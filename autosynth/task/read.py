@@ -100,6 +100,7 @@ def _together(targets: list[Target], name: str) -> Target:
         keep=keep,
         missing=np.unique(np.concatenate([each.missing for each in targets])),
         warnings=tuple(dict.fromkeys(text for each in targets for text in each.warnings)),
+        assumed=tuple(dict.fromkeys(text for each in targets for text in each.assumed)),
     )
 
 

@@ -20,7 +20,8 @@ SHOWN = 5
 class Target:
     """`y` for the rows of `keep` (row numbers); `warnings` say what was left out and why.
 
-    `missing` are the rows without a value.
+    `missing` are the rows without a value; `assumed` says how cells were read where that was no
+    matter of course, how sure that is, and what overrides it.
     """
 
     spec: TargetSpec
@@ -28,6 +29,7 @@ class Target:
     keep: NDArray[np.int64]
     warnings: tuple[str, ...]
     missing: NDArray[np.int64]
+    assumed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

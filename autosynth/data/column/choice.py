@@ -15,9 +15,13 @@ _SHOWN = 12
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """Columns with the kind they are read as, those used whatever they hold, those left out."""
+    """Columns with the kind they are read as, those used whatever they hold, those left out.
+
+    `details` say more of a kind, for columns that have some: `%d/%m/%Y` of `date:%d/%m/%Y`.
+    """
 
     kinds: Mapping[str, ColumnKind] = field(default_factory=dict)
+    details: Mapping[str, str] = field(default_factory=dict)
     keep: frozenset[str] = frozenset()
     drop: frozenset[str] = frozenset()
 
@@ -33,13 +37,17 @@ def choose(
 ) -> Choice:
     """The columns that the names and patterns mean, each read as one of the `known` kinds.
 
+    A kind may have a detail after a colon, which says how its cells are written.
+
     Raises:
         DataError: names that are no column of `place`, kinds that do not exist, and columns that
             are to be dropped and used; all of them in one message.
     """
     problems: list[str] = []
     named: dict[str, ColumnKind] = {}
-    for name, kind in (kinds or {}).items():
+    details: dict[str, str] = {}
+    for name, told in (kinds or {}).items():
+        kind, _, detail = told.partition(":")
         if kind not in known:
             problems.append(
                 f"column {name!r} cannot be read as {kind!r}; kinds of columns are "
@@ -47,6 +55,8 @@ def choose(
             )
         for column in _meant(name, columns, place, f"to be read as {kind}", problems):
             named[column] = kind
+            if detail:
+                details[column] = detail
     kept = [c for name in keep for c in _meant(name, columns, place, "to be kept", problems)]
     lost = [c for name in drop for c in _meant(name, columns, place, "to be dropped", problems)]
     both = sorted(set(lost) & {*named, *kept})
@@ -54,7 +64,7 @@ def choose(
         problems.append(f"columns cannot be dropped and used at once: {', '.join(both[:_SHOWN])}.")
     if problems:
         raise DataError("\n".join(problems))
-    return Choice(kinds=named, keep=frozenset(kept), drop=frozenset(lost))
+    return Choice(kinds=named, details=details, keep=frozenset(kept), drop=frozenset(lost))
 
 
 def _meant(

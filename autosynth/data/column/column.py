@@ -4,7 +4,7 @@ Takes raw cells and a `Column` learnt on training rows; gives numbers, NaN where
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,9 @@ class Column:
 
     `categories` stand in code order from 2. `missing` says that training rows miss its value, so
     that the code for it is learnt; elsewhere a missing category reads as an unknown one. `forms`
-    are the formats of a date: each value is read in the first that fits it.
+    are the formats of a date: each value is read in the first that fits it. `assumed` says how the
+    column was read where that was no matter of course: what was taken, how sure that is, and the
+    option that reads it otherwise. It is told, and not saved.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Column:
     categories: tuple[str, ...] = ()
     missing: bool = False
     forms: tuple[str, ...] = ()
+    assumed: str = field(default="", compare=False)
 
     @property
     def cardinality(self) -> int:

@@ -18,6 +18,9 @@ from autosynth.data.encoder.feature import block_means, pooled
 from autosynth.data.source.raw import RowFormat
 from autosynth.spec import FittedInput, InputSpec, Kind, RowNumbers
 
+ASSUMED = "assumed     "
+"""How a line begins that tells what was taken for granted of data that do not say so."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Transformed:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from autosynth.data.column.column import MISSING, UNKNOWN, Column, encode_columns
 from autosynth.data.column.group import order_columns
 from autosynth.data.column.path import Folders
-from autosynth.data.encoder.encoder import Encoder, Transformed
+from autosynth.data.encoder.encoder import ASSUMED, Encoder, Transformed
 from autosynth.data.encoder.feature import flags, ranked
 from autosynth.spec import DATE, FittedInput, InputSpec, Kind, RowNumbers
 
@@ -69,6 +69,8 @@ class TableEncoder(Encoder):
         width = max(len(column.name) for column in shown)
         for index, column in enumerate(shown):
             yield f"column      {column.name:<{width}}  {_values(column, x[train, index])}"
+            if column.assumed:
+                yield f"{ASSUMED}{column.name}: {column.assumed}"
         if len(self.cells) > _MAX_COLUMNS:
             yield f"            ... and {len(self.cells) - _MAX_COLUMNS} columns more"
 

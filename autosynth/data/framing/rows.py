@@ -180,15 +180,17 @@ def _dataset(raw: Raw, state: _LoadState, config: DataConfig) -> Dataset:
             *([f"{lost} rows share a group with test rows and are left out"] if lost else []),
         ),
     )
-    dataset = _inspected(dataset, raw, state.ignored)
+    dataset = _inspected(dataset, raw, state.ignored, goal.assumed)
     return _with_unlabelled(dataset, state.inputs, spare) if len(spare.part) else dataset
 
 
-def _inspected(dataset: Dataset, raw: Raw, ignored: Sequence[IgnoredColumn]) -> Dataset:
+def _inspected(
+    dataset: Dataset, raw: Raw, ignored: Sequence[IgnoredColumn], assumed: Sequence[str]
+) -> Dataset:
     """The dataset with the scales that it is learnt on, and what a user should know of it."""
     choice = choose_scales(dataset)
     dataset = replace(dataset, scales=choice.scales, warnings=(*dataset.warnings, *leaks(dataset)))
-    lines = describe(dataset, raw, ignored, learnt=choice.reasons)
+    lines = describe(dataset, raw, ignored, learnt=choice.reasons, assumed=assumed)
     return replace(dataset, summary=lines)
 
 

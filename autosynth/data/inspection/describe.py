@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autosynth.data.column.column import IgnoredColumn
+from autosynth.data.encoder.encoder import ASSUMED
 from autosynth.data.encoder.registry import encoders_from
 from autosynth.data.source.mappedarray import bytes_on_disk
 from autosynth.data.source.raw import Raw
@@ -30,15 +31,18 @@ def describe(
     about: Sequence[str] = (),
     how: str = "",
     learnt: Mapping[str, str] = NOTHING,
+    assumed: Sequence[str] = (),
 ) -> tuple[str, ...]:
     """Lines about rows, inputs, columns, target and splits; then what was set aside, and why.
 
     `about` are lines of the form's own; `how` says how rows were split, where that is its own;
-    `learnt` on what scale the values of a target are learnt, by its name.
+    `learnt` on what scale the values of a target are learnt, by its name; `assumed` what was taken
+    for granted of the target's cells.
     """
     lines = [
         f"data        {dataset.name}: {len(dataset.y)} rows from {dataset.source}",
         *about,
+        *(f"{ASSUMED}{text}" for text in raw.assumed),
     ]
     for encoder in encoders_from(dataset.encoders):
         lines += encoder.describe(*_shown(dataset.x[encoder.name], dataset.splits.train))
@@ -47,6 +51,7 @@ def describe(
         for ignored_column in ignored[:_MAX_COLUMNS]
     ]
     lines += _targets(dataset, learnt)
+    lines += [f"{ASSUMED}{text}" for text in assumed]
     lines.append(_splits(dataset, raw, how))
     lines.append(f"fingerprint {dataset.fingerprint}")
     return tuple(lines)

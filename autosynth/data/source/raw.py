@@ -63,7 +63,8 @@ class Raw:
     `main` is all there is where no official parts were found. `kind` is None where shape and
     values have to tell. `labels` says that the target is class labels by the form's definition
     (IDX, UCR, a folder a class). `channels` says where the channel axis of images or series
-    stands, where the form defines it; otherwise their shape has to tell.
+    stands, where the form defines it; otherwise their shape has to tell. `assumed` says how the
+    source was read where it does not say so itself: what, how sure, and what overrides it.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Raw:
     labels: bool = False
     channels: Channels | None = None
     warnings: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()
 
 
 def fingerprint(*parts: RawRows | None, batching: Batching = BY_SIZE) -> str:

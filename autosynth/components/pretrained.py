@@ -2,7 +2,7 @@
 
 It reads raw images and leaves its last maps of features as tokens, or text in its own vocabulary
 and leaves the states of its last layer. Where it is frozen, nothing of it changes, so what it
-gives is computed once a row and kept (`training/known.py`). Architectures for images stand in one
+gives is computed once a row and kept (`training/work.py`). Architectures for images stand in one
 dict, those for text in `transformers` (`textmodel.py`). Weights come from an installed package or
 a local folder, when a training starts. Afterwards they are weights like any others, which a bundle
 holds; of a text model it still needs the library, and the folder with its configuration.

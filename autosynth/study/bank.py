@@ -6,8 +6,7 @@ be the same: the same part and settings, on all training rows, for as long.
 
 from autosynth.record import read_all, trial_dir
 from autosynth.study.context import RunContext
-from autosynth.training.recipe import Bank, Recipe, Weights
-from autosynth.training.weights import load_tensors
+from autosynth.training.weights import Bank, Recipe, Weights, load_tensors
 
 
 def bank_of(context: RunContext) -> Bank:

@@ -22,11 +22,10 @@ from autosynth.study.params import complete_strategy
 from autosynth.study.space import Space
 from autosynth.training.config import TrainerConfig, schedule
 from autosynth.training.devicedataset import DeviceDataset
-from autosynth.training.known import remember
 from autosynth.training.loop import TrainingRows, sample, time_steps
 from autosynth.training.memory import Memory
 from autosynth.training.settle import trainings_of
-from autosynth.training.work import seconds_of
+from autosynth.training.work import remember, seconds_of
 
 FASTER = 1.1  # bfloat16 must be this much faster to be worth its rounding
 CEILING_SHARE = 0.3  # of the budget, that one training may take

@@ -24,10 +24,10 @@ from autosynth.study.pruner import Decision
 from autosynth.task.calibration import Calibration, calibrate
 from autosynth.task.score import bootstrap_interval, score_all, standard_error
 from autosynth.task.task import task_of
-from autosynth.training.known import remember
 from autosynth.training.loop import Outcome, TrainingRows, sample, train
 from autosynth.training.output import outputs
 from autosynth.training.weights import load_weights, save_weights
+from autosynth.training.work import remember
 
 OVER = 1.5  # times the ceiling, that a training may take
 PROMISING = 2.0  # standard errors that a trial may be behind the best, and is scored on more folds

@@ -1,6 +1,8 @@
 """A dataset as tensors on one device, cut into batches there: no loaders, no copies a step.
 
-What is on disk stays there, and what the device has no room for stays on the host (`gather.py`).
+What is on disk stays there, and what the device has no room for stays on the host (`batch.py`). Of
+a ranking it has what rows had before: their logits are left out of the loss, for a network that is
+asked for the next item alone would spend itself on knowing what it had already.
 """
 
 from collections.abc import Mapping
@@ -11,15 +13,47 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from autosynth.composite.objective import base_of
 from autosynth.scale import Scale, fit_scale, scaled
 from autosynth.spec import Dataset, InputSpec, SeenItems, TargetSpec
 from autosynth.task.task import task_of
-from autosynth.training.gather import gather, on_device
-from autosynth.training.historymask import HistoryMask, history_mask
-from autosynth.training.lengths import Lengths, lengths_of
+from autosynth.training.batch import Lengths, gather, lengths_of, on_device
 from autosynth.training.memory import Memory
+
+MAX_MASKED = 1_000
+"""So many of a history's newest items are left out of the loss."""
+
+
+@dataclass(frozen=True)
+class HistoryMask:
+    """Row `i` had `codes[start[i]:stop[i]]` before; `most` is the longest that is looked at."""
+
+    codes: Tensor
+    start: Tensor
+    stop: Tensor
+    most: int
+
+    def mask_logits(self, out: Tensor, rows: Tensor) -> Tensor:
+        """Logits (batch, items) of rows, `rows` on the device; -inf for what they had before."""
+        items = out.shape[1]
+        at = self.stop[rows, None] - 1 - torch.arange(self.most, device=out.device)
+        there = at >= self.start[rows, None]
+        codes = torch.where(there, self.codes[at.clamp(min=0)], items)  # a column too many
+        return F.pad(out, (0, 1)).scatter(1, codes, -torch.inf)[:, :items]
+
+
+def history_mask(
+    seen: SeenItems, device: torch.device, max_masked: int = MAX_MASKED
+) -> HistoryMask:
+    """What rows had before, put on a device: the newest `max_masked` of them are looked at."""
+    codes, start, stop = (
+        torch.from_numpy(each).to(device) for each in (seen.codes, seen.start, seen.stop)
+    )
+    most = int((seen.stop - seen.start).max(initial=1))
+    return HistoryMask(codes, start, stop, min(most, max_masked))
+
 
 STATIC_BYTES = 2**30
 

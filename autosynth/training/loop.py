@@ -21,11 +21,17 @@ from autosynth.composite.plan import Phase
 from autosynth.errors import TrialError
 from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import DeviceDataset
-from autosynth.training.monitor import Monitor, OnRung, ScoreFunction, check_finite
 from autosynth.training.output import outputs
-from autosynth.training.phase import PartOutput, PhaseTrainer
-from autosynth.training.recipe import Bank, taken_from
+from autosynth.training.phase import (
+    Monitor,
+    OnRung,
+    PartOutput,
+    PhaseTrainer,
+    ScoreFunction,
+    check_finite,
+)
 from autosynth.training.settle import settle, trainings_of
+from autosynth.training.weights import Bank, taken_from
 from autosynth.training.work import seconds_of
 
 STATISTICS_ROWS = 8192  # at least, that means, deviations and quantiles are taken from

@@ -17,7 +17,7 @@ from autosynth.components import Piece
 from autosynth.composite import Composite
 from autosynth.composite.program import Program
 from autosynth.piece import Tokens
-from autosynth.training.gather import gather
+from autosynth.training.batch import gather
 
 MOST_BYTES = 2**31  # of all that is kept: what was used longest ago makes room
 Key = tuple[Any, ...]

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from autosynth.composite import Composite
 from autosynth.composite.objective import base_of, finished, mask_seen
 from autosynth.training.devicedataset import DeviceDataset
-from autosynth.training.known import values
 from autosynth.training.phase import PartOutput
+from autosynth.training.work import values
 
 
 def outputs(

@@ -8,20 +8,19 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from sklearn.model_selection import KFold, StratifiedKFold
 from torch import Tensor
 
 from autosynth.composite import Composite
 from autosynth.composite.join import PostHocModule
 from autosynth.composite.program import Program
+from autosynth.spec import RowNumbers
 from autosynth.task.task import task_of
 from autosynth.training.devicedataset import DeviceDataset
-from autosynth.training.known import CHUNK, values
+from autosynth.training.work import CHUNK, values
 
 FOLDS = 3
-Rows = NDArray[np.int64]
-TrainOn = Callable[[Rows, Rows], Composite]
+TrainOn = Callable[[RowNumbers, RowNumbers], Composite]
 """A composite trained without some rows: given (the others, these)."""
 
 
@@ -40,14 +39,14 @@ def settle(
     model: Composite,
     settles: tuple[int, ...],
     data: DeviceDataset,
-    train: Rows,
-    fit: Rows,
+    train: RowNumbers,
+    fit: RowNumbers,
     seed: int,
     train_on: TrainOn,
 ) -> None:
     """Fit the pieces that give `settles`, in the order of the program."""
     program = model.program
-    sources: list[tuple[Composite, Rows]] = [(model, fit)] if len(fit) else []
+    sources: list[tuple[Composite, RowNumbers]] = [(model, fit)] if len(fit) else []
     if folds_of(program, settles, has_fit=bool(len(fit))):
         sources += [(train_on(inside, held), held) for inside, held in _folds(data, train, seed)]
     for at in settles:
@@ -67,8 +66,10 @@ def settle(
             source.modules_by_name[step.name].load_state_dict(module.state_dict())
 
 
-def _folds(data: DeviceDataset, train: Rows, seed: int) -> Iterator[tuple[Rows, Rows]]:
-    """Rows to train on and rows held out, so that each row is held out once."""
+def _folds(
+    data: DeviceDataset, train: RowNumbers, seed: int
+) -> Iterator[tuple[RowNumbers, RowNumbers]]:
+    """RowNumbers to train on and rows held out, so that each row is held out once."""
     y = data.y[data.rows(train)].cpu().numpy()
     kind = KFold
     if task_of(data.target).few_classes and np.bincount(y).min() >= FOLDS:

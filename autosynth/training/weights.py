@@ -1,17 +1,28 @@
-"""Weights as safetensors: plain numbers under names, with nothing in the file that could run.
+"""Weights: saved and loaded, averaged, and taken over from an equal training.
 
-What is saved are the parameters and buffers of a composite, each once, on the host; loading is
-strict, so that weights and strategy always belong together.
+Saved as safetensors: plain numbers under names, with nothing in the file that could run. What is
+saved are the parameters and buffers of a composite, each once, on the host; loading is strict, so
+that weights and strategy always belong together.
+
+A part that is trained alone has a recipe, that of the same part as a strategy of its own: where
+two are equal, the weights of one serve the other. Anything that only nearly matches gives None: a
+training from the beginning, as the last one is, must come to the same model.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from autosynth.atomic import atomic_path
+from autosynth.composite import Composite, Resolved, resolve
+from autosynth.composite.plan import Phase
 from autosynth.errors import BundleError
+from autosynth.strategy import Strategy
 
 
 def save_weights(model: nn.Module, path: Path) -> None:
@@ -43,11 +54,10 @@ def load_weights(model: nn.Module, path: Path) -> None:
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
     """Write named tensors to `path`, in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    # Not `save_file`, which makes a file that only its owner may read.
-    part.write_bytes(save({name: t.detach().cpu().contiguous() for name, t in tensors.items()}))
-    part.replace(path)
+    plain = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+    with atomic_path(path) as part:
+        # Not `save_file`, which makes a file that only its owner may read.
+        part.write_bytes(save(plain))
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
@@ -70,3 +80,95 @@ def _listed(names: Iterable[str]) -> str:
     names = list(names)
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return ", ".join(names[:3]) + more
+
+
+class Average:
+    """`model` follows `source`: after the first update equal to it, then `decay` of its old self.
+
+    Floating buffers (statistics of batch normalisation) are averaged as parameters are. Only the
+    pieces that are trained, by `names`, have anything to average.
+    """
+
+    def __init__(self, source: Composite, names: Collection[str], decay: float) -> None:
+        self.model = source.twin()
+        self.decay = decay
+        self.started = False
+        self.averaged, self.current = _floats(self.model, names), _floats(source, names)
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Take in the weights that the source has now."""
+        torch._foreach_lerp_(self.averaged, self.current, 1 - self.decay if self.started else 1.0)
+        self.started = True
+
+
+def _floats(model: Composite, names: Collection[str]) -> list[Tensor]:
+    """Its floating tensors themselves: training changes them in place."""
+    modules = [module for name, module in model.modules_by_name.items() if name in names]
+    tensors = [each for m in modules for each in (*m.parameters(), *m.buffers())]
+    return [each.detach() for each in tensors if each.is_floating_point()]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A canonical strategy with all its settings, its training rows, and how many it sees.
+
+    `rows` are as the strategy's word says: `all`, or a part of them. `samples` are counted again
+    in every epoch, so that they are the length of the training.
+    """
+
+    strategy: Strategy
+    rows: str
+    samples: int
+
+
+Weights = Mapping[str, Tensor]
+Bank = Callable[[Recipe], tuple[Weights, float] | None]
+"""Of a recipe that was trained before: the weights and the share after which it was best."""
+
+
+def taken_from(
+    bank: Bank, resolved: Resolved, phase: Phase, samples: int, mine: Weights
+) -> tuple[Weights, float] | None:
+    """A part's weights, by its names in the composite, and their best share; None if not there.
+
+    Args:
+        bank: where they are looked up.
+        resolved: the composite, with its settings.
+        phase: one of its training.
+        samples: that the phase would see.
+        mine: the composite's weights as they are.
+    """
+    unit, program = phase.unit, resolved.training_plan.program
+    if unit is None:
+        return None
+    ours = program.names([unit.output])
+    learnt = {name for name in ours if program.pieces[name].params} - program.frozen
+    if not learnt <= set(unit.names):  # it stands on what an earlier part has trained
+        return None
+    settings = resolved.strategy.settings
+    alone = resolve(Strategy(root=unit.node, settings=settings), resolved.inputs, resolved.target)
+    theirs = alone.program.names([alone.program.output])
+    if (
+        len(alone.training_plan.phases) > 1
+        or alone.training_plan.post_hoc
+        or len(ours) != len(theirs)
+    ):
+        return None
+    found = bank(Recipe(strategy=alone.strategy, rows=phase.rows, samples=samples))
+    if found is None:
+        return None
+    carried = _carried(found[0], dict(zip(theirs, ours, strict=True)))
+    if any(key not in mine or mine[key].shape != v.shape for key, v in carried.items()):
+        return None
+    return carried, found[1]
+
+
+def _carried(state: Weights, names: Mapping[str, str]) -> dict[str, Tensor]:
+    """Weights by the names of a composite, from those by the names of a part alone."""
+    carried = {}
+    for key, value in state.items():
+        start, name, rest = key.split(".", 2)
+        if name in names:
+            carried[f"{start}.{names[name]}.{rest}"] = value
+    return carried

@@ -10,8 +10,8 @@ import torch
 from autosynth.composite.objective import in_unit
 from autosynth.scale import Scale, fit_scale, scaled
 from autosynth.spec import Dataset, TargetSpec
+from autosynth.training.batch import gather, on_device
 from autosynth.training.devicedataset import to_device
-from autosynth.training.gather import gather, on_device
 
 CPU = torch.device("cpu")
 

@@ -8,8 +8,7 @@ from torch import nn
 from autosynth.composite.objective import loss_of, mask_seen
 from autosynth.modality import augment
 from autosynth.spec import Dataset, InputSpec, SeenItems, Splits, TargetSpec
-from autosynth.training.devicedataset import to_device
-from autosynth.training.historymask import history_mask
+from autosynth.training.devicedataset import history_mask, to_device
 from autosynth.training.output import outputs
 
 SEEN = SeenItems(

@@ -18,7 +18,7 @@ from autosynth.training.devicedataset import STATIC_BYTES, DeviceDataset, to_dev
 from autosynth.training.loop import Outcome, Trainer, TrainingRows, time_steps, train
 from autosynth.training.output import outputs
 from autosynth.training.phase import PartOutput, phase_rows
-from autosynth.training.recipe import Recipe
+from autosynth.training.weights import Recipe
 
 CPU = torch.device("cpu")
 NONE = np.array([], dtype=np.int64)

@@ -18,10 +18,10 @@ from autosynth.spec import Dataset, InputSpec, Splits, TargetSpec
 from autosynth.strategy import parse
 from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import DeviceDataset, to_device
-from autosynth.training.known import remember
 from autosynth.training.loop import Outcome, TrainingRows, train
 from autosynth.training.memory import Memory
 from autosynth.training.output import outputs
+from autosynth.training.work import remember
 
 transformers = pytest.importorskip("transformers", reason="needs autosynth[pretrained]")
 

@@ -1,9 +1,12 @@
-"""Where texts and histories end: batches of rows that are about as long, cut behind the longest.
+"""Batches: rows of an input where it stands, about as long as each other, cut behind the longest.
 
-What lies behind the end of a text is masked, so that a composite gives the same without it
+An input is a tensor on the device where there is room for it. A memory map is not copied: each
+batch reads its rows from the disk, in the order in which they stand there. What lies behind the
+end of a text or a history is masked, so that a composite gives the same without it
 (`Composite.cuts`), for a half or a third of the work: few texts are as long as the longest.
 """
 
+import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,35 +17,69 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from autosynth.modality import MODALITIES
-from autosynth.spec import Dataset
+from autosynth.spec import Dataset, RowNumbers
+
+LARGE = 2**28
+"""Rows of more bytes on the host are read in the order in which they stand there."""
+ROOM = 0.5
+"""An input may take this share of a GPU's free memory; a larger one stays on the host."""
+
+
+def on_device(values: NDArray[Any], device: torch.device, room: float = ROOM) -> Tensor:
+    """All rows as a tensor: on the device, or on the host where the device has no room."""
+    tensor = _tensor(values)
+    if device.type == "cuda" and tensor.nbytes > room * torch.cuda.mem_get_info(device)[0]:
+        return tensor
+    return tensor.to(device)
+
+
+def gather(values: Tensor, rows: Tensor, large: int = LARGE) -> Tensor:
+    """The rows of `values` on the device of `rows`; on the host in order if over `large` bytes."""
+    in_order = values.device.type == "cpu" and values.nbytes > large
+    if values.device == rows.device and not in_order:
+        return values.index_select(0, rows)
+    # In order, so that pages of a file are read once; then as they were asked for.
+    found, order = rows.to(values.device).sort()
+    chosen = values.index_select(0, found)
+    if rows.is_cuda:
+        chosen = chosen.pin_memory().to(rows.device, non_blocking=True)
+        order = order.to(rows.device)
+    return torch.empty_like(chosen).index_copy_(0, order, chosen)
+
+
+def _tensor(values: NDArray[Any]) -> Tensor:
+    with warnings.catch_warnings():
+        # A map is for reading, as all inputs are: nothing writes into its tensors.
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return torch.from_numpy(np.ascontiguousarray(values))
+
 
 BATCHES_A_BUCKET = 16
 """So many batches are drawn at random, and then dealt by length among themselves."""
 ROUND = 8
 """Lengths are rounded up to a multiple: fewer shapes to prepare kernels for."""
 _CHUNK = 65_536
-_Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Lengths:
     """For each text and history of a dataset, the tokens of every row; none of other kinds."""
 
-    by_input: Mapping[str, _Rows] = field(default_factory=dict)
+    by_input: Mapping[str, RowNumbers] = field(default_factory=dict)
 
-    def total(self, rows: _Rows) -> _Rows | None:
+    def total(self, rows: RowNumbers) -> RowNumbers | None:
         """Of all texts of each row together; None where there are none."""
         if not self.by_input:
             return None
-        total: _Rows = np.sum([sizes[rows] for sizes in self.by_input.values()], axis=0)
+        total: RowNumbers = np.sum([sizes[rows] for sizes in self.by_input.values()], axis=0)
         return total
 
-    def longest(self, names: Collection[str], rows: _Rows) -> dict[str, int]:
+    def longest(self, names: Collection[str], rows: RowNumbers) -> dict[str, int]:
         """How much of each text some rows need."""
         most = {name: int(self.by_input[name][rows].max(initial=1)) for name in names}
         return {name: -(-size // ROUND) * ROUND for name, size in most.items()}
 
-    def typical(self, rows: _Rows) -> _Rows:
+    def typical(self, rows: RowNumbers) -> RowNumbers:
         """The rows in order of how near they are to the mean length."""
         total = self.total(rows)
         if total is None:
@@ -56,7 +93,7 @@ def lengths_of(dataset: Dataset) -> Lengths:
     return Lengths({name: _ends(dataset.x[name]) for name in coded})
 
 
-def _ends(codes: Any) -> _Rows:
+def _ends(codes: Any) -> RowNumbers:
     """One place behind the last code of each row that is not 0."""
     parts = [np.zeros(0, dtype=np.int64)]
     for start in range(0, len(codes), _CHUNK):
@@ -71,7 +108,7 @@ def cut(inputs: Mapping[str, Tensor], longest: Mapping[str, int]) -> dict[str, T
 
 
 def bucket_by_length(
-    order: Tensor, sizes: _Rows, batch: int, generator: torch.Generator
+    order: Tensor, sizes: RowNumbers, batch: int, generator: torch.Generator
 ) -> Tensor:
     """Places in a random order, so that each batch of them holds rows of a like size.
 

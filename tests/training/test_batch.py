@@ -7,9 +7,9 @@ import torch
 from autosynth.composite import build, resolve
 from autosynth.spec import Dataset, InputSpec, Splits, TargetSpec
 from autosynth.strategy import parse
+from autosynth.training.batch import BATCHES_A_BUCKET, bucket_by_length, cut, lengths_of
 from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import DeviceDataset, to_device
-from autosynth.training.lengths import BATCHES_A_BUCKET, bucket_by_length, cut, lengths_of
 from autosynth.training.loop import TrainingRows, train
 from autosynth.training.output import outputs
 

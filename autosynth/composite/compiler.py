@@ -9,22 +9,22 @@ from typing import NamedTuple
 
 from autosynth.components import FAMILIES, Family, Grid, Piece
 from autosynth.components.block import channel_mlp, norm, residual
-from autosynth.composite.cascade import Gate, Gather, Scatter
 from autosynth.composite.fusion import FUSIONS, FusionInputs, weights_of
 from autosynth.composite.head import JoinTokens, Pool, head, heads
-from autosynth.composite.join import Concat, Joint
+from autosynth.composite.join import Concat, Gate, Gather, Joint, Scatter
 from autosynth.composite.layout import (
     Layouts,
+    check_sharing,
     config_of,
     fold,
     folded,
     read_by,
     readers,
+    shared_stem,
     sources,
     used,
 )
 from autosynth.composite.program import Program, Step
-from autosynth.composite.sharing import check_sharing, shared_stem
 from autosynth.errors import StrategyError
 from autosynth.modality import MODALITIES
 from autosynth.piece import Plane, Regrid, Slice, coarser, n_tokens, projection

@@ -9,7 +9,8 @@ A part's stem stands on the input's grid, or on that of a picture of it. A sound
 frames and bands for a family that convolves over both, and a line of frames for the others. Parts
 that share a stem read the line, unless all of them read the plane; so does a part that reads
 several inputs, whose tokens stand in one line. After a plane in a chain, it reads the bands of
-each frame side by side: `Fold`.
+each frame side by side: `Fold`. Which parts can share, and the one stem they share, follow from
+what they read.
 """
 
 from collections.abc import Mapping
@@ -18,10 +19,11 @@ import torch
 from torch import nn
 
 from autosynth.components import FAMILIES, Config, Family, Grid
+from autosynth.errors import StrategyError
 from autosynth.modality import MODALITIES
 from autosynth.piece import Piece, Plane, Tokens, n_tokens
 from autosynth.spec import InputSpec
-from autosynth.strategy import Chain, Node, Part
+from autosynth.strategy import Chain, Node, Part, parts
 
 
 def config_of(part: Part) -> dict[str, int | str]:
@@ -116,3 +118,33 @@ def fold(grid: Grid, inputs: int, to: int) -> Piece:
 
 def _plane(part: Part) -> bool:
     return part.family in FAMILIES and FAMILIES[part.family].plane
+
+
+def check_sharing(root: Node, share: str, inputs: Mapping[str, InputSpec]) -> None:
+    """Raise StrategyError where parts cannot share what they are asked to."""
+    if share == "layers":
+        unlike = [
+            f"one {name} in all parts, not {', '.join(map(str, values))}"
+            for name in ("width", "expand", "norm")
+            if len(set(values := [part.get(name) for part in parts(root)])) > 1
+        ]
+        if unlike:
+            raise StrategyError(f"share=layers needs {'; '.join(unlike)}, in {root}")
+    if share == "stem" and all(len(_sharers(root, n, inputs)) < 2 for n in used(root, inputs)):
+        raise StrategyError(
+            f"share=stem needs two parts that read one input by the stem of its kind, and "
+            f"{root} has no two; leave it out"
+        )
+
+
+def shared_stem(root: Node, name: str, inputs: Mapping[str, InputSpec]) -> tuple[int, int]:
+    """The finest patch and the largest width that the readers of an input ask of its stem."""
+    configs = [(FAMILIES[part.family], config_of(part)) for part in _sharers(root, name, inputs)]
+    patch = min(int(config["patch"]) for _, config in configs)
+    return patch, max(family.entry_width(config, None) for family, config in configs)
+
+
+def _sharers(root: Node, name: str, inputs: Mapping[str, InputSpec]) -> list[Part]:
+    """The readers of an input that have no stem of their own."""
+    found = [part for part in readers(root) if name in read_by(part, inputs)]
+    return [part for part in found if not FAMILIES[part.family].reads]

@@ -1,16 +1,19 @@
 """`resolve`: a strategy and a dataset's specs in, the canonical strategy and its program out.
 
-The resolved form is what is compared, hashed, stored and trained.
+The resolved form is what is compared, hashed, stored and trained. Its `cost` is arithmetic, exact
+before anything is built; `build` makes the network that runs its program.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import torch
+
 from autosynth.composite.canonical import canonicalise, short_form
 from autosynth.composite.compiler import compile_program
 from autosynth.composite.plan import TrainingPlan, make_training_plan
-from autosynth.composite.program import Program
+from autosynth.composite.program import Composite, Program
 from autosynth.composite.settings import SETTINGS, complete_settings
 from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import Fusion, Strategy, Topology, parts, topology, walk
@@ -98,3 +101,47 @@ def resolve(strategy: Strategy, inputs: Sequence[InputSpec], target: TargetSpec)
         target=target,
         program=program,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """`flops` a sample at inference, 2 a multiply-add; `params` trained numbers, shared ones once.
+
+    `flops` are expected ones: in a cascade only a share of the rows goes on. `worst_flops` are
+    those of a row that goes through all parts.
+
+    Counted are products of values with weights or with values: convolutions, linear maps,
+    recurrences, attention, weighted fusions. Elementwise work (norms, activations) is not.
+    """
+
+    flops: int
+    params: int
+    worst_flops: int
+
+
+def cost(resolved: Resolved) -> Cost:
+    """FLOPs over steps, parameters over names."""
+    program = resolved.program
+    return Cost(
+        flops=round(sum(step.flops * step.row_fraction for step in program.steps)),
+        worst_flops=sum(step.flops for step in program.steps),
+        params=sum(piece.params for piece in program.pieces.values()),
+    )
+
+
+def build(resolved: Resolved, seed: int = 0, *, training: bool = False) -> Composite:
+    """The composite of a resolved strategy, initialised from the seed alone.
+
+    With `training`, it has what only its training needs, too.
+    """
+    program = resolved.training_plan.program if training else resolved.program
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        return Composite(program)
+
+
+def trained(resolved: Resolved, model: Composite) -> Composite:
+    """A composite without what only its training needed; the modules are the same ones."""
+    composite = Composite(resolved.program, dict(model.modules_by_name))
+    composite.bf16 = model.bf16
+    return composite

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from autosynth.composite import Composite, build, resolve
-from autosynth.composite.cascade import Gate
+from autosynth.composite.join import Gate
 from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import parse as parse_strategy
 

@@ -4,7 +4,7 @@ import torch
 
 from autosynth.composite.objective import class_indicators
 from autosynth.spec import TargetSpec
-from autosynth.task.coded import MOST_INDICATORS
+from autosynth.task.task import MOST_INDICATORS
 
 CLASSES = TargetSpec(name="c", task="classification", classes=("a", "b", "c"))
 LABELS = TargetSpec(name="l", task="multilabel", classes=("x", "y"))

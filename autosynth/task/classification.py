@@ -14,18 +14,21 @@ from numpy.typing import NDArray
 from autosynth.cell import text_of
 from autosynth.errors import DataError
 from autosynth.spec import Array, TargetSpec
-from autosynth.task.coded import CodedTask
 from autosynth.task.detail import Detail
-from autosynth.task.guess import COUNTS, MOST_CUTS, of_classes
-from autosynth.task.metric import Counts, Metric, by_name
-from autosynth.task.probability import (
+from autosynth.task.metric import (
+    COUNTS,
     LEAST_CHANCE,
+    MOST_CUTS,
+    Counts,
+    Metric,
+    by_name,
+    of_classes,
     prepare_neg_calibration_error,
     prepare_neg_log_loss,
     prepare_roc_auc,
 )
 from autosynth.task.target import Target, TargetColumn
-from autosynth.task.task import Tensor
+from autosynth.task.task import CodedTask, Tensor
 
 _ROUNDS = 5
 

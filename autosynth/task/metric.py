@@ -1,7 +1,11 @@
-"""What a metric is: outputs in, one higher-is-better score out.
+"""What a metric is: outputs in, one higher-is-better score out; those of guesses and chances.
 
 A metric is made ready once for true values and outputs, and then scored under any row weights: a
 bootstrap of a thousand resamples costs a thousand weighted sums, and no sorting.
+
+Macro averages run over the classes that occur in the target or among the guesses, as in
+scikit-learn; a class never guessed has precision 0. Micro averages count all classes as one. A
+class that is absent never makes a score NaN.
 """
 
 from collections.abc import Callable
@@ -63,3 +67,169 @@ def mean(rows: Array) -> Scorer:
 def negated_mean(rows: Array) -> Scorer:
     """Minus the weighted mean of a loss a row."""
     return lambda weight: -float(weight @ rows / weight.sum())
+
+
+MOST_CUTS = 200
+"""Places that are tried as the threshold of one class or label."""
+
+
+def of_classes(name: str, *, thresholds: bool = True) -> Metric:
+    """The metric of that name over guessed classes: `y` `(n,)` codes, outputs `(n, k)`."""
+    counts = COUNTS[name]
+
+    def prepare(y: Array, output: Array) -> Scorer:
+        k = output.shape[1]
+        guess = output.argmax(axis=1)
+        hit = guess == y
+
+        def scorer(weight: Array) -> float:
+            hits = np.bincount(y[hit], weights=weight[hit], minlength=k)
+            guesses = np.bincount(guess, weights=weight, minlength=k)
+            return float(counts(hits, guesses, np.bincount(y, weights=weight, minlength=k)))
+
+        return scorer
+
+    return Metric(name=name, prepare=prepare, counts=counts, thresholds=thresholds)
+
+
+def of_labels(name: str) -> Metric:
+    """The same over labels that are guessed from a half on: `y` and outputs `(n, k)`."""
+    counts = COUNTS[name]
+
+    def prepare(y: Array, output: Array) -> Scorer:
+        guess, true = (output >= 0.5).astype(np.float64), y.astype(np.float64)
+        return lambda weight: float(counts(weight @ (guess * true), weight @ guess, weight @ true))
+
+    return Metric(name=name, prepare=prepare, counts=counts, thresholds=True)
+
+
+def _prepare_all_right(y: Array, output: Array) -> Scorer:
+    right = ((output >= 0.5) == (y > 0)).all(axis=1).astype(np.float64)
+    return lambda weight: float(weight @ right / weight.sum())
+
+
+SUBSET = Metric(name="accuracy", prepare=_prepare_all_right)
+"""The share of rows of which all labels are right."""
+
+
+def _mean_where(value: Array, there: Array) -> Array:
+    total = np.where(there, value, 0.0).sum(axis=-1)
+    return np.asarray(total / np.maximum(there.sum(axis=-1), 1))
+
+
+def _share(part: Array, whole: Array) -> Array:
+    return np.asarray(part.sum(axis=-1) / np.maximum(whole.sum(axis=-1), TINY))
+
+
+def _balanced_accuracy(hits: Array, guesses: Array, true: Array) -> Array:
+    return _mean_where(hits / np.maximum(true, TINY), true > 0)
+
+
+def _precision(hits: Array, guesses: Array, true: Array) -> Array:
+    return _mean_where(hits / np.maximum(guesses, TINY), guesses + true > 0)
+
+
+def _recall(hits: Array, guesses: Array, true: Array) -> Array:
+    return _mean_where(hits / np.maximum(true, TINY), guesses + true > 0)
+
+
+def _f1(hits: Array, guesses: Array, true: Array) -> Array:
+    return _mean_where(2 * hits / np.maximum(guesses + true, TINY), guesses + true > 0)
+
+
+COUNTS: dict[str, Counts] = {
+    "accuracy": lambda hits, guesses, true: _share(hits, true),
+    "balanced_accuracy": _balanced_accuracy,
+    "f1": _f1,
+    "precision": _precision,
+    "recall": _recall,
+    "f1_micro": lambda hits, guesses, true: _share(2 * hits, guesses + true),
+    "precision_micro": lambda hits, guesses, true: _share(hits, guesses),
+    "recall_micro": lambda hits, guesses, true: _share(hits, true),
+}
+
+
+LEAST_CHANCE = 1e-7
+"""A single sure mistake in float32 would otherwise be infinite."""
+_BINS = 15
+
+
+def prepare_roc_auc(y: Array, output: Array) -> Scorer:
+    """Area under the ROC curve; with more than two classes, the mean of one against the rest."""
+    k = output.shape[1]
+    chosen = [1] if k == 2 else range(k)
+    return _mean_area([_prepare_area(y == c, output[:, c]) for c in chosen])
+
+
+def prepare_label_auc(y: Array, output: Array) -> Scorer:
+    """The mean over labels; one that all or no rows have does not count."""
+    return _mean_area([_prepare_area(y[:, c] > 0, output[:, c]) for c in range(y.shape[1])])
+
+
+def _mean_area(columns: list[Callable[[Array], float | None]]) -> Scorer:
+    def scorer(weight: Array) -> float:
+        areas = [area for area in (column(weight) for column in columns) if area is not None]
+        return float(np.mean(areas)) if areas else 0.5
+
+    return scorer
+
+
+def _prepare_area(positive: Array, value: Array) -> Callable[[Array], float | None]:
+    order = np.argsort(value)
+    ordered = value[order]
+    is_positive = positive[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(value) else order
+    tied = len(starts) < len(value)
+
+    def scorer(weight: Array) -> float | None:
+        weight = weight[order]
+        above = np.where(is_positive, weight, 0.0)
+        below = weight - above
+        if tied:
+            above, below = np.add.reduceat(above, starts), np.add.reduceat(below, starts)
+        pairs = above.sum() * below.sum()
+        if pairs <= 0:
+            return None
+        return float(above @ (np.cumsum(below) - below / 2) / pairs)
+
+    return scorer
+
+
+def prepare_neg_log_loss(y: Array, output: Array) -> Scorer:
+    """Minus the mean negative log probability of the true class."""
+    total = output.sum(axis=1, dtype=np.float64)
+    share = output[np.arange(len(y)), y].astype(np.float64) / np.maximum(total, TINY)
+    return negated_mean(-np.log(np.clip(share, LEAST_CHANCE, 1.0)))
+
+
+def prepare_neg_label_log_loss(y: Array, output: Array) -> Scorer:
+    """Minus the mean over labels of the binary cross entropy."""
+    true = np.where(y > 0, output, 1.0 - output).astype(np.float64)
+    return negated_mean(-np.log(np.clip(true, LEAST_CHANCE, 1.0)).mean(axis=1))
+
+
+def prepare_neg_calibration_error(y: Array, output: Array) -> Scorer:
+    """Minus the expected calibration error of the guessed class, in fifteen bins.
+
+    Guo et al. (2017), arXiv:1706.04599.
+    """
+    hit = (output.argmax(axis=1) == y).astype(np.float64)
+    return _prepare_gap(hit[:, None], output.max(axis=1, keepdims=True))
+
+
+def prepare_neg_label_calibration_error(y: Array, output: Array) -> Scorer:
+    """The same of every label's own probability."""
+    return _prepare_gap((y > 0).astype(np.float64), output)
+
+
+def _prepare_gap(hit: Array, sure: Array) -> Scorer:
+    """Hits and confidences, `(n, k)`: minus the mean gap between them over bins."""
+    gap = (hit - sure).ravel()
+    place = np.clip((sure * _BINS).astype(np.int64), 0, _BINS - 1).ravel()
+    k = hit.shape[1]
+
+    def scorer(weight: Array) -> float:
+        each = np.repeat(weight, k)
+        return -float(np.abs(np.bincount(place, weights=each * gap)).sum() / each.sum())
+
+    return scorer

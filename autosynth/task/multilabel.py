@@ -15,10 +15,14 @@ from autosynth.cell import missing_in, numbers_of, text_of
 from autosynth.errors import DataError
 from autosynth.spec import Array, TargetSpec
 from autosynth.task.detail import Detail
-from autosynth.task.guess import COUNTS, MOST_CUTS, SUBSET, of_labels
-from autosynth.task.metric import Metric, by_name
-from autosynth.task.probability import (
+from autosynth.task.metric import (
+    COUNTS,
     LEAST_CHANCE,
+    MOST_CUTS,
+    SUBSET,
+    Metric,
+    by_name,
+    of_labels,
     prepare_label_auc,
     prepare_neg_label_calibration_error,
     prepare_neg_label_log_loss,

@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autosynth.spec import Array, TargetSpec
-from autosynth.task.coded import CodedTask
 from autosynth.task.detail import Detail, quantile_frame
 from autosynth.task.metric import Metric, Scorer, by_name, mean
-from autosynth.task.task import Tensor
+from autosynth.task.task import CodedTask, Tensor
 
 FIRST_ITEMS = 10
 """So many are predicted."""

@@ -2,9 +2,11 @@
 
 Takes a `TargetSpec` of one target, and what is known of it at each stage: the column that was
 read, outputs and true values, probabilities. What several targets have together is composed of
-theirs by `TargetSpec.fields`, in `read.py`, `score.py` and `composite/objective.py`.
+theirs by `TargetSpec.fields`, in `read.py`, `score.py` and `composite/objective.py`. `CodedTask`
+is what tasks share whose true value is the code of one class.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
@@ -31,6 +33,7 @@ from autosynth.task.target import (
 
 if TYPE_CHECKING:
     import torch
+
 
 Tensor: TypeAlias = "torch.Tensor"  # by name: reading data does without PyTorch
 
@@ -204,3 +207,62 @@ def task_of(target: TargetSpec) -> Task:
     """The task of a target."""
     found: Task = TASKS[target.task]
     return found
+
+
+MOST_INDICATORS = 64
+"""Columns for the classes of one target; where there are more, several share one."""
+
+
+class CodedTask(Task):
+    """A task whose outputs' softmax are the probabilities of the classes."""
+
+    is_coded: ClassVar[bool] = True
+    is_standardised: ClassVar[bool] = False
+
+    def true_column(self, values: "pd.Series[Any]", target: TargetSpec) -> TrueValues:
+        """Classes are matched by their text."""
+        missing = missing_in(values)
+        texts = values.map(text_of, na_action="ignore")
+        code_of = {name: code for code, name in enumerate(target.classes)}
+        codes = texts.map(code_of).to_numpy(dtype=np.float64, na_value=np.nan)
+        if np.isnan(codes).all():  # the labels of UCI's test files end in a point (`<=50K.`)
+            bare = texts.astype(str).str.removesuffix(".")
+            codes = bare.map(code_of).to_numpy(dtype=np.float64, na_value=np.nan)
+        keep = np.flatnonzero(~np.isnan(codes))
+        strange = texts[np.isnan(codes) & ~missing]
+        reason = f"of a class of {target.name!r} that the model never saw"
+        left_out = left_out_of(target.name, missing, strange, reason)
+        return TrueValues(y=codes[keep].astype(np.int64), keep=keep, left_out=left_out)
+
+    def link(self, out: Tensor, temperature: float, in_unit: Callable[[Tensor], Tensor]) -> Tensor:
+        """The softmax."""
+        return (out / temperature).softmax(-1)
+
+    def stacked(self, out: Tensor) -> Tensor:
+        """Log probabilities."""
+        return out.float().log_softmax(-1)
+
+    def mean(self, outs: Tensor) -> Tensor:
+        """Logits whose softmax is the mean of the probabilities."""
+        return outs.log_softmax(-1).logsumexp(0) - math.log(len(outs))
+
+    def indicators(self, y: Tensor, target: TargetSpec) -> Tensor:
+        """A column a class."""
+        from torch.nn.functional import one_hot
+
+        n = min(len(target.classes), MOST_INDICATORS)
+        return one_hot(y[:, 0].long() % n, n)
+
+    def weight(self, y: NDArray[np.float64]) -> float:
+        """One over the loss of knowing the shares of classes alone, which is their entropy."""
+        share = _counts(y, 0) / y.size
+        share = share[share > 0]
+        return 1 / max(0.1, float(-(share * np.log(share)).sum()))
+
+    def trivial(self, y: Array, target: TargetSpec) -> Array:
+        """The shares of the classes."""
+        return np.asarray(_counts(y, target.n_outputs) / len(y))
+
+
+def _counts(y: Array, least: int) -> NDArray[np.int64]:
+    return np.bincount(y.astype(np.int64).ravel(), minlength=least)

@@ -8,7 +8,7 @@ leaderboard beside the composites. After a colon stands the kind of input that o
 import math
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,11 +18,17 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 
-from autosynth.baselines.forecast import fit_lags, fit_last, fit_means, fit_seasonal
-from autosynth.baselines.multioutput import FitBaseline, FittedBaseline, per_label, per_target
-from autosynth.baselines.ranking import RANKERS
 from autosynth.baselines.rocket import ROCKET, can_read, fit_rocket
-from autosynth.baselines.table import Table, dense_of, known_cells, linear_features, table_of
+from autosynth.baselines.sequence import RANKERS, fit_lags, fit_last, fit_means, fit_seasonal
+from autosynth.baselines.table import (
+    FitBaseline,
+    FittedBaseline,
+    Table,
+    dense_of,
+    known_cells,
+    linear_features,
+    table_of,
+)
 from autosynth.data.source.mappedarray import MappedArray
 from autosynth.errors import lookup
 from autosynth.spec import Array, Dataset, TargetSpec
@@ -166,6 +172,55 @@ def _probabilities(model: Any, classes: Array, k: int) -> Callable[[Array], Arra
         return proba
 
     return predict
+
+
+def per_label(fit: FitBaseline) -> FitBaseline:
+    """A classifier for each label: the probability that it holds."""
+    yes = TargetSpec(name="label", task="classification", classes=("no", "yes"))
+
+    def fit_all(
+        table: Table, y: Array, target: TargetSpec, seed: int, seconds: float
+    ) -> FittedBaseline:
+        seconds_each = seconds / y.shape[1]
+        models = [fit(table, column.astype(np.int64), yes, seed, seconds_each) for column in y.T]
+        return _joined(models, lambda outputs: [each[:, 1] for each in outputs])
+
+    return fit_all
+
+
+def per_target(classify: FitBaseline, regress: FitBaseline) -> FitBaseline:
+    """A model for each target, by its task."""
+
+    def fit_all(
+        table: Table, y: Array, target: TargetSpec, seed: int, seconds: float
+    ) -> FittedBaseline:
+        found, share = [], seconds / len(target.parts)
+        for part, _, columns in target.fields:
+            own, fit = y[:, columns][:, 0], regress
+            if part.is_coded:
+                own, fit = own.astype(np.int64), classify
+            found.append(fit(table, own, part, seed, share))
+        return _joined(found, list)
+
+    return fit_all
+
+
+def _joined(
+    models: Sequence[FittedBaseline], columns_of: Callable[[list[Array]], list[Array]]
+) -> FittedBaseline:
+    flops = [each.flops for each in models if each.flops is not None]
+    params = [each.params for each in models if each.params is not None]
+    notes, cuts = (
+        "; ".join(dict.fromkeys(text for text in group if text))
+        for group in ([each.note for each in models], [each.cut for each in models])
+    )
+    return FittedBaseline(
+        lambda x: np.column_stack(columns_of([each.predict(x) for each in models])),
+        sum(flops) if len(flops) == len(models) else None,
+        sum(params) if len(params) == len(models) else None,
+        notes,
+        cuts,
+    )
 
 
 _CLASSIFIERS = {"majority": _fit_majority, "logistic": _fit_logistic, "hgb": _fit_hgb}

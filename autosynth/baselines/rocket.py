@@ -14,8 +14,7 @@ from sklearn.linear_model import RidgeClassifierCV, RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from autosynth.baselines.multioutput import FittedBaseline
-from autosynth.baselines.table import Table
+from autosynth.baselines.table import FittedBaseline, Table
 from autosynth.spec import Array, Dataset, TargetSpec
 
 ROCKET = "minirocket"

@@ -1,9 +1,10 @@
 """A dataset's inputs as one matrix of features: what simple models read.
 
 Takes a dataset and row numbers; gives float32 columns, and says which of them are categories, and
-which hold a text.
+which hold a text. `FitBaseline` is what makes a model of them.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from autosynth.data.encoder.registry import ENCODERS
-from autosynth.spec import Array, Dataset
+from autosynth.spec import Array, Dataset, TargetSpec
 
 MAX_DIRECTIONS = 64
 """Of a text, for models that read no sparse features."""
@@ -56,6 +57,24 @@ class Table:
         """The columns that belong to no text."""
         columns = np.arange(self.x.shape[1])
         return columns[~np.isin(columns, np.concatenate(self.texts))] if self.texts else columns
+
+
+@dataclass(frozen=True)
+class FittedBaseline:
+    """A fitted baseline: features of rows to its outputs, and its cost where that is known.
+
+    `cut` says what it had less of than it should, for want of time; `note` all else.
+    """
+
+    predict: Callable[[Array], Array]
+    flops: int | None
+    params: int | None
+    note: str = ""
+    cut: str = ""
+
+
+FitBaseline = Callable[[Table, Array, TargetSpec, int, float], FittedBaseline]
+"""Table of training rows, true values, what they are, seed, seconds it may take."""
 
 
 def linear_features(table: Table) -> ColumnTransformer:

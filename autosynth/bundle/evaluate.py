@@ -14,7 +14,6 @@ from autosynth.data import LabelledRows, read_labelled
 from autosynth.errors import DataError
 from autosynth.spec import Array, SeenItems, TargetSpec
 from autosynth.task.calibration import Calibration
-from autosynth.task.detail import Detail
 from autosynth.task.score import (
     bootstrap_interval,
     default_metric,
@@ -24,7 +23,7 @@ from autosynth.task.score import (
     values_of,
 )
 from autosynth.task.target import LeftOut
-from autosynth.task.task import task_of
+from autosynth.task.task import Detail, task_of
 
 
 def evaluate(

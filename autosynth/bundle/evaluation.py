@@ -5,8 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from autosynth.task.detail import Detail
 from autosynth.task.target import LeftOut
+from autosynth.task.task import Detail
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from autosynth.bundle import Evaluation
-    from autosynth.task.detail import Detail
+    from autosynth.task.task import Detail
 
 _MOST_CLASSES = 12
 _MOST_ROWS = 10

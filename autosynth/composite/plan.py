@@ -6,16 +6,17 @@ strategy's units are the parts at its root: the branches of a fusion, or the beg
 each with a head.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+
+from torch import Tensor, nn
 
 from autosynth.components import Piece
 from autosynth.composite.compiler import Compiler, Value
 from autosynth.composite.fusion import FUSIONS
 from autosynth.composite.program import Program
 from autosynth.modality import MODALITIES
-from autosynth.modality.masking import RawFunction
 from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import Chain, Fusion, Node, Strategy
 
@@ -199,6 +200,18 @@ def _masked_losses(compiler: Compiler, root: Node) -> tuple[int, ...]:
                 losses.append(compiler.emit(title, piece, tokens, shown[name], masked[name]))
     compiler.places = raw
     return tuple(losses)
+
+
+class RawFunction(nn.Module):
+    """A function of raw values as a step of a program, without parameters and without cost."""
+
+    def __init__(self, function: Callable[..., Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, *values: Tensor) -> Tensor:
+        """What the function gives."""
+        return self.function(*values)
 
 
 def _pieces(spec: InputSpec) -> tuple[Piece, Piece]:

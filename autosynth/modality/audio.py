@@ -22,8 +22,14 @@ from autosynth.data.encoder.mel import (
     window_of,
 )
 from autosynth.modality.convolution import ConvolutionStem, convolution
-from autosynth.modality.masking import Reconstruct, mask_spans, reconstruct_values
-from autosynth.modality.modality import Modality, Picture, TrainingLength
+from autosynth.modality.modality import (
+    Modality,
+    Picture,
+    Reconstruct,
+    TrainingLength,
+    mask_spans,
+    reconstruct_values,
+)
 from autosynth.modality.series import SPANS, corruptions_of_lines
 from autosynth.piece import Grid, Piece, Plane, Tokens
 from autosynth.spec import InputSpec

@@ -13,8 +13,14 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from autosynth.modality.convolution import convolution
-from autosynth.modality.masking import conceal_by_mean, mask_spans
-from autosynth.modality.modality import Corruption, Given, Modality, TrainingLength
+from autosynth.modality.modality import (
+    Corruption,
+    Given,
+    Modality,
+    TrainingLength,
+    conceal_by_mean,
+    mask_spans,
+)
 from autosynth.piece import Grid, Piece
 from autosynth.spec import Array, InputSpec
 

@@ -13,8 +13,7 @@ from torch import Tensor
 
 from autosynth.data.encoder.series import lengths
 from autosynth.modality.convolution import convolution
-from autosynth.modality.masking import conceal_by_mean, mask_spans
-from autosynth.modality.modality import Corruption, Given, Modality
+from autosynth.modality.modality import Corruption, Given, Modality, conceal_by_mean, mask_spans
 from autosynth.piece import Grid, Piece
 from autosynth.spec import Array, InputSpec
 

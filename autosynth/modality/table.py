@@ -8,8 +8,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from autosynth.modality.masking import restoring, statistics
-from autosynth.modality.modality import Corruption, Given, Modality, TrainingLength
+from autosynth.modality.modality import (
+    Corruption,
+    Given,
+    Modality,
+    TrainingLength,
+    restoring,
+    statistics,
+)
 from autosynth.piece import Grid, Piece, Stem, Tokens, n_tokens
 from autosynth.spec import DATE, Array, InputSpec
 

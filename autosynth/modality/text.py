@@ -17,8 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from autosynth.data.encoder.text import MASK, START
-from autosynth.modality.masking import restoring
-from autosynth.modality.modality import Corruption, Given, Modality, TrainingLength
+from autosynth.modality.modality import Corruption, Given, Modality, TrainingLength, restoring
 from autosynth.piece import Grid, Piece, Regrid, Stem, Tokens, coarser, n_tokens
 from autosynth.spec import Array, InputSpec
 

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from autosynth.cell import text_of
 from autosynth.errors import DataError
 from autosynth.spec import Array, TargetSpec
-from autosynth.task.detail import Detail
 from autosynth.task.metric import (
     COUNTS,
     LEAST_CHANCE,
@@ -28,7 +27,7 @@ from autosynth.task.metric import (
     prepare_roc_auc,
 )
 from autosynth.task.target import Target, TargetColumn
-from autosynth.task.task import CodedTask, Tensor
+from autosynth.task.task import CodedTask, Detail, Tensor
 
 _ROUNDS = 5
 

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from autosynth.cell import missing_in, numbers_of, text_of
 from autosynth.errors import DataError
 from autosynth.spec import Array, TargetSpec
-from autosynth.task.detail import Detail
 from autosynth.task.metric import (
     COUNTS,
     LEAST_CHANCE,
@@ -28,7 +27,7 @@ from autosynth.task.metric import (
     prepare_neg_label_log_loss,
 )
 from autosynth.task.target import SHOWN, LeftOut, Target, TrueValues, columns_of, some_of
-from autosynth.task.task import Task, Tensor
+from autosynth.task.task import Detail, Task, Tensor
 
 _SEPARATORS = ("|", ";", ",")
 _MOST_LABELS = 1_000

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autosynth.spec import Array, TargetSpec
-from autosynth.task.detail import Detail, quantile_frame
 from autosynth.task.metric import Metric, Scorer, by_name, mean
-from autosynth.task.task import CodedTask, Tensor
+from autosynth.task.task import CodedTask, Detail, Tensor, quantile_frame
 
 FIRST_ITEMS = 10
 """So many are predicted."""

@@ -3,12 +3,13 @@
 Takes a `TargetSpec` of one target, and what is known of it at each stage: the column that was
 read, outputs and true values, probabilities. What several targets have together is composed of
 theirs by `TargetSpec.fields`, in `read.py`, `score.py` and `composite/objective.py`. `CodedTask`
-is what tasks share whose true value is the code of one class.
+is what tasks share whose true value is the code of one class; `Detail` says where errors are.
 """
 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -19,7 +20,6 @@ from autosynth.cell import missing_in, text_of
 from autosynth.errors import DataError
 from autosynth.plugin import TASKS
 from autosynth.spec import Array, TargetSpec
-from autosynth.task.detail import Detail, value_detail
 from autosynth.task.metric import Metric
 from autosynth.task.target import (
     Target,
@@ -36,6 +36,38 @@ if TYPE_CHECKING:
 
 
 Tensor: TypeAlias = "torch.Tensor"  # by name: reading data does without PyTorch
+MOST_INDICATORS = 64
+"""Columns for the classes of one target; where there are more, several share one."""
+_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+_WORST = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detail:
+    """Where the errors of one target are, by its task.
+
+    - classification: `confusion`, counts of rows, a row a true class, a column a predicted one;
+    - multilabel: `labels`, a row each: how often it is `true`, `predicted`, `right` (both), and
+      its precision and recall;
+    - regression and forecasting: `residuals`, prediction minus truth in the target's unit, a row a
+      value or step: the `bias` (their mean), `mae`, and quantiles; `worst`, the rows that are
+      furthest off, first the worst;
+    - ranking: `ranks`, quantiles of the place of the true item, from 1.
+    """
+
+    target: TargetSpec
+    confusion: pd.DataFrame | None = None
+    labels: pd.DataFrame | None = None
+    residuals: pd.DataFrame | None = None
+    worst: pd.DataFrame | None = None
+    ranks: pd.DataFrame | None = None
+
+    @property
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """Those that there are, by name."""
+        names = ("confusion", "labels", "residuals", "worst", "ranks")
+        found = {name: getattr(self, name) for name in names}
+        return {name: frame for name, frame in found.items() if frame is not None}
 
 
 class Task(ABC):
@@ -209,10 +241,6 @@ def task_of(target: TargetSpec) -> Task:
     return found
 
 
-MOST_INDICATORS = 64
-"""Columns for the classes of one target; where there are more, several share one."""
-
-
 class CodedTask(Task):
     """A task whose outputs' softmax are the probabilities of the classes."""
 
@@ -266,3 +294,39 @@ class CodedTask(Task):
 
 def _counts(y: Array, least: int) -> NDArray[np.int64]:
     return np.bincount(y.astype(np.int64).ravel(), minlength=least)
+
+
+def quantile_frame(values: Array) -> pd.DataFrame:
+    """Quantiles of each column of values (rows, columns), a row each."""
+    quantiles = np.quantile(values, _QUANTILES, axis=0).T
+    return pd.DataFrame(quantiles, columns=[f"{share:.0%}" for share in _QUANTILES])
+
+
+def value_detail(target: TargetSpec, y: Array, output: Array, index: Sequence[Any]) -> Detail:
+    """The residuals of numbers, one a row or several, and the rows that are furthest off."""
+    values, found = y.reshape(len(y), -1), output.reshape(len(y), -1)
+    steps = [f"step_{i + 1}" for i in range(values.shape[1])]
+    names = [target.name] if len(steps) == 1 else steps
+    residual = found - values
+    frame = quantile_frame(residual)
+    frame.insert(0, "bias", residual.mean(axis=0))
+    frame.insert(1, "mae", np.abs(residual).mean(axis=0))
+    return Detail(
+        target=target,
+        residuals=frame.set_index(pd.Index(names, dtype=object, name="value")),
+        worst=_worst(values, found, names, index),
+    )
+
+
+def _worst(
+    values: Array, found: Array, names: Sequence[str], index: Sequence[Any]
+) -> pd.DataFrame:
+    """The rows furthest off; of a forecast, each with its worst step."""
+    error = np.abs(found - values)
+    rows = np.argsort(-error.max(axis=1), kind="stable")[:_WORST]
+    at = error[rows].argmax(axis=1)
+    truth, guess = values[rows, at], found[rows, at]
+    frame = pd.DataFrame({"truth": truth, "prediction": guess, "residual": guess - truth})
+    if len(names) > 1:
+        frame.insert(0, "step", [names[place] for place in at])
+    return frame.set_index(pd.Index([index[int(row)] for row in rows], name="row"))

@@ -2,7 +2,7 @@
 
 import torch
 
-from autosynth.modality.masking import Reconstruct
+from autosynth.modality.modality import Reconstruct
 from autosynth.spec import InputSpec
 
 

@@ -6,7 +6,7 @@ training is the phases of the strategy's training plan, one after another, and t
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -130,12 +130,13 @@ def time_steps(
     warmup: int,
     steps: int,
     patience: float = math.inf,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> float:
     """The seconds that a training takes for each step of the plan.
 
-    For every phase the least time of some steps is taken, after others to warm up: other work of
-    the machine only adds to it. After `patience` seconds of steps, those that were made have to
-    do. Trainings out of fold are counted in.
+    For every phase the least time of some steps is taken, by a `clock` in seconds, after others to
+    warm up: other work of the machine only adds to it. After `patience` seconds of steps, those
+    that were made have to do. Trainings out of fold are counted in.
     """
     parts = max(phase.n_units for phase in resolved.training_plan.phases)
     # No more rows than it takes: what stands is computed for all of them before the first step.
@@ -147,9 +148,9 @@ def time_steps(
         for index, phase in enumerate(trainer.phases):
             phase_trainer, taken = trainer.phase_trainer(phase, index), []
             for step in range(warmup + steps):
-                start = time.perf_counter()
+                start = clock()
                 float(phase_trainer.step(step + 1))
-                taken.append(time.perf_counter() - start)
+                taken.append(clock() - start)
                 if sum(taken) > patience:
                     break
             seconds += phase.fraction * min(taken[warmup:] or taken)
@@ -270,7 +271,7 @@ class Trainer:
                         best = (value, step, _copy(phase_trainer.current))
                 phase_trainer.learn()
             is_due = step % 8 == 0 or monitor.over  # steps may take seconds
-            if step < end and is_due and monitor.late(self._done(index, step / end)):
+            if step < end and is_due and monitor.late(self.done(index, step / end)):
                 stopped = "out of time"
                 break
         check_finite(total, step, phase_trainer.steps)
@@ -308,8 +309,8 @@ class Trainer:
         least = min(filter(None, rates), default=1.0)
         return fractions, [s * (rate or least) for s, rate in zip(fractions, rates, strict=True)]
 
-    def _done(self, index: int, inside: float) -> float:
-        """The share of the training that is done, with so much of a phase.
+    def done(self, index: int, inside: float) -> float:
+        """The share of the training that is done, with so much of phase number `index`.
 
         By steps, or by the seconds foreseen if that is more: it is given up where both say so.
         """

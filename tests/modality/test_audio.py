@@ -5,15 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from autosynth.composite import build, resolve
-from autosynth.modality.audio import LogMel
+from autosynth.modality.audio import LogMel, PictureStem
 from autosynth.spec import Dataset, InputSpec, Splits, TargetSpec
 from autosynth.strategy import parse
 from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import DeviceDataset, to_device
-from autosynth.training.loop import TrainingRows, train
+from autosynth.training.loop import Trainer, TrainingRows, train
 
 SAMPLES, RATE = 8000, 8000
 SPEC = InputSpec(name="clip", kind="audio", shape=(SAMPLES,), masked=True, rate=RATE)
@@ -133,32 +134,43 @@ def data(spoken: Dataset) -> DeviceDataset:
 
 @pytest.mark.parametrize("words", ["", " init=masked"])
 def test_pictures_are_made_once_and_learnt_from_as_changed(
-    spoken: Dataset, data: DeviceDataset, words: str, monkeypatch: pytest.MonkeyPatch
+    spoken: Dataset, data: DeviceDataset, words: str
 ) -> None:
-    seen: list[Tensor] = []
-
-    augment = LogMel.augment
-
-    def watched(logmel: LogMel, x: Tensor, level: str) -> Tensor:
-        seen.append(x)
-        return augment(logmel, x, level)
-
-    monkeypatch.setattr(LogMel, "augment", watched)
     part = "cnn[width=8, depth=1, stages=0, patch=4]"
     text = f"{part}{words} | augment=light average=none lr=0.004"
     resolved = resolve(parse(text), spoken.inputs, spoken.target)
     rows = TrainingRows(train=spoken.splits.train, calibration=spoken.splits.calibration[:0])
     made = build(resolved)
     made.fit_inputs({"clip": data.inputs["clip"][:60]})
-    found = train(
-        resolved, data, rows, TrainerConfig(device="cpu", batch_size=20, steps=200), seed=0
-    )
     step = next(module for module in made.modules_by_name.values() if isinstance(module, LogMel))
     whole = step(data.inputs["clip"][:60])
-    assert len(seen) >= 20
-    for batch in seen[:3]:  # as they are: what is changed is made anew in every step
+
+    def distances(batch: Tensor) -> Tensor:
+        """Of each picture from the one of a row that is most like it."""
         near = (batch.nan_to_num()[:, None] - whole.nan_to_num()[None]).abs().amax((2, 3))
-        assert near.min(1).values.max() < 1e-4
+        return near.min(1).values
+
+    plan = TrainerConfig(device="cpu", batch_size=20, steps=200)
+    known = (
+        Trainer(resolved, data, rows, plan, 0, 20)
+        .phase_trainer(resolved.training_plan.phases[-1], 0)
+        .known
+    )
+    (at,) = known.pictures
+    for places in torch.split(torch.arange(60), 20):  # what is changed is made anew in every step
+        assert distances(known.batch(places, "light")[0][at]).min() > 0.1
+        assert distances(known.batch(places, "none")[0][at]).max() < 1e-4
+    read: list[Tensor] = []
+
+    def look(module: nn.Module, args: tuple[Tensor, ...]) -> None:
+        if isinstance(module, PictureStem) and torch.is_grad_enabled():
+            read.append(args[0])
+
+    handle = register_module_forward_pre_hook(look)
+    found = train(resolved, data, rows, plan, seed=0)
+    handle.remove()
+    assert len(read) >= 200
+    assert min(distances(batch).min() for batch in read[-3:]) > 0.1
     with torch.no_grad():
         guess = found.model.eval()({"clip": data.inputs["clip"][:60]}).argmax(1).numpy()
     assert (guess == spoken.y[:60]).mean() > 0.9

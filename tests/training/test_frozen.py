@@ -1,13 +1,15 @@
 """A frozen network: never moved, computed once a row, on pictures as they are."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from importlib.util import find_spec
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from autosynth.components.pretrained import Pretrained
 from autosynth.composite import Composite, build, cost, resolve
@@ -53,18 +55,19 @@ def moved(old: Composite, new: Composite) -> set[str]:
     return {name.split(".")[1] for name in found if not torch.equal(was[name], found[name])}
 
 
-def rows_through(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The rows of every call of a pretrained network, from now on."""
-    seen: list[int] = []
-    forward = Pretrained.forward
+@pytest.fixture
+def seen() -> Iterator[list[int]]:
+    """The rows of every call of a pretrained network."""
+    found: list[int] = []
 
-    def look(self: Pretrained, raw: Tensor) -> tuple[Tensor, Tensor | None]:
-        seen.append(len(raw))
-        assert not self.training
-        return forward(self, raw)
+    def look(module: nn.Module, args: tuple[Tensor, ...]) -> None:
+        if isinstance(module, Pretrained):
+            found.append(len(args[0]))
+            assert not module.training
 
-    monkeypatch.setattr(Pretrained, "forward", look)
-    return seen
+    handle = register_module_forward_pre_hook(look)
+    yield found
+    handle.remove()
 
 
 @pytest.mark.parametrize("average", ["none", "ema"])
@@ -87,8 +90,7 @@ def test_fine_tuned_it_is_moved_with_its_statistics(digits: Dataset) -> None:
     assert outcome.train_flops == 3 * flops * 3 * 64
 
 
-def test_it_is_computed_once_a_row(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = rows_through(monkeypatch)
+def test_it_is_computed_once_a_row(digits: Dataset, seen: list[int]) -> None:
     outcome, _ = run(digits, f"{SMALL} | {PLAIN}", steps=40)
     n = len(digits.splits.train)
     assert sum(seen) == n + 8  # of eight it is seen how much memory all take
@@ -98,11 +100,11 @@ def test_it_is_computed_once_a_row(digits: Dataset, monkeypatch: pytest.MonkeyPa
 
 
 def test_it_sees_pictures_as_they_are_also_where_they_do_not_fit_in_memory(
-    digits: Dataset, monkeypatch: pytest.MonkeyPatch
+    digits: Dataset, seen: list[int]
 ) -> None:
     text = f"{SMALL} | average=none augment=strong"
     kept, data = run(digits, text, steps=30)
-    seen = rows_through(monkeypatch)
+    seen.clear()
     again, _ = run(digits, text, steps=30, static_bytes=0)
     assert sum(seen) == 8 + 30 * 64
     test = digits.splits.test
@@ -146,9 +148,8 @@ def test_digits_are_learnt_from_what_it_sees(digits: Dataset) -> None:
 
 
 def test_features_are_not_computed_for_longer_than_there_is_time(
-    digits: Dataset, monkeypatch: pytest.MonkeyPatch
+    digits: Dataset, seen: list[int]
 ) -> None:
-    seen = rows_through(monkeypatch)
     resolved = resolve(parse(f"{SMALL} | {PLAIN}"), digits.inputs, digits.target)
     data = to_device(digits, torch.device("cpu"), digits.splits.train)
     rows = TrainingRows(train=digits.splits.train, calibration=digits.splits.calibration[:0])
@@ -166,9 +167,8 @@ def test_what_is_computed_once_is_no_sign_of_slow_steps() -> None:
 
 
 def test_timing_a_step_computes_no_more_rows_than_it_needs(
-    digits: Dataset, monkeypatch: pytest.MonkeyPatch
+    digits: Dataset, seen: list[int]
 ) -> None:
-    seen = rows_through(monkeypatch)
     data = to_device(digits, torch.device("cpu"), digits.splits.train)
     rows = TrainingRows(train=digits.splits.train, calibration=digits.splits.calibration[:0])
     resolved = resolve(parse(SMALL), digits.inputs, digits.target)

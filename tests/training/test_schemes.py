@@ -260,7 +260,7 @@ def test_a_training_of_parts_apart_is_judged_late_by_the_time_of_its_parts(
 
     def done(plan: TrainerConfig, index: int, inside: float, **until: float) -> float:
         trainer = Trainer(resolved_of(digits, text), data, rows, plan, 0, 64, until)
-        return trainer._done(index, inside)
+        return trainer.done(index, inside)
 
     plan = TrainerConfig(device="cpu", batch_size=64, steps=10)
     # By steps: two parts of a whole schedule each, and what joins them, of a fifth.
@@ -296,17 +296,16 @@ def test_trainings_out_of_fold_are_not_begun_where_they_cannot_end(digits: Datas
     assert late.samples_seen <= alone.samples_seen
 
 
-def test_the_time_of_a_step_takes_in_all_phases_and_trainings(
-    digits: Dataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_time_of_a_step_takes_in_all_phases_and_trainings(digits: Dataset) -> None:
     data = to_device(digits, CPU, digits.splits.train)
     plan = TrainerConfig(device="cpu", batch_size=64, steps=1)
     # Each look at this clock is a second after the last one: a step takes one.
-    monkeypatch.setattr("autosynth.training.loop.time.perf_counter", itertools.count().__next__)
+    clock = itertools.count().__next__
 
     def seconds(text: str, fit: int = 0) -> float:
         rows = TrainingRows(train=digits.splits.train, calibration=digits.splits.calibration[:fit])
-        return time_steps(resolved_of(digits, text), data, rows, plan, warmup=1, steps=2)
+        resolved = resolved_of(digits, text)
+        return time_steps(resolved, data, rows, plan, warmup=1, steps=2, clock=clock)
 
     assert seconds(f"mean({CNN}, {GRU})") == 1
     assert seconds(f"mean({CNN}, {GRU}) | length=4") == 4

@@ -1,15 +1,15 @@
 """A text model in a training: computed once where it is frozen, trained whole where it is not."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from autosynth.components.textmodel import TextModel
 from autosynth.composite import Composite, build, resolve
@@ -88,17 +88,17 @@ def trained(strategy: str, steps: int) -> Outcome:
 
 
 @pytest.fixture
-def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, bool]]:
+def seen() -> Iterator[list[tuple[int, bool]]]:
     """The rows of every call, and whether it was in training mode."""
     found: list[tuple[int, bool]] = []
-    forward: Callable[[TextModel, Tensor], Any] = TextModel.forward
 
-    def look(self: TextModel, raw: Tensor) -> Any:
-        found.append((len(raw), any(module.training for module in self.modules())))
-        return forward(self, raw)
+    def look(module: nn.Module, args: tuple[Tensor, ...]) -> None:
+        if isinstance(module, TextModel):
+            found.append((len(args[0]), any(each.training for each in module.modules())))
 
-    monkeypatch.setattr(TextModel, "forward", look)
-    return found
+    handle = register_module_forward_pre_hook(look)
+    yield found
+    handle.remove()
 
 
 def test_frozen_it_is_computed_once_a_row_and_not_moved(

@@ -44,7 +44,8 @@ FLAGS = {
 # Words that say more of another word, and mean nothing without it.
 _NEEDS = {"rows": ("train", "subsets"), "earlier": ("train", "staged")}
 # What parts that share layers have where they do not say: a norm and a channel MLP to share. A
-# shared batch norm knows each place's statistics; convolutions behind layer norm learn far later.
+# shared batch norm knows each place's statistics; convolutions behind layer norm learn far later:
+# on mnist1d sharing cost 22 to 24 points with it, 2 to 5 with batch norm (results/composition).
 _IN_LAYERS: Mapping[str, Scalar] = {"norm": "batch", "expand": 2}
 # Fusions of fusions that mean the same without the brackets between them.
 _ASSOCIATIVE = ("sum", "concat")

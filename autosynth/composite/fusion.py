@@ -27,7 +27,11 @@ from autosynth.spec import TargetSpec
 from autosynth.strategy import Scalar
 
 Args = tuple[tuple[str | None, Scalar], ...]
-DEFAULT_RANK, DEFAULT_GO_ON = 32, 0.3
+# As many as a part has channels where nothing is said.
+DEFAULT_RANK = 32
+# The share of the rows that go on in a cascade: on mnist1d one with .3 was .8 of a point above the
+# best single component at 36 % of its FLOPs (five seeds, results/composition).
+DEFAULT_GO_ON = 0.3
 STACKS = ("mlp", "linear")
 
 

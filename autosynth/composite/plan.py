@@ -20,8 +20,12 @@ from autosynth.modality import MODALITIES
 from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import Chain, Fusion, Node, Strategy
 
-MASKED_SHARE = 0.5  # of a schedule, spent without targets before it
-JOINING_SHARE = 0.2  # of a schedule, for what joins parts that were trained alone
+# Of a schedule, spent without targets before it. On mnist1d it gained nothing over 450 steps with
+# targets alone (-.008 and +.002, results/composition): by that, longer is not worth its time.
+MASKED_SHARE = 0.5
+# Of a schedule, for what joins parts that were trained alone: a head or a few weights, on features
+# that stand, settle in far fewer steps than a network.
+JOINING_SHARE = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,10 +19,12 @@ from torch import Tensor
 from autosynth.modality import MODALITIES
 from autosynth.spec import Dataset, RowNumbers
 
+# Inputs of more bytes are read in the order in which their rows stand: a page of a file is then
+# read once a batch. A smaller input is in memory after its first epoch, where a sort costs more.
 LARGE = 2**28
-"""Rows of more bytes on the host are read in the order in which they stand there."""
+# The share of a GPU's free memory that an input may take; a larger one stays on the host. The
+# other half is for weights, what the backward pass keeps, and further inputs.
 ROOM = 0.5
-"""An input may take this share of a GPU's free memory; a larger one stays on the host."""
 
 
 def on_device(values: NDArray[Any], device: torch.device, room: float = ROOM) -> Tensor:
@@ -54,10 +56,11 @@ def _tensor(values: NDArray[Any]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(values))
 
 
+# So many batches are drawn at random, and then dealt by length among themselves. Over all rows at
+# once every epoch would have the same batches, of rows that are alike; over one, no padding goes.
 BATCHES_A_BUCKET = 16
-"""So many batches are drawn at random, and then dealt by length among themselves."""
+# Lengths are rounded up to a multiple: fewer shapes to prepare kernels for.
 ROUND = 8
-"""Lengths are rounded up to a multiple: fewer shapes to prepare kernels for."""
 _CHUNK = 65_536
 
 

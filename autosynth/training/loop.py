@@ -34,8 +34,13 @@ from autosynth.training.settle import settle, trainings_of
 from autosynth.training.weights import Bank, taken_from
 from autosynth.training.work import seconds_of
 
-STATISTICS_ROWS = 8192  # at least, that means, deviations and quantiles are taken from
-FIT_CHECKS = (0.5, 0.65, 0.8, 0.9)  # when a better composite may be kept, beside the end
+# Means, deviations and quantiles are taken from at least so many rows, where there are as many: the
+# sixteen bins of a column then have some five hundred each.
+STATISTICS_ROWS = 8192
+# When a better composite may be kept, beside the end, as shares of a schedule. With the learning
+# rate at 0 the end is best as a rule; a network that learns rows by heart was best before. Every
+# look costs a pass over `calibration`, so that there are few, and none before the middle.
+FIT_CHECKS = (0.5, 0.65, 0.8, 0.9)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +121,7 @@ def train(
                 # One strategy's fault: it is recorded with its reason, and a search goes on.
                 lines = str(error).strip().splitlines() or [type(error).__name__]
                 raise TrialError(f"PyTorch cannot train it: {lines[0]}") from error
+            # Halved twice and no more: an eighth of the rows would take eight times the steps.
             if batch * 4 <= config.batch_size:
                 raise TrialError(f"out of memory at a batch of {batch} too") from error
         batch //= 2
@@ -270,7 +276,8 @@ class Trainer:
                     if best is None or value >= best[0]:
                         best = (value, step, _copy(phase_trainer.current))
                 phase_trainer.learn()
-            is_due = step % 8 == 0 or monitor.over  # steps may take seconds
+            # Steps may take seconds: a deadline that has passed is seen at once.
+            is_due = step % 8 == 0 or monitor.over
             if step < end and is_due and monitor.late(self.done(index, step / end)):
                 stopped = "out of time"
                 break

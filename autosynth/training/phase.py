@@ -24,8 +24,11 @@ from autosynth.training.devicedataset import DeviceDataset
 from autosynth.training.weights import Average
 from autosynth.training.work import Known, work_of
 
-JUDGED_FROM = 0.1  # of the time that a training has
-LATE_BY = 0.25  # of it, that it may be foreseen to be late by; less, the more of it is done
+# Whether a training is late is judged once this share of its time is spent. It was .05, without
+# the doubt below: slow first steps had then cost a run its last training.
+JUDGED_FROM = 0.1
+# The share of its time that a training may be foreseen to be late by; less, the more is done.
+LATE_BY = 0.25
 ScoreFunction = Callable[[NDArray[Any], NDArray[Any]], float]
 OnRung = Callable[[float, nn.Module], bool]
 
@@ -71,7 +74,9 @@ def check_finite(total: Tensor, step: int, steps: int) -> None:
         raise TrialError(f"the loss is not finite by step {step} of {steps}; a lower lr may help")
 
 
-WARMUP = 0.08  # of the schedule, onecycle
+# The share of a one-cycle schedule in which the learning rate rises, from a 25th of its peak, as
+# PyTorch's OneCycleLR begins. Short, for schedules here are short: most steps are to go downhill.
+WARMUP, FIRST_RATE = 0.08, 0.04
 
 
 class PhaseTrainer:
@@ -102,7 +107,8 @@ class PhaseTrainer:
         self.optimizer = _optimizer(self.parameters, settings)
         self.average: Average | None = None
         if settings["average"] == "ema":
-            # Over about a twentieth of the schedule.
+            # Over about a twentieth of the schedule, whatever its length: long enough to even out
+            # single batches, short enough to forget the weights of the higher learning rates.
             self.average = Average(model, phase.trains, 1 - 1 / max(2.0, self.steps / 20))
         self.learn()
 
@@ -141,6 +147,7 @@ class PhaseTrainer:
             found = [loss_of(target, out, y, smoothing, weights) for out in found]
         loss = found[0] if len(found) == 1 else torch.stack(found).mean()
         loss.backward()
+        # No single batch moves the weights far: attention diverges sooner than the others.
         nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -210,7 +217,7 @@ def learning_rate(done: float, settings: dict[str, float | str]) -> float:
     peak = float(settings["lr"])
     if settings["schedule"] == "onecycle":
         if done < WARMUP:
-            return peak * (0.04 + 0.96 * done / WARMUP)
+            return peak * (FIRST_RATE + (1 - FIRST_RATE) * done / WARMUP)
         done = (done - WARMUP) / (1 - WARMUP)
     return peak * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
 

@@ -19,6 +19,9 @@ from autosynth.task.task import task_of
 from autosynth.training.devicedataset import DeviceDataset
 from autosynth.training.work import CHUNK, values
 
+# Each further fold is a training: three of two thirds of the rows take as long as two on all, and
+# with the last one three times the time of a composite that needs none. Two would leave parts that
+# have learnt from half of the rows, whose outputs are unlike those of the parts that are kept.
 FOLDS = 3
 TrainOn = Callable[[RowNumbers, RowNumbers], Composite]
 """A composite trained without some rows: given (the others, these)."""

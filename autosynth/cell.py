@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 # Floats of this size and more have lost their last digits; they print in full, not as integers.
 _EXACT = 2.0**53
+# Cells that are looked at first.
 _HEAD = 100
 
 

@@ -158,6 +158,7 @@ class Positions(nn.Module):
     def __init__(self, grid: Grid, width: int) -> None:
         super().__init__()
         self.grid = grid
+        # The scale of BERT's.
         self.axes = nn.ParameterList(torch.randn(size, width) * 0.02 for size in grid)
 
     def forward(self, tokens: Tokens) -> Tokens:

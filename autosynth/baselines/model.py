@@ -34,12 +34,17 @@ from autosynth.errors import lookup
 from autosynth.spec import Array, Dataset, TargetSpec
 from autosynth.task.task import task_of
 
+# Of which outputs are computed at once: their features are copied, and may be thousands of
+# columns.
 _ROWS = 50_000
-_FEW, _MORE = 2, 6  # rounds
-_SAFELY = 0.7  # of the time that is left: early rounds can be quicker than later ones
+# Rounds of two short fits, whose difference is what a round takes.
+_FEW, _MORE = 2, 6
+# Of the time that is left: early rounds can be quicker than later ones.
+_SAFELY = 0.7
+# scikit-learn's own default, so that the bar is what a user gets without us.
 _ROUNDS = 100
+# Of large data, at most so many training rows: baselines are a bar, and must end within a search.
 MAX_ROWS = 100_000
-"""Of large data, at most so many training rows."""
 ALONE_KIND = "table"
 ALONE = f":{ALONE_KIND}"
 """After a name: it reads the table alone, of a dataset that has other inputs beside it."""

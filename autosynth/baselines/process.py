@@ -25,6 +25,7 @@ from autosynth.spec import Dataset, Splits
 
 START_SECONDS = 60.0
 """A child that is not ready by then will not be: imports take 3 s, 10 on a busy machine."""
+# The most that the simple ones may take, which are fitted to their end whatever the budget.
 LIMIT_SECONDS = 300.0
 _ALARM = int(getattr(signal, "SIGALRM", 0))
 

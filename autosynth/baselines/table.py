@@ -20,8 +20,9 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from autosynth.data.encoder.registry import ENCODERS
 from autosynth.spec import Array, Dataset, TargetSpec
 
+# Of a text, for models that read no sparse features: boosting looks through every column in every
+# round.
 MAX_DIRECTIONS = 64
-"""Of a text, for models that read no sparse features."""
 
 
 @dataclass(frozen=True)

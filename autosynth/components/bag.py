@@ -15,10 +15,13 @@ from autosynth.components.family import Config, Family, Hyperparameter
 from autosynth.piece import Grid, Piece, Stem, Tokens
 from autosynth.spec import InputSpec
 
+# Of phrases, which fall into one by their hash (Weinberger et al., 2009, arXiv:0902.2206). At the
+# width of 16 their vectors are 4 MB; fewer would mix up more phrases.
 BUCKETS = 2**16
-"""Of phrases, which fall into one by their hash (Weinberger et al., 2009, arXiv:0902.2206)."""
-TEXTS_AT_ONCE = 512  # texts that are counted at once
-_FACTOR = 40_503  # 2**16 over the golden ratio, as Knuth's multiplicative hash has it
+# Texts that are counted at once: what is gathered of them is as long as all of their phrases.
+TEXTS_AT_ONCE = 512
+# 2**16 over the golden ratio, as Knuth's multiplicative hash has it.
+_FACTOR = 40_503
 
 
 def n_vectors(codes: int, ngram: int) -> int:
@@ -89,9 +92,12 @@ class BagFamily(Family):
     about = "tokens of a text and phrases of them, in no order, from what they say of the target"
     reads = ("text",)
     options = {
+        # A channel for each class of most sets; of more classes, channels are random sums.
         "width": Hyperparameter(
             about="channels of the one token it leaves", default=16, low=2, high=4096
         ),
+        # Pairs: on trec, sst2 and airline_tweets it then equals the best network or is better, by
+        # validation rows, for the FLOPs of its head.
         "ngram": Hyperparameter(about="tokens of its longest phrases", default=2, low=1, high=5),
     }
 

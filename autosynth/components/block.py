@@ -10,7 +10,10 @@ from torch.nn import functional as F
 
 from autosynth.piece import Grid, Piece, Regrid, Tokens, n_tokens
 
-NARROW = 16  # channels, fewer than one register holds
+# Channels, fewer than one register of AVX-512 holds: PyTorch's batch norm over rows then goes
+# number by number. Rows that are transposed for it made a training at width 8 1.4 to 1.6 times as
+# fast.
+NARROW = 16
 
 
 class BatchNorm(nn.BatchNorm1d):

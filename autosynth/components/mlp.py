@@ -40,6 +40,7 @@ class MLP(Family):
     options = {
         "width": WIDTH,
         "depth": DEPTH,
+        # All tokens are flattened: every channel more is a row of weights for each of them.
         "embed": Hyperparameter(
             about="width of the tokens it flattens", default=8, low=1, high=256
         ),

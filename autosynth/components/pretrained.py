@@ -41,8 +41,9 @@ from autosynth.errors import StrategyError, TrialError
 from autosynth.piece import Grid, Piece, Stem, Tokens, to_tokens
 from autosynth.spec import InputSpec
 
+# That go through at once without gradients: the first maps are large. Of images of 96 pixels a
+# side these are 28, whose first map, of 32 channels at half the side, takes 8 MB.
 PIXELS_AT_ONCE = 2**18
-"""That go through at once without gradients: the first maps are large."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +159,7 @@ class PretrainedFamily(Family):
         "tune": Hyperparameter(
             about="what is trained of it", default="frozen", choices=("frozen", "all")
         ),
+        # Weights are of images of 224 pixels a side; cost goes with the square of it.
         "size": Hyperparameter(
             about="side in pixels that images are resized to",
             default=96,

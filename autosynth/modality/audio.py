@@ -36,9 +36,13 @@ from autosynth.spec import InputSpec
 
 DECIBEL = math.log(10) / 10
 """One, in units of the natural logarithm of power."""
-COLOURS = 8  # points of a filter's curve
-ROUNDING = 1e-4  # of the floor: what rises no higher is no sound, and gets no louder
-_MOST_ROWS, _AT_ONCE = 4_096, 256  # of those that statistics are taken from
+# Points of a filter's curve: voices and microphones differ over octaves, not from band to band.
+COLOURS = 8
+# Of the floor: what rises no higher is rounding of a silent frame, and gets no louder.
+ROUNDING = 1e-4
+# Rows that statistics are taken from, and how many at once: the frames of a second of sound
+# overlap, and take several times its bytes.
+_MOST_ROWS, _AT_ONCE = 4_096, 256
 
 
 class LogMel(Picture):
@@ -205,6 +209,7 @@ def _moved(x: Tensor, frames: Tensor, bands: Tensor) -> Tensor:
 
 def _heard(x: Tensor, floor: Tensor, strong: bool) -> Tensor:
     """Logarithms of power in another loudness and, strong, another colour, with noise."""
+    # New speakers need the stronger colour and speed of strong augmentation.
     decibels = 10.0 if strong else 6.0
     change = _draw(x, -decibels, decibels)
     if strong:
@@ -232,7 +237,8 @@ class AudioModality(Modality):
     name = "audio"
     space = "audio"
     mask_ratio = 0.4
-    # A row costs as much as fifty of a series, so that there are fewer steps, of more rows.
+    # A row costs as much as fifty of a series: fewer steps, and batches of a thirty-second of the
+    # rows, for many steps on few of them teach more than few on many.
     schedule = TrainingLength(epochs=20, least_steps=600, most_steps=1_000, batches=32)
     corruptions = corruptions_of_lines(is_sound=True)
     examples = {"audio": InputSpec(name="x", kind="audio", shape=(300,), masked=True, rate=2000)}

@@ -24,8 +24,11 @@ from autosynth.modality.modality import (
 from autosynth.piece import Grid, Piece
 from autosynth.spec import Array, InputSpec
 
-_PATCHES = 8  # a side, of those that are hidden
-_SIDE = 32  # pixels, of the images that the blur's amounts are of
+# A side, of those that are hidden: smaller ones are restored from their neighbours without
+# learning what is in the picture (He et al., 2022, hide patches of 16 pixels of 224).
+_PATCHES = 8
+# Pixels a side of the images that the blur's amounts are of: those of CIFAR-10-C.
+_SIDE = 32
 
 
 def _augmented(x: Tensor, level: str) -> Tensor:
@@ -136,6 +139,7 @@ class ImageModality(Modality):
 
     name = "image"
     space = "image"
+    # Patches; more a side are hundreds of tokens, whose pairs attention compares.
     most_a_side = 20
     mask_ratio = 0.5
     schedule = TrainingLength(epochs=25)

@@ -17,7 +17,11 @@ from autosynth.modality.modality import Corruption, Given, Modality, conceal_by_
 from autosynth.piece import Grid, Piece
 from autosynth.spec import Array, InputSpec
 
-SPANS = 16  # of a row, of those that are hidden
+# Of a row, of those that are hidden: single steps are restored by the line between their
+# neighbours.
+SPANS = 16
+# The share of the channels of a history that stand still, by level of augmentation: a forecast
+# then leans on the target's own past, which never does, and less on what happened beside it.
 _STILL = {"light": 0.3, "strong": 0.7}
 
 

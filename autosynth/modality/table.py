@@ -19,13 +19,17 @@ from autosynth.modality.modality import (
 from autosynth.piece import Grid, Piece, Stem, Tokens, n_tokens
 from autosynth.spec import DATE, Array, InputSpec
 
+# Of a numeric column, by quantiles of training rows.
 N_BINS = 16
+# Of these, that one value takes, however often it stands there. capital_gain of adult, nine tenths
+# zero, had one bin for all else before: an mlp's ROC AUC rose from .914 to .922 on validation
+# rows.
 MOST_BINS = 2
-"""Of a numeric column, that one value takes, however often it stands there."""
 PERIODS = (365.2425, 7.0, 1.0)
 """Days of a year, of a week and of a day: of each a date has a sine and a cosine."""
+# The share of the cells that another row's value stands in for, by level of augmentation. Of
+# twenty columns that is one cell a row, or three.
 SWAPPED = {"light": 0.05, "strong": 0.15}
-"""The share of the cells that another row's value stands in for, by level of augmentation."""
 
 
 class TableStem(Stem):
@@ -210,7 +214,7 @@ class TableModality(Modality):
     name = "table"
     space = "table"
     most_a_side = 0  # a column is a token
-    # Networks learn the rows of classes by heart soon after.
+    # Networks learn the rows of classes by heart soon after; numbers are learnt for longer.
     schedule = TrainingLength(most_epochs_of_classes=25)
     corruptions = _CORRUPTIONS
     blank_in_cells = True

@@ -21,11 +21,14 @@ from autosynth.modality.modality import Corruption, Given, Modality, TrainingLen
 from autosynth.piece import Grid, Piece, Regrid, Stem, Tokens, coarser, n_tokens
 from autosynth.spec import Array, InputSpec
 
+# Buckets of each hidden token, at most and at least, and outputs of one linear map: where a token
+# restores many, or all tokens are restored at once, each has fewer buckets.
 MOST_BUCKETS, LEAST_BUCKETS, MOST_OUTPUTS = 1024, 32, 2**15
+# Dimensions that the tokens of a text are embedded in: words want more than what is made of them.
 INNER = 256
-"""Dimensions that the tokens of a text are embedded in."""
+# The share of the tokens that is hidden, by level of augmentation. BERT hides .15 to restore them;
+# a short sentence loses the word that matters by less, so that spaces of texts begin with none.
 HIDDEN = {"light": 0.05, "strong": 0.15}
-"""The share of the tokens that is hidden, by level of augmentation."""
 Change = Callable[[str, np.random.Generator], str]
 _KINDS = 4  # of typos
 _LETTERS = string.ascii_lowercase

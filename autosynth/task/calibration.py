@@ -13,7 +13,10 @@ from autosynth.spec import Array, TargetSpec
 from autosynth.task.metric import Metric
 from autosynth.task.task import Task, task_of
 
+# On fewer rows a temperature is as much their chance as the network's doubt.
 _LEAST_ROWS = 50
+# Of temperatures: held-back rows that are all guessed right, or are too few, cannot make every
+# probability sure or none.
 _RANGE = (0.2, 5.0)
 
 

@@ -29,6 +29,7 @@ from autosynth.task.metric import (
 from autosynth.task.target import Target, TargetColumn
 from autosynth.task.task import CodedTask, Detail, Tensor
 
+# Of coordinate ascent, at most; it ends by itself in a round that gains nothing.
 _ROUNDS = 5
 
 

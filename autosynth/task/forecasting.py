@@ -24,6 +24,7 @@ class Forecasting(Task):
         """Huber's loss, the mean over steps."""
         from torch.nn.functional import smooth_l1_loss
 
+        # Squared up to half a deviation of the changes, as a straight line beyond it.
         return smooth_l1_loss(out, y.to(out.dtype), beta=0.5)
 
     def columns(self, target: TargetSpec, output: Array, scores: Array) -> dict[str, Any]:

@@ -23,8 +23,13 @@ from autosynth.task.target import (
 )
 from autosynth.task.task import Task, task_of
 
+# Whole numbers of so few different values are classes: months, grades, digits. Counts and ages
+# have more; who has classes beyond that says --task classification.
 _MAX_INTEGER_CLASSES = 20
+# Of arrays, which come without names, codes that leave none out are classes up to here, as those
+# of image sets are.
 _MAX_CODED_CLASSES = 1_000
+# A number that most rows have to themselves is no class.
 _MIN_ROWS_A_CLASS = 5
 
 

@@ -100,6 +100,7 @@ def _mean_score(target: TargetSpec) -> Metric:
 
 def resamples(rows: int) -> int:
     """How many resamples a report takes: fewer of many rows, whose interval is narrow anyway."""
+    # The standard error of a percentile of 200 resamples is a twentieth of the interval's width.
     return 1000 if rows <= 5000 else 200
 
 
@@ -113,6 +114,7 @@ def bootstrap_interval(
 def standard_error(metric: Metric, y: Array, output: Array, n: int = 100, seed: int = 0) -> float:
     """The standard error of the score, from its interval; where that is empty, one row's share."""
     low, high = bootstrap_interval(metric, y, output, n, seed)
+    # A normal distribution has 95 % within 1.96 standard errors to either side.
     return (high - low) / 3.92 or 1 / max(1, len(y))
 
 

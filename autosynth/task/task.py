@@ -36,8 +36,9 @@ if TYPE_CHECKING:
 
 
 Tensor: TypeAlias = "torch.Tensor"  # by name: reading data does without PyTorch
+# Columns for the classes of one target; where there are more, several share one. A bag of 16
+# channels makes random sums of them anyway.
 MOST_INDICATORS = 64
-"""Columns for the classes of one target; where there are more, several share one."""
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _WORST = 20
 
@@ -285,6 +286,7 @@ class CodedTask(Task):
         """One over the loss of knowing the shares of classes alone, which is their entropy."""
         share = _counts(y, 0) / y.size
         share = share[share > 0]
+        # A target whose class hardly ever changes would otherwise outweigh all others.
         return 1 / max(0.1, float(-(share * np.log(share)).sum()))
 
     def trivial(self, y: Array, target: TargetSpec) -> Array:

@@ -34,7 +34,7 @@ from autosynth.training.settle import settle, trainings_of
 from autosynth.training.weights import Bank, taken_from
 from autosynth.training.work import seconds_of
 
-# Means, deviations and quantiles are taken from at least so many rows, where there are as many: the
+# Means, deviations and quantiles are taken from at least so many rows, if there are as many: the
 # sixteen bins of a column then have some five hundred each.
 STATISTICS_ROWS = 8192
 # When a better composite may be kept, beside the end, as shares of a schedule. With the learning

@@ -9,16 +9,7 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from autosynth.components.family import (
-    DEPTH,
-    NORM,
-    PATCH,
-    WIDTH,
-    Config,
-    Family,
-    Hyperparameter,
-    expand,
-)
+from autosynth.components.family import DEPTH, Config, Family, Hyperparameter, block_options
 from autosynth.components.transformer import HEADS, attend, heads_problem, self_attention
 from autosynth.piece import Grid, Piece, Tokens, n_tokens, positions
 
@@ -47,15 +38,13 @@ class Attention(Family):
 
     name = "attention"
     about = "self-attention without channel MLPs, ending in learned queries; depth=0: a pooling"
-    options = {
-        "width": WIDTH,
-        "depth": replace(DEPTH, default=1, low=0),
-        "heads": HEADS,
-        "queries": Hyperparameter(about="learned queries at the end", default=4, low=1, high=64),
-        "expand": expand(0),
-        "patch": PATCH,
-        "norm": NORM,
-    }
+    options = block_options(
+        expand_by=0,
+        pooled=False,
+        depth=replace(DEPTH, default=1, low=0),
+        heads=HEADS,
+        queries=Hyperparameter(about="learned queries at the end", default=4, low=1, high=64),
+    )
 
     def problem(self, config: Config) -> str | None:
         """The heads must divide the width."""

@@ -4,22 +4,10 @@ Pre-activation residual blocks (He et al., 2016, arXiv:1603.05027) on one width.
 every stage has stride 2, so that most of the work is done on small grids.
 """
 
-from dataclasses import replace
-
 from torch import nn
 from torch.nn import functional as F
 
-from autosynth.components.family import (
-    DEPTH,
-    NORM,
-    PATCH,
-    POOL,
-    WIDTH,
-    Config,
-    Family,
-    Hyperparameter,
-    expand,
-)
+from autosynth.components.family import Config, Family, Hyperparameter, block_options
 from autosynth.piece import (
     Grid,
     Piece,
@@ -61,16 +49,12 @@ class CNN(Family):
     name = "cnn"
     about = "full convolutions over an image, a sound, a series or neighbouring columns"
     plane = True
-    options = {
-        "width": WIDTH,
-        "depth": DEPTH,
-        "kernel": Hyperparameter(about="odd size of the kernel", default=None, low=1, high=63),
-        "stages": Hyperparameter(about="how often the grid is halved", default=2, low=0, high=6),
-        "expand": expand(0),
-        "patch": PATCH,
-        "pool": POOL,
-        "norm": replace(NORM, default="batch"),
-    }
+    options = block_options(
+        expand_by=0,
+        norm="batch",
+        kernel=Hyperparameter(about="odd size of the kernel", default=None, low=1, high=63),
+        stages=Hyperparameter(about="how often the grid is halved", default=2, low=0, high=6),
+    )
 
     def problem(self, config: Config) -> str | None:
         """The kernel is odd, and every stage has a block."""

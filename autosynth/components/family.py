@@ -6,7 +6,7 @@ and the grid alone; `composite` puts stems, adapters, norms and channel MLPs aro
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from autosynth.piece import Grid, Largest, Piece
@@ -65,6 +65,28 @@ def expand(default: int) -> Hyperparameter:
         low=0,
         high=8,
     )
+
+
+def block_options(
+    *, expand_by: int, norm: str = "layer", pooled: bool = True, **own: Hyperparameter
+) -> dict[str, Hyperparameter]:
+    """The options of a stack of blocks: what all have, and those that are a family's own.
+
+    Args:
+        expand_by: default of the option `expand`.
+        norm: default of the option of that name.
+        pooled: whether it may leave one token, the largest value of each channel.
+        own: the others; a `depth` among them takes the place of the common one.
+    """
+    return {
+        "width": WIDTH,
+        "depth": DEPTH,
+        **own,
+        "expand": expand(expand_by),
+        "patch": PATCH,
+        **({"pool": POOL} if pooled else {}),
+        "norm": replace(NORM, default=norm),
+    }
 
 
 class Family(ABC):

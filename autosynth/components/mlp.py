@@ -2,16 +2,7 @@
 
 from torch import nn
 
-from autosynth.components.family import (
-    DEPTH,
-    NORM,
-    PATCH,
-    WIDTH,
-    Config,
-    Family,
-    Hyperparameter,
-    expand,
-)
+from autosynth.components.family import Config, Family, Hyperparameter, block_options
 from autosynth.piece import Grid, Piece, Tokens, n_tokens
 
 
@@ -37,17 +28,12 @@ class MLP(Family):
 
     name = "mlp"
     about = "all tokens flattened into one, then residual channel MLPs"
-    options = {
-        "width": WIDTH,
-        "depth": DEPTH,
+    options = block_options(
+        expand_by=2,
+        pooled=False,
         # All tokens are flattened: every channel more is a row of weights for each of them.
-        "embed": Hyperparameter(
-            about="width of the tokens it flattens", default=8, low=1, high=256
-        ),
-        "expand": expand(2),
-        "patch": PATCH,
-        "norm": NORM,
-    }
+        embed=Hyperparameter(about="width of the tokens it flattens", default=8, low=1, high=256),
+    )
 
     def problem(self, config: Config) -> str | None:
         """Its blocks are channel MLPs and nothing else."""

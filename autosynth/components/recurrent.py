@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from autosynth.components.family import DEPTH, NORM, PATCH, POOL, WIDTH, Config, Family, expand
+from autosynth.components.family import Config, Family, block_options
 from autosynth.piece import Grid, Piece, Tokens, n_tokens
 
 
@@ -42,14 +42,7 @@ def _reverse(mask: Tensor) -> Tensor:
 
 
 class _Recurrent(Family):
-    options = {
-        "width": WIDTH,
-        "depth": DEPTH,
-        "expand": expand(2),
-        "patch": PATCH,
-        "pool": POOL,
-        "norm": NORM,
-    }
+    options = block_options(expand_by=2)
     cell: ClassVar[type[nn.GRU] | type[nn.LSTM]]
     gates: ClassVar[int]
 

@@ -7,17 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from autosynth.components.family import (
-    DEPTH,
-    NORM,
-    PATCH,
-    POOL,
-    WIDTH,
-    Config,
-    Family,
-    Hyperparameter,
-    expand,
-)
+from autosynth.components.family import Config, Family, Hyperparameter, block_options
 from autosynth.piece import Grid, Piece, Tokens, n_tokens, positions
 
 HEADS = Hyperparameter(about="attention heads", default=4, low=1, high=64)
@@ -77,15 +67,7 @@ class Transformer(Family):
 
     name = "transformer"
     about = "multi-head self-attention with channel MLPs and positions of the grid"
-    options = {
-        "width": WIDTH,
-        "depth": DEPTH,
-        "heads": HEADS,
-        "expand": expand(2),
-        "patch": PATCH,
-        "pool": POOL,
-        "norm": NORM,
-    }
+    options = block_options(expand_by=2, heads=HEADS)
 
     def problem(self, config: Config) -> str | None:
         """The heads must divide the width."""

@@ -13,7 +13,14 @@ from torch import Tensor
 
 from autosynth.data.encoder.series import lengths
 from autosynth.modality.convolution import convolution
-from autosynth.modality.modality import Corruption, Given, Modality, conceal_by_mean, mask_spans
+from autosynth.modality.modality import (
+    Corruption,
+    Given,
+    Modality,
+    conceal_by_mean,
+    mask_spans,
+    statistics,
+)
 from autosynth.piece import Grid, Piece
 from autosynth.spec import Array, InputSpec
 
@@ -31,7 +38,7 @@ def _augmented(x: Tensor, level: str) -> Tensor:
     Window slicing and scaling as in Um et al. (2017, arXiv:1706.00527); the edges repeat.
     """
     batch, channels, steps = x.shape
-    mean, spread = _statistics(x)
+    mean, spread = statistics(x)
     start = (torch.rand(batch, 1, device=x.device) - 0.5) * 0.1 * (steps - 1)
     length = torch.full((batch, 1), float(steps - 1), device=x.device)
     if level == "strong":
@@ -58,19 +65,10 @@ def _augmented_past(x: Tensor, level: str) -> Tensor:
     still = torch.rand(*x.shape[:2], 1, device=x.device) < _STILL[level]
     if x.shape[1] == 1:  # the target's own past
         still[:] = False
-    _, spread = _statistics(x)
+    _, spread = statistics(x)
     noise = 0.03 * spread * torch.randn_like(x)
     noise[..., -1] = 0  # what a forecast starts from
     return torch.where(still, x[..., -1:], x + noise)
-
-
-def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of what is there of each channel, (1, C, 1) each."""
-    known = ~x.isnan()
-    n = known.sum((0, 2), keepdim=True).clamp(min=1)
-    mean = torch.nansum(x, (0, 2), keepdim=True) / n
-    square = torch.where(known, (x - mean).square(), torch.zeros((), device=x.device))
-    return mean, square.sum((0, 2), keepdim=True).div(n).sqrt()
 
 
 def _interpolate(x: Tensor, place: Tensor) -> Tensor:

@@ -5,11 +5,12 @@ How long a training is follows from the data alone (`schedule`), and from the st
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
+from autosynth.jsonfields import from_fields, json_ready
 from autosynth.modality import MODALITIES, TrainingLength
 from autosynth.spec import InputSpec, TargetSpec
 
@@ -68,17 +69,12 @@ class TrainerConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as run.toml keeps them."""
-        plain = asdict(self)
-        plain["bf16"] = list(self.bf16)
-        plain["once_seconds"] = dict(self.once_seconds)
-        plain["step_seconds"] = {name: list(pair) for name, pair in self.step_seconds.items()}
-        return plain
+        return dict(json_ready(self))
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> "TrainerConfig":
-        """What `to_dict` gave."""
-        pairs = {name: (pair[0], pair[1]) for name, pair in plain["step_seconds"].items()}
-        return cls(**{**plain, "bf16": tuple(plain["bf16"]), "step_seconds": pairs})
+        """What `to_dict` gave. Raises ValueError where it is none."""
+        return from_fields(cls, plain)
 
 
 def batch_size(n_rows: int, inputs: Iterable[InputSpec] = ()) -> int:

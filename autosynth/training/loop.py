@@ -184,8 +184,9 @@ class Trainer:
         self.resolved, self.data, self.rows, self.config = resolved, data, rows, config
         self.seed, self.batch = seed, min(batch, len(rows.train))
         # Twice as many steps of half as many rows.
-        self.shorter = config.batch_size // batch
+        shorter = config.batch_size // batch
         self.settings = resolved.settings
+        self.steps = config.steps * float(self.settings["length"]) * shorter
         model = build(resolved, seed, training=True)
         model.fit_inputs(*sample(data, rows.train))
         self.model = model.to(data.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -201,7 +202,6 @@ class Trainer:
 
     def phase_trainer(self, phase: Phase, index: int, deadline: float = math.inf) -> PhaseTrainer:
         """A phase of this training, ready for its first step."""
-        steps = self.config.steps * float(self.settings["length"]) * self.shorter
         rows = self.rows.train
         if not phase.supervised:
             rows = np.concatenate([rows, self.rows.unlabelled])
@@ -211,7 +211,7 @@ class Trainer:
             self.data,
             rows,
             self.settings,
-            steps=steps,
+            steps=self.steps,
             batch=self.batch,
             seed=self.seed + 1000 * index,
             deadline=deadline,
@@ -368,8 +368,7 @@ class Trainer:
 
     def _found(self, phase: Phase, bank: Bank) -> bool:
         """Take a part's weights from the bank, where the same training has been made before."""
-        steps = self.config.steps * float(self.settings["length"]) * self.shorter
-        samples = max(1, round(steps * phase.fraction)) * self.batch
+        samples = max(1, round(self.steps * phase.fraction)) * self.batch
         weights = taken_from(bank, self.resolved, phase, samples, self.model.state_dict())
         if weights is None:
             return False

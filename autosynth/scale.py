@@ -75,12 +75,6 @@ def _pair(plain: Sequence[float] | None) -> tuple[float, float] | None:
     return low, high
 
 
-def linear_scales(center: Sequence[float], spread: Sequence[float]) -> tuple[Scale, ...]:
-    """Linear scales, one for each mean and standard deviation."""
-    pairs = zip(center, spread, strict=True)
-    return tuple(Scale(center=float(mean), spread=float(std)) for mean, std in pairs)
-
-
 def scales_from(plain: Mapping[str, Any]) -> tuple[Scale, ...]:
     """The scales of saved data: its `scales`, or the `center` and `spread` of earlier versions.
 
@@ -89,7 +83,8 @@ def scales_from(plain: Mapping[str, Any]) -> tuple[Scale, ...]:
     """
     if "scales" in plain:
         return tuple(map(Scale.from_dict, plain["scales"]))
-    return linear_scales(plain["center"], plain["spread"])
+    pairs = zip(plain["center"], plain["spread"], strict=True)
+    return tuple(Scale(center=float(mean), spread=float(std)) for mean, std in pairs)
 
 
 def problems_of(scale: Scale) -> Iterator[str]:

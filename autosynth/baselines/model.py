@@ -9,7 +9,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -21,6 +21,7 @@ from sklearn.pipeline import make_pipeline
 from autosynth.baselines.rocket import ROCKET, can_read, fit_rocket
 from autosynth.baselines.sequence import RANKERS, fit_lags, fit_last, fit_means, fit_seasonal
 from autosynth.baselines.table import (
+    BaselineInputs,
     FitBaseline,
     FittedBaseline,
     Table,
@@ -74,43 +75,36 @@ class BaselineResult:
     params: int | None = None
 
 
-def _fit_majority(
-    table: Table, y: Array, target: TargetSpec, seed: int, seconds: float
-) -> FittedBaseline:
-    share = (np.bincount(y, minlength=target.n_outputs) / len(y)).astype(np.float32)
+def _fit_majority(it: BaselineInputs) -> FittedBaseline:
+    share = (np.bincount(it.y, minlength=it.target.n_outputs) / len(it.y)).astype(np.float32)
     return FittedBaseline(lambda x: np.tile(share, (len(x), 1)), 0, 0)
 
 
-def _fit_mean(
-    table: Table, y: Array, target: TargetSpec, seed: int, seconds: float
-) -> FittedBaseline:
-    mean = np.float32(y.mean(dtype=np.float64))
+def _fit_mean(it: BaselineInputs) -> FittedBaseline:
+    mean = np.float32(it.y.mean(dtype=np.float64))
     return FittedBaseline(lambda x: np.full(len(x), mean), 0, 0)
 
 
-def _fit_logistic(
-    table: Table, y: Array, target: TargetSpec, seed: int, seconds: float
-) -> FittedBaseline:
-    if len(np.unique(y)) == 1:
-        return _fit_majority(table, y, target, seed, seconds)
+def _fit_logistic(it: BaselineInputs) -> FittedBaseline:
+    if len(np.unique(it.y)) == 1:
+        return _fit_majority(it)
     # Thousands of weights of which a text meets a few ask for less of a penalty.
-    model = LogisticRegression(C=10 if table.texts else 1, max_iter=200, random_state=seed)
-    pipeline = make_pipeline(linear_features(table), model)
+    model = LogisticRegression(C=10 if it.table.texts else 1, max_iter=200, random_state=it.seed)
+    pipeline = make_pipeline(linear_features(it.table), model)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # said in the note
-        pipeline.fit(table.x, y)
+        pipeline.fit(it.table.x, it.y)
     note = "stopped after 200 iterations" if model.n_iter_.max() >= 200 else ""
     params = model.coef_.size + model.intercept_.size
-    predict = _probabilities(pipeline, model.classes_, target.n_outputs)
-    return FittedBaseline(predict, _linear_flops(table, model.coef_), params, note)
+    predict = _probabilities(pipeline, model.classes_, it.target.n_outputs)
+    return FittedBaseline(predict, _linear_flops(it.table, model.coef_), params, note)
 
 
-def _fit_ridge(
-    table: Table, y: Array, target: TargetSpec, seed: int, seconds: float
-) -> FittedBaseline:
+def _fit_ridge(it: BaselineInputs) -> FittedBaseline:
     model = Ridge(alpha=1.0)
-    pipeline = make_pipeline(linear_features(table), model).fit(table.x.astype(np.float64), y)
-    flops, params = _linear_flops(table, model.coef_), model.coef_.size + 1
+    pipeline = make_pipeline(linear_features(it.table), model)
+    pipeline.fit(it.table.x.astype(np.float64), it.y)
+    flops, params = _linear_flops(it.table, model.coef_), model.coef_.size + 1
     return FittedBaseline(lambda x: pipeline.predict(x.astype(np.float64)), flops, params)
 
 
@@ -119,34 +113,32 @@ def _linear_flops(table: Table, weights: Array) -> int | None:
     return None if table.texts else 2 * weights.size
 
 
-def _fit_hgb(
-    table: Table, y: Array, target: TargetSpec, seed: int, seconds: float
-) -> FittedBaseline:
+def _fit_hgb(it: BaselineInputs) -> FittedBaseline:
     start = time.perf_counter()
-    features = dense_of(table, seed)
-    x = features.fit_transform(table.x)
+    features = dense_of(it.table, it.seed)
+    x = features.fit_transform(it.table.x)
     cards = np.zeros(x.shape[1], np.int64)
-    cells = known_cells(table)
-    cards[: len(cells)] = table.cardinalities[cells]
+    cells = known_cells(it.table)
+    cards[: len(cells)] = it.table.cardinalities[cells]
     settings = {
         # scikit-learn takes up to 255 categories a column; codes of more are cut as numbers are.
         "categorical_features": (cards > 0) & (cards <= 255),
-        "random_state": seed,
+        "random_state": it.seed,
     }
-    values = not target.is_coded
+    values = not it.target.is_coded
     kind = HistGradientBoostingRegressor if values else HistGradientBoostingClassifier
-    if not values and len(np.unique(y)) == 1:
-        return _fit_majority(table, y, target, seed, seconds)
-    left = seconds - (time.perf_counter() - start)
-    rounds = _rounds(lambda n: kind(**settings, max_iter=n).fit(x, y), left)
-    model = kind(**settings, max_iter=rounds).fit(x, y)
+    if not values and len(np.unique(it.y)) == 1:
+        return _fit_majority(it)
+    left = it.seconds - (time.perf_counter() - start)
+    rounds = _rounds(lambda n: kind(**settings, max_iter=n).fit(x, it.y), left)
+    model = kind(**settings, max_iter=rounds).fit(x, it.y)
     # One that stopped by itself before its rounds were over would not have made more of 100.
     is_whole = rounds == _ROUNDS or model.n_iter_ < rounds
     cut = "" if is_whole else f"{rounds} of {_ROUNDS} rounds"
     pipeline = make_pipeline(features, model)  # both are fitted
     predict = pipeline.predict
     if not values:
-        predict = _probabilities(pipeline, model.classes_, target.n_outputs)
+        predict = _probabilities(pipeline, model.classes_, it.target.n_outputs)
     return FittedBaseline(predict, None, None, cut=cut)
 
 
@@ -183,11 +175,9 @@ def per_label(fit: FitBaseline) -> FitBaseline:
     """A classifier for each label: the probability that it holds."""
     yes = TargetSpec(name="label", task="classification", classes=("no", "yes"))
 
-    def fit_all(
-        table: Table, y: Array, target: TargetSpec, seed: int, seconds: float
-    ) -> FittedBaseline:
-        seconds_each = seconds / y.shape[1]
-        models = [fit(table, column.astype(np.int64), yes, seed, seconds_each) for column in y.T]
+    def fit_all(it: BaselineInputs) -> FittedBaseline:
+        one = replace(it, target=yes, seconds=it.seconds / it.y.shape[1])
+        models = [fit(replace(one, y=column.astype(np.int64))) for column in it.y.T]
         return _joined(models, lambda outputs: [each[:, 1] for each in outputs])
 
     return fit_all
@@ -196,15 +186,13 @@ def per_label(fit: FitBaseline) -> FitBaseline:
 def per_target(classify: FitBaseline, regress: FitBaseline) -> FitBaseline:
     """A model for each target, by its task."""
 
-    def fit_all(
-        table: Table, y: Array, target: TargetSpec, seed: int, seconds: float
-    ) -> FittedBaseline:
-        found, share = [], seconds / len(target.parts)
-        for part, _, columns in target.fields:
-            own, fit = y[:, columns][:, 0], regress
+    def fit_all(it: BaselineInputs) -> FittedBaseline:
+        found, share = [], it.seconds / len(it.target.parts)
+        for part, _, columns in it.target.fields:
+            own, fit = it.y[:, columns][:, 0], regress
             if part.is_coded:
                 own, fit = own.astype(np.int64), classify
-            found.append(fit(table, own, part, seed, share))
+            found.append(fit(replace(it, y=own, target=part, seconds=share)))
         return _joined(found, list)
 
     return fit_all
@@ -320,7 +308,8 @@ def run(
     start = time.perf_counter()
     fit = _of_task(dataset)[base]
     table = table_of(dataset, chosen, kind)
-    model = fit(table, dataset.y[chosen], dataset.target, seed, seconds)
+    y, target = dataset.y[chosen], dataset.target
+    model = fit(BaselineInputs(table=table, y=y, target=target, seed=seed, seconds=seconds))
     train_seconds = time.perf_counter() - start
     of = of or len(pool)
     on = f"fitted on {len(chosen):,} of {of:,} rows" if len(chosen) < of else ""

@@ -14,8 +14,8 @@ from sklearn.linear_model import RidgeClassifierCV, RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from autosynth.baselines.table import FittedBaseline, Table
-from autosynth.spec import Array, Dataset, TargetSpec
+from autosynth.baselines.table import BaselineInputs, FittedBaseline
+from autosynth.spec import Array, Dataset
 
 ROCKET = "minirocket"
 LEAST_STEPS = 9  # of a kernel
@@ -36,29 +36,28 @@ def warm() -> None:
     _transform(x, 0)(x)
 
 
-def fit_rocket(
-    table: Table, y: Array, target: TargetSpec, seed: int, seconds: float
-) -> FittedBaseline:
+def fit_rocket(it: BaselineInputs) -> FittedBaseline:
     """Some 10,000 features of each series, standardised, and ridge regression, as in the paper.
 
     Of classes it gives the softmax of the ridge's scores, which are no probabilities themselves.
     """
-    transforms = [_transform(part, seed) for part in _series(table.x, table.series)]
+    transforms = [_transform(part, it.seed) for part in _series(it.table.x, it.table.series)]
 
     def features(x: Array) -> Array:
-        parts = zip(transforms, _series(x, table.series), strict=True)
+        parts = zip(transforms, _series(x, it.table.series), strict=True)
         return np.concatenate([transform(part) for transform, part in parts], axis=1)
 
-    if not target.is_coded:
-        model = make_pipeline(StandardScaler(), RidgeCV(_PENALTIES)).fit(features(table.x), y)
+    if not it.target.is_coded:
+        model = make_pipeline(StandardScaler(), RidgeCV(_PENALTIES))
+        model.fit(features(it.table.x), it.y)
         return FittedBaseline(lambda x: model.predict(features(x)), None, None)
     model = make_pipeline(StandardScaler(), RidgeClassifierCV(_PENALTIES))
-    model.fit(features(table.x), y)
+    model.fit(features(it.table.x), it.y)
 
     def predict(x: Array) -> Array:
         scores = model.decision_function(features(x))
         chance = softmax(scores, 1) if scores.ndim > 1 else _two(scores)
-        found = np.zeros((len(x), target.n_outputs), np.float32)
+        found = np.zeros((len(x), it.target.n_outputs), np.float32)
         found[:, model.classes_] = chance
         return found
 

@@ -15,57 +15,52 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from autosynth.baselines.table import FitBaseline, FittedBaseline, Table
+from autosynth.baselines.table import BaselineInputs, FitBaseline, FittedBaseline, Table
 from autosynth.data.encoder.feature import MAX_FEATURES
-from autosynth.spec import Array, SeenItems, TargetSpec
+from autosynth.spec import Array, SeenItems
 
 # Strong: neighbouring windows are nearly the same, and hold less than their number says. It was
 # chosen on ETTh1 with test figures in view (results/README.md).
 PENALTY = 1_000.0
 
 
-def fit_means(
-    table: Table, y: Array, target: TargetSpec, seed: int, seconds: float
-) -> FittedBaseline:
+def fit_means(it: BaselineInputs) -> FittedBaseline:
     """The mean of every step ahead."""
-    means = y.mean(0, dtype=np.float64)
+    means = it.y.mean(0, dtype=np.float64)
     return FittedBaseline(lambda x: np.tile(means, (len(x), 1)), 0, 0)
 
 
-def fit_last(
-    table: Table, y: Array, target: TargetSpec, seed: int, seconds: float
-) -> FittedBaseline:
+def fit_last(it: BaselineInputs) -> FittedBaseline:
     """The last known value, for every step ahead."""
-    return FittedBaseline(lambda x: np.repeat(_own(table, x)[:, -1:], target.steps, axis=1), 0, 0)
+    table, steps = it.table, it.target.steps
+    return FittedBaseline(lambda x: np.repeat(_own(table, x)[:, -1:], steps, axis=1), 0, 0)
 
 
-def fit_seasonal(
-    table: Table, y: Array, target: TargetSpec, seed: int, seconds: float
-) -> FittedBaseline:
+def fit_seasonal(it: BaselineInputs) -> FittedBaseline:
     """The value of one period before, again and again; the last value where there is no period."""
-    period = table.history.period
-    if not 0 < period <= table.history.steps:
-        fitted = fit_last(table, y, target, seed, seconds)
+    period = it.table.history.period
+    if not 0 < period <= it.table.history.steps:
+        fitted = fit_last(it)
         return FittedBaseline(fitted.predict, 0, 0, "no period within the history: the last value")
-    places = table.history.steps - period + np.arange(target.steps) % period
-    return FittedBaseline(lambda x: _own(table, x)[:, places], 0, 0, f"period of {period} steps")
+    places = it.table.history.steps - period + np.arange(it.target.steps) % period
+    return FittedBaseline(
+        lambda x: _own(it.table, x)[:, places], 0, 0, f"period of {period} steps"
+    )
 
 
-def fit_lags(
-    table: Table, y: Array, target: TargetSpec, seed: int, seconds: float
-) -> FittedBaseline:
+def fit_lags(it: BaselineInputs) -> FittedBaseline:
     """Ridge regression on all lags of all channels, in and out as changes from the last value.
 
     Of histories of more than 4,096 values the latest steps are read.
     """
     model = Ridge(alpha=PENALTY)
     pipeline = make_pipeline(StandardScaler(), model)
-    pipeline.fit(_changes(table, table.x), y - _own(table, table.x)[:, -1:])
+    pipeline.fit(_changes(it.table, it.table.x), it.y - _own(it.table, it.table.x)[:, -1:])
 
     def predict(x: Array) -> Array:
-        return np.asarray(pipeline.predict(_changes(table, x)) + _own(table, x)[:, -1:])
+        return np.asarray(pipeline.predict(_changes(it.table, x)) + _own(it.table, x)[:, -1:])
 
-    return FittedBaseline(predict, 2 * model.coef_.size, model.coef_.size + target.steps)
+    return FittedBaseline(predict, 2 * model.coef_.size, model.coef_.size + it.target.steps)
 
 
 def _past(table: Table, x: Array) -> Array:
@@ -95,35 +90,33 @@ def _changes(table: Table, x: Array) -> Array:
 _DENSE = 5_000
 
 
-def _fit_popularity(
-    table: Table, y: Array, target: TargetSpec, seed: int, seconds: float
-) -> FittedBaseline:
+def _fit_popularity(it: BaselineInputs) -> FittedBaseline:
     """How often each item came next."""
-    counts = np.bincount(y, minlength=target.n_outputs)
+    counts = np.bincount(it.y, minlength=it.target.n_outputs)
     return FittedBaseline(
-        _ranking(table, len(counts), lambda met: np.tile(counts, (met.shape[0], 1))), 0, 0
+        _ranking(it.table, len(counts), lambda met: np.tile(counts, (met.shape[0], 1))), 0, 0
     )
 
 
-def _fit_neighbours(
-    table: Table, y: Array, target: TargetSpec, seed: int, seconds: float
-) -> FittedBaseline:
+def _fit_neighbours(it: BaselineInputs) -> FittedBaseline:
     """Cosines of items by the users who had both, summed over a user's history.
 
     Item-based collaborative filtering (Sarwar et al., 2001).
     """
-    seen, k = _seen(table), target.n_outputs
+    seen, k = _seen(it.table), it.target.n_outputs
     last = np.lexsort([seen.stop, seen.start])  # the longest history of each user is its last
     last = last[np.append(np.diff(seen.start[last]) > 0, True)]
     rows, codes = seen.only(last).pairs()
-    met = _matrix(np.append(rows, np.arange(len(last))), np.append(codes, y[last]), len(last), k)
+    met = _matrix(
+        np.append(rows, np.arange(len(last))), np.append(codes, it.y[last]), len(last), k
+    )
     together: Any = met.T @ met
     size = np.sqrt(np.maximum(together.diagonal(), 1.0))
     together.setdiag(0.0)
     cosines: Any = diags_array(1 / size) @ together @ diags_array(1 / size)
     if k <= _DENSE:
         cosines = cosines.toarray()
-    return FittedBaseline(_ranking(table, k, lambda met: met @ cosines), None, None)
+    return FittedBaseline(_ranking(it.table, k, lambda met: met @ cosines), None, None)
 
 
 def _ranking(table: Table, width: int, score: Callable[[Any], Any]) -> Callable[[Array], Array]:

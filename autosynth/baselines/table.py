@@ -74,8 +74,21 @@ class FittedBaseline:
     cut: str = ""
 
 
-FitBaseline = Callable[[Table, Array, TargetSpec, int, float], FittedBaseline]
-"""Table of training rows, true values, what they are, seed, seconds it may take."""
+@dataclass(frozen=True, kw_only=True)
+class BaselineInputs:
+    """What a baseline is fitted to: a table of training rows and their true values.
+
+    `seconds` are what it may take, for one that can do with less work.
+    """
+
+    table: Table
+    y: Array
+    target: TargetSpec
+    seed: int
+    seconds: float
+
+
+FitBaseline = Callable[[BaselineInputs], FittedBaseline]
 
 
 def linear_features(table: Table) -> ColumnTransformer:

@@ -5,7 +5,7 @@ and the grid alone; `composite` puts stems, adapters, norms and channel MLPs aro
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -32,14 +32,18 @@ class Hyperparameter:
 
     def check(self, value: object) -> str | None:
         """What is wrong with a value, or None."""
-        if self.choices:
-            ok = value in self.choices
-            return None if ok else f"must be one of {', '.join(self.choices)}, not {value!r}"
-        if isinstance(value, bool) or not isinstance(value, int):
-            return f"must be a whole number, not {value!r}"
-        if not self.low <= value <= self.high:
-            return f"must be from {self.low} to {self.high}, not {value}"
-        return None
+        return problem_of(value, self.choices, self.low, self.high, whole=True)
+
+
+def problem_of(
+    value: object, choices: Sequence[str], low: float, high: float, *, whole: bool
+) -> str | None:
+    """What is wrong with a value that is one of `choices`, or a number in a range; or None."""
+    if choices:
+        return None if value in choices else f"must be one of {', '.join(choices)}, not {value!r}"
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+        return f"must be a {'whole ' if whole else ''}number, not {value!r}"
+    return None if low <= value <= high else f"must be from {low} to {high}, not {value}"
 
 
 # Small: a search on two cores trains dozens of networks in minutes. Spaces name larger ones.

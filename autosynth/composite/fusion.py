@@ -7,7 +7,7 @@ the network but fitted after it, on rows that the parts have not learnt from: it
 alone, and each part is trained by a loss of its own.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from autosynth.composite.join import (
@@ -73,7 +73,8 @@ class FusionMethod:
         return self.name == "weighted" and len(args) > 1
 
 
-def _numbers(args: Args) -> list[float]:
+def weights_of(args: Args) -> list[float]:
+    """The numbers among a fusion's arguments: weights, or shares of rows that go on."""
     return [
         float(value)
         for key, value in args
@@ -90,7 +91,7 @@ def _nothing(name: str, args: Args, n: int) -> Args:
 def _weights(name: str, args: Args, n: int) -> Args:
     if not args or args == ((None, "fit"),):
         return args
-    values = _numbers(args)
+    values = weights_of(args)
     if len(values) != n or len(args) != n:
         raise StrategyError(
             f"weighted[...] needs one number a part: {n} parts, {len(args)} arguments; leave the "
@@ -116,7 +117,7 @@ def _model(name: str, args: Args, n: int) -> Args:
 
 
 def _shares(name: str, args: Args, n: int) -> Args:
-    values = _numbers(args) if args else [DEFAULT_GO_ON]
+    values = weights_of(args) if args else [DEFAULT_GO_ON]
     values = values * (n - 1) if len(values) == 1 else values
     inside = all(0 < value < 1 for value in values)
     if len(values) != n - 1 or (args and len(args) not in (1, n - 1)) or not inside:
@@ -143,7 +144,7 @@ def _weighted(it: FusionInputs) -> Piece:
     target = it.target
     if it.args == ((None, "fit"),) and target is not None:
         return Piece(lambda: PostHocSum(it.n, target), flops, post_hoc=True)
-    alpha = _numbers(it.args)
+    alpha = weights_of(it.args)
     if alpha:
         return Piece(lambda: Sum(alpha, learned=False), flops)
     return Piece(lambda: Sum([1 / it.n] * it.n, learned=True), flops, it.n)
@@ -240,8 +241,3 @@ FUSIONS: Mapping[str, FusionMethod] = {
         ),
     )
 }
-
-
-def weights_of(args: Sequence[tuple[str | None, Scalar]]) -> list[float]:
-    """The numbers among a fusion's arguments: weights, or shares of rows that go on."""
-    return _numbers(tuple(args))

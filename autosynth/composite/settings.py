@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from autosynth.components.family import problem_of
 from autosynth.errors import StrategyError, unknown
 from autosynth.strategy import Scalar
 
@@ -19,14 +20,7 @@ class TrainingSetting:
 
     def check(self, value: object) -> str | None:
         """What is wrong with a value, or None."""
-        if self.choices:
-            ok = value in self.choices
-            return None if ok else f"must be one of {', '.join(self.choices)}, not {value!r}"
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return f"must be a number, not {value!r}"
-        if not self.low <= value <= self.high:
-            return f"must be from {self.low} to {self.high}, not {value}"
-        return None
+        return problem_of(value, self.choices, self.low, self.high, whole=False)
 
 
 # What holds where neither a strategy nor a space says otherwise.

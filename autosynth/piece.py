@@ -80,6 +80,17 @@ class Stem(nn.Module, ABC):
         """Tokens, or the picture, of a batch of raw values."""
 
 
+def zeroed(x: Tensor, mask: Tensor | None) -> Tensor:
+    """Tokens (B, T, D) with zeros where they are masked."""
+    return x if mask is None else x * mask.unsqueeze(-1).to(x.dtype)
+
+
+def whole_mask(tokens: Tokens) -> Tensor:
+    """The mask of tokens, all True where there is none."""
+    x, mask = tokens
+    return torch.ones(x.shape[:2], dtype=torch.bool, device=x.device) if mask is None else mask
+
+
 def n_tokens(grid: Grid) -> int:
     """The number of tokens on a grid."""
     return prod(grid)
@@ -199,9 +210,14 @@ class Projection(nn.Module):
         return self.linear(tokens[0]), tokens[1]
 
 
+def linear_piece(make: Callable[[], nn.Module], times: int, inputs: int, outputs: int) -> Piece:
+    """A module whose cost is that of one linear map, applied so many times."""
+    return Piece(make, 2 * times * inputs * outputs, inputs * outputs + outputs)
+
+
 def projection(grid: Grid, width: int, to: int) -> Piece:
     """`Projection` of every token of a grid."""
-    return Piece(lambda: Projection(width, to), 2 * n_tokens(grid) * width * to, width * to + to)
+    return linear_piece(lambda: Projection(width, to), n_tokens(grid), width, to)
 
 
 class Slice(nn.Module):

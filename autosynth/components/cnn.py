@@ -17,6 +17,7 @@ from autosynth.piece import (
     n_tokens,
     to_map,
     to_tokens,
+    zeroed,
 )
 
 
@@ -37,9 +38,7 @@ class Convolution(nn.Module):
     def forward(self, tokens: Tokens, grid: Grid) -> Tokens:
         """The change of tokens that stand on `grid`; shared, it meets several."""
         x, mask = tokens
-        x = F.gelu(x)
-        if mask is not None:
-            x = x * mask.unsqueeze(-1).to(x.dtype)
+        x = zeroed(F.gelu(x), mask)
         return to_tokens(self.conv(to_map(x, grid))), mask
 
 

@@ -3,7 +3,7 @@
 from torch import nn
 
 from autosynth.components.family import Config, Family, Hyperparameter, block_options
-from autosynth.piece import Grid, Piece, Tokens, n_tokens
+from autosynth.piece import Grid, Piece, Tokens, linear_piece, n_tokens, zeroed
 
 
 class Flatten(nn.Module):
@@ -17,10 +17,7 @@ class Flatten(nn.Module):
 
     def forward(self, tokens: Tokens) -> Tokens:
         """One token; masked ones enter as zeros."""
-        x, mask = tokens
-        if mask is not None:
-            x = x * mask.unsqueeze(-1).to(x.dtype)
-        return self.linear(x.flatten(1)).unsqueeze(1), None
+        return self.linear(zeroed(*tokens).flatten(1)).unsqueeze(1), None
 
 
 class MLP(Family):
@@ -52,8 +49,7 @@ class MLP(Family):
     def opening(self, config: Config, grid: Grid, width: int) -> tuple[Piece, Grid]:
         """The flattening."""
         inputs, to = n_tokens(grid) * width, int(config["width"])
-        piece = Piece(lambda: Flatten(grid, width, to), 2 * inputs * to, inputs * to + to)
-        return piece, (1,)
+        return linear_piece(lambda: Flatten(grid, width, to), 1, inputs, to), (1,)
 
     def mixer(self, config: Config, index: int, grid: Grid) -> None:
         """None: one token has nothing to mix with."""

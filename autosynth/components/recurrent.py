@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from autosynth.components.family import Config, Family, block_options
-from autosynth.piece import Grid, Piece, Tokens, n_tokens
+from autosynth.piece import Grid, Piece, Tokens, n_tokens, zeroed
 
 
 class Recurrence(nn.Module):
@@ -27,7 +27,7 @@ class Recurrence(nn.Module):
         if mask is None:
             back = self.backwards(x.flip(1))[0].flip(1)
         else:
-            x = x * mask.unsqueeze(-1).to(x.dtype)
+            x = zeroed(x, mask)
             order = _reverse(mask).unsqueeze(-1)
             turned = self.backwards(x.gather(1, order.expand_as(x)))[0]
             back = turned.gather(1, order.expand_as(turned))

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from autosynth.piece import Piece, Tokens
+from autosynth.piece import Piece, Tokens, whole_mask
 from autosynth.spec import TargetSpec
 
 
@@ -98,8 +98,4 @@ class JoinTokens(nn.Module):
         tokens = torch.cat([x for x, _ in parts], 1)
         if all(mask is None for _, mask in parts):
             return tokens, None
-        masks = [
-            torch.ones(x.shape[:2], dtype=torch.bool, device=x.device) if mask is None else mask
-            for x, mask in parts
-        ]
-        return tokens, torch.cat(masks, 1)
+        return tokens, torch.cat([whole_mask(part) for part in parts], 1)

@@ -21,7 +21,7 @@ from torch import nn
 from autosynth.components import FAMILIES, Config, Family, Grid
 from autosynth.errors import StrategyError
 from autosynth.modality import MODALITIES
-from autosynth.piece import Piece, Plane, Tokens, n_tokens
+from autosynth.piece import Piece, Plane, Tokens, linear_piece, n_tokens, zeroed
 from autosynth.spec import InputSpec
 from autosynth.strategy import Chain, Node, Part, parts
 
@@ -103,17 +103,15 @@ class Fold(nn.Module):
     def forward(self, tokens: Tokens) -> Tokens:
         """A token a frame; one is masked where all its bands are, which enter as zeros."""
         x, mask = tokens
+        x = zeroed(x, mask)
         if mask is not None:
-            x = x * mask.unsqueeze(-1).to(x.dtype)
             mask = torch.unflatten(mask, 1, (self.frames, -1)).any(2)
         return self.linear(torch.unflatten(x, 1, (self.frames, -1)).flatten(2)), mask
 
 
 def fold(grid: Grid, inputs: int, to: int) -> Piece:
     """`Fold` to the line `grid`, of frames that have `inputs` values in all bands together."""
-    return Piece(
-        lambda: Fold(grid[0], inputs, to), 2 * n_tokens(grid) * inputs * to, inputs * to + to
-    )
+    return linear_piece(lambda: Fold(grid[0], inputs, to), n_tokens(grid), inputs, to)
 
 
 def _plane(part: Part) -> bool:

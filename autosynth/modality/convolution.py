@@ -1,12 +1,16 @@
-"""The stem that images, series and pictures of sounds have in common: a convolution with a stride.
+"""What images and series have in common: a convolution with a stride reads them, spans are hidden.
 
-Standardisation happens here, inside the network, from statistics of training rows that `fit`
-takes: so an exported model reads raw numbers. Statistics are buffers, saved with the weights.
+Pictures of sounds are read by such a stem, too. Standardisation happens here, inside the network,
+from statistics of training rows that `fit` takes: so an exported model reads raw numbers.
+Statistics are buffers, saved with the weights.
 """
+
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from autosynth.modality.modality import Modality, conceal_by_mean, mask_spans
 from autosynth.piece import Grid, Piece, Stem, Tokens, coarser, n_tokens, to_tokens
 from autosynth.spec import InputSpec
 
@@ -79,3 +83,24 @@ def last_known(series: Tensor) -> Tensor:
     steps = torch.arange(series.shape[2], device=series.device)
     last = torch.where(series.isnan(), 0, steps).amax(2, keepdim=True)
     return torch.nan_to_num(series.gather(2, last))
+
+
+class ConvolutionModality(Modality):
+    """A kind that is read by a convolution over all of its axes.
+
+    At most `spans` stretches or patches a side are hidden where a network learns without targets.
+    """
+
+    spans: ClassVar[int]
+
+    def stem(self, spec: InputSpec, uncut: Grid, patch: int, width: int) -> tuple[Piece, Grid]:
+        """A convolution over all axes."""
+        return convolution(spec, uncut, patch, width)
+
+    def mask(self, raw: Tensor, spec: InputSpec) -> Tensor:
+        """Patches of an image, stretches of a series."""
+        return mask_spans(raw, self.spans, self.mask_ratio)
+
+    def conceal(self, raw: Tensor, masked: Tensor) -> Tensor:
+        """The mean of the batch."""
+        return conceal_by_mean(raw, masked)

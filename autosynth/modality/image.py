@@ -12,21 +12,14 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
-from autosynth.modality.convolution import convolution
+from autosynth.modality.convolution import ConvolutionModality
 from autosynth.modality.modality import (
     Corruption,
     Given,
-    Modality,
     TrainingLength,
-    conceal_by_mean,
-    mask_spans,
 )
-from autosynth.piece import Grid, Piece
 from autosynth.spec import Array, InputSpec
 
-# A side, of those that are hidden: smaller ones are restored from their neighbours without
-# learning what is in the picture (He et al., 2022, hide patches of 16 pixels of 224).
-_PATCHES = 8
 # Pixels a side of the images that the blur's amounts are of: those of CIFAR-10-C.
 _SIDE = 32
 
@@ -134,33 +127,24 @@ _CORRUPTIONS = (
 )
 
 
-class ImageModality(Modality):
+class ImageModality(ConvolutionModality):
     """Pictures of one size, as raw values of one or several channels."""
 
     name = "image"
     space = "image"
     # Patches; more a side are hundreds of tokens, whose pairs attention compares.
     most_a_side = 20
+    # A side, of those that are hidden: smaller ones are restored from their neighbours without
+    # learning what is in the picture (He et al., 2022, hide patches of 16 pixels of 224).
+    spans = 8
     mask_ratio = 0.5
     schedule = TrainingLength(epochs=25)
     corruptions = _CORRUPTIONS
     examples = {"image": InputSpec(name="x", kind="image", shape=(1, 6, 8))}
 
-    def stem(self, spec: InputSpec, uncut: Grid, patch: int, width: int) -> tuple[Piece, Grid]:
-        """A convolution over both sides."""
-        return convolution(spec, uncut, patch, width)
-
     def augment(self, x: Tensor, spec: InputSpec, level: str) -> Tensor:
         """Moved a little; strong: also mirrored, and a square blanked."""
         return _augmented(x, level)
-
-    def mask(self, raw: Tensor, spec: InputSpec) -> Tensor:
-        """Patches."""
-        return mask_spans(raw, _PATCHES, self.mask_ratio)
-
-    def conceal(self, raw: Tensor, masked: Tensor) -> Tensor:
-        """The mean of the batch."""
-        return conceal_by_mean(raw, masked)
 
     def limit(self, specs: Sequence[InputSpec]) -> str:
         """Their size."""

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from autosynth.errors import ConfigError, lookup
-from autosynth.piece import Grid, Piece, Stem, Tokens, coarser, n_tokens
+from autosynth.piece import Grid, Piece, Stem, Tokens, coarser, linear_piece, n_tokens
 from autosynth.spec import Array, InputSpec
 
 SEVERITIES = (1, 2, 3, 4, 5)
@@ -289,15 +289,10 @@ def sizes(spec: InputSpec, grid: Grid, width: int) -> tuple[int, int]:
     return n_tokens(grid) * width, prod(spec.shape)
 
 
-def restoring(make: Callable[[], nn.Module], times: int, inputs: int, outputs: int) -> Piece:
-    """A module whose cost is that of one linear map, applied so many times."""
-    return Piece(make, 2 * times * inputs * outputs, inputs * outputs + outputs)
-
-
 def reconstruct_values(
     spec: InputSpec, grid: Grid, width: int, make: Callable[[], nn.Module] | None = None
 ) -> Piece:
     """`Reconstruct`, or what `make` builds in its place, with its cost."""
     times = n_tokens(grid) if window(spec, grid) else 1
     make = make or (lambda: Reconstruct(spec, grid, width))
-    return restoring(make, times, *sizes(spec, grid, width))
+    return linear_piece(make, times, *sizes(spec, grid, width))

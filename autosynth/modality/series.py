@@ -12,16 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from autosynth.data.encoder.series import lengths
-from autosynth.modality.convolution import convolution
+from autosynth.modality.convolution import ConvolutionModality
 from autosynth.modality.modality import (
     Corruption,
     Given,
-    Modality,
-    conceal_by_mean,
-    mask_spans,
     statistics,
 )
-from autosynth.piece import Grid, Piece
 from autosynth.spec import Array, InputSpec
 
 # Of a row, of those that are hidden: single steps are restored by the line between their
@@ -169,11 +165,12 @@ def corruptions_of_lines(*, is_sound: bool) -> tuple[Corruption, ...]:
     )
 
 
-class SeriesModality(Modality):
+class SeriesModality(ConvolutionModality):
     """Steps in time, of one or several channels, of equal length or not."""
 
     name = "series"
     space = "series"
+    spans = SPANS
     mask_ratio = 0.4
     corruptions = corruptions_of_lines(is_sound=False)
     examples = {
@@ -181,21 +178,9 @@ class SeriesModality(Modality):
         "masked": InputSpec(name="x", kind="series", shape=(2, 10), masked=True),
     }
 
-    def stem(self, spec: InputSpec, uncut: Grid, patch: int, width: int) -> tuple[Piece, Grid]:
-        """A convolution over the steps."""
-        return convolution(spec, uncut, patch, width)
-
     def augment(self, x: Tensor, spec: InputSpec, level: str) -> Tensor:
         """Shifted, scaled; strong: stretched, blanked. Of a forecast some channels stand still."""
         return _augmented_past(x, level) if spec.anchored else _augmented(x, level)
-
-    def mask(self, raw: Tensor, spec: InputSpec) -> Tensor:
-        """Stretches."""
-        return mask_spans(raw, SPANS, self.mask_ratio)
-
-    def conceal(self, raw: Tensor, masked: Tensor) -> Tensor:
-        """The mean of the batch."""
-        return conceal_by_mean(raw, masked)
 
     def blank(self, x: Array, spec: InputSpec) -> Array:
         """NaN where there is a mask, and the mean of each channel where there is none."""

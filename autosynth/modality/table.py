@@ -13,10 +13,9 @@ from autosynth.modality.modality import (
     Given,
     Modality,
     TrainingLength,
-    restoring,
     statistics,
 )
-from autosynth.piece import Grid, Piece, Stem, Tokens, n_tokens
+from autosynth.piece import Grid, Piece, Stem, Tokens, linear_piece, n_tokens
 from autosynth.spec import DATE, Array, InputSpec
 
 # Of a numeric column, by quantiles of training rows.
@@ -244,7 +243,7 @@ class TableModality(Modality):
     def reconstruct(self, spec: InputSpec, grid: Grid, width: int) -> Piece:
         """All tokens together restore all columns."""
         cards, inputs = spec.cardinalities, n_tokens(grid) * width
-        return restoring(lambda: ReconstructTable(cards, inputs), 1, inputs, _outputs(cards))
+        return linear_piece(lambda: ReconstructTable(cards, inputs), 1, inputs, _outputs(cards))
 
     def blank(self, x: Array, spec: InputSpec) -> Array:
         """NaN for numbers, and the code of what is unknown for categories."""

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from autosynth.data.encoder.text import MASK, START
-from autosynth.modality.modality import Corruption, Given, Modality, TrainingLength, restoring
-from autosynth.piece import Grid, Piece, Regrid, Stem, Tokens, coarser, n_tokens
+from autosynth.modality.modality import Corruption, Given, Modality, TrainingLength
+from autosynth.piece import Grid, Piece, Regrid, Stem, Tokens, coarser, linear_piece, n_tokens
 from autosynth.spec import Array, InputSpec
 
 # Buckets of each hidden token, at most and at least, and outputs of one linear map: where a token
@@ -199,7 +199,7 @@ class TextModality(Modality):
         inputs, cells, buckets = reconstruction_sizes(spec, grid, width)
         times = n_tokens(grid) if inputs == width else 1
         make = lambda: ReconstructText(spec, grid, width)  # noqa: E731
-        return restoring(make, times, inputs, cells * buckets)
+        return linear_piece(make, times, inputs, cells * buckets)
 
     def example_rows(self, spec: InputSpec, rows: int, generator: torch.Generator) -> Tensor:
         """Codes, of rows that end early."""

@@ -16,7 +16,7 @@ from torch import Tensor
 from autosynth.components import Piece
 from autosynth.composite import Composite
 from autosynth.composite.program import Program
-from autosynth.piece import Tokens
+from autosynth.piece import Tokens, whole_mask
 from autosynth.training.batch import gather
 
 # Of all that is kept; what was used longest ago makes room. A token of minilm is 1.5 kB (384
@@ -65,10 +65,7 @@ class Kept:
             shape = (len(self.there), x.shape[1])
             self.place = torch.zeros(shape, dtype=torch.int32, device=x.device)
             self.masked = mask is not None
-        real = [
-            torch.ones(x.shape[:2], dtype=torch.bool, device=x.device) if mask is None else mask
-            for x, mask in chunks
-        ]
+        real = [whole_mask(chunk) for chunk in chunks]
         news = [x[keep] for (x, _), keep in zip(chunks, real, strict=True)]
         keep = torch.cat(real)
         numbers = keep.flatten().cumsum(0).view_as(keep) + len(self.flat) - 1

@@ -1,12 +1,33 @@
-"""What an evaluation found: scores with intervals, where the errors are, and what was left out."""
+"""A bundle on labelled data in, its evaluation out: scores with intervals, where the errors are.
 
+Also of the same data damaged, and what was left out.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from autosynth.bundle.model import Model, load
+from autosynth.bundle.robustness import robustness_of, rows_for
+from autosynth.data import LabelledRows, read_labelled
+from autosynth.errors import DataError
+from autosynth.spec import Array, SeenItems, TargetSpec
+from autosynth.task.calibration import Calibration
 from autosynth.task.detail import Detail
+from autosynth.task.score import (
+    bootstrap_interval,
+    default_metric,
+    metrics_of,
+    resamples,
+    score_all,
+    values_of,
+)
 from autosynth.task.target import LeftOut
+from autosynth.task.task import task_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,3 +103,120 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 def _plain(row: "pd.Series[Any]") -> dict[str, Any]:
     found = {str(name): getattr(value, "item", lambda v=value: v)() for name, value in row.items()}
     return {name: None if pd.isna(value) else value for name, value in found.items()}
+
+
+def evaluate(
+    model: Model | str | Path,
+    source: Any,
+    *,
+    target: str | Sequence[str] | None = None,
+    corrupt: bool = False,
+    seed: int = 0,
+) -> Evaluation:
+    """Score a model on labelled data.
+
+    Args:
+        model: a loaded bundle, or the folder of one, or of a run that holds one.
+        source: labelled data in the form that the search took; where it has an official test part
+            inside, that part; of interactions, the last one of each user.
+        target: the columns of a table that hold the true values, in the order of the training,
+            where they are not named as they were then.
+        corrupt: score again under every corruption of every input, at five severities.
+        seed: of corruptions, bootstrap, and the rows that are corrupted where there are many.
+
+    Raises:
+        BundleError: there is no whole bundle.
+        DataError: no labels, columns or shapes that do not fit, or no row that can be scored.
+    """
+    model = model if isinstance(model, Model) else load(model)
+    names = (target,) if isinstance(target, str) else tuple(target or ())
+    labelled = read_labelled(source, model.encoders, model.info.target, names)
+    output = _scored(model, labelled.x, labelled.seen)
+    good = np.isfinite(output.reshape(len(output), -1)).all(axis=1)
+    lost: tuple[LeftOut, ...] = ()
+    if not good.all():
+        lost = (LeftOut(reason="without a finite output", rows=int((~good).sum())),)
+        if not good.any():
+            raise DataError(
+                f"no row of {labelled.source} has a finite output: all miss values that no "
+                "training row missed, or hold values far outside theirs"
+            )
+        labelled, output = labelled.only(np.flatnonzero(good)), output[good]
+    metric = _metric(model)
+    few = rows_for(labelled, seed) if corrupt else None
+    return Evaluation(
+        source=labelled.source,
+        metric=metric,
+        rows=len(labelled),
+        scores=_scores(model, labelled.y, output, seed),
+        details=details_of(model.info.target, labelled.y, output, labelled.index),
+        left_out=(*labelled.left_out, *lost),
+        warnings=(*labelled.warnings, *_seen(model, labelled)),
+        robustness=_robustness(model, few, metric, seed) if few else None,
+        robust_rows=len(few) if few else 0,
+    )
+
+
+def details_of(
+    target: TargetSpec, y: Array, output: Array, index: Sequence[Any]
+) -> tuple[Detail, ...]:
+    """Where the errors of each target are.
+
+    Args:
+        target: one, or several.
+        y: true values, as in a `Dataset`.
+        output: probabilities (a guess is the largest of them, or half and more), or values.
+        index: names of the rows.
+    """
+    if not target.parts:
+        return (task_of(target).detail(target, y, output, index),)
+    return tuple(
+        task_of(field.target).detail(field.target, *values_of(field, y, output), index)
+        for field in target.fields
+    )
+
+
+def _seen(model: Model, labelled: LabelledRows) -> tuple[str, ...]:
+    """A warning where the rows are those that the model learnt from, too."""
+    known = model.info.card.fingerprint
+    if labelled.official or not known or known != labelled.fingerprint:
+        return ()
+    return (
+        f"{labelled.source} is the data that the model was trained on, and names no test part: "
+        "these scores are too good; give rows that it never saw",
+    )
+
+
+def _scored(model: Model, x: Mapping[str, Array], seen: SeenItems | None) -> Array:
+    """Outputs as the leaderboard scores them: moved by the bundle's own thresholds."""
+    # The probabilities are at their temperature already.
+    bias = Calibration(bias=model.info.calibration.bias)
+    return bias.scores(model.outputs(x, seen), model.info.target)
+
+
+def _metric(model: Model) -> str:
+    """The one that the search maximised, or the task's own."""
+    name = model.info.card.metric
+    return (
+        name if name in metrics_of(model.info.target) else default_metric(model.info.target).name
+    )
+
+
+def _scores(model: Model, y: Array, output: Array, seed: int) -> pd.DataFrame:
+    rows = {}
+    for name, metric in metrics_of(model.info.target).items():
+        low, high = bootstrap_interval(metric, y, output, n=resamples(len(y)), seed=seed)
+        rows[name] = {"score": metric.score(y, output), "low": low, "high": high}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("metric")
+
+
+def _robustness(model: Model, labelled: LabelledRows, metric: str, seed: int) -> pd.DataFrame:
+    target = model.info.target
+
+    def score(x: Mapping[str, Array]) -> Mapping[str, float]:
+        output = _scored(model, x, labelled.seen)
+        if np.isfinite(output).all():
+            return score_all(labelled.y, output, target)
+        return dict.fromkeys(metrics_of(target), float("nan"))
+
+    return robustness_of(model, labelled, score, metric, seed)

@@ -26,11 +26,10 @@ from autosynth.bundle.folder import (
     replacing,
 )
 from autosynth.bundle.info import ExportCheck, Info, ProgramInput
-from autosynth.bundle.model import Model, load
-from autosynth.bundle.write import write_info
+from autosynth.bundle.model import Model, load, write_info
 from autosynth.composite.objective import base_of, finished
 from autosynth.errors import BundleError
-from autosynth.migrate import MODEL_3, renamed
+from autosynth.jsonfields import MODEL_3, renamed
 from autosynth.scale import steepness
 
 TOLERANCE = 1e-4

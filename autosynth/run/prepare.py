@@ -1,4 +1,4 @@
-"""A request in, a run context out: data read, baselines scored, plan measured, folder made."""
+"""A request in, a run context out: device found, baselines scored, plan measured, data kept."""
 
 import json
 import time
@@ -10,7 +10,7 @@ import torch
 from autosynth.atomic import write_text_atomic
 from autosynth.composite import cost
 from autosynth.errors import ConfigError
-from autosynth.options import Options
+from autosynth.options import Options, check_device_name
 from autosynth.progress import Progress
 from autosynth.record import read_all
 from autosynth.run.baselines import BASELINE_SECONDS, BASELINE_SHARE, run_baselines
@@ -143,3 +143,22 @@ def _keep_data(folder: Path, dataset: Dataset, data: DeviceDataset) -> None:
     rows = data.rows(dataset.splits.test[:EXAMPLE_ROWS])
     sample = {name: v.cpu().contiguous() for name, v in data.batch(rows)[0].items()}
     save_tensors(sample, folder / "sample.safetensors")
+
+
+def check_device(name: str) -> str:
+    """A torch device name: `auto` is the first GPU there is, else the processor.
+
+    Raises:
+        UnknownNameError: no such kind of device.
+        ConfigError: the device is not on this machine.
+    """
+    check_device_name(name)
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, index = name.partition(":")
+    if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
+        raise ConfigError(
+            f"device {name!r} is not on this machine, which has {torch.cuda.device_count()} GPUs "
+            "that PyTorch can use; leave --device out, or say --device cpu"
+        )
+    return name

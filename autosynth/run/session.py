@@ -12,31 +12,34 @@ from typing import Any
 
 from autosynth.atomic import write_text_atomic
 from autosynth.bundle import ModelCard, write_bundle
+from autosynth.bundle.info import card_of_trial, row_counts
 from autosynth.data import read_dataset
 from autosynth.leaderboard import pick
 from autosynth.options import Options, takes_options
 from autosynth.progress import Progress
 from autosynth.record import Record, read_all, write_record
 from autosynth.report import report
-from autosynth.run.card import card_of_trial, row_counts
-from autosynth.run.composing import compare
-from autosynth.run.device import check_device
 from autosynth.run.finish import (
     Refit,
+    compare,
     cross_validate,
     refit,
     resolved_of,
     score_test,
 )
-from autosynth.run.folder import RunState, place, write_state
-from autosynth.run.prepare import check_limits, prepare, prepare_metric, prepare_space
-from autosynth.run.result import Run, open_run
+from autosynth.run.folder import Run, RunState, open_run, place, write_state
+from autosynth.run.prepare import (
+    check_device,
+    check_limits,
+    prepare,
+    prepare_metric,
+    prepare_space,
+)
 from autosynth.spec import Dataset
 from autosynth.study import storage
+from autosynth.study.agenda import why_longer
 from autosynth.study.context import RunContext
-from autosynth.study.expect import expect
-from autosynth.study.lengthen import why_longer
-from autosynth.study.reserve import choice_seconds, complete, finalists
+from autosynth.study.finalist import choice_seconds, complete, expect, finalists
 from autosynth.study.space import Space
 from autosynth.study.study import claim, ladder
 from autosynth.study.trial import Job, initial_record, load_trained

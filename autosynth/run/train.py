@@ -9,14 +9,14 @@ from typing import Any, Unpack
 import torch
 
 from autosynth.bundle import ModelCard, write_bundle
+from autosynth.bundle.info import row_counts
 from autosynth.composite import Cost, Resolved, cost, resolve
 from autosynth.data import read_dataset
 from autosynth.errors import RunError
 from autosynth.options import DataArguments, Options, takes_options
 from autosynth.progress import Progress
-from autosynth.run.card import row_counts
-from autosynth.run.device import check_device
 from autosynth.run.folder import RESULTS
+from autosynth.run.prepare import check_device
 from autosynth.spec import Dataset
 from autosynth.strategy import Strategy, parse
 from autosynth.study.probe import fixed_plan

@@ -1,20 +1,26 @@
 """What every trial of a run shares: data on the device, space, plan, metric, limits, folder."""
 
 import math
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.model_selection import KFold, StratifiedKFold
 
 from autosynth.composite import Resolved
-from autosynth.spec import Dataset
+from autosynth.record import read_all, weights_path
+from autosynth.spec import Array, Dataset
 from autosynth.study.probe import foreseen_seconds, once_seconds
 from autosynth.study.space import Space
 from autosynth.task.metric import Metric
 from autosynth.task.task import task_of
 from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import DeviceDataset
+from autosynth.training.recipe import Recipe, Weights
+from autosynth.training.weights import load_tensors
 
 SMALL_ROWS = 2000
 MOST_FOLDS = 5
@@ -102,6 +108,39 @@ class RunContext:
     def error(self, score: float) -> float:
         """What the search minimises, from a score."""
         return self.metric.error(score, self.trivial_score)
+
+    def trained(self, recipe: Recipe) -> tuple[Weights, float] | None:
+        """A `Bank` of what the run has trained: weights, and the share after which they were best.
+
+        A part of a composite that stood alone before need not be trained again, where its training
+        would be the same: the same part and settings, on all training rows, for as long.
+        """
+        if recipe.rows != "all":  # every trial was trained on all of them
+            return None
+        for record in read_all(self.folder):
+            path = weights_path(self.folder, record.trial)
+            if record.canonical != str(recipe.strategy) or not path.exists():
+                continue
+            samples = round((record.epochs or 0.0) * len(self.dataset.splits.train))
+            if record.state == "complete" and samples == recipe.samples:
+                share = min(record.best_fractions.values(), default=1.0)  # it had one phase
+                return load_tensors(path), share
+        return None
+
+    def other_folds(self) -> Iterator[tuple[Array, Array]]:
+        """The rows inside and outside of the folds after the first, which is `validation`.
+
+        The rows that the search trains on are dealt to them.
+        """
+        rows = self.dataset.splits.train
+        kind = StratifiedKFold if task_of(self.dataset.target).few_classes else KFold
+        n_folds = max(2, min(self.all_folds - 1, len(rows)))
+        folds = kind(n_folds, shuffle=True, random_state=self.seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of classes with fewer rows than folds
+            dealt = list(folds.split(rows, self.dataset.y[rows]))
+        for _, held in dealt:
+            yield np.setdiff1d(self.learnable, rows[held]), rows[held]
 
 
 def trivial_score(dataset: Dataset, metric: Metric) -> float:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from autosynth.pareto import layers
+from autosynth.record import layers
 
 MIN_PEERS = 5  # trials at a rung, this one included, before anything is pruned there
 COST_SLACK = 1.05  # a rival may cost a twentieth more and still count as no dearer

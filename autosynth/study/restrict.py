@@ -12,9 +12,8 @@ from autosynth.modality import MODALITIES
 from autosynth.plugin import TASKS
 from autosynth.spec import InputSpec, Kind
 from autosynth.strategy import Chain, Fusion, Node, Part, Scalar, Strategy
-from autosynth.study import vocabulary
 from autosynth.study.params import params_for
-from autosynth.study.space import Space
+from autosynth.study.space import Space, stem_kinds
 
 UNAUGMENTED_ROWS = 30_000
 
@@ -125,7 +124,7 @@ def _named(space: Space, inputs: Mapping[str, Kind]) -> Space:
 
 
 def _can_read(family: str, kinds: Collection[str]) -> bool:
-    own = vocabulary.stem_kinds(family)
+    own = stem_kinds(family)
     return not own or any(kind in own for kind in kinds)
 
 

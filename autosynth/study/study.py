@@ -22,13 +22,19 @@ from autosynth.record import Record, read_all, trial_dir, write_record
 from autosynth.spec import Dataset
 from autosynth.strategy import Strategy, parse
 from autosynth.study import storage
-from autosynth.study.agenda import Agenda, Candidate, Turn
+from autosynth.study.agenda import (
+    LENGTH,
+    LONGER,
+    Agenda,
+    Candidate,
+    Turn,
+    first_length,
+    worth_longer,
+)
 from autosynth.study.context import RunContext
-from autosynth.study.expect import expect
-from autosynth.study.lengthen import LENGTH, LONGER, first_length, worth_longer
+from autosynth.study.finalist import a_training, expect, finalists, front_of
 from autosynth.study.params import complete_strategy, params_for
 from autosynth.study.pruner import Decision, decide, is_spared
-from autosynth.study.reserve import a_training, finalists, front_of
 from autosynth.study.space import FORBID_KEYS, Space
 from autosynth.study.suggest import suggest
 from autosynth.study.trial import Job, initial_record, over_limit, run_trial

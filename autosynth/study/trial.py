@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,10 +15,9 @@ from torch import nn
 
 from autosynth.composite import Composite, Resolved, build, cost
 from autosynth.errors import TrialError
-from autosynth.record import Record, read_all, trial_dir, write_record
-from autosynth.study.bank import bank_of
+from autosynth.record import Record, read_all, weights_path, write_record
+from autosynth.spec import Array
 from autosynth.study.context import RunContext
-from autosynth.study.folds import OutOfTime, fold_outputs, other_folds
 from autosynth.study.pruner import Decision
 from autosynth.task.calibration import Calibration, calibrate
 from autosynth.task.score import bootstrap_interval, score_all, standard_error
@@ -34,6 +32,10 @@ PROMISING = 2.0  # standard errors that a trial may be behind the best, and is s
 _LATE = "it would not have ended before the budget"
 PrunerCallback = Callable[[float, float, float], Decision | None]
 """Fraction of the schedule, validation error, its standard error in; to prune, the decision."""
+
+
+class OutOfTime(Exception):
+    """A fold would not have ended in its time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +141,7 @@ def run_trial(context: RunContext, job: Job, on_rung: PrunerCallback | None = No
             score=context.metric.score,
             on_rung=rungs,
             deadline=deadline,
-            bank=bank_of(context),
+            bank=context.trained,
         )
         record = _finished(context, job, blank, outcome, rungs, deadline)
     except TrialError as error:
@@ -233,6 +235,38 @@ def _finished(
     return record
 
 
+def fold_outputs(
+    context: RunContext, resolved: Resolved, inside: Array, outside: Array, deadline: float
+) -> tuple[Array, Outcome]:
+    """A strategy's outputs on held-out rows, and its training on the others.
+
+    Args:
+        context: of the run.
+        resolved: the strategy.
+        inside: the rows to train on.
+        outside: the rows to give outputs for.
+        deadline: as `time.perf_counter()`.
+
+    Raises:
+        OutOfTime: it would not have ended by the deadline.
+        TrialError: it cannot be trained.
+    """
+    rows = TrainingRows(
+        train=inside, calibration=inside[:0], unlabelled=context.dataset.splits.unlabelled
+    )
+    outcome = train(
+        resolved,
+        context.device_dataset,
+        rows,
+        context.trainer_config,
+        seed=context.seed,
+        deadline=max(deadline, time.perf_counter()),
+    )
+    if outcome.stopped:
+        raise OutOfTime("a fold would not have ended in its time")
+    return outputs(outcome.model, context.device_dataset, outside), outcome
+
+
 def _more_folds(
     context: RunContext,
     job: Job,
@@ -246,7 +280,7 @@ def _more_folds(
     outputs are known. Raises TrialError where a fold cannot be trained.
     """
     numbers, parts = [rows], [fold_scores]
-    for inside, outside in islice(other_folds(context), context.folds - 1):
+    for inside, outside in islice(context.other_folds(), context.folds - 1):
         try:
             part, outcome = fold_outputs(context, job.resolved, inside, outside, job.deadline)
         except OutOfTime:
@@ -272,11 +306,6 @@ def _promises(context: RunContext, y: NDArray[Any], predictions: NDArray[Any]) -
     known = [r.val[name] for r in read_all(context.folder) if r.state == "complete"]
     slack = PROMISING * standard_error(context.metric, y, predictions)
     return context.metric.score(y, predictions) + slack >= max(known, default=-math.inf)
-
-
-def weights_path(folder: Path, trial: int) -> Path:
-    """Where a trial's weights are kept."""
-    return trial_dir(folder, trial) / "weights.safetensors"
 
 
 def error_of(context: RunContext, model: nn.Module) -> tuple[float, float]:

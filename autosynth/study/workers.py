@@ -26,7 +26,7 @@ from autosynth.record import Record
 from autosynth.spec import Dataset
 from autosynth.study import storage
 from autosynth.study.context import RunContext
-from autosynth.study.reserve import reserve_seconds
+from autosynth.study.finalist import reserve_seconds
 from autosynth.study.study import Limits, Study
 from autosynth.task.score import find_metric
 from autosynth.training.devicedataset import to_device

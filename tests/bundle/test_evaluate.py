@@ -13,7 +13,7 @@ import torch
 
 import autosynth
 from autosynth.bundle import ModelCard, evaluate, load, write_bundle
-from autosynth.bundle.evaluate import details_of
+from autosynth.bundle.evaluation import details_of
 from autosynth.bundle.robustness import rows_for
 from autosynth.composite import build, resolve
 from autosynth.data import LabelledRows

@@ -15,10 +15,9 @@ from autosynth.record import Record, read_all, write_record
 from autosynth.spec import Dataset
 from autosynth.strategy import parse
 from autosynth.study.context import RunContext
-from autosynth.study.folds import OutOfTime, fold_outputs, other_folds
 from autosynth.study.pruner import Decision
 from autosynth.study.study import Limits, Study, claim
-from autosynth.study.trial import Job, run_trial
+from autosynth.study.trial import Job, OutOfTime, fold_outputs, run_trial
 
 MakeBench = Callable[..., RunContext]
 
@@ -39,7 +38,7 @@ def test_folds_hold_every_row_out_once(
 ) -> None:
     context = context_of(wine, tmp_path)
     held = [wine.splits.validation]
-    for inside, outside in other_folds(context):
+    for inside, outside in context.other_folds():
         assert not np.intersect1d(inside, outside).size
         assert len(inside) + len(outside) == len(context.learnable)
         held.append(outside)
@@ -79,7 +78,7 @@ def test_rows_that_lie_together_are_not_dealt_to_folds(
 def test_a_fold_without_time_is_none(context_of: MakeBench, wine: Dataset, tmp_path: Path) -> None:
     context = context_of(wine, tmp_path, steps=100_000)
     resolved = resolve(parse("mlp[width=8]"), wine.inputs, wine.target)
-    inside, outside = next(iter(other_folds(context)))
+    inside, outside = next(iter(context.other_folds()))
     with pytest.raises(OutOfTime, match="fold"):
         fold_outputs(context, resolved, inside, outside, 0.0)
 

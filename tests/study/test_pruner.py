@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autosynth.pareto import layers
+from autosynth.record import layers
 from autosynth.study.pruner import Curve, decide, is_spared
 
 RUNG = 1 / 9

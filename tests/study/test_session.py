@@ -18,8 +18,8 @@ from autosynth.record import Record, read_all, write_record
 from autosynth.spec import Dataset
 from autosynth.strategy import parse
 from autosynth.study.context import RunContext
+from autosynth.study.finalist import finalists, reserve_seconds
 from autosynth.study.probe import _line, _Timer, fixed_plan, flops_by_family, probe
-from autosynth.study.reserve import finalists, reserve_seconds
 from autosynth.study.study import Limits, Study, claim, ladder
 from autosynth.study.trial import Job, _deadline, over_limit, run_trial
 from autosynth.training.config import TrainerConfig

@@ -52,7 +52,12 @@ class Exported:
 
 
 def export(
-    bundle: str | Path, out: str | Path, *, sample: Mapping[str, Tensor], force: bool = False
+    bundle: str | Path,
+    out: str | Path,
+    *,
+    sample: Mapping[str, Tensor],
+    force: bool = False,
+    tolerance: float = TOLERANCE,
 ) -> Exported:
     """Copy a bundle to `out` and add `model.pt2`, checked against the live model.
 
@@ -62,6 +67,7 @@ def export(
         sample: rows to check on, best held-back ones: each input as `InputSpec` says, rows first.
             None of them is stored.
         force: whether a bundle of another model may be replaced, too.
+        tolerance: how far a probability, or a value as it was learnt, may be off.
 
     Raises:
         BundleError: the bundle or the sample does not fit, `out` holds another model's bundle,
@@ -79,7 +85,7 @@ def export(
             shutil.copyfile(source / name, temporary / name)
         path = temporary / PROGRAM
         torch.export.save(_trace(source, inputs), path)
-        checked = _check(path, model, inputs)
+        checked = check_program(path, model, inputs, tolerance)
         described = ExportCheck(
             inputs=tuple(
                 ProgramInput(name=spec.name, dtype=_dtype(tensor), shape=spec.shape)
@@ -177,7 +183,9 @@ def _trace(source: Path, inputs: tuple[Tensor, ...]) -> ExportedProgram:
     return program
 
 
-def _check(path: Path, model: Model, inputs: tuple[Tensor, ...]) -> Exported:
+def check_program(
+    path: Path, model: Model, inputs: tuple[Tensor, ...], tolerance: float = TOLERANCE
+) -> Exported:
     """The saved program against the live model. Raises `BundleError` beyond the tolerance."""
     program = torch.export.load(path).module()
     names = [spec.name for spec in model.info.inputs]
@@ -190,7 +198,7 @@ def _check(path: Path, model: Model, inputs: tuple[Tensor, ...]) -> Exported:
             "an export cannot be checked on it"
         )
     rows = len(expected)
-    allowed = _allowed(model.info, expected)
+    allowed = _allowed(model.info, expected, tolerance)
     worst = 0.0
     for size in (1, 2, rows):
         with torch.inference_mode():
@@ -212,10 +220,10 @@ def _check(path: Path, model: Model, inputs: tuple[Tensor, ...]) -> Exported:
     )
 
 
-def _allowed(info: Info, expected: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How far each output may be off, in its own unit: `TOLERANCE` where it was learnt."""
+def _allowed(info: Info, expected: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
+    """How far each output may be off, in its own unit: the tolerance where it was learnt."""
     columns = expected.reshape(len(expected), -1)
-    allowed = np.full(columns.shape, TOLERANCE)
+    allowed = np.full(columns.shape, tolerance)
     for scale, (target, outputs, _) in zip(info.scales, info.target.fields, strict=True):
         if not target.classes:
             allowed[:, outputs] *= steepness(scale, columns[:, outputs])

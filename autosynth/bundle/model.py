@@ -35,6 +35,7 @@ from autosynth.composite import Composite, Resolved, build, cost, resolve
 from autosynth.composite.objective import base_of, finished, mask_seen
 from autosynth.data import Encoded, encode_parts
 from autosynth.data.encoder.registry import input_spec
+from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.errors import BundleError, DataError, StrategyError, UnknownNameError
 from autosynth.scale import Scale
 from autosynth.spec import SeenItems
@@ -77,10 +78,10 @@ class Model:
         """
         return pd.concat(self.predict_parts(source))
 
-    def predict_parts(self, source: Any) -> Iterator[pd.DataFrame]:
+    def predict_parts(self, source: Any, batching: Batching = BY_SIZE) -> Iterator[pd.DataFrame]:
         """As `predict`; of a table too large for memory, a part of its rows after another."""
         rows = 0
-        for encoded in encode_parts(source, self.encoders):
+        for encoded in encode_parts(source, self.encoders, batching):
             for text in encoded.warnings:
                 warnings.warn(text, stacklevel=3)
             if len(encoded.index):

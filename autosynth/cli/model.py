@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -14,23 +14,30 @@ from autosynth.cli.option import Command, Parser, format_argument, whole
 from autosynth.cli.text import lines_of, put, width
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from autosynth.bundle import Evaluation
 
 
 def _predict(args: argparse.Namespace) -> None:
     from autosynth.bundle import load
 
-    model, rows = load(args.model), 0
-    with warnings.catch_warnings(record=True) as caught, _written(args.out) as file:
+    put_predictions(load(args.model).predict_parts(args.data), args.out)
+
+
+def put_predictions(frames: "Iterable[pd.DataFrame]", out: str | None) -> None:
+    """Write frames under one title, one after another, to a file or to standard output."""
+    rows = 0
+    with warnings.catch_warnings(record=True) as caught, _written(out) as file:
         warnings.simplefilter("always", UserWarning)
-        for frame in model.predict_parts(args.data):
+        for frame in frames:
             _tell(caught)
             title = frame.index.name or "row"
             file.write(frame.to_csv(header=not rows, index_label=title, lineterminator="\n"))
             rows += len(frame)
         _tell(caught)
-    if args.out is not None:
-        put(f"{rows} predictions in {args.out}")
+    if out is not None:
+        put(f"{rows} predictions in {out}")
 
 
 @contextmanager

@@ -6,6 +6,7 @@ that goes on.
 """
 
 import zipfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ def run_baselines(
     seconds: float,
     progress: Progress,
     budget: float | None,
+    fit: Callable[..., Iterable[BaselineResult]] = run_in_process,
 ) -> None:
     """Fit the baselines in a process of their own, and write their records.
 
@@ -51,10 +53,11 @@ def run_baselines(
         seconds: for them all, counted from where the first is about to be fitted.
         progress: is told each score.
         budget: seconds the whole run may take, of which the simple ones take a quarter at most.
+        fit: fits them; takes what `run_in_process` takes.
     """
     limit = None if budget is None else budget * SIMPLE_SHARE
     threads = torch.get_num_threads()  # what the user allows this process
-    for result in run_in_process(
+    for result in fit(
         dataset,
         seconds=seconds,
         seed=seed,

@@ -9,7 +9,7 @@ What frozen networks compute once is timed apart, and taken off.
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import torch
@@ -91,6 +91,7 @@ def probe(
     seconds: float,
     budget: float,
     workers: int = 1,
+    clock: Callable[..., float] = time_steps,
 ) -> TrainerConfig:
     """Measure what steps take, and set threads, precision and ceiling.
 
@@ -102,11 +103,12 @@ def probe(
         seconds: that measuring may take: what was not timed by then is foreseen from the rest.
         budget: of the whole run, in seconds.
         workers: processes that will share the trials.
+        clock: gives the seconds of a step; takes what `time_steps` takes.
     """
     batch, steps = schedule(len(dataset.splits.train), dataset.inputs, dataset.target)
     base = TrainerConfig(device=device, batch_size=batch, steps=steps)
     rows = TrainingRows(train=dataset.splits.train, calibration=dataset.splits.calibration)
-    timer = _Timer(data, rows, time.perf_counter() + seconds)
+    timer = StepTimer(data, rows, time.perf_counter() + seconds, clock)
     if workers == 1:
         base = replace(base, threads=_threads(dataset, timer, space, base))
         base.use_threads()
@@ -117,7 +119,7 @@ def probe(
         if timer.left <= 0 and lines:
             lines[family] = max(lines.values(), key=lambda line: line[1])
             continue
-        faster, lines[family] = _line(family, sizes[family], timer, base)
+        faster, lines[family] = seconds_line(family, sizes[family], timer, base)
         low.extend([family] if faster else [])
     plan = replace(
         base,
@@ -144,11 +146,17 @@ def _sizes(written: Iterable[Strategy], dataset: Dataset, space: Space) -> list[
     return sorted((each for each in found if each is not None), key=_flops)
 
 
-class _Timer:
+class StepTimer:
     """Times training steps, and apart from them what frozen networks compute for their rows."""
 
-    def __init__(self, data: DeviceDataset, rows: TrainingRows, end: float = math.inf) -> None:
-        self.data, self.rows, self.end = data, rows, end
+    def __init__(
+        self,
+        data: DeviceDataset,
+        rows: TrainingRows,
+        end: float = math.inf,
+        clock: Callable[..., float] = time_steps,
+    ) -> None:
+        self.data, self.rows, self.end, self.clock = data, rows, end, clock
         self.spent: dict[str, tuple[float, float]] = {}  # seconds and FLOPs by family
 
     @property
@@ -160,7 +168,7 @@ class _Timer:
         """The time of a step of a training."""
         if resolved.program.frozen:
             self._remember(resolved, plan)
-        return time_steps(
+        return self.clock(
             resolved,
             self.data,
             self.rows,
@@ -192,7 +200,7 @@ class _Timer:
                 self.spent[step.family] = (was[0] + seconds, was[1] + flops)
 
 
-def _threads(dataset: Dataset, timer: _Timer, space: Space, plan: TrainerConfig) -> int:
+def _threads(dataset: Dataset, timer: StepTimer, space: Space, plan: TrainerConfig) -> int:
     """One thread or all: on a machine with other work, threads that wait for each other lose.
 
     By the first composite of the portfolio, which stands for what is worth training.
@@ -207,8 +215,8 @@ def _threads(dataset: Dataset, timer: _Timer, space: Space, plan: TrainerConfig)
     return min(taken, key=lambda n: (taken[n], -n))
 
 
-def _line(
-    family: str, sizes: list[Resolved], timer: _Timer, base: TrainerConfig
+def seconds_line(
+    family: str, sizes: list[Resolved], timer: StepTimer, base: TrainerConfig
 ) -> tuple[bool, tuple[float, float]]:
     """Whether a family is faster in bfloat16; its seconds a step at no FLOPs, and per FLOP.
 
@@ -238,7 +246,7 @@ def _line(
     return low, (max(LEAST_STEP, least - slope * few), slope)
 
 
-def _if_it_can(timer: _Timer, resolved: Resolved, plan: TrainerConfig) -> float:
+def _if_it_can(timer: StepTimer, resolved: Resolved, plan: TrainerConfig) -> float:
     """The time of a step in bfloat16; infinite where this device cannot compute it.
 
     oneDNN's LSTM asks for AVX-512, as one example. It was trained in float32 a moment before.

@@ -87,7 +87,9 @@ class Study:
         progress: Progress,
         worker: int = 0,
         workers: int = 1,
+        pruner: Callable[..., Decision] = decide,
     ) -> None:
+        self.pruner = pruner
         self.context, self.limits, self.progress, self.worker = context, limits, progress, worker
         self.study = storage.open_study(
             context.journal,
@@ -286,7 +288,7 @@ class Study:
             storage.write_rung(trial, done, error)
             curves = storage.curves(self.study)
             mine = curves.pop(trial.number)
-            verdict = decide(
+            verdict = self.pruner(
                 mine,
                 curves.values(),
                 n_val=len(self.context.dataset.splits.validation),

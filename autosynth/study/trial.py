@@ -51,6 +51,15 @@ class Job:
     deadline: float = math.inf
     seconds: float = 0.0
 
+    def ends_by(self, start: float, ceiling: float) -> float:
+        """When a training that starts then must have ended, in seconds of `time.perf_counter()`.
+
+        Somewhat over the ceiling, which is far over what most are foreseen to take: other work on
+        the machine may have come after the probe, and then a search that stops all has nothing to
+        show.
+        """
+        return min(self.deadline, start + OVER * ceiling) if ceiling else self.deadline
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrialResult:
@@ -128,7 +137,7 @@ def run_trial(context: RunContext, job: Job, on_rung: PrunerCallback | None = No
         write_record(blank, context.folder)
         return TrialResult(record=blank)
     start = time.perf_counter()
-    deadline = _deadline(context.trainer_config.ceiling_seconds, job, start)
+    deadline = job.ends_by(start, context.trainer_config.ceiling_seconds)
     try:
         outcome = train(
             job.resolved,
@@ -149,15 +158,6 @@ def run_trial(context: RunContext, job: Job, on_rung: PrunerCallback | None = No
         record = replace(record, train_seconds=time.perf_counter() - start)
     write_record(record, context.folder)
     return TrialResult(record=record, pruned=rungs.pruned if record.state == "pruned" else None)
-
-
-def _deadline(ceiling: float, job: Job, start: float) -> float:
-    """When a training that starts now must have ended, in seconds of `time.perf_counter()`.
-
-    Somewhat over the ceiling, which is far over what most are foreseen to take: other work on the
-    machine may have come after the probe, and then a search that stops all has nothing to show.
-    """
-    return min(job.deadline, start + OVER * ceiling) if ceiling else job.deadline
 
 
 def _remembered(context: RunContext, job: Job, blank: Record) -> tuple[Record, bool]:

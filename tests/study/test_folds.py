@@ -1,6 +1,7 @@
 """Of few rows, every trial is scored by outputs for all of them, out of fold."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from autosynth.composite import resolve
 from autosynth.data import load_dataset
 from autosynth.progress import Progress
 from autosynth.record import Record, read_all, write_record
-from autosynth.spec import Dataset
+from autosynth.spec import Array, Dataset
 from autosynth.strategy import parse
 from autosynth.study.context import RunContext
 from autosynth.study.pruner import Decision
@@ -20,6 +21,7 @@ from autosynth.study.study import Limits, Study, claim
 from autosynth.study.trial import Job, OutOfTime, fold_outputs, run_trial
 
 MakeBench = Callable[..., RunContext]
+SECONDS = 3.0  # in which one small training ends on any machine
 
 
 @pytest.fixture(scope="module")
@@ -102,33 +104,40 @@ def test_as_many_folds_as_bring_enough_rows(
         assert replace(context, dataset=replace(wine, splits=splits)).folds == folds
 
 
-def test_folds_that_do_not_end_leave_the_trial_whole(
-    context_of: MakeBench, wine: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def late(*_: object) -> None:
-        raise OutOfTime
+class Slow(RunContext):
+    """Deals rows to further folds when it is late for them."""
 
-    monkeypatch.setattr("autosynth.study.trial.fold_outputs", late)
-    record = trained(context_of(wine, tmp_path))
+    def other_folds(self) -> Iterator[tuple[Array, Array]]:
+        time.sleep(SECONDS)
+        return super().other_folds()
+
+
+def test_folds_that_do_not_end_leave_the_trial_whole(
+    context_of: MakeBench, wine: Dataset, tmp_path: Path
+) -> None:
+    context = context_of(wine, tmp_path)
+    resolved = resolve(parse("mlp[width=8]"), wine.inputs, wine.target)
+    end = time.perf_counter() + SECONDS
+    job = Job(number=claim(tmp_path), resolved=resolved, origin="given", deadline=end)
+    record = run_trial(Slow(**vars(context)), job).record
     assert record.state == "complete"
     assert record.n_folds == 1
 
 
-def test_few_rows_end_no_training(
-    context_of: MakeBench, wine: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_few_rows_end_no_training(context_of: MakeBench, wine: Dataset, tmp_path: Path) -> None:
     asked: list[float] = []
 
     def worst(*_: object, **more: object) -> Decision:
         asked.append(1.0)
         return Decision(prune=True, constraint=1.0, why="behind")
 
-    monkeypatch.setattr("autosynth.study.study.decide", worst)
+    def search(context: RunContext) -> set[str]:
+        Study(context, Limits(trials=1), Progress(live=False), pruner=worst).run()
+        return {r.state for r in read_all(context.folder)}
+
     few = context_of(wine, tmp_path, steps=360)  # the first rung is at 120
-    Study(few, Limits(trials=1), Progress(live=False)).run()
+    assert search(few) == {"complete"}
     assert asked
-    assert {r.state for r in read_all(tmp_path)} == {"complete"}
     many = replace(few, dataset=replace(wine, independent=False), folder=tmp_path / "many")
     (tmp_path / "many" / "trials").mkdir(parents=True)
-    Study(many, Limits(trials=1), Progress(live=False)).run()
-    assert {r.state for r in read_all(tmp_path / "many")} == {"pruned"}
+    assert search(many) == {"pruned"}

@@ -94,8 +94,8 @@ def _fits(hint: Any, value: Any) -> bool:
             return False
         parts = args[:1] * len(value) if args[-1] is ... else args
         return len(parts) == len(value) and all(map(_fits, parts, value))
-    if is_dataclass(hint):
-        return isinstance(value, dict) and not field_problems(_class(hint), value)
+    if isinstance(hint, type) and is_dataclass(hint):
+        return isinstance(value, dict) and not field_problems(hint, value)
     if isinstance(value, bool):
         return hint is bool
     return isinstance(value, (int, float) if hint is float else hint)
@@ -111,14 +111,9 @@ def _value(hint: Any, value: Any) -> Any:
         return tuple(map(_value, parts, value))
     if get_origin(hint) is Mapping:
         return {key: _value(args[1], item) for key, item in value.items()}
-    if is_dataclass(hint):
-        return from_fields(_class(hint), value)
+    if isinstance(hint, type) and is_dataclass(hint):
+        return from_fields(hint, value)
     return value
-
-
-def _class(hint: Any) -> type[Any]:
-    assert isinstance(hint, type)
-    return hint
 
 
 def _same(value: Any) -> Any:

@@ -99,15 +99,26 @@ class Record:
     origin: str = ""
 
 
+def score_of(record: Record, metric: str) -> float:
+    """The validation score; minus infinity where a record has none that counts."""
+    score = record.val.get(metric, -math.inf) if record.state == "complete" else -math.inf
+    return -math.inf if math.isnan(score) else score
+
+
+def cost_of(record: Record, cost: str) -> float:
+    """What a record is charged, by the field of that name; infinity where it is not known."""
+    known = getattr(record, cost)
+    return math.inf if known is None else float(known)
+
+
 def merit(record: Record, metric: str) -> tuple[float, float]:
     """What trials are chosen by: the score on `validation`, of equal ones minus the log loss.
 
     On few rows many scores are equal, and how sure a model is of them still says something.
     Minus infinity where there is no score.
     """
-    score = record.val.get(metric, -math.inf) if record.state == "complete" else -math.inf
-    tie = record.val.get("neg_log_loss", 0.0)
-    return (-math.inf, -math.inf) if math.isnan(score) else (score, tie)
+    score = score_of(record, metric)
+    return score, record.val.get("neg_log_loss", 0.0) if score > -math.inf else -math.inf
 
 
 def worth(record: Record, metric: str) -> tuple[float, float]:
@@ -153,6 +164,19 @@ def from_json(text: str) -> Record:
 def trial_dir(run_dir: Path, trial: int) -> Path:
     """The folder of one trial inside a run folder."""
     return run_dir / "trials" / f"{trial:06d}"
+
+
+def claim(folder: Path) -> int:
+    """The next free trial number of a run, made ours by making its folder."""
+    taken = [int(path.name) for path in (folder / "trials").glob("[0-9]*")]
+    number = max(taken, default=-1) + 1
+    while True:
+        try:
+            trial_dir(folder, number).mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+        else:
+            return number
 
 
 def weights_path(run_dir: Path, trial: int) -> Path:

@@ -44,6 +44,7 @@ from autosynth.task.calibration import Calibration
 from autosynth.task.task import task_of
 from autosynth.training.weights import load_weights, save_weights
 
+# Rows at once: what every layer makes of them has to fit in memory beside each other.
 BATCH = 512
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from autosynth.run import Run
 
 
+# Beside the front and the baselines: the whole board is a command away.
 _BEST_OF_THE_REST = 5
 
 

@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from autosynth.task.detail import Detail
 
 
+# The matrix of more classes is wider than a terminal: those with the most errors are shown.
 _MOST_CLASSES = 12
 _MOST_ROWS = 10
-_NAME = 18  # letters of a class above its column
+# Letters of a class above its column.
+_NAME = 18
 
 Cells = list[tuple[str, ...]]
 
@@ -33,11 +35,14 @@ def put_prose(text: str) -> None:
     put(text if limit is None else textwrap.fill(text, limit))
 
 
-def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows of cells as lines with aligned columns."""
+def columns(rows: Sequence[Sequence[str]], words: int | None = None) -> list[str]:
+    """Rows of cells under each other: the first `words` columns, or all, to the left."""
     sizes = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
-        "  ".join(cell.ljust(size) for cell, size in zip(row, sizes, strict=True)).rstrip()
+        "  ".join(
+            cell.ljust(size) if words is None or at < words else cell.rjust(size)
+            for at, (cell, size) in enumerate(zip(row, sizes, strict=True))
+        ).rstrip()
         for row in rows
     ]
 
@@ -69,7 +74,7 @@ def lines_of(evaluation: "Evaluation", limit: int | None) -> Iterator[str]:
         (str(name), _number(row["score"]), f"{_number(row['low'])} to {_number(row['high'])}", "")
         for name, row in evaluation.scores.iterrows()
     ]
-    yield from _aligned([head, *rows])
+    yield from columns([head, *rows], 1)
     for detail in evaluation.details:
         yield ""
         yield from _detail(detail, named=len(evaluation.details) > 1)
@@ -119,7 +124,7 @@ def _confusion(counts: "pd.DataFrame", suffix: str) -> Iterator[str]:
         cells += [table[i, others].sum()] if others else []
         right = f"{table[i, i] / whole:.0%}" if whole else "-"
         rows.append((name, *(str(cell) if cell else "." for cell in cells), right))
-    yield from _aligned(rows)
+    yield from columns(rows, 1)
 
 
 def _robustness(evaluation: "Evaluation", frame: "pd.DataFrame") -> Iterator[str]:
@@ -133,7 +138,7 @@ def _robustness(evaluation: "Evaluation", frame: "pd.DataFrame") -> Iterator[str
         left = group["left"].iloc[-1]
         remaining = "-" if left != left else f"{left:.0%}"
         rows.append((str(name), str(what), _number(clean[evaluation.metric]), *cells, remaining))
-    yield from _aligned(rows, words=2)
+    yield from columns(rows, 2)
 
 
 def _frame(frame: "pd.DataFrame", title: str, whole: Sequence[str] = ()) -> Iterator[str]:
@@ -144,18 +149,7 @@ def _frame(frame: "pd.DataFrame", title: str, whole: Sequence[str] = ()) -> Iter
             for c in frame.columns
         ]
         rows.append((_cut(str(name), 40), *cells))
-    yield from _aligned(rows)
-
-
-def _aligned(rows: Cells, words: int = 1) -> Iterator[str]:
-    """Cells under each other: the first `words` columns to the left, numbers to the right."""
-    sizes = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [
-            cell.ljust(size) if index < words else cell.rjust(size)
-            for index, (cell, size) in enumerate(zip(row, sizes, strict=True))
-        ]
-        yield "  ".join(cells).rstrip()
+    yield from columns(rows, 1)
 
 
 def _number(value: float) -> str:

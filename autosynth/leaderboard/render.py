@@ -96,7 +96,9 @@ FORMATS: Mapping[str, Callable[[pd.DataFrame, int | None], str]] = {
     "markdown": _markdown,
 }
 _TEXT = ("strategy", "state")
-_ROOM = 96  # characters a line, below which the strategy needs what epochs would take
+# Characters a line, below which the strategy has no forty left beside the numbers: then it gets
+# what the epochs would take.
+_ROOM = 96
 
 
 def _compact(frame: pd.DataFrame, *, intervals: bool = False) -> dict[str, list[str]]:

@@ -6,7 +6,6 @@ was trained to say it: the reason stands in its place.
 """
 
 import json
-import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from autosynth.atomic import write_text_atomic
 from autosynth.composite import Composite, Resolved, resolve
 from autosynth.errors import TrialError
 from autosynth.leaderboard import TRIVIAL
-from autosynth.record import Record, merit, read_all, worth, write_record
+from autosynth.record import Record, cost_of, merit, read_all, worth, write_record
 from autosynth.run.baselines import baseline_outputs
 from autosynth.spec import Array
 from autosynth.strategy import parse
@@ -35,8 +34,11 @@ from autosynth.task.score import (
 from autosynth.training.loop import TrainingRows, train
 from autosynth.training.output import outputs
 
-SLACK = 1.05  # times a composite's cost, that a single component may have and is no dearer
-LEAST_SHARE = 0.5  # of the single components as cheap, that had a turn
+# Times a composite's cost, that a single component may have and is no dearer: as in the pruner.
+SLACK = 1.05
+# Of the single components as cheap, that had a turn. With fewer, the best composite would be held
+# against what happened to be trained, and look good for it: then nothing is claimed.
+LEAST_SHARE = 0.5
 NEVER_HAD = ("not_run", "stopped")
 
 
@@ -107,6 +109,7 @@ def cross_validate(context: RunContext, records: Sequence[Record], deadline: flo
 
 def _in_time(ranked: list[Record], seconds: float) -> list[Record]:
     """The first of them that can be trained once more, one after another, in so many seconds."""
+    # A tenth more than the trial took: the machine may be busier now.
     spent = np.cumsum([1.1 * (r.train_seconds or 0.0) for r in ranked])
     return ranked[: int((spent <= seconds).sum())]
 
@@ -204,7 +207,8 @@ def compare(context: RunContext, found: Mapping[int, Array]) -> None:
         cheap = [
             r
             for r in records
-            if r.topology == "single" and _cost(r, context) <= SLACK * _cost(composite, context)
+            if r.topology == "single"
+            and cost_of(r, context.cost) <= SLACK * cost_of(composite, context.cost)
         ]
         single = _best([r for r in cheap if r.trial in found], name)
         baseline = _best([r for r in records if _informs(r)], name)
@@ -252,8 +256,3 @@ def _difference(context: RunContext, ours: Array, other: Array) -> dict[str, flo
 
 def _best(group: Sequence[Record], metric: str) -> Record | None:
     return max(group, key=lambda r: merit(r, metric), default=None)
-
-
-def _cost(record: Record, context: RunContext) -> float:
-    value = getattr(record, context.cost)
-    return math.inf if value is None else float(value)

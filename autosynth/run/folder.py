@@ -25,7 +25,8 @@ from autosynth.bundle.info import card_of_trial
 from autosynth.composite import Resolved, build, resolve
 from autosynth.data.encoder.registry import input_spec
 from autosynth.errors import RunError
-from autosynth.leaderboard import build_leaderboard, composing_sentence, pick, remarks
+from autosynth.leaderboard import build_leaderboard, composing_sentence, remarks
+from autosynth.leaderboard import pick as pick_of
 from autosynth.options import Options
 from autosynth.record import Record, read_all, weights_path
 from autosynth.scale import scales_from
@@ -112,19 +113,27 @@ def device_name(device: str) -> str:
     return f"cpu ({sys.platform}, {platform.machine()})"
 
 
-def latest(results: Path = RESULTS) -> Path:
+def latest() -> Path:
     """The run that was worked on last. Raises RunError where there is none."""
-    runs = [path.parent for path in results.glob(f"*/{RUN_FILE}")]
+    runs = [path.parent for path in RESULTS.glob(f"*/{RUN_FILE}")]
     if not runs:
         raise RunError(
-            f"there is no run under {str(results)!r}; name a run's folder, or make one with "
+            f"there is no run under {str(RESULTS)!r}; name a run's folder, or make one with "
             "`autosynth search`"
         )
-    return max(runs, key=lambda run: _touched(run))
+    return max(runs, key=lambda run: max(path.stat().st_mtime for path in run.iterdir()))
 
 
-def _touched(run: Path) -> float:
-    return max(path.stat().st_mtime for path in run.iterdir())
+def numbered_folders(stem: str) -> dict[int, Path]:
+    """The folders under `results` that are called `<stem>-<n>`, by their number."""
+    pattern = re.compile(rf"{re.escape(stem)}-(\d+)")
+    there = RESULTS.iterdir() if RESULTS.is_dir() else ()
+    return {int(match[1]): path for path in there if (match := pattern.fullmatch(path.name))}
+
+
+def free_folder(stem: str) -> Path:
+    """The folder under `results` with the number after the last."""
+    return RESULTS / f"{stem}-{max(numbered_folders(stem), default=0) + 1}"
 
 
 def place(
@@ -165,20 +174,13 @@ def _make(folder: Path) -> None:
 
 
 def _numbered(dataset: Dataset, options: Options) -> tuple[Path, RunState]:
-    pattern = re.compile(rf"{re.escape(dataset.name)}-(\d+)")
-    found = {
-        int(match[1]): path
-        for path in (RESULTS.iterdir() if RESULTS.is_dir() else ())
-        if (match := pattern.fullmatch(path.name))
-    }
-    for number in sorted(found, reverse=True):
-        folder = found[number]
+    for _, folder in sorted(numbered_folders(dataset.name).items(), reverse=True):
         if not (folder / RUN_FILE).exists():
             continue
         state = read_state(folder)
         if not state.finished and not _difference(folder, dataset, options):
             return folder, state
-    return RESULTS / f"{dataset.name}-{max(found, default=0) + 1}", RunState()
+    return free_folder(dataset.name), RunState()
 
 
 def _check_same(folder: Path, dataset: Dataset, options: Options) -> None:
@@ -247,7 +249,7 @@ class Run:
     @property
     def best(self) -> Record:
         """The strategy that was chosen. Raises RunError where nothing is complete."""
-        return pick(self.records, "best", metric=self.metric, cost=self.cost)
+        return pick_of(self.records, "best", metric=self.metric, cost=self.cost)
 
     @property
     def warning(self) -> str:
@@ -280,7 +282,9 @@ class Run:
             max_flops: strategies of more are not considered.
             force: whether a bundle of another model in that folder is replaced.
         """
-        record = _pick(self, pick, max_flops)
+        record = pick_of(
+            self.records, pick, metric=self.metric, cost=self.cost, max_flops=max_flops
+        )
         target = Path(path) if path is not None else self.folder / "export"
         with tempfile.TemporaryDirectory(prefix="autosynth-export-") as name:
             source = self.folder / "bundle"
@@ -316,10 +320,6 @@ class Run:
                 metric=self.metric,
             ),
         )
-
-
-def _pick(run: Run, which: str | int, max_flops: int | None) -> Record:
-    return pick(run.records, which, metric=run.metric, cost=run.cost, max_flops=max_flops)
 
 
 def _resolved(data: dict[str, Any], record: Record) -> Resolved:

@@ -28,7 +28,10 @@ from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import DeviceDataset, to_device
 from autosynth.training.weights import save_tensors
 
-PROBE_SHARE = 0.08  # of a budget, that measuring steps may take
+# Of a budget, that measuring steps may take. What was not timed by then is foreseen from the rest;
+# the more is measured, the less is begun that cannot end, and the less time is left to begin it.
+PROBE_SHARE = 0.08
+# Rows of test that exports are checked on: enough for every part of a cascade to have some.
 EXAMPLE_ROWS = 256
 
 
@@ -61,6 +64,8 @@ def prepare(
         seconds = BASELINE_SECONDS
         if options.budget_seconds is not None:
             spent = time.time() - started
+            # What starting and reading took is the budget's, too: the baselines bear their share
+            # of it. A second lets the simple ones, which are fitted whole, begin.
             seconds = max(1.0, min(seconds, options.budget_seconds * BASELINE_SHARE - 0.1 * spent))
         run_baselines(
             dataset, metric, folder, options.seed, seconds, progress, options.budget_seconds

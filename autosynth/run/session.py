@@ -17,7 +17,7 @@ from autosynth.data import read_dataset
 from autosynth.leaderboard import pick
 from autosynth.options import Options, takes_options
 from autosynth.progress import Progress
-from autosynth.record import Record, read_all, write_record
+from autosynth.record import Record, claim, read_all, write_record
 from autosynth.report import report
 from autosynth.run.finish import (
     Refit,
@@ -41,7 +41,7 @@ from autosynth.study.agenda import why_longer
 from autosynth.study.context import RunContext
 from autosynth.study.finalist import choice_seconds, complete, expect, finalists
 from autosynth.study.space import Space
-from autosynth.study.study import claim, ladder
+from autosynth.study.study import ladder
 from autosynth.study.trial import Job, initial_record, load_trained
 from autosynth.study.workers import Schedule, run_trials
 from autosynth.training.config import schedule
@@ -176,6 +176,7 @@ class _Session:
         if whole and context.is_small:
             budget = self.options.budget_seconds
             choice = math.inf if budget is None else choice_seconds(last, context, budget)
+            # The scores on test and the report come after it, whatever the folds took.
             cross_validate(context, last, min(now() + choice, self.deadline - 1.5))
             self._expect()
         found = score_test(context)
@@ -196,6 +197,7 @@ class _Session:
         context = self.context
         best = pick(read_all(self.folder), "best", metric=context.metric.name, cost=context.cost)
         resolved = resolved_of(context, best)
+        # A second for the bundle and the report: half-trained, a winner is worth nothing.
         trained: Refit | None = refit(context, best, self.deadline - 1.0) if again else None
         model = trained.model if trained else load_trained(context, best, resolved)
         best = replace(

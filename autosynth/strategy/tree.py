@@ -21,8 +21,10 @@ Topology: TypeAlias = Literal["single", "parallel", "sequential", "hybrid"]
 Node: TypeAlias = "Part | Chain | Fusion"
 
 BOOLS = {"true": True, "false": False}
+# What a 64-bit integer holds: JSON readers and optuna take no more.
 INT_LIMIT = 2**63
-MAX_DEPTH = 32  # of fusions inside fusions: beyond any use, and well inside Python's own limit
+# Of fusions inside fusions: beyond any use, and well inside Python's own limit of recursion.
+MAX_DEPTH = 32
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 _KINDS = {

@@ -23,12 +23,17 @@ Turn = Literal["single", "composite", "longer"]
 Candidate = tuple[Strategy, Resolved]
 Able = Callable[[Resolved], bool]
 """Whether a strategy is still to be trained, and would end in time."""
-FEW = 4  # networks after the first of every family, before any is trained for longer
-MANY = 20  # networks, from which on none is begun while the best can be trained for longer
+# Networks after the first of every family, before any is trained for longer: the best of fewer is
+# not yet what is worth it.
+FEW = 4
+# Networks, from which on none is begun while the best can be trained for longer: as many say
+# already which are best, and those have their longer schedules first.
+MANY = 20
 
 LENGTH = "length"
 LONGER = "longer"  # the origin of such a trial
-BEST = 3  # by score, that are trained for longer before the front's other members are
+# By score, that are trained for longer before the front's other members are.
+BEST = 3
 
 
 @dataclass(kw_only=True)
@@ -128,7 +133,7 @@ def worth_longer(
     """
     values = space.settings.get(LENGTH, ())
     groups = by_strategy(records)
-    best = sorted(groups.values(), key=lambda group: worth(_best(group, metric), metric))
+    best = sorted(groups.values(), key=lambda group: max(worth(r, metric) for r in group))
     chosen = list(best[::-1][:BEST])
     chosen += [groups[_shared(record)] for record in front]
     found: dict[str, Longer] = {}
@@ -162,7 +167,8 @@ def still_gains(group: Sequence[Record], metric: str) -> bool:
 
 def why_longer(records: Iterable[Record], best: Record, metric: str) -> str:
     """Why a strategy may gain by a training longer than all of its own; empty where it may not."""
-    group = next((g for g in by_strategy(records).values() if _is_last(best, g)), [])
+    groups = by_strategy(records).values()
+    group = next((g for g in groups if g[-1].trial == best.trial), [])
     if not group or not still_gains(group, metric):
         return ""
     if len(group) == 1:
@@ -172,17 +178,9 @@ def why_longer(records: Iterable[Record], best: Record, metric: str) -> str:
     return f"from {epochs[0]} to {epochs[1]} epochs it gained {gain:+.4f}" if gain > 0 else ""
 
 
-def _is_last(record: Record, group: Sequence[Record]) -> bool:
-    return group[-1].trial == record.trial
-
-
 def length_of(record: Record) -> float:
     """The length of a trial's training, over that of the plan."""
     return float(dict(parse(record.canonical).settings).get(LENGTH, 1.0))
-
-
-def _best(group: Sequence[Record], metric: str) -> Record:
-    return max(group, key=lambda record: worth(record, metric))
 
 
 def _shared(record: Record) -> str:

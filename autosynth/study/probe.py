@@ -24,17 +24,31 @@ from autosynth.training.config import TrainerConfig, schedule
 from autosynth.training.devicedataset import DeviceDataset
 from autosynth.training.known import remember
 from autosynth.training.loop import TrainingRows, sample, time_steps
-from autosynth.training.memory import Memory
 from autosynth.training.settle import trainings_of
 from autosynth.training.work import seconds_of
 
-FASTER = 1.1  # bfloat16 must be this much faster to be worth its rounding
-CEILING_SHARE = 0.3  # of the budget, that one training may take
-CHEAPEST_SHARE = 0.2  # of the budget, within which at least the cheapest single component ends
-PATIENCE = 1.0  # seconds, that the steps of one measurement may take
-LARGE_SHARE = 0.2  # of the time that is left, that timing a larger size may take
-LEAST_STEP = 0.0005  # seconds
-SLOWEST = 2e9  # FLOPs a second: a slower processor was busy with something else while we looked
+# bfloat16 must be this much faster to be worth its rounding. Both cases were met: on two cores
+# without AMX it is no faster up to width 32, with AMX the probe took it (results/README.md).
+FASTER = 1.1
+# Of the budget, that one training may take: three such would fill it, and a search of fewer
+# compares nothing. What is foreseen to take longer stands on the board as infeasible.
+CEILING_SHARE = 0.3
+# Of the budget, within which at least the cheapest single component ends. Where it could not, the
+# schedule is cut, with a warning: no clock shortens a training otherwise, and without this a short
+# budget would end with no model at all.
+CHEAPEST_SHARE = 0.2
+# Seconds, that the steps of one measurement may take: steps so slow are told well enough by one.
+PATIENCE = 1.0
+# Of the time that is left, that timing a larger size may take: the other families need the rest. A
+# family whose large sizes were not timed is foreseen from its smallest, at `SLOWEST` at most.
+LARGE_SHARE = 0.2
+# Seconds. A line through two noisy measures may meet no FLOPs below zero, and no step is free.
+LEAST_STEP = 0.0005
+# FLOPs a second: a slower processor was busy with something else while we looked. A step of the
+# smallest size that took a fifth of a second had so foreseen hours for the large ones.
+SLOWEST = 2e9
+# The least of three steps counts, since other work only adds to it; the first ones are slow, for
+# they allocate memory and choose kernels.
 _TIMED, _WARMUP = 3, 2
 
 
@@ -56,15 +70,6 @@ def foreseen_seconds(plan: TrainerConfig, resolved: Resolved, *, has_fit: bool =
     seconds = sum(seconds_of(plan, course.program, phase) for phase in course.phases)
     seconds *= trainings_of(course.program, course.post_hoc, has_fit=has_fit)
     return seconds * float(resolved.settings["length"])
-
-
-def once_seconds(plan: TrainerConfig, resolved: Resolved, memory: Memory, n_rows: int) -> float:
-    """The time that frozen networks will take over the rows that the memory lacks; 0 unknown."""
-    program, seconds = resolved.program, 0.0
-    for at, lacking in memory.lacking(program, n_rows).items():
-        step = program.step(at)
-        seconds += lacking * step.flops * plan.once_seconds.get(step.family, 0.0)
-    return seconds
 
 
 def fixed_plan(

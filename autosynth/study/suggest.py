@@ -27,7 +27,8 @@ Choose = Callable[[str, Sequence[Scalar]], Scalar]
 
 # What only the stem of a part obeys: a part that follows another has none.
 _OF_STEM = ("patch", "embed")
-# With more inputs than these, a part reads all of a kind.
+# With more inputs than these a part reads all of a kind: each single one would be a choice more,
+# and most would never be tried.
 _MANY_INPUTS = 6
 # Words that say what holds anyway.
 _PLAIN = (("share", "none"), ("train", "joint"), ("init", "random"))

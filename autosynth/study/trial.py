@@ -19,6 +19,7 @@ from autosynth.record import Record, read_all, weights_path, write_record
 from autosynth.spec import Array
 from autosynth.study.context import RunContext
 from autosynth.study.pruner import Decision
+from autosynth.study.space import FORBID_KEYS
 from autosynth.task.calibration import Calibration, calibrate
 from autosynth.task.score import bootstrap_interval, score_all, standard_error
 from autosynth.task.task import task_of
@@ -27,8 +28,13 @@ from autosynth.training.loop import Outcome, TrainingRows, sample, train
 from autosynth.training.output import outputs
 from autosynth.training.weights import load_weights, save_weights
 
-OVER = 1.5  # times the ceiling, that a training may take
-PROMISING = 2.0  # standard errors that a trial may be behind the best, and is scored on more folds
+# Times the ceiling, that a training may take. Other work on the machine can come after the probe:
+# without this, a search on a busy machine stopped every composite as too slow, and had none.
+OVER = 1.5
+# That one row is timed for, after every trial: a median of up to 50 calls.
+LATENCY_SECONDS = 0.03
+# Standard errors that a trial may be behind the best, and is still scored on further folds.
+PROMISING = 2.0
 _LATE = "it would not have ended before the budget"
 PrunerCallback = Callable[[float, float, float], Decision | None]
 """Fraction of the schedule, validation error, its standard error in; to prune, the decision."""
@@ -93,12 +99,7 @@ def initial_record(context: RunContext, job: Job, state: str, reason: str = "") 
         seed=context.seed,
         strategy=str(resolved.short_form.without_settings()),
         settings=resolved.short_form.settings_text(),
-        topology=resolved.topology,
-        components=resolved.components,
-        sharing=resolved.sharing,
-        fusion=resolved.fusion,
-        training=resolved.training,
-        init=resolved.init,
+        **{name: getattr(resolved, name) for name in FORBID_KEYS},
         state=state,  # type: ignore[arg-type]
         reason=reason,
         flops=price.flops,
@@ -315,6 +316,8 @@ def error_of(context: RunContext, model: nn.Module) -> tuple[float, float]:
     score = context.metric.score(y, predictions)
     if not math.isfinite(score):
         raise TrialError("the outputs on held-back rows are not finite; a lower lr may help")
+    # Forty resamples say enough of a width, and are drawn at every rung. A 95 % interval is 3.92
+    # standard errors wide.
     low, high = bootstrap_interval(context.metric, y, predictions, n=40)
     spread = abs(context.error(low) - context.error(high)) / 3.92
     return context.error(score), spread
@@ -334,14 +337,15 @@ def scored_outputs(
     return splits.validation, calibration.scores(predictions, target), calibration
 
 
-def latency_ms(model: Composite, context: RunContext, seconds: float = 0.03) -> float:
+def latency_ms(model: Composite, context: RunContext) -> float:
     """The median time of one row through the network, in milliseconds, on the run's device."""
     row = context.device_dataset.rows(context.dataset.splits.validation[:1])
     inputs = context.device_dataset.batch(row)[0]
+    # The first call is not counted: it allocates. Three at least, for a median.
     taken: list[float] = []
     model.eval()
     with torch.inference_mode():
-        end = time.perf_counter() + seconds
+        end = time.perf_counter() + LATENCY_SECONDS
         while len(taken) < 4 or (time.perf_counter() < end and len(taken) < 50):
             start = time.perf_counter()
             model(inputs).cpu()

@@ -14,8 +14,7 @@ import torch
 
 import autosynth
 from autosynth.bundle import ModelCard, evaluate, load, write_bundle
-from autosynth.bundle.evaluation import details_of
-from autosynth.bundle.robustness import rows_for
+from autosynth.bundle.evaluation import details_of, rows_for
 from autosynth.composite import build, resolve
 from autosynth.data import LabelledRows
 from autosynth.data import load_dataset as load_data

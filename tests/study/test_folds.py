@@ -12,12 +12,12 @@ import pytest
 from autosynth.composite import resolve
 from autosynth.data import load_dataset
 from autosynth.progress import Progress
-from autosynth.record import Record, read_all, write_record
+from autosynth.record import Record, claim, read_all, write_record
 from autosynth.spec import Array, Dataset
 from autosynth.strategy import parse
 from autosynth.study.context import RunContext
 from autosynth.study.pruner import Decision
-from autosynth.study.study import Limits, Study, claim
+from autosynth.study.study import Limits, Study
 from autosynth.study.trial import Job, OutOfTime, fold_outputs, run_trial
 
 MakeBench = Callable[..., RunContext]

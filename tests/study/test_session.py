@@ -14,13 +14,13 @@ import torch
 from autosynth.composite import cost, resolve
 from autosynth.data import load_dataset
 from autosynth.progress import Progress
-from autosynth.record import Record, read_all, write_record
+from autosynth.record import Record, claim, read_all, write_record
 from autosynth.spec import Dataset
 from autosynth.strategy import parse
 from autosynth.study.context import RunContext
 from autosynth.study.finalist import finalists, reserve_seconds
 from autosynth.study.probe import StepTimer, fixed_plan, flops_by_family, probe, seconds_line
-from autosynth.study.study import Limits, Study, claim, ladder
+from autosynth.study.study import Limits, Study, ladder
 from autosynth.study.trial import Job, over_limit, run_trial
 from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import to_device

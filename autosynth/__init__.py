@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from autosynth.bundle import load
-    from autosynth.bundle.evaluate import evaluate
+    from autosynth.bundle.evaluation import evaluate
     from autosynth.data import load_dataset
     from autosynth.errors import AutosynthError
     from autosynth.run import search

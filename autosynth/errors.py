@@ -69,8 +69,13 @@ def unknown(what: str, name: str, valid: Iterable[str], place: str = "") -> Unkn
     )
 
 
-def did_you_mean(name: str, names: Iterable[str], *, most: int = 1, cutoff: float = 0.5) -> str:
-    """The names nearest to one, as a question after a sentence; empty where none is near.
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """The name nearest to one, as a question after a sentence; empty where none is near."""
+    return question(nearest(name, names))
+
+
+def nearest(name: str, names: Iterable[str], *, most: int = 1, cutoff: float = 0.5) -> list[str]:
+    """The names nearest to one.
 
     Args:
         name: what was written.
@@ -78,11 +83,6 @@ def did_you_mean(name: str, names: Iterable[str], *, most: int = 1, cutoff: floa
         most: names that are told.
         cutoff: how near one has to be, from 0 to 1.
     """
-    return question(nearest(name, names, most=most, cutoff=cutoff))
-
-
-def nearest(name: str, names: Iterable[str], *, most: int = 1, cutoff: float = 0.5) -> list[str]:
-    """The names nearest to one; arguments as of `did_you_mean`."""
     return get_close_matches(name, list(names), n=most, cutoff=cutoff)
 
 

@@ -5,7 +5,6 @@ own estimators do: in a pipeline, under cross-validation, cloned.
 """
 
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -173,7 +172,7 @@ class AutoSynthClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         labels = column_or_1d(y, warn=True)
         check_classification_targets(labels)
         self._fit(X, labels, _name(y), "classification")
-        known = _labels(labels)
+        known = {text_of(label): label for label in np.unique(labels)}
         self.classes_ = np.unique([known[name] for name in self.model_.info.target.classes])
         return self
 
@@ -223,8 +222,3 @@ def _name(y: Any) -> str:
     """What the target is called: the name of a series, where it has one."""
     name = getattr(y, "name", None)
     return name if isinstance(name, str) and name else "target"
-
-
-def _labels(labels: NDArray[Any]) -> Mapping[str, Any]:
-    """The labels by the names that a dataset gives them."""
-    return {text_of(label): label for label in np.unique(labels)}

@@ -1,16 +1,22 @@
 """Frozen dataclasses as JSON, and back: what is wrong with an object is told by the fields' types.
 
 For the types that saved values have: text, numbers, booleans, None, literals, tuples, mappings
-with text as keys, and dataclasses of these.
+with text as keys, and dataclasses of these. What earlier versions saved under other names is read
+by the tables here: in a dotted key, the part after a dot stands inside what the part before names.
 """
 
+import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import MISSING, fields, is_dataclass
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 _Saved = TypeVar("_Saved")
+
+Reader = Callable[[Any], Any]
+"""Takes the value as it was saved, gives it as it is saved now."""
 
 
 def json_ready(value: Any) -> Any:
@@ -88,8 +94,8 @@ def _fits(hint: Any, value: Any) -> bool:
             return False
         parts = args[:1] * len(value) if args[-1] is ... else args
         return len(parts) == len(value) and all(map(_fits, parts, value))
-    if is_dataclass(hint):
-        return isinstance(value, dict) and not field_problems(_class(hint), value)
+    if isinstance(hint, type) and is_dataclass(hint):
+        return isinstance(value, dict) and not field_problems(hint, value)
     if isinstance(value, bool):
         return hint is bool
     return isinstance(value, (int, float) if hint is float else hint)
@@ -105,11 +111,69 @@ def _value(hint: Any, value: Any) -> Any:
         return tuple(map(_value, parts, value))
     if get_origin(hint) is Mapping:
         return {key: _value(args[1], item) for key, item in value.items()}
-    if is_dataclass(hint):
-        return from_fields(_class(hint), value)
+    if isinstance(hint, type) and is_dataclass(hint):
+        return from_fields(hint, value)
     return value
 
 
-def _class(hint: Any) -> type[Any]:
-    assert isinstance(hint, type)
-    return hint
+def _same(value: Any) -> Any:
+    return value
+
+
+Renamed = Mapping[str, tuple[str, Reader]]
+"""By the old key, the new one, and how the value is read."""
+
+RECORD_1: Renamed = {
+    "best_shares": ("best_fractions", _same),
+    "notes.resolved": ("canonical", _same),
+    "notes.foreseen_seconds": ("foreseen_seconds", float),
+    "notes.once_seconds": ("once_seconds", float),
+    "notes.eval_seconds": ("eval_seconds", float),
+    "notes.folds": ("n_folds", int),
+    "notes.standard_error": ("standard_error", float),
+    "notes.calibration": ("calibration", json.loads),
+    "notes.refit_test": ("refit_test", json.loads),
+    "notes.refit_seconds": ("refit_seconds", float),
+    "notes.still_gaining": ("still_gaining", _same),
+    "notes.rows": ("note", _same),  # of a baseline
+}
+"""`record.json`, version 1 to 2. Other notes are those of still older ones: passed over."""
+
+MODEL_3: Renamed = {
+    "brief": ("short_form", _same),
+    "card.n_fit": ("card.n_calibration", _same),
+    "card.n_select": ("card.n_validation", _same),
+}
+"""`model.json`, formats 2 and 3 to 4."""
+
+
+def renamed(plain: Mapping[str, Any], table: Renamed) -> dict[str, Any]:
+    """A saved object with its values where they stand now; `plain` stays as it is.
+
+    Raises:
+        ValueError: a value cannot be read; its old key is named.
+    """
+    found = deepcopy(dict(plain))
+    for old, (new, read) in table.items():
+        place, key = _place(found, old)
+        if key not in place:
+            continue
+        value = place.pop(key)
+        try:
+            moved = read(value)
+        except (TypeError, ValueError) as problem:
+            raise ValueError(f"{old} = {value!r}") from problem
+        place, key = _place(found, new)
+        place[key] = moved
+    return found
+
+
+def _place(found: dict[str, Any], dotted: str) -> tuple[dict[str, Any], str]:
+    """The object that a dotted key stands in, an empty one where there is none; and its name."""
+    *outer, key = dotted.split(".")
+    place: Any = found
+    for name in outer:
+        place = place.get(name)
+        if not isinstance(place, dict):
+            return {}, key
+    return place, key

@@ -17,7 +17,7 @@ that who imports both imports AutoSynth first.
 loaded when it is first used.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
@@ -38,13 +38,7 @@ def with_plugins(own: Mapping[str, Thing], group: str, kind: type) -> dict[str, 
     Raises:
         ConfigError: an entry point cannot be loaded or is of another kind, or its name is taken.
     """
-    found = dict(own)
-    for point in entry_points(group=group):
-        thing = _loaded(point, kind)
-        if point.name in found:
-            raise _taken(point)
-        found[point.name] = thing
-    return found
+    return _joined(own, group, lambda point: _loaded(point, kind))
 
 
 def with_plugin_classes(own: Mapping[str, Thing], group: str, base: type) -> dict[str, Thing]:
@@ -53,15 +47,26 @@ def with_plugin_classes(own: Mapping[str, Thing], group: str, base: type) -> dic
     Raises:
         ConfigError: an entry point cannot be loaded or is no such class, or its name is taken.
     """
-    found = dict(own)
-    for point in entry_points(group=group):
+
+    def loaded(point: EntryPoint) -> Any:
         made = _load(point)
         is_one = isinstance(made, type) and issubclass(made, base)
         if not is_one or getattr(made, "kind", None) != point.name:
             raise _wrong(point, base, f"as a class whose kind is {point.name!r}", made)
+        return made
+
+    return _joined(own, group, loaded)
+
+
+def _joined(
+    own: Mapping[str, Thing], group: str, loaded: Callable[[EntryPoint], Thing]
+) -> dict[str, Thing]:
+    found = dict(own)
+    for point in entry_points(group=group):
+        thing = loaded(point)
         if point.name in found:
             raise _taken(point)
-        found[point.name] = made
+        found[point.name] = thing
     return found
 
 

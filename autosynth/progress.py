@@ -16,7 +16,8 @@ from typing import Any, Self, TextIO
 from autosynth.errors import lookup
 from autosynth.number import brief, score_text, shorten
 
-_LEAST_SECONDS = 0.1  # between two drawings of the same numbers but for the time
+# Between two drawings of the same numbers but for the time: nobody reads ten a second.
+_LEAST_SECONDS = 0.1
 _CLEAR = "\x1b[K"  # to the end of the line; what stands is written over, so nothing flickers
 
 

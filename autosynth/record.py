@@ -1,25 +1,28 @@
-"""What one trial was and did: a frozen record in, a JSON file out, and back.
+"""What one trial was and did: a frozen record in, a JSON file out, and back; and who beats whom.
 
 A run consists of these files alone (`trials/000012/record.json`); leaderboard, report and bundle
-read nothing else about a trial.
+read nothing else about a trial. The pruner, the leaderboard and the end of a search go by the same
+non-dominated layers, so they are computed here.
 """
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from autosynth import __version__
 from autosynth.atomic import write_text_atomic
 from autosynth.errors import NewerRunError, RunError
-from autosynth.jsonfields import from_fields, json_ready
-from autosynth.migrate import RECORD_1, renamed
+from autosynth.jsonfields import RECORD_1, from_fields, json_ready, renamed
 from autosynth.task.calibration import Calibration
 
 RECORD_VERSION = 2
-"""Of what is written; version 1 is read as well, by the table of `autosynth.migrate`."""
+"""Of what is written; version 1 is read as well, by the table of `autosynth.jsonfields`."""
 RecordKind = Literal["strategy", "baseline"]
 RecordState = Literal["complete", "cut", "pruned", "failed", "infeasible", "stopped", "not_run"]
 
@@ -96,15 +99,26 @@ class Record:
     origin: str = ""
 
 
+def score_of(record: Record, metric: str) -> float:
+    """The validation score; minus infinity where a record has none that counts."""
+    score = record.val.get(metric, -math.inf) if record.state == "complete" else -math.inf
+    return -math.inf if math.isnan(score) else score
+
+
+def cost_of(record: Record, cost: str) -> float:
+    """What a record is charged, by the field of that name; infinity where it is not known."""
+    known = getattr(record, cost)
+    return math.inf if known is None else float(known)
+
+
 def merit(record: Record, metric: str) -> tuple[float, float]:
     """What trials are chosen by: the score on `validation`, of equal ones minus the log loss.
 
     On few rows many scores are equal, and how sure a model is of them still says something.
     Minus infinity where there is no score.
     """
-    score = record.val.get(metric, -math.inf) if record.state == "complete" else -math.inf
-    tie = record.val.get("neg_log_loss", 0.0)
-    return (-math.inf, -math.inf) if math.isnan(score) else (score, tie)
+    score = score_of(record, metric)
+    return score, record.val.get("neg_log_loss", 0.0) if score > -math.inf else -math.inf
 
 
 def worth(record: Record, metric: str) -> tuple[float, float]:
@@ -152,6 +166,24 @@ def trial_dir(run_dir: Path, trial: int) -> Path:
     return run_dir / "trials" / f"{trial:06d}"
 
 
+def claim(folder: Path) -> int:
+    """The next free trial number of a run, made ours by making its folder."""
+    taken = [int(path.name) for path in (folder / "trials").glob("[0-9]*")]
+    number = max(taken, default=-1) + 1
+    while True:
+        try:
+            trial_dir(folder, number).mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+        else:
+            return number
+
+
+def weights_path(run_dir: Path, trial: int) -> Path:
+    """Where a trial's weights are kept."""
+    return trial_dir(run_dir, trial) / "weights.safetensors"
+
+
 def write_record(record: Record, run_dir: Path) -> Path:
     """Write `trials/<trial>/record.json` under `run_dir`, in one step; gives its path.
 
@@ -183,3 +215,48 @@ def read_all(run_dir: Path) -> list[Record]:
                 f"{path}: {problem}; move its folder away to use the rest of the run"
             ) from problem
     return sorted(records, key=lambda record: record.trial)
+
+
+def layers(points: ArrayLike) -> NDArray[np.int64]:
+    """The layer of each point: 1 for the front, 2 for the front of what is left, and so on.
+
+    One point dominates another if it is no larger in any coordinate and smaller in one; equal
+    points share a layer. Non-dominated sorting as in Deb et al., NSGA-II (2002).
+
+    Args:
+        points: shape `(n, d)`; every coordinate is to be made small. Infinities may stand in it.
+
+    Returns:
+        Shape `(n,)`, from 1.
+
+    Raises:
+        ValueError: if `points` is not two-dimensional, or a coordinate is not a number.
+    """
+    values = np.asarray(points, dtype=np.float64)
+    if values.size == 0:
+        return np.zeros(len(values), dtype=np.int64)
+    if values.ndim != 2 or np.isnan(values).any():
+        raise ValueError(f"points are n rows of d numbers without NaN; got shape {values.shape}")
+    no_larger = np.ones((len(values), len(values)), dtype=bool)
+    smaller = np.zeros_like(no_larger)
+    for column in values.T:
+        no_larger &= column[:, None] <= column[None, :]
+        smaller |= column[:, None] < column[None, :]
+    dominates = no_larger & smaller
+    layer = np.zeros(len(values), dtype=np.int64)
+    while (left := layer == 0).any():
+        layer[left & ~dominates[left].any(axis=0)] = layer.max() + 1
+    return layer
+
+
+def record_layers(records: Sequence[Record], *, metric: str, cost: str) -> dict[int, int]:
+    """The layer of each record by its score on `validation` and its cost, by trial number.
+
+    Args:
+        records: which all have that score and that cost.
+        metric: of the scores, higher is better.
+        cost: the field of a record that is charged.
+    """
+    points = [(-record.val[metric], float(getattr(record, cost))) for record in records]
+    numbers = layers(np.asarray(points, dtype=float).reshape(-1, 2))
+    return {record.trial: int(n) for record, n in zip(records, numbers, strict=True)}

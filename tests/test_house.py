@@ -25,10 +25,10 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # A file imports only from what stands before it.
 ORDER = [
-    *("errors", "plugin", "atomic", "jsonfields", "migrate", "number", "options"),
+    *("errors", "plugin", "atomic", "jsonfields", "number", "options"),
     *("strategy", "scale", "spec", "cell", "task", "data", "baselines", "piece", "modality"),
     *("components", "composite", "training"),
-    *("record", "progress", "pareto", "study", "leaderboard", "report", "bundle"),
+    *("record", "progress", "study", "leaderboard", "report", "bundle"),
     *("testing", "run", "estimator", "cli", "__main__"),
 ]
 # And inside a package with rooms of its own, between these.

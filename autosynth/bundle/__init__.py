@@ -1,11 +1,9 @@
 """Bundles: a trained composite as a folder of data, which predicts, is scored and is exported."""
 
-from autosynth.bundle.evaluate import evaluate
-from autosynth.bundle.evaluation import Evaluation
+from autosynth.bundle.evaluation import Evaluation, evaluate
 from autosynth.bundle.export import Exported, export
 from autosynth.bundle.info import Info, ModelCard
-from autosynth.bundle.model import Model, load
-from autosynth.bundle.write import write_bundle
+from autosynth.bundle.model import Model, load, write_bundle
 
 __all__ = [
     "Evaluation",

@@ -13,11 +13,11 @@ from autosynth import __version__
 from autosynth.bundle.folder import MODEL, damaged, read_object
 from autosynth.data.encoder.registry import ENCODERS
 from autosynth.errors import BundleError, StrategyError
-from autosynth.jsonfields import from_fields, json_ready
-from autosynth.migrate import MODEL_3, renamed
+from autosynth.jsonfields import MODEL_3, from_fields, json_ready, renamed
 from autosynth.plugin import TASKS
+from autosynth.record import Record
 from autosynth.scale import Scale, problems_of, scales_from
-from autosynth.spec import InputSpec, TargetSpec
+from autosynth.spec import InputSpec, Splits, TargetSpec
 from autosynth.strategy import Strategy, from_dict, to_dict
 from autosynth.task.calibration import Calibration
 from autosynth.task.task import task_of
@@ -221,3 +221,22 @@ def _problems(info: Info) -> list[str]:
     if not (math.isfinite(temperature) and temperature > 0):
         problems.append(f"the calibration's temperature {temperature} is not above 0")
     return problems
+
+
+def card_of_trial(
+    record: Record, *, dataset: str, fingerprint: str, metric: str, **more: Any
+) -> ModelCard:
+    """The card of a trial's model, with `more` fields of `ModelCard` or others in their place."""
+    known = {name: getattr(record, name) for name in ("trial", "seed", "val", "test")}
+    known |= {name: getattr(record, name) for name in ("flops", "params", "latency_ms")}
+    return ModelCard(dataset=dataset, fingerprint=fingerprint, metric=metric, **{**known, **more})
+
+
+def row_counts(splits: Splits) -> dict[str, Any]:
+    """The rows of each split, by the fields of `ModelCard`."""
+    return {
+        "n_train": len(splits.train),
+        "n_calibration": len(splits.calibration),
+        "n_validation": len(splits.validation),
+        "n_test": len(splits.test),
+    }

@@ -1,10 +1,11 @@
-"""A loaded bundle that predicts: raw data in the form the search took it in, predictions out.
+"""A trained composite as a bundle: written as a folder of data, and loaded again to predict.
 
-Opens JSON, text and safetensors alone, and runs no code from the folder.
+Takes raw data in the form the search took it in, gives predictions. Opens JSON, text and
+safetensors alone, and runs no code from the folder.
 """
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,27 +16,35 @@ import torch
 from numpy.typing import NDArray
 
 from autosynth import __version__
+from autosynth.bundle.card import card_text
 from autosynth.bundle.folder import (
+    CARD,
     ENCODERS_FILE,
+    MODEL,
     STRATEGY,
     WEIGHTS,
     damaged,
     find,
     read_object,
     read_text,
+    replacing,
+    write_object,
 )
-from autosynth.bundle.info import Info, read_info
-from autosynth.composite import Composite, Resolved, build, resolve
+from autosynth.bundle.info import Info, ModelCard, read_info, to_plain
+from autosynth.composite import Composite, Resolved, build, cost, resolve
 from autosynth.composite.objective import base_of, finished, mask_seen
 from autosynth.data import Encoded, encode_parts
 from autosynth.data.encoder.registry import input_spec
+from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.errors import BundleError, DataError, StrategyError, UnknownNameError
+from autosynth.scale import Scale
 from autosynth.spec import SeenItems
 from autosynth.strategy import Strategy
 from autosynth.task.calibration import Calibration
 from autosynth.task.task import task_of
-from autosynth.training.weights import load_weights
+from autosynth.training.weights import load_weights, save_weights
 
+# Rows at once: what every layer makes of them has to fit in memory beside each other.
 BATCH = 512
 
 
@@ -70,10 +79,10 @@ class Model:
         """
         return pd.concat(self.predict_parts(source))
 
-    def predict_parts(self, source: Any) -> Iterator[pd.DataFrame]:
+    def predict_parts(self, source: Any, batching: Batching = BY_SIZE) -> Iterator[pd.DataFrame]:
         """As `predict`; of a table too large for memory, a part of its rows after another."""
         rows = 0
-        for encoded in encode_parts(source, self.encoders):
+        for encoded in encode_parts(source, self.encoders, batching):
             for text in encoded.warnings:
                 warnings.warn(text, stacklevel=3)
             if len(encoded.index):
@@ -171,3 +180,68 @@ def _encoders(folder: Path, info: Info) -> dict[str, Any]:
     if len(specs) != len(info.inputs):
         raise damaged(path, f"gives {len(specs)} inputs, and the model reads {len(info.inputs)}")
     return encoders
+
+
+def write_bundle(
+    folder: str | Path,
+    *,
+    resolved: Resolved,
+    model: Composite,
+    encoders: Mapping[str, Any],
+    scales: Sequence[Scale] = (Scale(),),
+    calibration: Calibration | None = None,
+    card: ModelCard | None = None,
+) -> Path:
+    """Write a bundle in one step; gives its folder.
+
+    Inputs that the composite does not read are left out of it.
+
+    Args:
+        folder: where; a bundle that is there already is replaced, anything else never is.
+        resolved: the strategy of `model`, with inputs and target.
+        model: the trained composite.
+        encoders: `Dataset.encoders`; of `inputs`, those that are read are written.
+        scales: on which the values of each field of the target were learnt.
+        calibration: of probabilities and thresholds; none if left out.
+        card: what is known of data, training and scores.
+
+    Raises:
+        BundleError: the folder holds something else, or cannot be written.
+    """
+    if len(resolved.reads) < len(resolved.inputs):
+        # Where one input is left, the strategy need not name it: its canonical form is another.
+        resolved = resolve(resolved.strategy, resolved.reads, resolved.target)
+    costs = cost(resolved)
+    info = Info(
+        strategy=resolved.strategy,
+        short_form=str(resolved.short_form),
+        inputs=resolved.inputs,
+        target=resolved.target,
+        scales=tuple(scales),
+        calibration=calibration or Calibration(),
+        flops=costs.flops,
+        params=costs.params,
+        card=card or ModelCard(),
+    )
+    place = Path(folder)
+    with replacing(place) as temporary:
+        write_info(info, temporary)
+        write_object(temporary / ENCODERS_FILE, _read_alone(encoders, resolved))
+        save_weights(model, temporary / WEIGHTS)
+    return place
+
+
+def write_info(info: Info, folder: Path) -> None:
+    """The files of a bundle that people read: `model.json`, `strategy.txt` and `card.md`."""
+    write_object(folder / MODEL, to_plain(info))
+    (folder / STRATEGY).write_text(f"{info.strategy}\n", encoding="utf-8")
+    (folder / CARD).write_text(card_text(info), encoding="utf-8")
+
+
+def _read_alone(encoders: Mapping[str, Any], resolved: Resolved) -> dict[str, Any]:
+    """Encoders without those of inputs that the composite does not read."""
+    if "inputs" not in encoders:
+        return dict(encoders)
+    names = {spec.name for spec in resolved.inputs}
+    inputs = [fitted for fitted in encoders["inputs"] if fitted["name"] in names]
+    return {**encoders, "inputs": inputs}

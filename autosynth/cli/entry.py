@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from autosynth import __version__
-from autosynth.cli import evaluate, listing, model, run, search
+from autosynth.cli import listing, model, run
 from autosynth.cli.option import Command, Parser
 from autosynth.cli.text import columns
 from autosynth.errors import AutosynthError, unknown
@@ -20,12 +20,12 @@ from autosynth.errors import AutosynthError, unknown
 COMMANDS: dict[str, Command] = {
     command.name: command
     for command in (
-        search.SEARCH,
+        run.SEARCH,
         run.LEADERBOARD,
         run.EXPORT,
         model.PREDICT,
-        evaluate.EVALUATE,
-        search.TRAIN,
+        model.EVALUATE,
+        run.TRAIN,
         listing.INSPECT,
         run.REPORT,
         listing.DATASETS,

@@ -1,11 +1,27 @@
-"""Lines to standard output: how every command shows what it gives."""
+"""Lines of text: how every command shows what it gives, an evaluation among it."""
 
 import shlex
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from autosynth.bundle import Evaluation
+    from autosynth.task.task import Detail
+
+
+# The matrix of more classes is wider than a terminal: those with the most errors are shown.
+_MOST_CLASSES = 12
+_MOST_ROWS = 10
+# Letters of a class above its column.
+_NAME = 18
+
+Cells = list[tuple[str, ...]]
 
 
 def put(*lines: str) -> None:
@@ -19,11 +35,14 @@ def put_prose(text: str) -> None:
     put(text if limit is None else textwrap.fill(text, limit))
 
 
-def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows of cells as lines with aligned columns."""
+def columns(rows: Sequence[Sequence[str]], words: int | None = None) -> list[str]:
+    """Rows of cells under each other: the first `words` columns, or all, to the left."""
     sizes = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
-        "  ".join(cell.ljust(size) for cell, size in zip(row, sizes, strict=True)).rstrip()
+        "  ".join(
+            cell.ljust(size) if words is None or at < words else cell.rjust(size)
+            for at, (cell, size) in enumerate(zip(row, sizes, strict=True))
+        ).rstrip()
         for row in rows
     ]
 
@@ -41,3 +60,112 @@ def put_bundle(folder: Path) -> None:
 def quoted(path: Path) -> str:
     """A path as it has to be typed."""
     return shlex.quote(str(path))
+
+
+def lines_of(evaluation: "Evaluation", limit: int | None) -> Iterator[str]:
+    """Scores, where the errors are, and what damage costs; words are broken at `limit`."""
+    yield f"{evaluation.rows} rows of {evaluation.source}"
+    lines = [f"left out: {each.rows} rows {each.reason}" for each in evaluation.left_out]
+    for text in (*lines, *(f"warning: {text}" for text in evaluation.warnings)):
+        yield from textwrap.wrap(text, limit) if limit else [text]
+    yield ""
+    head = ("metric", "score", "95 % interval", "")
+    rows = [
+        (str(name), _number(row["score"]), f"{_number(row['low'])} to {_number(row['high'])}", "")
+        for name, row in evaluation.scores.iterrows()
+    ]
+    yield from columns([head, *rows], 1)
+    for detail in evaluation.details:
+        yield ""
+        yield from _detail(detail, named=len(evaluation.details) > 1)
+    if evaluation.robustness is not None:
+        yield ""
+        yield from _robustness(evaluation, evaluation.robustness)
+
+
+def _detail(detail: "Detail", named: bool) -> Iterator[str]:
+    suffix = f" of {detail.target.name}" if named else ""
+    if detail.confusion is not None:
+        yield from _confusion(detail.confusion, suffix)
+    if detail.labels is not None:
+        more = _more(len(detail.labels), "labels")
+        yield f"labels{suffix}{more}: rows that have it, that are predicted to, and both"
+        top = detail.labels.nlargest(_MOST_ROWS, "true")
+        yield from _frame(top, "label", whole=("true", "predicted", "right"))
+    if detail.residuals is not None:
+        yield f"residuals{suffix}, prediction minus truth"
+        yield from _frame(detail.residuals.head(24), "value")
+    if detail.worst is not None:
+        yield ""
+        yield f"furthest off{suffix}"
+        yield from _frame(detail.worst.head(5), "row")
+    if detail.ranks is not None:
+        yield f"place of the true item{suffix}, from 1; quantiles of the rows"
+        yield from _frame(detail.ranks, "")
+
+
+def _confusion(counts: "pd.DataFrame", suffix: str) -> Iterator[str]:
+    """The matrix; of many classes, those with the most errors."""
+    table = counts.to_numpy()
+    wrong = table.sum(axis=1) + table.sum(axis=0) - 2 * table.diagonal()
+    chosen = list(range(len(table)))
+    if len(counts) > _MOST_CLASSES:
+        order = sorted(chosen, key=lambda i: (-wrong[i], i))
+        chosen = sorted(order[:_MOST_ROWS])
+        yield f"confusion{suffix}: the {_MOST_ROWS} of {len(counts)} classes with the most errors"
+    else:
+        yield f"confusion{suffix}: a row a true class, a column a predicted one"
+    names = [_cut(str(counts.columns[i])) for i in chosen]
+    others = [i for i in range(len(counts)) if i not in chosen]
+    rows: Cells = [("", *names, *(["others"] if others else []), "right")]
+    for i, name in zip(chosen, names, strict=True):
+        whole = table[i].sum()
+        cells = [table[i, j] for j in chosen]
+        cells += [table[i, others].sum()] if others else []
+        right = f"{table[i, i] / whole:.0%}" if whole else "-"
+        rows.append((name, *(str(cell) if cell else "." for cell in cells), right))
+    yield from columns(rows, 1)
+
+
+def _robustness(evaluation: "Evaluation", frame: "pd.DataFrame") -> Iterator[str]:
+    """One line a corruption: the metric by severity, and the share that is left at the worst."""
+    clean, damaged = frame.iloc[0], frame.iloc[1:]
+    yield f"{evaluation.metric} under damage, by severity; {evaluation.robust_rows} rows"
+    rows: Cells = [("input", "damage", "clean", "1", "2", "3", "4", "5", "left at 5")]
+    for (name, what), group in damaged.groupby(["input", "corruption"], sort=False):
+        scores = dict(zip(group["severity"], group[evaluation.metric], strict=True))
+        cells = [_number(scores[level]) if level in scores else "" for level in range(1, 6)]
+        left = group["left"].iloc[-1]
+        remaining = "-" if left != left else f"{left:.0%}"
+        rows.append((str(name), str(what), _number(clean[evaluation.metric]), *cells, remaining))
+    yield from columns(rows, 2)
+
+
+def _frame(frame: "pd.DataFrame", title: str, whole: Sequence[str] = ()) -> Iterator[str]:
+    rows: Cells = [(title, *map(str, frame.columns))]
+    for name, row in frame.iterrows():
+        cells = [
+            str(int(row[c])) if c in whole else row[c] if c == "step" else _number(row[c])
+            for c in frame.columns
+        ]
+        rows.append((_cut(str(name), 40), *cells))
+    yield from columns(rows, 1)
+
+
+def _number(value: float) -> str:
+    """Four decimals; of large and of tiny numbers, about four digits."""
+    size = abs(value)
+    if value != value:
+        return "-"
+    if size >= 1e6 or 0 < size < 1e-3:
+        return f"{value:.3g}"
+    decimals = next((d for limit, d in ((10, 4), (100, 2), (1000, 1)) if size < limit), 0)
+    return f"{value:.{decimals}f}"
+
+
+def _more(count: int, what: str) -> str:
+    return f", the {_MOST_ROWS} most frequent of {count} {what}" if count > _MOST_ROWS else ""
+
+
+def _cut(name: str, most: int = _NAME) -> str:
+    return name if len(name) <= most else f"{name[: most - 3]}..."

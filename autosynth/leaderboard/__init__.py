@@ -1,6 +1,5 @@
 """Records in, one ranked table out, and the choice among its rows."""
 
-from autosynth.leaderboard.choice import pick
 from autosynth.leaderboard.rank import (
     COSTS,
     TRIVIAL,
@@ -9,10 +8,10 @@ from autosynth.leaderboard.rank import (
     front,
     group_of,
     layer_numbers,
+    pick,
     ranks,
 )
-from autosynth.leaderboard.render import render
-from autosynth.leaderboard.text import composing_sentence, remarks
+from autosynth.leaderboard.render import composing_sentence, remarks, render
 
 __all__ = [
     "COSTS",

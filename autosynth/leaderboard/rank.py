@@ -1,4 +1,4 @@
-"""Records in, one ranked table out: strategies by score against cost.
+"""Records in, one ranked table out, strategies by score against cost; and the choice among them.
 
 Pure: it reads no file and trains nothing. The strategy that is chosen for export stands first; the
 others are ranked by non-dominated layer of (score, cost), then by validation score. What is no
@@ -10,11 +10,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
-from autosynth.errors import lookup
-from autosynth.pareto import record_layers
-from autosynth.record import Record, merit
+from autosynth.errors import ConfigError, RunError, lookup
+from autosynth.number import human
+from autosynth.record import Record, cost_of, merit, record_layers, score_of
 
 COSTS: Mapping[str, str] = {
     "flops": "FLOPs a sample",
@@ -29,6 +30,14 @@ TRIVIAL = ("majority", "mean", "popularity")
 _STATES = ("complete", "cut", "stopped", "pruned", "failed", "infeasible", "not_run")
 _WHOLE = ("rank", "flops", "worst_flops", "params", "samples_seen", "pareto", "trial", "seed")
 _NUMBERS = ("latency_ms", "train_flops", "train_seconds", "epochs")
+_WORDS = (
+    *("strategy", "settings", "topology", "components", "sharing", "fusion", "training", "init"),
+    "state",
+)
+_MEASURES = (
+    *("flops", "worst_flops", "params", "latency_ms", "train_flops", "train_seconds"),
+    *("samples_seen", "epochs"),
+)
 _GUESSES = ("precision", "recall", "f1")
 _BLANK = Record(trial=0, seed=0, strategy="", state="complete")
 
@@ -132,10 +141,9 @@ def chosen(records: Iterable[Record], *, metric: str, cost: str = "flops") -> Re
 
 def _preference(record: Record, metric: str, cost: str) -> tuple[float, ...]:
     score, tie = merit(record, metric)
-    known = getattr(record, cost)
     first = score if record.cv is None else record.cv
     first = first if record.expected is None else record.expected
-    return -first, -score, -tie, math.inf if known is None else known, record.trial
+    return -first, -score, -tie, cost_of(record, cost), record.trial
 
 
 def group_of(record: Record) -> Literal["single", "composite", "baseline"]:
@@ -145,23 +153,16 @@ def group_of(record: Record) -> Literal["single", "composite", "baseline"]:
     return "single" if record.topology == "single" else "composite"
 
 
-def score_of(record: Record, metric: str) -> float:
-    """The validation score; minus infinity where a record has none that counts."""
-    score = record.val.get(metric, -math.inf) if record.state == "complete" else -math.inf
-    return -math.inf if math.isnan(score) else score
-
-
 def _is_trivial(record: Record) -> bool:
     return record.kind == "baseline" and record.strategy in TRIVIAL
 
 
 def _order(record: Record, layer: int | None, metric: str, cost: str) -> tuple[float, ...]:
-    known = getattr(record, cost)
     return (
         math.inf if layer is None else layer,
         _STATES.index(record.state),
         -score_of(record, metric),
-        math.inf if known is None else known,
+        cost_of(record, cost),
         record.trial,
     )
 
@@ -175,28 +176,101 @@ def _other_metrics(records: Sequence[Record], metric: str) -> tuple[str, ...]:
 
 def _row(record: Record, metric: str, others: tuple[str, ...]) -> dict[str, Any]:
     low, high = record.test_interval or (None, None)
+    words = {name: getattr(record, name) for name in _WORDS}
+    if record.kind == "baseline":
+        words["topology"] = "baseline"
     return {
-        "strategy": record.strategy,
-        "settings": record.settings,
-        "topology": "baseline" if record.kind == "baseline" else record.topology,
-        "components": record.components,
-        "sharing": record.sharing,
-        "fusion": record.fusion,
-        "training": record.training,
-        "init": record.init,
-        "state": record.state,
+        **words,
         f"val_{metric}": record.val.get(metric),
         f"test_{metric}": record.test.get(metric),
         "test_low": low,
         "test_high": high,
         **{f"val_{name}": record.val.get(name) for name in others},
         **{f"test_{name}": record.test.get(name) for name in others},
-        "flops": record.flops,
-        "worst_flops": record.worst_flops,
-        "params": record.params,
-        "latency_ms": record.latency_ms,
-        "train_flops": record.train_flops,
-        "train_seconds": record.train_seconds,
-        "samples_seen": record.samples_seen,
-        "epochs": record.epochs,
+        **{name: getattr(record, name) for name in _MEASURES},
     }
+
+
+def pick(
+    records: Iterable[Record],
+    which: str | int = "best",
+    *,
+    metric: str,
+    cost: str = "flops",
+    max_flops: float | None = None,
+) -> Record:
+    """One complete strategy of a run.
+
+    Args:
+        records: of one run.
+        which: `best`, what the search itself chose (see `chosen`); `knee`, the member of
+            the front that stands out farthest from the line between its ends, over log cost; or a
+            trial's number.
+        metric: what `best` and the front go by.
+        cost: a name in `COSTS`.
+        max_flops: strategies of more are not considered.
+
+    Raises:
+        ConfigError: no such choice, or a trial that is no complete strategy.
+        RunError: nothing complete, or nothing within `max_flops`.
+    """
+    records = list(records)
+    if str(which).isdecimal():
+        return _trial(records, int(which), max_flops)
+    if which not in ("best", "knee"):
+        raise ConfigError(f"--pick is best, knee or the number of a trial, not {which!r}")
+    able = [r for r in records if r.kind == "strategy" and score_of(r, metric) > -math.inf]
+    if not able:
+        raise RunError("the run has no complete strategy to pick; give it more budget")
+    within = [r for r in able if _fits(r, max_flops)]
+    if not within:
+        least = min(r.flops for r in able if r.flops is not None)
+        raise RunError(
+            f"no complete strategy takes at most {human(max_flops)} FLOPs; the least is "
+            f"{human(least)}: raise --max-flops"
+        )
+    judged = [*within, *(r for r in records if r.kind == "baseline")]  # the front is above these
+    members = [r for r in front(judged, metric=metric, cost=cost) if r.kind == "strategy"]
+    if which == "knee" and members:
+        return _knee(members, metric, cost)
+    best = chosen(judged, metric=metric, cost=cost)
+    assert best is not None  # some are within
+    return best
+
+
+def _trial(records: Sequence[Record], trial: int, max_flops: float | None) -> Record:
+    for record in records:
+        if record.trial == trial:
+            break
+    else:
+        raise ConfigError(f"the run has no trial {trial}; its trials are {_span(records)}")
+    if record.kind != "strategy" or record.state != "complete":
+        what = "a baseline" if record.kind == "baseline" else record.state.replace("_", " ")
+        raise ConfigError(f"trial {trial} is {what}; pick a complete strategy")
+    if not _fits(record, max_flops):
+        raise ConfigError(
+            f"trial {trial} takes {human(record.flops)} FLOPs, more than --max-flops "
+            f"{human(max_flops)}"
+        )
+    return record
+
+
+def _span(records: Sequence[Record]) -> str:
+    numbers = [record.trial for record in records]
+    return f"{min(numbers)} to {max(numbers)}" if numbers else "none"
+
+
+def _fits(record: Record, max_flops: float | None) -> bool:
+    return max_flops is None or (record.flops is not None and record.flops <= max_flops)
+
+
+def _knee(members: Sequence[Record], metric: str, cost: str) -> Record:
+    """The front's member farthest above its chord, both axes scaled to 0 ... 1."""
+    x = np.log([max(cost_of(r, cost), 1e-12) for r in members])
+    y = np.asarray([score_of(r, metric) for r in members])
+    if len(members) < 3 or x[-1] == x[0] or y[-1] == y[0]:
+        return members[-1]
+    above = (y - y[0]) / (y[-1] - y[0]) - (x - x[0]) / (x[-1] - x[0])
+    best = int(above.argmax())
+    # On a straight or hollow front none stands out: then the best score.
+    return members[best] if above[best] > 1e-9 else members[-1]

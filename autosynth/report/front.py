@@ -28,7 +28,8 @@ _PLOT = 640  # px; the key adds a line a member
 _LINE = 22
 _HEAD = 92
 _FOOT = 64
-_MOST = 16  # members of the front the key spells out
+# Members of the front that the key spells out: a line each, and the picture stays a page.
+_MOST = 16
 
 _INK, _GREY = "#222222", "#6b6b6b"
 # Okabe and Ito's colours, told apart with any colour vision, and in grey by their markers.
@@ -283,31 +284,22 @@ def _number(
 
 
 def _legend(figure: Figure, points: Sequence[_Point], low: float, height: int) -> None:
+    def mark(label: str, marker: str, color: str, size: float, alpha: float = 1.0) -> Line2D:
+        return Line2D(
+            [], [], linestyle="", label=label, marker=marker, color=color, markersize=size,
+            alpha=alpha,
+        )  # fmt: skip
+
     there = {p.group for p in points}
     handles = [
-        Line2D([], [], linestyle="", marker=marker, color=colour, markersize=8, label=label)
+        mark(label, marker, colour, 8)
         for group, (colour, marker, label) in _STYLES.items()
         if group in there
     ]
     if any(not p.complete for p in points):
-        handles.append(
-            Line2D(
-                [],
-                [],
-                linestyle="",
-                marker="o",
-                color=_GREY,
-                alpha=0.45,
-                markersize=4.5,
-                label="not trained to the end",
-            )
-        )
+        handles.append(mark("not trained to the end", "o", _GREY, 4.5, 0.45))
     if any(p.y < low for p in points):
-        handles.append(
-            Line2D(
-                [], [], linestyle="", marker="v", color=_GREY, markersize=6, label="below the axis"
-            )
-        )
+        handles.append(mark("below the axis", "v", _GREY, 6))
     handles.append(Line2D([], [], color=_INK, linewidth=1.4, label="front"))
     figure.legend(
         handles=handles,

@@ -18,6 +18,7 @@ from autosynth.record import Record, read_all
 
 PICTURE = "front.png"
 
+# Of many choices most have a share of nothing.
 _MOST_CHOICES = 12
 
 

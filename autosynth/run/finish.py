@@ -1,23 +1,45 @@
-"""What comes after the trials: choice, refit, the one look at test, whether composing paid."""
+"""What comes after the trials: choice, refit, the one look at test, whether composing paid.
 
+The best composite is held against single components and against baselines. All are chosen on
+`validation`; differences and their intervals are of test rows. Nothing is said where too little
+was trained to say it: the reason stands in its place.
+"""
+
+import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from autosynth.atomic import write_text_atomic
 from autosynth.composite import Composite, Resolved, resolve
 from autosynth.errors import TrialError
-from autosynth.record import Record, read_all, worth, write_record
+from autosynth.leaderboard import TRIVIAL
+from autosynth.record import Record, cost_of, merit, read_all, worth, write_record
+from autosynth.run.baselines import baseline_outputs
 from autosynth.spec import Array
 from autosynth.strategy import parse
 from autosynth.study.context import RunContext
-from autosynth.study.folds import OutOfTime, fold_outputs, other_folds
-from autosynth.study.reserve import RACERS, finalists
-from autosynth.study.trial import load_trained
-from autosynth.task.score import bootstrap_interval, resamples, score_all, standard_error
+from autosynth.study.finalist import RACERS, finalists
+from autosynth.study.trial import OutOfTime, fold_outputs, load_trained
+from autosynth.task.score import (
+    bootstrap_interval,
+    paired_interval,
+    resamples,
+    score_all,
+    standard_error,
+)
 from autosynth.training.loop import TrainingRows, train
 from autosynth.training.output import outputs
+
+# Times a composite's cost, that a single component may have and is no dearer: as in the pruner.
+SLACK = 1.05
+# Of the single components as cheap, that had a turn. With fewer, the best composite would be held
+# against what happened to be trained, and look good for it: then nothing is claimed.
+LEAST_SHARE = 0.5
+NEVER_HAD = ("not_run", "stopped")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +83,7 @@ def cross_validate(context: RunContext, records: Sequence[Record], deadline: flo
         r.trial: [outputs(_trained(context, r), context.device_dataset, select)] for r in ranked
     }
     rows, last = [select], ranked
-    for inside, outside in other_folds(context):
+    for inside, outside in context.other_folds():
         ranked = _in_time(ranked, deadline - time.time())
         if len(ranked) < 2:
             break
@@ -87,6 +109,7 @@ def cross_validate(context: RunContext, records: Sequence[Record], deadline: flo
 
 def _in_time(ranked: list[Record], seconds: float) -> list[Record]:
     """The first of them that can be trained once more, one after another, in so many seconds."""
+    # A tenth more than the trial took: the machine may be busier now.
     spent = np.cumsum([1.1 * (r.train_seconds or 0.0) for r in ranked])
     return ranked[: int((spent <= seconds).sum())]
 
@@ -166,3 +189,70 @@ def score_test(context: RunContext) -> dict[int, Array]:
         )
         write_record(replace(record, test=scores, test_interval=interval), context.folder)
     return found
+
+
+def compare(context: RunContext, found: Mapping[int, Array]) -> None:
+    """Write composing.json.
+
+    Args:
+        context: of the run.
+        found: the outputs on test of the strategies that were scored there, by trial.
+    """
+    records = read_all(context.folder)
+    name, scored = context.metric.name, [r for r in records if r.trial in found]
+    composite = _best([r for r in scored if r.topology != "single"], name)
+    content: dict[str, Any] = {"metric": name, "difference": None}
+    content["singles_not_run"] = sum(r.state in NEVER_HAD for r in records if r.origin == "ladder")
+    if composite is not None:
+        cheap = [
+            r
+            for r in records
+            if r.topology == "single"
+            and cost_of(r, context.cost) <= SLACK * cost_of(composite, context.cost)
+        ]
+        single = _best([r for r in cheap if r.trial in found], name)
+        baseline = _best([r for r in records if _informs(r)], name)
+        content |= {"composite": composite.trial, "n": len(context.dataset.splits.test)}
+        content["withheld"] = _withheld(records, cheap)
+        if single is not None:
+            content |= {"single": single.trial}
+            content |= _difference(context, found[composite.trial], found[single.trial])
+        outputs = baseline_outputs(context.folder, baseline.trial) if baseline else None
+        if baseline is not None and outputs is not None:
+            against = _difference(context, found[composite.trial], outputs)
+            content["baseline"] = {"name": baseline.strategy, **against}
+    write_text_atomic(context.folder / "composing.json", json.dumps(content, indent=1) + "\n")
+
+
+def _withheld(records: Sequence[Record], cheap: Sequence[Record]) -> str:
+    """Why nothing can be said, or nothing. `cheap` are the single components as cheap."""
+    informing = [r for r in records if r.kind == "baseline" and r.strategy not in TRIVIAL]
+    if informing and not any(r.state == "complete" for r in informing):
+        return "no baseline that learns from the inputs was fitted to its end"
+    ladder = [r for r in cheap if r.origin == "ladder"]
+    had = sum(r.state not in NEVER_HAD for r in ladder)
+    if ladder and had < LEAST_SHARE * len(ladder):
+        return (
+            f"of {len(ladder)} single components that cost no more than the best composite, only "
+            f"{had} had a turn"
+        )
+    return ""
+
+
+def _informs(record: Record) -> bool:
+    """Whether a record is of a baseline that reads the inputs, and was fitted to its end."""
+    return (
+        record.kind == "baseline" and record.state == "complete" and record.strategy not in TRIVIAL
+    )
+
+
+def _difference(context: RunContext, ours: Array, other: Array) -> dict[str, float]:
+    """The difference of two scores on test, and its 95 % interval by a paired bootstrap."""
+    y, metric = context.dataset.y[context.dataset.splits.test], context.metric
+    low, high = paired_interval(metric, y, ours, other, n=resamples(len(y)), seed=context.seed)
+    difference = metric.score(y, ours) - metric.score(y, np.asarray(other))
+    return {"difference": difference, "low": low, "high": high}
+
+
+def _best(group: Sequence[Record], metric: str) -> Record | None:
+    return max(group, key=lambda r: merit(r, metric), default=None)

@@ -1,25 +1,39 @@
-"""A run's folder: which one a request goes to, what run.toml says, and how far it got."""
+"""A run's folder: which one a request goes to, how far it got, and what can be read from it."""
 
 import json
 import os
 import platform
 import re
 import sys
+import tempfile
 import tomllib
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import tomli_w
 import torch
 
 from autosynth import __version__
 from autosynth.atomic import write_text_atomic
+from autosynth.bundle import export as export_bundle
+from autosynth.bundle import write_bundle
+from autosynth.bundle.info import card_of_trial
+from autosynth.composite import Resolved, build, resolve
+from autosynth.data.encoder.registry import input_spec
 from autosynth.errors import RunError
+from autosynth.leaderboard import build_leaderboard, composing_sentence, remarks
+from autosynth.leaderboard import pick as pick_of
 from autosynth.options import Options
-from autosynth.spec import Dataset
+from autosynth.record import Record, read_all, weights_path
+from autosynth.scale import scales_from
+from autosynth.spec import Dataset, TargetSpec
+from autosynth.strategy import parse
 from autosynth.training.config import TrainerConfig
+from autosynth.training.weights import load_tensors, load_weights
 
 RESULTS = Path("results")
 RUN_FILE, STATE_FILE = "run.toml", "state.json"
@@ -99,19 +113,27 @@ def device_name(device: str) -> str:
     return f"cpu ({sys.platform}, {platform.machine()})"
 
 
-def latest(results: Path = RESULTS) -> Path:
+def latest() -> Path:
     """The run that was worked on last. Raises RunError where there is none."""
-    runs = [path.parent for path in results.glob(f"*/{RUN_FILE}")]
+    runs = [path.parent for path in RESULTS.glob(f"*/{RUN_FILE}")]
     if not runs:
         raise RunError(
-            f"there is no run under {str(results)!r}; name a run's folder, or make one with "
+            f"there is no run under {str(RESULTS)!r}; name a run's folder, or make one with "
             "`autosynth search`"
         )
-    return max(runs, key=lambda run: _touched(run))
+    return max(runs, key=lambda run: max(path.stat().st_mtime for path in run.iterdir()))
 
 
-def _touched(run: Path) -> float:
-    return max(path.stat().st_mtime for path in run.iterdir())
+def numbered_folders(stem: str) -> dict[int, Path]:
+    """The folders under `results` that are called `<stem>-<n>`, by their number."""
+    pattern = re.compile(rf"{re.escape(stem)}-(\d+)")
+    there = RESULTS.iterdir() if RESULTS.is_dir() else ()
+    return {int(match[1]): path for path in there if (match := pattern.fullmatch(path.name))}
+
+
+def free_folder(stem: str) -> Path:
+    """The folder under `results` with the number after the last."""
+    return RESULTS / f"{stem}-{max(numbered_folders(stem), default=0) + 1}"
 
 
 def place(
@@ -152,20 +174,13 @@ def _make(folder: Path) -> None:
 
 
 def _numbered(dataset: Dataset, options: Options) -> tuple[Path, RunState]:
-    pattern = re.compile(rf"{re.escape(dataset.name)}-(\d+)")
-    found = {
-        int(match[1]): path
-        for path in (RESULTS.iterdir() if RESULTS.is_dir() else ())
-        if (match := pattern.fullmatch(path.name))
-    }
-    for number in sorted(found, reverse=True):
-        folder = found[number]
+    for _, folder in sorted(numbered_folders(dataset.name).items(), reverse=True):
         if not (folder / RUN_FILE).exists():
             continue
         state = read_state(folder)
         if not state.finished and not _difference(folder, dataset, options):
             return folder, state
-    return RESULTS / f"{dataset.name}-{max(found, default=0) + 1}", RunState()
+    return free_folder(dataset.name), RunState()
 
 
 def _check_same(folder: Path, dataset: Dataset, options: Options) -> None:
@@ -187,3 +202,135 @@ def _difference(folder: Path, dataset: Dataset, options: Options) -> str:
         if run["search"].get(name) != now.get(name):
             return f"its {name} is {run['search'].get(name)!r}, not {now.get(name)!r}"
     return ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder, and what can be read from it."""
+
+    folder: Path
+
+    @cached_property
+    def asked(self) -> dict[str, Any]:
+        """What run.toml says."""
+        return read_run(self.folder)
+
+    @property
+    def metric(self) -> str:
+        """The metric that ranks."""
+        return str(self.asked["search"]["metric"])
+
+    @property
+    def cost(self) -> str:
+        """The cost on the other axis."""
+        return str(self.asked["search"]["cost"])
+
+    @property
+    def records(self) -> list[Record]:
+        """All trials and baselines, by number."""
+        return read_all(self.folder)
+
+    @property
+    def leaderboard(self) -> pd.DataFrame:
+        """The ranked table, best first."""
+        return build_leaderboard(self.records, metric=self.metric, cost=self.cost)
+
+    @property
+    def sentence(self) -> str:
+        """Whether composing paid here."""
+        path = self.folder / "composing.json"
+        return composing_sentence(json.loads(path.read_text()) if path.exists() else None)
+
+    @property
+    def finished(self) -> bool:
+        """Whether it came to its end; a run that was broken off goes on when asked for again."""
+        return read_state(self.folder).finished
+
+    @property
+    def best(self) -> Record:
+        """The strategy that was chosen. Raises RunError where nothing is complete."""
+        return pick_of(self.records, "best", metric=self.metric, cost=self.cost)
+
+    @property
+    def warning(self) -> str:
+        """What a user should know of the chosen strategy; empty where nothing."""
+        return "\n".join(remarks(self.records, metric=self.metric, cost=self.cost))
+
+    @property
+    def exported(self) -> str:
+        """The strategy that the bundle holds, and its score on test."""
+        best = self.best
+        scores = best.refit_test or best.test
+        again = ", trained again on all rows but test" if best.refit_test else ""
+        text = " | ".join(filter(None, (best.strategy, best.settings)))
+        said = f"test {self.metric} {scores[self.metric]:.4f}" if self.metric in scores else ""
+        return "; ".join(filter(None, (text, said + again)))
+
+    def export(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        pick: str | int = "best",
+        max_flops: int | None = None,
+        *,
+        force: bool = False,
+    ) -> Path:
+        """A bundle with `model.pt2`, compared with the live model on held-out rows.
+
+        Args:
+            path: the folder to make; `export` in the run's folder if left out.
+            pick: best, knee, or the number of a trial.
+            max_flops: strategies of more are not considered.
+            force: whether a bundle of another model in that folder is replaced.
+        """
+        record = pick_of(
+            self.records, pick, metric=self.metric, cost=self.cost, max_flops=max_flops
+        )
+        target = Path(path) if path is not None else self.folder / "export"
+        with tempfile.TemporaryDirectory(prefix="autosynth-export-") as name:
+            source = self.folder / "bundle"
+            if record.trial != self.best.trial or not source.is_dir():
+                source = self._bundle_of(record, Path(name) / "bundle")
+            sample = load_tensors(self.folder / "sample.safetensors")
+            export_bundle(source, target, sample=sample, force=force)
+        return target
+
+    def _bundle_of(self, record: Record, folder: Path) -> Path:
+        """A bundle of any complete trial, from the weights that the search kept."""
+        data = json.loads((self.folder / "data.json").read_text())
+        resolved = _resolved(data, record)
+        model = build(resolved, record.seed)
+        weights = weights_path(self.folder, record.trial)
+        if not weights.exists():
+            raise RunError(
+                f"the weights of trial {record.trial} were not kept; pick another, or train its "
+                "strategy with `autosynth train`"
+            )
+        load_weights(model, weights)
+        return write_bundle(
+            folder,
+            resolved=resolved,
+            model=model,
+            encoders=data["encoders"],
+            scales=scales_from(data),
+            calibration=record.calibration,
+            card=card_of_trial(
+                record,
+                dataset=data["name"],
+                fingerprint=data["fingerprint"],
+                metric=self.metric,
+            ),
+        )
+
+
+def _resolved(data: dict[str, Any], record: Record) -> Resolved:
+    inputs = [input_spec(fitted) for fitted in data["encoders"]["inputs"]]
+    target = TargetSpec.from_dict(data["target"])
+    return resolve(parse(record.canonical), inputs, target)
+
+
+def open_run(path: str | os.PathLike[str] | None = None) -> Run:
+    """The run in a folder, or the one that was worked on last."""
+    folder = latest() if path is None else Path(path)
+    if not (folder / RUN_FILE).exists():
+        read_run(folder)
+    return Run(folder)

@@ -1,4 +1,4 @@
-"""A request in, a run context out: data read, baselines scored, plan measured, folder made."""
+"""A request in, a run context out: device found, baselines scored, plan measured, data kept."""
 
 import json
 import time
@@ -10,7 +10,7 @@ import torch
 from autosynth.atomic import write_text_atomic
 from autosynth.composite import cost
 from autosynth.errors import ConfigError
-from autosynth.options import Options
+from autosynth.options import Options, check_device_name
 from autosynth.progress import Progress
 from autosynth.record import read_all
 from autosynth.run.baselines import BASELINE_SECONDS, BASELINE_SHARE, run_baselines
@@ -28,7 +28,10 @@ from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import DeviceDataset, to_device
 from autosynth.training.weights import save_tensors
 
-PROBE_SHARE = 0.08  # of a budget, that measuring steps may take
+# Of a budget, that measuring steps may take. What was not timed by then is foreseen from the rest;
+# the more is measured, the less is begun that cannot end, and the less time is left to begin it.
+PROBE_SHARE = 0.08
+# Rows of test that exports are checked on: enough for every part of a cascade to have some.
 EXAMPLE_ROWS = 256
 
 
@@ -61,6 +64,8 @@ def prepare(
         seconds = BASELINE_SECONDS
         if options.budget_seconds is not None:
             spent = time.time() - started
+            # What starting and reading took is the budget's, too: the baselines bear their share
+            # of it. A second lets the simple ones, which are fitted whole, begin.
             seconds = max(1.0, min(seconds, options.budget_seconds * BASELINE_SHARE - 0.1 * spent))
         run_baselines(
             dataset, metric, folder, options.seed, seconds, progress, options.budget_seconds
@@ -143,3 +148,22 @@ def _keep_data(folder: Path, dataset: Dataset, data: DeviceDataset) -> None:
     rows = data.rows(dataset.splits.test[:EXAMPLE_ROWS])
     sample = {name: v.cpu().contiguous() for name, v in data.batch(rows)[0].items()}
     save_tensors(sample, folder / "sample.safetensors")
+
+
+def check_device(name: str) -> str:
+    """A torch device name: `auto` is the first GPU there is, else the processor.
+
+    Raises:
+        UnknownNameError: no such kind of device.
+        ConfigError: the device is not on this machine.
+    """
+    check_device_name(name)
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, index = name.partition(":")
+    if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
+        raise ConfigError(
+            f"device {name!r} is not on this machine, which has {torch.cuda.device_count()} GPUs "
+            "that PyTorch can use; leave --device out, or say --device cpu"
+        )
+    return name

@@ -12,33 +12,36 @@ from typing import Any
 
 from autosynth.atomic import write_text_atomic
 from autosynth.bundle import ModelCard, write_bundle
+from autosynth.bundle.info import card_of_trial, row_counts
 from autosynth.data import read_dataset
 from autosynth.leaderboard import pick
 from autosynth.options import Options, takes_options
 from autosynth.progress import Progress
-from autosynth.record import Record, read_all, write_record
+from autosynth.record import Record, claim, read_all, write_record
 from autosynth.report import report
-from autosynth.run.card import card_of_trial, row_counts
-from autosynth.run.composing import compare
-from autosynth.run.device import check_device
 from autosynth.run.finish import (
     Refit,
+    compare,
     cross_validate,
     refit,
     resolved_of,
     score_test,
 )
-from autosynth.run.folder import RunState, place, write_state
-from autosynth.run.prepare import check_limits, prepare, prepare_metric, prepare_space
-from autosynth.run.result import Run, open_run
+from autosynth.run.folder import Run, RunState, open_run, place, write_state
+from autosynth.run.prepare import (
+    check_device,
+    check_limits,
+    prepare,
+    prepare_metric,
+    prepare_space,
+)
 from autosynth.spec import Dataset
 from autosynth.study import storage
+from autosynth.study.agenda import why_longer
 from autosynth.study.context import RunContext
-from autosynth.study.expect import expect
-from autosynth.study.lengthen import why_longer
-from autosynth.study.reserve import choice_seconds, complete, finalists
+from autosynth.study.finalist import choice_seconds, complete, expect, finalists
 from autosynth.study.space import Space
-from autosynth.study.study import claim, ladder
+from autosynth.study.study import ladder
 from autosynth.study.trial import Job, initial_record, load_trained
 from autosynth.study.workers import Schedule, run_trials
 from autosynth.training.config import schedule
@@ -173,6 +176,7 @@ class _Session:
         if whole and context.is_small:
             budget = self.options.budget_seconds
             choice = math.inf if budget is None else choice_seconds(last, context, budget)
+            # The scores on test and the report come after it, whatever the folds took.
             cross_validate(context, last, min(now() + choice, self.deadline - 1.5))
             self._expect()
         found = score_test(context)
@@ -193,6 +197,7 @@ class _Session:
         context = self.context
         best = pick(read_all(self.folder), "best", metric=context.metric.name, cost=context.cost)
         resolved = resolved_of(context, best)
+        # A second for the bundle and the report: half-trained, a winner is worth nothing.
         trained: Refit | None = refit(context, best, self.deadline - 1.0) if again else None
         model = trained.model if trained else load_trained(context, best, resolved)
         best = replace(

@@ -1,7 +1,6 @@
 """`train_strategy`: one strategy on a dataset, without a search; its bundle and its scores out."""
 
 import os
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Unpack
@@ -9,18 +8,18 @@ from typing import Any, Unpack
 import torch
 
 from autosynth.bundle import ModelCard, write_bundle
+from autosynth.bundle.info import row_counts
 from autosynth.composite import Cost, Resolved, cost, resolve
 from autosynth.data import read_dataset
 from autosynth.errors import RunError
 from autosynth.options import DataArguments, Options, takes_options
 from autosynth.progress import Progress
-from autosynth.run.card import row_counts
-from autosynth.run.device import check_device
-from autosynth.run.folder import RESULTS
+from autosynth.run.folder import free_folder
+from autosynth.run.prepare import check_device, prepare_metric
 from autosynth.spec import Dataset
 from autosynth.strategy import Strategy, parse
 from autosynth.study.probe import fixed_plan
-from autosynth.task.score import default_metric, find_metric, score_all
+from autosynth.task.score import score_all
 from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import DeviceDataset, to_device
 from autosynth.training.loop import Outcome, TrainingRows, time_steps
@@ -80,9 +79,9 @@ def train_strategy(
     device = check_device(device)
     seconds = None if budget is None else options.budget_seconds
     dataset = read_dataset(source, options)
-    score = find_metric(metric, dataset.target) if metric else None
+    chosen = prepare_metric(dataset, options)
     resolved = resolve(parsed, dataset.inputs, dataset.target)
-    folder = _free_folder(dataset.name, out)
+    folder = _folder(dataset.name, out)
     splits = dataset.splits
     ours = to_device(dataset, torch.device(device), splits.train)
     rows = TrainingRows(
@@ -93,7 +92,6 @@ def train_strategy(
         progress.say(
             f"training {resolved.short_form} for {plan.steps:,} steps of {plan.batch_size} rows"
         )
-    chosen = score or default_metric(dataset.target)
     outcome = train_composite(resolved, ours, rows, plan, seed=seed, score=chosen.score)
     return _bundle(dataset, ours, resolved, outcome, folder, chosen.name, seed)
 
@@ -115,7 +113,7 @@ def _plan(
     return replace(plan, steps=max(1, round(epochs * len(rows.train) / plan.batch_size)))
 
 
-def _free_folder(name: str, out: str | os.PathLike[str] | None) -> Path:
+def _folder(name: str, out: str | os.PathLike[str] | None) -> Path:
     if out is not None:
         folder = Path(out)
         if folder.exists() and any(folder.iterdir()) and not (folder / "model.json").exists():
@@ -123,10 +121,7 @@ def _free_folder(name: str, out: str | os.PathLike[str] | None) -> Path:
                 f"{str(folder)!r} holds something else than a bundle; name another --out"
             )
         return folder
-    pattern = re.compile(rf"{re.escape(name)}-model-(\d+)")
-    there = RESULTS.iterdir() if RESULTS.is_dir() else ()
-    taken = [int(match[1]) for path in there if (match := pattern.fullmatch(path.name))]
-    return RESULTS / f"{name}-model-{max(taken, default=0) + 1}"
+    return free_folder(f"{name}-model")
 
 
 def _bundle(

@@ -8,7 +8,6 @@ Which families, fusions, words and settings there are, and which sizes they take
 `autosynth.composite.resolve` to say.
 """
 
-from autosynth.strategy.mapping import from_dict, to_dict
 from autosynth.strategy.parse import parse
 from autosynth.strategy.tree import (
     MAX_DEPTH,
@@ -19,7 +18,9 @@ from autosynth.strategy.tree import (
     Scalar,
     Strategy,
     Topology,
+    from_dict,
     parts,
+    to_dict,
     topology,
     walk,
 )

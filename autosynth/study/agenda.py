@@ -3,22 +3,37 @@
 First comes the quickest size of every family, and a few more. Then whichever of the three has had
 the least takes its turn, so that composites are held against single components that were tuned as
 much, and no more networks are begun while the best would gain by a longer training.
+
+A longer training is the same strategy with the next larger `length` that the space offers, on a
+schedule of its own from the start: a strategy like any other, which the board shows and anyone can
+train again.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from autosynth.composite import Resolved
-from autosynth.record import Record, worth
-from autosynth.strategy import Strategy
+from autosynth.record import Record, merit, worth
+from autosynth.strategy import Scalar, Strategy, parse
+from autosynth.study.space import Space
+from autosynth.study.suggest import is_ordered
 
 Turn = Literal["single", "composite", "longer"]
 Candidate = tuple[Strategy, Resolved]
 Able = Callable[[Resolved], bool]
 """Whether a strategy is still to be trained, and would end in time."""
-FEW = 4  # networks after the first of every family, before any is trained for longer
-MANY = 20  # networks, from which on none is begun while the best can be trained for longer
+# Networks after the first of every family, before any is trained for longer: the best of fewer is
+# not yet what is worth it.
+FEW = 4
+# Networks, from which on none is begun while the best can be trained for longer: as many say
+# already which are best, and those have their longer schedules first.
+MANY = 20
+
+LENGTH = "length"
+LONGER = "longer"  # the origin of such a trial
+# By score, that are trained for longer before the front's other members are.
+BEST = 3
 
 
 @dataclass(kw_only=True)
@@ -85,3 +100,97 @@ class Agenda:
                         written.remove(pair)
                 return pair[0]
         return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Longer:
+    """A longer training: of which trained strategy, as resolved, and what it is then.
+
+    `param` is what the sampler calls the new length.
+    """
+
+    trained: str
+    resolved: str
+    param: Scalar
+
+
+def first_length(space: Space) -> dict[str, Scalar]:
+    """The parameter of a first training's length; empty where the space fixes it."""
+    values = space.settings.get(LENGTH, ())
+    if len(values) < 2:
+        return {}
+    default = space.defaults.get(LENGTH, 1.0)
+    return {LENGTH: _param(values, default if default in values else values[0])}
+
+
+def worth_longer(
+    records: Iterable[Record], front: Iterable[Record], space: Space, metric: str
+) -> list[Longer]:
+    """Longer trainings that may pay, the most promising first.
+
+    Those of the best by score, then those of `front`. A strategy whose last lengthening brought
+    nothing is left as it is, and so is one that was best on `calibration` before its end.
+    """
+    values = space.settings.get(LENGTH, ())
+    groups = by_strategy(records)
+    best = sorted(groups.values(), key=lambda group: max(worth(r, metric) for r in group))
+    chosen = list(best[::-1][:BEST])
+    chosen += [groups[_shared(record)] for record in front]
+    found: dict[str, Longer] = {}
+    for group in chosen:
+        last = group[-1]
+        following = [value for value in values if float(value) > length_of(last)]
+        if following and still_gains(group, metric):
+            longer = _at_length(parse(last.canonical), float(following[0]))
+            found[str(longer)] = Longer(
+                trained=last.canonical,
+                resolved=str(longer),
+                param=_param(values, following[0]),
+            )
+    return list(found.values())
+
+
+def by_strategy(records: Iterable[Record]) -> dict[str, list[Record]]:
+    """Complete trials of strategies that are equal but for their length, the shortest first."""
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        if record.kind == "strategy" and record.state == "complete":
+            groups.setdefault(_shared(record), []).append(record)
+    return {key: sorted(group, key=length_of) for key, group in groups.items()}
+
+
+def still_gains(group: Sequence[Record], metric: str) -> bool:
+    """Whether the longest training was the best of them, and at its end, or is the only one."""
+    early = min(group[-1].best_fractions.values(), default=1.0) < 1
+    return not early and merit(group[-1], metric) == max(merit(r, metric) for r in group)
+
+
+def why_longer(records: Iterable[Record], best: Record, metric: str) -> str:
+    """Why a strategy may gain by a training longer than all of its own; empty where it may not."""
+    groups = by_strategy(records).values()
+    group = next((g for g in groups if g[-1].trial == best.trial), [])
+    if not group or not still_gains(group, metric):
+        return ""
+    if len(group) == 1:
+        return "no longer one was tried"
+    gain = best.val[metric] - group[-2].val[metric]
+    epochs = [f"{each.epochs or 0.0:.3g}" for each in group[-2:]]
+    return f"from {epochs[0]} to {epochs[1]} epochs it gained {gain:+.4f}" if gain > 0 else ""
+
+
+def length_of(record: Record) -> float:
+    """The length of a trial's training, over that of the plan."""
+    return float(dict(parse(record.canonical).settings).get(LENGTH, 1.0))
+
+
+def _shared(record: Record) -> str:
+    return str(_at_length(parse(record.canonical), 1.0))
+
+
+def _at_length(strategy: Strategy, length: float) -> Strategy:
+    settings = tuple((k, length if k == LENGTH else v) for k, v in strategy.settings)
+    return replace(strategy, settings=settings)
+
+
+def _param(values: Sequence[Scalar], value: Scalar) -> Scalar:
+    return values.index(value) if is_ordered(values) else value

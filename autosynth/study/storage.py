@@ -25,8 +25,12 @@ from autosynth.errors import RunError
 from autosynth.study.pruner import Curve
 
 STUDY = "autosynth"
-N_STARTUP = 16  # trials before the sampler trusts its model
-MIN_FOR_IMPORTANCE = 12  # complete trials
+# Trials before the sampler trusts its model: drawn at random until then, as the density of good
+# values is estimated from a tenth of them. TPE loses to random on spaces of architectures at few
+# trials (NAS-Bench-101, 150 evaluations: 6.42 % error, random 6.34).
+N_STARTUP = 16
+# Complete trials: the best five are held against the others, which must not be fewer.
+MIN_FOR_IMPORTANCE = 12
 _COST, _STRATEGY, _RUNG, _REASON, _SPACE = "cost", "strategy", "rung:", "reason", "space"
 
 

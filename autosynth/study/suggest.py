@@ -12,15 +12,23 @@ from dataclasses import replace
 
 from optuna.trial import BaseTrial
 
+from autosynth.composite import FUSIONS
 from autosynth.strategy import Chain, Fusion, Node, Part, Scalar, Strategy, Topology, parts
-from autosynth.study import vocabulary
-from autosynth.study.space import Space, StrategyShape
+from autosynth.study.space import (
+    Space,
+    StrategyShape,
+    has_layers,
+    inner_fusions,
+    read_fusion,
+    stem_kinds,
+)
 
 Choose = Callable[[str, Sequence[Scalar]], Scalar]
 
 # What only the stem of a part obeys: a part that follows another has none.
 _OF_STEM = ("patch", "embed")
-# With more inputs than these, a part reads all of a kind.
+# With more inputs than these a part reads all of a kind: each single one would be a choice more,
+# and most would never be tried.
 _MANY_INPUTS = 6
 # Words that say what holds anyway.
 _PLAIN = (("share", "none"), ("train", "joint"), ("init", "random"))
@@ -59,7 +67,7 @@ def walk_space(space: Space, choose: Choose) -> Strategy:
     if len(shape.branches) > 1:
         inside = bool(shape.tail)
         name = "inner.fusion" if inside else "fusion"
-        method = str(choose(name, vocabulary.inner(space.fusions) if inside else space.fusions))
+        method = str(choose(name, inner_fusions(space.fusions) if inside else space.fusions))
     sharing = str(choose(f"{kind}.sharing", _sharings(space, kind)))
     root = _tree(shape, _parts(space, choose, shape, sharing), method)
     words = (("share", sharing), *_training(space, choose, kind))
@@ -155,7 +163,7 @@ def reads_choices(space: Space, family: str) -> tuple[str, ...]:
 
     All inputs, all of a kind, or one; a family that reads by a stem of its own, one of its kinds.
     """
-    own = vocabulary.stem_kinds(family)
+    own = stem_kinds(family)
     if own:
         return tuple(name for name, kind in space.inputs.items() if kind in own) or ("",)
     kinds = [
@@ -171,7 +179,7 @@ def family_choices(space: Space, place: str, sharing: str) -> tuple[str, tuple[s
 
     A family with a stem of its own stands first in a chain, and shares nothing with others.
     """
-    sharers = tuple(each for each in space.families if vocabulary.has_layers(each))
+    sharers = tuple(each for each in space.families if has_layers(each))
     if not reads_input(place):
         return f"{place}.family", sharers or space.families
     if sharing == "none" or sharers in ((), space.families):
@@ -181,7 +189,7 @@ def family_choices(space: Space, place: str, sharing: str) -> tuple[str, tuple[s
 
 def reads_name(place: str, family: str, sharing: str) -> str:
     """The parameter that says what a part reads: branches that share a stem read the same."""
-    if vocabulary.stem_kinds(family):
+    if stem_kinds(family):
         return f"{place}.{family}.reads"
     return "stem.reads" if sharing == "stem" else f"{place}.reads"
 
@@ -220,8 +228,8 @@ def _tree(shape: StrategyShape, steps: list[Part], method: str) -> Node:
 
 def _fusion(text: str, branches: Sequence[Node]) -> Fusion:
     """A fusion from how a space writes it: `weighted[fit]`."""
-    method, args = vocabulary.read_fusion(text)
-    if vocabulary.is_ordered_fusion(method):  # a cascade begins with what is shorter
+    method, args = read_fusion(text)
+    if FUSIONS[method].ordered:  # a cascade begins with what is shorter
         branches = sorted(branches, key=lambda branch: len(parts(branch)))
     return Fusion(method=method, args=args, parts=tuple(branches))
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,11 +15,11 @@ from torch import nn
 
 from autosynth.composite import Composite, Resolved, build, cost
 from autosynth.errors import TrialError
-from autosynth.record import Record, read_all, trial_dir, write_record
-from autosynth.study.bank import bank_of
+from autosynth.record import Record, read_all, weights_path, write_record
+from autosynth.spec import Array
 from autosynth.study.context import RunContext
-from autosynth.study.folds import OutOfTime, fold_outputs, other_folds
 from autosynth.study.pruner import Decision
+from autosynth.study.space import FORBID_KEYS
 from autosynth.task.calibration import Calibration, calibrate
 from autosynth.task.score import bootstrap_interval, score_all, standard_error
 from autosynth.task.task import task_of
@@ -29,11 +28,20 @@ from autosynth.training.output import outputs
 from autosynth.training.weights import load_weights, save_weights
 from autosynth.training.work import remember
 
-OVER = 1.5  # times the ceiling, that a training may take
-PROMISING = 2.0  # standard errors that a trial may be behind the best, and is scored on more folds
+# Times the ceiling, that a training may take. Other work on the machine can come after the probe:
+# without this, a search on a busy machine stopped every composite as too slow, and had none.
+OVER = 1.5
+# That one row is timed for, after every trial: a median of up to 50 calls.
+LATENCY_SECONDS = 0.03
+# Standard errors that a trial may be behind the best, and is still scored on further folds.
+PROMISING = 2.0
 _LATE = "it would not have ended before the budget"
 PrunerCallback = Callable[[float, float, float], Decision | None]
 """Fraction of the schedule, validation error, its standard error in; to prune, the decision."""
+
+
+class OutOfTime(Exception):
+    """A fold would not have ended in its time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +56,15 @@ class Job:
     origin: str
     deadline: float = math.inf
     seconds: float = 0.0
+
+    def ends_by(self, start: float, ceiling: float) -> float:
+        """When a training that starts then must have ended, in seconds of `time.perf_counter()`.
+
+        Somewhat over the ceiling, which is far over what most are foreseen to take: other work on
+        the machine may have come after the probe, and then a search that stops all has nothing to
+        show.
+        """
+        return min(self.deadline, start + OVER * ceiling) if ceiling else self.deadline
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,12 +99,7 @@ def initial_record(context: RunContext, job: Job, state: str, reason: str = "") 
         seed=context.seed,
         strategy=str(resolved.short_form.without_settings()),
         settings=resolved.short_form.settings_text(),
-        topology=resolved.topology,
-        components=resolved.components,
-        sharing=resolved.sharing,
-        fusion=resolved.fusion,
-        training=resolved.training,
-        init=resolved.init,
+        **{name: getattr(resolved, name) for name in FORBID_KEYS},
         state=state,  # type: ignore[arg-type]
         reason=reason,
         flops=price.flops,
@@ -126,7 +138,7 @@ def run_trial(context: RunContext, job: Job, on_rung: PrunerCallback | None = No
         write_record(blank, context.folder)
         return TrialResult(record=blank)
     start = time.perf_counter()
-    deadline = _deadline(context.trainer_config.ceiling_seconds, job, start)
+    deadline = job.ends_by(start, context.trainer_config.ceiling_seconds)
     try:
         outcome = train(
             job.resolved,
@@ -139,7 +151,7 @@ def run_trial(context: RunContext, job: Job, on_rung: PrunerCallback | None = No
             score=context.metric.score,
             on_rung=rungs,
             deadline=deadline,
-            bank=bank_of(context),
+            bank=context.trained,
         )
         record = _finished(context, job, blank, outcome, rungs, deadline)
     except TrialError as error:
@@ -147,15 +159,6 @@ def run_trial(context: RunContext, job: Job, on_rung: PrunerCallback | None = No
         record = replace(record, train_seconds=time.perf_counter() - start)
     write_record(record, context.folder)
     return TrialResult(record=record, pruned=rungs.pruned if record.state == "pruned" else None)
-
-
-def _deadline(ceiling: float, job: Job, start: float) -> float:
-    """When a training that starts now must have ended, in seconds of `time.perf_counter()`.
-
-    Somewhat over the ceiling, which is far over what most are foreseen to take: other work on the
-    machine may have come after the probe, and then a search that stops all has nothing to show.
-    """
-    return min(job.deadline, start + OVER * ceiling) if ceiling else job.deadline
 
 
 def _remembered(context: RunContext, job: Job, blank: Record) -> tuple[Record, bool]:
@@ -233,6 +236,38 @@ def _finished(
     return record
 
 
+def fold_outputs(
+    context: RunContext, resolved: Resolved, inside: Array, outside: Array, deadline: float
+) -> tuple[Array, Outcome]:
+    """A strategy's outputs on held-out rows, and its training on the others.
+
+    Args:
+        context: of the run.
+        resolved: the strategy.
+        inside: the rows to train on.
+        outside: the rows to give outputs for.
+        deadline: as `time.perf_counter()`.
+
+    Raises:
+        OutOfTime: it would not have ended by the deadline.
+        TrialError: it cannot be trained.
+    """
+    rows = TrainingRows(
+        train=inside, calibration=inside[:0], unlabelled=context.dataset.splits.unlabelled
+    )
+    outcome = train(
+        resolved,
+        context.device_dataset,
+        rows,
+        context.trainer_config,
+        seed=context.seed,
+        deadline=max(deadline, time.perf_counter()),
+    )
+    if outcome.stopped:
+        raise OutOfTime("a fold would not have ended in its time")
+    return outputs(outcome.model, context.device_dataset, outside), outcome
+
+
 def _more_folds(
     context: RunContext,
     job: Job,
@@ -246,7 +281,7 @@ def _more_folds(
     outputs are known. Raises TrialError where a fold cannot be trained.
     """
     numbers, parts = [rows], [fold_scores]
-    for inside, outside in islice(other_folds(context), context.folds - 1):
+    for inside, outside in islice(context.other_folds(), context.folds - 1):
         try:
             part, outcome = fold_outputs(context, job.resolved, inside, outside, job.deadline)
         except OutOfTime:
@@ -274,11 +309,6 @@ def _promises(context: RunContext, y: NDArray[Any], predictions: NDArray[Any]) -
     return context.metric.score(y, predictions) + slack >= max(known, default=-math.inf)
 
 
-def weights_path(folder: Path, trial: int) -> Path:
-    """Where a trial's weights are kept."""
-    return trial_dir(folder, trial) / "weights.safetensors"
-
-
 def error_of(context: RunContext, model: nn.Module) -> tuple[float, float]:
     """The validation error and the standard error of a difference of two such errors."""
     select = context.dataset.splits.validation
@@ -286,6 +316,8 @@ def error_of(context: RunContext, model: nn.Module) -> tuple[float, float]:
     score = context.metric.score(y, predictions)
     if not math.isfinite(score):
         raise TrialError("the outputs on held-back rows are not finite; a lower lr may help")
+    # Forty resamples say enough of a width, and are drawn at every rung. A 95 % interval is 3.92
+    # standard errors wide.
     low, high = bootstrap_interval(context.metric, y, predictions, n=40)
     spread = abs(context.error(low) - context.error(high)) / 3.92
     return context.error(score), spread
@@ -305,14 +337,15 @@ def scored_outputs(
     return splits.validation, calibration.scores(predictions, target), calibration
 
 
-def latency_ms(model: Composite, context: RunContext, seconds: float = 0.03) -> float:
+def latency_ms(model: Composite, context: RunContext) -> float:
     """The median time of one row through the network, in milliseconds, on the run's device."""
     row = context.device_dataset.rows(context.dataset.splits.validation[:1])
     inputs = context.device_dataset.batch(row)[0]
+    # The first call is not counted: it allocates. Three at least, for a median.
     taken: list[float] = []
     model.eval()
     with torch.inference_mode():
-        end = time.perf_counter() + seconds
+        end = time.perf_counter() + LATENCY_SECONDS
         while len(taken) < 4 or (time.perf_counter() < end and len(taken) < 50):
             start = time.perf_counter()
             model(inputs).cpu()

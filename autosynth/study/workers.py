@@ -26,11 +26,12 @@ from autosynth.record import Record
 from autosynth.spec import Dataset
 from autosynth.study import storage
 from autosynth.study.context import RunContext
-from autosynth.study.reserve import reserve_seconds
+from autosynth.study.finalist import reserve_seconds
 from autosynth.study.study import Limits, Study
 from autosynth.task.score import find_metric
 from autosynth.training.devicedataset import to_device
 
+# A worker that was told to end finishes its step and its write; one that hangs is killed.
 GRACE_SECONDS = 10.0
 
 
@@ -110,6 +111,8 @@ def _run_many(context: RunContext, schedule: Schedule, workers: int, progress: P
 
 
 def _start(folder: Path, number: int, workers: int) -> "subprocess.Popen[bytes]":
+    # Measured on digits, two workers of one thread against the best of one worker: 1.55 times the
+    # work where waiting threads sleep, 1.08 where they spin, the default (results/README.md).
     threads = max(1, (os.cpu_count() or 1) // workers)
     env = {
         **os.environ,

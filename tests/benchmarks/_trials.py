@@ -6,9 +6,8 @@ A record says how long a trial trained, and not when; the last file that a trial
 from collections.abc import Sequence
 from pathlib import Path
 
-from autosynth.record import Record, trial_dir
+from autosynth.record import Record, trial_dir, weights_path
 from autosynth.study import storage
-from autosynth.study.trial import weights_path
 
 
 def trained(records: Sequence[Record]) -> list[Record]:

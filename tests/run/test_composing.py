@@ -12,7 +12,7 @@ from autosynth.data import load_dataset
 from autosynth.leaderboard import composing_sentence
 from autosynth.plugin import TASKS
 from autosynth.record import Record, trial_dir, write_record
-from autosynth.run.composing import compare
+from autosynth.run.finish import compare
 from autosynth.study import spacefile
 from autosynth.study.context import RunContext, trivial_score
 from autosynth.study.probe import fixed_plan

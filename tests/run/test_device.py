@@ -3,7 +3,7 @@
 import pytest
 
 from autosynth.errors import ConfigError, UnknownNameError
-from autosynth.run.device import check_device
+from autosynth.run.prepare import check_device
 
 
 def test_a_device_that_is_not_here_is_refused() -> None:

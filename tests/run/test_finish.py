@@ -11,14 +11,13 @@ import torch
 from autosynth.composite import build, resolve
 from autosynth.data import load_dataset
 from autosynth.plugin import TASKS
-from autosynth.record import Record, read_all
+from autosynth.record import Record, claim, read_all
 from autosynth.run.finish import cross_validate, refit, resolved_of
 from autosynth.strategy import parse
 from autosynth.study import spacefile
 from autosynth.study.context import RunContext, trivial_score
 from autosynth.study.probe import fixed_plan
 from autosynth.study.restrict import restrict
-from autosynth.study.study import claim
 from autosynth.study.trial import Job, run_trial
 from autosynth.training.devicedataset import to_device
 

@@ -7,7 +7,7 @@ import pytest
 
 from autosynth.leaderboard import chosen, remarks
 from autosynth.record import Record, merit, worth
-from autosynth.study.expect import expect, smoothed
+from autosynth.study.finalist import expect, smoothed
 
 
 def trial(number: int, family: str, score: float, error: float, flops: int) -> Record:

@@ -1,6 +1,6 @@
 """Of few rows, every trial is scored by outputs for all of them, out of fold."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,14 +11,13 @@ import pytest
 from autosynth.composite import resolve
 from autosynth.data import load_dataset
 from autosynth.progress import Progress
-from autosynth.record import Record, read_all, write_record
-from autosynth.spec import Dataset
+from autosynth.record import Record, claim, read_all, write_record
+from autosynth.spec import Array, Dataset
 from autosynth.strategy import parse
 from autosynth.study.context import RunContext
-from autosynth.study.folds import OutOfTime, fold_outputs, other_folds
 from autosynth.study.pruner import Decision
-from autosynth.study.study import Limits, Study, claim
-from autosynth.study.trial import Job, run_trial
+from autosynth.study.study import Limits, Study
+from autosynth.study.trial import Job, OutOfTime, fold_outputs, run_trial
 
 MakeBench = Callable[..., RunContext]
 
@@ -39,7 +38,7 @@ def test_folds_hold_every_row_out_once(
 ) -> None:
     context = context_of(wine, tmp_path)
     held = [wine.splits.validation]
-    for inside, outside in other_folds(context):
+    for inside, outside in context.other_folds():
         assert not np.intersect1d(inside, outside).size
         assert len(inside) + len(outside) == len(context.learnable)
         held.append(outside)
@@ -79,7 +78,7 @@ def test_rows_that_lie_together_are_not_dealt_to_folds(
 def test_a_fold_without_time_is_none(context_of: MakeBench, wine: Dataset, tmp_path: Path) -> None:
     context = context_of(wine, tmp_path, steps=100_000)
     resolved = resolve(parse("mlp[width=8]"), wine.inputs, wine.target)
-    inside, outside = next(iter(other_folds(context)))
+    inside, outside = next(iter(context.other_folds()))
     with pytest.raises(OutOfTime, match="fold"):
         fold_outputs(context, resolved, inside, outside, 0.0)
 
@@ -104,32 +103,38 @@ def test_as_many_folds_as_bring_enough_rows(
 
 
 def test_folds_that_do_not_end_leave_the_trial_whole(
-    context_of: MakeBench, wine: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    context_of: MakeBench, wine: Dataset, tmp_path: Path
 ) -> None:
-    def late(*_: object) -> None:
-        raise OutOfTime
+    context = context_of(wine, tmp_path)
+    resolved = resolve(parse("mlp[width=8]"), wine.inputs, wine.target)
+    job = Job(number=claim(tmp_path), resolved=resolved, origin="given")
 
-    monkeypatch.setattr("autosynth.study.trial.fold_outputs", late)
-    record = trained(context_of(wine, tmp_path))
+    class Late(RunContext):
+        """The time is up when the first training has ended, on any machine."""
+
+        def other_folds(self) -> Iterator[tuple[Array, Array]]:
+            object.__setattr__(job, "deadline", 0.0)
+            return super().other_folds()
+
+    record = run_trial(Late(**vars(context)), job).record
     assert record.state == "complete"
     assert record.n_folds == 1
 
 
-def test_few_rows_end_no_training(
-    context_of: MakeBench, wine: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_few_rows_end_no_training(context_of: MakeBench, wine: Dataset, tmp_path: Path) -> None:
     asked: list[float] = []
 
     def worst(*_: object, **more: object) -> Decision:
         asked.append(1.0)
         return Decision(prune=True, constraint=1.0, why="behind")
 
-    monkeypatch.setattr("autosynth.study.study.decide", worst)
+    def search(context: RunContext) -> set[str]:
+        Study(context, Limits(trials=1), Progress(live=False), pruner=worst).run()
+        return {r.state for r in read_all(context.folder)}
+
     few = context_of(wine, tmp_path, steps=360)  # the first rung is at 120
-    Study(few, Limits(trials=1), Progress(live=False)).run()
+    assert search(few) == {"complete"}
     assert asked
-    assert {r.state for r in read_all(tmp_path)} == {"complete"}
     many = replace(few, dataset=replace(wine, independent=False), folder=tmp_path / "many")
     (tmp_path / "many" / "trials").mkdir(parents=True)
-    Study(many, Limits(trials=1), Progress(live=False)).run()
-    assert {r.state for r in read_all(tmp_path / "many")} == {"pruned"}
+    assert search(many) == {"pruned"}

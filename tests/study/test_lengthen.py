@@ -10,8 +10,7 @@ from autosynth.data import load_dataset
 from autosynth.progress import Progress
 from autosynth.record import Record, read_all
 from autosynth.spec import Dataset
-from autosynth.study.context import RunContext
-from autosynth.study.lengthen import (
+from autosynth.study.agenda import (
     by_strategy,
     first_length,
     length_of,
@@ -19,6 +18,7 @@ from autosynth.study.lengthen import (
     why_longer,
     worth_longer,
 )
+from autosynth.study.context import RunContext
 from autosynth.study.restrict import restrict
 from autosynth.study.space import Space
 from autosynth.study.spacefile import load_space

@@ -14,14 +14,14 @@ import torch
 from autosynth.composite import cost, resolve
 from autosynth.data import load_dataset
 from autosynth.progress import Progress
-from autosynth.record import Record, read_all, write_record
+from autosynth.record import Record, claim, read_all, write_record
 from autosynth.spec import Dataset
 from autosynth.strategy import parse
 from autosynth.study.context import RunContext
-from autosynth.study.probe import _line, _Timer, fixed_plan, flops_by_family, probe
-from autosynth.study.reserve import finalists, reserve_seconds
-from autosynth.study.study import Limits, Study, claim, ladder
-from autosynth.study.trial import Job, _deadline, over_limit, run_trial
+from autosynth.study.finalist import finalists, reserve_seconds
+from autosynth.study.probe import StepTimer, fixed_plan, flops_by_family, probe, seconds_line
+from autosynth.study.study import Limits, Study, ladder
+from autosynth.study.trial import Job, over_limit, run_trial
 from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import to_device
 from autosynth.training.loop import TrainingRows
@@ -135,7 +135,7 @@ def test_a_training_that_cannot_end_in_time_is_stopped(
 
 
 def test_a_plan_counts_no_folds_where_rows_are_held_back(
-    context_of: MakeBench, wine: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    context_of: MakeBench, wine: Dataset, tmp_path: Path
 ) -> None:
     rows = wine.splits.train
     splits = replace(wine.splits, train=rows[20:], calibration=rows[:20])
@@ -147,11 +147,9 @@ def test_a_plan_counts_no_folds_where_rows_are_held_back(
         held.append(len(rows.calibration))
         return 0.01
 
-    monkeypatch.setattr("autosynth.study.probe.time_steps", clock)
     context = context_of(replace(wine, splits=splits), tmp_path)
-    probe(
-        context.dataset, context.device_dataset, context.space, device="cpu", seconds=50, budget=50
-    )
+    data, space = context.device_dataset, context.space
+    probe(context.dataset, data, space, device="cpu", seconds=50, budget=50, clock=clock)
     assert set(held) == {20}
 
 
@@ -186,9 +184,7 @@ def test_a_budget_too_short_for_one_training_shortens_it(
     assert 1 <= plan.steps < own.steps
 
 
-def test_measuring_ends_in_its_time(
-    context_of: MakeBench, wine: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_measuring_ends_in_its_time(context_of: MakeBench, wine: Dataset, tmp_path: Path) -> None:
     timed: list[str] = []
 
     def clock(
@@ -198,7 +194,6 @@ def test_measuring_ends_in_its_time(
         time.sleep(0.05)
         return 0.05
 
-    monkeypatch.setattr("autosynth.study.probe.time_steps", clock)
     context = context_of(wine, tmp_path)
     plan = probe(
         wine,
@@ -208,6 +203,7 @@ def test_measuring_ends_in_its_time(
         seconds=0.2,
         budget=50,
         workers=2,
+        clock=clock,
     )
     assert set(plan.step_seconds) == set(context.space.ladder)  # what was not timed is foreseen
     assert len(set(timed)) < len(context.space.ladder) or len(timed) <= 5
@@ -215,11 +211,13 @@ def test_measuring_ends_in_its_time(
 
 def test_a_processor_need_not_know_every_family_in_bfloat16(wine: Dataset) -> None:
     data = to_device(wine, torch.device("cpu"), wine.splits.train)
-    timer = _Timer(data, TrainingRows(train=wine.splits.train, calibration=wine.splits.train[:0]))
+    timer = StepTimer(
+        data, TrainingRows(train=wine.splits.train, calibration=wine.splits.train[:0])
+    )
     sizes = [
         resolve(parse(f"lstm[width={width}]"), wine.inputs, wine.target) for width in (4, 16, 32)
     ]
-    low, (seconds, slope) = _line("lstm", sizes, timer, fixed_plan("cpu", 64))
+    low, (seconds, slope) = seconds_line("lstm", sizes, timer, fixed_plan("cpu", 64))
     assert low in (True, False)
     assert 0 < seconds < 10
     assert 0 <= slope < 1e-3
@@ -263,9 +261,9 @@ def test_a_training_may_take_half_as_long_again_as_the_ceiling(
     context_of: MakeBench, wine: Dataset, tmp_path: Path
 ) -> None:
     job = replace(job_of(context_of(wine, tmp_path), "mlp[width=8]"), deadline=65.0)
-    assert _deadline(10.0, job, 5.0) == 5 + 15
-    assert _deadline(100.0, job, 5.0) == 65
-    assert _deadline(0.0, job, 5.0) == 65
+    assert job.ends_by(5.0, ceiling=10.0) == 5 + 15
+    assert job.ends_by(5.0, ceiling=100.0) == 65
+    assert job.ends_by(5.0, ceiling=0.0) == 65
 
 
 def test_a_busy_spell_does_not_end_a_search(
@@ -292,15 +290,13 @@ def test_a_busy_spell_does_not_end_a_search(
     assert trained()
 
 
-def test_a_hurried_measure_of_one_small_size_foresees_no_hours(
-    wine: Dataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_hurried_measure_of_one_small_size_foresees_no_hours(wine: Dataset) -> None:
     """What else ran just then made a step of the smallest size take a fifth of a second."""
-    monkeypatch.setattr("autosynth.study.probe.time_steps", lambda *_, **__: 0.2)
     resolved = resolve(parse("mlp[width=8]"), wine.inputs, wine.target)
     rows = TrainingRows(train=wine.splits.train, calibration=wine.splits.train[:0])
-    timer = _Timer(to_device(wine, torch.device("cpu"), wine.splits.train), rows, 0.0)
-    _, (seconds, slope) = _line("mlp", [resolved], timer, fixed_plan("cpu", 64))
+    data = to_device(wine, torch.device("cpu"), wine.splits.train)
+    timer = StepTimer(data, rows, 0.0, clock=lambda *_, **__: 0.2)
+    _, (seconds, slope) = seconds_line("mlp", [resolved], timer, fixed_plan("cpu", 64))
     flops = flops_by_family(resolved)["mlp"]
     assert seconds + slope * flops == pytest.approx(0.2)
     assert seconds + slope * 1_000 * flops < 1

@@ -34,6 +34,7 @@ from autosynth.data.source.raw import Raw, RawRows, RowFormat, fingerprint
 from autosynth.data.source.read import Source, all_rows, read_source, read_unlabelled
 from autosynth.data.source.rows import rows_of
 from autosynth.data.source.tablefile import as_table
+from autosynth.data.split.equalrows import separate_copies
 from autosynth.data.split.split import left_out, split, without
 from autosynth.data.split.splitkeys import SplitKeys, split_keys_of
 from autosynth.errors import DataError
@@ -156,6 +157,8 @@ def _dataset(raw: Raw, state: _LoadState, config: DataConfig) -> Dataset:
         times=keys.times,
     )
     lost = left_out(splits, len(goal.y))
+    copies = separate_copies(rows.x, splits, rows.official, asked=keys.asked)
+    splits = copies.splits
     state = _fit(replace(state, rows=rows), raw, splits.train, config)
     if state.keep is not None and len(state.keep) < len(goal.y):
         splits = without(splits, state.keep, len(goal.y))
@@ -171,16 +174,17 @@ def _dataset(raw: Raw, state: _LoadState, config: DataConfig) -> Dataset:
         splits=splits,
         encoders={"inputs": [encoder.to_dict() for encoder in state.inputs]},
         fingerprint=fingerprint(raw.main, raw.validation, raw.test, batching=rows.x.batching),
-        independent=keys.groups is None and keys.times is None,
+        independent=not keys.asked and raw.validation is None and copies.are_few,
         warnings=(
             *raw.warnings,
             *rows.warnings,
             *goal.warnings,
             *state.warnings,
             *([f"{lost} rows share a group with test rows and are left out"] if lost else []),
+            *copies.warnings,
         ),
     )
-    dataset = _inspected(dataset, raw, state.ignored, goal.assumed)
+    dataset = _inspected(dataset, raw, state.ignored, (*goal.assumed, *copies.assumed))
     return _with_unlabelled(dataset, state.inputs, spare) if len(spare.part) else dataset
 
 

@@ -13,7 +13,6 @@ from autosynth.data.encoder.registry import encoders_from
 from autosynth.data.source.mappedarray import bytes_on_disk
 from autosynth.data.source.raw import Raw
 from autosynth.data.source.rows import subsample
-from autosynth.data.split.split import MIN_VALIDATION
 from autosynth.spec import Dataset, TargetSpec
 from autosynth.task.task import task_of
 
@@ -97,7 +96,7 @@ def _splits(dataset: Dataset, raw: Raw, how: str) -> str:
         for name in ("train", "calibration", "validation", "test")
     )
     official = ["test"] if raw.test else []
-    if raw.validation and len(raw.validation) >= MIN_VALIDATION:
+    if raw.validation:
         official.insert(0, "validation")
     how = how or (f"official {' and '.join(official)}" if official else "drawn from the seed")
     return f"splits      {sizes} ({how})"

@@ -20,7 +20,6 @@ _SHARE = 0.1
 _MAX_SHARE = 0.2
 _JUDGED = (150, 1 / 3)  # rows to choose by where there are few, and the most of all for them
 _BOUNDS = (500, 5_000)
-MIN_VALIDATION = 100
 _LARGE_VALIDATION = 1_000
 _FEW_GROUPS = 10
 
@@ -51,9 +50,8 @@ def split(
       20 %; where rows are drawn one by one 150 if that is more, but never over a third. Where
       `calibration` would come from fewer than 10 groups it is empty, too: each is needed to learn
       what holds for others;
-    - official validation rows, 100 or more, are not mixed with training rows: they are
-      `validation`, and half of them `calibration` from 1,000 on. Fewer are joined to the training
-      rows.
+    - official validation rows are not mixed with training rows, however few: they are
+      `validation`, and half of them `calibration` from 1,000 on.
 
     Args:
         y: (n,) or (n, columns); with `stratified`, codes of classes (n,).
@@ -74,8 +72,6 @@ def split(
     if groups is not None and times is not None:
         raise DataError("rows are split by group or by time, not by both; name one column.")
     main, validation, test = parts.main, parts.validation, parts.test
-    if len(validation) < MIN_VALIDATION:
-        main, validation = np.concatenate([main, validation]), validation[:0]
     if groups is not None:
         groups = group_codes(groups)
         validation = _without(validation, groups, test)

@@ -23,6 +23,13 @@ class SplitKeys:
     groups: NDArray[Any] | None = None
     times: NDArray[np.float64] | None = None
 
+    @property
+    def asked(self) -> str:
+        """How rows are split, where they are not drawn one by one."""
+        if self.groups is not None:
+            return "by group"
+        return "by time" if self.times is not None else ""
+
     def only(self, keep: NDArray[np.int64]) -> "SplitKeys":
         """Of these rows alone."""
         return SplitKeys(

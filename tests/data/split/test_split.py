@@ -41,7 +41,7 @@ def test_splits_are_disjoint_and_cover(
     assert min(len(splits.train), len(splits.validation), len(splits.test)) > 0
     if test:
         assert np.array_equal(splits.test, np.arange(main + validation, n))
-    if validation >= 100:
+    if validation:
         official = np.arange(main, main + validation)
         assert np.isin(splits.validation, official).all()
         assert not np.isin(splits.train, official).any()
@@ -78,7 +78,8 @@ def test_each_class_gives_its_share_and_keeps_a_row(
         (parts(20_000, test=10), (16_000, 2_000, 2_000, 10)),
         (parts(90_000, test=10), (80_000, 5_000, 5_000, 10)),
         (parts(60, test=10), (40, 0, 20, 10)),
-        (parts(500, validation=50, test=10), (400, 0, 150, 10)),
+        (parts(500, validation=50, test=10), (500, 0, 50, 10)),
+        (parts(500, validation=1, test=10), (500, 0, 1, 10)),
         (parts(500, validation=100, test=10), (500, 0, 100, 10)),
         (parts(4_000, validation=500, test=10), (3_500, 500, 500, 10)),
         (parts(4_000, validation=1_001, test=10), (4_000, 500, 501, 10)),

@@ -1,0 +1,179 @@
+"""Finds rows that equal each other, and keeps them in one split.
+
+A row that was copied tells a model that has seen the copy its target: .85 where .5 is true, in a
+table in which every row stands three times and the labels are coins. Takes raw rows without their
+target, and splits that were drawn; gives splits in which copies stand together, or the share of
+held-out rows that have a copy among those that are learnt from, where they cannot be moved.
+
+Rows that are equal by chance are no copies: of a table of few categories most rows have an equal
+one. So only what is hardly equal by chance is looked at: measured numbers, dates, sentences, and
+the cells of pictures, series and the like.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from autosynth.cell import numbers_of
+from autosynth.data.source.rows import BatchedRows
+from autosynth.spec import RowNumbers, Splits
+
+# A picture of fewer cells, or a series of fewer steps, may well equal another one by chance.
+_MIN_CELLS = 16
+# Whole numbers of fewer values count or rate something, as ages and marks do.
+_MIN_VALUES = 100
+_MIN_WORDS = 3
+# Copies are more than so many times as frequent as chance makes equal rows.
+_TIMES_CHANCE = 3
+# Copies of one row that are more of all than that are learnt from: held out, they were the score.
+_MOST_HELD = 0.05
+# Fewer copies than that change no score by more than its own noise, however they are dealt out.
+_FEW = 0.05
+_TOLD = 0.01
+_NAMES = ("train", "calibration", "validation", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Copies:
+    """Splits, the share of all rows that have a copy, and what a user should know of them."""
+
+    splits: Splits
+    share: float = 0.0
+    assumed: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def are_few(self) -> bool:
+        """Whether rows may be dealt out one by one, as if none had a copy."""
+        return self.share < _FEW
+
+
+def separate_copies(x: BatchedRows, splits: Splits, fixed: RowNumbers, *, asked: str) -> Copies:
+    """Splits in which copies stand together, where rows may be moved.
+
+    Args:
+        x: all rows, without their target.
+        splits: as drawn.
+        fixed: rows of official parts, which stay.
+        asked: how rows are split if not one by one, such as `by group`; they are not moved then.
+    """
+    codes = copies_of(x)
+    if codes is None:
+        return Copies(splits=splits)
+    counts = np.unique(codes, return_counts=True)[1]
+    n = int(counts[counts > 1].sum())
+    share = n / len(codes)
+    told = f"{n} of {len(codes)} rows ({share:.1%}) are copies of others"
+    if not asked:
+        splits = _together(splits, codes, fixed)
+    left = _shared(splits, codes)
+    if left > _TOLD:
+        why = f"rows are split {asked}" if asked else "an official part stays as it is"
+        warning = (
+            f"{told}, and {left:.1%} of the test rows have one among the rows that are learnt "
+            f"from, because {why}: scores may be too good. Take copies out of the data"
+        )
+        return Copies(splits=splits, share=share, warnings=(warning,))
+    kept = f"{told}: each stands in one split with its like"
+    return Copies(splits=splits, share=share, assumed=(kept,))
+
+
+def copies_of(x: BatchedRows) -> NDArray[np.int64] | None:
+    """Codes (n,), the same for rows that are copies of each other.
+
+    None where no row is one, and of rows that are too many for memory.
+    """
+    if x.bytes_on_disk > x.batching.limit or len(x) < 2:
+        return None
+    whole = x.whole()
+    if x.is_table:
+        ids = [place for place in range(whole.shape[1]) if _names_rows(whole.iloc[:, place])]
+        whole = whole.drop(columns=whole.columns[ids])
+        hashes = _hashes(whole)
+    elif whole[0].size < _MIN_CELLS:
+        return None
+    else:
+        hashes = np.array([hash(np.ascontiguousarray(row).tobytes()) for row in whole])
+    codes = np.asarray(pd.factorize(hashes)[0], dtype=np.int64)
+    equal = 1 - len(np.unique(codes)) / len(codes)
+    if not equal or (x.is_table and equal <= _TIMES_CHANCE * _by_chance(whole, codes)):
+        return None
+    return codes
+
+
+def _together(splits: Splits, codes: NDArray[np.int64], fixed: RowNumbers) -> Splits:
+    """Splits in which every row is where the first of its copies was drawn.
+
+    The first is drawn like any row, so that the sizes of splits stay as they were asked for.
+    """
+    place = np.full(len(codes), -1)
+    for number, name in enumerate(_NAMES):
+        place[getattr(splits, name)] = number
+    free = np.setdiff1d(np.flatnonzero(place >= 0), fixed)
+    _, first, own, counts = np.unique(
+        codes[free], return_index=True, return_inverse=True, return_counts=True
+    )
+    chosen = place[free[first]]
+    chosen[counts > max(1, _MOST_HELD * len(free))] = _NAMES.index("train")
+    place[free] = chosen[own]
+    found = {name: np.flatnonzero(place == number) for number, name in enumerate(_NAMES)}
+    emptied = any(len(getattr(splits, name)) and not len(found[name]) for name in _NAMES)
+    return splits if emptied else replace(splits, **found)
+
+
+def _shared(splits: Splits, codes: NDArray[np.int64]) -> float:
+    """The share of test rows that have a copy among the rows that are learnt from."""
+    known = np.concatenate([splits.train, splits.calibration, splits.validation])
+    if not len(splits.test):
+        return 0.0
+    return float(np.isin(codes[splits.test], codes[known]).mean())
+
+
+def _hashes(frame: pd.DataFrame) -> NDArray[np.uint64]:
+    columns = {str(place): frame.iloc[:, place] for place in range(frame.shape[1])}
+    alike = {
+        name: values if values.dtype.kind in "biuf" else values.astype(str)
+        for name, values in columns.items()
+    }
+    found: NDArray[np.uint64] = pd.util.hash_pandas_object(
+        pd.DataFrame(alike), index=False
+    ).to_numpy()
+    return found
+
+
+def _names_rows(values: "pd.Series[Any]") -> bool:
+    """Whether a whole number or a word a row tells rows apart that are copies but for it."""
+    if values.dtype.kind in "fmM" or not values.is_unique:
+        return False
+    return values.dtype.kind in "iu" or not values.astype(str).str.contains(r"\s|\.").any()
+
+
+def _by_chance(frame: pd.DataFrame, codes: NDArray[np.int64]) -> float:
+    """About the share of rows that would have an equal one, were the columns independent.
+
+    How often two different rows agree in a column says how much it tells rows apart.
+    """
+    distinct = frame.iloc[np.unique(codes, return_index=True)[1]]
+    n = len(distinct)
+    agree = 1.0
+    for place in range(frame.shape[1]):
+        values = distinct.iloc[:, place]
+        if n > 1 and _tells_apart(values):
+            counts = np.unique(pd.factorize(values)[0], return_counts=True)[1].astype(float)
+            agree *= float((counts * (counts - 1)).sum() / (n * (n - 1)))
+    return float(-np.expm1(-(len(codes) - 1) * agree))
+
+
+def _tells_apart(values: "pd.Series[Any]") -> bool:
+    """Whether values are measured numbers, times or sentences."""
+    if values.dtype.kind in "mM":
+        return True
+    numbers = numbers_of(values)
+    if numbers is not None:
+        finite = numbers[np.isfinite(numbers)]
+        return bool((finite != np.round(finite)).any() or len(np.unique(finite)) > _MIN_VALUES)
+    texts = values.dropna().astype(str).iloc[:_MIN_VALUES]
+    return bool(len(texts)) and float(texts.str.split().str.len().mean()) >= _MIN_WORDS

@@ -1,0 +1,103 @@
+"""Copies of rows stand together; rows that are equal by chance are no copies."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from autosynth.data import load_dataset
+from autosynth.data.source.rows import rows_of
+from autosynth.data.split.equalrows import copies_of
+from autosynth.spec import Dataset
+
+NAMES = ("train", "calibration", "validation", "test")
+
+
+def copied(rows: int = 200, times: int = 3, **columns: Any) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.permutation(rows) / 7, "b": rng.integers(0, 5, rows)})
+    for name, values in columns.items():
+        frame[name] = values
+    whole = pd.concat([frame] * times, ignore_index=True)
+    whole["y"] = rng.choice(["p", "q"], len(whole))
+    return whole.sample(frac=1, random_state=1).reset_index(drop=True)
+
+
+def shared(dataset: Dataset, values: np.ndarray) -> int:
+    """Pairs of splits that have a value in common."""
+    sets = [set(values[getattr(dataset.splits, name)].tolist()) for name in NAMES]
+    return sum(bool(one & other) for i, one in enumerate(sets) for other in sets[:i])
+
+
+def told(dataset: Dataset) -> list[str]:
+    return [line for line in dataset.summary if line.startswith("assumed")]
+
+
+def test_copies_stand_in_one_split_and_sizes_stay() -> None:
+    frame = copied()
+    dataset = load_dataset(frame, target="y")
+    assert shared(dataset, frame["a"].to_numpy()) == 0
+    assert len(dataset.splits.test) == pytest.approx(120, abs=40)
+    assert len(dataset.splits.train) > 300
+    assert not dataset.independent
+    assert "600 of 600 rows (100.0%) are copies" in told(dataset)[0]
+
+
+def test_an_id_a_row_makes_no_row_its_own() -> None:
+    frame = copied().assign(Id=range(600), name=[f"r{i}" for i in range(600)])
+    assert shared(load_dataset(frame, target="y"), frame["a"].to_numpy()) == 0
+
+
+@pytest.mark.parametrize("kind", ["text", "array"])
+def test_texts_and_arrays_have_copies_too(kind: str) -> None:
+    rng = np.random.default_rng(0)
+    if kind == "text":
+        words = [" ".join(rng.choice(["red", "blue", "green", "old", "new"], 9)) for _ in "x" * 60]
+        frame = pd.DataFrame({"text": words * 4, "y": rng.choice(["p", "q"], 240)})
+        dataset = load_dataset(frame, target="y")
+        names = frame["text"].to_numpy()
+    else:
+        x = np.tile(rng.integers(0, 255, (60, 8, 8, 1), dtype=np.uint8), (4, 1, 1, 1))
+        dataset = load_dataset((x, rng.integers(0, 2, 240)))
+        names = np.tile(np.arange(60), 4)
+    assert shared(dataset, names) == 0
+
+
+def test_a_table_of_few_values_has_none() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({name: rng.integers(0, 4, 900) for name in "abc"})
+    frame["place"] = rng.choice(["north", "south"], 900)
+    assert copies_of(rows_of(frame)) is None
+    rounded = pd.DataFrame({name: rng.integers(0, 30, 900) / 10 for name in "ab"})
+    assert copies_of(rows_of(rounded)) is None
+    assert copies_of(rows_of(pd.concat([rounded] * 2 + [rounded.iloc[:9]]))) is None
+
+
+def test_few_copies_move_no_other_row() -> None:
+    frame = copied(600, 1)
+    plain = load_dataset(frame, target="y")
+    frame.loc[597:, ["a", "b"]] = frame.loc[:2, ["a", "b"]].to_numpy()
+    dataset = load_dataset(frame, target="y")
+    for name in NAMES:
+        before, after = getattr(plain.splits, name), getattr(dataset.splits, name)
+        assert set(before.tolist()) ^ set(after.tolist()) <= {597, 598, 599}
+    assert dataset.independent
+    assert shared(dataset, frame["a"].to_numpy()) == 0
+
+
+def test_where_rows_may_not_move_the_share_is_told() -> None:
+    frame = copied()
+    official = load_dataset(frame, target="y", test=frame.iloc[:60])
+    assert any("100.0% of the test rows" in text for text in official.warnings)
+    assert any("an official part stays as it is" in text for text in official.warnings)
+    frame["who"] = np.random.default_rng(2).integers(0, 40, 600)
+    dataset = load_dataset(frame, target="y", group="who")
+    assert any("% of the test rows have one" in text for text in dataset.warnings)
+
+
+def test_one_row_that_is_most_of_the_data_is_learnt_from() -> None:
+    frame = copied(150, 1)
+    frame.loc[:59, ["a", "b"]] = frame.loc[0, ["a", "b"]].to_numpy()
+    dataset = load_dataset(frame, target="y")
+    assert set(range(60)) <= set(dataset.splits.train.tolist())

@@ -193,10 +193,10 @@ class Dataset:
     `data.encode` needs to read raw data of the same form again. `summary` are the lines
     `autosynth inspect` prints; `warnings` what a user should know before training. `seen` is what
     each row's user had before, which a ranking leaves out. `independent` rows may be dealt to
-    folds at random: those of one group, of neighbouring times or of many copies, and those beside a
-    validation part of the user's own, may not. `scales`, one for each
-    field of the target, are what values are learnt on; none where all are learnt as they are.
-    `period` is how many steps a series to forecast takes to repeat itself, 0 where it does not.
+    folds at random: those of one group, of neighbouring times or of many copies may not, nor those
+    beside a validation part of the user's own. `scales`, one for each field of the target, are
+    what values are learnt on; none where all are learnt as they are. `period` is how many steps a
+    series to forecast takes to repeat itself, 0 where it does not.
     """
 
     name: str

@@ -3,8 +3,11 @@
 Read from a column of zeros and ones for each label, or from one whose cells list them.
 """
 
+import json
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -31,6 +34,9 @@ from autosynth.task.task import Detail, Task, Tensor
 
 _SEPARATORS = ("|", ";", ",")
 _MOST_LABELS = 1_000
+_BRACKETS = ("[]", "()", "{}")
+# In quotes, which may hold commas; numpy writes no commas between them. Or up to the next comma.
+_ITEM = re.compile(r"""'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|([^,'"]+)""")
 
 
 class Multilabel(Task):
@@ -152,9 +158,12 @@ def _label_columns(named: "dict[str, pd.Series[Any]]", name: str) -> Target:
 
 def _label_cells(values: "pd.Series[Any]", name: str, in_test: NDArray[np.bool_]) -> Target:
     """The labels that stand in each cell; those that only test rows have are left out."""
-    texts = _texts(values)
-    separator = max(_SEPARATORS, key=lambda mark: sum(mark in text for text in texts))
-    cells = [_split(text, separator) for text in texts]
+    cells = listed(values)
+    are_lists = cells is not None
+    if cells is None:
+        texts = _texts(values)
+        separator = max(_SEPARATORS, key=lambda mark: sum(mark in text for text in texts))
+        cells = [_split(text, separator) for text in texts]
     learnt = [cell for cell, test in zip(cells, in_test, strict=True) if not test]
     known = sorted(set().union(*learnt))
     if not 1 <= len(known) <= _MOST_LABELS:
@@ -165,7 +174,9 @@ def _label_cells(values: "pd.Series[Any]", name: str, in_test: NDArray[np.bool_]
     strange = sorted(set().union(*cells) - set(known))
     lost = f"target {name!r}: labels left out that only test rows have: {', '.join(strange[:5])}"
     none_missing = np.zeros(len(cells), np.bool_)
-    return _labels(_marked(cells, known), known, name, none_missing, (lost,) if strange else ())
+    found = _labels(_marked(cells, known), known, name, none_missing, (lost,) if strange else ())
+    told = (f"target {name!r}: its cells are lists, of labels that may hold together",)
+    return replace(found, assumed=told if are_lists else ())
 
 
 def _labels(
@@ -200,10 +211,12 @@ def _true_columns(values: pd.DataFrame, target: TargetSpec, place: str) -> TrueV
 
 
 def _true_cells(values: "pd.Series[Any]", target: TargetSpec) -> TrueValues:
-    """By the separator that gives most labels of the model."""
-    texts, known = _texts(values), set(target.classes)
-    read = [[_split(text, mark) for text in texts] for mark in _SEPARATORS]
-    cells = max(read, key=lambda cells: sum(label in known for cell in cells for label in cell))
+    """As lists, or by the separator that gives most labels of the model."""
+    cells, known = listed(values), set(target.classes)
+    if cells is None:
+        texts = _texts(values)
+        read = [[_split(text, mark) for text in texts] for mark in _SEPARATORS]
+        cells = max(read, key=lambda found: sum(each in known for cell in found for each in cell))
     y = _marked(cells, target.classes)
     unknown = Counter(label for cell in cells for label in cell - known)
     if unknown and not y.any():
@@ -212,6 +225,39 @@ def _true_cells(values: "pd.Series[Any]", target: TargetSpec) -> TrueValues:
     named = ", ".join(f"{label!r} ({n} rows)" for label, n in unknown.most_common(SHOWN))
     warnings = (f"labels that the model never saw are not scored: {named}",) if unknown else ()
     return TrueValues(y=y, keep=np.arange(len(y)), warnings=warnings)
+
+
+def listed(values: "pd.Series[Any]") -> list[set[str]] | None:
+    """The labels of cells that are lists, or print as such; None where one does not.
+
+    A cell that holds nothing, and an empty list, have no label.
+    """
+    gone = missing_in(values)
+    if gone.all():
+        return None
+    cells = []
+    for value, empty in zip(values, gone, strict=True):
+        labels = set() if empty else _list_of(value)
+        if labels is None:
+            return None
+        cells.append(labels)
+    return cells
+
+
+def _list_of(value: Any) -> set[str] | None:
+    """The items of a list, or of one as JSON, Python, numpy or PostgreSQL print it."""
+    if isinstance(value, str):
+        text = value.strip()
+        if text[:1] + text[-1:] not in _BRACKETS:
+            return None
+        try:
+            value = json.loads(f"[{text[1:-1]}]")
+        except ValueError:
+            items = map("".join, _ITEM.findall(text[1:-1]))
+            value = [re.sub(r"\\(.)", r"\1", item) for item in items]
+    if not isinstance(value, list | tuple | set | frozenset | np.ndarray):
+        return None
+    return {text_of(item) for item in value} - {""}
 
 
 def _texts(values: "pd.Series[Any]") -> list[str]:

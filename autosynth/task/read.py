@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from autosynth.errors import DataError
 from autosynth.plugin import MULTITASK, TASKS
 from autosynth.spec import TargetSpec
+from autosynth.task.multilabel import listed
 from autosynth.task.target import (
     SHOWN,
     Target,
@@ -44,8 +45,8 @@ def infer_target(
 ) -> Target:
     """The target of `values`, rows first.
 
-    - one column: classification or regression; with the task multilabel the labels that stand in
-      each cell, separated by `|`, `;` or `,`;
+    - one column: classification or regression, and multilabel where its cells are lists of labels,
+      or print as such; with the task multilabel labels separated by `|`, `;` or `,`, too;
     - several: one target each (multitask); with the task multilabel a label each, 0 or 1. Columns
       without names (arrays) of zeros and ones are labels, too.
 
@@ -67,10 +68,10 @@ def infer_target(
             known: Any = {"task": task, "in_test": in_test, "labels": labels, "coded": coded}
             parts = [infer_target(values[title], str(title), **known) for title in values]
             return _together(parts, name)
-    elif task is None:
+    elif task is None and listed(values) is None:
         column = target_column(values, name, in_test)
         return _named(_understood(column.numbers, labels, coded)).encode(column)
-    return _named(task).read(values, name, in_test)
+    return _named(task or "multilabel").read(values, name, in_test)
 
 
 def _named(task: str) -> Task:

@@ -147,8 +147,9 @@ def _files_below(base: Path, kind: MediaKind, first: str) -> dict[str, str]:
 def _naming(frame: pd.DataFrame, files: dict[str, str]) -> str | None:
     """The column whose values name the files, and most of them."""
     most, best = _MIN_USED * len(set(files.values())), None
-    for name in frame.columns:
-        values = frame[name]
+    measured = frame.select_dtypes("floating")
+    broken = measured.columns[(measured.iloc[:_HEAD] % 1 > 0).any()]  # no number of a file
+    for name, values in frame.drop(columns=broken).items():
         if not any(text_of(value) in files for value in values.iloc[:_HEAD]):
             continue
         named = [files.get(text_of(value), "") for value in values]

@@ -104,7 +104,8 @@ def _checked(encoders: Sequence[Encoder], rows: BatchedRows, place: str) -> Batc
 
 def check_columns(wanted: Sequence[str], there: Collection[str], place: str) -> None:
     """Raise `DataError` for columns that a model was trained on and `place` lacks."""
-    if lacking := [name for name in wanted if name not in there]:
+    known = set(there)
+    if lacking := [name for name in wanted if name not in known]:
         raise DataError(
             f"{place} lacks {len(lacking)} columns that the model was trained on: "
             f"{', '.join(lacking[:8])}."

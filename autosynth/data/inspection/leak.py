@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from math import log
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import binom
 
@@ -35,6 +36,11 @@ _MIN_ROWS = 50
 _MIN_MARKED = 10
 _BINS = 64
 _MOST_ROWS = 50_000
+# Of more columns than that, a look at some rows of all at once says which are worth a closer one:
+# that takes .3 ms a column, 6 s of 20,000.
+_MANY = 500
+_FEW_ROWS = 500
+_MIN_TOLD = 0.3
 
 _Codes = NDArray[np.int64]
 _Numbers = NDArray[np.float64]
@@ -76,12 +82,43 @@ def _columns(dataset: Dataset, rows: _Codes) -> Iterator[_Cells]:
         if not isinstance(encoder, TableEncoder | SeriesEncoder):
             continue
         x = dataset.x[encoder.name][rows].reshape(len(rows), -1)
+        telling = _telling(dataset, rows, x) if x.shape[1] > _MANY else None
         for index, column in enumerate(encoder.cells):
+            if telling is not None and column.kind != "category" and not telling[index]:
+                continue
             values = x[:, index].astype(np.float64)
             present = ~np.isnan(values)
             if column.kind == "category":
                 present = values != MISSING
             yield _Cells(column=column, values=values, codes=_numbered(values), present=present)
+
+
+def _telling(dataset: Dataset, rows: _Codes, x: _Numbers) -> NDArray[np.bool_]:
+    """Which of many columns of numbers are worth a closer look, found for all of them at once.
+
+    Eighths of the values, zero and a missing value say something of the target, each of its own.
+    """
+    few = slice(None, None, -(-len(rows) // _FEW_ROWS))
+    x = x[few]
+    order = np.argsort(np.argsort(x, axis=0), axis=0)
+    bins = np.where(np.isnan(x), 9, np.where(x == 0, 8, order * 8 // len(x)))
+    found = np.zeros(x.shape[1], dtype=bool)
+    for _, y in _targets(dataset, rows):
+        codes = pd.factorize(y[few])[0] if len(np.unique(y)) <= 8 else _eighths(y[few])
+        classes = np.eye(codes.max() + 1)[codes]
+        counts = np.stack([(bins == place).T @ classes for place in range(10)])
+        total = counts.sum(2, keepdims=True)
+        share = counts / np.maximum(total, 1)
+        left = -(counts * np.log(np.maximum(share, 1e-12))).sum((0, 2)) / len(x)
+        prior = classes.mean(0)
+        removed = 1 + left / (prior * np.log(np.maximum(prior, 1e-12))).sum()
+        pure = ((share.max(2) > prior.max()) & (total[..., 0] >= 3))[8:].any(0)
+        found |= (removed > _MIN_TOLD) | pure
+    return found
+
+
+def _eighths(values: _Numbers) -> _Codes:
+    return np.argsort(np.argsort(values)) * 8 // len(values)
 
 
 def _targets(dataset: Dataset, rows: _Codes) -> Iterator[tuple[TargetSpec, _Numbers]]:

@@ -97,9 +97,9 @@ def fingerprint(*parts: RawRows | None, batching: Batching = BY_SIZE) -> str:
         elif not rows.is_table:
             _add_array(digest, rows.whole())
         else:
-            for name in rows.columns:
-                digest.update(name.encode())
-                _add_column(digest, rows[name])
+            for name, values in rows.whole().items():
+                digest.update(str(name).encode())
+                _add_column(digest, values)
         if part.y is not None:
             columns = [part.y] if isinstance(part.y, pd.Series) else [part.y[c] for c in part.y]
             for column in columns:

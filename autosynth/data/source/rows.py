@@ -69,7 +69,8 @@ class BatchedRows(ABC):
 
     def drop(self, columns: Sequence[str]) -> Self:
         """A table without some columns."""
-        return self.select([name for name in self.columns if name not in columns])
+        dropped = set(columns)
+        return self.select([name for name in self.columns if name not in dropped])
 
     def __getitem__(self, column: str) -> "pd.Series[Any]":
         """A column of a table, in memory, numbered from 0."""

@@ -90,13 +90,11 @@ def copies_of(x: BatchedRows) -> NDArray[np.int64] | None:
         return None
     whole = x.whole()
     if x.is_table:
-        ids = [place for place in range(whole.shape[1]) if _names_rows(whole.iloc[:, place])]
-        whole = whole.drop(columns=whole.columns[ids])
         hashes = _hashes(whole)
     elif whole[0].size < _MIN_CELLS:
         return None
     else:
-        hashes = np.array([hash(np.ascontiguousarray(row).tobytes()) for row in whole])
+        hashes = _bytes_hashes(whole)
     codes = np.asarray(pd.factorize(hashes)[0], dtype=np.int64)
     equal = 1 - len(np.unique(codes)) / len(codes)
     if not equal or (x.is_table and equal <= _TIMES_CHANCE * _by_chance(whole, codes)):
@@ -132,21 +130,28 @@ def _shared(splits: Splits, codes: NDArray[np.int64]) -> float:
     return float(np.isin(codes[splits.test], codes[known]).mean())
 
 
-def _hashes(frame: pd.DataFrame) -> NDArray[np.uint64]:
-    columns = {str(place): frame.iloc[:, place] for place in range(frame.shape[1])}
-    alike = {
-        name: values if values.dtype.kind in "biuf" else values.astype(str)
-        for name, values in columns.items()
+def _hashes(frame: pd.DataFrame) -> NDArray[Any]:
+    """Of the cells of each row, but those that only name it."""
+    measured = frame.select_dtypes("floating")
+    others = frame.drop(columns=measured.columns)
+    parts = {
+        str(place): values if values.dtype.kind in "biu" else values.astype(str)
+        for place, (_, values) in enumerate(others.items())
+        if not _names_row(values)
     }
-    found: NDArray[np.uint64] = pd.util.hash_pandas_object(
-        pd.DataFrame(alike), index=False
-    ).to_numpy()
-    return found
+    if not measured.empty:
+        parts["measured"] = pd.Series(_bytes_hashes(measured.to_numpy(np.float64)), frame.index)
+    hashes: NDArray[Any] = pd.util.hash_pandas_object(pd.DataFrame(parts), index=False).to_numpy()
+    return hashes
 
 
-def _names_rows(values: "pd.Series[Any]") -> bool:
+def _bytes_hashes(rows: NDArray[Any]) -> NDArray[np.int64]:
+    return np.array([hash(np.ascontiguousarray(row).tobytes()) for row in rows], dtype=np.int64)
+
+
+def _names_row(values: "pd.Series[Any]") -> bool:
     """Whether a whole number or a word a row tells rows apart that are copies but for it."""
-    if values.dtype.kind in "fmM" or not values.is_unique:
+    if values.dtype.kind in "mM" or not values.is_unique:
         return False
     return values.dtype.kind in "iu" or not values.astype(str).str.contains(r"\s|\.").any()
 

@@ -51,6 +51,8 @@ class InputSpec:
     each channel: where it goes from there is what is forecast.
 
     `masked` says that rows have missing steps or unequal lengths: the network carries a mask.
+
+    `tokens` are as many as the columns of a wide table share; 0 where each has one of its own.
     """
 
     name: str
@@ -61,10 +63,13 @@ class InputSpec:
     of: str = ""
     rate: int = 0
     anchored: bool = False
+    tokens: int = 0
 
     @property
     def grid(self) -> tuple[int, ...]:
         """What its values stand on: pixels, steps, columns, tokens, samples or places."""
+        if self.tokens:
+            return (self.tokens,)
         return self.shape[1:] or self.shape
 
     @property

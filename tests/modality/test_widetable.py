@@ -7,6 +7,7 @@ import torch
 
 from autosynth.composite import build, cost, resolve
 from autosynth.data import encode, load_dataset
+from autosynth.data.column.column import Column
 from autosynth.data.encoder.table import TableEncoder
 from autosynth.modality.widetable import WideTableStem
 from autosynth.spec import Dataset, InputSpec, TargetSpec
@@ -26,13 +27,11 @@ def wide() -> Dataset:
     ("columns", "tokens"), [(128, 0), (129, 43), (200, 50), (1_000, 63), (20_000, 64)]
 )
 def test_from_129_columns_on_at_most_64_tokens(columns: int, tokens: int) -> None:
-    rng = np.random.default_rng(0)
-    frame = pd.DataFrame(
-        rng.normal(size=(30, columns)), columns=[f"q{i}w" for i in range(columns)]
-    )
-    dataset = load_dataset(frame.assign(y=["a", "b"] * 15), target="y")
-    assert dataset.inputs[0].tokens == tokens
-    assert dataset.inputs[0].grid == (tokens or columns,)
+    cells = [Column(name=f"q{i}w", kind="number") for i in range(columns)]
+    x = np.random.default_rng(0).normal(size=(9, columns))
+    spec = TableEncoder.fit(cells, x, "table").spec
+    assert spec.tokens == tokens
+    assert spec.grid == (tokens or columns,)
 
 
 def test_a_transformer_over_them_costs_what_64_tokens_do(wide: Dataset) -> None:
@@ -70,10 +69,8 @@ def test_tables_that_were_saved_before_have_a_token_a_column(wide: Dataset) -> N
 
 def test_a_wide_table_is_encoded_again_in_any_order(wide: Dataset) -> None:
     columns = [column["name"] for column in wide.encoders["inputs"][0]["columns"]]
-    frame = pd.DataFrame(
-        {name: ["north" if name == "town" else "0.5"] for name in sorted(columns)}
-    )
-    assert encode(frame, wide.encoders).x["table"].shape == (1, 301)
+    row = {name: ["north" if name == "town" else "0.5"] for name in sorted(columns)}
+    assert encode(pd.DataFrame(row), wide.encoders).x["table"].shape == (1, 301)
 
 
 def test_categories_alone_share_tokens_too() -> None:

@@ -158,7 +158,7 @@ def _label_columns(named: "dict[str, pd.Series[Any]]", name: str) -> Target:
 
 def _label_cells(values: "pd.Series[Any]", name: str, in_test: NDArray[np.bool_]) -> Target:
     """The labels that stand in each cell; those that only test rows have are left out."""
-    cells = listed(values)
+    cells = label_lists(values)
     are_lists = cells is not None
     if cells is None:
         texts = _texts(values)
@@ -212,7 +212,7 @@ def _true_columns(values: pd.DataFrame, target: TargetSpec, place: str) -> TrueV
 
 def _true_cells(values: "pd.Series[Any]", target: TargetSpec) -> TrueValues:
     """As lists, or by the separator that gives most labels of the model."""
-    cells, known = listed(values), set(target.classes)
+    cells, known = label_lists(values), set(target.classes)
     if cells is None:
         texts = _texts(values)
         read = [[_split(text, mark) for text in texts] for mark in _SEPARATORS]
@@ -227,7 +227,7 @@ def _true_cells(values: "pd.Series[Any]", target: TargetSpec) -> TrueValues:
     return TrueValues(y=y, keep=np.arange(len(y)), warnings=warnings)
 
 
-def listed(values: "pd.Series[Any]") -> list[set[str]] | None:
+def label_lists(values: "pd.Series[Any]") -> list[set[str]] | None:
     """The labels of cells that are lists, or print as such; None where one does not.
 
     A cell that holds nothing, and an empty list, have no label.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from autosynth.errors import DataError
 from autosynth.plugin import MULTITASK, TASKS
 from autosynth.spec import TargetSpec
-from autosynth.task.multilabel import listed
+from autosynth.task.multilabel import label_lists
 from autosynth.task.target import (
     SHOWN,
     Target,
@@ -68,7 +68,7 @@ def infer_target(
             known: Any = {"task": task, "in_test": in_test, "labels": labels, "coded": coded}
             parts = [infer_target(values[title], str(title), **known) for title in values]
             return _together(parts, name)
-    elif task is None and listed(values) is None:
+    elif task is None and label_lists(values) is None:
         column = target_column(values, name, in_test)
         return _named(_understood(column.numbers, labels, coded)).encode(column)
     return _named(task or "multilabel").read(values, name, in_test)

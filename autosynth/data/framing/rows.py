@@ -34,14 +34,14 @@ from autosynth.data.source.raw import Raw, RawRows, RowFormat, fingerprint
 from autosynth.data.source.read import Source, all_rows, read_source, read_unlabelled
 from autosynth.data.source.rows import rows_of
 from autosynth.data.source.tablefile import as_table
-from autosynth.data.split.equalrows import separate_copies
+from autosynth.data.split.equalrows import Copies, separate_copies
 from autosynth.data.split.split import left_out, split, without
 from autosynth.data.split.splitkeys import SplitKeys, split_keys_of
 from autosynth.errors import DataError
 from autosynth.options import DataConfig
 from autosynth.spec import Dataset, TargetSpec
 from autosynth.task.read import infer_target, true_values_of
-from autosynth.task.target import LeftOut
+from autosynth.task.target import LeftOut, Target
 from autosynth.task.task import task_of
 
 _MIN_ROWS = 10
@@ -147,17 +147,7 @@ def _dataset(raw: Raw, state: _LoadState, config: DataConfig) -> Dataset:
     spare = rows.only(goal.missing[rows.part[goal.missing] != "test"])
     rows, keys = rows.only(goal.keep), state.split_keys.only(goal.keep)
     _check_size(rows, raw)
-    classified = task_of(goal.spec).few_classes
-    splits = split(
-        goal.y,
-        rows.parts(),
-        stratified=classified,
-        seed=config.seed,
-        groups=keys.groups,
-        times=keys.times,
-    )
-    lost = left_out(splits, len(goal.y))
-    copies = separate_copies(rows.x, splits, rows.official, asked=keys.asked)
+    copies = _split(goal, rows, keys, config.seed)
     splits = copies.splits
     state = _fit(replace(state, rows=rows), raw, splits.train, config)
     if state.keep is not None and len(state.keep) < len(goal.y):
@@ -180,12 +170,27 @@ def _dataset(raw: Raw, state: _LoadState, config: DataConfig) -> Dataset:
             *rows.warnings,
             *goal.warnings,
             *state.warnings,
-            *([f"{lost} rows share a group with test rows and are left out"] if lost else []),
             *copies.warnings,
         ),
     )
     dataset = _inspected(dataset, raw, state.ignored, (*goal.assumed, *copies.assumed))
     return _with_unlabelled(dataset, state.inputs, spare) if len(spare.part) else dataset
+
+
+def _split(goal: Target, rows: JoinedRows, keys: SplitKeys, seed: int) -> Copies:
+    """The rows as they are split, and what a user should know of it."""
+    splits = split(
+        goal.y,
+        rows.parts(),
+        stratified=task_of(goal.spec).few_classes,
+        seed=seed,
+        groups=keys.groups,
+        times=keys.times,
+    )
+    copies = separate_copies(rows.x, splits, rows.official, asked=keys.asked)
+    lost = left_out(splits, len(goal.y))
+    told = f"{lost} rows share a group with test rows and are left out"
+    return replace(copies, warnings=(told, *copies.warnings)) if lost else copies
 
 
 def _inspected(

@@ -33,7 +33,8 @@ class Column:
     that the code for it is learnt; elsewhere a missing category reads as an unknown one. `forms`
     are the formats of a date: each value is read in the first that fits it. `assumed` says how the
     column was read where that was no matter of course: what was taken, how sure that is, and the
-    option that reads it otherwise. It is told, and not saved.
+    option that reads it otherwise; `doubt` is a warning where another reading fits as well. Both
+    are told, and not saved.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Column:
     missing: bool = False
     forms: tuple[str, ...] = ()
     assumed: str = field(default="", compare=False)
+    doubt: str = field(default="", compare=False)
 
     @property
     def cardinality(self) -> int:

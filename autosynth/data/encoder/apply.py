@@ -37,6 +37,8 @@ def apply(
     place: str,
     folders: Folders = "",
     batching: Batching = BY_SIZE,
+    *,
+    adapt: bool = True,
 ) -> Applied:
     """The arrays that all encoders of a dataset make of raw rows, each once.
 
@@ -46,6 +48,7 @@ def apply(
         place: where they come from, for messages.
         folders: those of the table, or of each row, to which files that cells name are relative.
         batching: says how many rows are encoded at once.
+        adapt: they are all rows of the source, by which the encoders see how it is written.
 
     Raises:
         DataError: columns lack or shapes differ, or there is no room on the disk.
@@ -53,6 +56,7 @@ def apply(
     rows = rows_of(x, batching)
     if encoders[0].columns:
         rows = _checked(encoders, rows, place)
+    encoders, told = adapted(encoders, rows) if adapt else (encoders, ())
     row_numbers: list[NDArray[np.int64]] = []
     warnings: list[tuple[range, Sequence[str]]] = []
 
@@ -65,7 +69,18 @@ def apply(
             yield applied.x
 
     arrays = gather_rows(encoded(), len(rows), rows.batching)
-    return Applied(x=arrays, keep=np.concatenate(row_numbers), warnings=merge_warnings(warnings))
+    merged = merge_warnings(warnings)
+    return Applied(x=arrays, keep=np.concatenate(row_numbers), warnings=(*told, *merged))
+
+
+def adapted(
+    encoders: Sequence[Encoder], rows: BatchedRows
+) -> tuple[Sequence[Encoder], tuple[str, ...]]:
+    """The encoders as they read all rows of one source, and what is said of that."""
+    if not rows.is_table:
+        return encoders, ()
+    found = [each.adapted(rows) for each in encoders]
+    return [each for each, _ in found], tuple(text for _, told in found for text in told)
 
 
 def _encoded(encoders: Sequence[Encoder], batch: Any, place: str, folders: Folders) -> Applied:

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.data.column.choice import choose
+from autosynth.data.column.choice import choose, date_detail
 from autosynth.data.column.column import IgnoredColumn
 from autosynth.data.column.path import subfolders
-from autosynth.data.encoder.apply import apply
+from autosynth.data.encoder.apply import adapted, apply
 from autosynth.data.encoder.encoder import Applied, Encoder
 from autosynth.data.encoder.frame import fit_frame
 from autosynth.data.encoder.image import ImageEncoder
@@ -82,16 +82,18 @@ class RowFraming(Framing):
 
     def encode_parts(self, source: Any) -> Iterator[Encoded]:
         """As `Framing`."""
-        inputs = self.inputs
-        raw = read_unlabelled(source, inputs[0].row_format, self.batching)
+        raw = read_unlabelled(source, self.inputs[0].row_format, self.batching)
         rows, told = raw.main, raw.warnings
         assert rows is not None
-        for start, batch in rows_of(rows.x, self.batching).batches():
+        table = rows_of(rows.x, self.batching)
+        inputs, more = adapted(self.inputs, table)
+        told += more
+        for start, batch in table.batches():
             stop = start + len(batch)
             piece = replace(rows, x=batch, index=rows.index[start:stop])
-            part = _encode(inputs, piece, raw.source)
+            part = _encode(inputs, piece, raw.source, adapt=False)
             if len(batch) == len(rows):
-                yield _checked(part, raw)
+                yield _checked(replace(part, warnings=(*more, *part.warnings)), raw)
                 return
             where = f"rows {start:,} to {stop - 1:,}"
             told += tuple(f"{where}: {text}" for text in part.warnings)
@@ -175,22 +177,29 @@ def _dataset(raw: Raw, state: _LoadState, config: DataConfig) -> Dataset:
         warnings=(
             *raw.warnings,
             *rows.warnings,
+            *keys.warnings,
             *goal.warnings,
             *state.warnings,
             *([f"{lost} rows share a group with test rows and are left out"] if lost else []),
         ),
     )
-    dataset = _inspected(dataset, raw, state.ignored, goal.assumed)
+    raw = replace(raw, assumed=(*raw.assumed, *keys.assumed))
+    dataset = _inspected(dataset, raw, state, goal.assumed)
     return _with_unlabelled(dataset, state.inputs, spare) if len(spare.part) else dataset
 
 
-def _inspected(
-    dataset: Dataset, raw: Raw, ignored: Sequence[IgnoredColumn], assumed: Sequence[str]
-) -> Dataset:
+def _inspected(dataset: Dataset, raw: Raw, state: _LoadState, assumed: Sequence[str]) -> Dataset:
     """The dataset with the scales that it is learnt on, and what a user should know of it."""
     choice = choose_scales(dataset)
     dataset = replace(dataset, scales=choice.scales, warnings=(*dataset.warnings, *leaks(dataset)))
-    lines = describe(dataset, raw, ignored, learnt=choice.reasons, assumed=assumed)
+    lines = describe(
+        dataset,
+        raw,
+        state.ignored,
+        learnt=choice.reasons,
+        assumed=assumed,
+        fitted=state.inputs,
+    )
     return replace(dataset, summary=lines)
 
 
@@ -257,7 +266,8 @@ def _table(raw: Raw, rows: JoinedRows, layout: Layout, config: DataConfig) -> _L
     columns = table.columns
     beside = [name for name in subfolders(raw.main.folder) if name not in columns]
     dropped = choose([*columns, *beside], raw.source, drop=config.drop).drop
-    keys = split_keys_of(table, config.group, config.time, raw.source)
+    detail = date_detail(config.time or "", config.columns)
+    keys = split_keys_of(table, config.group, config.time, raw.source, detail)
     unused = {*dropped, *((config.group,) if config.group else ())}
     table = table.drop([name for name in columns if name in unused])
     if not table.columns and not set(beside) - dropped:
@@ -280,7 +290,7 @@ def _fit(state: _LoadState, raw: Raw, train: NDArray[np.int64], config: DataConf
             sample,
             np.arange(len(chosen)),
             width=None if main.is_table else int(main.whole().shape[-1]),
-            kinds=config.columns,
+            kinds=state.split_keys.kinds_of(sample.columns, config.columns),
             keep=config.keep,
             drop=tuple(state.drop),
             folders=rows.folder_of_rows()[chosen],
@@ -311,10 +321,15 @@ def _check_size(rows: JoinedRows, raw: Raw) -> None:
 
 
 def _encode(
-    inputs: Sequence[Encoder], rows: RawRows, source: str, batching: Batching = BY_SIZE
+    inputs: Sequence[Encoder],
+    rows: RawRows,
+    source: str,
+    batching: Batching = BY_SIZE,
+    *,
+    adapt: bool = True,
 ) -> Encoded:
     """Those of the rows that can be read."""
-    applied = apply(inputs, rows.x, source, rows.folder, batching)
+    applied = apply(inputs, rows.x, source, rows.folder, batching, adapt=adapt)
     index = rows.index
     if len(applied.keep) < len(index):
         index = [str(index[int(row)]) for row in applied.keep]

@@ -187,7 +187,7 @@ def _parse(texts: "pd.Series[Any]", form: str) -> "pd.Series[Any]":
 
 
 def _plain_format(form: str) -> str:
-    """A format for plain texts: as `plain_dates` has it, of the directives that stand for words."""
+    """A format for texts as `plain_dates` has them: without words that it leaves out."""
     form = re.sub(r"%[aA]\.?", "", form.replace("%B", "%b").replace("%b.", "%b"))
     form = re.sub(r"(?<=%[dmY])T(?=%)", " ", form.replace("%p", " %p"))
     return re.sub(r"[\s,]+", " ", form).strip()

@@ -26,6 +26,7 @@ from autosynth.data.column.column import Column, ColumnKind, IgnoredColumn
 from autosynth.data.column.date import find_number_dates, read_dates
 from autosynth.data.column.dateorder import dates_of
 from autosynth.data.column.path import media_kind
+from autosynth.data.column.span import find_spans, said_of_spans
 from autosynth.errors import DataError
 
 # With the codes for unknown and missing no more than the 255 that gradient boosting takes.
@@ -121,7 +122,15 @@ def _special(frame: pd.DataFrame, name: str) -> Column | None:
     media = media_kind(values)
     if media is not None:
         return Column(name=name, kind=media)
-    return _date(frame, name)
+    return _date(frame, name) or _span(values, name)
+
+
+def _span(values: "pd.Series[Any]", name: str) -> Column | None:
+    """A column of spans of time, as seconds, if it is one."""
+    forms = find_spans(values)
+    if not forms:
+        return None
+    return Column(name=name, kind="number", forms=forms, assumed=said_of_spans(values, forms))
 
 
 def _number(
@@ -241,6 +250,8 @@ def _told(frame: pd.DataFrame, name: str, kind: ColumnKind, detail: str) -> Colu
         return f"{what}: {_NO_VALUE}."
     first = ", ".join(repr(text_of(value)) for value in present.iloc[:3])
     if kind == "number":
+        if span := _span(present, name):
+            return span
         read = pd.to_numeric(present.astype(object), errors="coerce").notna().mean()
         if read < _MIN_COVERED:
             return f"{what}: {read:.0%} of its values are numbers (it begins {first})."

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from autosynth.cell import missing_in, numbers_of, text_of
 from autosynth.data.column.date import read_dates
 from autosynth.data.column.dateorder import Dates, dates_of, other_forms
+from autosynth.data.column.span import numbers_or_seconds
 from autosynth.errors import DataError, did_you_mean
 
 
@@ -167,7 +168,7 @@ def _moments(
         return np.arange(len(frame)), ()
     values = frame[columns.time]
     told: Sequence[str] = ()
-    moments = None if columns.forms else numbers_of(values)
+    moments = None if columns.forms else numbers_or_seconds(values)
     if moments is None:
         forms = columns.forms
         if not forms:  # of a model that was saved without

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from autosynth.data.column.choice import choose, date_detail
 from autosynth.data.column.column import IgnoredColumn
 from autosynth.data.column.path import subfolders
+from autosynth.data.column.span import targets_in_seconds
 from autosynth.data.encoder.apply import adapted, apply
 from autosynth.data.encoder.encoder import Applied, Encoder
 from autosynth.data.encoder.frame import fit_frame
@@ -114,7 +115,8 @@ class RowFraming(Framing):
                 "one value a row. Give labelled rows, or use `autosynth predict`."
             )
         applied = apply(inputs, rows.x, raw.source, rows.folder, self.batching)
-        true_values = true_values_of(rows.y, target, raw.source)
+        y = rows.y if target.classes else targets_in_seconds(rows.y, certain=True)[0]
+        true_values = true_values_of(y, target, raw.source)
         both, at_x, at_y = np.intersect1d(applied.keep, true_values.keep, return_indices=True)
         if not len(both):
             raise DataError(f"no row of {raw.source} has both values to read and a target.")
@@ -136,7 +138,10 @@ class RowFraming(Framing):
 
 def _dataset(raw: Raw, state: _LoadState, config: DataConfig) -> Dataset:
     """Target, splits and encoders of the rows that were found."""
-    rows = state.rows
+    rows, told = state.rows, tuple[str, ...]()
+    if config.task in (None, "regression"):
+        y, told = targets_in_seconds(rows.y, certain=config.task is not None)
+        rows = replace(rows, y=y)
     goal = infer_target(
         rows.y,
         raw.target,
@@ -184,7 +189,7 @@ def _dataset(raw: Raw, state: _LoadState, config: DataConfig) -> Dataset:
         ),
     )
     raw = replace(raw, assumed=(*raw.assumed, *keys.assumed))
-    dataset = _inspected(dataset, raw, state, goal.assumed)
+    dataset = _inspected(dataset, raw, state, (*told, *goal.assumed))
     return _with_unlabelled(dataset, state.inputs, spare) if len(spare.part) else dataset
 
 

@@ -15,6 +15,7 @@ from autosynth.cell import numbers_of
 from autosynth.data.column.choice import date_detail
 from autosynth.data.column.date import read_dates
 from autosynth.data.column.dateorder import Dates, dates_of, other_forms
+from autosynth.data.column.span import numbers_or_seconds
 from autosynth.data.encoder.apply import check_columns
 from autosynth.data.framing.season import months_later, months_of
 from autosynth.data.source.layout import to_float32
@@ -186,7 +187,7 @@ def _clock(
         return None, None
     check_column(time, frame.columns, f"column {time!r}, of time,", place)
     dates = _dates(frame, time, kinds)
-    if dates is None and numbers_of(frame[time]) is None:
+    if dates is None and numbers_or_seconds(frame[time]) is None:
         raise DataError(
             f"column {time!r} of {place} gives no order of time: {frame[time].iloc[0]!r} is "
             "neither a date nor a number. Name another with --time, or write dates as 2024-05-31."
@@ -236,7 +237,7 @@ def _ordered(frame: pd.DataFrame, clock: Clock | None, steps: Steps) -> Steps:
         forms, told = other_forms(column, clock.forms)
         times: NDArray[np.float64] | None = read_dates(column, forms)[0]
     else:
-        times = numbers_of(column)
+        times = numbers_or_seconds(column)
     lost = np.flatnonzero(np.isnan(times)) if times is not None else np.arange(len(column))
     if times is None or len(lost):
         raise DataError(

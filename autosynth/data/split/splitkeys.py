@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.cell import numbers_of
 from autosynth.data.column.choice import means
 from autosynth.data.column.date import read_dates
 from autosynth.data.column.dateorder import Dates, dates_of
+from autosynth.data.column.span import numbers_or_seconds
 from autosynth.data.source.rows import BatchedRows
 from autosynth.errors import DataError, did_you_mean
 
@@ -108,7 +108,7 @@ def _times(
     values: "pd.Series[Any]", table: BatchedRows, source: str, detail: str
 ) -> tuple[NDArray[np.float64], Dates | None]:
     """Numbers that grow with time, and how dates are read where that has to be told."""
-    numbers = None if detail else numbers_of(values)
+    numbers = None if detail else numbers_or_seconds(values)
     if numbers is not None:
         return numbers, None
 

@@ -74,8 +74,7 @@ def dates_of(
     found = find_dates(values, named=named)
     if found is None:
         return None
-    orders = [order for form in found.forms if (order := order_of(form))]
-    if len(set(orders)) > 1:
+    if len(orders := _orders(found.forms)) > 1:
         both = (
             f"some dates fit {orders[0]} alone and others {orders[1]} alone; those that fit both "
             f"are read {orders[0]} ({found.forms[0]}). Write all in one way"
@@ -85,6 +84,11 @@ def dates_of(
         return Dates(forms=found.forms, assumed=_of_course(values, found))
     frame = beside() if callable(beside) else beside
     return _settle(frame[values.name], found, _dates_beside(values, frame), frame)
+
+
+def _orders(forms: Sequence[str]) -> list[str]:
+    """The different orders of numbers among formats."""
+    return list(dict.fromkeys(order for form in forms if (order := order_of(form))))
 
 
 def _dates_beside(values: "pd.Series[Any]", frame: pd.DataFrame) -> dict[str, DateForms]:
@@ -119,14 +123,18 @@ def other_forms(
     lost = texts[read_texts(texts, known).isna()] if known else texts
     if not len(lost):
         return known, ()
-    order = next((order for form in known if (order := order_of(form))), "")
+    order = next(iter(_orders(known)), "")
     what = f"column {values.name!r}: {len(lost)} of {len(texts)} different dates are written"
     whole = [(texts, ())] if len(lost) > (1 - MIN_READ) * len(texts) else []
     for part, kept in (*whole, (lost, known)):
         found = find_dates(part, named=True)
-        if found is None:
+        if found is None or len(_orders(found.forms)) > 1:
             continue
-        read = {found.order: found.forms, **found.rivals}.get(order)
+        read = (
+            found.forms
+            if not found.rivals
+            else {found.order: found.forms, **found.rivals}.get(order)
+        )
         if read is None:
             settled = dates_of(part, part.to_frame())
             assert settled is not None

@@ -6,7 +6,7 @@ in memory, or on disk where they are larger. Rows that one of them cannot read a
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from autosynth.data.column.path import Folders
 from autosynth.data.encoder.encoder import Applied, Encoder
 from autosynth.data.source.frames import check_flat
-from autosynth.data.source.mappedarray import gather_rows
+from autosynth.data.source.mappedarray import concatenate_rows, gather_rows
 from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.data.source.rows import BatchedRows, rows_of
 from autosynth.data.source.tablefile import as_table
@@ -71,6 +71,43 @@ def apply(
     arrays = gather_rows(encoded(), len(rows), rows.batching)
     merged = merge_warnings(warnings)
     return Applied(x=arrays, keep=np.concatenate(row_numbers), warnings=(*told, *merged))
+
+
+def apply_by_part(
+    encoders: Sequence[Encoder],
+    rows: BatchedRows,
+    part: NDArray[np.str_],
+    place: str,
+    folders: NDArray[np.object_],
+) -> Applied:
+    """As `apply`, of rows of several sources, one under the other.
+
+    Args:
+        encoders: of the inputs.
+        rows: of all of them.
+        part: which of the sources each row is of.
+        place: where they come from, for messages.
+        folders: of each row.
+    """
+    numbers = [np.flatnonzero(part == name) for name in dict.fromkeys(part.tolist())]
+    found = [adapted(encoders, rows.only(own)) for own in numbers]
+    told = tuple(dict.fromkeys(text for _, texts in found for text in texts))
+    same = list(found[0][0])
+    if all(list(own) == same for own, _ in found):
+        applied = apply(same, rows, place, folders, adapt=False)
+        return replace(applied, warnings=(*told, *applied.warnings))
+    pieces = [
+        apply(each, rows.only(own), place, folders[own], adapt=False)
+        for (each, _), own in zip(found, numbers, strict=True)
+    ]
+    arrays = {
+        name: concatenate_rows([piece.x[name] for piece in pieces], rows.batching)
+        for name in pieces[0].x
+    }
+    keep = np.concatenate([own[piece.keep] for own, piece in zip(numbers, pieces, strict=True)])
+    spans = [range(own[0], own[-1] + 1) for own in numbers]
+    merged = merge_warnings([(s, p.warnings) for s, p in zip(spans, pieces, strict=True)])
+    return Applied(x=arrays, keep=keep, warnings=(*told, *merged))
 
 
 def adapted(

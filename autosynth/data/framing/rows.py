@@ -17,7 +17,7 @@ from autosynth.data.column.choice import choose, date_detail
 from autosynth.data.column.column import IgnoredColumn
 from autosynth.data.column.path import subfolders
 from autosynth.data.column.span import targets_in_seconds
-from autosynth.data.encoder.apply import adapted, apply
+from autosynth.data.encoder.apply import adapted, apply, apply_by_part
 from autosynth.data.encoder.encoder import Applied, Encoder
 from autosynth.data.encoder.frame import fit_frame
 from autosynth.data.encoder.image import ImageEncoder
@@ -227,7 +227,7 @@ def _encoded(inputs: Sequence[Encoder], rows: JoinedRows, source: str) -> Applie
     """The arrays of the inputs; those of arrays are what `rows` hold."""
     if not rows.x.is_table:
         return Applied(x={inputs[0].name: rows.x.whole()}, keep=np.arange(len(rows.part)))
-    return apply(inputs, rows.x, source, rows.folder_of_rows())
+    return apply_by_part(inputs, rows.x, rows.part, source, rows.folder_of_rows())
 
 
 def _read(source: Source, config: DataConfig, batching: Batching) -> Raw:

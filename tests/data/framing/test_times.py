@@ -1,5 +1,6 @@
 """Columns of time mean the same dates wherever they stand: splits, forecasts, histories."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,10 @@ import pytest
 
 from autosynth.data import Dataset, encode, load_dataset
 from autosynth.data.framing.season import months_later, months_of
+from autosynth.data.load import read_dataset
+from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.errors import DataError
+from autosynth.options import DataConfig
 
 DMY, ISO = "%d/%m/%Y", "%Y-%m-%d"
 
@@ -132,3 +136,26 @@ def test_interactions_are_in_the_order_that_the_user_says_then_and_later() -> No
         assert np.array_equal(found.x["history"], encode(bought(ISO), twin.encoders).x["history"])
     with pytest.raises(DataError, match="leave --keep, --column"):
         load_dataset(bought(DMY), **asked, columns={"what": "category"})
+
+
+@pytest.mark.parametrize("batching", [BY_SIZE, Batching(most_bytes=1_000, rows=30)])
+@pytest.mark.parametrize(
+    ("form", "other"), [(ISO, DMY), ("%m/%d/%Y", DMY), (DMY, "%m/%d/%Y"), (DMY, "%B %d, %Y")]
+)
+def test_a_test_part_may_write_its_dates_in_its_own_way(
+    form: str, other: str, batching: Batching, tmp_path: Path
+) -> None:
+    days = pd.Series(pd.date_range("2019-01-01", periods=400)).sample(frac=1, random_state=0)
+    frame = pd.DataFrame({"a": np.arange(400) % 7, "y": ["u", "v"] * 200})
+    config = DataConfig(target="y")
+    found = []
+    for name, first, second in (("twin", ISO, ISO), ("parts", form, other)):
+        folder = tmp_path / name
+        folder.mkdir()
+        written = [days[:300].dt.strftime(first), days[300:].dt.strftime(second)]
+        for part, texts in zip(("train", "test"), written, strict=True):
+            rows = frame[:300] if part == "train" else frame[300:]
+            rows.assign(when=texts.to_numpy()).to_csv(folder / f"{part}.csv", index=False)
+        found.append(read_dataset(folder, config, batching))
+    assert np.array_equal(found[0].x["table"], found[1].x["table"])
+    assert [text for text in found[1].warnings if "otherwise than in training" in text]

@@ -27,6 +27,7 @@ from autosynth.data.column.dateformat import (
 DATES = "dates"
 _MOST_FORMATS = 3
 _SAMPLE = 200
+_MOST_TEXTS = 20_000  # that are looked at, a tenth of a second; what reads these reads the others
 MIN_READ = 0.95
 _SHORTEST, _LONGEST = 6, 45  # 1.1.24; Wednesday, 25th of September 2024 12:00:00 PM
 _MICROSECONDS_A_DAY = 86_400_000_000
@@ -182,8 +183,9 @@ def texts_of(values: "pd.Series[Any]") -> "pd.Series[Any]":
 
 
 def different_texts(present: "pd.Series[Any]") -> "pd.Series[Any]":
-    """The different texts of cells, without blank ones."""
-    texts = texts_of(present).drop_duplicates()
+    """The different texts of cells, without blank ones; of very many, some from everywhere."""
+    different = present.drop_duplicates()
+    texts = texts_of(different.iloc[:: 1 + len(different) // _MOST_TEXTS]).drop_duplicates()
     return texts[texts.str.strip() != ""]
 
 

@@ -124,7 +124,10 @@ def other_forms(
     if not len(lost):
         return known, ()
     order = next(iter(_orders(known)), "")
-    what = f"column {values.name!r}: {len(lost)} of {len(texts)} different dates are written"
+    what = (
+        f"column {values.name!r}: {len(lost)} of {len(texts)} different dates are written "
+        "otherwise than in training rows"
+    )
     whole = [(texts, ())] if len(lost) > (1 - MIN_READ) * len(texts) else []
     for part, kept in (*whole, (lost, known)):
         found = find_dates(part, named=True)
@@ -140,10 +143,9 @@ def other_forms(
             assert settled is not None
             if settled.doubt:
                 both = " and ".join(form for form, *_ in (found.forms, *found.rivals.values()))
-                told = f"{what} otherwise than in training, and fit {both} alike; they are missing"
-                return known, (told,)
+                return known, (f"{what}, and fit {both} alike; they are missing",)
             read = settled.forms
-        told = f"{what} otherwise than in training; read as {' or '.join(read)}"
+        told = f"{what}; read as {' or '.join(read)}"
         if kept and order and order_of(read[0]) not in ("", order):
             told += f"; those that fit both are read {order}"
         return (*kept, *read), (told,)

@@ -50,7 +50,7 @@ class TableEncoder(Encoder):
 
     def adapted(self, rows: BatchedRows) -> tuple[Self, Sequence[str]]:
         """As `Encoder`: dates that are written otherwise than in training are read, too."""
-        told = [f"column {each.name!r}: {each.doubt}" for each in self.cells if each.doubt]
+        told: list[str] = []
         dates = {each.name: each for each in self.cells if each.kind == "date"}
         if not dates or not len(rows):
             return self, told
@@ -58,7 +58,9 @@ class TableEncoder(Encoder):
         for name, column in dates.items():
             values = stack_series([batch[name].drop_duplicates() for batch in batches])
             forms, more = other_forms(values, column.forms)
-            dates[name] = replace(column, forms=forms)
+            same = forms[:1] == column.forms[:1]
+            dates[name] = replace(column, forms=forms, doubt=column.doubt if same else "")
+            told += [f"column {name!r}: {column.doubt}"] if same and column.doubt else []
             told += more
         return replace(self, cells=tuple(dates.get(c.name, c) for c in self.cells)), told
 

@@ -285,6 +285,7 @@ def _table(raw: Raw, rows: JoinedRows, layout: Layout, config: DataConfig) -> _L
 def _fit(state: _LoadState, raw: Raw, train: NDArray[np.int64], config: DataConfig) -> _LoadState:
     """Inputs of a table's columns, understood on training rows; and the arrays of all inputs."""
     rows, inputs, ignored = state.rows, state.inputs, state.ignored
+    told = tuple[str, ...]()
     if not inputs:
         assert raw.main is not None
         main = rows_of(raw.main.x)
@@ -300,6 +301,8 @@ def _fit(state: _LoadState, raw: Raw, train: NDArray[np.int64], config: DataConf
             drop=tuple(state.drop),
             folders=rows.folder_of_rows()[chosen],
         )
+        # Dates of the other rows may tell the day from the month where those of training do not.
+        inputs, told = adapted(inputs, rows.x.only(np.flatnonzero(rows.part == "main")))
     applied = _encoded(inputs, rows, raw.source)
     return replace(
         state,
@@ -307,7 +310,9 @@ def _fit(state: _LoadState, raw: Raw, train: NDArray[np.int64], config: DataConf
         x=applied.x,
         ignored=ignored,
         keep=applied.keep,
-        warnings=(*state.warnings, *_set_aside(ignored), *applied.warnings),
+        warnings=tuple(
+            dict.fromkeys((*state.warnings, *_set_aside(ignored), *told, *applied.warnings))
+        ),
     )
 
 

@@ -159,3 +159,23 @@ def test_a_test_part_may_write_its_dates_in_its_own_way(
         found.append(read_dataset(folder, config, batching))
     assert np.array_equal(found[0].x["table"], found[1].x["table"])
     assert [text for text in found[1].warnings if "otherwise than in training" in text]
+
+
+def test_rows_that_are_held_out_may_tell_the_day_from_the_month() -> None:
+    """And a prediction of a row that does not is read as they were."""
+    days = pd.Series(pd.date_range("2019-01-01", periods=400))
+    early = days[days.dt.day <= 12].sample(frac=1, random_state=0)
+    texts = pd.concat([early, days[days.dt.day > 12].tail(20)], ignore_index=True)
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"order": np.arange(len(texts)) + rng.random(len(texts))})
+    frame["y"] = rng.choice(["u", "v"], len(texts))
+    encoded = []
+    for form in (DMY, ISO):
+        written = frame.assign(when=texts.dt.strftime(form))
+        data = load_dataset(written, target="y", time="order")
+        one = encode(written[:1], data.encoders).x["table"]
+        assert np.array_equal(one, data.x["table"][:1])
+        encoded.append(data)
+    assert (texts[encoded[0].splits.train].dt.day <= 12).all()
+    assert np.array_equal(encoded[0].x["table"], encoded[1].x["table"])
+    assert not any("alike" in text for text in encoded[0].warnings)

@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from autosynth.bundle.model import load
 from autosynth.data.load import encode, encode_parts, load_dataset
 from autosynth.data.source.memory import BY_SIZE, Batching
+from autosynth.run.train import train_strategy
 
 CASES = Path(__file__).parents[2].parent / "shared" / "cases"
 pytestmark = pytest.mark.skipif(not CASES.is_dir(), reason="the cases are not beside")
@@ -81,3 +83,21 @@ def test_parts_of_a_prediction_read_dates_alike(tmp_path: Path) -> None:
     told = [text for part in parts for text in part.warnings]
     assert len(told) == 1
     assert "read as %d/%m/%Y" in told[0]
+
+
+@pytest.mark.slow
+def test_a_model_predicts_of_dates_of_any_year(tmp_path: Path) -> None:
+    made = train_strategy(
+        CASES / "far_dates" / "enddate.csv",
+        "mlp[width=16, depth=1]",
+        target="y",
+        epochs=20,
+        device="cpu",
+        out=tmp_path / "model",
+    )
+    new = pd.DataFrame({"valid_to": ["9999-12-31", "31/12/9999", "2021-01-31"], "a": 0.0})
+    with pytest.warns(UserWarning, match="read as ISO8601 or %d/%m/%Y"):
+        found = load(made.folder).predict(new)
+    assert found["prediction"].tolist() == ["active", "active", "closed"]
+    probabilities = found.filter(like="proba").to_numpy()
+    assert np.array_equal(probabilities[0], probabilities[1])

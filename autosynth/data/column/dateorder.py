@@ -26,7 +26,7 @@ from autosynth.data.column.date import (
     read_dates,
     read_texts,
 )
-from autosynth.data.column.dateformat import DAY_FIRST, order_of
+from autosynth.data.column.dateformat import DAY_FIRST, ISO, order_of
 
 _Days = NDArray[np.float64]
 
@@ -145,6 +145,8 @@ def other_forms(
                 both = " and ".join(form for form, *_ in (found.forms, *found.rivals.values()))
                 return known, (f"{what}, and fit {both} alike; they are missing",)
             read = settled.forms
+        if not known and read == (ISO,):  # what was a date of pandas is saved as text so
+            return read, ()
         told = f"{what}; read as {' or '.join(read)}"
         if kept and order and order_of(read[0]) not in ("", order):
             told += f"; those that fit both are read {order}"

@@ -41,7 +41,7 @@ from autosynth.errors import DataError
 from autosynth.options import DataConfig
 from autosynth.spec import Dataset, TargetSpec
 from autosynth.task.read import infer_target, true_values_of
-from autosynth.task.target import LeftOut
+from autosynth.task.target import LeftOut, Target
 from autosynth.task.task import task_of
 
 _MIN_ROWS = 10
@@ -138,18 +138,8 @@ class RowFraming(Framing):
 
 def _dataset(raw: Raw, state: _LoadState, config: DataConfig) -> Dataset:
     """Target, splits and encoders of the rows that were found."""
-    rows, told = state.rows, tuple[str, ...]()
-    if config.task in (None, "regression"):
-        y, told = targets_in_seconds(rows.y, certain=config.task is not None)
-        rows = replace(rows, y=y)
-    goal = infer_target(
-        rows.y,
-        raw.target,
-        task=config.task,
-        in_test=rows.part == "test",
-        labels=raw.labels,
-        coded=raw.kind is None,
-    )
+    rows = state.rows
+    goal = _goal(rows, raw, config)
     spare = rows.only(goal.missing[rows.part[goal.missing] != "test"])
     rows, keys = rows.only(goal.keep), state.split_keys.only(goal.keep)
     _check_size(rows, raw)
@@ -189,8 +179,24 @@ def _dataset(raw: Raw, state: _LoadState, config: DataConfig) -> Dataset:
         ),
     )
     raw = replace(raw, assumed=(*raw.assumed, *keys.assumed))
-    dataset = _inspected(dataset, raw, state, (*told, *goal.assumed))
+    dataset = _inspected(dataset, raw, state, goal.assumed)
     return _with_unlabelled(dataset, state.inputs, spare) if len(spare.part) else dataset
+
+
+def _goal(rows: JoinedRows, raw: Raw, config: DataConfig) -> Target:
+    """The target of all rows; spans of time are learnt as numbers."""
+    y, told = rows.y, tuple[str, ...]()
+    if config.task in (None, "regression"):
+        y, told = targets_in_seconds(y, certain=config.task is not None)
+    goal = infer_target(
+        y,
+        raw.target,
+        task=config.task,
+        in_test=rows.part == "test",
+        labels=raw.labels,
+        coded=raw.kind is None,
+    )
+    return replace(goal, assumed=(*told, *goal.assumed))
 
 
 def _inspected(dataset: Dataset, raw: Raw, state: _LoadState, assumed: Sequence[str]) -> Dataset:

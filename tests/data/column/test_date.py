@@ -154,7 +154,7 @@ def test_moments_of_python_with_and_without_a_zone_and_missing_ones() -> None:
         (("%d/%m/%Y",), ["3-5-2024", "4-5-2024"], DAY),
         (("%m/%d/%Y",), ["5.3.2024", "5.4.2024"], DAY),
         (("%m/%d/%Y",), ["3/5/2024", "31/5/2024"], DAY),
-        ((DATES,), ["2024-05-03", "2024-05-04"], DAY),
+        ((DATES,), ["3 May 2024", "2024-05-04"], DAY),
         (("%Y%m%d",), ["2024-05-03 12:00"], DAY + 0.5),
     ],
 )
@@ -172,6 +172,12 @@ def test_another_form_that_fits_two_readings_is_not_read() -> None:
     forms, told = other_forms(values, (ISO,))
     assert forms == (ISO,)
     assert "fit %m/%d/%Y and %d/%m/%Y alike; they are missing" in told[0]
+
+
+def test_dates_of_pandas_that_were_saved_as_text_are_nothing_to_tell() -> None:
+    values = pd.Series(["2024-05-03", "2024-05-04 12:00:00"])
+    assert other_forms(values, (DATES,)) == ((ISO,), ())
+    assert other_forms(pd.to_datetime(values, format=ISO), (ISO,)) == ((ISO,), ())
 
 
 def test_the_same_form_and_a_stray_word_change_nothing() -> None:

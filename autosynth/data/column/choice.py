@@ -3,14 +3,17 @@
 Takes names, or patterns of them (`shape*`); gives columns, or tells all that is wrong at once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from autosynth.data.column.column import COLUMN_KINDS, ColumnKind
+from autosynth.data.column.dateformat import wrong_format
 from autosynth.errors import DataError, did_you_mean
 
 _SHOWN = 12
+DETAILS: Mapping[ColumnKind, Callable[[str], str]] = {"date": wrong_format}
+"""The kinds that take a detail, and what says of a text why it is none; empty where it is one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +56,8 @@ def choose(
                 f"column {name!r} cannot be read as {kind!r}; kinds of columns are "
                 f"{', '.join(known)}.{did_you_mean(kind, known)}"
             )
+        elif wrong := _wrong_detail(kind, detail):
+            problems.append(f"column {name!r} cannot be read as {told!r}: {wrong}.")
         for column in _meant(name, columns, place, f"to be read as {kind}", problems):
             named[column] = kind
             if detail:
@@ -65,6 +70,30 @@ def choose(
     if problems:
         raise DataError("\n".join(problems))
     return Choice(kinds=named, details=details, keep=frozenset(kept), drop=frozenset(lost))
+
+
+def date_detail(name: str, kinds: Mapping[str, ColumnKind] | None) -> str:
+    """The format of dates that the user says for a column which is no input; empty if none is."""
+    for pattern, told in (kinds or {}).items():
+        kind, _, detail = told.partition(":")
+        if kind == "date" and means(pattern, name):
+            if wrong := _wrong_detail(kind, detail):
+                raise DataError(f"column {name!r} cannot be read as {told!r}: {wrong}.")
+            return detail
+    return ""
+
+
+def means(pattern: str, name: str) -> bool:
+    """Whether a name or a pattern means the column `name`."""
+    return pattern == name or fnmatchcase(name, pattern)
+
+
+def _wrong_detail(kind: ColumnKind, detail: str) -> str:
+    if not detail:
+        return ""
+    if kind not in DETAILS:
+        return f"{kind} takes no detail after a colon; {', '.join(DETAILS)} does"
+    return DETAILS[kind](detail)
 
 
 def _meant(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from autosynth.cell import numbers_of, text_of
 from autosynth.data.column.date import read_dates
+from autosynth.data.column.span import SPAN_FORMS, read_spans
 from autosynth.data.source.layout import to_float32
 from autosynth.spec import DATE
 
@@ -31,9 +32,11 @@ class Column:
 
     `categories` stand in code order from 2. `missing` says that training rows miss its value, so
     that the code for it is learnt; elsewhere a missing category reads as an unknown one. `forms`
-    are the formats of a date: each value is read in the first that fits it. `assumed` says how the
+    are the formats of a date: each value is read in the first that fits it; or the form of numbers
+    that are spans of time. `assumed` says how the
     column was read where that was no matter of course: what was taken, how sure that is, and the
-    option that reads it otherwise. It is told, and not saved.
+    option that reads it otherwise; `doubt` is a warning where another reading fits as well. Both
+    are told, and not saved.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Column:
     missing: bool = False
     forms: tuple[str, ...] = ()
     assumed: str = field(default="", compare=False)
+    doubt: str = field(default="", compare=False)
 
     @property
     def cardinality(self) -> int:
@@ -83,6 +87,8 @@ def encode_column(
         return _codes(values, column), ()
     if column.kind == "date":
         return read_dates(values, column.forms)
+    if column.forms and column.forms[0] in SPAN_FORMS:
+        return read_spans(values, column.forms)
     numbers, warnings = numbers_of(values), list[str]()
     if numbers is None:
         coerced = pd.to_numeric(values.astype(object), errors="coerce")

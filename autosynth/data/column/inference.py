@@ -23,8 +23,10 @@ from numpy.typing import NDArray
 from autosynth.cell import missing_in, numbers_of, text_of
 from autosynth.data.column.choice import Choice
 from autosynth.data.column.column import Column, ColumnKind, IgnoredColumn
-from autosynth.data.column.date import find_formats
+from autosynth.data.column.date import find_number_dates, read_dates
+from autosynth.data.column.dateorder import dates_of
 from autosynth.data.column.path import media_kind
+from autosynth.data.column.span import find_spans, said_of_spans
 from autosynth.errors import DataError
 
 # With the codes for unknown and missing no more than the 255 that gradient boosting takes.
@@ -62,25 +64,26 @@ def infer_columns(
             all of these in one message.
     """
     choice = choice or Choice()
-    places = frame.index.to_numpy()[rows]
+    near = frame.iloc[rows]
     found: list[Column | IgnoredColumn] = []
     problems = []
     for name in map(str, frame.columns):
-        values = frame[name].iloc[rows]
-        kind = choice.kinds.get(name)
-        column = _told(values, name, kind) if kind else _infer(values, name, places)
+        kind, detail = choice.kinds.get(name), choice.details.get(name, "")
+        column = _told(near, name, kind, detail) if kind else _infer(near, name)
         if isinstance(column, str):
             problems.append(column)
             continue
         if isinstance(column, IgnoredColumn) and name in choice.keep:
-            column = _kept(values, column)
+            column = _kept(near, column)
         found.append(column)
     if problems:
         raise DataError("\n".join(problems))
     return found
 
 
-def _infer(values: "pd.Series[Any]", name: str, places: NDArray[Any]) -> Column | IgnoredColumn:
+def _infer(frame: pd.DataFrame, name: str) -> Column | IgnoredColumn:
+    """What the column `name` of training rows is."""
+    values = frame[name]
     try:
         distinct = values.nunique(dropna=True)
     except TypeError as error:
@@ -94,19 +97,40 @@ def _infer(values: "pd.Series[Any]", name: str, places: NDArray[Any]) -> Column 
         return IgnoredColumn(name=name, reason=f"constant: {text_of(values.iloc[0])}")
     numbers = numbers_of(values)
     if numbers is not None:
-        return _number(numbers, name, distinct, places)
-    return _special(values, name) or _category(values, name, distinct)
+        found = _date(frame, name) if find_number_dates(numbers, name) else None
+        return found or _number(numbers, name, distinct, frame.index.to_numpy())
+    return _special(frame, name) or _category(values, name, distinct)
 
 
-def _special(values: "pd.Series[Any]", name: str) -> Column | None:
+def _date(
+    frame: pd.DataFrame, name: str, *, detail: str = "", named: bool = False
+) -> Column | None:
+    """A column of dates, read as it is written and as the others are, if it is one."""
+    found = dates_of(frame[name], frame, detail=detail, named=named)
+    if found is None:
+        return None
+    return Column(
+        name=name, kind="date", forms=found.forms, assumed=found.assumed, doubt=found.doubt
+    )
+
+
+def _special(frame: pd.DataFrame, name: str) -> Column | None:
     """A column that is no category by the look of its values, if it is one."""
+    values = frame[name]
     if _nearly_numbers(values):
         return Column(name=name, kind="number")
     media = media_kind(values)
     if media is not None:
         return Column(name=name, kind=media)
-    forms = find_formats(values)
-    return Column(name=name, kind="date", forms=forms) if forms else None
+    return _date(frame, name) or _span(values, name)
+
+
+def _span(values: "pd.Series[Any]", name: str) -> Column | None:
+    """A column of spans of time, as seconds, if it is one."""
+    forms = find_spans(values)
+    if not forms:
+        return None
+    return Column(name=name, kind="number", forms=forms, assumed=said_of_spans(values, forms))
 
 
 def _number(
@@ -198,8 +222,9 @@ def _is_prose(texts: Sequence[str]) -> bool:
     return bool(np.mean(words) >= _TEXT_WORDS)
 
 
-def _kept(values: "pd.Series[Any]", ignored_column: IgnoredColumn) -> Column | IgnoredColumn:
+def _kept(frame: pd.DataFrame, ignored_column: IgnoredColumn) -> Column | IgnoredColumn:
     """A column that would be set aside as what it looks like; without a value it stays aside."""
+    values = frame[ignored_column.name]
     if missing_in(values).all():
         return ignored_column
     numbers = numbers_of(values)
@@ -209,32 +234,44 @@ def _kept(values: "pd.Series[Any]", ignored_column: IgnoredColumn) -> Column | I
             if np.isfinite(numbers).any()
             else ignored_column
         )
-    special = _special(values, ignored_column.name)
+    special = _special(frame, ignored_column.name)
     if special is not None:
         return special
     column = _of_counts(_counts(values.dropna()), values, ignored_column.name)
     return column if column.categories else Column(name=ignored_column.name, kind="text")
 
 
-def _told(values: "pd.Series[Any]", name: str, kind: ColumnKind) -> Column | str:
+def _told(frame: pd.DataFrame, name: str, kind: ColumnKind, detail: str) -> Column | str:
     """The column as the kind that it is said to be; a text that says why it cannot be."""
+    values = frame[name]
     present = values[~missing_in(values)]
     what = f"column {name!r} cannot be read as {kind}"
     if not len(present):
         return f"{what}: {_NO_VALUE}."
     first = ", ".join(repr(text_of(value)) for value in present.iloc[:3])
     if kind == "number":
+        if span := _span(present, name):
+            return span
         read = pd.to_numeric(present.astype(object), errors="coerce").notna().mean()
         if read < _MIN_COVERED:
             return f"{what}: {read:.0%} of its values are numbers (it begins {first})."
     elif kind == "date":
-        forms = find_formats(present)
-        return (
-            Column(name=name, kind=kind, forms=forms)
-            if forms
-            else f"{what}: its values are no dates in a format that is known (it begins {first})."
-        )
+        return _told_date(frame[~missing_in(values)], name, detail)
     elif kind == "category":
         column = _of_counts(_counts(present), values, name)
         return column if column.categories else f"{what}: no value repeats (it begins {first})."
     return Column(name=name, kind=kind)
+
+
+def _told_date(frame: pd.DataFrame, name: str, detail: str) -> Column | str:
+    """A column that is said to hold dates, in the format `detail` if one is given."""
+    values = frame[name]
+    first = ", ".join(repr(text_of(value)) for value in values.iloc[:3])
+    what = f"column {name!r} cannot be read as date"
+    if detail:
+        read = np.isfinite(read_dates(values, (detail,))[0]).mean()
+        if read < _MIN_COVERED:
+            return f"{what}:{detail}: {read:.0%} of its values fit that (it begins {first})."
+    return _date(frame, name, detail=detail, named=True) or (
+        f"{what}: its values are no dates in a format that is known (it begins {first})."
+    )

@@ -6,7 +6,7 @@ in memory, or on disk where they are larger. Rows that one of them cannot read a
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from autosynth.data.column.path import Folders
 from autosynth.data.encoder.encoder import Applied, Encoder
 from autosynth.data.source.frames import check_flat
-from autosynth.data.source.mappedarray import gather_rows
+from autosynth.data.source.mappedarray import concatenate_rows, gather_rows
 from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.data.source.rows import BatchedRows, rows_of
 from autosynth.data.source.tablefile import as_table
@@ -37,6 +37,8 @@ def apply(
     place: str,
     folders: Folders = "",
     batching: Batching = BY_SIZE,
+    *,
+    adapt: bool = True,
 ) -> Applied:
     """The arrays that all encoders of a dataset make of raw rows, each once.
 
@@ -46,6 +48,7 @@ def apply(
         place: where they come from, for messages.
         folders: those of the table, or of each row, to which files that cells name are relative.
         batching: says how many rows are encoded at once.
+        adapt: they are all rows of the source, by which the encoders see how it is written.
 
     Raises:
         DataError: columns lack or shapes differ, or there is no room on the disk.
@@ -53,6 +56,7 @@ def apply(
     rows = rows_of(x, batching)
     if encoders[0].columns:
         rows = _checked(encoders, rows, place)
+    encoders, told = adapted(encoders, rows) if adapt else (encoders, ())
     row_numbers: list[NDArray[np.int64]] = []
     warnings: list[tuple[range, Sequence[str]]] = []
 
@@ -65,7 +69,55 @@ def apply(
             yield applied.x
 
     arrays = gather_rows(encoded(), len(rows), rows.batching)
-    return Applied(x=arrays, keep=np.concatenate(row_numbers), warnings=merge_warnings(warnings))
+    merged = merge_warnings(warnings)
+    return Applied(x=arrays, keep=np.concatenate(row_numbers), warnings=(*told, *merged))
+
+
+def apply_by_part(
+    encoders: Sequence[Encoder],
+    rows: BatchedRows,
+    part: NDArray[np.str_],
+    place: str,
+    folders: NDArray[np.object_],
+) -> Applied:
+    """As `apply`, of rows of several sources, one under the other.
+
+    Args:
+        encoders: of the inputs.
+        rows: of all of them.
+        part: which of the sources each row is of.
+        place: where they come from, for messages.
+        folders: of each row.
+    """
+    numbers = [np.flatnonzero(part == name) for name in dict.fromkeys(part.tolist())]
+    found = [adapted(encoders, rows.only(own)) for own in numbers]
+    told = tuple(dict.fromkeys(text for _, texts in found for text in texts))
+    same = list(found[0][0])
+    if all(list(own) == same for own, _ in found):
+        applied = apply(same, rows, place, folders, adapt=False)
+        return replace(applied, warnings=(*told, *applied.warnings))
+    pieces = [
+        apply(each, rows.only(own), place, folders[own], adapt=False)
+        for (each, _), own in zip(found, numbers, strict=True)
+    ]
+    arrays = {
+        name: concatenate_rows([piece.x[name] for piece in pieces], rows.batching)
+        for name in pieces[0].x
+    }
+    keep = np.concatenate([own[piece.keep] for own, piece in zip(numbers, pieces, strict=True)])
+    spans = [range(own[0], own[-1] + 1) for own in numbers]
+    merged = merge_warnings([(s, p.warnings) for s, p in zip(spans, pieces, strict=True)])
+    return Applied(x=arrays, keep=keep, warnings=(*told, *merged))
+
+
+def adapted(
+    encoders: Sequence[Encoder], rows: BatchedRows
+) -> tuple[Sequence[Encoder], tuple[str, ...]]:
+    """The encoders as they read all rows of one source, and what is said of that."""
+    if not rows.is_table:
+        return encoders, ()
+    found = [each.adapted(rows) for each in encoders]
+    return [each for each, _ in found], tuple(text for _, told in found for text in told)
 
 
 def _encoded(encoders: Sequence[Encoder], batch: Any, place: str, folders: Folders) -> Applied:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from autosynth.data.column.path import Folders
 from autosynth.data.encoder.feature import block_means, pooled
 from autosynth.data.source.raw import RowFormat
+from autosynth.data.source.rows import BatchedRows
 from autosynth.spec import FittedInput, InputSpec, Kind, RowNumbers
 
 ASSUMED = "assumed     "
@@ -74,6 +75,14 @@ class Encoder(ABC):
     ) -> Sequence[Self]:
         """Encoders of the same column for pretrained networks; none, if there are none here."""
         return ()
+
+    def adapted(self, rows: BatchedRows) -> tuple[Self, Sequence[str]]:
+        """The encoder as it reads one source, and what is said of that.
+
+        All rows of a source are read in one manner, however many are read at once; an encoder
+        that tells manners apart looks at all of them first.
+        """
+        return self, ()
 
     @abstractmethod
     def transform(self, rows: Any, place: str = "", folders: Folders = "") -> Transformed:

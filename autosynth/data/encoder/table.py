@@ -4,7 +4,7 @@ Takes columns understood on training rows, in their order; gives float32 (n, col
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -12,10 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autosynth.data.column.column import MISSING, UNKNOWN, Column, encode_columns
+from autosynth.data.column.dateorder import other_forms
 from autosynth.data.column.group import order_columns
 from autosynth.data.column.path import Folders
 from autosynth.data.encoder.encoder import ASSUMED, Encoder, Transformed
 from autosynth.data.encoder.feature import flags, ranked
+from autosynth.data.source.rows import BatchedRows, stack_series
 from autosynth.spec import DATE, FittedInput, InputSpec, Kind, RowNumbers
 
 _MAX_COLUMNS = 60
@@ -52,6 +54,22 @@ class TableEncoder(Encoder):
         order = order_columns(x, [column.name for column in cells])
         ordered = tuple(cells[index] for index in order)
         return cls(name=name, cells=ordered, width=width, tokens=_shared_tokens(len(cells)))
+
+    def adapted(self, rows: BatchedRows) -> tuple[Self, Sequence[str]]:
+        """As `Encoder`: dates that are written otherwise than in training are read, too."""
+        told: list[str] = []
+        dates = {each.name: each for each in self.cells if each.kind == "date"}
+        if not dates or not len(rows):
+            return self, told
+        batches = [batch for _, batch in rows.select(list(dates)).batches()]
+        for name, column in dates.items():
+            values = stack_series([batch[name].drop_duplicates() for batch in batches])
+            forms, more = other_forms(values, column.forms)
+            same = forms[:1] == column.forms[:1]
+            dates[name] = replace(column, forms=forms, doubt=column.doubt if same else "")
+            told += [f"column {name!r}: {column.doubt}"] if same and column.doubt else []
+            told += more
+        return replace(self, cells=tuple(dates.get(c.name, c) for c in self.cells)), told
 
     def transform(self, rows: pd.DataFrame, place: str = "", folders: Folders = "") -> Transformed:
         """Numbers as they are, categories as codes, dates as days: float32 (n, columns)."""

@@ -12,17 +12,23 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autosynth.cell import missing_in, numbers_of, text_of
-from autosynth.data.column.date import find_formats, read_dates
+from autosynth.data.column.date import read_dates
+from autosynth.data.column.dateorder import Dates, dates_of, other_forms
+from autosynth.data.column.span import numbers_or_seconds
 from autosynth.errors import DataError, did_you_mean
 
 
 @dataclass(frozen=True, kw_only=True)
 class InteractionColumns:
-    """Which columns say who, what and when; `time` empty: the order of the rows says when."""
+    """Which columns say who, what and when; `time` empty: the order of the rows says when.
+
+    `forms` are the formats of dates that say when; none for numbers.
+    """
 
     user: str
     item: str
     time: str = ""
+    forms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +93,9 @@ def read_events(frame: pd.DataFrame, columns: InteractionColumns, source: str) -
         warnings.append("no column of time is named (--time); the order of the rows stands for it")
     user, users = _codes(frame[columns.user])
     item, items = _codes(frame[columns.item])
-    order = np.lexsort([_moments(frame, columns, source), user])  # ties: the order of the file
+    moments, told = _moments(frame, columns, source)
+    warnings += told
+    order = np.lexsort([moments, user])  # ties: the order of the file
     pairs = pd.Series(user[order] * len(items) + item[order])
     again = pairs.duplicated().to_numpy()
     if again.any():
@@ -139,14 +147,36 @@ def _codes(values: "pd.Series[Any]") -> tuple[NDArray[np.int64], tuple[str, ...]
     return np.array([place[text] for text in texts], dtype=np.int64)[raw], tuple(names)
 
 
-def _moments(frame: pd.DataFrame, columns: InteractionColumns, source: str) -> NDArray[Any]:
-    """When each row was, as a number that grows."""
+def time_of(
+    frame: pd.DataFrame, columns: InteractionColumns, detail: str
+) -> tuple[InteractionColumns, Dates | None]:
+    """The columns with the formats of their times, if these are dates, and how they were found.
+
+    `detail` is the format that the user says.
+    """
+    if columns.time not in frame or (not detail and numbers_of(frame[columns.time]) is not None):
+        return columns, None
+    dates = dates_of(frame[columns.time], frame, detail=detail)
+    return (replace(columns, forms=dates.forms) if dates else columns), dates
+
+
+def _moments(
+    frame: pd.DataFrame, columns: InteractionColumns, source: str
+) -> tuple[NDArray[Any], Sequence[str]]:
+    """When each row was, as a number that grows, and what is said of that."""
     if not columns.time:
-        return np.arange(len(frame))
+        return np.arange(len(frame)), ()
     values = frame[columns.time]
-    moments = numbers_of(values)
-    if moments is None and (forms := find_formats(values)):
-        moments = read_dates(values, forms)[0]
+    told: Sequence[str] = ()
+    moments = None if columns.forms else numbers_or_seconds(values)
+    if moments is None:
+        forms = columns.forms
+        if not forms:  # of a model that was saved without
+            dates = dates_of(values, frame)
+            forms = dates.forms if dates else ()
+        if forms:
+            forms, told = other_forms(values, forms)
+            moments = read_dates(values, forms)[0]
     if moments is None or not np.isfinite(moments).all():
         wrong = 0 if moments is None else int(np.flatnonzero(~np.isfinite(moments))[0])
         raise DataError(
@@ -154,7 +184,7 @@ def _moments(frame: pd.DataFrame, columns: InteractionColumns, source: str) -> N
             f"dates; row {wrong} holds {text_of(values.iloc[wrong])!r}. Name another column, or "
             "leave --time out where the rows stand in order."
         )
-    return moments
+    return moments, told
 
 
 def listed(names: Sequence[str], most: int = 5) -> str:

@@ -15,8 +15,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from autosynth.data.column.choice import date_detail
 from autosynth.data.column.column import IgnoredColumn
-from autosynth.data.framing.event import Events, InteractionColumns, listed, read_events
+from autosynth.data.framing.event import (
+    Events,
+    InteractionColumns,
+    listed,
+    read_events,
+    time_of,
+)
 from autosynth.data.framing.feature import About, apply_rows, fit_rows, read_about
 from autosynth.data.framing.framing import Encoded, Framing, LabelledRows
 from autosynth.data.framing.users import latest_of, read_table_of, users_of
@@ -54,6 +61,7 @@ class InteractionFraming(Framing):
         columns = InteractionColumns(
             user=config.user or "", item=config.target[0], time=config.time or ""
         )
+        columns, dates = time_of(frame, columns, date_detail(columns.time, config.columns))
         events = read_events(frame, columns, raw.source)
         events, parts = _learnable(events, columns, raw.source, config.seed)
         rows = np.flatnonzero(events.start < np.arange(len(parts)))
@@ -76,14 +84,22 @@ class InteractionFraming(Framing):
                 "inputs": [encoder.to_dict() for encoder in fitted],
                 _SAVED: {
                     **asdict(columns),
+                    "forms": list(columns.forms),
                     "items": list(events.items),
                     "features": [table.to_dict() for table in tables],
                 },
             },
             fingerprint=_fingerprint(frame, columns, events, tables),
-            warnings=(*raw.warnings, *events.warnings, *row_warnings),
+            warnings=(
+                *raw.warnings,
+                *([f"column {columns.time!r}: {dates.doubt}"] if dates and dates.doubt else []),
+                *events.warnings,
+                *row_warnings,
+            ),
             seen=seen,
         )
+        if dates and dates.assumed:
+            raw = replace(raw, assumed=(*raw.assumed, f"{columns.time}: {dates.assumed}"))
         return replace(dataset, summary=_lines(dataset, raw, ignored, events))
 
     def encode(self, source: Any) -> Encoded:
@@ -97,10 +113,10 @@ class InteractionFraming(Framing):
 
 def _check_config(config: DataConfig) -> None:
     target, task = config.target, config.task
-    if config.keep or config.columns or config.group:
+    if config.keep or set(config.columns) - {config.time} or config.group:
         raise DataError(
             "interactions are read by --user, --target and --time, and held out by user; leave "
-            "--keep, --column and --group out."
+            "--keep, --column (but of the column of times) and --group out."
         )
     if task not in (None, "ranking"):
         raise DataError(

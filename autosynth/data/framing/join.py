@@ -55,11 +55,6 @@ class JoinedRows:
             part=self.part if whole else self.part[keep],
         )
 
-    @property
-    def official(self) -> NDArray[np.int64]:
-        """The row numbers of the source's own validation and test parts."""
-        return np.flatnonzero(self.part != "main")
-
     def parts(self) -> Parts:
         """The row numbers of each part."""
         numbers = {name: np.flatnonzero(self.part == name) for name in ("main", "val", "test")}

@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.data.column.choice import choose
+from autosynth.data.column.choice import choose, date_detail
 from autosynth.data.column.column import IgnoredColumn
 from autosynth.data.column.path import subfolders
-from autosynth.data.encoder.apply import apply
+from autosynth.data.column.span import targets_in_seconds
+from autosynth.data.encoder.apply import adapted, apply, apply_by_part
 from autosynth.data.encoder.encoder import Applied, Encoder
 from autosynth.data.encoder.frame import fit_frame
 from autosynth.data.encoder.image import ImageEncoder
@@ -34,8 +35,8 @@ from autosynth.data.source.raw import Raw, RawRows, RowFormat, fingerprint
 from autosynth.data.source.read import Source, all_rows, read_source, read_unlabelled
 from autosynth.data.source.rows import rows_of
 from autosynth.data.source.tablefile import as_table
-from autosynth.data.split.equalrows import Copies, separate_copies
-from autosynth.data.split.split import left_out, split, without
+from autosynth.data.split.equalrows import split_rows
+from autosynth.data.split.split import without
 from autosynth.data.split.splitkeys import SplitKeys, split_keys_of
 from autosynth.errors import DataError
 from autosynth.options import DataConfig
@@ -83,16 +84,18 @@ class RowFraming(Framing):
 
     def encode_parts(self, source: Any) -> Iterator[Encoded]:
         """As `Framing`."""
-        inputs = self.inputs
-        raw = read_unlabelled(source, inputs[0].row_format, self.batching)
+        raw = read_unlabelled(source, self.inputs[0].row_format, self.batching)
         rows, told = raw.main, raw.warnings
         assert rows is not None
-        for start, batch in rows_of(rows.x, self.batching).batches():
+        table = rows_of(rows.x, self.batching)
+        inputs, more = adapted(self.inputs, table)
+        told += more
+        for start, batch in table.batches():
             stop = start + len(batch)
             piece = replace(rows, x=batch, index=rows.index[start:stop])
-            part = _encode(inputs, piece, raw.source)
+            part = _encode(inputs, piece, raw.source, adapt=False)
             if len(batch) == len(rows):
-                yield _checked(part, raw)
+                yield _checked(replace(part, warnings=(*more, *part.warnings)), raw)
                 return
             where = f"rows {start:,} to {stop - 1:,}"
             told += tuple(f"{where}: {text}" for text in part.warnings)
@@ -113,7 +116,8 @@ class RowFraming(Framing):
                 "one value a row. Give labelled rows, or use `autosynth predict`."
             )
         applied = apply(inputs, rows.x, raw.source, rows.folder, self.batching)
-        true_values = true_values_of(rows.y, target, raw.source)
+        y = rows.y if target.classes else targets_in_seconds(rows.y, certain=True)[0]
+        true_values = true_values_of(y, target, raw.source)
         both, at_x, at_y = np.intersect1d(applied.keep, true_values.keep, return_indices=True)
         if not len(both):
             raise DataError(f"no row of {raw.source} has both values to read and a target.")
@@ -136,18 +140,12 @@ class RowFraming(Framing):
 def _dataset(raw: Raw, state: _LoadState, config: DataConfig) -> Dataset:
     """Target, splits and encoders of the rows that were found."""
     rows = state.rows
-    goal = infer_target(
-        rows.y,
-        raw.target,
-        task=config.task,
-        in_test=rows.part == "test",
-        labels=raw.labels,
-        coded=raw.kind is None,
-    )
+    goal = _goal(rows, raw, config)
     spare = rows.only(goal.missing[rows.part[goal.missing] != "test"])
     rows, keys = rows.only(goal.keep), state.split_keys.only(goal.keep)
     _check_size(rows, raw)
-    copies = _split(goal, rows, keys, config.seed)
+    few = task_of(goal.spec).few_classes
+    copies = split_rows(goal.y, rows.x, rows.parts(), keys, stratified=few, seed=config.seed)
     splits = copies.splits
     state = _fit(replace(state, rows=rows), raw, splits.train, config)
     if state.keep is not None and len(state.keep) < len(goal.y):
@@ -168,38 +166,45 @@ def _dataset(raw: Raw, state: _LoadState, config: DataConfig) -> Dataset:
         warnings=(
             *raw.warnings,
             *rows.warnings,
+            *keys.warnings,
             *goal.warnings,
             *state.warnings,
             *copies.warnings,
         ),
     )
-    dataset = _inspected(dataset, raw, state.ignored, (*goal.assumed, *copies.assumed))
+    raw = replace(raw, assumed=(*raw.assumed, *keys.assumed))
+    dataset = _inspected(dataset, raw, state, (*goal.assumed, *copies.assumed))
     return _with_unlabelled(dataset, state.inputs, spare) if len(spare.part) else dataset
 
 
-def _split(goal: Target, rows: JoinedRows, keys: SplitKeys, seed: int) -> Copies:
-    """The rows as they are split, and what a user should know of it."""
-    splits = split(
-        goal.y,
-        rows.parts(),
-        stratified=task_of(goal.spec).few_classes,
-        seed=seed,
-        groups=keys.groups,
-        times=keys.times,
+def _goal(rows: JoinedRows, raw: Raw, config: DataConfig) -> Target:
+    """The target of all rows; spans of time are learnt as numbers."""
+    y, told = rows.y, tuple[str, ...]()
+    if config.task in (None, "regression"):
+        y, told = targets_in_seconds(y, certain=config.task is not None)
+    goal = infer_target(
+        y,
+        raw.target,
+        task=config.task,
+        in_test=rows.part == "test",
+        labels=raw.labels,
+        coded=raw.kind is None,
     )
-    copies = separate_copies(rows.x, splits, rows.official, asked=keys.asked)
-    lost = left_out(splits, len(goal.y))
-    told = f"{lost} rows share a group with test rows and are left out"
-    return replace(copies, warnings=(told, *copies.warnings)) if lost else copies
+    return replace(goal, assumed=(*told, *goal.assumed))
 
 
-def _inspected(
-    dataset: Dataset, raw: Raw, ignored: Sequence[IgnoredColumn], assumed: Sequence[str]
-) -> Dataset:
+def _inspected(dataset: Dataset, raw: Raw, state: _LoadState, assumed: Sequence[str]) -> Dataset:
     """The dataset with the scales that it is learnt on, and what a user should know of it."""
     choice = choose_scales(dataset)
     dataset = replace(dataset, scales=choice.scales, warnings=(*dataset.warnings, *leaks(dataset)))
-    lines = describe(dataset, raw, ignored, learnt=choice.reasons, assumed=assumed)
+    lines = describe(
+        dataset,
+        raw,
+        state.ignored,
+        learnt=choice.reasons,
+        assumed=assumed,
+        fitted=state.inputs,
+    )
     return replace(dataset, summary=lines)
 
 
@@ -222,7 +227,7 @@ def _encoded(inputs: Sequence[Encoder], rows: JoinedRows, source: str) -> Applie
     """The arrays of the inputs; those of arrays are what `rows` hold."""
     if not rows.x.is_table:
         return Applied(x={inputs[0].name: rows.x.whole()}, keep=np.arange(len(rows.part)))
-    return apply(inputs, rows.x, source, rows.folder_of_rows())
+    return apply_by_part(inputs, rows.x, rows.part, source, rows.folder_of_rows())
 
 
 def _read(source: Source, config: DataConfig, batching: Batching) -> Raw:
@@ -266,7 +271,8 @@ def _table(raw: Raw, rows: JoinedRows, layout: Layout, config: DataConfig) -> _L
     columns = table.columns
     beside = [name for name in subfolders(raw.main.folder) if name not in columns]
     dropped = choose([*columns, *beside], raw.source, drop=config.drop).drop
-    keys = split_keys_of(table, config.group, config.time, raw.source)
+    detail = date_detail(config.time or "", config.columns)
+    keys = split_keys_of(table, config.group, config.time, raw.source, detail)
     unused = {*dropped, *((config.group,) if config.group else ())}
     table = table.drop([name for name in columns if name in unused])
     if not table.columns and not set(beside) - dropped:
@@ -279,6 +285,7 @@ def _table(raw: Raw, rows: JoinedRows, layout: Layout, config: DataConfig) -> _L
 def _fit(state: _LoadState, raw: Raw, train: NDArray[np.int64], config: DataConfig) -> _LoadState:
     """Inputs of a table's columns, understood on training rows; and the arrays of all inputs."""
     rows, inputs, ignored = state.rows, state.inputs, state.ignored
+    told = tuple[str, ...]()
     if not inputs:
         assert raw.main is not None
         main = rows_of(raw.main.x)
@@ -289,11 +296,13 @@ def _fit(state: _LoadState, raw: Raw, train: NDArray[np.int64], config: DataConf
             sample,
             np.arange(len(chosen)),
             width=None if main.is_table else int(main.whole().shape[-1]),
-            kinds=config.columns,
+            kinds=state.split_keys.kinds_of(sample.columns, config.columns),
             keep=config.keep,
             drop=tuple(state.drop),
             folders=rows.folder_of_rows()[chosen],
         )
+        # Dates of the other rows may tell the day from the month where those of training do not.
+        inputs, told = adapted(inputs, rows.x.only(np.flatnonzero(rows.part == "main")))
     applied = _encoded(inputs, rows, raw.source)
     return replace(
         state,
@@ -301,7 +310,9 @@ def _fit(state: _LoadState, raw: Raw, train: NDArray[np.int64], config: DataConf
         x=applied.x,
         ignored=ignored,
         keep=applied.keep,
-        warnings=(*state.warnings, *_set_aside(ignored), *applied.warnings),
+        warnings=tuple(
+            dict.fromkeys((*state.warnings, *_set_aside(ignored), *told, *applied.warnings))
+        ),
     )
 
 
@@ -320,10 +331,15 @@ def _check_size(rows: JoinedRows, raw: Raw) -> None:
 
 
 def _encode(
-    inputs: Sequence[Encoder], rows: RawRows, source: str, batching: Batching = BY_SIZE
+    inputs: Sequence[Encoder],
+    rows: RawRows,
+    source: str,
+    batching: Batching = BY_SIZE,
+    *,
+    adapt: bool = True,
 ) -> Encoded:
     """Those of the rows that can be read."""
-    applied = apply(inputs, rows.x, source, rows.folder, batching)
+    applied = apply(inputs, rows.x, source, rows.folder, batching, adapt=adapt)
     index = rows.index
     if len(applied.keep) < len(index):
         index = [str(index[int(row)]) for row in applied.keep]

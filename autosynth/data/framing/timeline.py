@@ -3,7 +3,7 @@
 What a forecast is learnt from, and what it starts from; one series, without groups.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,8 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autosynth.cell import numbers_of
-from autosynth.data.column.date import find_formats, read_dates
+from autosynth.data.column.choice import date_detail
+from autosynth.data.column.date import read_dates
+from autosynth.data.column.dateorder import Dates, dates_of, other_forms
+from autosynth.data.column.span import numbers_or_seconds
 from autosynth.data.encoder.apply import check_columns
+from autosynth.data.framing.season import months_later, months_of
 from autosynth.data.source.layout import to_float32
 from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.data.source.raw import RowFormat
@@ -40,7 +44,8 @@ class Steps:
     """One series in order: `values` (channels, n), float32; `times` (n,), in days or as they are.
 
     `labels` are the times as they stand in the table; None of both without a column of time.
-    `ignored` are the columns that make no channel, with the reason.
+    `ignored` are the columns that make no channel, with the reason; `assumed` says how times were
+    read where that was no matter of course.
     """
 
     source: str
@@ -52,6 +57,18 @@ class Steps:
     labels: "pd.Series[Any] | None" = None
     ignored: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()
+
+    @property
+    def months(self) -> int:
+        """The usual months from one step to the next; 0 where steps are none of the calendar."""
+        dated = self.times is not None and self.clock is not None and self.clock.forms
+        return months_of(self.times) if dated and self.times is not None else 0
+
+    def after(self, step: float, months: int) -> NDArray[np.float64]:
+        """The time of the next step (1,), which is so long, or so many months."""
+        assert self.times is not None
+        return months_later(self.times, months) if months else self.times[-1:] + step
 
     @property
     def step(self) -> float:
@@ -67,6 +84,7 @@ def read_steps(
     target: str | None,
     time: str | None,
     drop: Sequence[str] = (),
+    columns: Mapping[str, str] | None = None,
     batching: Batching = BY_SIZE,
 ) -> Steps:
     """The steps of a source to learn from; the target is the first channel, then all numbers.
@@ -77,6 +95,7 @@ def read_steps(
             is the first one of an array.
         time: the column of time; found by its content if left out.
         drop: columns that are not read.
+        columns: kinds that columns are said to be: how the one of time writes its dates.
         batching: how much of the source may be in memory at once while it is read.
 
     Raises:
@@ -86,7 +105,7 @@ def read_steps(
     for column in drop:
         check_column(column, frame.columns, f"column {column!r}, to be dropped,", place)
     frame = frame.drop(columns=list(drop))
-    clock = _clock(frame, time, place) if is_table or time else None
+    clock, dates = _clock(frame, time, place, columns) if is_table or time else (None, None)
     numbers, ignored = _numbers(frame, clock)
     if target is None and (not is_table or len(numbers) == 1):
         target = next(iter(numbers), None)
@@ -105,9 +124,16 @@ def read_steps(
     names = (target, *(column for column in numbers if column != target))
     if clock is None and is_table:
         warnings += (f"{place} has no column of time: its rows are taken as steps in their order",)
-    values = np.stack([numbers[column] for column in names])
+    if clock and dates and dates.doubt:
+        warnings += (f"column {clock.name!r}: {dates.doubt}",)
     steps = Steps(
-        source=place, name=name, channels=names, values=values, ignored=ignored, warnings=warnings
+        source=place,
+        name=name,
+        channels=names,
+        values=np.stack([numbers[column] for column in names]),
+        ignored=ignored,
+        warnings=warnings,
+        assumed=(f"{clock.name}: {dates.assumed}",) if clock and dates and dates.assumed else (),
     )
     return _ordered(frame, clock, steps)
 
@@ -150,21 +176,27 @@ def _frame(
     return as_frame(x), raw.name, raw.source, False, raw.warnings
 
 
-def _clock(frame: pd.DataFrame, time: str | None, place: str) -> Clock | None:
-    """The column of time: the one named, or the first that holds dates."""
+def _clock(
+    frame: pd.DataFrame, time: str | None, place: str, kinds: Mapping[str, str] | None
+) -> tuple[Clock | None, Dates | None]:
+    """The column of time: the one named, or the first that holds dates; and how these are read."""
     if time is None:
-        candidates = ((column, find_formats(frame[column])) for column in frame.columns)
-        return next(
-            (Clock(name=column, forms=forms) for column, forms in candidates if forms), None
-        )
+        for column in frame.columns:
+            if dates := _dates(frame, column, kinds):
+                return Clock(name=column, forms=dates.forms), dates
+        return None, None
     check_column(time, frame.columns, f"column {time!r}, of time,", place)
-    forms = find_formats(frame[time])
-    if not forms and numbers_of(frame[time]) is None:
+    dates = _dates(frame, time, kinds)
+    if dates is None and numbers_or_seconds(frame[time]) is None:
         raise DataError(
             f"column {time!r} of {place} gives no order of time: {frame[time].iloc[0]!r} is "
             "neither a date nor a number. Name another with --time, or write dates as 2024-05-31."
         )
-    return Clock(name=time, forms=forms)
+    return Clock(name=time, forms=dates.forms if dates else ()), dates
+
+
+def _dates(frame: pd.DataFrame, column: str, kinds: Mapping[str, str] | None) -> Dates | None:
+    return dates_of(frame[column], frame, detail=date_detail(column, kinds))
 
 
 def _numbers(
@@ -200,7 +232,12 @@ def _ordered(frame: pd.DataFrame, clock: Clock | None, steps: Steps) -> Steps:
     if clock is None:
         return steps
     place, column = steps.source, frame[clock.name]
-    times = read_dates(column, clock.forms)[0] if clock.forms else numbers_of(column)
+    told: Sequence[str] = ()
+    if clock.forms:
+        forms, told = other_forms(column, clock.forms)
+        times: NDArray[np.float64] | None = read_dates(column, forms)[0]
+    else:
+        times = numbers_or_seconds(column)
     lost = np.flatnonzero(np.isnan(times)) if times is not None else np.arange(len(column))
     if times is None or len(lost):
         raise DataError(
@@ -222,7 +259,7 @@ def _ordered(frame: pd.DataFrame, clock: Clock | None, steps: Steps) -> Steps:
         clock=clock,
         times=times,
         labels=column.iloc[order].reset_index(drop=True),
-        warnings=(*steps.warnings, *_gaps(times, column.iloc[order], clock)),
+        warnings=(*steps.warnings, *told, *_gaps(times, column.iloc[order], clock)),
     )
 
 

@@ -109,7 +109,12 @@ def _events(
 ) -> tuple[Events, str, tuple[str, ...]]:
     """All events, their source, and what is said of items that the training did not know."""
     raw, frame = read_table_of(source, batching)
-    columns = InteractionColumns(user=known["user"], item=known["item"], time=known["time"])
+    columns = InteractionColumns(
+        user=known["user"],
+        item=known["item"],
+        time=known["time"],
+        forms=tuple(known.get("forms", ())),  # older models have none
+    )
     events = read_events(frame, columns, raw.source)
     told = [*raw.warnings, *events.warnings]
     there = {events.items[code] for code in np.unique(events.item)}

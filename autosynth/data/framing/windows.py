@@ -14,7 +14,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from autosynth.data.column.column import Column
-from autosynth.data.encoder.encoder import Encoder
+from autosynth.data.encoder.encoder import ASSUMED, Encoder
 from autosynth.data.encoder.registry import input_spec
 from autosynth.data.encoder.series import SeriesEncoder, filled
 from autosynth.data.encoder.table import TableEncoder
@@ -64,7 +64,12 @@ class WindowFraming(Framing):
         """
         horizon, target = _horizon(config), next(iter(config.target), None)
         steps = read_steps(
-            source, target=target, time=config.time, drop=config.drop, batching=batching
+            source,
+            target=target,
+            time=config.time,
+            drop=config.drop,
+            columns=config.columns,
+            batching=batching,
         )
         later = None
         if config.test is not None:
@@ -115,9 +120,9 @@ class WindowFraming(Framing):
             )
         values = _by_input(np.ascontiguousarray(steps.values[None, :, -history:]))
         if known["calendar"]:
-            assert steps.times is not None
-            next_times = steps.times[-1:] + known["step"]
-            values[CALENDAR_NAME] = read_calendar(next_times, known["calendar"])
+            # Of models that were saved before, a month is the days of the usual one.
+            next_time = steps.after(known["step"], known.get("months", 0))
+            values[CALENDAR_NAME] = read_calendar(next_time, known["calendar"])
         name = n - 1 if steps.labels is None else steps.labels.iloc[-1]
         return Encoded(x=self._read_by(values), index=[str(name)], warnings=self._told(steps))
 
@@ -308,6 +313,7 @@ def _encoders(
             "horizon": cut.horizon,
             "period": period,
             "step": steps.step,
+            "months": steps.months,
             "calendar": list(calendar),
             "clock": {"name": clock.name, "forms": list(clock.forms)} if clock else None,
         },
@@ -333,6 +339,7 @@ def _lines(
     lines = [
         f"data        {dataset.name}: {n} steps from {dataset.source}{more}",
         *_time(steps),
+        *(f"{ASSUMED}{text}" for text in steps.assumed),
         f"input       past: {dataset.inputs[0].shape[1]} steps of {steps.channels[0]}",
         *([f"input       beside: as many of {channels - 1} others"] if channels > 1 else []),
         *_channels(steps),
@@ -357,6 +364,9 @@ def _length(steps: Steps) -> str:
     """The usual step, in the largest unit in which it is one or more."""
     if steps.clock is None or not steps.clock.forms:
         return f"{steps.step:g}"
+    if months := steps.months:
+        count, unit = (months // 12, "year") if months % 12 == 0 else (months, "month")
+        return f"{count} {unit}{'s' * (count > 1)}"
     unit, scale = next(
         ((unit, scale) for unit, scale in _UNITS if steps.step * scale >= 1 - 1e-6), _UNITS[-1]
     )

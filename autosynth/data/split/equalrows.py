@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from autosynth.cell import numbers_of
 from autosynth.data.source.rows import BatchedRows
+from autosynth.data.split.split import Parts, left_out, split
+from autosynth.data.split.splitkeys import SplitKeys
 from autosynth.spec import RowNumbers, Splits
 
 # A picture of fewer cells, or a series of fewer steps, may well equal another one by chance.
@@ -51,34 +53,53 @@ class Copies:
         return self.share < _FEW
 
 
-def separate_copies(x: BatchedRows, splits: Splits, fixed: RowNumbers, *, asked: str) -> Copies:
-    """Splits in which copies stand together, where rows may be moved.
+def split_rows(
+    y: NDArray[Any],
+    x: BatchedRows,
+    parts: Parts,
+    keys: SplitKeys,
+    *,
+    stratified: bool,
+    seed: int,
+) -> Copies:
+    """Splits as `split` draws them, in which copies stand together where rows may be moved.
 
     Args:
+        y: as `split` takes it.
         x: all rows, without their target.
-        splits: as drawn.
-        fixed: rows of official parts, which stay.
-        asked: how rows are split if not one by one, such as `by group`; they are not moved then.
+        parts: those of the source, as `split` takes them; rows of official ones stay.
+        keys: by which rows are split, if not one by one; they are not moved then.
+        stratified: as `split` takes it.
+        seed: as `split` takes it.
+
+    Raises:
+        DataError: as `split`.
     """
+    splits = split(
+        y, parts, stratified=stratified, seed=seed, groups=keys.groups, times=keys.times
+    )
+    lost = left_out(splits, len(y))
+    shared = f"{lost} rows share a group with test rows and are left out"
+    told = (shared,) if lost else ()
     codes = copies_of(x)
     if codes is None:
-        return Copies(splits=splits)
+        return Copies(splits=splits, warnings=told)
     counts = np.unique(codes, return_counts=True)[1]
     n = int(counts[counts > 1].sum())
     share = n / len(codes)
-    told = f"{n} of {len(codes)} rows ({share:.1%}) are copies of others"
-    if not asked:
-        splits = _together(splits, codes, fixed)
+    found = f"{n} of {len(codes)} rows ({share:.1%}) are copies of others"
+    if not keys.asked:
+        splits = _together(splits, codes, np.concatenate([parts.validation, parts.test]))
     left = _shared(splits, codes)
-    if left > _TOLD:
-        why = f"rows are split {asked}" if asked else "an official part stays as it is"
-        warning = (
-            f"{told}, and {left:.1%} of the test rows have one among the rows that are learnt "
-            f"from, because {why}: scores may be too good. Take copies out of the data"
-        )
-        return Copies(splits=splits, share=share, warnings=(warning,))
-    kept = f"{told}: each stands in one split with its like"
-    return Copies(splits=splits, share=share, assumed=(kept,))
+    if left <= _TOLD:
+        kept = f"{found}: each stands in one split with its like"
+        return Copies(splits=splits, share=share, assumed=(kept,), warnings=told)
+    why = f"rows are split {keys.asked}" if keys.asked else "an official part stays as it is"
+    warning = (
+        f"{found}, and {left:.1%} of the test rows have one among the rows that are learnt "
+        f"from, because {why}: scores may be too good. Take copies out of the data"
+    )
+    return Copies(splits=splits, share=share, warnings=(*told, warning))
 
 
 def copies_of(x: BatchedRows) -> NDArray[np.int64] | None:

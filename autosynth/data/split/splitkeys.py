@@ -1,15 +1,17 @@
 """What decides which rows are held out, beside chance: the column of a group, or of a time."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.cell import numbers_of
-from autosynth.data.column.date import find_formats, read_dates
+from autosynth.data.column.choice import means
+from autosynth.data.column.date import read_dates
+from autosynth.data.column.dateorder import Dates, dates_of
+from autosynth.data.column.span import numbers_or_seconds
 from autosynth.data.source.rows import BatchedRows
 from autosynth.errors import DataError, did_you_mean
 
@@ -18,10 +20,16 @@ _LISTED = 12
 
 @dataclass(frozen=True, kw_only=True)
 class SplitKeys:
-    """`groups` `(n,)` labels, `times` `(n,)` numbers that grow with time; None where not asked."""
+    """`groups` `(n,)` labels, `times` `(n,)` numbers that grow with time; None where not asked.
+
+    Where it was no matter of course how the column `time` is read, `dates` says it.
+    """
 
     groups: NDArray[Any] | None = None
     times: NDArray[np.float64] | None = None
+    time: str = ""
+    group: str = ""
+    dates: Dates | None = None
 
     @property
     def asked(self) -> str:
@@ -32,25 +40,55 @@ class SplitKeys:
 
     def only(self, keep: NDArray[np.int64]) -> "SplitKeys":
         """Of these rows alone."""
-        return SplitKeys(
+        return replace(
+            self,
             groups=None if self.groups is None else self.groups[keep],
             times=None if self.times is None else self.times[keep],
         )
 
+    @property
+    def assumed(self) -> tuple[str, ...]:
+        """How times were read, where that was assumed."""
+        return (f"{self.time}: {self.dates.assumed}",) if self.dates and self.dates.assumed else ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """A warning of times that may be read otherwise."""
+        doubt = self.dates.doubt if self.dates else ""
+        return (f"column {self.time!r}: {doubt}",) if doubt else ()
+
+    def kinds_of(self, columns: Iterable[str], told: Mapping[str, str]) -> dict[str, str]:
+        """The kinds that inputs are `told` to be, with the column of time as it is read here.
+
+        A column that is told for its part in the split alone is none of the inputs' `columns`.
+        """
+        there = set(columns)
+        own = {self.time: f"date:{self.dates.forms[0]}"} if self.dates else {}
+        keys = {name for name in (self.time, self.group) if name and name not in there}
+        return {
+            name: kind
+            for name, kind in {**own, **told}.items()
+            if not any(means(name, key) for key in keys) or any(means(name, c) for c in there)
+        }
+
 
 def split_keys_of(
-    table: BatchedRows, group: str | None, time: str | None, source: str
+    table: BatchedRows, group: str | None, time: str | None, source: str, detail: str = ""
 ) -> SplitKeys:
-    """The values of the columns `group` and `time` of a table.
+    """The values of the columns `group` and `time` of a table; `detail` is the format of dates.
 
     Raises:
         DataError: there is no such column, or it holds no times.
     """
     groups = _column(table, group, "--group", source)
     times = _column(table, time, "--time", source)
+    numbers, dates = (None, None) if times is None else _times(times, table, source, detail)
     return SplitKeys(
         groups=None if groups is None else groups.to_numpy(dtype=object),
-        times=None if times is None else _times(times, source),
+        times=numbers,
+        group=group or "",
+        time=time or "",
+        dates=dates,
     )
 
 
@@ -73,15 +111,30 @@ def check_column(name: str, columns: Iterable[str], what: str, place: str) -> No
         )
 
 
-def _times(values: "pd.Series[Any]", source: str) -> NDArray[np.float64]:
-    numbers = numbers_of(values)
+def _times(
+    values: "pd.Series[Any]", table: BatchedRows, source: str, detail: str
+) -> tuple[NDArray[np.float64], Dates | None]:
+    """Numbers that grow with time, and how dates are read where that has to be told."""
+    numbers = None if detail else numbers_or_seconds(values)
     if numbers is not None:
-        return numbers
-    forms = find_formats(values)
-    if not forms:
+        return numbers, None
+
+    def beside() -> pd.DataFrame:
+        frame: pd.DataFrame = table.only(table.sample(np.arange(len(table)))).whole()
+        return frame
+
+    dates = dates_of(values, beside, detail=detail)
+    if dates is None:
         shown = ", ".join(repr(str(value)) for value in values.dropna().unique()[:3])
         raise DataError(
             f"--time {str(values.name)!r} of {source} holds neither dates nor numbers, but "
             f"{shown}. Name another column, or write its dates as 2024-01-31."
         )
-    return read_dates(values, forms)[0]
+    times = read_dates(values, dates.forms)[0]
+    if np.isnan(times).all():
+        raise DataError(
+            f"--time {str(values.name)!r} of {source} holds no date that {dates.forms[0]!r} "
+            f"reads, but {str(values.dropna().iloc[0])!r}. Say how it writes them: --column "
+            f'"{values.name}=date:%d/%m/%Y".'
+        )
+    return times, dates if dates.assumed or dates.doubt else None

@@ -88,3 +88,22 @@ def test_all_kinds_that_do_not_fit_are_told_at_once() -> None:
         "(it begins 'row 0 has this to say', 'row 7 has this to say', 'row 14 has this to say').",
         "column 'nothing' cannot be read as text: no value in any training row.",
     ]
+
+
+def test_a_kind_may_have_a_detail_and_others_take_none() -> None:
+    choice = choose(list(FRAME.columns), "here", kinds={"wh*": "date:%Y-%m-%d", "id": "number"})
+    assert choice.details == {"when": "%Y-%m-%d"}
+    assert choice.kinds["when"] == "date"
+    (column,) = infer_columns(FRAME[["when"]], np.arange(N), choice)
+    assert isinstance(column, Column)
+    assert column.forms == ("%Y-%m-%d",)
+    with pytest.raises(DataError, match="takes no detail") as raised:
+        choose(list(FRAME.columns), "here", kinds={"grade": "category:x", "when": "date:dd/mm"})
+    assert str(raised.value).splitlines() == [
+        "column 'grade' cannot be read as 'category:x': category takes no detail after a colon; "
+        "date does.",
+        "column 'when' cannot be read as 'date:dd/mm': a format says where day, month and year "
+        "stand, such as date:%d/%m/%Y; %Y or %y, the year, is not in 'dd/mm'.",
+    ]
+    with pytest.raises(DataError, match="date:%d/%m/%Y: 0% of its values fit that"):
+        understood(kinds={"when": "date:%d/%m/%Y"})

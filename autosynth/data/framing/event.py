@@ -24,6 +24,11 @@ class InteractionColumns:
     item: str
     time: str = ""
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that there are."""
+        return tuple(name for name in (self.user, self.item, self.time) if name)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Events:

@@ -6,12 +6,15 @@ with as many rows are inputs too: then a row is made of several arrays, and a ta
 whose cells hold a row's part of each.
 """
 
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -37,6 +40,14 @@ PART_OF = {word: part for part, words in _PARTS.items() for word in words if wor
 PART = "input"
 """What the arrays of a tuple are called, before their number."""
 _SAVE = "Save it as numpy.savez(path, x=..., y=...)."
+
+
+# What numpy and zipfile raise of damaged files, as found by damaging some at random.
+_UNREADABLE = (
+    *(OSError, ValueError, EOFError, TypeError, KeyError, OverflowError, MemoryError),
+    *(RuntimeError, SyntaxError, TokenError, struct.error),  # a zip's features, a header's text
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +80,7 @@ def read_npz(path: Path, batching: Batching = BY_SIZE, wanted: Sequence[str] | N
             cure = "Save it with numpy.savez, which does not pack"
             check_unpacked(size, path.stat().st_size, str(path), cure)
             arrays |= {name: archive[name] for name in left}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except _UNREADABLE as error:
         if isinstance(error, DataError):
             raise
         raise DataError(
@@ -102,7 +113,7 @@ def read_npy(path: Path, batching: Batching = BY_SIZE) -> Raw:
                     raise ValueError(f"{header.n_bytes} bytes are declared, and {here} follow")
                 file.seek(0)
                 x = np.lib.format.read_array(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except _UNREADABLE as error:
         raise DataError(f"{path} cannot be read as .npy: {str(error).rstrip('.')}.") from error
     main = make_rows(normalised(x), None, str(path))
     return Raw(name=path.stem, source=str(path), target="y", main=main)

@@ -112,13 +112,12 @@ def _read_columns(source: Mapping[Any, Any], target: Sequence[str], rows: RowFor
 def _read_bunch(bunch: Mapping[str, Any]) -> Raw:
     """A bunch of scikit-learn: its data by its feature names, its target by its class names."""
     x, y = normalised(bunch["data"]), normalised(bunch.get("target"))
-    images, names = bunch.get("images"), bunch.get("feature_names")
+    images, names = bunch.get("images"), list(bunch.get("feature_names", ()))
     told: tuple[str, ...] = ()
     if isinstance(images, np.ndarray) and images.ndim > 2 and len(images) == len(x):
         x, told = images, ("images of the bunch are read, not their pixels as columns (surely)",)
-    elif isinstance(x, np.ndarray) and x.ndim == 2 and names is not None:
-        if len(names) == x.shape[1]:
-            x = pd.DataFrame(x, columns=pd.Index(list(map(str, names)), dtype=object))
+    elif isinstance(x, np.ndarray) and x.ndim == 2 and len(names) == x.shape[1]:
+        x = pd.DataFrame(x, columns=pd.Index(list(map(str, names)), dtype=object))
     if y is None:
         return read_arrays((x,))
     classes = bunch.get("target_names")

@@ -181,3 +181,29 @@ def test_arrays_that_no_role_is_known_of(tmp_path: Path) -> None:
     assert roles["main"].inputs == {"photo": "photo", "age": "age"}
     assert roles["test"].inputs == {}
     assert find_roles({"a": (9, 2), "b": (9, 2)}, ["b[0]"])["main"].inputs == {"b": "b"}
+
+
+@pytest.mark.parametrize("name", ["stored.npz", "packed.npz", "one.npy"])
+def test_damaged_files_raise_no_foreign_error(tmp_path: Path, name: str) -> None:
+    rng, x = np.random.default_rng(0), RNG.normal(size=(60, 3, 20))
+    path = tmp_path / name
+    if name.endswith(".npy"):
+        np.save(path, x)
+    else:
+        save = np.savez if name == "stored.npz" else np.savez_compressed
+        save(path, photo=x, tab=x[:, 0], y=np.arange(60) % 2)
+    whole, read = path.read_bytes(), read_npy if name.endswith(".npy") else read_npz
+    lost = 0
+    for _ in range(150):
+        damaged = bytearray(whole)
+        for _ in range(rng.integers(1, 6)):  # in headers, which stand first and last, and between
+            place = rng.choice(
+                [rng.integers(200), -rng.integers(1, 200), rng.integers(len(whole))]
+            )
+            damaged[place] = rng.integers(256)
+        path.write_bytes(damaged[: rng.integers(len(whole)) if rng.random() < 0.1 else None])
+        try:
+            read(path)
+        except DataError:
+            lost += 1
+    assert lost > 20

@@ -65,8 +65,6 @@ def _foreign(value: Any) -> Any:
     for name in _TO_PANDAS:
         if callable(made := getattr(value, name, None)):
             return normalised(made())
-    if hasattr(value, "__dataframe__"):
-        return plain_frame(pd.api.interchange.from_dataframe(value))
     if hasattr(value, "__cuda_array_interface__") and hasattr(value, "get"):
         return _plain_array(value.get())
     if hasattr(value, "__array__"):

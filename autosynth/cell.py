@@ -57,6 +57,9 @@ def missing_in(values: "pd.Series[Any]") -> NDArray[np.bool_]:
 
 
 def _blank(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    if values.dtype.kind == "O" and isinstance(values.dtype, np.dtype):
+        # Cells may hold whole pictures, which take long to print.
+        return values.map(lambda cell: isinstance(cell, str) and not cell.strip()).astype(bool)
     return values.astype(str).str.strip() == ""
 
 

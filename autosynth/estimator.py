@@ -23,6 +23,8 @@ from sklearn.utils.validation import (
 
 from autosynth.bundle import load
 from autosynth.cell import text_of
+from autosynth.data.source.arrays import aligned, cells_in
+from autosynth.data.source.object import normalised, unequal_steps
 from autosynth.errors import DataError, RunError
 from autosynth.options import takes_options
 from autosynth.progress import Progress
@@ -78,11 +80,12 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no 
         return tags
 
     def _fit(self, X: Any, y: NDArray[Any], name: str, task: str) -> None:
-        X = self._checked(X, reset=True)
+        unequal = unequal_steps(X) is not None  # series, as they are: (X, y) knows their channels
+        given, X = X, self._checked(X, reset=True)
         check_consistent_length(X, y)
-        source: Any = (X, y)
+        source: Any = (given if unequal else X, y)
         target = None
-        if isinstance(X, pd.DataFrame):
+        if isinstance(X, pd.DataFrame) and not cells_in(X):
             while name in X.columns:
                 name += "_"
             source, target = X.assign(**{name: y}), name
@@ -139,6 +142,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no 
         """X as a frame or an array, its columns those of `fit`."""
         if issparse(X):
             raise DataError("X is a sparse matrix; networks take a dense one: X.toarray()")
+        X = normalised(X)
         validate_data(self, X, reset=reset, skip_check_array=True)
         if isinstance(X, pd.DataFrame):
             return X
@@ -162,13 +166,15 @@ class AutoSynthClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         """Search, and keep the best.
 
         Args:
-            X: a frame or an array, rows first: (n, columns), series (n, steps) or
-                (n, channels, steps), images (n, height, width) or with channels.
+            X: a frame or an array of any library, rows first: (n, columns), series (n, steps) or
+                (n, channels, steps), images (n, height, width) or with channels; a list of series
+                of unequal length; or several of these in a dict.
             y: one label a row, of any type.
 
         Raises:
             AutosynthError: what `autosynth.search` raises.
         """
+        y = _aligned(X, y)
         labels = column_or_1d(y, warn=True)
         check_classification_targets(labels)
         self._fit(X, labels, _name(y), "classification")
@@ -208,6 +214,7 @@ class AutoSynthRegressor(RegressorMixin, _Estimator):  # type: ignore[misc]
         Raises:
             AutosynthError: what `autosynth.search` raises.
         """
+        y = _aligned(X, y)
         numbers = column_or_1d(y, warn=True)
         self._fit(X, numbers, _name(y), "regression")
         return self
@@ -216,6 +223,13 @@ class AutoSynthRegressor(RegressorMixin, _Estimator):  # type: ignore[misc]
         """The predicted numbers (n,), in the unit of `y`."""
         found: NDArray[np.float64] = self._predicted(X)["prediction"].to_numpy(dtype=np.float64)
         return found
+
+
+def _aligned(X: Any, y: Any) -> Any:
+    """`y` in the order of X, where both have indexes that say so; of any library."""
+    if isinstance(y, list | tuple | np.ndarray):
+        return y
+    return aligned(X, normalised(y))[0]
 
 
 def _name(y: Any) -> str:

@@ -25,6 +25,8 @@ _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _OPTION = "option"  # the key of a field's `Option` in its metadata
 _FIRST_NAMES = {"source": "data"}  # of arguments, in the first version of `search`
 
+_DATA = ("test", "validation")  # options that are data themselves
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -137,7 +139,7 @@ class DataConfig:
     )
     columns: Mapping[str, str] = option(
         None,
-        "read a column as number, category, text, date, image or audio",
+        "read a column as number, category, text, date, image or audio; or arrays, also as series",
         metavar="NAME=KIND",
         flags=("--column",),
         pairs=True,
@@ -195,6 +197,8 @@ class DataConfig:
                 continue
             if isinstance(value, tuple):
                 value = [each if isinstance(each, str) else type(each).__name__ for each in value]
+            if name in _DATA and not isinstance(value, str | os.PathLike):
+                value = type(value).__name__  # what is given in Python is known by its content
             section[name] = value if isinstance(value, str | int | list | dict) else str(value)
         return section
 

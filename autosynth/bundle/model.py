@@ -72,7 +72,8 @@ class Model:
 
         Returns:
             One row a row, with the columns that the task gives, such as `prediction`, in the
-            user's own names and units. The index holds row numbers, or names of files.
+            user's own names and units. The index is that of the frame that was given; of other
+            sources it holds row numbers, or names of files.
 
         Raises:
             DataError: no rows, columns or shapes that do not fit, or a row without finite output.
@@ -100,7 +101,9 @@ class Model:
                 f"{len(output)} rows): it misses values that no training row missed, or holds "
                 "values far outside theirs; fill them in, or leave the rows out"
             )
-        index = pd.Index(encoded.index, name=encoded.called)
+        index = encoded.index
+        if not isinstance(index, pd.Index):  # that of a frame is kept, with its names
+            index = pd.Index(index, name=encoded.called)
         return pd.DataFrame(self._columns(output), index=index)
 
     def _columns(self, output: NDArray[Any]) -> dict[str, Any]:

@@ -29,8 +29,11 @@ def load_dataset(source: Source, *, seed: int = 0, **arguments: Unpack[DataArgum
     """Read `source` and understand it.
 
     Args:
-        source: a built-in name (`BUILTIN`), a path, a frame, `(x, y)` or `(x, y, x_test, y_test)`,
-            a map-style dataset of torch, `openml:ID` or `hf:NAME`.
+        source: a built-in name (`BUILTIN`), a path, `openml:ID` or `hf:NAME`; a frame of any
+            library; `(x, y)` or `(x, y, x_test, y_test)` of arrays of any, where `x` may be
+            several in a dict, or a list of series of unequal length; a dict of columns or of
+            arrays; a map-style dataset of torch, a dataset of the package `datasets` or a bunch
+            of scikit-learn.
         seed: decides the rows of each split that is not official.
         arguments: the options below.
 
@@ -51,7 +54,7 @@ def read_dataset(source: Source, config: DataConfig, batching: Batching = BY_SIZ
 
 
 def encode(source: Any, encoders: Mapping[str, Any], batching: Batching = BY_SIZE) -> Encoded:
-    """Encode the rows of `source`: a path, a built-in name, a DataFrame or an array `x`.
+    """Encode the rows of `source`: a path, a built-in name, a frame or `x` of any library.
 
     `encoders` are those of a dataset (`Dataset.encoders`); the target column may be there and is
     not looked at. A source that has an official test part inside gives that part, any other all of

@@ -1,22 +1,27 @@
-"""Files that the cells of a table name: pictures and sounds, by suffix, and where they stand.
+"""Files that the cells of a table name or hold: pictures and sounds, and where they stand.
 
 Takes columns and the folder of the table that they come from; gives paths. A relative path is
 looked for in the table's folder first and then in the current one. A cell may also be an id: the
 file's name, without its suffix or with it, in a sub-folder beside the table (`images/17.png`).
+Or it holds the content itself: the bytes of a file, or an array of pixels or samples.
 """
 
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import soundfile
 from numpy.typing import NDArray
+from PIL import Image
 
 from autosynth.cell import missing_in, text_of
 from autosynth.data.source.mediafile import MEDIA_SUFFIXES, MediaKind
+from autosynth.data.source.pixels import UNREADABLE
 
 Folders = str | NDArray[np.object_]
 """The folder of the table, or of each row where rows come from several; "" is the current one."""
@@ -38,9 +43,11 @@ class Beside:
 
 
 def media_kind(values: "pd.Series[Any]") -> MediaKind | None:
-    """The kind of the files that at least 90 % of `values` name by their suffix."""
+    """The kind of the files that at least 90 % of `values` name by their suffix, or hold."""
     present = values.dropna()
     sample = present.iloc[:: max(1, len(present) // _SAMPLE)]
+    if len(sample) and isinstance(sample.iloc[0], bytes):
+        return _kind_of_bytes(sample.iloc[:: max(1, len(sample) // _HEAD)])
     texts = [value.strip().lower() for value in sample if isinstance(value, str)]
     texts = [text for text in texts if text]
     for kind, suffixes in MEDIA_SUFFIXES.items():
@@ -50,14 +57,45 @@ def media_kind(values: "pd.Series[Any]") -> MediaKind | None:
     return None
 
 
+def _kind_of_bytes(values: "pd.Series[Any]") -> MediaKind | None:
+    """The kind of the files whose content cells hold, by what can open most of them."""
+    opens: Mapping[MediaKind, Callable[[Any], Any]] = {
+        "image": Image.open,
+        "audio": soundfile.info,
+    }
+    for kind, opened in opens.items():
+        good = 0
+        for value in values:
+            try:
+                opened(BytesIO(value))
+            except (*UNREADABLE, TypeError, soundfile.SoundFileError):
+                continue
+            good += 1
+        if good >= _MIN_NAMED * len(values):
+            return kind
+    return None
+
+
+def is_content(cell: Any) -> bool:
+    """Whether a cell holds a picture, a sound or a series itself, and no name of a file."""
+    return isinstance(cell, bytes | np.ndarray)
+
+
+def file_of(cell: Any) -> Path | BytesIO:
+    """What can be opened as the file that a cell of `paths_of` names, or whose bytes it holds."""
+    return BytesIO(cell) if isinstance(cell, bytes) else Path(cell)
+
+
 def paths_of(values: "pd.Series[Any]", folders: Folders) -> "pd.Series[Any]":
-    """The path of each value; "" where there is none."""
+    """The path of each value; "" where there is none; the content where a cell holds it."""
     missing = missing_in(values)
     found = [
-        "" if absent else _path(text_of(value), folder)
+        value if is_content(value) else "" if absent else _path(text_of(value), folder)
         for value, folder, absent in zip(values, _each(folders, values), missing, strict=True)
     ]
-    return pd.Series(found, index=values.index, name=values.name, dtype=object)
+    cells = np.empty(len(found), dtype=object)
+    cells[:] = found
+    return pd.Series(cells, index=values.index, name=values.name)
 
 
 def files_of(

@@ -11,13 +11,16 @@ from functools import reduce
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from autosynth.data.column.path import Folders
+from autosynth.data.encoder.array import column_behind, spread
 from autosynth.data.encoder.encoder import Applied, Encoder
 from autosynth.data.source.frames import check_flat
 from autosynth.data.source.mappedarray import concatenate_rows, gather_rows
 from autosynth.data.source.memory import BY_SIZE, Batching
+from autosynth.data.source.object import cells_of
 from autosynth.data.source.rows import BatchedRows, rows_of
 from autosynth.data.source.tablefile import as_table
 from autosynth.errors import DataError
@@ -123,7 +126,8 @@ def adapted(
 def _encoded(encoders: Sequence[Encoder], batch: Any, place: str, folders: Folders) -> Applied:
     """The arrays of one batch."""
     if encoders[0].columns:
-        check_flat(batch, place)
+        batch = spread(batch, [name for each in encoders for name in each.columns])
+        check_flat(batch, place, [name for each in encoders for name in each.cell_columns])
     found = {each.name: each.transform(batch, place, folders) for each in encoders}
     every = np.arange(len(batch))
     keep = reduce(np.intersect1d, [t.keep for t in found.values() if t.keep is not None], every)
@@ -142,6 +146,9 @@ def _checked(encoders: Sequence[Encoder], rows: BatchedRows, place: str) -> Batc
     """The rows as those of a table with all columns wanted, and no others."""
     wanted = list(dict.fromkeys(name for encoder in encoders for name in encoder.columns))
     width = encoders[0].width
+    if not rows.is_table and len(wanted) == 1 and encoders[0].cell_columns:
+        x = rows.whole()  # the only array that rows are made of needs no name
+        rows = rows_of(pd.DataFrame({wanted[0]: cells_of(x)}), rows.batching)
     if not rows.is_table:
         shape = rows.whole().shape
         if len(shape) != 2 or shape[1] != width:
@@ -150,6 +157,7 @@ def _checked(encoders: Sequence[Encoder], rows: BatchedRows, place: str) -> Batc
             )
             raise DataError(f"x in {place} has shape {shape}; {told} are expected.")
     table = as_table(rows)
+    wanted = list(dict.fromkeys(column_behind(name, table.columns) for name in wanted))
     check_columns(wanted, table.columns, place)
     return table.select(wanted)
 

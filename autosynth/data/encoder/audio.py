@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
+from io import BytesIO
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -68,7 +69,7 @@ class AudioEncoder(Encoder):
         """What the sounds of training rows have in common.
 
         Args:
-            values: a path, or an array (samples,) or (samples, channels), a row.
+            values: a path, the bytes of a file, or an array (samples,) or (samples, channels).
             train: the numbers of the training rows.
             name: of the input.
             rate: samples a second of arrays.
@@ -181,8 +182,25 @@ class AudioEncoder(Encoder):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The column that names its files."""
+        """The column that names or holds its sounds."""
         return () if self.column is None else (self.column,)
+
+    @property
+    def cell_columns(self) -> tuple[str, ...]:
+        """The same."""
+        return self.columns
+
+
+def audio_rate(told: str | None, column: str) -> int:
+    """The rate of a column of arrays, as the detail of its kind tells it (`audio:8000`)."""
+    if told is None:
+        return ARRAY_RATE
+    if not told.isdecimal() or not int(told):
+        raise DataError(
+            f"column {column!r}: after audio: stands the number of samples a second, such as "
+            f"audio:{ARRAY_RATE}, not {told!r}."
+        )
+    return int(told)
 
 
 def _map(work: Any, values: Any) -> list[Any]:
@@ -197,7 +215,7 @@ def _size(value: Any, rate: int) -> tuple[int, int] | str:
         samples = len(_in_unit(value)) if value.size else 0
         return (samples, rate) if samples else "no samples"
     try:
-        info = soundfile.info(_path(value))
+        info = soundfile.info(_opened(value))
     except DataError as error:
         return str(error)
     except soundfile.LibsndfileError as error:
@@ -211,7 +229,7 @@ def _read(value: Any, rate: int) -> Samples:
         samples, own = _in_unit(value), rate
     else:
         try:
-            samples, own = soundfile.read(_path(value), dtype="float32", always_2d=True)
+            samples, own = soundfile.read(_opened(value), dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
             raise DataError(error.error_string.rstrip(".")) from error
     samples = samples.mean(1, dtype=np.float32) if samples.ndim == 2 else samples
@@ -227,7 +245,10 @@ def _read(value: Any, rate: int) -> Samples:
     return np.asarray(samples, np.float32)
 
 
-def _path(value: Any) -> str:
+def _opened(value: Any) -> str | BytesIO:
+    """What soundfile opens: a path, or the bytes of a file."""
+    if isinstance(value, bytes) and value:
+        return BytesIO(value)
     if not isinstance(value, str | Path) or not str(value):
         raise DataError("no file named")
     path = Path(value)

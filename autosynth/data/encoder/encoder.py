@@ -159,6 +159,11 @@ class Encoder(ABC):
         return ()
 
     @property
+    def cell_columns(self) -> tuple[str, ...]:
+        """Those of its columns whose cells hold more than one value: files, or arrays."""
+        return ()
+
+    @property
     def row_format(self) -> RowFormat:
         """What rows to predict look like."""
         return RowFormat(kind=self.kind, shape=self.spec.shape, columns=self.columns)

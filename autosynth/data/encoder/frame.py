@@ -5,29 +5,40 @@ same columns are read again.
 """
 
 import re
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from autosynth.cell import text_of
 from autosynth.data.column.choice import Choice, choose
 from autosynth.data.column.column import COLUMN_KINDS, Column, IgnoredColumn, encode_column
 from autosynth.data.column.group import find_groups, group_name
 from autosynth.data.column.inference import infer_columns
-from autosynth.data.column.path import Folders, find_beside, paths_beside, paths_of
+from autosynth.data.column.path import Folders, find_beside, is_content, paths_beside, paths_of
+from autosynth.data.encoder.array import array_of_cells, is_cell, spread
+from autosynth.data.encoder.audio import AudioEncoder, audio_rate
 from autosynth.data.encoder.encoder import Encoder
+from autosynth.data.encoder.image import ImageEncoder
 from autosynth.data.encoder.registry import ENCODERS
 from autosynth.data.encoder.series import SeriesEncoder
 from autosynth.data.encoder.table import TableEncoder
+from autosynth.data.source.layout import Layout, infer_layout, with_channels
 from autosynth.data.source.mediafile import MEDIA_SUFFIXES
+from autosynth.data.source.object import unequal_steps
+from autosynth.data.source.rows import subsample
 from autosynth.errors import DataError
 
 TABLE_NAME = "table"
 CELL_KINDS = ("number", "category", "date")
 """Columns that stand beside each other in the table; every other is an input of its own."""
+ARRAY_KINDS = ("series", "table")
+"""What a cell is beside pictures and sounds that holds an array."""
 _SAMPLE = 1_000
+_LOOKED_AT = 2**28  # bytes of the arrays in cells, from which their shape is known
 
 
 def fit_frame(
@@ -39,6 +50,7 @@ def fit_frame(
     keep: Sequence[str] = (),
     drop: Sequence[str] = (),
     folders: Folders = "",
+    arrays: Collection[str] = (),
 ) -> tuple[list[Encoder], tuple[IgnoredColumn, ...]]:
     """The encoders of what the columns of `frame` make, and the columns that make none.
 
@@ -50,18 +62,27 @@ def fit_frame(
         keep: columns to use though they look like an id or a constant.
         drop: sub-folders of files that are not to be read.
         folders: the folder of the table, or of each row, from which files are named.
+        arrays: columns whose cells hold arrays.
 
     Raises:
         DataError: a name that is no column, a kind that does not fit, or no column is left.
     """
     of_encoders = [kind for kind, encoder in ENCODERS.items() if encoder.reads_column]
-    known = tuple(dict.fromkeys((*COLUMN_KINDS, *of_encoders)))
+    known = tuple(dict.fromkeys((*COLUMN_KINDS, *of_encoders, *ARRAY_KINDS)))
     choice = choose(list(frame.columns), "the table", kinds=kinds, keep=keep, known=known)
+    held = _held(frame, train, choice, arrays)
+    flat = [name for name, layout in held.items() if layout.kind == "table"]
+    frame = spread(frame, [each for name in flat for each in _numbered(frame[name], train)])
+    inside = {name: frame[name] for name in held if name not in flat}
+    frame = frame.drop(columns=list(inside))
     inferred = infer_columns(frame, train, choice)
     ignored = [column for column in inferred if isinstance(column, IgnoredColumn)]
     columns = [column for column in inferred if isinstance(column, Column)]
     encoders = _fit_cells(frame, columns, train, choice, width)
     taken = {TABLE_NAME, *(encoder.name for encoder in encoders)}
+    for column_name, values in inside.items():
+        name = _name(column_name, taken)
+        encoders.append(_fit_held(values, train, name, held[column_name], choice))
     named: set[str] = set()
     for column in columns:
         if column.kind in CELL_KINDS:
@@ -69,7 +90,8 @@ def fit_frame(
         values, name = frame[column.name], _name(column.name, taken)
         if column.kind in MEDIA_SUFFIXES:
             values = paths_of(values, folders)
-            named.update(Path(path).parent.name for path in values.iloc[train[:_SAMPLE]])
+            chosen = [path for path in values.iloc[train[:_SAMPLE]] if not is_content(path)]
+            named.update(Path(path).parent.name for path in chosen)
         encoder = ENCODERS[column.kind]
         encoders.append(encoder.fit(values, train, name, width=width))
         encoders += encoder.fit_pretrained(values, train, name, width)
@@ -81,6 +103,60 @@ def fit_frame(
         )
         raise DataError(f"no column is left to learn from ({reasons}).")
     return encoders, tuple(ignored)
+
+
+def _held(
+    frame: pd.DataFrame, train: NDArray[np.int64], choice: Choice, arrays: Collection[str]
+) -> dict[str, Layout]:
+    """How the cells of each column are read that hold arrays: as told, or as arrays by themselves.
+
+    Raises:
+        DataError: a column is said to hold some, and holds one value a cell.
+    """
+    found: dict[str, Layout] = {}
+    for name in frame.columns:
+        told = choice.kinds.get(name)
+        cells = frame[name].iloc[train[:_SAMPLE]].dropna()
+        first = next(iter(cells), None)
+        if told in ARRAY_KINDS and not is_cell(first):
+            raise DataError(
+                f"column {name!r} cannot be read as {told}: a cell holds one value (it begins "
+                f"{text_of(first)[:40]!r}), and of a {told} a list or an array."
+            )
+        if not is_cell(first) or not (name in arrays or told in (*ARRAY_KINDS, *MEDIA_SUFFIXES)):
+            continue
+        place = choice.details.get(name)
+        if told == "audio":
+            found[name] = Layout(kind="audio")
+            continue
+        unequal = unequal_steps(list(cells))
+        if unequal is None:
+            layout = infer_layout(array_of_cells(cells), told, f"column {name!r}")
+        else:
+            layout = Layout(kind=told or "series", channels=unequal)
+        found[name] = with_channels(layout, place, f"column {name!r}")
+    return found
+
+
+def _numbered(values: "pd.Series[Any]", train: NDArray[np.int64]) -> list[str]:
+    """The names of the columns that the cells make."""
+    width = array_of_cells(values.iloc[train[:_SAMPLE]]).shape[1]
+    return [f"{values.name}[{number}]" for number in range(width)]
+
+
+def _fit_held(
+    values: "pd.Series[Any]", train: NDArray[np.int64], name: str, layout: Layout, choice: Choice
+) -> Encoder:
+    """The encoder of a column whose cells hold a picture, a series or a sound as an array."""
+    column = str(values.name)
+    if layout.kind == "audio":
+        rate = audio_rate(choice.details.get(column), column)
+        return AudioEncoder.fit(values, train, name, rate=rate)
+    of_arrays = ImageEncoder if layout.kind == "image" else SeriesEncoder
+    first = next(cell for cell in values.iloc[train] if is_cell(cell))
+    most = max(_SAMPLE, _LOOKED_AT // max(1, np.asarray(first).nbytes))
+    cells = values.iloc[subsample(train, most)]
+    return of_arrays.fit_array(array_of_cells(cells), layout, name, column)
 
 
 def _fit_cells(

@@ -8,7 +8,6 @@ averages over the area that a pixel covers, so that nothing flickers.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -16,8 +15,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from autosynth.data.column.path import Folders, files_of
-from autosynth.data.encoder.array import arranged, leave_out, row_shape
+from autosynth.data.column.path import Folders, file_of, files_of
+from autosynth.data.encoder.array import arranged, leave_out, read_cells, row_shape
 from autosynth.data.encoder.encoder import Encoder, Transformed, files_line, shape_text, size_line
 from autosynth.data.source.layout import Channels, Layout, to_float32, to_raw_type
 from autosynth.data.source.pixels import UNREADABLE, ImageShape, pixels, sizes_of
@@ -55,11 +54,17 @@ class ImageEncoder(Encoder):
     folder: str | None = None
 
     @classmethod
-    def fit_array(cls, x: NDArray[Any], layout: Layout) -> Self:
-        """The layout and type of images `x` (n, ...)."""
+    def fit_array(
+        cls, x: NDArray[Any], layout: Layout, name: str = "image", column: str | None = None
+    ) -> Self:
+        """The layout and type of images `x` (n, ...), in the cells of `column`, if in any."""
         dtype = str(to_raw_type(x[:_SAMPLE]).dtype)
         return cls(
-            name=cls.kind, shape=row_shape(x, layout), channels=layout.channels, dtype=dtype
+            name=name,
+            column=column,
+            shape=row_shape(x, layout),
+            channels=layout.channels,
+            dtype=dtype,
         )
 
     @classmethod
@@ -87,15 +92,16 @@ class ImageEncoder(Encoder):
             DataError: none of the pictures that were looked at can be read.
         """
         chosen = [path for path in values.iloc[train[:: max(1, len(train) // _LOOKED_AT)]] if path]
-        sizes, broken = sizes_of(map(Path, chosen))
+        files = [file_of(path) for path in chosen]
+        sizes, broken = sizes_of(files)
         if not sizes:
-            shown = ", ".join(chosen[:_SHOWN]) or "no row names one"
+            shown = ", ".join(map(_shown, chosen[:_SHOWN])) or "no row names one"
             raise DataError(
                 f"column {values.name!r} names pictures, and none of {len(chosen)} can be read: "
                 f"{shown}. Paths are relative to the folder of the table, or to the current one; "
                 f"leave the column out with --drop."
             )
-        good = [path for path in chosen if Path(path) not in broken]
+        good = [path for path, file in zip(chosen, files, strict=True) if file not in broken]
         heights, widths, colours = zip(*sizes, strict=True)
         alike = len(set(heights)) == len(set(widths)) == 1
         side = _size(int(np.median(heights)), int(np.median(widths)), alike=alike)
@@ -111,8 +117,13 @@ class ImageEncoder(Encoder):
 
     def transform(self, rows: Any, place: str = "", folders: Folders = "") -> Transformed:
         """Bytes or float32 (n, channels, height, width); broken files and rows are left out."""
-        if self.column is not None:
+        if self.column is not None and self.dtype is None:
             return self.read(files_of(rows[self.column], folders, "image", self.folder))
+        if self.column is not None and isinstance(rows, pd.DataFrame):
+            return read_cells(rows[self.column], place, lambda x: self._of_array(x, place))
+        return self._of_array(rows, place)
+
+    def _of_array(self, rows: Any, place: str) -> Transformed:
         x = arranged(rows, self.spec, self.channels, place)
         if x.shape[1:] != self.shape:
             raise DataError(
@@ -134,11 +145,11 @@ class ImageEncoder(Encoder):
         lost: dict[str, list[str]] = {}
         for row, path in enumerate(paths):
             try:
-                x[len(keep)] = np.moveaxis(pixels(Path(path), shape), -1, 0) if path else 0
+                x[len(keep)] = np.moveaxis(pixels(file_of(path), shape), -1, 0) if path else 0
             except FileNotFoundError:
-                lost.setdefault("do not exist", []).append(str(path))
+                lost.setdefault("do not exist", []).append(_shown(path))
             except UNREADABLE:
-                lost.setdefault("cannot be read", []).append(str(path))
+                lost.setdefault("cannot be read", []).append(_shown(path, row))
             else:
                 if path:
                     keep.append(row)
@@ -161,6 +172,8 @@ class ImageEncoder(Encoder):
     def describe(self, x: NDArray[Any], train: RowNumbers) -> Iterator[str]:
         """Lines on the size and values of the images, and on their files."""
         yield size_line(self.spec, x, _AXES)
+        if self.column is not None and self.dtype is not None:
+            yield f"            of the arrays in column {self.column!r}"
         if self.column is None or self.sizes is None:
             return
         yield files_line(self.column, self.folder)
@@ -171,8 +184,13 @@ class ImageEncoder(Encoder):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The column that names its files; none of arrays."""
+        """The column that names or holds its pictures; none of arrays alone."""
         return () if self.column is None else (self.column,)
+
+    @property
+    def cell_columns(self) -> tuple[str, ...]:
+        """The same."""
+        return self.columns
 
 
 def _size(height: int, width: int, *, alike: bool) -> tuple[int, int]:
@@ -183,9 +201,16 @@ def _size(height: int, width: int, *, alike: bool) -> tuple[int, int]:
     return max(1, round(height * ratio)), max(1, round(width * ratio))
 
 
-def _has_colour(path: str) -> bool:
+def _shown(cell: Any, row: int | None = None) -> str:
+    """How the file of a cell is named, whose bytes may stand in it."""
+    if not isinstance(cell, bytes):
+        return str(cell)
+    return f"{len(cell)} bytes" if row is None else f"row {row}"
+
+
+def _has_colour(path: Any) -> bool:
     try:
-        with Image.open(path) as image:
+        with Image.open(file_of(path)) as image:
             x = np.asarray(image.convert("RGB"))
     except UNREADABLE:
         return False

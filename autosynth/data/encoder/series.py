@@ -16,7 +16,7 @@ from scipy.special import ndtri
 
 from autosynth.data.column.column import Column, encode_columns
 from autosynth.data.column.path import Folders
-from autosynth.data.encoder.array import arranged, is_whole, leave_out, row_shape
+from autosynth.data.encoder.array import arranged, is_whole, leave_out, read_cells, row_shape
 from autosynth.data.encoder.encoder import Encoder, Transformed, size_line
 from autosynth.data.source.layout import Channels, Layout, to_float32
 from autosynth.errors import DataError
@@ -33,7 +33,8 @@ _END = 0.004  # the share below the least value
 class SeriesEncoder(Encoder):
     """Reads series of one shape, (channels, steps).
 
-    Those of arrays have `channels`, which says where their channel axis stood in training;
+    Those of arrays have `channels`, which says where their channel axis stood in training, and
+    the `column` in whose cells they stand, where rows are made of several;
     `anchored` ones are the history of a forecast. Those of a table have `cells`, its columns by
     channel and step: `fill` are their training means, which stand for missing steps, and `knots`
     the quantiles of each channel with long tails. `masked` as in `InputSpec`.
@@ -44,15 +45,19 @@ class SeriesEncoder(Encoder):
     masked: bool = False
     channels: Channels | None = None
     anchored: bool = False
+    column: str | None = None
     cells: tuple[Column, ...] = ()
     fill: tuple[float, ...] = ()
     knots: tuple[tuple[float, ...], ...] = ()
 
     @classmethod
-    def fit_array(cls, x: NDArray[Any], layout: Layout) -> Self:
-        """The layout of series `x` (n, ...)."""
+    def fit_array(
+        cls, x: NDArray[Any], layout: Layout, name: str = "series", column: str | None = None
+    ) -> Self:
+        """The layout of series `x` (n, ...), which stand in the cells of `column`, if in any."""
         return cls(
-            name=cls.kind,
+            name=name,
+            column=column,
             shape=row_shape(x, layout),
             channels=layout.channels,
             masked=not is_whole(x),
@@ -93,6 +98,11 @@ class SeriesEncoder(Encoder):
         """Series (n, channels, steps), NaN where a step is missing or past the end."""
         if self.cells:
             return self._of_columns(rows)
+        if self.column is not None and isinstance(rows, pd.DataFrame):
+            return read_cells(rows[self.column], place, lambda x: self._of_array(x, place))
+        return self._of_array(rows, place)
+
+    def _of_array(self, rows: Any, place: str) -> Transformed:
         x = arranged(rows, self.spec, self.channels, place)
         channels, steps = self.shape
         if x.shape[1] != channels:
@@ -168,6 +178,8 @@ class SeriesEncoder(Encoder):
     def describe(self, x: NDArray[Any], train: RowNumbers) -> Iterator[str]:
         """Lines on size and values, on the columns that it is made of, and on unequal lengths."""
         yield size_line(self.spec, x, _AXES)
+        if self.column is not None:
+            yield f"            of the arrays in column {self.column!r}"
         if self.cells:
             names, steps = self.columns, self.shape[1]
             firsts = range(0, len(names), steps)
@@ -193,6 +205,7 @@ class SeriesEncoder(Encoder):
                 "masked": self.masked,
                 "dtype": "float32",
                 **({"anchored": True} if self.anchored else {}),
+                **({"column": self.column, "width": self.width} if self.column else {}),
             }
         return {
             **named,
@@ -215,6 +228,8 @@ class SeriesEncoder(Encoder):
                 masked=masked,
                 channels=plain["channels"],
                 anchored=plain.get("anchored", False),
+                column=plain.get("column"),
+                width=plain.get("width"),
             )
         return cls(
             name=name,
@@ -228,8 +243,13 @@ class SeriesEncoder(Encoder):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The names of the columns that it is made of; none of arrays."""
-        return tuple(column.name for column in self.cells)
+        """The names of the columns that it is made of, or stands in; none of arrays alone."""
+        return self.cell_columns or tuple(column.name for column in self.cells)
+
+    @property
+    def cell_columns(self) -> tuple[str, ...]:
+        """The column in whose cells it stands."""
+        return () if self.column is None else (self.column,)
 
 
 def pad_steps(x: NDArray[Any], steps: int, axis: int = 2) -> NDArray[Any]:

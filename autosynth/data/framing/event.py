@@ -30,6 +30,11 @@ class InteractionColumns:
     time: str = ""
     forms: tuple[str, ...] = ()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that there are."""
+        return tuple(name for name in (self.user, self.item, self.time) if name)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Events:

@@ -57,10 +57,10 @@ class InteractionFraming(Framing):
         than `MOST_HELD`.
         """
         _check_config(config)
-        raw, frame = read_table_of(source, batching)
         columns = InteractionColumns(
             user=config.user or "", item=config.target[0], time=config.time or ""
         )
+        raw, frame = read_table_of(source, batching, columns.names)
         columns, dates = time_of(frame, columns, date_detail(columns.time, config.columns))
         events = read_events(frame, columns, raw.source)
         events, parts = _learnable(events, columns, raw.source, config.seed)

@@ -1,6 +1,7 @@
 """Joins the parts of a source (main, validation, test) under each other, each row with its part.
 
 Takes a `Raw`; gives the rows of one array or table, one target, and the name of every row's part.
+Of an array it also says how its axes are read.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,11 +13,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autosynth.cell import text_of
+from autosynth.data.column.choice import choose
+from autosynth.data.encoder.frame import ARRAY_KINDS
 from autosynth.data.encoder.series import pad_steps
-from autosynth.data.source.layout import Layout
+from autosynth.data.source.layout import Layout, infer_layout, with_channels
 from autosynth.data.source.mappedarray import concatenate_rows
+from autosynth.data.source.mediafile import MEDIA_SUFFIXES
 from autosynth.data.source.memory import Batching
-from autosynth.data.source.raw import Raw, RawRows
+from autosynth.data.source.object import cells_of
+from autosynth.data.source.raw import PARTS, Raw, RawRows
 from autosynth.data.source.rows import BatchedRows, rows_of
 from autosynth.data.source.tablefile import stack
 from autosynth.data.split.split import Parts
@@ -24,6 +29,7 @@ from autosynth.errors import DataError
 
 # The standard error of an accuracy on 30 rows is up to nine points.
 _FEW_TO_CHOOSE = 30
+_ROWS = {"image": "images", "series": "series"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +95,51 @@ def join(raw: Raw, layout: Layout, batching: Batching) -> JoinedRows:
         warnings=tuple(warnings),
         folders={name: rows.folder for name, rows in labelled.items()},
     )
+
+
+def layout_of(raw: Raw, kinds: Mapping[str, str]) -> Layout:
+    """What an array holds: as the user says, as its form defines, or as it looks."""
+    assert raw.main is not None
+    rows = rows_of(raw.main.x)
+    if rows.is_table:
+        return Layout(kind="table")
+    known = (*ARRAY_KINDS, *MEDIA_SUFFIXES)
+    choice = choose([raw.array], raw.source, kinds=kinds, known=known)
+    told = choice.kinds.get(raw.array)
+    if told == "audio":
+        return Layout(kind=told)
+    if raw.channels is not None:
+        layout = Layout(kind=told or raw.kind or "series", channels=raw.channels)
+    else:
+        layout = infer_layout(rows.whole(), told or raw.kind, raw.source)
+    return with_channels(layout, choice.details.get(raw.array), f"array {raw.array!r}")
+
+
+def assumed_of(raw: Raw, layout: Layout, kinds: Mapping[str, str]) -> Raw:
+    """The source with what was assumed of its array, where shape and values may mean another."""
+    assert raw.main is not None
+    x = raw.main.x
+    if raw.kind is not None or raw.channels is not None or kinds or not isinstance(x, np.ndarray):
+        return raw
+    other = {"image": "series", "series": "table" if x.ndim == 2 else "image"}.get(layout.kind)
+    # Bytes are pixels, and so are (n, height, width, colours); a table is what no series is.
+    if other is None or x.dtype == np.uint8 or (x.ndim == 4 and x.shape[1] != 1):
+        return raw
+    why = "neighbouring columns go together" if x.ndim == 2 else f"by its shape {x.shape[1:]}"
+    told = f"array {raw.array!r} holds {_ROWS[layout.kind]}: {why} (likely; --column "
+    return replace(raw, assumed=(*raw.assumed, f"{told}{raw.array}={other} reads it otherwise)"))
+
+
+def with_cells(raw: Raw) -> Raw:
+    """A source of one array as a table of one column, whose cells hold a row's part each."""
+    parts: dict[str, Any] = {}
+    for part in PARTS:
+        rows: RawRows | None = getattr(raw, part)
+        if rows is not None:
+            cells = cells_of(rows_of(rows.x).whole())
+            rows = replace(rows, x=pd.DataFrame({raw.array: cells}))
+        parts[part] = rows
+    return replace(raw, **parts, cells=frozenset({raw.array}))
 
 
 def _alike(

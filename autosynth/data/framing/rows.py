@@ -23,15 +23,15 @@ from autosynth.data.encoder.frame import fit_frame
 from autosynth.data.encoder.image import ImageEncoder
 from autosynth.data.encoder.series import SeriesEncoder
 from autosynth.data.framing.framing import Encoded, Framing, LabelledRows
-from autosynth.data.framing.join import JoinedRows, join
+from autosynth.data.framing.join import JoinedRows, assumed_of, join, layout_of, with_cells
 from autosynth.data.inspection.describe import describe
 from autosynth.data.inspection.leak import leaks
 from autosynth.data.inspection.scalechoice import choose_scales
 from autosynth.data.source.frames import check_flat
-from autosynth.data.source.layout import Layout, infer_layout
+from autosynth.data.source.layout import Layout
 from autosynth.data.source.mappedarray import concatenate_rows, take_rows
 from autosynth.data.source.memory import BY_SIZE, Batching
-from autosynth.data.source.raw import Raw, RawRows, RowFormat, fingerprint
+from autosynth.data.source.raw import PARTS, Raw, RawRows, RowFormat, fingerprint, with_levels
 from autosynth.data.source.read import Source, all_rows, read_source, read_unlabelled
 from autosynth.data.source.rows import rows_of
 from autosynth.data.source.tablefile import as_table
@@ -71,22 +71,36 @@ class RowFraming(Framing):
         if config.horizon is not None or config.history is not None:
             raise DataError("--horizon and --history are of forecasts. Add --task forecasting.")
         raw = _read(source, config, batching)
-        layout = _layout(raw)
+        layout = layout_of(raw, config.columns)
+        if layout.kind == "audio":
+            raw, layout = with_cells(raw), Layout(kind="table")
+        raw = assumed_of(raw, layout, config.columns)
         read = _table if layout.kind == "table" else _array
         return _dataset(raw, read(raw, join(raw, layout, batching), layout, config), config)
 
     def encode(self, source: Any) -> Encoded:
         """As `Framing`."""
+        raw = read_unlabelled(source, self._row_format, self.batching)
+        rows = self._whole(raw.main)
+        return _checked(_encode(self.inputs, rows, raw.source, self.batching), raw)
+
+    @property
+    def _row_format(self) -> RowFormat:
+        """What rows to predict look like."""
         inputs = self.inputs
-        raw = read_unlabelled(source, inputs[0].row_format, self.batching)
-        assert raw.main is not None
-        return _checked(_encode(inputs, raw.main, raw.source, self.batching), raw)
+        wanted = tuple(dict.fromkeys(name for each in inputs for name in each.columns))
+        return replace(inputs[0].row_format, wanted=wanted)
+
+    def _whole(self, rows: RawRows | None) -> RawRows:
+        """Rows with the columns that the inputs read, of which some may be levels of an index."""
+        assert rows is not None
+        found: RawRows = with_levels(rows, self._row_format.wanted)
+        return found
 
     def encode_parts(self, source: Any) -> Iterator[Encoded]:
         """As `Framing`."""
-        raw = read_unlabelled(source, self.inputs[0].row_format, self.batching)
-        rows, told = raw.main, raw.warnings
-        assert rows is not None
+        raw = read_unlabelled(source, self._row_format, self.batching)
+        rows, told = self._whole(raw.main), raw.warnings
         table = rows_of(rows.x, self.batching)
         inputs, more = adapted(self.inputs, table)
         told += more
@@ -110,6 +124,7 @@ class RowFraming(Framing):
         rows = raw.test or raw.main
         if rows is None or not len(rows):
             raise DataError(f"{raw.source} holds no rows to score.")
+        rows = self._whole(rows)
         if rows.y is None:
             raise DataError(
                 f"{raw.source} holds {len(rows)} rows to test on without a target; scoring needs "
@@ -128,7 +143,7 @@ class RowFraming(Framing):
             source=raw.source,
             x={n: v if whole else take_rows(v, at_x, self.batching) for n, v in applied.x.items()},
             y=true_values.y if whole else true_values.y[at_y],
-            index=rows.index if whole else [rows.index[int(row)] for row in both],
+            index=list(rows.index) if whole else [rows.index[int(row)] for row in both],
             official=raw.test is not None,
             fingerprint=fingerprint(raw.main, raw.validation, raw.test, batching=self.batching),
             raw=rows_of(rows.x, self.batching).only(both),
@@ -239,24 +254,17 @@ def _read(source: Source, config: DataConfig, batching: Batching) -> Raw:
             other = read_source(beside, config.target, like=raw.main, batching=batching)
             found: dict[str, Any] = {part: all_rows(other)}
             raw = replace(raw, **found, warnings=(*raw.warnings, *other.warnings))
-    return raw
-
-
-def _layout(raw: Raw) -> Layout:
-    assert raw.main is not None
-    rows = rows_of(raw.main.x)
-    if rows.is_table:
-        return Layout(kind="table")
-    if raw.kind is not None and raw.channels is not None:
-        return Layout(kind=raw.kind, channels=raw.channels)
-    return infer_layout(rows.whole(), raw.kind, raw.source)
+    # What is named may be a level of a frame's index.
+    asked = (config.group, config.time, *config.columns, *config.keep)
+    named = {name for name in asked if name is not None}
+    parts: dict[str, Any] = {part: with_levels(getattr(raw, part), named) for part in PARTS}
+    return replace(raw, **parts)
 
 
 def _array(raw: Raw, rows: JoinedRows, layout: Layout, config: DataConfig) -> _LoadState:
-    if config.column_options:
+    if flags := [flag for flag in config.column_options if flag != "--column"]:
         raise DataError(
-            f"only columns of a table can be named with {config.column_options[0]}; "
-            f"{raw.source} has none."
+            f"only columns of a table can be named with {flags[0]}; {raw.source} has none."
         )
     of_arrays = ImageEncoder if layout.kind == "image" else SeriesEncoder
     fitted = of_arrays.fit_array(rows.x.whole(), layout)
@@ -291,15 +299,17 @@ def _fit(state: _LoadState, raw: Raw, train: NDArray[np.int64], config: DataConf
         main = rows_of(raw.main.x)
         chosen = rows.x.sample(train)
         sample = rows.x.only(chosen).whole()
-        check_flat(sample, raw.source)
+        check_flat(sample, raw.source, {*raw.cells, *config.columns})
+        kinds = config.columns if main.is_table else {}
         inputs, ignored = fit_frame(
             sample,
             np.arange(len(chosen)),
             width=None if main.is_table else int(main.whole().shape[-1]),
-            kinds=state.split_keys.kinds_of(sample.columns, config.columns),
+            kinds=state.split_keys.kinds_of(sample.columns, kinds),
             keep=config.keep,
             drop=tuple(state.drop),
             folders=rows.folder_of_rows()[chosen],
+            arrays=raw.cells,
         )
         # Dates of the other rows may tell the day from the month where those of training do not.
         inputs, told = adapted(inputs, rows.x.only(np.flatnonzero(rows.part == "main")))
@@ -342,7 +352,10 @@ def _encode(
     applied = apply(inputs, rows.x, source, rows.folder, batching, adapt=adapt)
     index = rows.index
     if len(applied.keep) < len(index):
-        index = [str(index[int(row)]) for row in applied.keep]
+        if isinstance(index, pd.Index):
+            index = index[applied.keep]
+        else:
+            index = [str(index[int(row)]) for row in applied.keep]
     return Encoded(x=applied.x, index=index, warnings=applied.warnings)
 
 
@@ -355,7 +368,7 @@ def _checked(encoded: Encoded, raw: Raw) -> Encoded:
 
 
 def _read_labelled(source: Any, rows: RowFormat, names: Sequence[str], batching: Batching) -> Raw:
-    if isinstance(source, np.ndarray):
+    if isinstance(source, np.ndarray) and source.dtype.names is None:
         raise DataError(
             f"an array of shape {source.shape} has no labels to score against; give (x, y)."
         )

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from autosynth.cell import numbers_of
 from autosynth.data.column.choice import date_detail
-from autosynth.data.column.date import read_dates
+from autosynth.data.column.date import find_dates, read_dates
 from autosynth.data.column.dateorder import Dates, dates_of, other_forms
 from autosynth.data.column.span import numbers_or_seconds
 from autosynth.data.encoder.apply import check_columns
 from autosynth.data.framing.season import months_later, months_of
 from autosynth.data.source.layout import to_float32
 from autosynth.data.source.memory import BY_SIZE, Batching
-from autosynth.data.source.raw import RowFormat
+from autosynth.data.source.raw import RowFormat, levels_of
 from autosynth.data.source.read import read_unlabelled
 from autosynth.data.source.rows import as_frame, rows_of
 from autosynth.data.split.splitkeys import check_column
@@ -101,7 +101,7 @@ def read_steps(
     Raises:
         DataError: no such column, a target without numbers, times that are none or stand twice.
     """
-    frame, name, place, is_table, warnings = _frame(source, batching)
+    frame, name, place, is_table, warnings = _frame(source, batching, time)
     for column in drop:
         check_column(column, frame.columns, f"column {column!r}, to be dropped,", place)
     frame = frame.drop(columns=list(drop))
@@ -142,7 +142,8 @@ def read_again(
     source: Any, channels: Sequence[str], clock: Clock | None, batching: Batching
 ) -> Steps:
     """The steps of a source of the same form: to test on, or to forecast from."""
-    frame, name, place, _, warnings = _frame(source, batching)
+    own = clock.name if clock else None
+    frame, name, place, _, warnings = _frame(source, batching, own)
     wanted = [*channels, *([clock.name] if clock else [])]
     check_columns(wanted, frame.columns, place)
     rows = []
@@ -159,14 +160,21 @@ def read_again(
 
 
 def _frame(
-    source: Any, batching: Batching
+    source: Any, batching: Batching, time: str | None
 ) -> tuple[pd.DataFrame, str, str, bool, tuple[str, ...]]:
-    """Columns over steps, the source's name and place, and whether its columns have names."""
+    """Columns over steps, the source's name and place, and whether its columns have names.
+
+    A frame's index is the column of time where it is called `time`, or holds dates and no other
+    is named.
+    """
     raw = read_unlabelled(source, RowFormat(), batching)
     assert raw.main is not None
     rows = rows_of(raw.main.x, batching)
     x = rows.whole()
     if rows.is_table:
+        for level, values in levels_of(raw.main.index, set(x.columns)).items():
+            if level == time or (time is None and find_dates(values)):
+                x = pd.concat([values, x], axis=1)
         return x, raw.name, raw.source, True, raw.warnings
     if x.ndim != 2:
         raise DataError(

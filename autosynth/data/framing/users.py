@@ -16,10 +16,9 @@ from autosynth.data.framing.event import Events, InteractionColumns, listed, rea
 from autosynth.data.framing.feature import About, apply_rows
 from autosynth.data.framing.framing import Encoded, LabelledRows
 from autosynth.data.source.memory import Batching
-from autosynth.data.source.raw import Raw, RowFormat
+from autosynth.data.source.raw import Raw, RowFormat, with_levels
 from autosynth.data.source.read import read_unlabelled
 from autosynth.data.source.rows import rows_of
-from autosynth.data.source.table import frame_rows
 from autosynth.data.source.tablefile import read_table
 from autosynth.errors import DataError
 from autosynth.spec import SeenItems
@@ -108,13 +107,13 @@ def _events(
     source: Any, known: Mapping[str, Any], batching: Batching
 ) -> tuple[Events, str, tuple[str, ...]]:
     """All events, their source, and what is said of items that the training did not know."""
-    raw, frame = read_table_of(source, batching)
     columns = InteractionColumns(
         user=known["user"],
         item=known["item"],
         time=known["time"],
         forms=tuple(known.get("forms", ())),  # older models have none
     )
+    raw, frame = read_table_of(source, batching, columns.names)
     events = read_events(frame, columns, raw.source)
     told = [*raw.warnings, *events.warnings]
     there = {events.items[code] for code in np.unique(events.item)}
@@ -136,14 +135,18 @@ def _rows(
     return apply_rows(inputs, events, seen, tables, source)
 
 
-def read_table_of(source: Any, batching: Batching) -> tuple[Raw, pd.DataFrame]:
+def read_table_of(
+    source: Any, batching: Batching, named: Sequence[str] = ()
+) -> tuple[Raw, pd.DataFrame]:
     """A table and all its columns; a path that exists is read as one, whatever it is called.
+
+    Those `named` may be levels of a frame's index.
 
     Raises:
         DataError: it is no table.
     """
     raw = _read(source, batching)
-    rows = None if raw.main is None else rows_of(raw.main.x)
+    rows = None if raw.main is None else rows_of(with_levels(raw.main, named).x)
     if rows is None or not rows.is_table:
         raise DataError(
             f"interactions and features are tables; {raw.source} is none. Give a file such as "
@@ -157,6 +160,4 @@ def _read(source: Any, batching: Batching) -> Raw:
         path = Path(source).expanduser()
         if path.is_file() and path.suffix.lower() not in (".npz", ".npy"):
             return read_table(path, (), labelled=False, batching=batching)
-    if isinstance(source, pd.DataFrame):
-        return frame_rows(source, "frame", "frame", (), labelled=False)
     return read_unlabelled(source, RowFormat(), batching)

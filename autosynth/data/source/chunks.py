@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from autosynth.data.source.dialect import LABEL, Dialect, find_dialect
 from autosynth.data.source.encoding import UTF8, opened
-from autosynth.data.source.frames import records_of
+from autosynth.data.source.frames import from_arrow, records_of
 from autosynth.data.source.memory import Batching
 from autosynth.data.source.parse import convert_options, parse_options
 from autosynth.data.source.rows import as_frame
@@ -52,7 +52,8 @@ class Chunks(ABC):
             for piece in self.pieces(only, most):
                 for start in range(0, len(piece), most):
                     if isinstance(piece, pa.RecordBatch):
-                        frame = _floats(piece.slice(start, most)).to_pandas()
+                        part = pa.Table.from_batches([piece.slice(start, most)])
+                        frame = from_arrow(part)
                         frame.columns = frame.columns.astype(str)
                     else:
                         frame = piece.iloc[start : start + most]
@@ -265,15 +266,6 @@ def chunks_of(path: Path, batching: Batching) -> Chunks:
         found = Text(path, dialect, min(_BLOCK, max(_LEAST_BLOCK, batching.limit)))
     found.warnings = warnings
     return found
-
-
-def _floats(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Decimals as floats."""
-    for index, field in enumerate(batch.schema):
-        if pa.types.is_decimal(field.type):
-            values = batch.column(index).cast(pa.float64())
-            batch = batch.set_column(index, field.with_type(pa.float64()), values)
-    return batch
 
 
 def _names(schema: pa.Schema) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ is no input, and `check_flat` says so to whoever did not drop it.
 import gzip
 import json
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from autosynth.errors import DataError
 
 _NESTED = (dict, list, tuple, set, np.ndarray)
 _SHOWN = 60
+_BYTES = "bytes"
 
 
 def read_parquet(path: Path) -> pd.DataFrame:
@@ -82,38 +83,48 @@ READERS: Mapping[str, Callable[[Path], pd.DataFrame]] = {
 
 
 def from_arrow(table: pa.Table) -> pd.DataFrame:
-    """The frame of an Arrow table; decimals become floats, and an index of pandas is dropped."""
-    fields = [
-        field.with_type(pa.float64()) if pa.types.is_decimal(field.type) else field
-        for field in table.schema
-    ]
+    """The frame of an Arrow table, in pandas' own types; an index of pandas is dropped.
+
+    Decimals become floats, and files with their bytes in the table (`{"bytes": ..., "path": ...}`,
+    as datasets of the Hub keep pictures and sounds) those bytes.
+    """
+    fields = [field.with_type(_read_as(field.type)) for field in table.schema]
     if (schema := pa.schema(fields, table.schema.metadata)) != table.schema:
         table = table.cast(schema)
-    frame: pd.DataFrame = table.to_pandas()
-    return frame.reset_index(drop=True)
+    frame: pd.DataFrame = table.to_pandas().reset_index(drop=True)
+    for field in fields:
+        if pa.types.is_struct(field.type) and _BYTES in field.type.names:
+            frame[field.name] = frame[field.name].map(content_of).astype(object)
+    return frame
 
 
-def is_polars(source: Any) -> bool:
-    """Whether this is a frame of polars, by its type's name: polars need not be installed."""
-    kind = type(source)
-    return kind.__module__.split(".")[0] == "polars" and kind.__name__ in (
-        "DataFrame",
-        "LazyFrame",
-    )
+def _read_as(kind: pa.DataType) -> pa.DataType:
+    """The type of Arrow by way of which cells become pandas' own."""
+    if pa.types.is_decimal(kind):
+        return pa.float64()
+    if pa.types.is_float16(kind):
+        return pa.float32()
+    if pa.types.is_string_view(kind):
+        return pa.large_string()
+    return pa.large_binary() if pa.types.is_binary_view(kind) else kind
 
 
-def from_polars(source: Any) -> pd.DataFrame:
-    """The pandas frame of a polars one; a lazy one is collected."""
-    eager = source.collect() if type(source).__name__ == "LazyFrame" else source
-    return from_arrow(eager.to_arrow())
+def content_of(cell: Any) -> Any:
+    """The bytes of a file that a record holds, or its path where they are not there."""
+    if isinstance(cell, Mapping) and _BYTES in cell and set(cell) <= {_BYTES, "path"}:
+        return cell.get("path") if cell[_BYTES] is None else cell[_BYTES]
+    return cell
 
 
-def check_flat(frame: pd.DataFrame, source: str) -> None:
-    """Raises `DataError` where cells hold lists or records, naming all such columns."""
+def check_flat(frame: pd.DataFrame, source: str, without: Collection[str] = ()) -> None:
+    """Raises `DataError` where cells hold lists or records, naming all such columns.
+
+    Those `without` are read as what their cells hold: a series, a picture.
+    """
     nested = {}
     for name in frame.columns:
         values = frame[name]
-        if values.dtype == object:
+        if values.dtype == object and name not in without:
             inside = values.map(lambda cell: isinstance(cell, _NESTED))
             if inside.any():
                 nested[str(name)] = str(values[inside].iloc[0])[:_SHOWN]
@@ -122,7 +133,8 @@ def check_flat(frame: pd.DataFrame, source: str) -> None:
         drops = " ".join(f"--drop {name}" for name in nested)
         raise DataError(
             f"{source}: cells of {len(nested)} columns hold lists or records, and one value a "
-            f"cell is read: {shown}. Write them as columns of their own, or leave them out with "
+            f"cell is read: {shown}. Write them as columns of their own, say that lists are the "
+            f"steps of a series with --column {next(iter(nested))}=series, or leave them out with "
             f"{drops}."
         )
 

@@ -1,10 +1,9 @@
 """Reads `hf:NAME` and `hf:NAME/CONFIG`: a dataset of the Hugging Face Hub, or a folder of one.
 
-Gives a table with its splits as parts. Columns of pictures and sounds become columns of paths:
-files that stand inside the dataset are written to the cache. Needs `datasets` (the extra `hf`).
+Gives a table with its splits as parts. Columns of pictures and sounds hold the bytes of files that
+stand inside the dataset, and the paths of others. Needs `datasets` (the extra `hf`).
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
@@ -14,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from autosynth.data.source.cache import cache_folder, own_cache
+from autosynth.data.source.cache import own_cache
 from autosynth.data.source.frames import from_arrow
 from autosynth.data.source.raw import Raw, RawRows
 from autosynth.data.source.table import frame_rows
@@ -27,7 +26,7 @@ _PARTS: Mapping[str, Sequence[str]] = {
     "test": ("test", "testing"),
 }
 _SAVED = ("dataset_dict.json", "state.json")  # what save_to_disk leaves
-_SUFFIX = {"Image": ".png", "Audio": ".wav"}  # where the dataset does not say
+_FILES = ("Image", "Audio")
 
 
 def read_hf(name: str, target: Sequence[str], *, labelled: bool = True) -> Raw:
@@ -40,14 +39,30 @@ def read_hf(name: str, target: Sequence[str], *, labelled: bool = True) -> Raw:
     path = name.removeprefix(HF_PREFIX).rstrip("/")
     if not path:
         raise DataError(f"{name!r}: after {HF_PREFIX} stands the name of a dataset, as hf:imdb.")
-    parts = _parts(_loaded(path, name), name)
+    title = Path(path).resolve().name if Path(path).exists() else path.split("/")[-1]
+    return _raw(_loaded(path, name), title, name, target, labelled=labelled)
+
+
+def is_hf_object(source: Any) -> bool:
+    """Whether this is a dataset of the package `datasets`, or a dict of its splits."""
+    kind = type(source)
+    named = kind.__module__.split(".")[0] == "datasets"
+    return named and kind.__name__ in ("Dataset", "DatasetDict")
+
+
+def read_hf_object(source: Any, target: Sequence[str], *, labelled: bool = True) -> Raw:
+    """The parts of a dataset that was loaded already; as `read_hf`."""
+    return _raw(source, "dataset", type(source).__name__, target, labelled=labelled)
+
+
+def _raw(loaded: Any, title: str, name: str, target: Sequence[str], *, labelled: bool) -> Raw:
+    parts = _parts(loaded, name)
     main = parts["main"]
     goal = target or _default_target(main)
-    title = Path(path).resolve().name if Path(path).exists() else path.split("/")[-1]
     raws = {}
     for part, dataset in parts.items():
         place = f"{name} ({part})" if part != "main" else name
-        frame = _frame(dataset, path)
+        frame = _frame(dataset)
         known = labelled and (part == "main" or set(goal) <= set(frame.columns))
         raws[part] = frame_rows(frame, title, place, goal, labelled=known)
     rows = {part: _told(raw.main) for part, raw in raws.items()}
@@ -121,42 +136,18 @@ def _default_target(dataset: Any) -> Sequence[str]:
     return labels if len(labels) == 1 else []
 
 
-def _frame(dataset: Any, path: str) -> pd.DataFrame:
-    """The rows as a frame: labels by their names, pictures and sounds as paths."""
+def _frame(dataset: Any) -> pd.DataFrame:
+    """The rows as a frame: labels by their names, pictures and sounds as bytes or paths."""
     features = dict(dataset.features)
-    files = {key: kind for key, kind in features.items() if type(kind).__name__ in _SUFFIX}
-    for key, kind in files.items():
-        dataset = dataset.cast_column(key, type(kind)(decode=False))
+    for key, kind in features.items():
+        if type(kind).__name__ in _FILES:
+            dataset = dataset.cast_column(key, type(kind)(decode=False))
     frame = from_arrow(dataset.with_format("arrow")[:])
     for key, kind in features.items():
-        if key in files:
-            frame[key] = _as_paths(frame[key], path, _SUFFIX[type(kind).__name__])
-        elif type(kind).__name__ == "ClassLabel":
+        if type(kind).__name__ == "ClassLabel":
             names = dict(enumerate(kind.names))
             frame[key] = frame[key].map(names).astype(object).where(frame[key] >= 0, None)
     return frame
-
-
-def _as_paths(cells: "pd.Series[Any]", path: str, suffix: str) -> "pd.Series[Any]":
-    folder = cache_folder("hf", "files", path.replace("/", "--").strip("-"))
-    paths = [_file_of(cell, folder, suffix) if isinstance(cell, dict) else None for cell in cells]
-    return pd.Series(paths, dtype=object)
-
-
-def _file_of(cell: Mapping[str, Any], folder: Path, suffix: str) -> str | None:
-    """The path of a picture or a sound; its bytes are written to `folder` where it is none."""
-    named = cell.get("path")
-    if named and Path(named).is_absolute() and Path(named).is_file():
-        return str(named)
-    content = cell.get("bytes")
-    if content is None:
-        return None
-    digest = hashlib.sha256(content).hexdigest()[:20]
-    file = folder / f"{digest}{Path(named).suffix if named else suffix}"
-    if not file.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content)
-    return str(file)
 
 
 def _told(rows: RawRows | None) -> RawRows | None:

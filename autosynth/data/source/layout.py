@@ -44,8 +44,14 @@ def infer_layout(x: NDArray[Any], kind: Kind | None, place: str) -> Layout:
 
     Raises `DataError`, naming `place`, for another number of axes.
     """
+    x = _squeezed(x, kind)
     if kind == "image" or (kind is None and x.ndim == 4):
         return Layout(kind="image", channels=_image_channels(x, place))
+    if kind == "table" and x.ndim > 2:
+        raise DataError(
+            f"x in {place} has shape {x.shape}, and a table has rows and columns. Reshape it with "
+            "x.reshape(len(x), -1)."
+        )
     if x.ndim == 3:
         if kind is None and _looks_like_image(x):
             return Layout(kind="image")
@@ -62,13 +68,38 @@ def infer_layout(x: NDArray[Any], kind: Kind | None, place: str) -> Layout:
     )
 
 
+def with_channels(layout: Layout, told: str | None, place: str) -> Layout:
+    """The layout with its channel axis where `told` says: first or last; None leaves it.
+
+    Raises:
+        DataError: it says anything else.
+    """
+    if told is None or layout.channels == "none":
+        return layout
+    if told not in ("first", "last"):
+        raise DataError(
+            f"{place}: after {layout.kind}: stands where its channels are, first or last, not "
+            f"{told!r}."
+        )
+    return Layout(kind=layout.kind, channels="first" if told == "first" else "last")
+
+
 def arrange(x: NDArray[Any], layout: Layout) -> NDArray[Any]:
     """`x` as a view with channels before the other axes of a row."""
+    x = _squeezed(x, layout.kind)
     if layout.kind == "table":
         return x[:, None] if x.ndim == 1 else x
     if layout.channels == "none":
         return x[:, None]
     return np.moveaxis(x, -1, 1) if layout.channels == "last" else x
+
+
+def _squeezed(x: NDArray[Any], kind: Kind | None) -> NDArray[Any]:
+    """Series as arrays of three axes: others of one step each (n, 1, steps, channels) are none."""
+    if kind != "series" or x.ndim <= 3:
+        return x
+    alone = [axis for axis in range(1, x.ndim) if x.shape[axis] == 1]
+    return np.squeeze(x, axis=tuple(alone[: x.ndim - 3]))
 
 
 def to_raw_type(x: NDArray[Any]) -> NDArray[Any]:

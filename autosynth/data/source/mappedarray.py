@@ -14,11 +14,13 @@ import tempfile
 import weakref
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from autosynth.data.source.memory import BY_SIZE, Batching
@@ -69,8 +71,37 @@ def mapped_npz(path: Path, names: Sequence[str], batching: Batching) -> dict[str
     return found
 
 
+@dataclass(frozen=True, kw_only=True)
+class ArrayHeader:
+    """What the header of an `.npy` file declares, before any value is read."""
+
+    shape: tuple[int, ...]
+    is_fortran: bool
+    dtype: np.dtype[Any]
+
+    @property
+    def n_bytes(self) -> int:
+        """What the values take in memory."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+def array_header(file: Any) -> ArrayHeader | None:
+    """The header at the file's place; None of a version that is not known. Raises ValueError."""
+    read = _HEADERS.get(np.lib.format.read_magic(file))
+    if read is None:
+        return None
+    shape, is_fortran, dtype = read(file)
+    return ArrayHeader(shape=shape, is_fortran=is_fortran, dtype=dtype)
+
+
 def bytes_on_disk(x: Any) -> int:
-    """The size of an array that is a memory map, or a view of one; 0 of any other."""
+    """The size of an array that is a memory map, or a view of one; 0 of any other.
+
+    That of a frame is of the arrays in its cells: all rows of a column are of one array.
+    """
+    if isinstance(x, pd.DataFrame):
+        cells = [x[name].iloc[0] for name in x if len(x) and x[name].dtype.kind == "O"]
+        return len(x) * sum(bytes_on_disk(cell) for cell in cells if isinstance(cell, np.ndarray))
     base = x
     while isinstance(base, np.ndarray):
         if isinstance(base, np.memmap):
@@ -85,9 +116,13 @@ def pieces_of(x: NDArray[Any], batching: Batching = BY_SIZE) -> Iterator[NDArray
     return (np.asarray(x[at : at + step]) for at in range(0, len(x), step))
 
 
-def piece_rows(x: NDArray[Any], batching: Batching) -> int:
-    """How many rows of an array are in memory at once: some megabytes, or as many as is said."""
-    return batching.rows or max(1, min(_PIECE, batching.limit) // max(1, x[:1].nbytes))
+def piece_rows(x: Any, batching: Batching) -> int:
+    """How many rows of an array, or of a frame of arrays, are in memory at once.
+
+    Some megabytes, or as many as is said.
+    """
+    a_row = bytes_on_disk(x[:1]) if isinstance(x, pd.DataFrame) else x[:1].nbytes
+    return batching.rows or max(1, min(_PIECE, batching.limit) // max(1, a_row))
 
 
 def concatenate_rows(arrays: Sequence[NDArray[Any]], batching: Batching) -> NDArray[Any]:
@@ -203,19 +238,16 @@ class _Store:
 
 def _mapped(path: Path, file: BinaryIO) -> NDArray[Any] | None:
     """The array whose header stands at the file's place; None of objects."""
-    read = _HEADERS.get(np.lib.format.read_magic(file))
-    if read is None:
-        return None
-    shape, is_fortran, dtype = read(file)
-    if dtype.hasobject:
+    header = array_header(file)
+    if header is None or header.dtype.hasobject:
         return None
     return np.memmap(
         path,
-        dtype=dtype,
+        dtype=header.dtype,
         mode="r",
         offset=file.tell(),
-        shape=shape,
-        order="F" if is_fortran else "C",
+        shape=header.shape,
+        order="F" if header.is_fortran else "C",
     )
 
 

@@ -1,13 +1,15 @@
 """One picture of any mode, size and orientation, as bytes of a given shape.
 
-Takes a file; gives (height, width, channels). It is turned as its EXIF data says, what is
-transparent stands on white, 16 bits a pixel are scaled to 8, and an animation is its first frame.
+Takes a file, or the bytes of one; gives (height, width, channels). It is turned as its EXIF data
+says, what is transparent stands on white, 16 bits a pixel are scaled to 8, and an animation is its
+first frame.
 """
 
 import struct
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,8 @@ UNREADABLE = (
 )
 """What opening and reading a picture raises where it is broken."""
 
+File = Path | BytesIO
+
 _GREY = ("1", "L", "LA", "La", "I", "F")
 _ORIENTATION = 0x0112
 _TURNED = (5, 6, 7, 8)  # by a quarter: height and width change places
@@ -40,7 +44,7 @@ class ImageShape:
     width: int
 
 
-def sizes_of(files: Iterable[Path]) -> tuple[list[tuple[int, int, bool]], dict[Path, str]]:
+def sizes_of(files: Iterable[File]) -> tuple[list[tuple[int, int, bool]], dict[Any, str]]:
     """(height, width, has colour) of each picture, by its header; and those that have none."""
     sizes, broken = [], {}
     for file in files:
@@ -55,7 +59,7 @@ def sizes_of(files: Iterable[Path]) -> tuple[list[tuple[int, int, bool]], dict[P
     return sizes, broken
 
 
-def pixels(file: Path, shape: ImageShape) -> NDArray[Any]:
+def pixels(file: File, shape: ImageShape) -> NDArray[Any]:
     """The picture as bytes (height, width, channels). Raises one of `UNREADABLE`."""
     with Image.open(file) as opened:
         image = _opaque(_eight_bits(ImageOps.exif_transpose(opened)))

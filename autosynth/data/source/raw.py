@@ -6,9 +6,9 @@ short name for its content, so that a run folder knows the data it belongs to.
 """
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,9 @@ from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.data.source.rows import BatchedRows, rows_of
 from autosynth.spec import Kind
 
-Index = Sequence[str] | range
+Index: TypeAlias = "Sequence[str] | range | pd.Index[Any]"
+PARTS = ("main", "validation", "test")
+"""The parts that a source may have, as `Raw` calls them."""
 _DIGITS = 16
 
 
@@ -27,12 +29,14 @@ _DIGITS = 16
 class RowFormat:
     """What rows to predict look like: the kind of the input that they make, and its shape.
 
-    `columns` are those of a table that the input reads; none where it is made of arrays.
+    `columns` are those of a table that the input reads; none where it is made of arrays. `wanted`
+    are those that all inputs read.
     """
 
     kind: Kind = "table"
     shape: tuple[int, ...] = ()
     columns: tuple[str, ...] = ()
+    wanted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +46,9 @@ class RawRows:
     `x` is a frame or an array, or the rows of a table that stay in its file; `rows_of` makes one
     form of them all.
 
-    Of several targets `y` is a frame, a column each. `index` names the rows: their numbers, or the
-    files they came from. `folder` is the one that a table stands in, to which the files that its
-    cells name are relative; "" is the current one.
+    Of several targets `y` is a frame, a column each. `index` names the rows: their numbers, the
+    files they came from, or the index of the frame that was given. `folder` is the one that a
+    table stands in, to which the files that its cells name are relative; "" is the current one.
     """
 
     x: NDArray[Any] | pd.DataFrame | BatchedRows
@@ -65,6 +69,9 @@ class Raw:
     (IDX, UCR, a folder a class). `channels` says where the channel axis of images or series
     stands, where the form defines it; otherwise their shape has to tell. `assumed` says how the
     source was read where it does not say so itself: what, how sure, and what overrides it.
+
+    `array` is what a single array is called by options that name columns; `cells` are the columns
+    of a table whose cells hold arrays, a row's part of each in one.
     """
 
     name: str
@@ -78,6 +85,46 @@ class Raw:
     channels: Channels | None = None
     warnings: tuple[str, ...] = ()
     assumed: tuple[str, ...] = ()
+    array: str = "x"
+    cells: frozenset[str] = frozenset()
+
+
+def index_of(frame: Any) -> Index:
+    """What names the rows of a frame: its index, or numbers where it says no more than these."""
+    index = getattr(frame, "index", None)
+    if not isinstance(index, pd.Index):
+        return range(len(frame))
+    if index.name is None and isinstance(index, pd.RangeIndex) and not index.start:
+        return range(len(frame)) if index.step == 1 else index
+    return index
+
+
+def levels_of(index: Index, taken: Collection[str]) -> "dict[str, pd.Series[Any]]":
+    """The levels of a frame's index as columns, by name; none of plain numbers of rows.
+
+    Dates that have no name are the `time`, or the `index` where a column is called so.
+    """
+    if not isinstance(index, pd.Index):
+        return {}
+    found = {}
+    for number, name in enumerate(index.names):
+        values = index.get_level_values(number)
+        if isinstance(values, pd.PeriodIndex):
+            values = values.to_timestamp()
+        if name is None and isinstance(values, pd.DatetimeIndex):
+            name = "time" if "time" not in taken else "index"
+        if name is not None and str(name) not in taken:
+            found[str(name)] = pd.Series(values, name=str(name)).reset_index(drop=True)
+    return found
+
+
+def with_levels(rows: RawRows | None, names: Collection[str]) -> Any:
+    """The rows with those columns that somebody names, and that are levels of their index."""
+    if rows is None or not isinstance(rows.x, pd.DataFrame):
+        return rows
+    levels = levels_of(rows.index, set(rows.x.columns))
+    wanted = {name: values for name, values in levels.items() if name in names}
+    return replace(rows, x=rows.x.assign(**wanted)) if wanted else rows
 
 
 def fingerprint(*parts: RawRows | None, batching: Batching = BY_SIZE) -> str:
@@ -110,8 +157,19 @@ def fingerprint(*parts: RawRows | None, batching: Batching = BY_SIZE) -> str:
 def _add_column(digest: Any, values: "pd.Series[Any]") -> None:
     if values.dtype.kind in "biuf" and isinstance(values.dtype, np.dtype):
         _add_array(digest, values.to_numpy())
+    elif isinstance(next(iter(values), None), bytes | np.ndarray):
+        digest.update(b"cells")
+        for cell in values:
+            _add_cell(digest, cell)
     else:
         _add_array(digest, pd.util.hash_pandas_object(values.astype(str), index=False).to_numpy())
+
+
+def _add_cell(digest: Any, cell: Any) -> None:
+    if isinstance(cell, np.ndarray):
+        _add_array(digest, cell)
+    else:
+        digest.update(cell if isinstance(cell, bytes) else str(cell).encode())
 
 
 def _add_array(digest: Any, values: NDArray[Any]) -> None:

@@ -1,4 +1,4 @@
-"""Finds the reader for a source: a built-in name, a path, a frame, arrays or a torch dataset.
+"""Finds the reader for a source: a built-in name, a path, or what is given in Python.
 
 `read_source` is for training and wants a target; `read_unlabelled` is for prediction and needs
 none.
@@ -14,7 +14,7 @@ import pandas as pd
 from autosynth.data.source import (
     arrays,
     classfolder,
-    frames,
+    given,
     hf,
     idx,
     imagefolder,
@@ -31,7 +31,9 @@ from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.data.source.raw import Raw, RawRows, RowFormat
 from autosynth.errors import DataError, DataNotFoundError, nearest, question
 
-Source: TypeAlias = str | Path | pd.DataFrame | tuple[Any, ...] | torchset.MapStyle
+Source: TypeAlias = (
+    str | Path | pd.DataFrame | Mapping[str, Any] | Sequence[Any] | torchset.MapStyle
+)
 
 _FORMS = (
     "a table (.csv, .tsv, .txt, .parquet, .arrow, .jsonl), a folder with train.csv and test.csv, "
@@ -95,18 +97,16 @@ def read_unlabelled(source: Any, rows: RowFormat, batching: Batching = BY_SIZE) 
 
 
 def _unlabelled(source: Any, rows: RowFormat, batching: Batching) -> Raw:
-    if isinstance(source, np.ndarray):
-        return arrays.read_arrays((source,))
+    if not isinstance(source, str | Path):
+        return _test_or_all(given.read_given(source, (), rows))
     if _is_path(source):
         found = _file_rows(_existing(source), rows, batching)
         if found is not None:
             return found
-    remote = _remote(source) if isinstance(source, str) else None
+    remote = _remote(str(source))
     if remote is not None:
         return _test_or_all(remote(source, (), labelled=False))
-    if isinstance(source, str | Path | tuple | list):
-        return _test_or_all(_read(source, (), batching))
-    return _read_object(source, (), labelled=False)
+    return _test_or_all(_read(source, (), batching))
 
 
 def all_rows(raw: Raw) -> RawRows:
@@ -125,6 +125,10 @@ def _test_or_all(raw: Raw) -> Raw:
         target=raw.target,
         main=raw.test or raw.main,
         warnings=raw.warnings,
+        array=raw.array,
+        cells=raw.cells,
+        kind=raw.kind,
+        channels=raw.channels,
     )
 
 
@@ -150,6 +154,8 @@ def _file_rows(path: Path, rows: RowFormat, batching: Batching) -> Raw | None:
         return imagefolder.read_images(path, channels, height, width)
     if path.is_file() and path.suffix == ".npy":
         return arrays.read_npy(path, batching)
+    if path.is_file() and path.suffix == ".npz":
+        return _test_or_all(arrays.read_npz(path, batching, rows.wanted))
     if idx.is_idx(path) and path.is_file():
         return idx.read_idx_images(path)
     if table.is_table(path):
@@ -158,10 +164,8 @@ def _file_rows(path: Path, rows: RowFormat, batching: Batching) -> Raw | None:
 
 
 def _read(source: Source, target: Sequence[str], batching: Batching) -> Raw:
-    if isinstance(source, tuple | list):
-        return arrays.read_arrays(source)
     if not isinstance(source, str | Path):
-        return _read_object(source, target)
+        return given.read_given(source, target)
     if str(source) in BUILTIN:
         return BUILTIN[str(source)].read()
     if remote := _remote(str(source)):
@@ -169,20 +173,6 @@ def _read(source: Source, target: Sequence[str], batching: Batching) -> Raw:
     path = _existing(source)
     read = _read_folder if path.is_dir() else _read_file
     return read(path, target, batching)
-
-
-def _read_object(source: Any, target: Sequence[str], *, labelled: bool = True) -> Raw:
-    """The rows of a frame, or of a dataset of torch."""
-    if frames.is_polars(source):
-        source = frames.from_polars(source)
-    if isinstance(source, pd.DataFrame):
-        return table.frame_rows(source, "frame", "frame", target, labelled=labelled)
-    if torchset.is_torch_set(source):
-        return torchset.read_torch_set(source, labelled=labelled)
-    raise DataError(
-        f"data is a path, the name of a built-in set, a frame of pandas or polars, a tuple of "
-        f"arrays or a map-style dataset of torch; this is {type(source).__name__}."
-    )
 
 
 def _remote(source: str) -> Callable[..., Raw] | None:

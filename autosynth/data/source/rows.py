@@ -136,6 +136,12 @@ class MemoryRows(BatchedRows):
 
     def extract(self) -> Iterator[bytes]:
         """Type and shape, and 4,096 rows, the first and the last among them."""
+        if self.is_table:
+            for name in self.columns:
+                yield name.encode()
+                values = self.x[name].iloc[subsample(np.arange(len(self)), _EXTRACT_ROWS)]
+                yield from (np.asarray(cell).tobytes() for cell in values)
+            return
         yield f"{self.x.dtype.str}{self.x.shape}".encode()
         yield np.array(self.x[subsample(np.arange(len(self)), _EXTRACT_ROWS)]).tobytes()
 
@@ -174,6 +180,8 @@ def as_frame(x: Any) -> pd.DataFrame:
     """A two-dimensional array as a frame with the columns `x0`, `x1`, ...; a frame as it is."""
     if isinstance(x, pd.DataFrame):
         return x
+    if not x.dtype.isnative:  # pandas takes no rows of another order of bytes
+        x = x.astype(x.dtype.newbyteorder("="))
     return pd.DataFrame(x, columns=pd.Index([f"x{i}" for i in range(x.shape[1])], dtype=object))
 
 

@@ -23,7 +23,7 @@ from autosynth.data.source.dialect import (
 from autosynth.data.source.encoding import opened
 from autosynth.data.source.frames import READERS
 from autosynth.data.source.parse import parse_table
-from autosynth.data.source.raw import Raw, RawRows
+from autosynth.data.source.raw import Index, Raw, RawRows, index_of, levels_of
 from autosynth.data.source.rows import BatchedRows
 from autosynth.errors import DataError, did_you_mean
 
@@ -57,7 +57,10 @@ def frame_rows(
     Raises:
         DataError: an empty table, columns of one name, a target that is not named or not there.
     """
+    index, assumed = index_of(frame), tuple[str, ...]()
     frame = checked_frame(frame, source)
+    if isinstance(frame, pd.DataFrame):
+        frame, assumed = with_index(frame, index, target)
     y: pd.Series[Any] | pd.DataFrame | None = None
     if labelled:
         target = _known_target(target, list(frame.columns), source)
@@ -65,7 +68,7 @@ def frame_rows(
         y = values[0] if len(values) == 1 else pd.concat(values, axis=1)
     frame = frame.drop(columns=[name for name in target if name in frame.columns])
     folder = str(Path(source).parent) if Path(source).is_file() else ""
-    rows = RawRows(x=frame, y=y, index=range(len(frame)), folder=folder)
+    rows = RawRows(x=frame, y=y, index=index, folder=folder)
     return Raw(
         name=name,
         source=source,
@@ -73,6 +76,29 @@ def frame_rows(
         main=rows,
         kind="table",
         warnings=warnings,
+        assumed=assumed,
+    )
+
+
+def with_index(
+    frame: pd.DataFrame, index: Index, names: Sequence[str] = ()
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """A frame with the levels of its index that are data as columns, and what was assumed there.
+
+    One level names the rows, and is a column where it is one of `names` alone. Several levels are
+    columns, those that have a name: they say whom and when a row is about.
+    """
+    several = isinstance(index, pd.MultiIndex)
+    found = levels_of(index, set(frame.columns))
+    found = {name: values for name, values in found.items() if several or name in names}
+    if found:
+        frame = frame.assign(**found)
+    if not several:
+        return frame, ()
+    shown = ", ".join(found) or "none"
+    return frame, (
+        f"levels of the index that have a name are columns: {shown} (surely; leave one out with "
+        "--drop)",
     )
 
 

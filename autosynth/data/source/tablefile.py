@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from autosynth.data.source.chunks import Chunks, Matrix, chunks_of
 from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.data.source.raw import Raw
-from autosynth.data.source.rows import BatchedRows, as_frame, rows_of
+from autosynth.data.source.rows import BatchedRows, MemoryRows, as_frame, rows_of
 from autosynth.data.source.table import frame_rows, is_table, read_frame
 from autosynth.errors import DataError
 from autosynth.spec import RowNumbers
@@ -160,7 +160,7 @@ def stack(tables: Sequence[BatchedRows], source: str) -> BatchedRows:
             )
     if len(tables) == 1:
         return tables[0]
-    if not any(table.bytes_on_disk for table in tables):  # then they are one batch
+    if all(isinstance(table, MemoryRows) for table in tables):  # of arrays that are maps, too
         frames = [table.select(columns).whole() for table in tables]
         return rows_of(pd.concat(frames, ignore_index=True), batching)
     parts = [

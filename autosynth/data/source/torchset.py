@@ -1,10 +1,12 @@
 """Reads a map-style dataset of torch: `len(it)` rows, each `(x, y)`; stacks them to arrays.
 
-`x` may be a tensor, an array, a picture of PIL or a number; all rows have one shape. Recognised by
+`x` may be a tensor, an array, a picture of PIL or a number, or several of them in a tuple or a
+dict; all rows have one shape, but series may differ in length. Recognised by
 what it can do, so that torch need not be imported.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -12,7 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from autosynth.data.source.arrays import make_rows
+from autosynth.data.source.arrays import PART, read_arrays
+from autosynth.data.source.object import normalised, pixels_of, unequal_steps
 from autosynth.data.source.raw import Raw
 from autosynth.errors import DataError
 
@@ -51,18 +54,26 @@ def read_torch_set(source: Any, *, labelled: bool = True) -> Raw:
         raise DataError(f"{name} is an empty dataset.")
     rows = [source[row] for row in range(len(source))]
     pairs = [_pair(row, number, name, labelled=labelled) for number, row in enumerate(rows)]
-    x = _stacked([_array(pair[0]) for pair in pairs], name, "x")
+    x = _inputs([pair[0] for pair in pairs], name)
     y = None
     if labelled:
         y = _named(_stacked([_array(pair[1]) for pair in pairs], name, "y"), source)
-    main = make_rows(x, y, name)
-    return Raw(
-        name=name.lower(),
-        source=name,
-        target="y",
-        main=main,
-        labels=y is not None and y.dtype == object,
-    )
+    raw = read_arrays((x,) if y is None else (x, y))
+    return replace(raw, name=name.lower(), source=name, labels=y is not None and y.dtype == object)
+
+
+def _inputs(rows: Sequence[Any], name: str) -> Any:
+    """What rows hold, as one array, series of unequal length, or a dict of several."""
+    first = rows[0]
+    if isinstance(first, tuple) and any(map(_is_array, first)):
+        rows = [{f"{PART}{number}": each for number, each in enumerate(row)} for row in rows]
+        first = rows[0]
+    if isinstance(first, Mapping):
+        return {key: _inputs([row[key] for row in rows], name) for key in first}
+    arrays = [_array(row) for row in rows]
+    if unequal_steps(arrays) is not None:
+        return arrays
+    return _stacked(arrays, name, "x")
 
 
 def _pair(row: Any, number: int, name: str, *, labelled: bool) -> tuple[Any, Any]:
@@ -77,13 +88,14 @@ def _pair(row: Any, number: int, name: str, *, labelled: bool) -> tuple[Any, Any
     )
 
 
+def _is_array(value: Any) -> bool:
+    return hasattr(value, "shape") or isinstance(value, Image.Image)
+
+
 def _array(value: Any) -> NDArray[Any]:
     if isinstance(value, Image.Image):
-        grey = value.mode in ("1", "L") or "I" in value.mode or value.mode == "F"
-        return np.asarray(value if grey else value.convert("RGB"))
-    if hasattr(value, "detach"):
-        value = value.detach().cpu()
-    return np.asarray(value)
+        return pixels_of(value)
+    return np.asarray(normalised(value))
 
 
 def _stacked(values: Sequence[NDArray[Any]], name: str, what: str) -> NDArray[Any]:

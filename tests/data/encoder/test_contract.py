@@ -1,7 +1,7 @@
 """What every encoder promises: one class a kind, and a saved form that comes back as it was."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ def of_columns(kind: str) -> Callable[[pd.DataFrame, np.ndarray], Encoder]:
     """The encoder of a kind among those that the columns of a frame make."""
 
     def fit(rows: pd.DataFrame, train: np.ndarray) -> Encoder:
-        encoders, _ = fit_frame(rows, train, width=None)
+        encoders, _ = fit_frame(rows, train, width=None, arrays=list(rows))
         return next(encoder for encoder in encoders if encoder.kind == kind)
 
     return fit
@@ -120,6 +120,11 @@ def sounds(folder: Path, sizes: list[int], rate: int) -> pd.DataFrame:
     for i, size in enumerate(sizes):
         soundfile.write(folder / f"{rate}_{i}.wav", rng.normal(0, 0.1, size), rate)
     return pd.DataFrame({"clip": [f"{folder}/{rate}_{i}.wav" for i in range(len(sizes))]})
+
+
+def in_cells(rows: Sequence[np.ndarray]) -> pd.DataFrame:
+    """Arrays in the cells of a column."""
+    return pd.DataFrame({"inside": pd.Series(list(rows))})
 
 
 def histories(sizes: list[int]) -> SeenItems:
@@ -164,6 +169,19 @@ def cases(folder: Path) -> dict[str, EncoderCase]:
             fit=of_columns("audio"), rows=sounds(folder, [300 + i for i in range(ROWS)], 2000),
             unseen=sounds(folder, [5000, 10], 4000),
         ),
+        "series in cells": EncoderCase(
+            fit=of_columns("series"),
+            rows=in_cells([rng.normal(size=9 + i % 5) for i in range(ROWS)]),
+            unseen=in_cells([rng.normal(size=99), np.full(3, 1e6)]),
+        ),
+        "images in cells": EncoderCase(
+            fit=of_columns("image"), rows=in_cells(rng.integers(0, 9, (ROWS, 8, 9), np.uint8)),
+            unseen=in_cells(np.full((2, 8, 9), 255, np.uint8)),
+        ),
+        "image bytes": EncoderCase(
+            fit=of_columns("image"), rows=pictures(folder, [(9, 8 + i % 2) for i in range(ROWS)])
+            .map(lambda path: Path(path).read_bytes()),
+        ),
         "text": EncoderCase(
             fit=of_columns("text"), rows=sentences(rng, words, ROWS),
             unseen=pd.DataFrame({"review": ["\u4e16\u754c \u00fc", "word " * 900, ""]}),
@@ -176,7 +194,8 @@ def cases(folder: Path) -> dict[str, EncoderCase]:
 
 
 CASES = ("table", "series of columns", "series", "images", "bright images", "image files",
-         "audio files", "text", "ids")  # fmt: skip
+         "audio files", "series in cells", "images in cells", "image bytes", "text",
+         "ids")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,15 @@
 """Arrays: names in an .npz, kinds by shape and values, one layout."""
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from autosynth.data.source.arrays import make_rows, read_arrays, read_npy, read_npz
+from autosynth.data.source.arrays import find_roles, make_rows, read_arrays, read_npy, read_npz
 from autosynth.data.source.layout import arrange, infer_layout, to_raw_type
+from autosynth.data.source.memory import UNPACKED
 from autosynth.errors import DataError
 
 RNG = np.random.default_rng(0)
@@ -132,3 +134,76 @@ def test_bytes_stay_bytes_and_the_rest_becomes_float32() -> None:
 def test_five_axes_are_too_many() -> None:
     with pytest.raises(DataError, match="x has 5 axes"):
         infer_layout(np.zeros((2, 2, 2, 2, 2)), None, "here")
+
+
+def test_what_is_declared_is_checked_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A packed array of zeros is a thousandth of what it unpacks to."""
+    path = tmp_path / "a.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, shape in (("x", (3_000, 1_000, 1_000)), ("y", (3_000,))):
+            with archive.open(f"{name}.npy", "w") as file:
+                header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+                np.lib.format.write_array_header_1_0(file, header)
+    told = (
+        r"declares to unpack to 3\.00 GB; the limit is .* GB\. Save it with numpy\.savez, .* set"
+    )
+    with pytest.raises(DataError, match=told):
+        read_npz(path)
+    np.savez_compressed(path, x=np.zeros((50, 1_000)), y=np.arange(50))
+    monkeypatch.setenv(UNPACKED, "1000")
+    with pytest.raises(DataError, match="AUTOSYNTH_MAX_UNPACKED=400400 if the file"):
+        read_npz(path)
+    monkeypatch.setenv(UNPACKED, "400400")
+    assert read_npz(path).main is not None
+    monkeypatch.setenv(UNPACKED, "much")
+    with pytest.raises(DataError, match="a number of bytes, not 'much'"):
+        read_npz(path)
+
+
+def test_a_header_that_declares_more_than_follows(tmp_path: Path) -> None:
+    with (tmp_path / "a.npy").open("wb") as file:
+        header = {"descr": "<f8", "fortran_order": False, "shape": (10**12, 9)}
+        np.lib.format.write_array_header_1_0(file, header)
+        file.write(bytes(99))
+    with pytest.raises(DataError, match="72000000000000 bytes are declared, and 99 follow"):
+        read_npy(tmp_path / "a.npy")
+
+
+def test_arrays_that_no_role_is_known_of(tmp_path: Path) -> None:
+    """One value a row beside an array called x is a name or a weight, and no input."""
+    np.savez(tmp_path / "a.npz", x=np.zeros((9, 2)), ids=np.arange(9), t=np.zeros((4, 2)))
+    raw = read_npz(tmp_path / "a.npz")
+    assert raw.main is not None
+    assert raw.main.x.shape == (9, 2)
+    roles = find_roles({"photo": (9, 8, 8), "age": (9,), "y": (9,), "photo_test": (3, 8, 8)})
+    assert roles["main"].inputs == {"photo": "photo", "age": "age"}
+    assert roles["test"].inputs == {}
+    assert find_roles({"a": (9, 2), "b": (9, 2)}, ["b[0]"])["main"].inputs == {"b": "b"}
+
+
+@pytest.mark.parametrize("name", ["stored.npz", "packed.npz", "one.npy"])
+def test_damaged_files_raise_no_foreign_error(tmp_path: Path, name: str) -> None:
+    rng, x = np.random.default_rng(0), RNG.normal(size=(60, 3, 20))
+    path = tmp_path / name
+    if name.endswith(".npy"):
+        np.save(path, x)
+    else:
+        save = np.savez if name == "stored.npz" else np.savez_compressed
+        save(path, photo=x, tab=x[:, 0], y=np.arange(60) % 2)
+    whole, read = path.read_bytes(), read_npy if name.endswith(".npy") else read_npz
+    lost = 0
+    for _ in range(150):
+        damaged = bytearray(whole)
+        for _ in range(rng.integers(1, 6)):  # in headers, which stand first and last, and between
+            place = rng.choice(
+                [rng.integers(200), -rng.integers(1, 200), rng.integers(len(whole))]
+            )
+            damaged[place] = rng.integers(256)
+        path.write_bytes(damaged[: rng.integers(len(whole)) if rng.random() < 0.1 else None])
+        try:
+            read(path)
+        except DataError:
+            lost += 1
+    assert lost > 20

@@ -77,8 +77,8 @@ class Endless(IterableDataset[Any]):
         (Rows([(1, 2), (1, 2, 3)]), r"row 1 of Rows is 3 values, not \(x, y\)"),
         (Rows([{"x": 1}]), r"row 0 of Rows is dict, not \(x, y\)"),
         (
-            Rows([(torch.zeros(3), 0), (torch.zeros(4), 1)]),
-            r"x of row 1 of Rows has shape \(4,\), and that of row 0 \(3,\); .* Resize or pad",
+            Rows([(torch.zeros(3, 4), 0), (torch.zeros(4, 5), 1)]),
+            r"x of row 1 of Rows has shape \(4, 5\), and that of row 0 \(3, 4\); .* Resize",
         ),
         (object(), "data is a path, .* or a map-style dataset of torch; this is object"),
     ],

@@ -20,10 +20,16 @@ import pyarrow.csv as pac
 import pyarrow.parquet as pq
 
 from autosynth.data.source.dialect import LABEL, Dialect, find_dialect
-from autosynth.data.source.encoding import UTF8, opened
+from autosynth.data.source.encoding import FILE_ERRORS, PACKINGS, UTF8, packing
 from autosynth.data.source.frames import records_of
 from autosynth.data.source.memory import Batching
-from autosynth.data.source.parse import convert_options, parse_options
+from autosynth.data.source.parse import (
+    convert_options,
+    pandas_options,
+    parse_options,
+    past_preface,
+    read_options,
+)
 from autosynth.data.source.rows import as_frame
 from autosynth.data.source.table import check_lengths, check_names, label_frame, table_suffix
 from autosynth.errors import DataError
@@ -133,8 +139,8 @@ class LabelLines(Chunks):
             yield label_frame(chunk, self.dialect)
 
     def _lines(self) -> Iterator[str]:
-        with opened(self.path, self.dialect.encoding) as file:
-            yield from (line for line in islice(file, self.dialect.skip, None) if line.strip())
+        with past_preface(self.path, self.dialect) as file:
+            yield from (line for line in file if line.strip())
 
 
 class Text(Chunks):
@@ -143,9 +149,7 @@ class Text(Chunks):
     def __init__(self, path: Path, dialect: Dialect, block: int) -> None:
         self.path, self.dialect, self.block = path, dialect, block
         check_names(self.dialect.names, str(path))
-        self.names = tuple(
-            name or f"Unnamed: {place}" for place, name in enumerate(self.dialect.names)
-        )
+        self.names = dialect.columns
         self.plain = _is_plain(path, self.dialect)
         self.types: dict[str, Any] = {}
         self.n_rows = self._settle() if self.plain else self._settle_with_pandas()
@@ -181,21 +185,19 @@ class Text(Chunks):
             yield from reader
 
     def _reader(self, only: Sequence[str]) -> pac.CSVStreamingReader:
-        quotes = self.dialect.quoted
+        encoding = self.dialect.encoding
         return pac.open_csv(
-            pa.input_stream(str(self.path), compression="detect"),
-            read_options=pac.ReadOptions(
-                block_size=self.block,
-                column_names=list(self.names),
-                skip_rows_after_names=int(self.dialect.header),
-                encoding="utf8" if self.dialect.encoding == UTF8 else self.dialect.encoding,
+            _stream(self.path),
+            read_options=read_options(
+                self.dialect, self.block, "utf8" if encoding == UTF8 else encoding
             ),
-            parse_options=parse_options(self.dialect, quotes),
+            parse_options=parse_options(self.dialect, bool(self.dialect.quote)),
             convert_options=convert_options(self.types, list(only)),
         )
 
     def _settle_with_pandas(self) -> int:
         """Find the columns that are words in some rows, and so in all; the number of rows."""
+        check_lengths(self.path, self.dialect)  # pandas cuts longer rows, asked for some columns
         rows = 0
         kinds: dict[str, set[str]] = {name: set() for name in self.names}
         with _told(self.path):
@@ -210,23 +212,13 @@ class Text(Chunks):
         return rows
 
     def _with_pandas(self, only: Sequence[str], most: int) -> Iterator[pd.DataFrame]:
-        indices = sorted(self.names.index(name) for name in only)
-        reader: Any = pd.read_csv(
-            self.path,
-            sep=r"\s+" if self.dialect.separator == " " else self.dialect.separator,
-            encoding=self.dialect.encoding,
-            header=0 if self.dialect.header else None,
-            names=list(self.names),
-            skiprows=self.dialect.skip,
-            quoting=0 if self.dialect.quoted else 3,
-            na_values=["?"],
-            skipinitialspace=True,
-            dtype={name: kind for name, kind in self.types.items() if name in only},
-            chunksize=most,
-            usecols=indices,
-            index_col=False,
-        )
-        yield from reader
+        options: dict[str, Any] = {
+            **pandas_options(self.dialect),
+            "dtype": {name: kind for name, kind in self.types.items() if name in only},
+            "usecols": sorted(self.names.index(name) for name in only),
+        }
+        with past_preface(self.path, self.dialect) as file:
+            yield from pd.read_csv(file, **options, chunksize=most, index_col=False)
 
 
 class Matrix(Chunks):
@@ -286,21 +278,25 @@ def _wide(kind: pa.DataType) -> pa.DataType:
 
 
 def _is_plain(path: Path, dialect: Dialect) -> bool:
-    """Whether Arrow reads the file: one separator, no cell with a blank first, none to skip."""
-    if dialect.separator == " " or dialect.skip:
+    """Whether Arrow reads the file: one separator, none at ends, no blank before a cell."""
+    if dialect.trailing or len(dialect.separator) > 1 or dialect.separator == " ":
         return False
-    with opened(path, dialect.encoding) as file:
-        rows = csv.reader(
-            file,
-            delimiter=dialect.separator,
-            quoting=csv.QUOTE_MINIMAL if dialect.quoted else csv.QUOTE_NONE,
-        )
+    with past_preface(path, dialect) as file:
+        rows = csv.reader(file, **{**dialect.form.options(), "skipinitialspace": False})
         return not any(cell.startswith(" ") for row in islice(rows, _HEAD) for cell in row)
+
+
+def _stream(path: Path) -> pa.NativeFile:
+    """The bytes of a file, unpacked where it is packed."""
+    if packing(path) == ".xz":  # which Arrow does not unpack
+        return pa.PythonFile(PACKINGS[".xz"](path), mode="r")
+    name = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}.get(packing(path))
+    return pa.input_stream(str(path), compression=name)
 
 
 @contextmanager
 def _told(path: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, EOFError, UnicodeDecodeError, pd.errors.ParserError, pa.ArrowException) as e:
+    except (*FILE_ERRORS, pd.errors.ParserError) as e:
         raise DataError(f"{path} cannot be read: {e}.") from e

@@ -6,7 +6,6 @@ in `columns.py`. Missing are: an empty cell, NA, N/A, nan, null, None and a lone
 
 import re
 from collections.abc import Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,14 +15,14 @@ from autosynth.data.source.dialect import (
     LABEL,
     SEPARATORS,
     Dialect,
-    cells,
     find_dialect,
     twice,
 )
-from autosynth.data.source.encoding import opened
+from autosynth.data.source.encoding import plain_name
 from autosynth.data.source.frames import READERS
-from autosynth.data.source.parse import parse_table
+from autosynth.data.source.parse import parse_table, past_preface
 from autosynth.data.source.raw import Raw, RawRows
+from autosynth.data.source.records import cells_of, core
 from autosynth.data.source.rows import BatchedRows
 from autosynth.errors import DataError, did_you_mean
 
@@ -40,7 +39,7 @@ def is_table(path: Path) -> bool:
 
 def table_suffix(path: Path) -> str:
     """The suffix of a table's file, packed or not, in lower case."""
-    return Path(path.name.removesuffix(".gz")).suffix.lower()
+    return Path(plain_name(path)).suffix.lower()
 
 
 def frame_rows(
@@ -83,21 +82,18 @@ def read_frame(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
         return reader(path), ()
     dialect, warnings = find_dialect(path)
     if dialect.separator == LABEL:
-        with opened(path, dialect.encoding) as file:
-            return label_frame([*islice(file, dialect.skip, None)], dialect), warnings
+        with past_preface(path, dialect) as file:
+            return label_frame([*file], dialect), warnings
     check_names(dialect.names, str(path))
     frame, even = _parse(path, dialect)
-    if len(frame.columns) != len(dialect.names) or not isinstance(frame.index, pd.RangeIndex):
+    names = dialect.columns
+    more = frame.iloc[:, len(names) :]
+    if len(frame.columns) < len(names) or not isinstance(frame.index, pd.RangeIndex):
         check_lengths(path, dialect)
         raise DataError(f"the header of {path} does not fit its rows.")
-    if not even and _may_be_ragged(frame):
+    if more.notna().any(axis=None) or (not even and (dialect.trailing or _may_be_ragged(frame))):
         check_lengths(path, dialect)
-    # pandas tells columns of one name apart; the header's own names are kept where it has any.
-    frame.columns = pd.Index(
-        [name or str(frame.columns[place]) for place, name in enumerate(dialect.names)],
-        dtype=object,
-    )
-    return frame, warnings
+    return frame.iloc[:, : len(names)].set_axis(pd.Index(names, dtype=object), axis=1), warnings
 
 
 def label_frame(lines: Sequence[str], dialect: Dialect) -> pd.DataFrame:
@@ -129,10 +125,11 @@ def _may_be_ragged(frame: pd.DataFrame) -> bool:
 def check_lengths(path: Path, dialect: Dialect) -> None:
     """Raise `DataError` for the first row that is longer or shorter than the header."""
     columns, separator = len(dialect.names), dialect.separator
-    with opened(path, dialect.encoding) as file:
-        rows = cells(file, separator, path, quoted=dialect.quoted)
-        for line, row in rows:
-            if row and line > dialect.skip and len(row) != columns:
+    with past_preface(path, dialect) as file:
+        rows = cells_of(file, dialect.form, path)
+        for past, row in rows:
+            line = past + dialect.skip
+            if row and len(core(row, columns) if dialect.trailing else row) != columns:
                 last = len(row) < columns and not any(other for _, other in rows)
                 raise DataError(
                     f"{path}:{line}: {len(row)} cells, where the header names {columns} columns. "

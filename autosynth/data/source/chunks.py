@@ -19,9 +19,12 @@ import pyarrow as pa
 import pyarrow.csv as pac
 import pyarrow.parquet as pq
 
+from autosynth.data.source import database, sheet
+from autosynth.data.source.database import database_frames
 from autosynth.data.source.dialect import LABEL, Dialect, find_dialect
-from autosynth.data.source.encoding import FILE_ERRORS, PACKINGS, UTF8, packing
-from autosynth.data.source.frames import records_of
+from autosynth.data.source.encoding import FILE_ERRORS, PACKINGS, UTF8, TextContent, packing
+from autosynth.data.source.frames import READERS, records_of
+from autosynth.data.source.location import split_part
 from autosynth.data.source.memory import Batching
 from autosynth.data.source.parse import (
     convert_options,
@@ -86,8 +89,10 @@ class Arrow(Chunks):
     def __init__(self, path: Path) -> None:
         self.path = path
         with _told(path):
-            self.names = next((_names(batch.schema) for batch in self._all()), ())
-            self.n_rows = sum(batch.num_rows for batch in self._all())
+            self.names, self.n_rows = (), 0
+            for batch in self._all():
+                batch.validate(full=True)
+                self.names, self.n_rows = _names(batch.schema), self.n_rows + batch.num_rows
 
     def pieces(self, only: Sequence[str], most: int) -> Iterator[pa.RecordBatch]:
         """As `Chunks`."""
@@ -234,6 +239,28 @@ class Matrix(Chunks):
             yield as_frame(self.x[start : start + most])
 
 
+class Whole(Matrix):
+    """A file of a form that has no pieces: it is in memory as long as it is read."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(READERS[table_suffix(path)](path))
+        self.path = split_part(path)[0]
+
+
+class Database(Chunks):
+    """A table of an SQLite database."""
+
+    def __init__(self, path: Path) -> None:
+        self.location, self.path = path, split_part(path)[0]
+        self.names, self.n_rows = (), 0
+        for frame in database_frames(path, _HEAD):
+            self.names, self.n_rows = tuple(map(str, frame.columns)), self.n_rows + len(frame)
+
+    def pieces(self, only: Sequence[str], most: int) -> Iterator[pd.DataFrame]:
+        """As `Chunks`."""
+        return database_frames(self.location, most)
+
+
 FORMS: Mapping[str, Callable[[Path], Chunks]] = {
     ".parquet": Parquet,
     ".arrow": Arrow,
@@ -241,15 +268,21 @@ FORMS: Mapping[str, Callable[[Path], Chunks]] = {
     ".ipc": Arrow,
     ".jsonl": JsonLines,
     ".ndjson": JsonLines,
+    ".json": Whole,
+    **dict.fromkeys(sheet.SUFFIXES, Whole),
+    **dict.fromkeys(database.SUFFIXES, Database),
 }
 """What reads a table by pieces, by its file's suffix; any other is text."""
 
 
-def chunks_of(path: Path, batching: Batching) -> Chunks:
-    """The rows of a file by its form. Raises `DataError` where it cannot be read."""
+def chunks_of(path: Path, batching: Batching, content: TextContent | None = None) -> Chunks:
+    """The rows of a file by its form. Raises `DataError` where it cannot be read.
+
+    `content` is what is known of a file of text, where that was found out already.
+    """
     if typed := FORMS.get(table_suffix(path)):
         return typed(path)
-    dialect, warnings = find_dialect(path)
+    dialect, warnings = find_dialect(path, content)
     found: Chunks
     if dialect.separator == LABEL:
         found = LabelLines(path, dialect)

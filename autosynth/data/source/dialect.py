@@ -349,6 +349,16 @@ def _are_labelled(lines: Sequence[str]) -> bool:
     return len(lines) >= _MIN_LINES and few and texts >= _MIN_LABELLED * len(lines)
 
 
+def sheet_header(rows: Sequence[Sequence[str]]) -> tuple[int, tuple[str, ...]]:
+    """Where the rows of a sheet begin, whose rows are equally wide, and what its columns are."""
+    found = [CsvRecord(line=line, cells=row) for line, row in enumerate(rows[:_SAMPLE])]
+    fit = _fit(found, Form(separator=","), is_cut=False)
+    cells = [row.cells for row in fit.rows]
+    if has_header(cells):
+        return fit.rows[0].line + 1, tuple(cell.strip() for cell in cells[0])
+    return fit.rows[0].line, made_up(cells)
+
+
 def twice(names: Sequence[str]) -> list[str]:
     """The names that stand more than once."""
     return [name for name, count in Counter(names).items() if count > 1 and name]

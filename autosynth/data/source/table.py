@@ -18,15 +18,19 @@ from autosynth.data.source.dialect import (
     find_dialect,
     twice,
 )
-from autosynth.data.source.encoding import plain_name
+from autosynth.data.source.encoding import TextContent, plain_name
 from autosynth.data.source.frames import READERS
+from autosynth.data.source.location import split_part
 from autosynth.data.source.parse import parse_table, past_preface
 from autosynth.data.source.raw import Raw, RawRows
 from autosynth.data.source.records import cells_of, core
 from autosynth.data.source.rows import BatchedRows
 from autosynth.errors import DataError, did_you_mean
 
-TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".data", ".all", ".train", ".test", *READERS)
+TABLE_SUFFIXES = (
+    *(".csv", ".tsv", ".txt", ".data", ".dat", ".all", ".train", ".test"),
+    *READERS,
+)
 _LISTED = 12
 _Table = TypeVar("_Table", pd.DataFrame, BatchedRows)
 _OPEN = re.compile(r"EOF inside string starting at row (\d+)")
@@ -34,12 +38,12 @@ _OPEN = re.compile(r"EOF inside string starting at row (\d+)")
 
 def is_table(path: Path) -> bool:
     """Whether `path` is named like a table."""
-    return path.is_file() and table_suffix(path) in TABLE_SUFFIXES
+    return split_part(path)[0].is_file() and table_suffix(path) in TABLE_SUFFIXES
 
 
 def table_suffix(path: Path) -> str:
     """The suffix of a table's file, packed or not, in lower case."""
-    return Path(plain_name(path)).suffix.lower()
+    return Path(plain_name(split_part(path)[0])).suffix.lower()
 
 
 def frame_rows(
@@ -63,7 +67,8 @@ def frame_rows(
         values = [frame[each].reset_index(drop=True) for each in target]
         y = values[0] if len(values) == 1 else pd.concat(values, axis=1)
     frame = frame.drop(columns=[name for name in target if name in frame.columns])
-    folder = str(Path(source).parent) if Path(source).is_file() else ""
+    file, _ = split_part(Path(source))
+    folder = str(file.parent) if file.is_file() else ""
     rows = RawRows(x=frame, y=y, index=range(len(frame)), folder=folder)
     return Raw(
         name=name,
@@ -75,12 +80,17 @@ def frame_rows(
     )
 
 
-def read_frame(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """The frame in `path`, and warnings about how it was read."""
+def read_frame(
+    path: Path, content: TextContent | None = None
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The frame in `path`, and warnings about how it was read.
+
+    `content` is what is known of a file of text, where that was found out already.
+    """
     reader = READERS.get(table_suffix(path))
     if reader is not None:
         return reader(path), ()
-    dialect, warnings = find_dialect(path)
+    dialect, warnings = find_dialect(path, content)
     if dialect.separator == LABEL:
         with past_preface(path, dialect) as file:
             return label_frame([*file], dialect), warnings

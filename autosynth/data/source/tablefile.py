@@ -18,10 +18,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from autosynth.data.source.chunks import Chunks, Matrix, chunks_of
+from autosynth.data.source.encoding import find_encoding, packing, plain_name
+from autosynth.data.source.frames import READERS
+from autosynth.data.source.location import split_part
 from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.data.source.raw import Raw
 from autosynth.data.source.rows import BatchedRows, as_frame, rows_of
-from autosynth.data.source.table import frame_rows, is_table, read_frame
+from autosynth.data.source.table import frame_rows, is_table, read_frame, table_suffix
 from autosynth.errors import DataError
 from autosynth.spec import RowNumbers
 
@@ -33,7 +36,7 @@ _LISTED = 12
 _PIECES = 64
 _PIECE = 2**16
 _PACKED = 4
-"""A packed file of text is at least so many times as large unpacked, as a rule."""
+"""A packed file of JSON is at least so many times as large unpacked, as a rule."""
 
 _WORDS: Mapping[str, str] = {
     "main": "train|training",
@@ -183,7 +186,7 @@ def read_table(
             a target that is not named or not there.
     """
     table, warnings = _opened(path, batching)
-    name = path.name.removesuffix(".gz").rsplit(".", 1)[0]
+    name = plain_name(split_part(path)[0]).rsplit(".", 1)[0]
     return frame_rows(table, name, str(path), target, labelled=labelled, warnings=warnings)
 
 
@@ -214,16 +217,17 @@ def read_table_folder(
 
 def _opened(path: Path, batching: Batching) -> tuple[Any, tuple[str, ...]]:
     """The table in a file, a frame or `BatchedRows`, and warnings about how it is read."""
-    n_bytes = _bytes_of(path)
+    content = find_encoding(path) if table_suffix(path) not in READERS else None
+    n_bytes = content.n_bytes if content else _bytes_of(path)
     if batching.holds(n_bytes):
-        return read_frame(path)
-    chunks = chunks_of(path, batching)
+        return read_frame(path, content)
+    chunks = chunks_of(path, batching, content)
     return file_rows(chunks, n_bytes, batching), chunks.warnings
 
 
 def _bytes_of(path: Path) -> int:
     """About the memory that a table takes."""
-    size = path.stat().st_size
+    size = split_part(path)[0].stat().st_size
     if path.suffix.lower() == ".parquet":
         try:
             found = pq.read_metadata(path)
@@ -232,7 +236,7 @@ def _bytes_of(path: Path) -> int:
         groups = range(found.num_row_groups)
         unpacked = sum(found.row_group(group).total_byte_size for group in groups)
         return int(max(unpacked, 8 * found.num_rows * found.num_columns))
-    return size * _PACKED if path.suffix == ".gz" else size
+    return size * _PACKED if packing(path) else size
 
 
 def _tables(folder: Path) -> Iterator[Path]:
@@ -246,7 +250,7 @@ def parts_of(folder: Path, *, strict: bool = False) -> dict[str, Path]:
     found: dict[str, Path] = {}
     others: list[Path] = []
     for path in _tables(folder):
-        name = path.name.removesuffix(".gz")
+        name = plain_name(path)
         part = next((part for part, words in _PART.items() if words.search(name)), None)
         if part is None:
             others.append(path)

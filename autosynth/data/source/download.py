@@ -9,7 +9,6 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from email.message import Message
 from http.client import HTTPException
 from pathlib import Path
 from typing import IO, Any
@@ -79,11 +78,10 @@ def download(url: str, file: Path, *, advice: str) -> None:
     try:
         request = Request(url, headers={"User-Agent": "autosynth"})
         with build_opener(_OnlyHttp).open(request, timeout=_SECONDS) as answer:
-            _check_kind(answer.headers, url, file)
+            suffix = _suffix(answer, url, file)
             file.parent.mkdir(parents=True, exist_ok=True)
             with partial.open("wb") as out:
                 _copy(answer, out, url)
-        suffix = "" if file.suffix else _SUFFIXES.get(answer.headers.get_content_type(), "")
         partial.replace(file.with_name(file.name + suffix))
     except HTTPError as error:
         raise RefusedError(f"{url} answers {error.code}: {_said(error)}.") from error
@@ -112,16 +110,22 @@ def _copy(answer: Any, out: IO[bytes], url: str) -> None:
         raise DataError(f"{url} broke off at {got} of {length} bytes.")
 
 
-def _check_kind(headers: Message, url: str, file: Path) -> None:
-    if headers.get_content_type() == "text/html":
+def _suffix(answer: Any, url: str, file: Path) -> str:
+    """What a file's name lacks: the suffix where a server led to, or of what it says it is."""
+    kind = answer.headers.get_content_type()
+    if kind == "text/html":
         raise RefusedError(
             f"{url} answers with a page, and no file. Give the address of the file itself."
         )
-    if not file.suffix and headers.get_content_type() not in _SUFFIXES:
+    if file.suffix:
+        return ""
+    found = "".join(Path(urlsplit(answer.url).path).suffixes[-2:]) or _SUFFIXES.get(kind, "")
+    if not found:
         raise RefusedError(
-            f"{url} has no suffix, and is {headers.get_content_type()}, which is no form of data. "
-            "Download it and name it by its form, as data.csv."
+            f"{url} has no suffix, and is {kind}, which is no form of data. Download it and name "
+            "it by its form, as data.csv."
         )
+    return found
 
 
 class _OnlyHttp(HTTPRedirectHandler):

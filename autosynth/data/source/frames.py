@@ -19,7 +19,7 @@ from autosynth.data.source import database, sheet
 from autosynth.data.source.encoding import FILE_ERRORS, UTF8, opened
 from autosynth.data.source.limits import UNPACKED
 from autosynth.data.source.location import pick, split_part
-from autosynth.errors import DataError
+from autosynth.errors import AutosynthError, DataError
 
 _NESTED = (dict, list, tuple, set, np.ndarray)
 _SHOWN = 60
@@ -44,7 +44,7 @@ def read_parquet(path: Path) -> pd.DataFrame:
         table = pa.Table.from_batches(batches, schema if not batches else None)
         table.validate(full=True)
         return from_arrow(table)
-    except DataError:
+    except AutosynthError:
         raise
     except (OSError, ValueError, pa.ArrowException) as error:
         raise DataError(f"{path} cannot be read as parquet: {str(error).rstrip('.')}.") from error

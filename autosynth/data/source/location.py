@@ -17,10 +17,11 @@ from autosynth.data.source.cache import cache_folder
 from autosynth.data.source.download import cached_download, download_folder, is_address
 from autosynth.data.source.encoding import FILE_ERRORS, packing, plain_name, unpacked
 from autosynth.data.source.limits import MOST_MEMBERS, UNPACKED
-from autosynth.errors import DataError, did_you_mean
+from autosynth.errors import AutosynthError, DataError, did_you_mean
 
 _PART = "::"
 _LISTED = 12
+_ZIP_ERRORS = (zipfile.BadZipFile, NotImplementedError, ValueError, RuntimeError)
 _STREAMED = (
     ".csv",
     ".tsv",
@@ -61,7 +62,7 @@ def pick(named: str, there: list[str], path: Path, what: str) -> str:
         raise DataError(f"{path} holds no {what} with rows.")
     if len(there) > 1:
         raise DataError(
-            f"{path} holds {len(there)} {what}s: {listed}. Name one, as "
+            f"{path} holds more than one {what}: {listed}. Name one, as "
             f"{path.name}{_PART}{there[0]}."
         )
     return there[0]
@@ -157,15 +158,9 @@ def _extract(path: Path, folder: Path) -> None:
             UNPACKED.check(size, str(path), path.stat().st_size)
             folder.mkdir(parents=True)
             archive.extractall(folder, members)
-    except (
-        *FILE_ERRORS,
-        zipfile.BadZipFile,
-        NotImplementedError,
-        ValueError,
-        RuntimeError,
-    ) as error:
-        if isinstance(error, DataError):
-            raise
+    except AutosynthError:
+        raise
+    except (*FILE_ERRORS, *_ZIP_ERRORS) as error:
         raise DataError(
             f"{path} cannot be unpacked: {error}. Is the file whole? Get it again."
         ) from error

@@ -19,7 +19,7 @@ from autosynth.data.source.dialect import sheet_header
 from autosynth.data.source.limits import MOST_CELLS, UNPACKED
 from autosynth.data.source.location import pick, split_part
 from autosynth.data.source.parse import NA_VALUES
-from autosynth.errors import DataError
+from autosynth.errors import AutosynthError, DataError
 
 SUFFIXES = (".xlsx", ".xlsm")
 _ERRORS = ("#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!", "#GETTING_DATA")
@@ -39,7 +39,7 @@ def read_sheet(path: Path) -> pd.DataFrame:
             size = sum(member.file_size for member in archive.infolist())
         UNPACKED.check(size, str(file), file.stat().st_size)
         rows = _rows(file, part)
-    except DataError:
+    except AutosynthError:
         raise
     except Exception as error:  # of a damaged workbook openpyxl raises whatever its parsers do
         raise DataError(

@@ -147,7 +147,7 @@ def _booked(sheet: bytes) -> bytes:
 def _zip(path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("rows.csv", _text())
-        archive.writestr("about.txt", b"rows of towns")
+        archive.writestr("README.txt", b"rows of towns")
 
 
 def _table(name: str, data: Callable[[], bytes], pack: Callable[[bytes], bytes] = bytes) -> Form:

@@ -30,7 +30,7 @@ from autosynth.data.source.frames import check_flat
 from autosynth.data.source.layout import Layout, infer_layout
 from autosynth.data.source.mappedarray import concatenate_rows, take_rows
 from autosynth.data.source.memory import BY_SIZE, Batching
-from autosynth.data.source.raw import Raw, RawRows, RowFormat, fingerprint
+from autosynth.data.source.raw import Raw, RawRows, RowFormat, fingerprint, headers_of
 from autosynth.data.source.read import Source, all_rows, read_source, read_unlabelled
 from autosynth.data.source.rows import rows_of
 from autosynth.data.source.tablefile import as_table
@@ -73,17 +73,23 @@ class RowFraming(Framing):
         read = _table if layout.kind == "table" else _array
         return _dataset(raw, read(raw, join(raw, layout, batching), layout, config), config)
 
+    @property
+    def _row_format(self) -> RowFormat:
+        """What rows look like; a model of an older version knows of no headers."""
+        headers = tuple(map(tuple, self.encoders.get("headers", ())))
+        return replace(self.inputs[0].row_format, headers=headers)
+
     def encode(self, source: Any) -> Encoded:
         """As `Framing`."""
         inputs = self.inputs
-        raw = read_unlabelled(source, inputs[0].row_format, self.batching)
+        raw = read_unlabelled(source, self._row_format, self.batching)
         assert raw.main is not None
         return _checked(_encode(inputs, raw.main, raw.source, self.batching), raw)
 
     def encode_parts(self, source: Any) -> Iterator[Encoded]:
         """As `Framing`."""
         inputs = self.inputs
-        raw = read_unlabelled(source, inputs[0].row_format, self.batching)
+        raw = read_unlabelled(source, self._row_format, self.batching)
         rows, told = raw.main, raw.warnings
         assert rows is not None
         for start, batch in rows_of(rows.x, self.batching).batches():
@@ -102,7 +108,7 @@ class RowFraming(Framing):
         """As `Framing`."""
         inputs = self.inputs
         names = columns or _target_columns(inputs[0], target)
-        raw = _read_labelled(source, inputs[0].row_format, names, self.batching)
+        raw = _read_labelled(source, self._row_format, names, self.batching)
         rows = raw.test or raw.main
         if rows is None or not len(rows):
             raise DataError(f"{raw.source} holds no rows to score.")
@@ -161,6 +167,7 @@ def _dataset(raw: Raw, state: _LoadState, config: DataConfig) -> Dataset:
         splits = without(splits, state.keep, len(goal.y))
         goal = replace(goal, y=goal.y[state.keep])
         _check_size(rows.only(state.keep), raw)
+    headers = headers_of(raw)
     dataset = Dataset(
         name=raw.name,
         source=raw.source,
@@ -169,7 +176,10 @@ def _dataset(raw: Raw, state: _LoadState, config: DataConfig) -> Dataset:
         x=state.x,
         y=goal.y,
         splits=splits,
-        encoders={"inputs": [encoder.to_dict() for encoder in state.inputs]},
+        encoders={
+            "inputs": [encoder.to_dict() for encoder in state.inputs],
+            **({"headers": [list(names) for names in headers]} if headers else {}),
+        },
         fingerprint=fingerprint(raw.main, raw.validation, raw.test, batching=rows.x.batching),
         independent=keys.groups is None and keys.times is None,
         warnings=(
@@ -222,7 +232,7 @@ def _read(source: Source, config: DataConfig, batching: Batching) -> Raw:
         raise DataError(f"{raw.source} has test rows only; training needs others.")
     for part, beside in (("test", config.test), ("validation", config.validation)):
         if beside is not None:
-            other = read_source(beside, config.target, like=raw.main, batching=batching)
+            other = read_source(beside, config.target, raw.main, batching, headers_of(raw))
             found: dict[str, Any] = {part: all_rows(other)}
             raw = replace(raw, **found, warnings=(*raw.warnings, *other.warnings))
     return raw
@@ -338,7 +348,7 @@ def _read_labelled(source: Any, rows: RowFormat, names: Sequence[str], batching:
     if rows.kind == "image":  # images of a folder are brought to its shape
         channels, height, width = rows.shape
         like = RawRows(x=np.empty((0, height, width, channels)), index=range(0))
-    return read_source(source, names, like, batching)
+    return read_source(source, names, like, batching, rows.headers)
 
 
 def _target_columns(encoder: Encoder, target: TargetSpec) -> tuple[str, ...]:

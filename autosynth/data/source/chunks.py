@@ -21,9 +21,9 @@ import pyarrow.parquet as pq
 
 from autosynth.data.source import database, sheet
 from autosynth.data.source.database import database_frames
-from autosynth.data.source.dialect import LABEL, Dialect, find_dialect
-from autosynth.data.source.encoding import FILE_ERRORS, PACKINGS, UTF8, TextContent, packing
-from autosynth.data.source.frames import READERS, records_of
+from autosynth.data.source.dialect import LABEL, Dialect
+from autosynth.data.source.encoding import FILE_ERRORS, PACKINGS, UTF8, packing
+from autosynth.data.source.frames import READERS, records_of, to_pandas
 from autosynth.data.source.location import split_part
 from autosynth.data.source.memory import Batching
 from autosynth.data.source.parse import (
@@ -49,7 +49,6 @@ class Chunks(ABC):
     path: Path
     names: tuple[str, ...]
     n_rows: int
-    warnings: tuple[str, ...] = ()
 
     @abstractmethod
     def pieces(self, only: Sequence[str], most: int) -> Iterator[pa.RecordBatch | pd.DataFrame]:
@@ -61,7 +60,7 @@ class Chunks(ABC):
             for piece in self.pieces(only, most):
                 for start in range(0, len(piece), most):
                     if isinstance(piece, pa.RecordBatch):
-                        frame = _floats(piece.slice(start, most)).to_pandas()
+                        frame = to_pandas(_floats(piece.slice(start, most)))
                         frame.columns = frame.columns.astype(str)
                     else:
                         frame = piece.iloc[start : start + most]
@@ -275,21 +274,16 @@ FORMS: Mapping[str, Callable[[Path], Chunks]] = {
 """What reads a table by pieces, by its file's suffix; any other is text."""
 
 
-def chunks_of(path: Path, batching: Batching, content: TextContent | None = None) -> Chunks:
-    """The rows of a file by its form. Raises `DataError` where it cannot be read.
+def chunks_of(path: Path, batching: Batching, dialect: Dialect | None) -> Chunks:
+    """The rows of a file by its form, of text by its dialect.
 
-    `content` is what is known of a file of text, where that was found out already.
+    Raises `DataError` where it cannot be read.
     """
-    if typed := FORMS.get(table_suffix(path)):
-        return typed(path)
-    dialect, warnings = find_dialect(path, content)
-    found: Chunks
+    if dialect is None:
+        return FORMS[table_suffix(path)](path)
     if dialect.separator == LABEL:
-        found = LabelLines(path, dialect)
-    else:
-        found = Text(path, dialect, min(_BLOCK, max(_LEAST_BLOCK, batching.limit)))
-    found.warnings = warnings
-    return found
+        return LabelLines(path, dialect)
+    return Text(path, dialect, min(_BLOCK, max(_LEAST_BLOCK, batching.limit)))
 
 
 def _floats(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -302,7 +296,7 @@ def _floats(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def _names(schema: pa.Schema) -> tuple[str, ...]:
-    return tuple(str(name) for name in schema.empty_table().to_pandas().columns)
+    return tuple(str(name) for name in to_pandas(schema.empty_table()).columns)
 
 
 def _wide(kind: pa.DataType) -> pa.DataType:

@@ -10,12 +10,21 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, TypeAlias
 
 from autosynth.data.source.encoding import TextContent, find_encoding, opened
-from autosynth.data.source.header import has_header, is_number, made_up, names_numbers
+from autosynth.data.source.header import (
+    has_header,
+    is_number,
+    lacking_header,
+    made_up,
+    names_numbers,
+)
 from autosynth.data.source.records import ALIGNED, CsvRecord, Form, core, records
 from autosynth.errors import DataError
+
+Headers: TypeAlias = Sequence[Sequence[str]]
+"""Names of columns that a file may have."""
 
 SEPARATORS = ",\t;|"
 LABEL = "label"
@@ -93,9 +102,12 @@ class _Fit:
 
 
 def find_dialect(
-    path: Path, content: TextContent | None = None
+    path: Path, content: TextContent | None = None, headers: Headers = ()
 ) -> tuple[Dialect, tuple[str, ...]]:
     """The dialect of a file, and what the user should know of it.
+
+    `content` is what is known of it already; `headers` are those that it may have, or lack, where
+    another file of its table has been read.
 
     Raises:
         DataError: the file is no text, or empty.
@@ -120,7 +132,7 @@ def find_dialect(
         fit = _held_against_all(path, content.encoding, begin, fit)
     if fit.unclosed:
         raise _unclosed(path, len(fit.rows))
-    return _described(path, content, begin, fit)
+    return _described(path, content, begin, fit, headers)
 
 
 def _unclosed(path: Path, row: int) -> DataError:
@@ -131,15 +143,22 @@ def _unclosed(path: Path, row: int) -> DataError:
 
 
 def _described(
-    path: Path, content: TextContent, begin: int, fit: _Fit
+    path: Path, content: TextContent, begin: int, fit: _Fit, headers: Headers
 ) -> tuple[Dialect, tuple[str, ...]]:
     rows = [core(record.cells, fit.width) for record in fit.rows]
     warnings = content.warnings
-    header = has_header(rows)
+    lacking = lacking_header(rows, headers)
+    header = not lacking and has_header(rows)
     names = tuple(cell.strip() for cell in rows[0])
     if fit.trailing and header:
         names = names[: fit.width]
-    if not header:
+    if lacking:
+        names = lacking
+        warnings += (
+            f"{path} has no line of column names; they are taken from the training data, in its "
+            "order",
+        )
+    elif not header:
         names = made_up(rows)
         warnings += (
             f"{path} has no line of column names; they are called {', '.join(names[:3])}"

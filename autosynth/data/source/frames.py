@@ -173,13 +173,18 @@ def from_arrow(table: pa.Table) -> pd.DataFrame:
     ]
     if (schema := pa.schema(fields, table.schema.metadata)) != table.schema:
         table = table.cast(schema)
+    return to_pandas(table).reset_index(drop=True)
+
+
+def to_pandas(table: pa.Table | pa.RecordBatch) -> pd.DataFrame:
+    """The frame of a table; without what pandas noted beside it, where that is damaged."""
     try:
         frame: pd.DataFrame = table.to_pandas()
-    except (KeyError, TypeError, AttributeError):  # what pandas noted of the table is damaged
+    except (KeyError, TypeError, AttributeError, ValueError):
         table = table.replace_schema_metadata()
-        names = [name for name in table.column_names if not name.startswith("__index_level_")]
+        names = [name for name in table.schema.names if not name.startswith("__index_level_")]
         frame = table.select(names).to_pandas()
-    return frame.reset_index(drop=True)
+    return frame
 
 
 def is_polars(source: Any) -> bool:

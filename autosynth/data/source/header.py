@@ -25,6 +25,22 @@ def has_header(rows: Sequence[Sequence[str]]) -> bool:
     return again == 0
 
 
+def lacking_header(
+    rows: Sequence[Sequence[str]], headers: Sequence[Sequence[str]]
+) -> tuple[str, ...]:
+    """The one of some headers that fits rows which have none; nothing where they have their own.
+
+    They have, where a cell of the first row is a name of one of them, however it is written, or
+    a column of numbers begins with a word.
+    """
+    known = {name.casefold() for names in headers for name in names}
+    named = any(c.strip().casefold() in known for c in rows[0] if not is_number(c))
+    numbered = sum(cell.strip() in known for cell in rows[0]) > len(rows[0]) / 2
+    if named or numbered or names_numbers(rows):
+        return ()
+    return next((tuple(names) for names in headers if len(names) == len(rows[0])), ())
+
+
 def names_numbers(rows: Sequence[Sequence[str]]) -> bool:
     """Whether a column of numbers begins with a word."""
     first, rest = rows[0], [row for row in rows[1:] if len(row) == len(rows[0])]

@@ -27,6 +27,7 @@ from autosynth.data.source import (
     ucr,
 )
 from autosynth.data.source.builtin import BUILTIN
+from autosynth.data.source.dialect import Headers
 from autosynth.data.source.download import download_folder, is_address
 from autosynth.data.source.location import forgotten_if_unread, located, split_part
 from autosynth.data.source.mediafile import MEDIA_SUFFIXES, MediaKind
@@ -60,16 +61,18 @@ def read_source(
     target: Sequence[str] = (),
     like: RawRows | None = None,
     batching: Batching = BY_SIZE,
+    headers: Headers = (),
 ) -> Raw:
     """The rows of `source` with their target; images of a folder get the shape of those in `like`.
 
-    `batching` says how much of a file may be in memory.
+    `batching` says how much of a file may be in memory; `headers` are those of a table that the
+    rows belong to, whose file may lack them.
 
     Raises `DataNotFoundError` for a name that is neither a path nor built in, and `DataError` for
     a source that cannot be read or whose rows have no target.
     """
     with forgotten_if_unread(source):
-        raw = _named(_labelled(source, target, like, batching), source)
+        raw = _named(_labelled(source, target, like, batching, headers), source)
     part = raw.main or raw.test
     if part is not None and part.y is None:
         raise DataError(
@@ -91,8 +94,14 @@ def _named(raw: Raw, source: Any) -> Raw:
 
 
 def _labelled(
-    source: Source, target: Sequence[str], like: RawRows | None, batching: Batching
+    source: Source,
+    target: Sequence[str],
+    like: RawRows | None,
+    batching: Batching,
+    headers: Headers,
 ) -> Raw:
+    if headers and _is_path(source) and table.is_table(path := _existing(source)):
+        return tablefile.read_table(path, target, batching=batching, headers=headers)
     if like is not None and _is_path(source):
         path = _existing(source)
         x = like.x
@@ -159,9 +168,13 @@ def _file_rows(path: Path, rows: RowFormat, batching: Batching) -> Raw | None:
         return ucr.read_ucr_series(path, rows.shape[1])
     if path.is_dir() and rows.columns:  # what else it holds, the table names
         if only := tablefile.only_table(path):
-            return tablefile.read_table(only, (), labelled=False, batching=batching)
+            return tablefile.read_table(
+                only, (), labelled=False, batching=batching, headers=rows.headers
+            )
         if tablefile.is_table_folder(path):
-            folder = tablefile.read_table_folder(path, (), labelled=False, batching=batching)
+            folder = tablefile.read_table_folder(
+                path, (), labelled=False, batching=batching, headers=rows.headers
+            )
             return _test_or_all(folder)
     media = _media(path) if kind in _MEDIA and not idx.is_idx(path) else None
     if media is not None and media == kind:
@@ -175,7 +188,9 @@ def _file_rows(path: Path, rows: RowFormat, batching: Batching) -> Raw | None:
     if idx.is_idx(path) and path.is_file():
         return idx.read_idx_images(path)
     if table.is_table(path):
-        return tablefile.read_table(path, (), labelled=False, batching=batching)
+        return tablefile.read_table(
+            path, (), labelled=False, batching=batching, headers=rows.headers
+        )
     return None
 
 

@@ -18,7 +18,7 @@ from autosynth.data.source.dialect import (
     find_dialect,
     twice,
 )
-from autosynth.data.source.encoding import TextContent, plain_name
+from autosynth.data.source.encoding import plain_name
 from autosynth.data.source.frames import READERS
 from autosynth.data.source.location import split_part
 from autosynth.data.source.parse import parse_table, past_preface
@@ -61,6 +61,7 @@ def frame_rows(
         DataError: an empty table, columns of one name, a target that is not named or not there.
     """
     frame = checked_frame(frame, source)
+    names = tuple(frame.columns)
     y: pd.Series[Any] | pd.DataFrame | None = None
     if labelled:
         target = _known_target(target, list(frame.columns), source)
@@ -76,24 +77,31 @@ def frame_rows(
         target=" + ".join(target) or "target",
         main=rows,
         kind="table",
+        columns=names,
         warnings=warnings,
     )
 
 
-def read_frame(
-    path: Path, content: TextContent | None = None
-) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """The frame in `path`, and warnings about how it was read.
+def read_frame(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The frame in `path`, and warnings about how it was read."""
+    if is_typed(path):
+        return read_whole(path, None), ()
+    dialect, warnings = find_dialect(path)
+    return read_whole(path, dialect), warnings
 
-    `content` is what is known of a file of text, where that was found out already.
-    """
-    reader = READERS.get(table_suffix(path))
-    if reader is not None:
-        return reader(path), ()
-    dialect, warnings = find_dialect(path, content)
+
+def is_typed(path: Path) -> bool:
+    """Whether a table's file knows its types, and is no text that has a dialect."""
+    return table_suffix(path) in READERS
+
+
+def read_whole(path: Path, dialect: Dialect | None) -> pd.DataFrame:
+    """The frame in a file, of text by its dialect."""
+    if dialect is None:
+        return READERS[table_suffix(path)](path)
     if dialect.separator == LABEL:
         with past_preface(path, dialect) as file:
-            return label_frame([*file], dialect), warnings
+            return label_frame([*file], dialect)
     check_names(dialect.names, str(path))
     frame, even = _parse(path, dialect)
     names = dialect.columns
@@ -103,7 +111,7 @@ def read_frame(
         raise DataError(f"the header of {path} does not fit its rows.")
     if more.notna().any(axis=None) or (not even and (dialect.trailing or _may_be_ragged(frame))):
         check_lengths(path, dialect)
-    return frame.iloc[:, : len(names)].set_axis(pd.Index(names, dtype=object), axis=1), warnings
+    return frame.iloc[:, : len(names)].set_axis(pd.Index(names, dtype=object), axis=1)
 
 
 def label_frame(lines: Sequence[str], dialect: Dialect) -> pd.DataFrame:

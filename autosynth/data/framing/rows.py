@@ -167,7 +167,6 @@ def _dataset(raw: Raw, state: _LoadState, config: DataConfig) -> Dataset:
         splits = without(splits, state.keep, len(goal.y))
         goal = replace(goal, y=goal.y[state.keep])
         _check_size(rows.only(state.keep), raw)
-    headers = headers_of(raw)
     dataset = Dataset(
         name=raw.name,
         source=raw.source,
@@ -176,10 +175,7 @@ def _dataset(raw: Raw, state: _LoadState, config: DataConfig) -> Dataset:
         x=state.x,
         y=goal.y,
         splits=splits,
-        encoders={
-            "inputs": [encoder.to_dict() for encoder in state.inputs],
-            **({"headers": [list(names) for names in headers]} if headers else {}),
-        },
+        encoders=_learnt(state.inputs, raw),
         fingerprint=fingerprint(raw.main, raw.validation, raw.test, batching=rows.x.batching),
         independent=keys.groups is None and keys.times is None,
         warnings=(
@@ -192,6 +188,13 @@ def _dataset(raw: Raw, state: _LoadState, config: DataConfig) -> Dataset:
     )
     dataset = _inspected(dataset, raw, state.ignored, goal.assumed)
     return _with_unlabelled(dataset, state.inputs, spare) if len(spare.part) else dataset
+
+
+def _learnt(inputs: Sequence[Encoder], raw: Raw) -> dict[str, Any]:
+    """What is kept of the data: its encoders, and the headers that other files of it may lack."""
+    headers = [list(names) for names in headers_of(raw)]
+    learnt = {"inputs": [encoder.to_dict() for encoder in inputs]}
+    return {**learnt, "headers": headers} if headers else learnt
 
 
 def _inspected(

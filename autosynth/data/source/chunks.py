@@ -268,8 +268,8 @@ FORMS: Mapping[str, Callable[[Path], Chunks]] = {
     ".jsonl": JsonLines,
     ".ndjson": JsonLines,
     ".json": Whole,
-    **dict.fromkeys(sheet.SUFFIXES, Whole),
-    **dict.fromkeys(database.SUFFIXES, Database),
+    **dict.fromkeys(sheet.SHEET_SUFFIXES, Whole),
+    **dict.fromkeys(database.DATABASE_SUFFIXES, Database),
 }
 """What reads a table by pieces, by its file's suffix; any other is text."""
 

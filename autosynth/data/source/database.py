@@ -12,10 +12,10 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from autosynth.data.source.location import pick, split_part
+from autosynth.data.source.location import named_or_only, split_part
 from autosynth.errors import DataError
 
-SUFFIXES = (".db", ".sqlite", ".sqlite3", ".db3")
+DATABASE_SUFFIXES = (".db", ".sqlite", ".sqlite3", ".db3")
 _ROWS = 10_000
 _LEAST = 1_000_000  # bytes: what SQLite itself needs for its schema
 
@@ -32,7 +32,7 @@ def database_frames(path: Path, most: int) -> Iterator[pd.DataFrame]:
     size = file.stat().st_size
     try:
         with closing(_opened(file, size)) as connection:
-            table = pick(part, _tables(connection, views=bool(part)), file, "table")
+            table = named_or_only(part, _tables(connection, views=bool(part)), file, "table")
             name = table.replace('"', '""')
             rows = 0
             for frame in pd.read_sql_query(f'SELECT * FROM "{name}"', connection, chunksize=most):

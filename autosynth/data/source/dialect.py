@@ -20,7 +20,7 @@ from autosynth.data.source.header import (
     made_up,
     names_numbers,
 )
-from autosynth.data.source.records import ALIGNED, CsvRecord, Form, core, records
+from autosynth.data.source.records import ALIGNED, CsvRecord, Form, all_fit, core, records
 from autosynth.errors import DataError
 
 Headers: TypeAlias = Sequence[Sequence[str]]
@@ -326,20 +326,25 @@ def _held_against_all(path: Path, encoding: str, begin: int, fit: _Fit) -> _Fit:
     Rows that no form reads are told where they are read. Raises `DataError` where the file breaks
     off inside quotes.
     """
+    allowed = {fit.width, fit.width + max(0, fit.trailing)}
 
     def unfit(form: Form) -> int:
         """How many records are torn: of another width, or with a quote inside a cell."""
-        allowed = {fit.width, fit.width + max(0, fit.trailing)}
+        widths: Counter[int] = Counter()
         with opened(path, encoding) as file:
             for _ in range(begin + fit.rows[0].line):
                 next(file)
-            widths: Counter[int] = Counter()
             for row in records(file, form):
                 widths[-1 if row.broken else len(row.cells)] += 1
                 if row.unclosed and sum(widths.values()) == widths[fit.width] + 1:
                     raise _unclosed(path, widths[fit.width])
         return sum(count for width, count in widths.items() if width not in allowed)
 
+    with opened(path, encoding) as file:
+        for _ in range(begin + fit.rows[0].line):
+            next(file)
+        if all_fit(file, fit.form, allowed):
+            return fit
     if not unfit(fit.form):
         return fit
     forms = [

@@ -18,7 +18,7 @@ from pyarrow import ipc, parquet
 from autosynth.data.source import database, sheet
 from autosynth.data.source.encoding import FILE_ERRORS, UTF8, opened
 from autosynth.data.source.limits import UNPACKED
-from autosynth.data.source.location import pick, split_part
+from autosynth.data.source.location import named_or_only, split_part
 from autosynth.errors import AutosynthError, DataError
 
 _NESTED = (dict, list, tuple, set, np.ndarray)
@@ -132,7 +132,7 @@ def _rows_of(found: Any, part: str, path: Path) -> Any:
                 columns = zip(*found.values(), strict=True)
                 return [dict(zip(found, row, strict=True)) for row in columns]
     if isinstance(found, dict):
-        return found[pick(part, _arrays(found), path, "array of objects")]
+        return found[named_or_only(part, _arrays(found), path, "array of objects")]
     return found if isinstance(found, list) else None
 
 
@@ -159,8 +159,8 @@ READERS: Mapping[str, Callable[[Path], pd.DataFrame]] = {
     ".jsonl": read_jsonl,
     ".ndjson": read_jsonl,
     ".json": read_json,
-    **dict.fromkeys(sheet.SUFFIXES, sheet.read_sheet),
-    **dict.fromkeys(database.SUFFIXES, database.read_database),
+    **dict.fromkeys(sheet.SHEET_SUFFIXES, sheet.read_sheet),
+    **dict.fromkeys(database.DATABASE_SUFFIXES, database.read_database),
 }
 """What reads a table, by its file's suffix."""
 

@@ -45,7 +45,7 @@ def split_part(path: Path) -> tuple[Path, str]:
     return Path(name), part
 
 
-def pick(named: str, there: list[str], path: Path, what: str) -> str:
+def named_or_only(named: str, there: list[str], path: Path, what: str) -> str:
     """The part of a file that is named, or the only one there is.
 
     Raises `DataError` where it is not there, or several are and none is named.
@@ -134,7 +134,7 @@ def _member(path: Path, part: str) -> Path:
         there = sorted(
             str(each.relative_to(folder)) for each in folder.rglob("*") if each.is_file()
         )
-        return folder / pick(part, there, path, "file")
+        return folder / named_or_only(part, there, path, "file")
     found = folder
     while found.is_dir() and len(inside := list(found.iterdir())) == 1:
         (found,) = inside
@@ -178,7 +178,10 @@ def _made(folder: Path) -> Iterator[Path]:
     partial.mkdir(parents=True)
     try:
         yield partial
-        if not folder.exists():
+        try:
             partial.replace(folder)
+        except OSError:
+            if not folder.is_dir():  # else another process was faster
+                raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)

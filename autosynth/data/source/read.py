@@ -83,9 +83,10 @@ def read_source(
 
 
 def _named(raw: Raw, source: Any) -> Raw:
-    """Rows from an address are called by it; where their copy is kept is said."""
+    """Rows of a copy in the cache are called by what they were copied from."""
     if not is_address(source):
-        return raw
+        is_copy = _is_path(source) and located(source) != Path(source).expanduser()
+        return replace(raw, source=str(source)) if is_copy else raw
     kept = (
         f"the copy in {download_folder(source)} is read, and the address is not asked again; "
         "delete it to get the file anew"

@@ -17,11 +17,11 @@ import pandas as pd
 
 from autosynth.data.source.dialect import sheet_header
 from autosynth.data.source.limits import MOST_CELLS, UNPACKED
-from autosynth.data.source.location import pick, split_part
+from autosynth.data.source.location import named_or_only, split_part
 from autosynth.data.source.parse import NA_VALUES
 from autosynth.errors import AutosynthError, DataError
 
-SUFFIXES = (".xlsx", ".xlsm")
+SHEET_SUFFIXES = (".xlsx", ".xlsm")
 _ERRORS = ("#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!", "#GETTING_DATA")
 _MISSING = frozenset((*NA_VALUES, *_ERRORS))
 
@@ -64,7 +64,7 @@ def _rows(file: Path, part: str) -> list[tuple[Any, ...]]:
             if part or len(found) > 1:
                 filled = [name for name in found if name == part or any(_filled(found[name]))]
                 found = {name: found[name] for name in filled}
-            rows = list(_filled(found[pick(part, list(found), file, "sheet")]))
+            rows = list(_filled(found[named_or_only(part, list(found), file, "sheet")]))
     width = max(map(len, rows), default=0)
     return [row + (None,) * (width - len(row)) for row in rows]
 

@@ -29,10 +29,10 @@ def write(frame: pd.DataFrame, path: Path) -> Path:
         path.write_text("\n".join(json.dumps(row) for row in rows) + "\n", encoding="utf-8")
     elif path.suffix == ".json":
         path.write_text(json.dumps(frame.to_dict("records")), encoding="utf-8")
-    elif path.suffix in sheet.SUFFIXES:
+    elif path.suffix in sheet.SHEET_SUFFIXES:
         pytest.importorskip("openpyxl")
         frame.to_excel(path, index=False, engine="openpyxl")
-    elif path.suffix in database.SUFFIXES:
+    elif path.suffix in database.DATABASE_SUFFIXES:
         with closing(sqlite3.connect(path)) as connection:
             frame.to_sql("people", connection, index=False)
     elif path.suffix == ".feather":
@@ -52,7 +52,7 @@ def test_one_table_however_it_is_written(frame: pd.DataFrame, tmp_path: Path, su
     path = write(frame, tmp_path / f"people{suffix}")
     data = load_dataset(path, target="smoker")
     assert data.name == "people"
-    if suffix not in sheet.SUFFIXES:  # where 50.0 is 50
+    if suffix not in sheet.SHEET_SUFFIXES:  # where 50.0 is 50
         assert data.fingerprint == expected.fingerprint
     assert data.inputs == expected.inputs
     assert (data.x["table"] == expected.x["table"]).all()

@@ -81,6 +81,7 @@ def test_an_archive_is_the_file_or_the_folder_that_it_holds(
     both = {"data/train__csv": text(frame), "data/test__csv": text(frame[:20])}
     parts = zipped(tmp_path / "two.zip", **both)
     found = load_dataset(parts, target="smoker")
+    assert found.source == str(parts)
     assert len(found.splits.test) == 20
     assert len(encode(parts, found.encoders).index) == 20
     named = load_dataset(f"{parts}::data/train.csv", target="smoker")

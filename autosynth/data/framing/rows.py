@@ -31,7 +31,15 @@ from autosynth.data.source.frames import check_flat
 from autosynth.data.source.layout import Layout
 from autosynth.data.source.mappedarray import concatenate_rows, take_rows
 from autosynth.data.source.memory import BY_SIZE, Batching
-from autosynth.data.source.raw import PARTS, Raw, RawRows, RowFormat, fingerprint, with_levels
+from autosynth.data.source.raw import (
+    PARTS,
+    Raw,
+    RawRows,
+    RowFormat,
+    fingerprint,
+    headers_of,
+    with_levels,
+)
 from autosynth.data.source.read import Source, all_rows, read_source, read_unlabelled
 from autosynth.data.source.rows import rows_of
 from autosynth.data.source.tablefile import as_table
@@ -89,7 +97,8 @@ class RowFraming(Framing):
         """What rows to predict look like."""
         inputs = self.inputs
         wanted = tuple(dict.fromkeys(name for each in inputs for name in each.columns))
-        return replace(inputs[0].row_format, wanted=wanted)
+        headers = tuple(map(tuple, self.encoders.get("headers", ())))  # older models have none
+        return replace(inputs[0].row_format, wanted=wanted, headers=headers)
 
     def _whole(self, rows: RawRows | None) -> RawRows:
         """Rows with the columns that the inputs read, of which some may be levels of an index."""
@@ -120,7 +129,7 @@ class RowFraming(Framing):
         """As `Framing`."""
         inputs = self.inputs
         names = columns or _target_columns(inputs[0], target)
-        raw = _read_labelled(source, inputs[0].row_format, names, self.batching)
+        raw = _read_labelled(source, self._row_format, names, self.batching)
         rows = raw.test or raw.main
         if rows is None or not len(rows):
             raise DataError(f"{raw.source} holds no rows to score.")
@@ -175,7 +184,7 @@ def _dataset(raw: Raw, state: _LoadState, config: DataConfig) -> Dataset:
         x=state.x,
         y=goal.y,
         splits=splits,
-        encoders={"inputs": [encoder.to_dict() for encoder in state.inputs]},
+        encoders=_learnt(state.inputs, raw),
         fingerprint=fingerprint(raw.main, raw.validation, raw.test, batching=rows.x.batching),
         independent=not keys.asked and raw.validation is None and copies.are_few,
         warnings=(
@@ -206,6 +215,13 @@ def _goal(rows: JoinedRows, raw: Raw, config: DataConfig) -> Target:
         coded=raw.kind is None,
     )
     return replace(goal, assumed=(*told, *goal.assumed))
+
+
+def _learnt(inputs: Sequence[Encoder], raw: Raw) -> dict[str, Any]:
+    """What is kept of the data: its encoders, and the headers that other files of it may lack."""
+    headers = [list(names) for names in headers_of(raw)]
+    learnt = {"inputs": [encoder.to_dict() for encoder in inputs]}
+    return {**learnt, "headers": headers} if headers else learnt
 
 
 def _inspected(dataset: Dataset, raw: Raw, state: _LoadState, assumed: Sequence[str]) -> Dataset:
@@ -251,7 +267,7 @@ def _read(source: Source, config: DataConfig, batching: Batching) -> Raw:
         raise DataError(f"{raw.source} has test rows only; training needs others.")
     for part, beside in (("test", config.test), ("validation", config.validation)):
         if beside is not None:
-            other = read_source(beside, config.target, like=raw.main, batching=batching)
+            other = read_source(beside, config.target, raw.main, batching, headers_of(raw))
             found: dict[str, Any] = {part: all_rows(other)}
             raw = replace(raw, **found, warnings=(*raw.warnings, *other.warnings))
     # What is named may be a level of a frame's index.
@@ -376,7 +392,7 @@ def _read_labelled(source: Any, rows: RowFormat, names: Sequence[str], batching:
     if rows.kind == "image":  # images of a folder are brought to its shape
         channels, height, width = rows.shape
         like = RawRows(x=np.empty((0, height, width, channels)), index=range(0))
-    return read_source(source, names, like, batching)
+    return read_source(source, names, like, batching, rows.headers)
 
 
 def _target_columns(encoder: Encoder, target: TargetSpec) -> tuple[str, ...]:

@@ -19,11 +19,20 @@ import pyarrow as pa
 import pyarrow.csv as pac
 import pyarrow.parquet as pq
 
-from autosynth.data.source.dialect import LABEL, Dialect, find_dialect
-from autosynth.data.source.encoding import UTF8, opened
-from autosynth.data.source.frames import from_arrow, records_of
+from autosynth.data.source import database, sheet
+from autosynth.data.source.database import database_frames
+from autosynth.data.source.dialect import LABEL, Dialect
+from autosynth.data.source.encoding import FILE_ERRORS, PACKINGS, UTF8, packing
+from autosynth.data.source.frames import READERS, from_arrow, records_of, to_pandas
+from autosynth.data.source.location import split_part
 from autosynth.data.source.memory import Batching
-from autosynth.data.source.parse import convert_options, parse_options
+from autosynth.data.source.parse import (
+    convert_options,
+    pandas_options,
+    parse_options,
+    past_preface,
+    read_options,
+)
 from autosynth.data.source.rows import as_frame
 from autosynth.data.source.table import check_lengths, check_names, label_frame, table_suffix
 from autosynth.errors import DataError
@@ -40,7 +49,6 @@ class Chunks(ABC):
     path: Path
     names: tuple[str, ...]
     n_rows: int
-    warnings: tuple[str, ...] = ()
 
     @abstractmethod
     def pieces(self, only: Sequence[str], most: int) -> Iterator[pa.RecordBatch | pd.DataFrame]:
@@ -81,8 +89,10 @@ class Arrow(Chunks):
     def __init__(self, path: Path) -> None:
         self.path = path
         with _told(path):
-            self.names = next((_names(batch.schema) for batch in self._all()), ())
-            self.n_rows = sum(batch.num_rows for batch in self._all())
+            self.names, self.n_rows = (), 0
+            for batch in self._all():
+                batch.validate(full=True)
+                self.names, self.n_rows = _names(batch.schema), self.n_rows + batch.num_rows
 
     def pieces(self, only: Sequence[str], most: int) -> Iterator[pa.RecordBatch]:
         """As `Chunks`."""
@@ -134,8 +144,8 @@ class LabelLines(Chunks):
             yield label_frame(chunk, self.dialect)
 
     def _lines(self) -> Iterator[str]:
-        with opened(self.path, self.dialect.encoding) as file:
-            yield from (line for line in islice(file, self.dialect.skip, None) if line.strip())
+        with past_preface(self.path, self.dialect) as file:
+            yield from (line for line in file if line.strip())
 
 
 class Text(Chunks):
@@ -144,9 +154,7 @@ class Text(Chunks):
     def __init__(self, path: Path, dialect: Dialect, block: int) -> None:
         self.path, self.dialect, self.block = path, dialect, block
         check_names(self.dialect.names, str(path))
-        self.names = tuple(
-            name or f"Unnamed: {place}" for place, name in enumerate(self.dialect.names)
-        )
+        self.names = dialect.columns
         self.plain = _is_plain(path, self.dialect)
         self.types: dict[str, Any] = {}
         self.n_rows = self._settle() if self.plain else self._settle_with_pandas()
@@ -182,21 +190,19 @@ class Text(Chunks):
             yield from reader
 
     def _reader(self, only: Sequence[str]) -> pac.CSVStreamingReader:
-        quotes = self.dialect.quoted
+        encoding = self.dialect.encoding
         return pac.open_csv(
-            pa.input_stream(str(self.path), compression="detect"),
-            read_options=pac.ReadOptions(
-                block_size=self.block,
-                column_names=list(self.names),
-                skip_rows_after_names=int(self.dialect.header),
-                encoding="utf8" if self.dialect.encoding == UTF8 else self.dialect.encoding,
+            _stream(self.path),
+            read_options=read_options(
+                self.dialect, self.block, "utf8" if encoding == UTF8 else encoding
             ),
-            parse_options=parse_options(self.dialect, quotes),
+            parse_options=parse_options(self.dialect, bool(self.dialect.quote)),
             convert_options=convert_options(self.types, list(only)),
         )
 
     def _settle_with_pandas(self) -> int:
         """Find the columns that are words in some rows, and so in all; the number of rows."""
+        check_lengths(self.path, self.dialect)  # pandas cuts longer rows, asked for some columns
         rows = 0
         kinds: dict[str, set[str]] = {name: set() for name in self.names}
         with _told(self.path):
@@ -211,23 +217,13 @@ class Text(Chunks):
         return rows
 
     def _with_pandas(self, only: Sequence[str], most: int) -> Iterator[pd.DataFrame]:
-        indices = sorted(self.names.index(name) for name in only)
-        reader: Any = pd.read_csv(
-            self.path,
-            sep=r"\s+" if self.dialect.separator == " " else self.dialect.separator,
-            encoding=self.dialect.encoding,
-            header=0 if self.dialect.header else None,
-            names=list(self.names),
-            skiprows=self.dialect.skip,
-            quoting=0 if self.dialect.quoted else 3,
-            na_values=["?"],
-            skipinitialspace=True,
-            dtype={name: kind for name, kind in self.types.items() if name in only},
-            chunksize=most,
-            usecols=indices,
-            index_col=False,
-        )
-        yield from reader
+        options: dict[str, Any] = {
+            **pandas_options(self.dialect),
+            "dtype": {name: kind for name, kind in self.types.items() if name in only},
+            "usecols": sorted(self.names.index(name) for name in only),
+        }
+        with past_preface(self.path, self.dialect) as file:
+            yield from pd.read_csv(file, **options, chunksize=most, index_col=False)
 
 
 class Matrix(Chunks):
@@ -243,6 +239,28 @@ class Matrix(Chunks):
             yield as_frame(self.x[start : start + most])
 
 
+class Whole(Matrix):
+    """A file of a form that has no pieces: it is in memory as long as it is read."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(READERS[table_suffix(path)](path))
+        self.path = split_part(path)[0]
+
+
+class Database(Chunks):
+    """A table of an SQLite database."""
+
+    def __init__(self, path: Path) -> None:
+        self.location, self.path = path, split_part(path)[0]
+        self.names, self.n_rows = (), 0
+        for frame in database_frames(path, _HEAD):
+            self.names, self.n_rows = tuple(map(str, frame.columns)), self.n_rows + len(frame)
+
+    def pieces(self, only: Sequence[str], most: int) -> Iterator[pd.DataFrame]:
+        """As `Chunks`."""
+        return database_frames(self.location, most)
+
+
 FORMS: Mapping[str, Callable[[Path], Chunks]] = {
     ".parquet": Parquet,
     ".arrow": Arrow,
@@ -250,26 +268,27 @@ FORMS: Mapping[str, Callable[[Path], Chunks]] = {
     ".ipc": Arrow,
     ".jsonl": JsonLines,
     ".ndjson": JsonLines,
+    ".json": Whole,
+    **dict.fromkeys(sheet.SHEET_SUFFIXES, Whole),
+    **dict.fromkeys(database.DATABASE_SUFFIXES, Database),
 }
 """What reads a table by pieces, by its file's suffix; any other is text."""
 
 
-def chunks_of(path: Path, batching: Batching) -> Chunks:
-    """The rows of a file by its form. Raises `DataError` where it cannot be read."""
-    if typed := FORMS.get(table_suffix(path)):
-        return typed(path)
-    dialect, warnings = find_dialect(path)
-    found: Chunks
+def chunks_of(path: Path, batching: Batching, dialect: Dialect | None) -> Chunks:
+    """The rows of a file by its form, of text by its dialect.
+
+    Raises `DataError` where it cannot be read.
+    """
+    if dialect is None:
+        return FORMS[table_suffix(path)](path)
     if dialect.separator == LABEL:
-        found = LabelLines(path, dialect)
-    else:
-        found = Text(path, dialect, min(_BLOCK, max(_LEAST_BLOCK, batching.limit)))
-    found.warnings = warnings
-    return found
+        return LabelLines(path, dialect)
+    return Text(path, dialect, min(_BLOCK, max(_LEAST_BLOCK, batching.limit)))
 
 
 def _names(schema: pa.Schema) -> tuple[str, ...]:
-    return tuple(str(name) for name in schema.empty_table().to_pandas().columns)
+    return tuple(str(name) for name in to_pandas(schema.empty_table()).columns)
 
 
 def _wide(kind: pa.DataType) -> pa.DataType:
@@ -278,21 +297,25 @@ def _wide(kind: pa.DataType) -> pa.DataType:
 
 
 def _is_plain(path: Path, dialect: Dialect) -> bool:
-    """Whether Arrow reads the file: one separator, no cell with a blank first, none to skip."""
-    if dialect.separator == " " or dialect.skip:
+    """Whether Arrow reads the file: one separator, none at ends, no blank before a cell."""
+    if dialect.trailing or len(dialect.separator) > 1 or dialect.separator == " ":
         return False
-    with opened(path, dialect.encoding) as file:
-        rows = csv.reader(
-            file,
-            delimiter=dialect.separator,
-            quoting=csv.QUOTE_MINIMAL if dialect.quoted else csv.QUOTE_NONE,
-        )
+    with past_preface(path, dialect) as file:
+        rows = csv.reader(file, **{**dialect.form.options(), "skipinitialspace": False})
         return not any(cell.startswith(" ") for row in islice(rows, _HEAD) for cell in row)
+
+
+def _stream(path: Path) -> pa.NativeFile:
+    """The bytes of a file, unpacked where it is packed."""
+    if packing(path) == ".xz":  # which Arrow does not unpack
+        return pa.PythonFile(PACKINGS[".xz"](path), mode="r")
+    name = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}.get(packing(path))
+    return pa.input_stream(str(path), compression=name)
 
 
 @contextmanager
 def _told(path: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, EOFError, UnicodeDecodeError, pd.errors.ParserError, pa.ArrowException) as e:
+    except (*FILE_ERRORS, pd.errors.ParserError) as e:
         raise DataError(f"{path} cannot be read: {e}.") from e

@@ -1,12 +1,11 @@
-"""Reads tables that know their types: parquet, Arrow files and lines of JSON.
+"""Reads tables that know their types: parquet, Arrow files, JSON, workbooks and databases.
 
 Takes a path; gives the frame as it stands. A cell may hold a list or a record there: such a column
-is no input, and `check_flat` says so to whoever did not drop it.
+is no input, and `check_flat` says so to whoever did not drop it. What Arrow reads is validated
+before it is used: of a damaged file it would read beyond its buffers, which ends the process.
 """
 
-import gzip
 import json
-import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,17 +15,38 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import ipc, parquet
 
-from autosynth.errors import DataError
+from autosynth.data.source import database, sheet
+from autosynth.data.source.encoding import FILE_ERRORS, UTF8, opened
+from autosynth.data.source.limits import UNPACKED
+from autosynth.data.source.location import named_or_only, split_part
+from autosynth.errors import AutosynthError, DataError
 
 _NESTED = (dict, list, tuple, set, np.ndarray)
 _SHOWN = 60
 _BYTES = "bytes"
+_BATCH = 2**16  # rows
 
 
 def read_parquet(path: Path) -> pd.DataFrame:
     """The frame of a parquet file."""
+    size = path.stat().st_size
     try:
-        return from_arrow(parquet.read_table(path, partitioning=None))
+        with parquet.ParquetFile(path) as file:
+            found = file.metadata
+            groups = range(found.num_row_groups)
+            unpacked = sum(found.row_group(group).total_byte_size for group in groups)
+            UNPACKED.check(max(unpacked, found.num_rows * found.num_columns), str(path), size)
+            batches, schema, read = [], file.schema_arrow, 0
+            # A dictionary of a few long texts says nothing of the bytes that rows of it take.
+            for batch in file.iter_batches(batch_size=_BATCH):
+                read += batch.nbytes
+                UNPACKED.check(read, str(path), size)
+                batches.append(batch)
+        table = pa.Table.from_batches(batches, schema if not batches else None)
+        table.validate(full=True)
+        return from_arrow(table)
+    except AutosynthError:
+        raise
     except (OSError, ValueError, pa.ArrowException) as error:
         raise DataError(f"{path} cannot be read as parquet: {str(error).rstrip('.')}.") from error
 
@@ -40,6 +60,7 @@ def read_arrow(path: Path) -> pd.DataFrame:
             except pa.ArrowInvalid:
                 source.seek(0)
                 table = ipc.open_stream(source).read_all()
+            table.validate(full=True)
             return from_arrow(table)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise DataError(f"{path} cannot be read as Arrow: {str(error).rstrip('.')}.") from error
@@ -54,21 +75,81 @@ def read_jsonl(path: Path) -> pd.DataFrame:
     records = list(records_of(path))
     if not records:
         raise DataError(f"{path} is empty; a line holds one JSON object, a row of the table.")
-    return pd.DataFrame(records)
+    return _frame(records, path)
 
 
 def records_of(path: Path) -> Iterator[dict[str, Any]]:
     """The objects of a file with one a line; raises as `read_jsonl`."""
-    opened = gzip.open if path.suffix == ".gz" else open
     try:
-        with opened(path, "rt", encoding="utf-8-sig") as file:
+        with opened(path, UTF8) as file:
             for number, line in enumerate(file, start=1):
                 if line.strip():
                     yield _record(line, f"{path}:{number}")
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+    except FILE_ERRORS as error:
         raise DataError(
             f"{path} cannot be read as lines of JSON in UTF-8: {str(error).rstrip('.')}."
         ) from error
+
+
+def read_json(path: Path) -> pd.DataFrame:
+    """The frame of a JSON file: an array of objects, alone or as the only such value of an object.
+
+    `file.json::name` names the value. An object of columns of equal length is a table as well, and
+    so are `columns` beside `data`, as pandas writes them, and one object a line.
+    """
+    file, part = split_part(path)
+    size = file.stat().st_size
+    UNPACKED.check(size, str(file), size)
+    try:
+        text = file.read_text(encoding=UTF8)
+    except FILE_ERRORS as error:
+        raise DataError(f"{file} cannot be read as JSON in UTF-8: {error}.") from error
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        if text.lstrip().startswith("{") and "Extra data" in str(error):
+            return read_jsonl(file)
+        raise DataError(f"{file}: no JSON: {error}. A file that was cut off ends so.") from error
+    rows = _rows_of(found, part, file)
+    if not rows or not all(isinstance(row, dict) for row in rows):
+        raise DataError(
+            f'{path} is no table; that is an array of objects, such as [{{"column": 1}}].'
+        )
+    return _frame(rows, file)
+
+
+def _rows_of(found: Any, part: str, path: Path) -> Any:
+    """The objects of an array, or of the array that an object holds."""
+    if isinstance(found, dict) and not part:
+        if isinstance(found.get("data"), list) and isinstance(found.get("columns"), list):
+            names = list(map(str, found["columns"]))
+            rows = [row for row in found["data"] if isinstance(row, list)]
+            if len(rows) == len(found["data"]) and all(len(row) == len(names) for row in rows):
+                return [dict(zip(names, row, strict=True)) for row in rows]
+        lengths = {len(each) if isinstance(each, list | dict) else -1 for each in found.values()}
+        if len(lengths) == 1 and -1 not in lengths and not _arrays(found):
+            kinds = {type(each) for each in found.values()}
+            if kinds == {list}:
+                columns = zip(*found.values(), strict=True)
+                return [dict(zip(found, row, strict=True)) for row in columns]
+    if isinstance(found, dict):
+        return found[named_or_only(part, _arrays(found), path, "array of objects")]
+    return found if isinstance(found, list) else None
+
+
+def _arrays(found: dict[str, Any]) -> list[str]:
+    return [
+        name
+        for name, each in found.items()
+        if isinstance(each, list) and each and all(isinstance(row, dict) for row in each)
+    ]
+
+
+def _frame(records: list[dict[str, Any]], path: Path) -> pd.DataFrame:
+    try:
+        return pd.DataFrame(records)
+    except (ValueError, OverflowError, TypeError) as error:  # half a surrogate, 400 digits
+        raise DataError(f"{path} holds values that are in no table: {error}.") from error
 
 
 READERS: Mapping[str, Callable[[Path], pd.DataFrame]] = {
@@ -78,6 +159,9 @@ READERS: Mapping[str, Callable[[Path], pd.DataFrame]] = {
     ".ipc": read_arrow,
     ".jsonl": read_jsonl,
     ".ndjson": read_jsonl,
+    ".json": read_json,
+    **dict.fromkeys(sheet.SHEET_SUFFIXES, sheet.read_sheet),
+    **dict.fromkeys(database.DATABASE_SUFFIXES, database.read_database),
 }
 """What reads a table, by its file's suffix."""
 
@@ -91,10 +175,21 @@ def from_arrow(table: pa.Table) -> pd.DataFrame:
     fields = [field.with_type(_read_as(field.type)) for field in table.schema]
     if (schema := pa.schema(fields, table.schema.metadata)) != table.schema:
         table = table.cast(schema)
-    frame: pd.DataFrame = table.to_pandas().reset_index(drop=True)
+    frame = to_pandas(table).reset_index(drop=True)
     for field in fields:
         if pa.types.is_struct(field.type) and _BYTES in field.type.names:
             frame[field.name] = frame[field.name].map(content_of).astype(object)
+    return frame
+
+
+def to_pandas(table: pa.Table | pa.RecordBatch) -> pd.DataFrame:
+    """The frame of a table; without what pandas noted beside it, where that is damaged."""
+    try:
+        frame: pd.DataFrame = table.to_pandas()
+    except (KeyError, TypeError, AttributeError, ValueError):
+        table = table.replace_schema_metadata()
+        names = [name for name in table.schema.names if not name.startswith("__index_level_")]
+        frame = table.select(names).to_pandas()
     return frame
 
 
@@ -159,6 +254,8 @@ def _record(line: str, place: str) -> dict[str, Any]:
             f"{place}: no JSON: {error.msg} at character {error.pos + 1}. A line holds one whole "
             "JSON object; a file that was cut off ends so."
         ) from error
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits, 1,000 brackets
+        raise DataError(f"{place}: no JSON that can be read: {error}.") from error
     except _TwiceError as error:
         raise DataError(f"{place}: {str(error)!r} stands twice in one object.") from error
     if not isinstance(record, dict):

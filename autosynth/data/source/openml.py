@@ -8,18 +8,16 @@ https://docs.openml.org/REST-tutorial
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
-from http.client import HTTPException
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
 
 import pandas as pd
 
 from autosynth.data.source.cache import cache_folder
+from autosynth.data.source.download import RefusedError, download
 from autosynth.data.source.frames import read_parquet
 from autosynth.data.source.raw import Raw
 from autosynth.data.source.table import frame_rows
@@ -30,8 +28,6 @@ SERVER = "AUTOSYNTH_OPENML"
 """The environment variable that names another server."""
 
 _PUBLIC = "https://www.openml.org"
-_SECONDS = 60.0
-_CHUNK = 1 << 20
 
 
 def read_openml(name: str, target: Sequence[str], *, labelled: bool = True) -> Raw:
@@ -93,8 +89,8 @@ def _frame(said: Mapping[str, Any], folder: Path, name: str) -> pd.DataFrame:
         try:
             if not file.is_file():
                 _get(typed, file)
-            return read_parquet(file)
-        except _RefusedError:  # some sets are described with a file that was never made
+            return _readable(read_parquet, file)
+        except RefusedError:  # some sets are described with a file that was never made
             if not said.get("url"):
                 raise
     if not said.get("url"):
@@ -107,7 +103,24 @@ def _frame(said: Mapping[str, Any], folder: Path, name: str) -> pd.DataFrame:
     file = folder / "rows.arff"
     if not file.is_file():
         _get(str(said["url"]), file)
-    return _read_arff(file)
+    return _readable(_read_arff, file)
+
+
+def _readable(reader: Callable[[Path], pd.DataFrame], file: Path) -> pd.DataFrame:
+    """What a reader makes of a file, which is kept only if it can be read."""
+    try:
+        return reader(file)
+    except DataError:
+        file.unlink(missing_ok=True)
+        raise
+
+
+def _get(url: str, file: Path) -> None:
+    advice = (
+        f"openml: needs a network, or a server named by {SERVER}; without, download the table "
+        "and give its path."
+    )
+    download(url, file, advice=advice)
 
 
 def _read_arff(file: Path) -> pd.DataFrame:
@@ -135,42 +148,3 @@ def _names(value: Any) -> Sequence[str]:
     if isinstance(value, list):
         return [str(each) for each in value]
     return [each.strip() for each in str(value or "").split(",") if each.strip()]
-
-
-class _RefusedError(DataError):
-    """A server that answers, and does not give the file."""
-
-
-def _get(url: str, file: Path) -> None:
-    """Writes what `url` gives to `file`, whole or not at all."""
-    if not url.startswith(("http://", "https://")):
-        raise DataError(f"{url} is no address that data is read from; that begins with http.")
-    partial = file.with_name(f"{file.name}.{os.getpid()}.part")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        request = Request(url, headers={"User-Agent": "autosynth"})
-        with urlopen(request, timeout=_SECONDS) as answer, partial.open("wb") as out:
-            length = answer.headers.get("Content-Length")
-            while chunk := answer.read(_CHUNK):
-                out.write(chunk)
-        if length is not None and partial.stat().st_size != int(length):
-            raise DataError(f"{url} broke off at {partial.stat().st_size} of {length} bytes.")
-        partial.replace(file)
-    except HTTPError as error:
-        raise _RefusedError(f"{url} answers {error.code}: {_said(error)}.") from error
-    except (URLError, HTTPException, OSError) as error:
-        reason = getattr(error, "reason", error)
-        raise DataError(
-            f"{url} cannot be reached: {reason}. openml: needs a network, or a server named by "
-            f"{SERVER}; without, download the table and give its path."
-        ) from error
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _said(error: HTTPError) -> str:
-    """The server's own message, in the JSON of its errors."""
-    try:
-        return str(json.loads(error.read())["error"]["message"])
-    except (ValueError, KeyError, TypeError, OSError):
-        return str(error.reason)

@@ -2,7 +2,7 @@
 
 Arrow's parser reads it, in parallel; and pandas' where Arrow's has no word for what stands there:
 
-- several blanks as one separator, or lines to skip before the table;
+- a separator of several signs, or several blanks as one;
 - a quote that is not closed, or stands alone inside a cell;
 - a blank before a quote, or before a word in a file that has quotes;
 - whole numbers beyond 2^53, which are to stay exact, and hexadecimal ones in the first lines:
@@ -13,7 +13,10 @@ Arrow's parser reads it, in parallel; and pandas' where Arrow's has no word for 
 import csv
 import mmap
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TextIO
 
 import numpy as np
 import pandas as pd
@@ -22,7 +25,8 @@ import pyarrow.compute as pc
 import pyarrow.csv as pac
 
 from autosynth.data.source.dialect import Dialect
-from autosynth.data.source.encoding import UTF8, unpacked
+from autosynth.data.source.encoding import FILE_ERRORS, UTF8, opened, packing, unpacked
+from autosynth.data.source.records import ALIGNED
 from autosynth.errors import DataError
 
 NA_VALUES = (
@@ -43,7 +47,7 @@ def parse_table(path: Path, dialect: Dialect) -> tuple[pd.DataFrame, bool]:
     Raises `DataError` for what neither parser reads, and `pandas.errors.ParserError` for rows that
     are too long.
     """
-    if dialect.separator != " " and not dialect.skip:
+    if len(dialect.separator) == 1 and dialect.separator != " ":
         frame = _with_arrow(path, dialect)
         if frame is not None:
             return frame, True
@@ -53,21 +57,22 @@ def parse_table(path: Path, dialect: Dialect) -> tuple[pd.DataFrame, bool]:
 def _with_arrow(path: Path, dialect: Dialect) -> pd.DataFrame | None:
     """The frame by Arrow; None where pandas might read another one."""
     data = _content(path, dialect.encoding)
-    quotes = _count(data, b'"') if dialect.quoted else 0
-    if quotes % 2 or _HEXADECIMAL.search(data[:_HEAD]):
+    quotes = _count(data, dialect.quote.encode()) if dialect.quote else 0
+    if quotes % 2 and not dialect.escape or _HEXADECIMAL.search(data[:_HEAD]):
         return None
     blank = dialect.separator.encode() + b" "
+    if dialect.escape and not quotes and data.find(blank) >= 0:
+        return None
     while not quotes and data.find(blank) >= 0:
         data = data[:].replace(blank, blank[:1])
     try:
         table = _read(data, dialect, quotes > 0)
     except pa.ArrowInvalid:
         return None
-    if len(table.column_names) != len(dialect.names) or not all(map(_is_plain, table.columns)):
+    if not all(map(_is_plain, table.columns)):
         return None
-    names = [name or f"Unnamed: {place}" for place, name in enumerate(dialect.names)]
-    frame = table.rename_columns(names).to_pandas()
-    for name, column in zip(names, table.columns, strict=True):
+    frame = table.to_pandas()
+    for name, column in zip(table.column_names, table.columns, strict=True):
         if pa.types.is_null(column.type):
             frame[name] = float("nan")
     return frame
@@ -75,7 +80,7 @@ def _with_arrow(path: Path, dialect: Dialect) -> pd.DataFrame | None:
 
 def _content(path: Path, encoding: str) -> bytes | mmap.mmap:
     """All of a file as UTF-8; where it is that as it stands, it is not copied."""
-    if path.suffix == ".gz" or encoding != UTF8:
+    if packing(path) or encoding != UTF8:
         with unpacked(path) as file:
             data = file.read()
         return data if encoding == UTF8 else data.decode(encoding).encode()
@@ -107,11 +112,20 @@ def _read(data: bytes | mmap.mmap, dialect: Dialect, quotes: bool) -> pa.Table:
 def _once(data: bytes | mmap.mmap, dialect: Dialect, quotes: bool, words: list[str]) -> pa.Table:
     return pac.read_csv(
         pa.BufferReader(pa.py_buffer(data)),
-        read_options=pac.ReadOptions(
-            block_size=_BLOCK, autogenerate_column_names=not dialect.header
-        ),
+        read_options=read_options(dialect, _BLOCK),
         parse_options=parse_options(dialect, quotes),
         convert_options=convert_options(dict.fromkeys(words, pa.string())),
+    )
+
+
+def read_options(dialect: Dialect, block: int, encoding: str = "utf8") -> pac.ReadOptions:
+    """Where Arrow finds the rows of a file of this dialect, and how its columns are called."""
+    return pac.ReadOptions(
+        block_size=block,
+        skip_rows=dialect.skip,
+        column_names=list(dialect.cells),
+        skip_rows_after_names=int(dialect.header),
+        encoding=encoding,
     )
 
 
@@ -119,7 +133,9 @@ def parse_options(dialect: Dialect, quotes: bool) -> pac.ParseOptions:
     """How Arrow cuts a file of this dialect into cells."""
     return pac.ParseOptions(
         delimiter=dialect.separator,
-        quote_char='"' if dialect.quoted else False,
+        quote_char=dialect.quote or False,
+        double_quote=not dialect.escape,
+        escape_char=dialect.escape or False,
         newlines_in_values=quotes,
     )
 
@@ -154,17 +170,39 @@ def _is_plain(column: pa.ChunkedArray) -> bool:
 
 
 def _with_pandas(path: Path, dialect: Dialect) -> pd.DataFrame:
+    with past_preface(path, dialect) as file:
+        found: pd.DataFrame = pd.read_csv(file, **pandas_options(dialect))
+    return found
+
+
+@contextmanager
+def past_preface(path: Path, dialect: Dialect) -> Iterator[TextIO]:
+    """The file as text, from where its table begins; `DataError` where it cannot be read."""
     try:
-        return pd.read_csv(
-            path,
-            sep=r"\s+" if dialect.separator == " " else dialect.separator,
-            encoding=dialect.encoding,
-            header=0 if dialect.header else None,
-            skiprows=dialect.skip,
-            quoting=csv.QUOTE_MINIMAL if dialect.quoted else csv.QUOTE_NONE,
-            na_values=["?"],
-            skipinitialspace=True,
-            low_memory=False,
-        )
-    except (OSError, EOFError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        with opened(path, dialect.encoding) as file:
+            for _ in range(dialect.skip):
+                next(file)
+            yield file
+    except (*FILE_ERRORS, pd.errors.EmptyDataError) as error:
         raise DataError(f"{path} cannot be read: {error}.") from error
+
+
+def pandas_options(dialect: Dialect) -> dict[str, Any]:
+    """How pandas reads a file of this dialect."""
+    regular = {" ": r"\s+", ALIGNED: r" {2,}|\t"}
+    usual = len(dialect.separator) == 1
+    return {
+        "sep": regular.get(dialect.separator, dialect.separator),
+        "engine": "c" if usual else "python",
+        "header": 0 if dialect.header else None,
+        "names": list(dialect.columns),
+        "quoting": csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE,
+        "quotechar": dialect.quote or '"',
+        "escapechar": dialect.escape or None,
+        "doublequote": not dialect.escape,
+        "na_values": ["?"],
+        "skipinitialspace": True,
+        # Rows that end with separators may end with any number of them.
+        **({"usecols": range(len(dialect.names))} if dialect.trailing else {}),
+        **({"low_memory": False} if usual else {}),
+    }

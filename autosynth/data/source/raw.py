@@ -30,13 +30,15 @@ class RowFormat:
     """What rows to predict look like: the kind of the input that they make, and its shape.
 
     `columns` are those of a table that the input reads; none where it is made of arrays. `wanted`
-    are those that all inputs read.
+    are those that all inputs read. `headers` are those that its file may have, or lack: all that
+    it was trained on, in the order of that file, with the targets and without.
     """
 
     kind: Kind = "table"
     shape: tuple[int, ...] = ()
     columns: tuple[str, ...] = ()
     wanted: tuple[str, ...] = ()
+    headers: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +69,8 @@ class Raw:
     `main` is all there is where no official parts were found. `kind` is None where shape and
     values have to tell. `labels` says that the target is class labels by the form's definition
     (IDX, UCR, a folder a class). `channels` says where the channel axis of images or series
-    stands, where the form defines it; otherwise their shape has to tell. `assumed` says how the
+    stands, where the form defines it; otherwise their shape has to tell. `columns` are those of a
+    table in the order of its file, its targets among them. `assumed` says how the
     source was read where it does not say so itself: what, how sure, and what overrides it.
 
     `array` is what a single array is called by options that name columns; `cells` are the columns
@@ -83,6 +86,7 @@ class Raw:
     kind: Kind | None = None
     labels: bool = False
     channels: Channels | None = None
+    columns: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     assumed: tuple[str, ...] = ()
     array: str = "x"
@@ -125,6 +129,15 @@ def with_levels(rows: RawRows | None, names: Collection[str]) -> Any:
     levels = levels_of(rows.index, set(rows.x.columns))
     wanted = {name: values for name, values in levels.items() if name in names}
     return replace(rows, x=rows.x.assign(**wanted)) if wanted else rows
+
+
+def headers_of(raw: Raw) -> tuple[tuple[str, ...], ...]:
+    """The columns of a table, with its targets and without; nothing of what has no columns."""
+    if not raw.columns or raw.main is None:
+        return ()
+    y = raw.main.y
+    targets = () if y is None else (y.name,) if isinstance(y, pd.Series) else tuple(y.columns)
+    return raw.columns, tuple(name for name in raw.columns if name not in targets)
 
 
 def fingerprint(*parts: RawRows | None, batching: Batching = BY_SIZE) -> str:

@@ -5,6 +5,7 @@ none.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias, TypeGuard
 
@@ -26,6 +27,9 @@ from autosynth.data.source import (
     ucr,
 )
 from autosynth.data.source.builtin import BUILTIN
+from autosynth.data.source.dialect import Headers
+from autosynth.data.source.download import download_folder, is_address
+from autosynth.data.source.location import forgotten_if_unread, located, split_part
 from autosynth.data.source.mediafile import MEDIA_SUFFIXES, MediaKind
 from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.data.source.raw import Raw, RawRows, RowFormat
@@ -36,9 +40,10 @@ Source: TypeAlias = (
 )
 
 _FORMS = (
-    "a table (.csv, .tsv, .txt, .parquet, .arrow, .jsonl), a folder with train.csv and test.csv, "
-    "arrays (.npz), series (.ts, UCR .tsv), a folder of IDX files, a folder of images or sounds "
-    "with one sub-folder a class, openml:ID or hf:NAME"
+    "a table (.csv, .tsv, .txt, .parquet, .arrow, .jsonl, .json, .xlsx, .db), a folder with "
+    "train.csv and test.csv, arrays (.npz), series (.ts, UCR .tsv), a folder of IDX files, a "
+    "folder of images or sounds with one sub-folder a class, a .zip of them, openml:ID, hf:NAME, "
+    "or the address of a file (https://...)"
 )
 _NEAR = 0.6
 _REMOTE: Mapping[str, Callable[..., Raw]] = {
@@ -58,21 +63,18 @@ def read_source(
     target: Sequence[str] = (),
     like: RawRows | None = None,
     batching: Batching = BY_SIZE,
+    headers: Headers = (),
 ) -> Raw:
     """The rows of `source` with their target; images of a folder get the shape of those in `like`.
 
-    `batching` says how much of a file may be in memory.
+    `batching` says how much of a file may be in memory; `headers` are those of a table that the
+    rows belong to, whose file may lack them.
 
     Raises `DataNotFoundError` for a name that is neither a path nor built in, and `DataError` for
     a source that cannot be read or whose rows have no target.
     """
-    raw = None
-    if like is not None and _is_path(source):
-        path = _existing(source)
-        x = like.x
-        if isinstance(x, np.ndarray) and x.ndim == 4 and path.is_dir() and _media(path) == "image":
-            raw = imagefolder.read_image_folder(path, tuple(x.shape[1:]))
-    raw = raw or _read(source, target, batching)
+    with forgotten_if_unread(source):
+        raw = _named(_labelled(source, target, like, batching, headers), source)
     part = raw.main or raw.test
     if part is not None and part.y is None:
         raise DataError(
@@ -80,6 +82,35 @@ def read_source(
             "needed (y, labels)."
         )
     return raw
+
+
+def _named(raw: Raw, source: Any) -> Raw:
+    """Rows of a copy in the cache are called by what they were copied from."""
+    if not is_address(source):
+        is_copy = _is_path(source) and located(source) != Path(source).expanduser()
+        return replace(raw, source=str(source)) if is_copy else raw
+    kept = (
+        f"the copy in {download_folder(source)} is read, and the address is not asked again; "
+        "delete it to get the file anew"
+    )
+    return replace(raw, source=str(source), assumed=(*raw.assumed, kept))
+
+
+def _labelled(
+    source: Source,
+    target: Sequence[str],
+    like: RawRows | None,
+    batching: Batching,
+    headers: Headers,
+) -> Raw:
+    if headers and _is_path(source) and table.is_table(path := _existing(source)):
+        return tablefile.read_table(path, target, batching=batching, headers=headers)
+    if like is not None and _is_path(source):
+        path = _existing(source)
+        x = like.x
+        if isinstance(x, np.ndarray) and x.ndim == 4 and path.is_dir() and _media(path) == "image":
+            return imagefolder.read_image_folder(path, tuple(x.shape[1:]))
+    return _read(source, target, batching)
 
 
 def read_unlabelled(source: Any, rows: RowFormat, batching: Batching = BY_SIZE) -> Raw:
@@ -90,7 +121,8 @@ def read_unlabelled(source: Any, rows: RowFormat, batching: Batching = BY_SIZE) 
     `t10k-images`, `NAME_TEST.tsv` or `test/`) gives that part; any other source gives all of its
     rows.
     """
-    raw = _unlabelled(source, rows, batching)
+    with forgotten_if_unread(source):
+        raw = _named(_unlabelled(source, rows, batching), source)
     if raw.main is None or not len(raw.main):
         raise DataError(f"{raw.source} holds no rows to predict.")
     return raw
@@ -141,9 +173,13 @@ def _file_rows(path: Path, rows: RowFormat, batching: Batching) -> Raw | None:
         return ucr.read_ucr_series(path, rows.shape[1])
     if path.is_dir() and rows.columns:  # what else it holds, the table names
         if only := tablefile.only_table(path):
-            return tablefile.read_table(only, (), labelled=False, batching=batching)
+            return tablefile.read_table(
+                only, (), labelled=False, batching=batching, headers=rows.headers
+            )
         if tablefile.is_table_folder(path):
-            folder = tablefile.read_table_folder(path, (), labelled=False, batching=batching)
+            folder = tablefile.read_table_folder(
+                path, (), labelled=False, batching=batching, headers=rows.headers
+            )
             return _test_or_all(folder)
     media = _media(path) if kind in _MEDIA and not idx.is_idx(path) else None
     if media is not None and media == kind:
@@ -159,7 +195,9 @@ def _file_rows(path: Path, rows: RowFormat, batching: Batching) -> Raw | None:
     if idx.is_idx(path) and path.is_file():
         return idx.read_idx_images(path)
     if table.is_table(path):
-        return tablefile.read_table(path, (), labelled=False, batching=batching)
+        return tablefile.read_table(
+            path, (), labelled=False, batching=batching, headers=rows.headers
+        )
     return None
 
 
@@ -253,10 +291,10 @@ def _only_file(folder: Path) -> Path | None:
 
 
 def _existing(source: str | Path) -> Path:
-    path = Path(source).expanduser()
+    path = located(source)
     if path.is_dir():
         return _only_file(path) or path
-    if path.exists():
+    if split_part(path)[0].exists():
         return path
     hints = nearest(str(source), BUILTIN, cutoff=_NEAR)
     if path.parent.is_dir():

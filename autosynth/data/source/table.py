@@ -6,7 +6,6 @@ in `columns.py`. Missing are: an empty cell, NA, N/A, nan, null, None and a lone
 
 import re
 from collections.abc import Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,18 +15,22 @@ from autosynth.data.source.dialect import (
     LABEL,
     SEPARATORS,
     Dialect,
-    cells,
     find_dialect,
     twice,
 )
-from autosynth.data.source.encoding import opened
+from autosynth.data.source.encoding import plain_name
 from autosynth.data.source.frames import READERS
-from autosynth.data.source.parse import parse_table
+from autosynth.data.source.location import split_part
+from autosynth.data.source.parse import parse_table, past_preface
 from autosynth.data.source.raw import Index, Raw, RawRows, index_of, levels_of
+from autosynth.data.source.records import cells_of, core
 from autosynth.data.source.rows import BatchedRows
 from autosynth.errors import DataError, did_you_mean
 
-TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".data", ".all", ".train", ".test", *READERS)
+TABLE_SUFFIXES = (
+    *(".csv", ".tsv", ".txt", ".data", ".dat", ".all", ".train", ".test"),
+    *READERS,
+)
 _LISTED = 12
 _Table = TypeVar("_Table", pd.DataFrame, BatchedRows)
 _OPEN = re.compile(r"EOF inside string starting at row (\d+)")
@@ -35,12 +38,12 @@ _OPEN = re.compile(r"EOF inside string starting at row (\d+)")
 
 def is_table(path: Path) -> bool:
     """Whether `path` is named like a table."""
-    return path.is_file() and table_suffix(path) in TABLE_SUFFIXES
+    return split_part(path)[0].is_file() and table_suffix(path) in TABLE_SUFFIXES
 
 
 def table_suffix(path: Path) -> str:
     """The suffix of a table's file, packed or not, in lower case."""
-    return Path(path.name.removesuffix(".gz")).suffix.lower()
+    return Path(plain_name(split_part(path)[0])).suffix.lower()
 
 
 def frame_rows(
@@ -59,6 +62,7 @@ def frame_rows(
     """
     index, assumed = index_of(frame), tuple[str, ...]()
     frame = checked_frame(frame, source)
+    names = tuple(frame.columns)
     if isinstance(frame, pd.DataFrame):
         frame, assumed = with_index(frame, index, target)
     y: pd.Series[Any] | pd.DataFrame | None = None
@@ -67,7 +71,8 @@ def frame_rows(
         values = [frame[each].reset_index(drop=True) for each in target]
         y = values[0] if len(values) == 1 else pd.concat(values, axis=1)
     frame = frame.drop(columns=[name for name in target if name in frame.columns])
-    folder = str(Path(source).parent) if Path(source).is_file() else ""
+    file, _ = split_part(Path(source))
+    folder = str(file.parent) if file.is_file() else ""
     rows = RawRows(x=frame, y=y, index=index, folder=folder)
     return Raw(
         name=name,
@@ -75,6 +80,7 @@ def frame_rows(
         target=" + ".join(target) or "target",
         main=rows,
         kind="table",
+        columns=names,
         warnings=warnings,
         assumed=assumed,
     )
@@ -104,26 +110,34 @@ def with_index(
 
 def read_frame(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The frame in `path`, and warnings about how it was read."""
-    reader = READERS.get(table_suffix(path))
-    if reader is not None:
-        return reader(path), ()
+    if is_typed(path):
+        return read_whole(path, None), ()
     dialect, warnings = find_dialect(path)
+    return read_whole(path, dialect), warnings
+
+
+def is_typed(path: Path) -> bool:
+    """Whether a table's file knows its types, and is no text that has a dialect."""
+    return table_suffix(path) in READERS
+
+
+def read_whole(path: Path, dialect: Dialect | None) -> pd.DataFrame:
+    """The frame in a file, of text by its dialect."""
+    if dialect is None:
+        return READERS[table_suffix(path)](path)
     if dialect.separator == LABEL:
-        with opened(path, dialect.encoding) as file:
-            return label_frame([*islice(file, dialect.skip, None)], dialect), warnings
+        with past_preface(path, dialect) as file:
+            return label_frame([*file], dialect)
     check_names(dialect.names, str(path))
     frame, even = _parse(path, dialect)
-    if len(frame.columns) != len(dialect.names) or not isinstance(frame.index, pd.RangeIndex):
+    names = dialect.columns
+    more = frame.iloc[:, len(names) :]
+    if len(frame.columns) < len(names) or not isinstance(frame.index, pd.RangeIndex):
         check_lengths(path, dialect)
         raise DataError(f"the header of {path} does not fit its rows.")
-    if not even and _may_be_ragged(frame):
+    if more.notna().any(axis=None) or (not even and (dialect.trailing or _may_be_ragged(frame))):
         check_lengths(path, dialect)
-    # pandas tells columns of one name apart; the header's own names are kept where it has any.
-    frame.columns = pd.Index(
-        [name or str(frame.columns[place]) for place, name in enumerate(dialect.names)],
-        dtype=object,
-    )
-    return frame, warnings
+    return frame.iloc[:, : len(names)].set_axis(pd.Index(names, dtype=object), axis=1)
 
 
 def label_frame(lines: Sequence[str], dialect: Dialect) -> pd.DataFrame:
@@ -155,10 +169,11 @@ def _may_be_ragged(frame: pd.DataFrame) -> bool:
 def check_lengths(path: Path, dialect: Dialect) -> None:
     """Raise `DataError` for the first row that is longer or shorter than the header."""
     columns, separator = len(dialect.names), dialect.separator
-    with opened(path, dialect.encoding) as file:
-        rows = cells(file, separator, path, quoted=dialect.quoted)
-        for line, row in rows:
-            if row and line > dialect.skip and len(row) != columns:
+    with past_preface(path, dialect) as file:
+        rows = cells_of(file, dialect.form, path)
+        for past, row in rows:
+            line = past + dialect.skip
+            if row and len(core(row, columns) if dialect.trailing else row) != columns:
                 last = len(row) < columns and not any(other for _, other in rows)
                 raise DataError(
                     f"{path}:{line}: {len(row)} cells, where the header names {columns} columns. "

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -18,10 +18,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from autosynth.data.source.chunks import Chunks, Matrix, chunks_of
+from autosynth.data.source.dialect import Dialect, Headers, find_dialect
+from autosynth.data.source.encoding import find_encoding, packing, plain_name
+from autosynth.data.source.location import split_part
 from autosynth.data.source.memory import BY_SIZE, Batching
-from autosynth.data.source.raw import Raw
+from autosynth.data.source.raw import Raw, headers_of
 from autosynth.data.source.rows import BatchedRows, MemoryRows, as_frame, rows_of
-from autosynth.data.source.table import frame_rows, is_table, read_frame
+from autosynth.data.source.table import frame_rows, is_table, is_typed, read_whole
 from autosynth.errors import DataError
 from autosynth.spec import RowNumbers
 
@@ -33,7 +36,7 @@ _LISTED = 12
 _PIECES = 64
 _PIECE = 2**16
 _PACKED = 4
-"""A packed file of text is at least so many times as large unpacked, as a rule."""
+"""A packed file of JSON is at least so many times as large unpacked, as a rule."""
 
 _WORDS: Mapping[str, str] = {
     "main": "train|training",
@@ -174,33 +177,50 @@ def stack(tables: Sequence[BatchedRows], source: str) -> BatchedRows:
 
 
 def read_table(
-    path: Path, target: Sequence[str], *, labelled: bool = True, batching: Batching = BY_SIZE
+    path: Path,
+    target: Sequence[str],
+    *,
+    labelled: bool = True,
+    batching: Batching = BY_SIZE,
+    headers: Headers = (),
 ) -> Raw:
     """The table in `path`; with `labelled`, `target` names the columns to predict.
+
+    `headers` are those that the file may have, or lack, where that is known from another.
 
     Raises:
         DataError: a file that cannot be read, an empty table, ragged rows, columns of one name, or
             a target that is not named or not there.
     """
-    table, warnings = _opened(path, batching)
-    name = path.name.removesuffix(".gz").rsplit(".", 1)[0]
+    table, warnings = _opened(path, batching, headers)
+    name = plain_name(split_part(path)[0]).rsplit(".", 1)[0]
     return frame_rows(table, name, str(path), target, labelled=labelled, warnings=warnings)
 
 
 def read_table_folder(
-    folder: Path, target: Sequence[str], *, labelled: bool = True, batching: Batching = BY_SIZE
+    folder: Path,
+    target: Sequence[str],
+    *,
+    labelled: bool = True,
+    batching: Batching = BY_SIZE,
+    headers: Headers = (),
 ) -> Raw:
     """The parts of the folder's table; with `labelled`, `target` names the column to predict.
+
+    The file to train on has the columns; those of `headers`, or its own, others may lack.
 
     Raises:
         DataError: two files are the same part, or one cannot be read as a table.
     """
-    raws = {}
-    for part, path in parts_of(folder, strict=True).items():
-        table, warnings = _opened(path, batching)
-        known = labelled and (part == "main" or not target or set(target) <= set(table.columns))
+    raws: dict[str, Raw] = {}
+    parts = parts_of(folder, strict=True)
+    for part in sorted(parts, key=lambda part: part != "main"):
+        path = parts[part]
+        known = (*headers, *headers_of(raws["main"])) if raws else headers
+        table, warnings = _opened(path, batching, known)
+        there = part == "main" or not target or set(target) <= set(table.columns)
         raws[part] = frame_rows(
-            table, folder.name, str(path), target, labelled=known, warnings=warnings
+            table, folder.name, str(path), target, labelled=labelled and there, warnings=warnings
         )
     found = {part: raw.main for part, raw in raws.items()}
     return replace(
@@ -208,22 +228,30 @@ def read_table_folder(
         source=str(folder),
         validation=found.get("validation"),
         test=found.get("test"),
-        warnings=raws["main"].warnings,
+        warnings=tuple(dict.fromkeys(text for raw in raws.values() for text in raw.warnings)),
     )
 
 
-def _opened(path: Path, batching: Batching) -> tuple[Any, tuple[str, ...]]:
-    """The table in a file, a frame or `BatchedRows`, and warnings about how it is read."""
-    n_bytes = _bytes_of(path)
+def _opened(
+    path: Path, batching: Batching, headers: Headers
+) -> tuple[pd.DataFrame | FileRows, tuple[str, ...]]:
+    """The table in a file, whole or by pieces, and warnings about how it is read."""
+    dialect: Dialect | None = None
+    warnings: tuple[str, ...] = ()
+    if is_typed(path):
+        n_bytes = _bytes_of(path)
+    else:
+        content = find_encoding(path)
+        n_bytes = content.n_bytes
+        dialect, warnings = find_dialect(path, content, headers)
     if batching.holds(n_bytes):
-        return read_frame(path)
-    chunks = chunks_of(path, batching)
-    return file_rows(chunks, n_bytes, batching), chunks.warnings
+        return read_whole(path, dialect), warnings
+    return file_rows(chunks_of(path, batching, dialect), n_bytes, batching), warnings
 
 
 def _bytes_of(path: Path) -> int:
     """About the memory that a table takes."""
-    size = path.stat().st_size
+    size = split_part(path)[0].stat().st_size
     if path.suffix.lower() == ".parquet":
         try:
             found = pq.read_metadata(path)
@@ -232,7 +260,7 @@ def _bytes_of(path: Path) -> int:
         groups = range(found.num_row_groups)
         unpacked = sum(found.row_group(group).total_byte_size for group in groups)
         return int(max(unpacked, 8 * found.num_rows * found.num_columns))
-    return size * _PACKED if path.suffix == ".gz" else size
+    return size * _PACKED if packing(path) else size
 
 
 def _tables(folder: Path) -> Iterator[Path]:
@@ -246,7 +274,7 @@ def parts_of(folder: Path, *, strict: bool = False) -> dict[str, Path]:
     found: dict[str, Path] = {}
     others: list[Path] = []
     for path in _tables(folder):
-        name = path.name.removesuffix(".gz")
+        name = plain_name(path)
         part = next((part for part, words in _PART.items() if words.search(name)), None)
         if part is None:
             others.append(path)

@@ -146,7 +146,7 @@ class DataConfig:
         check=_check_columns,
     )
     group: str | None = option(
-        None, "column of which no value stands in two splits", metavar="COL"
+        None, "column of which no value stands in two splits, or of series", metavar="COL"
     )
     time: str | None = option(None, "column by which later rows are held out", metavar="COL")
     horizon: int | None = option(None, "steps to forecast", least=1)

@@ -84,7 +84,9 @@ class TargetSpec:
 
     `classes` are the user's own names of classes, labels or items, in the order of their codes and
     of the outputs. `steps` are those of a forecast, and `base` the input whose first channel's
-    last known value it is the change from. `parts` are several targets, each of a task of its own.
+    last known value it is the change from; `by_row` says that its values are on the scale of each
+    row's own series, from which `predict` brings them back. `parts` are several targets, each of a
+    task of its own.
     """
 
     name: str
@@ -92,6 +94,7 @@ class TargetSpec:
     classes: tuple[str, ...] = ()
     steps: int = 1
     base: str = ""
+    by_row: bool = False
     parts: tuple["TargetSpec", ...] = ()
 
     @property
@@ -193,15 +196,15 @@ class Dataset:
     (`source/mappedarray.py`).
 
     `y` is (n,): int64 class codes, or float32 values in the target's own unit. Where the target
-    has several columns it is float32 (n, columns): labels as 0 or 1, the steps of a forecast, or
-    the columns of several targets, codes among them. `encoders` is JSON-able and is all that
-    `data.encode` needs to read raw data of the same form again. `summary` are the lines
-    `autosynth inspect` prints; `warnings` what a user should know before training. `seen` is what
-    each row's user had before, which a ranking leaves out. `independent` rows may be dealt to
-    folds at random: those of one group, of neighbouring times or of many copies may not, nor those
-    beside a validation part of the user's own. `scales`, one for each field of the target, are
-    what values are learnt on; none where all are learnt as they are. `period` is how many steps a
-    series to forecast takes to repeat itself, 0 where it does not.
+    has several columns it is float32 (n, columns): labels as 0 or 1, the steps of a forecast (NaN
+    where one is missing), or the columns of several targets, codes among them. `encoders` is
+    JSON-able and is all that `data.encode` needs to read raw data of the same form again.
+    `summary` are the lines `autosynth inspect` prints; `warnings` what a user should know before
+    training. `seen` is what each row's user had before, which a ranking leaves out. `independent`
+    rows may be dealt to folds at random: those of one group, of neighbouring times or of many
+    copies may not, nor those beside a validation part of the user's own. `scales`, one for each
+    field of the target, are what values are learnt on; none where all are learnt as they are.
+    `period` is how many steps a series to forecast takes to repeat itself, 0 where it does not.
     """
 
     name: str

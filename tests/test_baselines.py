@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes, load_digits
 from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.linear_model import Ridge
+from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from autosynth.baselines import BASELINES, run, run_in_process
@@ -459,6 +461,33 @@ def test_forecasts_by_hand():
     gone[test, 0, -1] = np.nan
     late = run("last", replace(made, x={"x": gone})).test
     np.testing.assert_array_equal(late, np.repeat(x[test, 0, -2:-1], 3, axis=1))
+
+
+def test_a_step_ahead_is_learnt_where_it_is_known():
+    """As if each step had a fit of its own, to the rows that have it."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 1, 5)).astype(np.float32)
+    y = (x[:, 0] @ rng.normal(size=(5, 2)) + rng.normal(0, 0.3, (400, 2))).astype(np.float32)
+    made = dataset(x, y, "series")
+    made = replace(
+        made, target=TargetSpec(name="y", task="forecasting", steps=2, base="x"),
+        inputs=(replace(made.inputs[0], anchored=True),),
+    )  # fmt: skip
+    holes = y.copy()
+    holes[rng.random(y.shape) < 0.1] = np.nan
+    pool = np.concatenate([made.splits.train, made.splits.calibration])
+    found = run("ridge", replace(made, y=holes)).test
+    changes = (x[:, 0, :-1] - x[:, 0, -1:]).astype(np.float64)
+    scaler = StandardScaler().fit(changes[pool])
+    for step in range(2):
+        rows = pool[~np.isnan(holes[pool, step])]
+        model = Ridge(alpha=1_000.0).fit(
+            scaler.transform(changes[rows]), (holes[:, step] - x[:, 0, -1])[rows]
+        )
+        own = model.predict(scaler.transform(changes[made.splits.test]))
+        np.testing.assert_allclose(found[:, step], own + x[made.splits.test, 0, -1], atol=2e-3)
+    mean = run("mean", replace(made, y=holes)).test
+    np.testing.assert_allclose(mean[0], np.nanmean(holes[pool], axis=0), rtol=1e-5)
 
 
 @pytest.mark.slow  # numba compiles for a minute, once an environment

@@ -76,6 +76,8 @@ def _deploy(info: Info) -> str:
         gives = (
             f"float32 probabilities (rows, {info.target.n_outputs}), in the order of the classes"
         )
+    if info.target.by_row:
+        gives += ", less the `center` of the row's series in `encoders.json` and over its `spread`"
     if info.target.parts:
         gives = "the probabilities or values of each target, side by side"
     return f"""## Deploy, without AutoSynth
@@ -145,7 +147,7 @@ def _scores(info: Info) -> str:
     lines = [
         "## Scores",
         "",
-        "Higher is better." + _searched(card),
+        "Higher is better." + _searched(card) + _scaled(info),
         "",
         f"| metric | {' | '.join(columns)} |",
         f"| --- |{' ---: |' * len(columns)}",
@@ -154,6 +156,12 @@ def _scores(info: Info) -> str:
         cells = (_score(scores.get(name)) for scores in columns.values())
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _scaled(info: Info) -> str:
+    if not info.target.by_row:
+        return ""
+    return " They are of values that are centred and scaled by series, as `encoders.json` says."
 
 
 def _searched(card: ModelCard) -> str:

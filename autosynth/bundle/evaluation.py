@@ -4,7 +4,7 @@ Also of the same data damaged, and what was left out.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -53,6 +53,9 @@ class Evaluation:
     bootstrap interval over rows. `details` are one for each target. `rows` were scored, `left_out`
     says which were not.
 
+    `by_series`, of several series to forecast, has a row a series: its `rows`, and every metric
+    in its own unit; in `scores` and residuals each series is scaled by itself.
+
     `robustness`, of `robust_rows` of them, has a row for each corruption and severity: `input`,
     `corruption`, `severity` (0 is clean, without an input), `amount` in the unit of the
     corruption, every metric, and `left`, the share of the clean score in `metric`; of a loss, the
@@ -66,6 +69,7 @@ class Evaluation:
     details: tuple[Detail, ...]
     left_out: tuple[LeftOut, ...] = ()
     warnings: tuple[str, ...] = ()
+    by_series: pd.DataFrame | None = None
     robustness: pd.DataFrame | None = None
     robust_rows: int = 0
 
@@ -91,13 +95,18 @@ class Evaluation:
             "source": self.source,
             "metric": self.metric,
             "rows": self.rows,
-            "scores": {name: _plain(row) for name, row in self.scores.iterrows()},
+            "scores": _by_name(self.scores),
             "targets": [_detail(detail) for detail in self.details],
+            **({} if self.by_series is None else {"by_series": _by_name(self.by_series)}),
             "left_out": [{"reason": each.reason, "rows": each.rows} for each in self.left_out],
             "warnings": list(self.warnings),
             "robust_rows": self.robust_rows,
             "robustness": robust,
         }
+
+
+def _by_name(frame: pd.DataFrame) -> dict[str, Any]:
+    return {str(name): _plain(row) for name, row in frame.iterrows()}
 
 
 def _detail(detail: Detail) -> dict[str, Any]:
@@ -164,7 +173,8 @@ def evaluate(
         metric=metric,
         rows=len(labelled),
         scores=_scores(model, labelled.y, output, seed),
-        details=details_of(model.info.target, labelled.y, output, labelled.index),
+        details=_details(model.info.target, labelled, output),
+        by_series=_by_series(model.info.target, labelled, output),
         left_out=(*labelled.left_out, *lost),
         warnings=(*labelled.warnings, *_seen(model, labelled)),
         robustness=_robustness(model, few, metric, seed) if few else None,
@@ -189,6 +199,35 @@ def details_of(
         task_of(field.target).detail(field.target, *values_of(field, y, output), index)
         for field in target.fields
     )
+
+
+def _details(target: TargetSpec, labelled: LabelledRows, output: Array) -> tuple[Detail, ...]:
+    """Where the errors are; the rows furthest off in the unit of their own series."""
+    details = details_of(target, labelled.y, output, labelled.index)
+    if labelled.series_scale is None:
+        return details
+    place, found = {name: row for row, name in enumerate(labelled.index)}, []
+    for detail in details:
+        worst = detail.worst
+        if worst is not None:
+            rows = np.array([place[name] for name in worst.index], dtype=np.int64)
+            own, pair = labelled.series_scale.of(rows), worst[["truth", "prediction"]]
+            truth, guess = own.unscaled(pair.to_numpy()).T
+            worst = worst.assign(truth=truth, prediction=guess, residual=guess - truth)
+        found.append(replace(detail, worst=worst))
+    return tuple(found)
+
+
+def _by_series(target: TargetSpec, labelled: LabelledRows, output: Array) -> pd.DataFrame | None:
+    """The scores of each series by itself, in its own unit; None where there is but one."""
+    if labelled.series is None or labelled.series_scale is None:
+        return None
+    y, found = map(labelled.series_scale.unscaled, (labelled.y, output))
+    codes, names = pd.factorize(np.asarray(labelled.series, dtype=object))
+    order = np.argsort(codes, kind="stable")
+    parts = np.split(order, np.cumsum(np.bincount(codes))[:-1])
+    rows = [{"rows": len(own), **score_all(y[own], found[own], target)} for own in parts]
+    return pd.DataFrame(rows, index=pd.Index(names, name="series"))
 
 
 def _seen(model: Model, labelled: LabelledRows) -> tuple[str, ...]:

@@ -72,7 +72,7 @@ class Model:
 
         Returns:
             One row a row, with the columns that the task gives, such as `prediction`, in the
-            user's own names and units. The index is that of the frame that was given; of other
+            user's own names and scale. The index is that of the frame that was given; of other
             sources it holds row numbers, or names of files.
 
         Raises:
@@ -94,6 +94,8 @@ class Model:
 
     def _predicted(self, encoded: Encoded) -> pd.DataFrame:
         output = self.outputs(encoded.x, encoded.seen)
+        if encoded.series_scale is not None:
+            output = encoded.series_scale.unscaled(output)
         broken = np.flatnonzero(~np.isfinite(output.reshape(len(output), -1)).all(axis=1))
         if len(broken):
             raise DataError(

@@ -75,12 +75,24 @@ def lines_of(evaluation: "Evaluation", limit: int | None) -> Iterator[str]:
         for name, row in evaluation.scores.iterrows()
     ]
     yield from columns([head, *rows], 1)
+    if evaluation.by_series is not None:
+        yield ""
+        yield from _by_series(evaluation, evaluation.by_series)
     for detail in evaluation.details:
         yield ""
         yield from _detail(detail, named=len(evaluation.details) > 1)
     if evaluation.robustness is not None:
         yield ""
         yield from _robustness(evaluation, evaluation.robustness)
+
+
+def _by_series(evaluation: "Evaluation", frame: "pd.DataFrame") -> Iterator[str]:
+    """The scores of each series; of many, of those in which the metric is worst."""
+    yield "above each series is scaled by itself; here it is in its own unit"
+    few = frame if len(frame) <= _MOST_CLASSES else frame.nsmallest(_MOST_ROWS, evaluation.metric)
+    if len(few) < len(frame):
+        yield f"the {len(few)} of {len(frame)} series with the worst {evaluation.metric}"
+    yield from _frame(few, "series", whole=("rows",))
 
 
 def _detail(detail: "Detail", named: bool) -> Iterator[str]:

@@ -60,8 +60,9 @@ def encode(source: Any, encoders: Mapping[str, Any], batching: Batching = BY_SIZ
     not looked at. A source that has an official test part inside gives that part, any other all of
     its rows. Columns may stand in any order, categories never seen are 0, rows that hold nothing
     to read (a broken image, a series of NaN) are left out with a warning. To forecast, the end of
-    the series is the one row, named by its last time; of interactions there is a row for each
-    user. Raises `DataError` where columns lack, shapes differ, or no row is left.
+    a series is a row, named by its last time, or of several by the name of each; of interactions
+    there is a row for each user. Raises `DataError` where columns lack, shapes differ, or no row
+    is left.
     """
     return _framing_of(encoders, batching).encode(source)
 

@@ -1,6 +1,11 @@
-"""Forecasting: the next steps of a series, each learnt as its change from the last known value."""
+"""Forecasting: the next steps of a series, each learnt as its change from the last known value.
+
+A step ahead that is missing (NaN) has no part in loss and scores; the others of its row have.
+"""
 
 from typing import Any
+
+import numpy as np
 
 from autosynth.spec import Array, TargetSpec
 from autosynth.task.regression import VALUE_METRICS
@@ -14,19 +19,40 @@ class Forecasting(Task):
     metrics = VALUE_METRICS
     default_metric = "neg_mae"
     baselines = "forecasting"
-    gives = "the columns `step_1`, `step_2`, ... (the values that come next)"
+    gives = "the columns `step_1`, `step_2`, ... (the values that come next), a row a series"
 
     def about(self, target: TargetSpec) -> str:
         """How many steps."""
         return f"the next {target.steps} steps"
 
     def loss(self, out: Tensor, y: Tensor, smoothing: float) -> Tensor:
-        """Huber's loss, the mean over steps."""
+        """Huber's loss, the mean over the steps that are known."""
         from torch.nn.functional import smooth_l1_loss
 
+        known = ~y.isnan()
         # Squared up to half a deviation of the changes, as a straight line beyond it.
-        return smooth_l1_loss(out, y.to(out.dtype), beta=0.5)
+        losses = smooth_l1_loss(out, y.nan_to_num().to(out.dtype), reduction="none", beta=0.5)
+        loss: Tensor = (losses * known).sum() / known.sum().clamp(min=1)
+        return loss
+
+    def indicators(self, y: Tensor, target: TargetSpec) -> Tensor:
+        """Whether each step is known and above its median."""
+        above: Tensor = y > y.nanmedian(0).values
+        return above
+
+    def trivial(self, y: Array, target: TargetSpec) -> Array:
+        """The mean of each step where it is known; of all steps, of one that never is."""
+        return mean_of_known(y)
 
     def columns(self, target: TargetSpec, output: Array, scores: Array) -> dict[str, Any]:
         """`step_1`, `step_2`, ...: the values that come next."""
         return {f"step_{i + 1}": output[:, i] for i in range(output.shape[1])}
+
+
+def mean_of_known(y: Array) -> Array:
+    """The mean of each column of values (rows, columns), NaN left out; that of all without any."""
+    known = np.isfinite(y)
+    sums = np.where(known, y, 0.0).sum(axis=0, dtype=np.float64)
+    counts = known.sum(axis=0)
+    every = sums.sum() / max(1, counts.sum())
+    return np.asarray(np.where(counts > 0, sums / np.maximum(counts, 1), every))

@@ -5,38 +5,50 @@ from typing import Any, ClassVar
 import numpy as np
 
 from autosynth.spec import Array, TargetSpec
-from autosynth.task.metric import TINY, Metric, Scorer, by_name, negated_mean
+from autosynth.task.metric import TINY, Metric, Scorer, by_name
 from autosynth.task.task import Task, Tensor
 
 
 def _prepare_neg_mae(y: Array, output: Array) -> Scorer:
-    return negated_mean(_by_row(np.abs(_residual(y, output))))
+    return _negated_mean(np.abs(_residual(y, output)))
 
 
 def _prepare_neg_rmse(y: Array, output: Array) -> Scorer:
-    square = _by_row(_residual(y, output) ** 2)
-    return lambda weight: -float(np.sqrt(weight @ square / weight.sum()))
+    mean_square = _negated_mean(_residual(y, output) ** 2)
+    return lambda weight: -float(np.sqrt(-mean_square(weight)))
 
 
 def _prepare_r2(y: Array, output: Array) -> Scorer:
     """The share of the variance that is explained."""
-    square = _by_row(_residual(y, output) ** 2)
     target = y.astype(np.float64).reshape(len(y), -1)
+    square, known = _of_known(_residual(y, output) ** 2)
+    total, _ = _of_known(target)
 
     def scorer(weight: Array) -> float:
-        mean = (weight @ target).sum() / (weight.sum() * target.shape[1])
-        spread = weight @ _by_row((target - mean) ** 2)
-        return 1.0 - float(weight @ square / max(spread, TINY))
+        mean = weight @ total / max(weight @ known, TINY)
+        spread, _ = _of_known((target - mean) ** 2)
+        return 1.0 - float(weight @ square / max(weight @ spread, TINY))
 
     return scorer
 
 
 def _residual(y: Array, output: Array) -> Array:
-    return output.reshape(y.shape).astype(np.float64) - y
+    return (output.reshape(y.shape).astype(np.float64) - y).reshape(len(y), -1)
 
 
-def _by_row(values: Array) -> Array:
-    return np.asarray(values.reshape(len(values), -1).mean(axis=1))
+def _of_known(values: Array) -> tuple[Array, Array]:
+    """Each row's sum over its columns as a share of their number, and the share that is known.
+
+    A true value that is missing (NaN), as a step ahead may be, has no part in either.
+    """
+    known = ~np.isnan(values)
+    return np.where(known, values, 0.0).mean(axis=1), known.mean(axis=1)
+
+
+def _negated_mean(losses: Array) -> Scorer:
+    """Minus the weighted mean of the losses (rows, columns) that are known."""
+    rows, known = _of_known(losses)
+    return lambda weight: -float(weight @ rows / max(weight @ known, TINY))
 
 
 VALUE_METRICS = by_name(
@@ -44,7 +56,7 @@ VALUE_METRICS = by_name(
     Metric(name="neg_rmse", prepare=_prepare_neg_rmse, relative=True),
     Metric(name="neg_mae", prepare=_prepare_neg_mae, relative=True),
 )
-"""Of values, one a row or several: of a forecast over all of its steps."""
+"""Of values, one a row or several: of a forecast over all of its steps that are known."""
 
 
 class Regression(Task):

@@ -299,8 +299,12 @@ def _counts(y: Array, least: int) -> NDArray[np.int64]:
 
 
 def quantile_frame(values: Array) -> pd.DataFrame:
-    """Quantiles of each column of values (rows, columns), a row each."""
-    quantiles = np.quantile(values, _QUANTILES, axis=0).T
+    """Quantiles of each column of values (rows, columns), a row each; missing ones left out."""
+    known = [column[~np.isnan(column)] for column in values.T]
+    quantiles = [
+        np.quantile(column, _QUANTILES) if len(column) else np.full(len(_QUANTILES), np.nan)
+        for column in known
+    ]
     return pd.DataFrame(quantiles, columns=[f"{share:.0%}" for share in _QUANTILES])
 
 
@@ -311,8 +315,10 @@ def value_detail(target: TargetSpec, y: Array, output: Array, index: Sequence[An
     names = [target.name] if len(steps) == 1 else steps
     residual = found - values
     frame = quantile_frame(residual)
-    frame.insert(0, "bias", residual.mean(axis=0))
-    frame.insert(1, "mae", np.abs(residual).mean(axis=0))
+    known = ~np.isnan(residual)  # a step ahead may be missing
+    n = np.maximum(known.sum(axis=0), 1)
+    frame.insert(0, "bias", np.where(known, residual, 0.0).sum(axis=0) / n)
+    frame.insert(1, "mae", np.where(known, np.abs(residual), 0.0).sum(axis=0) / n)
     return Detail(
         target=target,
         residuals=frame.set_index(pd.Index(names, dtype=object, name="value")),
@@ -324,7 +330,7 @@ def _worst(
     values: Array, found: Array, names: Sequence[str], index: Sequence[Any]
 ) -> pd.DataFrame:
     """The rows furthest off; of a forecast, each with its worst step."""
-    error = np.abs(found - values)
+    error = np.nan_to_num(np.abs(found - values), nan=-1.0)
     rows = np.argsort(-error.max(axis=1), kind="stable")[:_WORST]
     at = error[rows].argmax(axis=1)
     truth, guess = values[rows, at], found[rows, at]

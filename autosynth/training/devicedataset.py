@@ -129,7 +129,7 @@ def _standardised(dataset: Dataset, train: NDArray[np.int64]) -> _Scaled:
     if target.is_coded:
         return _Scaled(torch.from_numpy(dataset.y), (Scale(),), ())
     y = dataset.y.astype(np.float64).reshape(len(dataset.y), -1)
-    least = y[train].min(0)
+    least = np.fmin.reduce(y[train])  # a step of a forecast may be missing (NaN)
     if target.base:
         series = torch.from_numpy(np.ascontiguousarray(dataset.x[target.base]))
         base = base_of(target, series)
@@ -139,7 +139,11 @@ def _standardised(dataset: Dataset, train: NDArray[np.int64]) -> _Scaled:
     for i, (part, _, columns) in enumerate(target.fields):
         known, task, scale = y[train, columns], task_of(part), Scale()
         if task.is_standardised:
-            scale = dataset.scales[i] if dataset.scales else fit_scale("linear", known.ravel())
+            scale = (
+                dataset.scales[i]
+                if dataset.scales
+                else fit_scale("linear", known[np.isfinite(known)])
+            )
             # Of a forecast, `known` are changes: what must not be negative is where they lead.
             scale = replace(scale, lowest=0.0 if least[columns].min() >= 0 else None)
             y[:, columns] = scaled(scale, y[:, columns])

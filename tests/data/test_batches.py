@@ -220,6 +220,14 @@ def hours(folder: Path) -> Source:
     }  # fmt: skip
 
 
+def hours_of_several(folder: Path) -> Source:
+    source, asked = hours(folder)
+    frame = pd.read_csv(source)
+    other = frame[:400].assign(heat=lambda f: 900 * f["heat"])
+    both = pd.concat([frame.assign(room="hall"), other.assign(room="attic")])
+    return write(both.sample(frac=1, random_state=0), folder / "several.csv"), asked
+
+
 def bought(folder: Path) -> Source:
     n = np.arange(900)
     frame = pd.DataFrame({"who": n % 60, "what": n // 60 * 7 % 31 + n % 3, "paid": n % 13 / 2})
@@ -254,6 +262,7 @@ FORMS: Mapping[str, Callable[[Path], Source]] = {
     "idx": idx,
     "built-in": lambda folder: ("iris", {}),
     "forecast": hours,
+    "forecast of several": hours_of_several,
     "interactions": bought,
 }  # fmt: skip
 

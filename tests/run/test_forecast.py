@@ -63,7 +63,10 @@ def test_a_forecast_is_scored_on_every_window_of_a_later_series(model: Path) -> 
     known = autosynth.load(model).encoders["windows"]
     assert found.rows == len(days()) - known["history"] - known["horizon"] + 1
     assert set(found.scores.index) == {"r2", "neg_rmse", "neg_mae"}
-    assert autosynth.evaluate(model, days(), corrupt=True).robustness is not None
+    assert "is the data that the model was trained on" in found.warnings[0]
+    later = autosynth.evaluate(model, days(400), corrupt=True)
+    assert later.robustness is not None
+    assert later.warnings == ()
 
 
 def test_a_search_puts_its_baselines_on_the_board(tmp_path: Path) -> None:
@@ -77,6 +80,58 @@ def test_a_search_puts_its_baselines_on_the_board(tmp_path: Path) -> None:
     assert len(trained) >= 1
     assert trained["val_neg_mae"].max() > board["val_neg_mae"]["mean"]
     assert len(autosynth.load(tmp_path / "run" / "bundle").predict(days())) == 1
+
+
+def shops(n: int, sizes: dict[str, float]) -> pd.DataFrame:
+    parts = [days(n).assign(shop=name, sold=days(n)["sold"] * by) for name, by in sizes.items()]
+    return pd.concat(parts).sample(frac=1, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of shops of which one sells a million times as much, with days that lack."""
+    home = tmp_path_factory.mktemp("chain")
+    frame = shops(300, {"small": 1.0, "large": 1e6, "middle": 300.0})
+    frame.iloc[::20, frame.columns.get_loc("sold")] = np.nan
+    frame.to_csv(home / "sales.csv", index=False)
+    asked = ["--task", "forecasting", "--target", "sold", "--horizon", "7", "-o", str(home / "m")]
+    strategy = "mean(mlp[width=16, depth=1], cnn[width=8, depth=1, stages=0]:past) | lr=0.01"
+    assert main(["train", str(home / "sales.csv"), "--strategy", strategy, *asked]) == 0
+    return home / "m"
+
+
+@pytest.mark.slow
+def test_series_of_any_size_are_forecast_by_one_composite(chain: Path) -> None:
+    sizes = {"middle": 300.0, "new": 7e3, "large": 1e6, "small": 1.0}
+    whole = shops(307, sizes)
+    day = sorted(whole["day"].unique())[-7:]
+    with pytest.warns(UserWarning, match="1 of 4 series were not there in training: new"):
+        found = autosynth.load(chain).predict(whole[~whole["day"].isin(day)])
+    assert (found.index.name, list(found.index)) == ("shop", sorted(sizes))
+    for name, by in sizes.items():
+        ahead = whole[(whole["shop"] == name) & whole["day"].isin(day)].sort_values("day")["sold"]
+        assert np.abs(found.loc[name].to_numpy() - ahead).mean() < 6 * by
+
+
+@pytest.mark.slow
+def test_scores_are_by_series_and_of_all(chain: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sizes = {"small": 1.0, "large": 1e6}
+    found = autosynth.evaluate(chain, shops(200, sizes))
+    assert found.by_series is not None
+    assert dict(found.by_series["rows"]) == dict.fromkeys(sizes, found.rows // 2)
+    small, large = (found.by_series.loc[name] for name in sizes)
+    assert large["neg_mae"] == pytest.approx(1e6 * small["neg_mae"], rel=0.05)
+    assert large["r2"] == pytest.approx(small["r2"], abs=0.02)
+    assert found.scores.loc["r2", "score"] == pytest.approx(small["r2"], abs=0.05)
+    (detail,) = found.details
+    assert detail.worst is not None
+    worst = detail.worst.iloc[0]
+    size = sizes[str(detail.worst.index[0]).split()[0]]
+    assert 20 * size < worst["truth"] < 300 * size
+    assert set(found.to_plain()["by_series"]) == set(sizes)
+    shops(200, sizes).to_csv(chain.parent / "later.csv", index=False)
+    assert main(["evaluate", str(chain), str(chain.parent / "later.csv")]) == 0
+    assert "above each series is scaled by itself" in capsys.readouterr().out
 
 
 def test_a_part_that_reads_the_calendar_alone_starts_from_the_series(tmp_path: Path) -> None:

@@ -5,8 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from sklearn import metrics as sk
+from torch.nn.functional import smooth_l1_loss
 
+from autosynth.bundle.evaluation import details_of
 from autosynth.errors import ConfigError, TrialError, UnknownNameError
 from autosynth.jsonfields import from_fields, json_ready
 from autosynth.plugin import TASKS
@@ -198,6 +201,35 @@ def test_a_forecast_is_scored_over_all_steps():
     assert found["neg_mae"] == pytest.approx(-np.abs(y - output).mean())
     assert found["neg_rmse"] == pytest.approx(-np.sqrt(((y - output) ** 2).mean()))
     assert found["r2"] == pytest.approx(sk.r2_score(y.ravel(), output.ravel()))
+
+
+def test_a_missing_step_ahead_has_no_part_in_scores_and_loss():
+    rng = np.random.default_rng(0)
+    y, output = rng.normal(size=(50, 6)), rng.normal(size=(50, 6))
+    y[rng.random(y.shape) < 0.3] = np.nan
+    y[:, 2], y[5] = np.nan, np.nan
+    known, steps = np.isfinite(y), TargetSpec(name="y", task="forecasting", steps=6)
+    found, error = score_all(y, output, steps), (y - output)[known]
+    assert found["neg_mae"] == pytest.approx(-np.abs(error).mean())
+    assert found["neg_rmse"] == pytest.approx(-np.sqrt((error**2).mean()))
+    assert found["r2"] == pytest.approx(sk.r2_score(y[known], output[known]))
+    weight = np.arange(50.0)
+    by_row = (np.abs(y - output) * weight[:, None])[known].sum() / (weight[:, None] * known).sum()
+    assert VALUED["neg_mae"].prepare(y, output)(weight) == pytest.approx(-by_row)
+    task, out = TASKS["forecasting"], torch.tensor(output, requires_grad=True)
+    loss = task.loss(out, torch.tensor(y), 0.0)
+    by_hand = smooth_l1_loss(torch.tensor(output[known]), torch.tensor(y[known]), beta=0.5)
+    assert loss.item() == pytest.approx(by_hand.item())
+    loss.backward()
+    np.testing.assert_array_equal(out.grad.numpy() != 0, known)
+    means = task.trivial(y, steps)
+    assert means[0] == pytest.approx(y[:, 0][known[:, 0]].mean())
+    assert means[2] == pytest.approx(y[known].mean())
+    (detail,) = details_of(steps, y, output, range(50))
+    assert detail.residuals["mae"].iloc[0] == pytest.approx(
+        np.abs(y - output)[:, 0][known[:, 0]].mean()
+    )
+    assert np.isfinite(detail.worst[["truth", "residual"]].to_numpy(float)).all()
 
 
 def test_rankings_by_hand():

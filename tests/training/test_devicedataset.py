@@ -63,6 +63,21 @@ def test_a_forecast_is_as_low_as_its_series_was_not_as_its_changes(prices: Datas
         assert data.scales[0].lowest == lowest
 
 
+def test_a_missing_step_ahead_is_on_no_scale(prices: Dataset) -> None:
+    target = TargetSpec(name="load", task="forecasting", steps=2, base="past")
+    past = replace(prices.inputs[0], name="past", kind="series", shape=(1, 7), cardinalities=())
+    series = np.abs(prices.x["table"][:, None, :])
+    y = np.abs(prices.x["table"][:, 2:4])
+    y[::3, 0] = np.nan
+    steps = replace(prices, inputs=(past,), target=target, x={"past": series}, y=y)
+    data = to_device(steps, CPU, prices.splits.train)
+    changes = (y - series[:, 0, -1:])[prices.splits.train]
+    assert data.scales[0].center == pytest.approx(np.nanmean(changes), rel=1e-5)
+    assert data.scales[0].spread == pytest.approx(np.nanstd(changes), rel=1e-5)
+    assert data.scales[0].lowest == 0.0
+    np.testing.assert_array_equal(np.isnan(data.y.numpy()), np.isnan(y))
+
+
 def test_a_map_is_read_where_it_lies(prices: Dataset, tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", prices.x["table"])
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")

@@ -86,21 +86,20 @@ def read_events(frame: pd.DataFrame, columns: InteractionColumns, source: str) -
     """
     _check_columns(frame, columns, source)
     given = [name for name in (columns.user, columns.item, columns.time) if name]
-    gone = np.any([missing_in(frame[name]) for name in given], axis=0)
-    warnings = []
+    moments, told = _moments(frame, columns, source)
+    gone = np.any([missing_in(frame[name]) for name in given], axis=0) | ~np.isfinite(moments)
+    warnings = [*told]
     if gone.any():
         warnings.append(
             f"{int(gone.sum())} of {len(frame)} interactions lack {' or '.join(given)} and were "
-            "left out"
+            "left out. Fill them in to have them read"
         )
     frame = frame[~gone].reset_index(drop=True)
     if not columns.time:
         warnings.append("no column of time is named (--time); the order of the rows stands for it")
-    user, users = _codes(frame[columns.user])
-    item, items = _codes(frame[columns.item])
-    moments, told = _moments(frame, columns, source)
-    warnings += told
-    order = np.lexsort([moments, user])  # ties: the order of the file
+    user, users = name_codes(frame[columns.user])
+    item, items = name_codes(frame[columns.item])
+    order = np.lexsort([moments[~gone], user])  # ties: the order of the file
     pairs = pd.Series(user[order] * len(items) + item[order])
     again = pairs.duplicated().to_numpy()
     if again.any():
@@ -142,9 +141,9 @@ def _check_columns(frame: pd.DataFrame, columns: InteractionColumns, source: str
         )
 
 
-def _codes(values: "pd.Series[Any]") -> tuple[NDArray[np.int64], tuple[str, ...]]:
+def name_codes(values: "pd.Series[Any]") -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Codes and names; names that read as numbers in their order, others in alphabetic order."""
-    raw, found = pd.factorize(values.to_numpy(dtype=object))
+    raw, found = pd.factorize(values)
     texts = [text_of(value) for value in found]
     numbers = numbers_of(pd.Series(texts, dtype=object)) if texts else None
     names = sorted(set(texts), key=None if numbers is None else lambda text: (float(text), text))
@@ -168,7 +167,7 @@ def time_of(
 def _moments(
     frame: pd.DataFrame, columns: InteractionColumns, source: str
 ) -> tuple[NDArray[Any], Sequence[str]]:
-    """When each row was, as a number that grows, and what is said of that."""
+    """When each row was, as a number that grows, NaN where it is not told; and what is said."""
     if not columns.time:
         return np.arange(len(frame)), ()
     values = frame[columns.time]
@@ -182,11 +181,10 @@ def _moments(
         if forms:
             forms, told = other_forms(values, forms)
             moments = read_dates(values, forms)[0]
-    if moments is None or not np.isfinite(moments).all():
-        wrong = 0 if moments is None else int(np.flatnonzero(~np.isfinite(moments))[0])
+    if moments is None or not np.isfinite(moments).any():
         raise DataError(
             f"column {columns.time!r} of {source} says when (--time): numbers that grow, or "
-            f"dates; row {wrong} holds {text_of(values.iloc[wrong])!r}. Name another column, or "
+            f"dates; row 0 holds {text_of(values.iloc[0])!r}. Name another column, or "
             "leave --time out where the rows stand in order."
         )
     return moments, told

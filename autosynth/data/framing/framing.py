@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from autosynth.data.encoder.encoder import Encoder
 from autosynth.data.encoder.registry import encoders_from
+from autosynth.data.framing.seriesscale import SeriesScale
 from autosynth.data.source.mappedarray import take_rows
 from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.data.source.raw import Index
@@ -27,7 +28,8 @@ class Encoded:
     """Rows as the inputs' specs say. `index` names them: row numbers, file names of images, users.
 
     `called` is what the names are of, and `seen` what a user had before, which a ranking leaves
-    out.
+    out. `series_scale` brings what is forecast of each row back to the unit of its own series,
+    where that is not the model's.
     """
 
     x: Mapping[str, NDArray[Any]]
@@ -35,6 +37,7 @@ class Encoded:
     warnings: tuple[str, ...] = ()
     called: str | None = None
     seen: SeenItems | None = None
+    series_scale: SeriesScale | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +47,8 @@ class LabelledRows:
     `raw` are the same rows as they were read, where a row is read by itself; `index` their names,
     `left_out` what could not be scored of the source. `official` says that they are its test part;
     `fingerprint` is of the whole source, as in a `Dataset`. `seen` is what a ranking leaves out of
-    each row.
+    each row. Of several series to forecast, `series` are the names; `series_scale` as of
+    `Encoded`.
     """
 
     source: str
@@ -57,6 +61,8 @@ class LabelledRows:
     left_out: tuple[LeftOut, ...] = ()
     warnings: tuple[str, ...] = ()
     seen: SeenItems | None = None
+    series: Sequence[str] | None = None
+    series_scale: SeriesScale | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -70,6 +76,8 @@ class LabelledRows:
             raw=self.raw.only(rows) if self.raw else None,
             index=[self.index[int(row)] for row in rows],
             seen=self.seen.only(rows) if self.seen else None,
+            series=[self.series[int(row)] for row in rows] if self.series else None,
+            series_scale=self.series_scale.of(rows) if self.series_scale else None,
         )
 
 

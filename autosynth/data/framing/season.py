@@ -32,36 +32,6 @@ def find_calendar(step_days: float, covered_days: float) -> tuple[str, ...]:
     )
 
 
-def months_of(days: Days) -> int:
-    """The usual months between moments on one day of the month, or on its last; 0 for others."""
-    months, within = _months(days)
-    if len(days) < 2 or (within != np.minimum(within.max(), _last(months))).any():
-        return 0
-    return int(np.median(np.diff(months)))
-
-
-def months_later(days: Days, months: int) -> Days:
-    """The moment so many months after the last one (1,), on the day that all are on."""
-    there, within = _months(days)
-    later = there[-1:] + months
-    starts = later.astype("datetime64[M]").astype("datetime64[D]").astype(np.float64)
-    found: Days = starts + np.minimum(within.max(), _last(later))
-    return found
-
-
-def _months(days: Days) -> tuple[NDArray[np.int64], Days]:
-    """The months since January 1970, and the days since their beginning."""
-    months = np.floor(days).astype("datetime64[D]").astype("datetime64[M]")
-    return months.astype(np.int64), days - months.astype("datetime64[D]").astype(np.float64)
-
-
-def _last(months: NDArray[np.int64]) -> Days:
-    """The last days of months, from 0."""
-    starts = np.stack([months, months + 1]).astype("datetime64[M]").astype("datetime64[D]")
-    found: Days = (starts[1] - starts[0]).astype(np.float64) - 1
-    return found
-
-
 def read_calendar(days: Days, names: Sequence[str]) -> NDArray[np.float32]:
     """The columns `names` (n, k) of moments in days since 1970-01-01: hours, days, days."""
     whole = np.floor(days)

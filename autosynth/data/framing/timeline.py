@@ -1,6 +1,7 @@
-"""Steps in their order: a table or an array in, channels over time and the time of each out.
+"""Reads a timeline: a table or an array in, the steps of one or several series out.
 
-What a forecast is learnt from, and what it starts from; one series, without groups.
+Rows may stand in any order. Which column is the time, and which one tells series apart, is found
+where it is not named.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,13 +12,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.cell import numbers_of
-from autosynth.data.column.choice import date_detail
-from autosynth.data.column.date import find_dates, read_dates
-from autosynth.data.column.dateorder import Dates, dates_of, other_forms
-from autosynth.data.column.span import numbers_or_seconds
+from autosynth.cell import missing_in, numbers_of
+from autosynth.data.column.date import find_dates
 from autosynth.data.encoder.apply import check_columns
-from autosynth.data.framing.season import months_later, months_of
+from autosynth.data.framing.clock import Clock, Moments, TimeGrid, When, find_clock
+from autosynth.data.framing.event import name_codes
+from autosynth.data.framing.steps import Steps, check_once, completed
 from autosynth.data.source.layout import to_float32
 from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.data.source.raw import RowFormat, levels_of
@@ -27,55 +27,21 @@ from autosynth.data.split.splitkeys import check_column
 from autosynth.errors import DataError
 
 _LISTED = 12
-_GAP = 1.5
-_SPAN = 31.5 / 28  # months and years are steps as regular as the calendar allows
+_MOST_NAMELESS = 0.05  # of the rows, that may lack the name of their series
+_LEAST_STEPS = 8  # on average, of the series that a column tells apart by itself
 
 
 @dataclass(frozen=True, kw_only=True)
-class Clock:
-    """The column of time: `forms` are those of dates, none for numbers."""
+class _Table:
+    """Columns over rows in any order; `is_named` where the columns have names."""
 
+    frame: pd.DataFrame
     name: str
-    forms: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Steps:
-    """One series in order: `values` (channels, n), float32; `times` (n,), in days or as they are.
-
-    `labels` are the times as they stand in the table; None of both without a column of time.
-    `ignored` are the columns that make no channel, with the reason; `assumed` says how times were
-    read where that was no matter of course.
-    """
-
-    source: str
-    name: str
-    channels: tuple[str, ...]
-    values: NDArray[np.float32]
-    clock: Clock | None = None
-    times: NDArray[np.float64] | None = None
-    labels: "pd.Series[Any] | None" = None
-    ignored: tuple[tuple[str, str], ...] = ()
+    place: str
+    is_named: bool
+    times: Moments | None = None
     warnings: tuple[str, ...] = ()
     assumed: tuple[str, ...] = ()
-
-    @property
-    def months(self) -> int:
-        """The usual months from one step to the next; 0 where steps are none of the calendar."""
-        dated = self.times is not None and self.clock is not None and self.clock.forms
-        return months_of(self.times) if dated and self.times is not None else 0
-
-    def after(self, step: float, months: int) -> NDArray[np.float64]:
-        """The time of the next step (1,), which is so long, or so many months."""
-        assert self.times is not None
-        return months_later(self.times, months) if months else self.times[-1:] + step
-
-    @property
-    def step(self) -> float:
-        """The usual time from one step to the next; 1 without a column of time."""
-        if self.times is None or len(self.times) < 2:
-            return 1.0
-        return float(np.median(np.diff(self.times)))
 
 
 def read_steps(
@@ -83,6 +49,7 @@ def read_steps(
     *,
     target: str | None,
     time: str | None,
+    group: str | None = None,
     drop: Sequence[str] = (),
     columns: Mapping[str, str] | None = None,
     batching: Batching = BY_SIZE,
@@ -94,78 +61,77 @@ def read_steps(
         target: the column that is forecast; it may be left out where there is one channel, and
             is the first one of an array.
         time: the column of time; found by its content if left out.
+        group: the column that says whose series a row is a step of; found where times repeat if
+            left out.
         drop: columns that are not read.
         columns: kinds that columns are said to be: how the one of time writes its dates.
         batching: how much of the source may be in memory at once while it is read.
 
     Raises:
-        DataError: no such column, a target without numbers, times that are none or stand twice.
+        DataError: no such column, a target without numbers, no times or twice the same.
     """
-    frame, name, place, is_table, warnings = _frame(source, batching, time)
+    table = _read(source, batching, time, group)
     for column in drop:
-        check_column(column, frame.columns, f"column {column!r}, to be dropped,", place)
-    frame = frame.drop(columns=list(drop))
-    clock, dates = _clock(frame, time, place, columns) if is_table or time else (None, None)
-    numbers, ignored = _numbers(frame, clock)
-    if target is None and (not is_table or len(numbers) == 1):
-        target = next(iter(numbers), None)
-    if target is None:
-        raise DataError(
-            f"{place} has {len(numbers)} columns of numbers and no target is named. Name the one "
-            f"to forecast with --target; they are {', '.join(list(numbers)[:_LISTED])}."
+        check_column(
+            column, table.frame.columns, f"column {column!r}, to be dropped,", table.place
         )
-    check_column(target, frame.columns, f"column {target!r}, the target,", place)
-    if target not in numbers:
-        reason = dict(ignored).get(target, "it is the column of time")
-        raise DataError(
-            f"a forecast is of numbers; the target {target!r} of {place} is none ({reason}). "
-            "Name another with --target."
+    table = replace(table, frame=table.frame.drop(columns=list(drop)))
+    if group is not None:
+        check_column(group, table.frame.columns, f"column {group!r}, of series,", table.place)
+    clock, dates = None, None
+    if table.is_named or time:
+        clock, dates = find_clock(table.frame, time, table.place, columns)
+    if clock and dates:
+        doubt = (f"column {clock.name!r}: {dates.doubt}",) if dates.doubt else ()
+        assumed = (f"{clock.name}: {dates.assumed}",) if dates.assumed else ()
+        table = replace(
+            table, warnings=(*table.warnings, *doubt), assumed=(*table.assumed, *assumed)
         )
-    names = (target, *(column for column in numbers if column != target))
-    if clock is None and is_table:
-        warnings += (f"{place} has no column of time: its rows are taken as steps in their order",)
-    if clock and dates and dates.doubt:
-        warnings += (f"column {clock.name!r}: {dates.doubt}",)
-    steps = Steps(
-        source=place,
-        name=name,
-        channels=names,
-        values=np.stack([numbers[column] for column in names]),
-        ignored=ignored,
-        warnings=warnings,
-        assumed=(f"{clock.name}: {dates.assumed}",) if clock and dates and dates.assumed else (),
-    )
-    return _ordered(frame, clock, steps)
+    table = _timed(table, clock)
+    if group is None and clock is not None:
+        table, group = _find_group(table, clock, target)
+    if group is not None:
+        table = _without(table, group, "series", missing_in(table.frame[group]))
+    numbers, ignored = _numbers(table.frame, clock, group)
+    names = _target_first(table, numbers, target, dict(ignored))
+    if clock is None and table.is_named:
+        told = f"{table.place} has no column of time: its rows are taken as steps in their order"
+        table = replace(table, warnings=(*table.warnings, told))
+    values = np.stack([numbers[column] for column in names])
+    return replace(_ordered(table, names, values, clock, group or "", None), ignored=ignored)
 
 
 def read_again(
-    source: Any, channels: Sequence[str], clock: Clock | None, batching: Batching
+    source: Any,
+    channels: Sequence[str],
+    clock: Clock | None,
+    batching: Batching,
+    group: str = "",
+    grid: TimeGrid | None = None,
 ) -> Steps:
     """The steps of a source of the same form: to test on, or to forecast from."""
-    own = clock.name if clock else None
-    frame, name, place, _, warnings = _frame(source, batching, own)
-    wanted = [*channels, *([clock.name] if clock else [])]
-    check_columns(wanted, frame.columns, place)
+    table = _read(source, batching, clock.name if clock else None, group)
+    named = [*([clock.name] if clock else []), *([group] if group else [])]
+    check_columns([*channels, *named], table.frame.columns, table.place)
+    table = _timed(table, clock)
+    if group:
+        table = _without(table, group, "series", missing_in(table.frame[group]))
     rows = []
     for column in channels:
-        numbers = numbers_of(frame[column])
+        numbers = numbers_of(table.frame[column])
         if numbers is None:
-            raise DataError(f"column {column!r} of {place} holds other than numbers; mend it.")
+            raise DataError(
+                f"column {column!r} of {table.place} holds other than numbers; mend it."
+            )
         rows.append(_finite(numbers))
-    values = np.stack(rows)
-    steps = Steps(
-        source=place, name=name, channels=tuple(channels), values=values, warnings=warnings
-    )
-    return _ordered(frame, clock, steps)
+    return _ordered(table, tuple(channels), np.stack(rows), clock, group, grid)
 
 
-def _frame(
-    source: Any, batching: Batching, time: str | None
-) -> tuple[pd.DataFrame, str, str, bool, tuple[str, ...]]:
-    """Columns over steps, the source's name and place, and whether its columns have names.
+def _read(source: Any, batching: Batching, time: str | None, group: str | None) -> _Table:
+    """The columns over steps.
 
-    A frame's index is the column of time where it is called `time`, or holds dates and no other
-    is named.
+    A level of a frame's index is one of them where it is the `time` or the `group`, or holds dates
+    and no other time is named.
     """
     raw = read_unlabelled(source, RowFormat(), batching)
     assert raw.main is not None
@@ -173,47 +139,94 @@ def _frame(
     x = rows.whole()
     if rows.is_table:
         for level, values in levels_of(raw.main.index, set(x.columns)).items():
-            if level == time or (time is None and find_dates(values)):
+            if level in (time, group) or (time is None and find_dates(values)):
                 x = pd.concat([values, x], axis=1)
-        return x, raw.name, raw.source, True, raw.warnings
-    if x.ndim != 2:
+    elif x.ndim != 2:
         raise DataError(
             f"the array in {raw.source} has shape {x.shape}; a forecast takes steps in order, "
             "(n,) or (n, channels)."
         )
-    return as_frame(x), raw.name, raw.source, False, raw.warnings
+    return _Table(
+        frame=as_frame(x).reset_index(drop=True),
+        name=raw.name,
+        place=raw.source,
+        is_named=rows.is_table,
+        warnings=raw.warnings,
+        assumed=raw.assumed,
+    )
 
 
-def _clock(
-    frame: pd.DataFrame, time: str | None, place: str, kinds: Mapping[str, str] | None
-) -> tuple[Clock | None, Dates | None]:
-    """The column of time: the one named, or the first that holds dates; and how these are read."""
-    if time is None:
-        for column in frame.columns:
-            if dates := _dates(frame, column, kinds):
-                return Clock(name=column, forms=dates.forms), dates
-        return None, None
-    check_column(time, frame.columns, f"column {time!r}, of time,", place)
-    dates = _dates(frame, time, kinds)
-    if dates is None and numbers_or_seconds(frame[time]) is None:
+def _timed(table: _Table, clock: Clock | None) -> _Table:
+    """The rows that have a time; the others are told."""
+    if clock is None:
+        return table
+    times, told = clock.read(table.frame[clock.name])
+    table = replace(table, times=times, warnings=(*table.warnings, *told))
+    return _without(table, clock.name, "time", np.isnan(times))
+
+
+def _without(table: _Table, name: str, what: str, lost: NDArray[np.bool_]) -> _Table:
+    """The rows that say their time, or series, in the column `name`; the others are told."""
+    if not lost.any():
+        return table
+    frame, first = table.frame, int(np.flatnonzero(lost)[0])
+    told = (
+        f"column {name!r} of {table.place}: {int(lost.sum())} of {len(frame)} rows hold no {what} "
+        f"and are left out; the first is row {first}, which holds {frame[name].iloc[first]!r}. "
+        "Fill them in to have them read"
+    )
+    if lost.all():
+        raise DataError(f"no row of {table.place} has a {what}; {told}.")
+    return replace(
+        table,
+        frame=frame[~lost].reset_index(drop=True),
+        times=None if table.times is None else table.times[~lost],
+        warnings=(*table.warnings, told),
+    )
+
+
+def _find_group(table: _Table, clock: Clock, target: str | None) -> tuple[_Table, str | None]:
+    """Where times repeat, the one column that says whose they are, as is told; None elsewhere."""
+    frame, times = table.frame, table.times
+    if not pd.Series(times).duplicated().any():
+        return table, None
+    found: dict[bytes, str] = {}
+    for name in frame.columns:
+        gone = missing_in(frame[name])
+        if name in (clock.name, target) or gone.mean() > _MOST_NAMELESS:
+            continue
+        numbers = numbers_of(frame[name])
+        if numbers is not None and (numbers[~gone] != np.floor(numbers[~gone])).any():
+            continue
+        codes, names = pd.factorize(frame[name].where(~gone))
+        if not 1 < len(names) <= len(frame) / _LEAST_STEPS:
+            continue
+        if not pd.DataFrame({"of": codes, "at": times})[~gone].duplicated().any():
+            # A second name of the same series says no more.
+            found.setdefault(codes.tobytes(), name)
+    if len(found) > 1:
         raise DataError(
-            f"column {time!r} of {place} gives no order of time: {frame[time].iloc[0]!r} is "
-            "neither a date nor a number. Name another with --time, or write dates as 2024-05-31."
+            f"times in column {clock.name!r} of {table.place} repeat, and several columns could "
+            f"say whose series a row is of: {', '.join(found.values())}. Name one with --group."
         )
-    return Clock(name=time, forms=dates.forms if dates else ()), dates
-
-
-def _dates(frame: pd.DataFrame, column: str, kinds: Mapping[str, str] | None) -> Dates | None:
-    return dates_of(frame[column], frame, detail=date_detail(column, kinds))
+    group = next(iter(found.values()), None)
+    if group is None:
+        return table, None
+    told = (
+        f"{group}: which series a row is a step of, for times repeat and no other column tells "
+        "them apart; --group names another"
+    )
+    return replace(table, assumed=(*table.assumed, told)), group
 
 
 def _numbers(
-    frame: pd.DataFrame, clock: Clock | None
-) -> tuple[dict[str, NDArray[np.float32]], tuple[tuple[str, str], ...]]:
+    frame: pd.DataFrame, clock: Clock | None, group: str | None
+) -> tuple[dict[str, NDArray[np.float64]], tuple[tuple[str, str], ...]]:
     """The columns of numbers, and those that are set aside, with the reason."""
     numbers, ignored = {}, []
+    codes = None if group is None else pd.factorize(frame[group])[0]
     for name in frame.columns:
-        if clock and name == clock.name:
+        if name == group or (clock and name == clock.name):
             continue
         parsed = numbers_of(frame[name])
         if parsed is None:
@@ -225,69 +238,78 @@ def _numbers(
             ignored.append((name, "no value in any row"))
         elif (known == known[0]).all() and len(known) == len(values) and len(frame.columns) > 1:
             ignored.append((name, f"constant: {known[0]:g}"))
+        elif codes is not None and pd.Series(values).groupby(codes).nunique().max() == 1:
+            ignored.append((name, "constant in every series"))
         else:
             numbers[name] = values
     return numbers, tuple(ignored)
 
 
-def _finite(values: NDArray[np.float64]) -> NDArray[np.float32]:
-    floats = to_float32(values)
-    return np.where(np.isfinite(floats), floats, np.float32(np.nan))
+def _target_first(
+    table: _Table,
+    numbers: dict[str, NDArray[np.float64]],
+    target: str | None,
+    reasons: dict[str, str],
+) -> tuple[str, ...]:
+    """The names of the channels, that of the target first."""
+    if target is None and (not table.is_named or len(numbers) == 1):
+        target = next(iter(numbers), None)
+    if target is None:
+        raise DataError(
+            f"{table.place} has {len(numbers)} columns of numbers and no target is named. Name "
+            f"the one to forecast with --target; they are {', '.join(list(numbers)[:_LISTED])}."
+        )
+    check_column(target, table.frame.columns, f"column {target!r}, the target,", table.place)
+    if target not in numbers:
+        reason = reasons.get(target, "it is the column of time, or of series")
+        raise DataError(
+            f"a forecast is of numbers; the target {target!r} of {table.place} is none ({reason})."
+            " Name another with --target."
+        )
+    return (target, *(column for column in numbers if column != target))
 
 
-def _ordered(frame: pd.DataFrame, clock: Clock | None, steps: Steps) -> Steps:
-    """The steps sorted by time. Raises for times that are missing or stand twice."""
+def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Values that a network can hold; the others are missing."""
+    return np.where(np.isfinite(to_float32(values)), values, np.nan)
+
+
+def _ordered(
+    table: _Table,
+    channels: tuple[str, ...],
+    values: NDArray[np.float64],
+    clock: Clock | None,
+    group: str,
+    grid: TimeGrid | None,
+) -> Steps:
+    """The steps by series and time. Raises for times that stand twice."""
+    frame, codes = table.frame, np.zeros(len(table.frame), dtype=np.int64)
+    names: tuple[str, ...] = ("",)
+    if group:
+        codes, names = name_codes(frame[group])
+    times = np.arange(float(len(frame))) if table.times is None else table.times
+    order = np.lexsort([times, codes])  # of equal ones in the order of the file
+    codes = codes[order]
+    steps = Steps(
+        source=table.place,
+        name=table.name,
+        channels=channels,
+        values=values[:, order],
+        bounds=np.searchsorted(codes, np.arange(len(names) + 1)),
+        series=names,
+        group=group,
+        warnings=table.warnings,
+        assumed=table.assumed,
+    )
     if clock is None:
         return steps
-    place, column = steps.source, frame[clock.name]
-    told: Sequence[str] = ()
-    if clock.forms:
-        forms, told = other_forms(column, clock.forms)
-        times: NDArray[np.float64] | None = read_dates(column, forms)[0]
-    else:
-        times = numbers_or_seconds(column)
-    lost = np.flatnonzero(np.isnan(times)) if times is not None else np.arange(len(column))
-    if times is None or len(lost):
-        raise DataError(
-            f"column {clock.name!r} of {place}: row {lost[0]} holds {column.iloc[lost[0]]!r}, "
-            f"which is no time ({len(lost)} such rows). Mend them or leave them out."
-        )
-    order = np.argsort(times, kind="stable")
-    times = times[order]
-    twice = np.flatnonzero(np.diff(times) == 0)
-    if len(twice):
-        raise DataError(
-            f"column {clock.name!r} of {place}: {column.iloc[order[twice[0]]]} stands twice "
-            f"({len(twice)} such rows); a series has one row a step. Keep the rows of one series, "
-            "or sum or average those of one time: groups of series are not read."
-        )
-    return replace(
-        steps,
-        values=steps.values[:, order],
+    when = When(
         clock=clock,
-        times=times,
-        labels=column.iloc[order].reset_index(drop=True),
-        warnings=(*steps.warnings, *told, *_gaps(times, column.iloc[order], clock)),
+        grid=grid or TimeGrid(),
+        moments=times[order],
+        cells=frame[clock.name],
+        rows=order,
     )
-
-
-def _gaps(times: NDArray[np.float64], labels: "pd.Series[Any]", clock: Clock) -> tuple[str, ...]:
-    """A warning about steps that are longer than others, or uneven."""
-    if len(times) < 3:
-        return ()
-    sizes = np.diff(times)
-    usual = float(np.median(sizes))
-    gaps = np.flatnonzero(sizes > _GAP * usual)
-    warnings = []
-    if len(gaps):
-        warnings.append(
-            f"column {clock.name!r}: {len(gaps)} gaps between steps, the first after "
-            f"{labels.iloc[gaps[0]]}; what stands on both sides is read as neighbours. Fill them "
-            "with empty rows where steps are missing"
-        )
-    uneven = int(((sizes * _SPAN < usual) | (sizes > usual * _SPAN)).sum()) - len(gaps)
-    if uneven > 0:
-        warnings.append(
-            f"column {clock.name!r}: {uneven} steps are shorter or longer than the others"
-        )
-    return tuple(warnings)
+    steps = replace(steps, when=when)
+    check_once(steps)
+    return completed(steps, grid)

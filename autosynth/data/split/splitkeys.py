@@ -1,6 +1,6 @@
 """What decides which rows are held out, beside chance: the column of a group, or of a time."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from autosynth.cell import missing_in
 from autosynth.data.column.choice import means
 from autosynth.data.column.date import read_dates
 from autosynth.data.column.dateorder import Dates, dates_of
@@ -22,7 +23,8 @@ _LISTED = 12
 class SplitKeys:
     """`groups` `(n,)` labels, `times` `(n,)` numbers that grow with time; None where not asked.
 
-    Where it was no matter of course how the column `time` is read, `dates` says it.
+    Where it was no matter of course how the column `time` is read, `dates` says it; `lost` says
+    how many rows have no group or no time.
     """
 
     groups: NDArray[Any] | None = None
@@ -30,6 +32,7 @@ class SplitKeys:
     time: str = ""
     group: str = ""
     dates: Dates | None = None
+    lost: tuple[str, ...] = ()
 
     @property
     def asked(self) -> str:
@@ -53,9 +56,9 @@ class SplitKeys:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """A warning of times that may be read otherwise."""
+        """Of times that may be read otherwise, and of rows without a time or a group."""
         doubt = self.dates.doubt if self.dates else ""
-        return (f"column {self.time!r}: {doubt}",) if doubt else ()
+        return (*((f"column {self.time!r}: {doubt}",) if doubt else ()), *self.lost)
 
     def kinds_of(self, columns: Iterable[str], told: Mapping[str, str]) -> dict[str, str]:
         """The kinds that inputs are `told` to be, with the column of time as it is read here.
@@ -80,16 +83,40 @@ def split_keys_of(
     Raises:
         DataError: there is no such column, or it holds no times.
     """
-    groups = _column(table, group, "--group", source)
-    times = _column(table, time, "--time", source)
-    numbers, dates = (None, None) if times is None else _times(times, table, source, detail)
+    labels = _column(table, group, "--group", source)
+    values = _column(table, time, "--time", source)
+    groups = times = dates = None
+    lost: list[str] = []
+    if labels is not None:
+        alone = missing_in(labels)
+        groups = np.array(labels, dtype=object)
+        groups[alone] = None
+        lost += _without(labels, alone, "no group", "each counts as a group of its own")
+    if values is not None:
+        times, dates = _times(values, table, source, detail)
+        told = "they count as the oldest, which are trained on"
+        lost += _without(values, np.isnan(times), "no time", told)
     return SplitKeys(
-        groups=None if groups is None else groups.to_numpy(dtype=object),
-        times=numbers,
+        groups=groups,
+        times=times,
         group=group or "",
         time=time or "",
         dates=dates,
+        lost=tuple(lost),
     )
+
+
+def _without(
+    values: "pd.Series[Any]", lost: NDArray[np.bool_], what: str, then: str
+) -> Iterator[str]:
+    """A warning about rows that do not say where they belong."""
+    if lost.any():
+        first = int(np.flatnonzero(lost)[0])
+        yield (
+            f"column {str(values.name)!r}: {int(lost.sum())} of {len(lost)} rows hold {what}, the "
+            f"first is row {first} with {values.iloc[first]!r}; {then}. Fill them in, or take "
+            "these rows out"
+        )
 
 
 def _column(

@@ -199,6 +199,18 @@ def test_repeats_and_gaps_are_left_out_and_said(small: None) -> None:
     data = read(pd.concat([frame, more], ignore_index=True))
     assert any("1 interactions are with what the user had before" in w for w in data.warnings)
     assert any("1 of 21 interactions lack who or what or when" in w for w in data.warnings)
+    assert any("Fill them in to have them read" in w for w in data.warnings)
+
+
+@pytest.mark.parametrize("gone", [None, "", "later"])
+def test_a_time_that_is_none_is_left_out_and_said(small: None, gone: str | None) -> None:
+    frame = table()
+    days = pd.Timestamp("2024-01-01") + pd.to_timedelta(40 * frame["when"] + frame.index, unit="D")
+    frame["when"] = days.dt.strftime("%Y-%m-%d").astype(object)
+    more = pd.DataFrame({"who": ["ann"], "what": ["zzz"], "when": [gone], "stars": 1})
+    data = read(pd.concat([frame, more], ignore_index=True))
+    assert any(f"1 of {len(frame) + 1} interactions lack" in w for w in data.warnings)
+    assert "zzz" not in data.target.classes
     assert len(data.y) == len(read(frame).y)
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from autosynth.data import Dataset, encode, load_dataset
-from autosynth.data.framing.season import months_later, months_of
+from autosynth.data.framing.clock import find_grid
 from autosynth.data.load import read_dataset
 from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.errors import DataError
@@ -85,14 +85,14 @@ def test_a_step_of_the_calendar_is_even(freq: str, step: str, form: str) -> None
 def test_the_next_step_of_months_is_on_the_same_day_or_the_last() -> None:
     def later(*days: str) -> str:
         moments = pd.to_datetime(list(days)).to_numpy().astype("datetime64[D]").astype(float)
-        months = months_of(moments)
-        return str(months_later(moments, months).astype("datetime64[D]")[0])
+        grid = find_grid([moments], dates=True)
+        assert grid.rule == "months"
+        return str(grid.after(moments[-1:]).astype("datetime64[D]")[0])
 
     assert later("2023-11-30", "2023-12-31", "2024-01-31") == "2024-02-29"
     assert later("2023-12-15", "2024-01-15") == "2024-02-15"
     assert later("2023-11-30", "2023-12-30", "2024-01-30") == "2024-02-29"
-    assert months_of(np.arange(100.0)) == 0
-    assert months_of(np.arange(100.0) * 30) == 0
+    assert find_grid([np.arange(100.0)], dates=True).rule == "even"
 
 
 def test_a_forecast_reads_other_forms_of_dates_than_the_training() -> None:

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autosynth.data import encode, load_dataset
+from autosynth.data import encode, load_dataset, read_labelled
 from autosynth.data.encoder.registry import input_spec
+from autosynth.data.framing.clock import find_grid
 from autosynth.data.framing.season import find_calendar, find_period, read_calendar
 from autosynth.errors import DataError
 
@@ -71,6 +72,7 @@ def test_no_step_is_forecast_in_two_splits_and_none_learnt_before_it_is_over(
 ) -> None:
     x = np.arange(n, dtype=float)  # each value says which step it is
     x[[gap for gap in gaps if gap < n]] = np.nan
+    steps_ahead = {gap for gap in gaps if history <= gap < n}
     data = load_dataset((x,), task="forecasting", horizon=horizon, history=history)
     splits = [
         getattr(data.splits, name) for name in ("train", "calibration", "validation", "test")
@@ -79,11 +81,13 @@ def test_no_step_is_forecast_in_two_splits_and_none_learnt_before_it_is_over(
     for rows in splits:
         ahead = data.y[rows]
         assert len(rows)
-        assert np.isfinite(ahead).all()
-        assert ahead.min() > last
-        last = ahead.max()
+        assert np.isfinite(ahead).any(axis=1).all()
+        assert np.nanmin(ahead) > last
+        last = np.nanmax(ahead)
         past = data.x["past"][rows, 0]
-        assert np.nanmax(past - ahead[:, :1], initial=-1.0) < 0
+        assert np.nanmax(past - np.nanmin(ahead, axis=1, keepdims=True), initial=-1.0) < 0
+    known = np.unique(data.y[np.isfinite(data.y)])
+    assert set(range(history, n)) - set(known.astype(int)) == steps_ahead
     assert len(splits[3]) >= 0.1 * n
     assert data.inputs[0].masked == bool(np.isnan(x).any())
 
@@ -114,11 +118,92 @@ def test_a_test_file_gives_the_test_windows() -> None:
     assert forecast(frame[:400]).fingerprint != forecast(frame[:400], horizon=13).fingerprint
 
 
-def test_gaps_are_told() -> None:
+def test_steps_that_lack_in_the_file_are_read_as_missing_and_told() -> None:
     frame = hourly().drop(index=range(100, 110))
-    (told,) = forecast(frame).warnings
-    assert "1 gaps between steps, the first after 2024-03-02 03:00" in told
+    data = forecast(frame)
+    (told,) = data.warnings
+    assert "1 gaps between steps, the first after 2024-03-02 03:00; the 10 steps that lack" in told
+    assert "1.67% missing" in "\n".join(data.summary)
+    empty = hourly()
+    empty.loc[range(100, 110), ["heat", "wind"]] = np.nan
+    same = forecast(empty)
+    for name in data.x:
+        np.testing.assert_array_equal(data.x[name], same.x[name])
+    np.testing.assert_array_equal(data.y, same.y)
     assert "no column of time" in forecast(frame.drop(columns="when")).warnings[0]
+    new = encode(hourly().drop(index=range(590, 592)), data.encoders)
+    assert np.isnan(new.x["past"][0, 0, -10:]).tolist() == [True, True] + [False] * 8
+    assert "1 gaps between steps, the first after 2024-03-22 13:00" in new.warnings[0]
+
+
+def test_a_window_is_learnt_where_a_step_ahead_is_known() -> None:
+    whole, holes = hourly(), hourly()
+    rng = np.random.default_rng(1)
+    holes.loc[rng.random(STEPS) < 0.1, "heat"] = np.nan
+    data = forecast(holes)
+    assert len(data.splits.train) == len(forecast(whole).splits.train)
+    rows = data.splits.train
+    assert 0.05 < np.isnan(data.y[rows]).mean() < 0.15
+    assert "of the steps ahead are missing: no loss, no score" in "\n".join(data.summary)
+    scored = read_labelled(holes, data.encoders, data.target)
+    assert len(scored) == STEPS - 96 - 12 + 1
+    holes.loc[100:230, "heat"] = np.nan
+    (told,) = forecast(holes).warnings
+    assert "windows are left out" in told
+    assert "--history" in told
+
+
+def test_rows_without_a_time_are_left_out_and_told() -> None:
+    frame = hourly()
+    frame["when"] = frame["when"].where(~frame.index.isin([7, 9]))
+    data = forecast(frame)
+    assert "2 of 600 rows hold no time and are left out; the first is row 7" in data.warnings[0]
+    assert "the 2 steps that lack there are read as missing" in data.warnings[1]
+    found = encode(frame.assign(when=frame["when"].where(frame.index != 599)), data.encoders)
+    assert found.index == [frame["when"].iloc[598]]
+    assert "3 of 600 rows hold no time" in found.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("starts", "step", "ahead"),
+    [
+        (pd.date_range("2020-01-31", periods=60, freq="ME"), "1 month", "2025-01-31"),
+        (pd.date_range("2020-01-01", periods=60, freq="MS"), "1 month", "2025-01-01"),
+        (
+            pd.date_range("2000-02-15", periods=60, freq=pd.DateOffset(months=3)),
+            "3 months",
+            "2015-02-15",
+        ),
+        (pd.bdate_range("2024-01-01", periods=60), "1 days, without Saturday and Sunday", None),
+        (pd.date_range("2024-01-01", periods=60, freq="15min"), "15 minutes", None),
+    ],
+)
+def test_steps_of_the_calendar_are_even(starts: pd.DatetimeIndex, step: str, ahead: Any) -> None:
+    frame = pd.DataFrame({"at": starts.strftime("%Y-%m-%d %H:%M"), "x": np.arange(60.0) % 7})
+    asked: dict[str, Any] = {"task": "forecasting", "target": "x", "horizon": 2, "history": 6}
+    whole = load_dataset(frame, **asked)
+    assert whole.warnings == ()
+    assert whole.summary[1].endswith(f"a step is {step}")
+    holes = load_dataset(frame.drop(index=[20, 21, 40]), **asked)
+    assert "the 3 steps that lack there are read as missing" in holes.warnings[0]
+    known = ~np.isnan(holes.y)
+    np.testing.assert_array_equal(holes.y[known], whole.y[known])
+    for name in set(whole.x) - {"past"}:
+        np.testing.assert_array_equal(holes.x[name], whole.x[name])
+    if ahead:
+        grid, moment = find_grid([days(starts)], dates=True), days(starts)[-1:]
+        assert grid.after(moment) == days(pd.DatetimeIndex([ahead]))
+
+
+def days(moments: pd.DatetimeIndex) -> Any:
+    return np.array((moments - pd.Timestamp(0)) / pd.Timedelta(days=1))
+
+
+def test_a_clock_that_pauses_every_night_is_no_gap_to_fill() -> None:
+    frame = hourly()
+    frame = frame[pd.to_datetime(frame["when"]).dt.hour.between(9, 16)]
+    (told,) = forecast(frame, horizon=4).warnings
+    assert "read as neighbours" in told
 
 
 @pytest.mark.parametrize(
@@ -133,7 +218,7 @@ def test_gaps_are_told() -> None:
         (lambda f: f, {"target": ["heat", "wind"]}, "one column, not of heat, wind"),
         (lambda f: f, {"time": "mood"}, "'mood' .* no order of time: 'good' .*--time"),
         (lambda f: pd.concat([f, f]), {}, "2024-02-27 00:00 stands twice .*groups"),
-        (lambda f: f.assign(when=f["when"].where(f.index != 7)), {}, "row 7 holds .* no time"),
+        (lambda f: f.assign(when=None), {"time": "when"}, "no row of frame has a time.*600 of"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_forecast_is_said(change: Any, options: Any, words: str) -> None:

@@ -53,6 +53,7 @@ def apply(
     rows = rows_of(x, batching)
     if encoders[0].columns:
         rows = _checked(encoders, rows, place)
+    encoders, told = adapted(encoders, rows, place)
     row_numbers: list[NDArray[np.int64]] = []
     warnings: list[tuple[range, Sequence[str]]] = []
 
@@ -65,7 +66,19 @@ def apply(
             yield applied.x
 
     arrays = gather_rows(encoded(), len(rows), rows.batching)
-    return Applied(x=arrays, keep=np.concatenate(row_numbers), warnings=merge_warnings(warnings))
+    return Applied(
+        x=arrays,
+        keep=np.concatenate(row_numbers),
+        warnings=(*told, *merge_warnings(warnings)),
+    )
+
+
+def adapted(
+    encoders: Sequence[Encoder], rows: BatchedRows, place: str
+) -> tuple[list[Encoder], tuple[str, ...]]:
+    """The encoders as they read these rows, and what a user is told of it: see `Encoder`."""
+    found = [encoder.adapted(rows, place) for encoder in encoders]
+    return [encoder for encoder, _ in found], tuple(text for _, told in found for text in told)
 
 
 def _encoded(encoders: Sequence[Encoder], batch: Any, place: str, folders: Folders) -> Applied:

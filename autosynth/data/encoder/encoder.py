@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from autosynth.data.column.path import Folders
 from autosynth.data.encoder.feature import block_means, pooled
 from autosynth.data.source.raw import RowFormat
+from autosynth.data.source.rows import BatchedRows
 from autosynth.spec import FittedInput, InputSpec, Kind, RowNumbers
 
 ASSUMED = "assumed     "
@@ -74,6 +75,20 @@ class Encoder(ABC):
     ) -> Sequence[Self]:
         """Encoders of the same column for pretrained networks; none, if there are none here."""
         return ()
+
+    def adapted(self, rows: BatchedRows, place: str) -> tuple[Self, tuple[str, ...]]:
+        """Itself as it reads some rows that may be of another make; and what a user is told of it.
+
+        What holds for all rows of a source, in whatever batches they are read, is found here.
+
+        Args:
+            rows: all of them.
+            place: where they come from, for messages.
+
+        Raises:
+            DataError: what the rows mean cannot be told.
+        """
+        return self, ()
 
     @abstractmethod
     def transform(self, rows: Any, place: str = "", folders: Folders = "") -> Transformed:

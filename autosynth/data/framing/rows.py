@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from autosynth.data.column.choice import choose
 from autosynth.data.column.column import IgnoredColumn
 from autosynth.data.column.path import subfolders
-from autosynth.data.encoder.apply import apply
+from autosynth.data.encoder.apply import adapted, apply
+from autosynth.data.encoder.array import row_shape
 from autosynth.data.encoder.encoder import Applied, Encoder
 from autosynth.data.encoder.frame import fit_frame
 from autosynth.data.encoder.image import ImageEncoder
@@ -26,6 +27,7 @@ from autosynth.data.framing.join import JoinedRows, join
 from autosynth.data.inspection.describe import describe
 from autosynth.data.inspection.leak import leaks
 from autosynth.data.inspection.scalechoice import choose_scales
+from autosynth.data.source.classfolder import AUDIO_COLUMN
 from autosynth.data.source.frames import check_flat
 from autosynth.data.source.layout import Layout, infer_layout
 from autosynth.data.source.mappedarray import concatenate_rows, take_rows
@@ -84,14 +86,17 @@ class RowFraming(Framing):
         """As `Framing`."""
         inputs = self.inputs
         raw = read_unlabelled(source, inputs[0].row_format, self.batching)
-        rows, told = raw.main, raw.warnings
+        rows = raw.main
         assert rows is not None
-        for start, batch in rows_of(rows.x, self.batching).batches():
+        every = rows_of(rows.x, self.batching)
+        readers, seen = adapted(inputs, every, raw.source)
+        told = (*raw.warnings, *seen)
+        for start, batch in every.batches():
             stop = start + len(batch)
             piece = replace(rows, x=batch, index=rows.index[start:stop])
-            part = _encode(inputs, piece, raw.source)
+            part = _encode(readers, piece, raw.source)
             if len(batch) == len(rows):
-                yield _checked(part, raw)
+                yield _checked(part, replace(raw, warnings=told))
                 return
             where = f"rows {start:,} to {stop - 1:,}"
             told += tuple(f"{where}: {text}" for text in part.warnings)
@@ -159,7 +164,7 @@ def _dataset(raw: Raw, state: _LoadState, config: DataConfig) -> Dataset:
     state = _fit(replace(state, rows=rows), raw, splits.train, config)
     if state.keep is not None and len(state.keep) < len(goal.y):
         splits = without(splits, state.keep, len(goal.y))
-        goal = replace(goal, y=goal.y[state.keep])
+        goal = goal.of_readable(state.keep, raw.source)
         _check_size(rows.only(state.keep), raw)
     dataset = Dataset(
         name=raw.name,
@@ -222,10 +227,19 @@ def _read(source: Source, config: DataConfig, batching: Batching) -> Raw:
         raise DataError(f"{raw.source} has test rows only; training needs others.")
     for part, beside in (("test", config.test), ("validation", config.validation)):
         if beside is not None:
-            other = read_source(beside, config.target, like=raw.main, batching=batching)
+            other = read_source(beside, config.target, like=_format(raw), batching=batching)
             found: dict[str, Any] = {part: all_rows(other)}
             raw = replace(raw, **found, warnings=(*raw.warnings, *other.warnings))
     return raw
+
+
+def _format(raw: Raw) -> RowFormat | None:
+    """What the rows of images look like, to which those of other folders are brought."""
+    assert raw.main is not None
+    layout = _layout(raw)
+    if layout.kind != "image":
+        return None
+    return RowFormat(kind="image", shape=row_shape(rows_of(raw.main.x).whole(), layout))
 
 
 def _layout(raw: Raw) -> Layout:
@@ -244,8 +258,12 @@ def _array(raw: Raw, rows: JoinedRows, layout: Layout, config: DataConfig) -> _L
             f"only columns of a table can be named with {config.column_options[0]}; "
             f"{raw.source} has none."
         )
-    of_arrays = ImageEncoder if layout.kind == "image" else SeriesEncoder
-    fitted = of_arrays.fit_array(rows.x.whole(), layout)
+    assert raw.main is not None
+    fitted: Encoder
+    if layout.kind == "image":
+        fitted = ImageEncoder.fit_array(rows_of(raw.main.x).whole(), layout)
+    else:
+        fitted = SeriesEncoder.fit_array(rows.x.whole(), layout)
     applied = apply([fitted], rows.x, raw.source)
     x = rows_of(applied.x[fitted.name], rows.x.batching)
     return _LoadState(rows=rows.only(applied.keep, x), inputs=[fitted], warnings=applied.warnings)
@@ -280,7 +298,7 @@ def _fit(state: _LoadState, raw: Raw, train: NDArray[np.int64], config: DataConf
             sample,
             np.arange(len(chosen)),
             width=None if main.is_table else int(main.whole().shape[-1]),
-            kinds=config.columns,
+            kinds=_kinds(raw, config),
             keep=config.keep,
             drop=tuple(state.drop),
             folders=rows.folder_of_rows()[chosen],
@@ -294,6 +312,12 @@ def _fit(state: _LoadState, raw: Raw, train: NDArray[np.int64], config: DataConf
         keep=applied.keep,
         warnings=(*state.warnings, *_set_aside(ignored), *applied.warnings),
     )
+
+
+def _kinds(raw: Raw, config: DataConfig) -> dict[str, str]:
+    """Kinds of columns that are told: by the user, or by the form of the source."""
+    own = {AUDIO_COLUMN: "audio"} if raw.kind == "audio" else {}
+    return {**own, **(config.columns or {})}
 
 
 def _check_size(rows: JoinedRows, raw: Raw) -> None:
@@ -334,11 +358,7 @@ def _read_labelled(source: Any, rows: RowFormat, names: Sequence[str], batching:
         raise DataError(
             f"an array of shape {source.shape} has no labels to score against; give (x, y)."
         )
-    like = None
-    if rows.kind == "image":  # images of a folder are brought to its shape
-        channels, height, width = rows.shape
-        like = RawRows(x=np.empty((0, height, width, channels)), index=range(0))
-    return read_source(source, names, like, batching)
+    return read_source(source, names, rows, batching)
 
 
 def _target_columns(encoder: Encoder, target: TargetSpec) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from autosynth.data.source import (
     hf,
     idx,
     imagefolder,
+    mediafile,
     openml,
     table,
     tablefile,
@@ -26,7 +27,7 @@ from autosynth.data.source import (
     ucr,
 )
 from autosynth.data.source.builtin import BUILTIN
-from autosynth.data.source.mediafile import MEDIA_SUFFIXES, MediaKind
+from autosynth.data.source.mediafile import MediaKind
 from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.data.source.raw import Raw, RawRows, RowFormat
 from autosynth.errors import DataError, DataNotFoundError, nearest, question
@@ -39,6 +40,7 @@ _FORMS = (
     "with one sub-folder a class, openml:ID or hf:NAME"
 )
 _NEAR = 0.6
+_COUNTED = 1_000  # files, to tell what a folder holds most of
 _REMOTE: Mapping[str, Callable[..., Raw]] = {
     openml.OPENML_PREFIX: openml.read_openml,
     hf.HF_PREFIX: hf.read_hf,
@@ -54,10 +56,10 @@ _MEDIA: Mapping[str, Callable[[Path], Raw]] = {
 def read_source(
     source: Source,
     target: Sequence[str] = (),
-    like: RawRows | None = None,
+    like: RowFormat | None = None,
     batching: Batching = BY_SIZE,
 ) -> Raw:
-    """The rows of `source` with their target; images of a folder get the shape of those in `like`.
+    """The rows of `source` with their target; images of a folder get the shape of those `like` it.
 
     `batching` says how much of a file may be in memory.
 
@@ -65,11 +67,10 @@ def read_source(
     a source that cannot be read or whose rows have no target.
     """
     raw = None
-    if like is not None and _is_path(source):
+    if like is not None and like.kind == "image" and not like.columns and _is_path(source):
         path = _existing(source)
-        x = like.x
-        if isinstance(x, np.ndarray) and x.ndim == 4 and path.is_dir() and _media(path) == "image":
-            raw = imagefolder.read_image_folder(path, tuple(x.shape[1:]))
+        if path.is_dir() and not idx.is_idx(path) and _media(path) == "image":
+            raw = imagefolder.read_image_folder(path, like.shape)
     raw = raw or _read(source, target, batching)
     part = raw.main or raw.test
     if part is not None and part.y is None:
@@ -145,7 +146,7 @@ def _file_rows(path: Path, rows: RowFormat, batching: Batching) -> Raw | None:
     if media is not None and media == kind:
         if rows.columns or kind == "audio":
             (column,) = rows.columns or (classfolder.AUDIO_COLUMN,)
-            return classfolder.read_paths(path, MEDIA_SUFFIXES[media], column)
+            return classfolder.read_paths(path, media, column)
         channels, height, width = rows.shape
         return imagefolder.read_images(path, channels, height, width)
     if path.is_file() and path.suffix == ".npy":
@@ -246,16 +247,15 @@ def _read_file(path: Path, target: Sequence[str], batching: Batching) -> Raw:
 def _media(path: Path) -> MediaKind | None:
     """`image` or `audio`: what a folder holds more of, or what a file is named like."""
     if path.is_dir():
-        return classfolder.most_of(path, MEDIA_SUFFIXES)
-    return next(
-        (kind for kind, ends in MEDIA_SUFFIXES.items() if path.suffix.lower() in ends), None
-    )
+        return mediafile.most_of(mediafile.files_below(path).files, _COUNTED)
+    return mediafile.kind_of_file(path)
 
 
 def _only_file(folder: Path) -> Path | None:
     """The one table or set of arrays that a folder holds, beside what says nothing of data."""
     try:
-        found = [path for path in folder.iterdir() if not path.name.startswith((".", "README"))]
+        seen = [path for path in folder.iterdir() if not mediafile.is_hidden(path.name)]
+        found = [path for path in seen if not path.name.startswith("README")]
     except PermissionError:
         return None  # told where it is read
     one = found[0] if len(found) == 1 else None

@@ -1,6 +1,7 @@
 """The folders of pictures and sounds of ../shared/cases, made by its script."""
 
 import importlib.util
+import shutil
 from pathlib import Path
 from types import ModuleType
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from autosynth.data import encode, load_dataset
+from autosynth.run.train import train_strategy
 
 SCRIPT = Path(__file__).parents[2].parent / "shared" / "cases" / "make_media.py"
 
@@ -29,6 +31,38 @@ def pictures(make: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path
     root = tmp_path_factory.mktemp("media")
     make.pictures(root)
     return root
+
+
+@pytest.fixture(scope="module")
+def sounds(make: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The case, and the same folder without its long recording beside it."""
+    root = tmp_path_factory.mktemp("media")
+    make.sounds(root)
+    shutil.copytree(root / "one_long", root / "without")
+    (root / "without" / "high" / "long.wav").unlink()
+    return root
+
+
+def test_one_long_recording(sounds: Path) -> None:
+    data, without = load_dataset(sounds / "one_long"), load_dataset(sounds / "without")
+    assert (len(data.y), len(without.y)) == (121, 120)
+    assert data.inputs == without.inputs
+    told = "1 of 121 sounds in audio (0.8%) are cut to 0.50 s: their middle is kept"
+    assert data.warnings == (told,)
+    found = encode(sounds / "one_long" / "high" / "long.wav", data.encoders)
+    assert found.x["audio"].shape == (1, 4000)
+
+
+@pytest.mark.slow
+def test_one_long_recording_is_no_harm(sounds: Path, tmp_path: Path) -> None:
+    accuracy = {
+        name: train_strategy(
+            sounds / name, "cnn", device="cpu", epochs=100, out=tmp_path / name
+        ).test["accuracy"]
+        for name in ("without", "one_long")
+    }
+    assert abs(accuracy["one_long"] - accuracy["without"]) <= 0.03
+    assert accuracy["without"] > 0.9
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ its quantiles: a few large values would leave the others alike.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -18,7 +18,10 @@ from autosynth.data.column.column import Column, encode_columns
 from autosynth.data.column.path import Folders
 from autosynth.data.encoder.array import arranged, is_whole, leave_out, row_shape
 from autosynth.data.encoder.encoder import Encoder, Transformed, size_line
-from autosynth.data.source.layout import Channels, Layout, to_float32
+from autosynth.data.source.layout import Channels, Layout, arrange, to_float32
+from autosynth.data.source.length import Crop, middle, told_cut, usual_steps
+from autosynth.data.source.mappedarray import pieces_of
+from autosynth.data.source.raw import RowFormat
 from autosynth.errors import DataError
 from autosynth.spec import FittedInput, InputSpec, Kind, RowNumbers
 
@@ -33,10 +36,11 @@ _END = 0.004  # the share below the least value
 class SeriesEncoder(Encoder):
     """Reads series of one shape, (channels, steps).
 
-    Those of arrays have `channels`, which says where their channel axis stood in training;
-    `anchored` ones are the history of a forecast. Those of a table have `cells`, its columns by
-    channel and step: `fill` are their training means, which stand for missing steps, and `knots`
-    the quantiles of each channel with long tails. `masked` as in `InputSpec`.
+    Those of arrays have `channels`, which says where their channel axis stood in training, and
+    `crop`, what is kept of longer ones; `anchored` ones are the history of a forecast. Those of a
+    table have `cells`, its columns by channel and step: `fill` are their training means, which
+    stand for missing steps, and `knots` the quantiles of each channel with long tails. `masked` as
+    in `InputSpec`.
     """
 
     kind: ClassVar[Kind] = "series"
@@ -44,18 +48,25 @@ class SeriesEncoder(Encoder):
     masked: bool = False
     channels: Channels | None = None
     anchored: bool = False
+    crop: Crop = "start"
     cells: tuple[Column, ...] = ()
     fill: tuple[float, ...] = ()
     knots: tuple[tuple[float, ...], ...] = ()
 
     @classmethod
     def fit_array(cls, x: NDArray[Any], layout: Layout) -> Self:
-        """The layout of series `x` (n, ...)."""
+        """The layout of series `x` (n, ...), and a length that nearly all of them have."""
+        channels, steps = row_shape(x, layout)
+        masked = not is_whole(x)
+        if masked:
+            sizes = [lengths(np.asarray(arrange(piece, layout))) for piece in pieces_of(x)]
+            steps = min(steps, usual_steps(np.concatenate(sizes)))
         return cls(
             name=cls.kind,
-            shape=row_shape(x, layout),
+            shape=(channels, steps),
             channels=layout.channels,
-            masked=not is_whole(x),
+            masked=masked,
+            crop="middle",
         )
 
     @classmethod
@@ -99,11 +110,11 @@ class SeriesEncoder(Encoder):
             raise DataError(
                 f"series in {place} have {x.shape[1]} channels; {channels} are expected."
             )
-        warnings = []
+        warnings: list[str] = []
         x = to_float32(x)
         if x.shape[2] > steps:
-            warnings.append(f"series of {x.shape[2]} steps in {place} are cut to {steps}")
-            x = x[:, :, :steps]
+            x, n_long = cropped(x, steps, self.crop)
+            warnings += told_cut(n_long, len(x), steps, place, self.crop)
         if x.shape[2] < steps:
             x = pad_steps(x, steps)
         infinite = np.isinf(x)
@@ -193,6 +204,7 @@ class SeriesEncoder(Encoder):
                 "masked": self.masked,
                 "dtype": "float32",
                 **({"anchored": True} if self.anchored else {}),
+                **({"crop": self.crop} if self.crop != "start" else {}),
             }
         return {
             **named,
@@ -215,6 +227,7 @@ class SeriesEncoder(Encoder):
                 masked=masked,
                 channels=plain["channels"],
                 anchored=plain.get("anchored", False),
+                crop=plain.get("crop", "start"),
             )
         return cls(
             name=name,
@@ -225,6 +238,11 @@ class SeriesEncoder(Encoder):
             knots=tuple(map(tuple, plain["knots"])),
             width=plain["width"],
         )
+
+    @property
+    def row_format(self) -> RowFormat:
+        """As `Encoder`."""
+        return replace(super().row_format, crop=self.crop)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -253,6 +271,17 @@ def filled(x: NDArray[np.float32]) -> NDArray[np.float32]:
         line = x[row, channel]
         line[~known] = np.interp(steps[~known], steps[known], line[known]) if known.any() else 0
     return x
+
+
+def cropped(x: NDArray[Any], steps: int, crop: Crop) -> tuple[NDArray[Any], int]:
+    """Series (n, channels, more steps) cut to `steps`; and how many of them are longer."""
+    sizes = lengths(x)
+    found = np.array(x[:, :, :steps])
+    long = np.flatnonzero(sizes > steps)
+    if crop == "middle":
+        for row in long:
+            found[row] = x[row, :, middle(int(sizes[row]), steps)]
+    return found, len(long)
 
 
 def lengths(x: NDArray[Any]) -> NDArray[np.int64]:

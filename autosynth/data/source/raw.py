@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autosynth.data.source.layout import Channels
+from autosynth.data.source.length import Crop
 from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.data.source.rows import BatchedRows, rows_of
 from autosynth.spec import Kind
@@ -27,12 +28,14 @@ _DIGITS = 16
 class RowFormat:
     """What rows to predict look like: the kind of the input that they make, and its shape.
 
-    `columns` are those of a table that the input reads; none where it is made of arrays.
+    `columns` are those of a table that the input reads; none where it is made of arrays. `crop` is
+    what is kept of series that are longer.
     """
 
     kind: Kind = "table"
     shape: tuple[int, ...] = ()
     columns: tuple[str, ...] = ()
+    crop: Crop = "start"
 
 
 @dataclass(frozen=True, kw_only=True)

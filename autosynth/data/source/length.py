@@ -11,8 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from autosynth.data.source.memory import BY_SIZE, Batching
-from autosynth.errors import DataError
+from autosynth.data.source.limits import Limit
 
 Crop = Literal["start", "middle"]
 """What is kept of a row that is too long."""
@@ -22,7 +21,11 @@ _TYPICAL = 0.9
 # nine of ten have (99 % of an exponential's do); what lies beyond is of another make.
 _MARGIN = 2.0
 _CHEAP = 128  # steps: padding to so many costs nothing, and no series is cut for it
-_WASTE = 8  # times the memory of the values themselves, where padding takes more than there is
+_BYTES = 4
+PADDED = Limit(
+    what="padded to one length", variable="AUTOSYNTH_PADDED_MB", megabytes=1024, ratio=8
+)
+"""Of series; the ratio is to their values, of which padding makes more."""
 
 
 def usual_length(lengths: Sequence[float] | NDArray[Any], covered: float = 1.0) -> float:
@@ -73,7 +76,6 @@ def stack_unequal(
     steps: int,
     place: str,
     crop: Crop = "middle",
-    batching: Batching = BY_SIZE,
 ) -> tuple[NDArray[np.float32], tuple[str, ...]]:
     """Series of channels of unequal length as (n, channels, steps), NaN past an end.
 
@@ -82,24 +84,18 @@ def stack_unequal(
         steps: that are kept of a series at most.
         place: where they come from, for messages.
         crop: what is kept of a longer series.
-        batching: says how much may be in memory.
 
     Returns:
         The series, and what a user is told of those that are cut.
 
     Raises:
-        DataError: padded to one length they do not fit in memory.
+        DataError: padded to one length they take more than `PADDED` allows.
     """
     lengths = [max(map(len, channels)) for channels in rows]
     steps = max(1, min(max(lengths), steps))
-    size = len(rows) * len(rows[0]) * steps * 4
-    values = 4 * sum(len(channel) for channels in rows for channel in channels)
-    if size > batching.limit and size > _WASTE * values:
-        raise DataError(
-            f"series of {place} have {min(lengths):,} to {max(lengths):,} steps; padded to "
-            f"{steps:,} they take {size / 1e9:.1f} GB, and {batching.limit / 1e9:.1f} GB may be "
-            "in memory. Cut or thin out the long ones, or leave them out."
-        )
+    values = sum(len(channel) for channels in rows for channel in channels)
+    unequal = f"{place}, whose series have {min(lengths):,} to {max(lengths):,} steps,"
+    PADDED.check(_BYTES * len(rows) * len(rows[0]) * steps, unequal, _BYTES * values)
     x = np.full((len(rows), len(rows[0]), steps), np.nan, dtype=np.float32)
     for row, channels in enumerate(rows):
         kept = middle(lengths[row], steps) if crop == "middle" else slice(steps)

@@ -5,7 +5,6 @@ none.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias, TypeGuard
 
@@ -74,7 +73,7 @@ def read_source(
             raw = imagefolder.read_image_folder(path, like.shape)
     if like is not None and like.kind == "series" and not like.columns and _is_path(source):
         path = _existing(source)
-        raw = ts.read_ts(path, like, batching) if ts.is_ts(path) else None
+        raw = ts.read_ts(path, like) if ts.is_ts(path) else None
     raw = raw or _read(source, target, batching)
     part = raw.main or raw.test
     if part is not None and part.y is None:
@@ -137,7 +136,7 @@ def _file_rows(path: Path, rows: RowFormat, batching: Batching) -> Raw | None:
     """Rows of a file or a folder whose form needs no target; None where `read_source` tells."""
     kind = rows.kind
     if kind == "series" and path.is_file() and ts.is_ts(path):
-        return ts.read_ts_series(path, rows, batching)
+        return ts.read_ts_series(path, rows)
     if kind == "series" and path.is_file() and path.suffix.lower() == ".tsv":
         return ucr.read_ucr_series(path, rows.shape[1])
     if path.is_dir() and rows.columns:  # what else it holds, the table names
@@ -204,7 +203,7 @@ def _is_path(source: Any) -> TypeGuard[str | Path]:
 def _read_folder(path: Path, target: Sequence[str], batching: Batching) -> Raw:
     readers: tuple[tuple[Callable[[Path], bool], Callable[[Path], Raw]], ...] = (
         (idx.is_idx, idx.read_idx_folder),
-        (ts.is_ts, partial(ts.read_ts, batching=batching)),
+        (ts.is_ts, ts.read_ts),
         (ucr.is_ucr, ucr.read_ucr),
     )
     try:
@@ -236,7 +235,7 @@ def _read_file(path: Path, target: Sequence[str], batching: Batching) -> Raw:
     if idx.is_idx(path):
         return idx.read_idx_folder(path.parent)
     if ts.is_ts(path):
-        return ts.read_ts(path, batching=batching)
+        return ts.read_ts(path)
     try:
         series = not target and ucr.is_ucr(path)
     except OSError as error:

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from autosynth.data.source.layout import to_float32
 from autosynth.data.source.length import Crop, stack_unequal, usual_steps
-from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.data.source.pair import find_pair, training_files
 from autosynth.data.source.raw import Raw, RawRows, RowFormat
 from autosynth.errors import DataError
@@ -50,11 +49,9 @@ class _Series:
         """The steps of each."""
         return [max(map(len, channels)) for channels in self.channels]
 
-    def stacked(
-        self, path: Path, steps: int, crop: Crop, batching: Batching
-    ) -> tuple[RawRows, tuple[str, ...]]:
+    def stacked(self, path: Path, steps: int, crop: Crop) -> tuple[RawRows, tuple[str, ...]]:
         """Rows of one length; and what a user is told of those that are cut."""
-        x, told = stack_unequal(self.channels, steps, path.name, crop, batching)
+        x, told = stack_unequal(self.channels, steps, path.name, crop)
         return RawRows(x=x, y=self.y, index=range(len(x))), told
 
 
@@ -65,7 +62,7 @@ def is_ts(path: Path) -> bool:
     return path.suffix.lower() == SUFFIX
 
 
-def read_ts(path: Path, like: RowFormat | None = None, batching: Batching = BY_SIZE) -> Raw:
+def read_ts(path: Path, like: RowFormat | None = None) -> Raw:
     """The series of a file or of a folder's pair, with their labels or target values.
 
     A few that are far longer than the others are cut, or all to the length of those `like` them.
@@ -78,18 +75,18 @@ def read_ts(path: Path, like: RowFormat | None = None, batching: Batching = BY_S
     other = _read(pair.test)[1] if pair.test else None
     steps = like.shape[1] if like else usual_steps(rows.lengths, other.lengths if other else ())
     crop: Crop = like.crop if like else "middle"
-    main, told = rows.stacked(pair.main, steps, crop, batching)
+    main, told = rows.stacked(pair.main, steps, crop)
     test = None
     if other and pair.test:
-        test, more = other.stacked(pair.test, steps, crop, batching)
+        test, more = other.stacked(pair.test, steps, crop)
         told += more
     return _raw(pair.main, pair.name, header, main, test, told)
 
 
-def read_ts_series(path: Path, like: RowFormat, batching: Batching = BY_SIZE) -> Raw:
+def read_ts_series(path: Path, like: RowFormat) -> Raw:
     """The series of one file, for prediction; labels may stand there and are not handed on."""
     header, rows = _read(path)
-    x, told = rows.stacked(path, like.shape[1], like.crop, batching)
+    x, told = rows.stacked(path, like.shape[1], like.crop)
     return _raw(path, path.stem, header, replace(x, y=None), None, told)
 
 

@@ -5,7 +5,6 @@ import pytest
 
 from autosynth.data import encode, load_dataset
 from autosynth.data.source.length import middle, stack_unequal, usual_length, usual_steps
-from autosynth.data.source.memory import Batching
 from autosynth.errors import DataError
 
 
@@ -47,9 +46,15 @@ def test_stacked_series_are_told_and_fit_memory() -> None:
     np.testing.assert_array_equal(x[:, 0], [[0, 1, 2], [0, 1, np.nan], [3, 4, 5]])
     start, _ = stack_unequal(rows(3, 9), 3, "a.ts", "start")
     np.testing.assert_array_equal(start[1, 0], [0, 1, 2])
+
+
+def test_padding_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOSYNTH_PADDED_MB", "3")
     wasteful = [*rows(*[1] * 99), *rows(10_000)]
-    with pytest.raises(DataError, match=r"1 to 10,000 steps; padded to 10,000 they take 0.0 GB"):
-        stack_unequal(wasteful, 10_000, "a.ts", batching=Batching(most_bytes=100_000))
+    with pytest.raises(
+        DataError, match=r"a.ts, whose series have 1 to 10,000 steps, holds 4 MB .* padded to one"
+    ):
+        stack_unequal(wasteful, 10_000, "a.ts")
 
 
 def padded(long: int, n: int = 30, usual: int = 200) -> np.ndarray:

@@ -30,11 +30,13 @@ from autosynth.errors import DataError
 AUDIO_COLUMN = "audio"
 NOUNS: Mapping[MediaKind, str] = {"image": "images", "audio": "sounds"}
 _NEW = "new"
+_EVALUATION = ("eval", "evaluate", "evaluation")
+"""Words that speak of the test part where another one speaks of validation (`dev`, `eval`)."""
 _WORDS: Mapping[str, str] = {
-    **dict.fromkeys(("train", "training", "learn", "learning"), "main"),
+    **dict.fromkeys(("train", "training", "trn", "learn", "learning"), "main"),
     **dict.fromkeys(("dev", "devel", "val", "valid", "validate", "validation"), "validation"),
-    **dict.fromkeys(("eval", "evaluate", "evaluation"), "validation"),
-    **dict.fromkeys(("test", "testing", "holdout"), "test"),
+    **dict.fromkeys(_EVALUATION, "validation"),
+    **dict.fromkeys(("test", "testing", "tst", "holdout"), "test"),
     **dict.fromkeys(("pred", "predict", "prediction", "unlabeled", "unlabelled"), _NEW),
     **dict.fromkeys(("unknown", "submission"), _NEW),
 }
@@ -258,7 +260,11 @@ class _Understood:
 def _understood(media: Sequence[_Place]) -> _Understood:
     """Finds parts and classes by the names of folders."""
     top = _unwrapped(media)
-    start = len(media[0].names) - len(top[0].names) if media else 0
+    if len(_grouped(top)[0]) == 1:  # what stands beside the one folder is no class
+        inside = _unwrapped(_grouped(top)[0].popitem()[1])
+        top = inside if len(_grouped(inside)[0]) > 1 else top
+    depths = {place.path: len(place.names) for place in media}
+    start = depths[top[0].path] - len(top[0].names) if top else 0
     groups, _ = _grouped(top)
     layout = _layout(groups)
     parts: dict[str, list[_Place]] = {}
@@ -312,8 +318,14 @@ def _named_alike(
         return {}
     best = max(rests, key=lambda rest: (len(rests[rest]), -len(rest), sorted(rest)))
     if len(rests[best]) > 1:
-        return {name: part for name, (part, rest) in told.items() if rest == best}
-    return {name: part for name, (part, _) in told.items()} if everything else {}
+        found = {name: part for name, (part, rest) in told.items() if rest == best}
+    else:
+        found = {name: part for name, (part, _) in told.items()} if everything else {}
+    evaluation = {name for name in found if set(_words(name)) & set(_EVALUATION)}
+    own = {name for name, part in found.items() if part == "validation"} - evaluation
+    if own and "test" not in found.values():
+        found |= dict.fromkeys(evaluation, "test")
+    return found
 
 
 def _classes_in(places: Sequence[_Place]) -> set[str]:

@@ -106,6 +106,7 @@ def sizes(raw: Raw) -> list[int]:
         (("data/x/train", "data/x/dev", "data/x/test"), [6, 4, 2]),
         (("train-clean", "dev-clean", "test-clean"), [6, 4, 2]),
         (("train2017", "val2017", "holdout"), [6, 4, 2]),
+        (("train", "dev", "eval"), [6, 4, 2]),
     ],
 )
 def test_parts_go_by_the_words_of_their_names(
@@ -230,3 +231,13 @@ def test_a_class_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
         path.with_suffix(".m4a").write_bytes(b"no sound")
     with pytest.raises(DataError, match=r"class 'odd' of .* not one of its 8 rows can be read"):
         load_dataset(tmp_path)
+
+
+def test_files_beside_the_only_folder_are_left_out(tmp_path: Path) -> None:
+    fill(tmp_path / "all")
+    (tmp_path / "a sample.wav").write_bytes(b"RIFF")
+    raw = read_source(tmp_path)
+    assert sizes(raw) == [6, 0, 0]
+    assert raw.warnings == (
+        "1 sounds belong to no class of a part, and are left out: no folder 1",
+    )

@@ -14,7 +14,7 @@ from typing import Literal
 
 import soundfile
 
-from autosynth.data.source.pixels import UNREADABLE, picture_in
+from autosynth.data.source.pixels import SIGNED_FORMATS, UNREADABLE, picture_in
 
 MediaKind = Literal["image", "audio"]
 
@@ -143,7 +143,7 @@ def _kind_inside(file: Path) -> MediaKind | None:
     if told is not None and not told.startswith(("image/", "audio/")):
         return None
     try:
-        with picture_in(file):
+        with picture_in(file, SIGNED_FORMATS):
             return "image"
     except UNREADABLE:
         pass

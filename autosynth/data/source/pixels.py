@@ -41,10 +41,11 @@ PIXELS_ENV = "AUTOSYNTH_MAX_PIXELS"
 MOST_PIXELS = 2**30 // 12
 """Of a picture that is read: 89 million, as Pillow has it. What is transparent takes 15 bytes a
 pixel while it is put on white, 1.3 GB at most."""
-IMAGE_FORMATS = (
-    *("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF", "DIB", "TGA", "PCX"),
-    *("QOI", "SGI", "ICO", "DDS", "XBM", "XPM"),
+SIGNED_FORMATS = (
+    *("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF", "QOI", "DDS"),
 )
+"""Those whose files begin with bytes that no other file begins with."""
+IMAGE_FORMATS = (*SIGNED_FORMATS, "DIB", "TGA", "PCX", "SGI", "ICO", "XBM", "XPM")
 """What Pillow may open: its own decoders of pixels. Others start programs, or need some."""
 _GREY = ("1", "L", "LA", "La", "I", "F")
 _ORIENTATION = 0x0112
@@ -77,8 +78,8 @@ class ImageHeader:
 
 
 @contextmanager
-def picture_in(file: Path) -> Iterator[Image.Image]:
-    """The picture of a file, of which nothing but its header is read yet.
+def picture_in(file: Path, formats: tuple[str, ...] = IMAGE_FORMATS) -> Iterator[Image.Image]:
+    """The picture of a file of some formats, of which nothing but its header is read yet.
 
     Raises:
         UNREADABLE: it is none, or has more pixels than may be.
@@ -89,7 +90,7 @@ def picture_in(file: Path) -> Iterator[Image.Image]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file, formats=IMAGE_FORMATS) as image:
+            with Image.open(file, formats=formats) as image:
                 yield image
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise ValueError(

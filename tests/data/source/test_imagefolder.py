@@ -312,3 +312,16 @@ def test_a_broken_byte_is_no_crash(tmp_path: Path, at: int) -> None:
     (tmp_path / "cat" / "odd.png").write_bytes(content)
     assert len(load_dataset(tmp_path).y) in (20, 21)
     assert len(encode(tmp_path, data.encoders).index) in (20, 21)
+
+
+def test_other_files_are_not_taken_for_pictures(tmp_path: Path) -> None:
+    fill(tmp_path)
+    rng = np.random.default_rng(0)
+    for number in range(300):
+        content = rng.integers(0, 256 if number % 2 else 4, 400, np.uint8).tobytes()
+        (tmp_path / "cat" / f"{number}.bin").write_bytes(content)
+    np.save(tmp_path / "dog" / "x.npy", np.zeros(9))
+    data = load_dataset(tmp_path)
+    assert len(data.y) == 20
+    told = "301 files are no images that can be read, and are left out: cat 300, dog 1 (.bin 300, "
+    assert data.warnings[0].startswith(told)

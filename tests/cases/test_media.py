@@ -7,7 +7,9 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from autosynth import load
 from autosynth.data import encode, load_dataset
 from autosynth.run.train import train_strategy
 
@@ -91,3 +93,26 @@ def test_folders_of_pictures(
         np.testing.assert_array_equal(found.x["image"], data.x["image"][data.splits.test])
     told = "5 images belong to no class of a part, and are left out: seg_pred 5"
     assert data.warnings == ((told,) if case == "seg" else ())
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:pixels of", "ignore:channels of")
+@pytest.mark.parametrize("divisor", [1, 255])
+def test_arrays_of_pictures_of_another_make(pictures: Path, tmp_path: Path, divisor: int) -> None:
+    files = sorted((pictures / "training_set").glob("*/*/*.png"))
+    x = np.stack([np.asarray(Image.open(file)) for file in files])
+    y = np.array([file.parent.name for file in files])
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for number, file in enumerate(files):
+        shutil.copy(file, flat / f"{number:03}.png")
+    trained = x if divisor == 1 else (x / divisor).astype(np.float32)
+    made = train_strategy(
+        (trained, y), "cnn[width=8]", device="cpu", epochs=60, out=tmp_path / "b"
+    )
+    model = load(made.folder)
+    wanted = model.predict(trained)["prediction"].to_numpy()
+    assert (wanted == y).mean() > 0.8
+    for new in (x, x / 255, np.moveaxis(x, -1, 1), x / 127.5 - 1, x * np.uint16(257), flat):
+        found = model.predict(new)["prediction"].to_numpy()
+        assert (found == wanted).mean() >= 0.98

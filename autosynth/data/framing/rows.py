@@ -18,6 +18,7 @@ from autosynth.data.column.column import IgnoredColumn
 from autosynth.data.column.path import subfolders
 from autosynth.data.column.span import targets_in_seconds
 from autosynth.data.encoder.apply import adapted, apply, apply_by_part
+from autosynth.data.encoder.array import row_shape
 from autosynth.data.encoder.encoder import Applied, Encoder
 from autosynth.data.encoder.frame import fit_frame
 from autosynth.data.encoder.image import ImageEncoder
@@ -27,6 +28,7 @@ from autosynth.data.framing.join import JoinedRows, assumed_of, join, layout_of,
 from autosynth.data.inspection.describe import describe
 from autosynth.data.inspection.leak import leaks
 from autosynth.data.inspection.scalechoice import choose_scales
+from autosynth.data.source.classfolder import AUDIO_COLUMN
 from autosynth.data.source.frames import check_flat
 from autosynth.data.source.layout import Layout
 from autosynth.data.source.mappedarray import concatenate_rows, take_rows
@@ -110,10 +112,10 @@ class RowFraming(Framing):
         """As `Framing`."""
         raw = read_unlabelled(source, self._row_format, self.batching)
         rows, told = self._whole(raw.main), raw.warnings
-        table = rows_of(rows.x, self.batching)
-        inputs, more = adapted(self.inputs, table)
+        every = rows_of(rows.x, self.batching)
+        inputs, more = adapted(self.inputs, every, raw.source)
         told += more
-        for start, batch in table.batches():
+        for start, batch in every.batches():
             stop = start + len(batch)
             piece = replace(rows, x=batch, index=rows.index[start:stop])
             part = _encode(inputs, piece, raw.source, adapt=False)
@@ -174,7 +176,7 @@ def _dataset(raw: Raw, state: _LoadState, config: DataConfig) -> Dataset:
     state = _fit(replace(state, rows=rows), raw, splits.train, config)
     if state.keep is not None and len(state.keep) < len(goal.y):
         splits = without(splits, state.keep, len(goal.y))
-        goal = replace(goal, y=goal.y[state.keep])
+        goal = goal.of_readable(state.keep, raw.source)
         _check_size(rows.only(state.keep), raw)
     dataset = Dataset(
         name=raw.name,
@@ -267,7 +269,8 @@ def _read(source: Source, config: DataConfig, batching: Batching) -> Raw:
         raise DataError(f"{raw.source} has test rows only; training needs others.")
     for part, beside in (("test", config.test), ("validation", config.validation)):
         if beside is not None:
-            other = read_source(beside, config.target, raw.main, batching, headers_of(raw))
+            like, headers = _format(raw, config), headers_of(raw)
+            other = read_source(beside, config.target, like, batching, headers)
             found: dict[str, Any] = {part: all_rows(other)}
             raw = replace(raw, **found, warnings=(*raw.warnings, *other.warnings))
     # What is named may be a level of a frame's index.
@@ -277,13 +280,26 @@ def _read(source: Source, config: DataConfig, batching: Batching) -> Raw:
     return replace(raw, **parts)
 
 
+def _format(raw: Raw, config: DataConfig) -> RowFormat | None:
+    """What the rows of images look like, to which those of other folders are brought."""
+    assert raw.main is not None
+    layout = layout_of(raw, config.columns)
+    if layout.kind != "image":
+        return None
+    return RowFormat(kind="image", shape=row_shape(rows_of(raw.main.x).whole(), layout))
+
+
 def _array(raw: Raw, rows: JoinedRows, layout: Layout, config: DataConfig) -> _LoadState:
     if flags := [flag for flag in config.column_options if flag != "--column"]:
         raise DataError(
             f"only columns of a table can be named with {flags[0]}; {raw.source} has none."
         )
-    of_arrays = ImageEncoder if layout.kind == "image" else SeriesEncoder
-    fitted = of_arrays.fit_array(rows.x.whole(), layout)
+    assert raw.main is not None
+    fitted: Encoder
+    if layout.kind == "image":
+        fitted = ImageEncoder.fit_array(rows_of(raw.main.x).whole(), layout)
+    else:
+        fitted = SeriesEncoder.fit_array(rows.x.whole(), layout)
     applied = apply([fitted], rows.x, raw.source)
     x = rows_of(applied.x[fitted.name], rows.x.batching)
     return _LoadState(rows=rows.only(applied.keep, x), inputs=[fitted], warnings=applied.warnings)
@@ -316,19 +332,19 @@ def _fit(state: _LoadState, raw: Raw, train: NDArray[np.int64], config: DataConf
         chosen = rows.x.sample(train)
         sample = rows.x.only(chosen).whole()
         check_flat(sample, raw.source, {*raw.cells, *config.columns})
-        kinds = config.columns if main.is_table else {}
         inputs, ignored = fit_frame(
             sample,
             np.arange(len(chosen)),
             width=None if main.is_table else int(main.whole().shape[-1]),
-            kinds=state.split_keys.kinds_of(sample.columns, kinds),
+            kinds=state.split_keys.kinds_of(sample.columns, _kinds(raw, config, main.is_table)),
             keep=config.keep,
             drop=tuple(state.drop),
             folders=rows.folder_of_rows()[chosen],
             arrays=raw.cells,
         )
+        learnable = rows.x.only(np.flatnonzero(rows.part == "main"))
         # Dates of the other rows may tell the day from the month where those of training do not.
-        inputs, told = adapted(inputs, rows.x.only(np.flatnonzero(rows.part == "main")))
+        inputs, told = adapted(inputs, learnable, raw.source)
     applied = _encoded(inputs, rows, raw.source)
     return replace(
         state,
@@ -340,6 +356,12 @@ def _fit(state: _LoadState, raw: Raw, train: NDArray[np.int64], config: DataConf
             dict.fromkeys((*state.warnings, *_set_aside(ignored), *told, *applied.warnings))
         ),
     )
+
+
+def _kinds(raw: Raw, config: DataConfig, is_table: bool) -> dict[str, str]:
+    """Kinds of columns that are told: by the user, or by the form of the source."""
+    own = {AUDIO_COLUMN: "audio"} if raw.kind == "audio" else {}
+    return {**own, **config.columns} if is_table else own
 
 
 def _check_size(rows: JoinedRows, raw: Raw) -> None:
@@ -388,11 +410,7 @@ def _read_labelled(source: Any, rows: RowFormat, names: Sequence[str], batching:
         raise DataError(
             f"an array of shape {source.shape} has no labels to score against; give (x, y)."
         )
-    like = None
-    if rows.kind == "image":  # images of a folder are brought to its shape
-        channels, height, width = rows.shape
-        like = RawRows(x=np.empty((0, height, width, channels)), index=range(0))
-    return read_source(source, names, like, batching, rows.headers)
+    return read_source(source, names, rows, batching, rows.headers)
 
 
 def _target_columns(encoder: Encoder, target: TargetSpec) -> tuple[str, ...]:

@@ -12,7 +12,19 @@ from autosynth.data.column.dateformat import wrong_format
 from autosynth.errors import DataError, did_you_mean
 
 _SHOWN = 12
-DETAILS: Mapping[ColumnKind, Callable[[str], str]] = {"date": wrong_format}
+
+
+def _unseen(detail: str) -> str:
+    """Nothing yet: what is wrong is told where the array is read."""
+    return ""
+
+
+DETAILS: Mapping[ColumnKind, Callable[[str], str]] = {
+    "date": wrong_format,
+    "series": _unseen,
+    "image": _unseen,
+    "audio": _unseen,
+}
 """The kinds that take a detail, and what says of a text why it is none; empty where it is one."""
 
 
@@ -92,7 +104,7 @@ def _wrong_detail(kind: ColumnKind, detail: str) -> str:
     if not detail:
         return ""
     if kind not in DETAILS:
-        return f"{kind} takes no detail after a colon; {', '.join(DETAILS)} does"
+        return f"{kind} takes no detail after a colon; {', '.join(DETAILS)} do"
     return DETAILS[kind](detail)
 
 

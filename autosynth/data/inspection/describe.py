@@ -79,7 +79,7 @@ def _target(spec: TargetSpec, y: NDArray[Any]) -> str:
     if not spec.classes:
         what = task_of(spec).about(spec)
         return f"target      {spec.name}: {what}, {y.min():g} ... {y.max():g}, mean {y.mean():g}"
-    counts = y.sum(0).astype(int)
+    counts = np.nansum(y, axis=0).astype(int)
     if spec.is_coded:
         counts = np.bincount(y[:, 0].astype(np.int64), minlength=len(spec.classes))
     listed = ", ".join(

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autosynth import train_strategy
 from autosynth.data import load_dataset
+from autosynth.run import train_strategy
 
 CASES = Path(__file__).parents[2].parent / "shared" / "cases"
 pytestmark = pytest.mark.skipif(not CASES.is_dir(), reason="the cases are not beside us")
@@ -48,5 +48,5 @@ def test_rows_that_stand_three_times_are_kept_together() -> None:
 @pytest.mark.slow
 def test_coins_are_not_learnt_by_their_copies(tmp_path: Path) -> None:
     path = CASES / "duplicate_rows" / "dups.csv"
-    found = train_strategy(path, "mlp[width=64]", target="y", out=tmp_path / "m", device="cpu")
+    found = train_strategy(path, "mlp[width=64]", target="y", out=tmp_path / "m")
     assert found.test["accuracy"] == pytest.approx(0.5, abs=0.08)

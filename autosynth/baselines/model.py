@@ -9,7 +9,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -25,6 +25,7 @@ from autosynth.baselines.rocket import ROCKET, can_read, fit_rocket
 from autosynth.baselines.table import Table, dense_of, known_cells, linear_features, table_of
 from autosynth.data.source.mappedarray import MappedArray
 from autosynth.errors import lookup
+from autosynth.scale import PLAIN, fit_unit
 from autosynth.spec import Array, Dataset, TargetSpec
 from autosynth.task.task import task_of
 
@@ -168,11 +169,31 @@ def _probabilities(model: Any, classes: Array, k: int) -> Callable[[Array], Arra
     return predict
 
 
+def _counting(fit: FitBaseline) -> FitBaseline:
+    """The same, of values in the unit that keeps their differences: libraries have float32 too."""
+
+    def fit_counted(
+        table: Table, y: Array, target: TargetSpec, seed: int, seconds: float
+    ) -> FittedBaseline:
+        unit = PLAIN if target.is_coded else fit_unit(y)
+        found = fit(table, unit.encoded(y), target, seed, seconds)
+        if unit == PLAIN:
+            return found
+        return replace(found, predict=lambda x: unit.decoded(found.predict(x).astype(np.float64)))
+
+    return fit_counted
+
+
+_fit_boosting = _counting(_fit_hgb)
 _CLASSIFIERS = {"majority": _fit_majority, "logistic": _fit_logistic, "hgb": _fit_hgb}
-_REGRESSORS = {"mean": _fit_mean, "ridge": _fit_ridge, "hgb": _fit_hgb}
+_REGRESSORS = {
+    "mean": _counting(_fit_mean),
+    "ridge": _counting(_fit_ridge),
+    "hgb": _fit_boosting,
+}
 BASELINES: Mapping[str, Mapping[str, FitBaseline]] = {
     "classification": {**_CLASSIFIERS, ROCKET: fit_rocket},
-    "regression": {**_REGRESSORS, ROCKET: fit_rocket},
+    "regression": {**_REGRESSORS, ROCKET: _counting(fit_rocket)},
     "forecasting": {
         "mean": fit_means,
         "last": fit_last,
@@ -183,9 +204,9 @@ BASELINES: Mapping[str, Mapping[str, FitBaseline]] = {
     "multitask": {
         name: per_target(classify, regress)
         for name, classify, regress in (
-            ("majority", _fit_majority, _fit_mean),
-            ("linear", _fit_logistic, _fit_ridge),
-            ("hgb", _fit_hgb, _fit_hgb),
+            ("majority", _fit_majority, _REGRESSORS["mean"]),
+            ("linear", _fit_logistic, _REGRESSORS["ridge"]),
+            ("hgb", _fit_hgb, _fit_boosting),
         )
     },
     "ranking": RANKERS,

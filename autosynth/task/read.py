@@ -96,7 +96,7 @@ def _together(targets: list[Target], name: str) -> Target:
         raise DataError(f"no row has a value of every target: {name}. Leave one out.")
     return Target(
         spec=TargetSpec(name=name, task=MULTITASK, parts=tuple(each.spec for each in targets)),
-        y=np.stack(columns, axis=1).astype(np.float32),
+        y=np.stack(columns, axis=1).astype(np.float64),
         keep=keep,
         missing=np.unique(np.concatenate([each.missing for each in targets])),
         warnings=tuple(dict.fromkeys(text for each in targets for text in each.warnings)),

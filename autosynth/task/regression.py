@@ -22,11 +22,13 @@ def _prepare_r2(y: Array, output: Array) -> Scorer:
     """The share of the variance that is explained."""
     square = _by_row(_residual(y, output) ** 2)
     target = y.astype(np.float64).reshape(len(y), -1)
+    target = target - target.mean()  # whose squares would swallow the differences of large values
+    least = TINY * float((target**2).max()) or TINY
 
     def scorer(weight: Array) -> float:
         mean = (weight @ target).sum() / (weight.sum() * target.shape[1])
         spread = weight @ _by_row((target - mean) ** 2)
-        return 1.0 - float(weight @ square / max(spread, TINY))
+        return 1.0 - float(weight @ square / max(spread, least))
 
     return scorer
 

@@ -32,6 +32,9 @@ from autosynth.task.target import (
 if TYPE_CHECKING:
     import torch
 
+MOST_SIZE = 1e60
+"""Of a true value: the fourth powers of more, which say how heavy its tails are, are infinite."""
+
 Tensor: TypeAlias = "torch.Tensor"  # by name: reading data does without PyTorch
 
 
@@ -104,11 +107,17 @@ class Task(ABC):
                 f"{self.name} predicts numbers; target {column.name!r} holds "
                 f"{text_of(column.values.iloc[0])!r}. Leave out the task, or name another target."
             )
-        y = column.numbers.astype(np.float32)
+        y = column.numbers
         if y.min() == y.max():
             raise DataError(
                 f"target {column.name!r} is {text_of(column.numbers[0])} in every row: nothing to "
                 "learn."
+            )
+        if (most := np.abs(y).max()) > MOST_SIZE:
+            raise DataError(
+                f"target {column.name!r} goes to {most:.3g}; values that are learnt are at most "
+                f"{MOST_SIZE:g}, so that their squares have a sum. Write it in a larger unit, or "
+                "take its logarithm."
             )
         return column.target(TargetSpec(name=column.name, task=self.name), y)
 

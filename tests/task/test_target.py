@@ -55,7 +55,7 @@ def test_class_codes_of_arrays_may_be_many() -> None:
 
 
 def test_task_overrides() -> None:
-    assert understand([1, 2, 3] * 9, task="regression").y.dtype == np.float32
+    assert understand([1, 2, 3] * 9, task="regression").y.dtype == np.float64
     assert understand([0.5, 1.5, 2.5] * 9, task="classification").spec.classes[0] == "0.5"
 
 

@@ -4,7 +4,7 @@ Takes raw cells and a `Column` learnt on training rows; gives numbers, NaN where
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from autosynth.cell import numbers_of, text_of
 from autosynth.data.column.date import read_dates
 from autosynth.data.source.layout import to_float32
+from autosynth.scale import PLAIN, Unit, fit_unit
 from autosynth.spec import DATE
 
 ColumnKind = str
@@ -24,6 +25,8 @@ COLUMN_KINDS: tuple[ColumnKind, ...] = ("number", "category", "date", "text", "i
 UNKNOWN, MISSING, FIRST_CATEGORY = 0, 1, 2
 """Codes of a category never seen or too rare, of no value, and of the first that is known."""
 
+_WEEK = 7  # days: a date that is counted from a multiple of it has the same phases
+
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
@@ -31,9 +34,10 @@ class Column:
 
     `categories` stand in code order from 2. `missing` says that training rows miss its value, so
     that the code for it is learnt; elsewhere a missing category reads as an unknown one. `forms`
-    are the formats of a date: each value is read in the first that fits it. `assumed` says how the
-    column was read where that was no matter of course: what was taken, how sure that is, and the
-    option that reads it otherwise. It is told, and not saved.
+    are the formats of a date: each value is read in the first that fits it. `unit` is what numbers
+    and days are counted in, so that float32 holds them. `assumed` says how the column was read
+    where that was no matter of course: what was taken, how sure that is, and the option that reads
+    it otherwise. It is told, and not saved.
     """
 
     name: str
@@ -41,6 +45,7 @@ class Column:
     categories: tuple[str, ...] = ()
     missing: bool = False
     forms: tuple[str, ...] = ()
+    unit: Unit = PLAIN
     assumed: str = field(default="", compare=False)
 
     @property
@@ -58,13 +63,15 @@ class Column:
             "categories": list(self.categories),
             "missing": self.missing,
             "forms": list(self.forms),
+            **({} if self.unit == PLAIN else {"unit": self.unit.to_list()}),
         }
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "Column":
         """The column of `to_dict`."""
         lists = {name: tuple(data[name]) for name in ("categories", "forms")}
-        return cls(**{**data, **lists})
+        unit = {"unit": Unit.from_list(data["unit"])} if "unit" in data else {}
+        return cls(**{**data, **lists, **unit})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,28 +82,53 @@ class IgnoredColumn:
     reason: str
 
 
-def encode_column(
+def read_cells(
     values: "pd.Series[Any]", column: Column
 ) -> tuple[NDArray[np.float64], Sequence[str]]:
-    """The values of `column` as numbers, NaN where missing, or as codes; and what was wrong."""
+    """Cells as numbers or days as they are, NaN where missing, or as codes; and what was wrong."""
     if column.kind == "category":
         return _codes(values, column), ()
     if column.kind == "date":
         return read_dates(values, column.forms)
-    numbers, warnings = numbers_of(values), list[str]()
+    numbers, warnings = numbers_of(values), tuple[str, ...]()
     if numbers is None:
         coerced = pd.to_numeric(values.astype(object), errors="coerce")
         numbers = coerced.to_numpy(dtype=np.float64, na_value=np.nan)
         lost = int((np.isnan(numbers) & values.notna().to_numpy()).sum())
         if lost:
-            told = f"column {column.name!r}: {lost} values are no numbers; taken as missing"
-            warnings.append(told)
+            warnings = (f"column {column.name!r}: {lost} values are no numbers; taken as missing",)
+    return numbers, warnings
+
+
+def encode_column(
+    values: "pd.Series[Any]", column: Column
+) -> tuple[NDArray[np.float64], Sequence[str]]:
+    """As `read_cells`, numbers and days in the column's unit, and NaN where float32 ends."""
+    numbers, warnings = read_cells(values, column)
+    if column.kind == "category":
+        return numbers, warnings
+    numbers = column.unit.encoded(numbers)
     infinite = ~np.isfinite(to_float32(numbers)) & ~np.isnan(numbers)
     if infinite.any():
         numbers = np.where(infinite, np.nan, numbers)
         count = int(infinite.sum())
-        warnings.append(f"column {column.name!r}: {count} infinite values; taken as missing")
-    return numbers, tuple(warnings)
+        told = f"column {column.name!r}: {count} infinite values; taken as missing"
+        warnings = (*warnings, told)
+    return numbers, warnings
+
+
+def with_unit(columns: Sequence[Column], x: NDArray[np.float64]) -> list[Column]:
+    """Columns of numbers or days with the one unit in which float32 holds all of them.
+
+    Args:
+        columns: one, or the steps of a channel.
+        x: their cells in training rows (rows, columns), as they are.
+    """
+    if columns[0].kind == "category":
+        return list(columns)
+    whole = _WEEK if columns[0].kind == "date" else 0
+    unit = fit_unit(x, whole=whole, steps=len(columns) > 1)
+    return [replace(column, unit=unit) for column in columns]
 
 
 def encode_columns(

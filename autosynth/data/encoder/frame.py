@@ -13,7 +13,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autosynth.data.column.choice import Choice, choose
-from autosynth.data.column.column import COLUMN_KINDS, Column, IgnoredColumn, encode_column
+from autosynth.data.column.column import (
+    COLUMN_KINDS,
+    Column,
+    IgnoredColumn,
+    encode_column,
+    read_cells,
+    with_unit,
+)
 from autosynth.data.column.group import find_groups, group_name
 from autosynth.data.column.inference import infer_columns
 from autosynth.data.column.path import Folders, find_beside, paths_beside, paths_of
@@ -98,7 +105,10 @@ def _fit_cells(
     cells = [column for column in columns if column.kind in CELL_KINDS]
     if not cells:
         return []
-    x = np.column_stack([encode_column(frame[c.name].iloc[train], c)[0] for c in cells])
+    rows = frame.iloc[train]
+    raw = np.column_stack([read_cells(rows[c.name], c)[0] for c in cells])
+    cells = [one for i, c in enumerate(cells) for one in with_unit([c], raw[:, i : i + 1])]
+    x = np.column_stack([encode_column(rows[c.name], c)[0] for c in cells])
     free = [
         index
         for index, column in enumerate(cells)
@@ -110,9 +120,10 @@ def _fit_cells(
     for group in groups:
         indices = np.array(free)[np.array(group.places)]
         used.update(indices.ravel().tolist())
-        steps = [[cells[index] for index in channel] for channel in indices]
+        steps = [with_unit([cells[i] for i in channel], raw[:, channel]) for channel in indices]
+        inside = [encode_column(rows[c.name], c)[0] for channel in steps for c in channel]
         name = _name(group_name(group), taken)
-        encoders.append(SeriesEncoder.fit(steps, x[:, indices.ravel()], name, width))
+        encoders.append(SeriesEncoder.fit(steps, np.column_stack(inside), name, width))
     left = [index for index in range(len(cells)) if index not in used]
     if left:
         alone = [cells[index] for index in left]

@@ -16,6 +16,7 @@ from autosynth.data.column.group import order_columns
 from autosynth.data.column.path import Folders
 from autosynth.data.encoder.encoder import ASSUMED, Encoder, Transformed
 from autosynth.data.encoder.feature import flags, ranked
+from autosynth.number import range_text
 from autosynth.spec import DATE, FittedInput, InputSpec, Kind, RowNumbers
 
 _MAX_COLUMNS = 60
@@ -113,11 +114,12 @@ def _values(column: Column, values: NDArray[Any]) -> str:
         unknown = _share((values == UNKNOWN).mean(), "unknown")
         return f"category, {len(column.categories)}: {shown}{more}{absent}{unknown}"
     missing = np.isnan(values).mean()
-    low, high = np.nanmin(values), np.nanmax(values)
+    ends = np.array([np.nanmin(values), np.nanmax(values)], dtype=np.float64)
+    low, high = column.unit.decoded(ends)
     if column.kind == "date":
         first, last = (np.datetime64(int(day), "D") for day in (low, high))
         return f"date, {first} ... {last}{_share(missing, 'missing')}"
-    return f"number, {low:g} ... {high:g}{_share(missing, 'missing')}"
+    return f"number, {range_text(low, high)}{_share(missing, 'missing')}"
 
 
 def _share(fraction: float, what: str) -> str:

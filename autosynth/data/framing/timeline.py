@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from autosynth.cell import numbers_of
 from autosynth.data.column.date import find_formats, read_dates
 from autosynth.data.encoder.apply import check_columns
-from autosynth.data.source.layout import to_float32
 from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.data.source.raw import RowFormat
 from autosynth.data.source.read import read_unlabelled
@@ -37,7 +36,7 @@ class Clock:
 
 @dataclass(frozen=True, kw_only=True)
 class Steps:
-    """One series in order: `values` (channels, n), float32; `times` (n,), in days or as they are.
+    """One series in order: `values` (channels, n), float64; `times` (n,), in days or as they are.
 
     `labels` are the times as they stand in the table; None of both without a column of time.
     `ignored` are the columns that make no channel, with the reason.
@@ -46,7 +45,7 @@ class Steps:
     source: str
     name: str
     channels: tuple[str, ...]
-    values: NDArray[np.float32]
+    values: NDArray[np.float64]
     clock: Clock | None = None
     times: NDArray[np.float64] | None = None
     labels: "pd.Series[Any] | None" = None
@@ -169,7 +168,7 @@ def _clock(frame: pd.DataFrame, time: str | None, place: str) -> Clock | None:
 
 def _numbers(
     frame: pd.DataFrame, clock: Clock | None
-) -> tuple[dict[str, NDArray[np.float32]], tuple[tuple[str, str], ...]]:
+) -> tuple[dict[str, NDArray[np.float64]], tuple[tuple[str, str], ...]]:
     """The columns of numbers, and those that are set aside, with the reason."""
     numbers, ignored = {}, []
     for name in frame.columns:
@@ -190,9 +189,8 @@ def _numbers(
     return numbers, tuple(ignored)
 
 
-def _finite(values: NDArray[np.float64]) -> NDArray[np.float32]:
-    floats = to_float32(values)
-    return np.where(np.isfinite(floats), floats, np.float32(np.nan))
+def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(np.isfinite(values), values, np.nan)
 
 
 def _ordered(frame: pd.DataFrame, clock: Clock | None, steps: Steps) -> Steps:

@@ -21,11 +21,14 @@ from autosynth.data.encoder.table import TableEncoder
 from autosynth.data.framing.framing import Encoded, Framing, LabelledRows
 from autosynth.data.framing.season import find_calendar, find_period, read_calendar
 from autosynth.data.framing.timeline import Clock, Steps, read_again, read_steps
+from autosynth.data.source.layout import to_float32
 from autosynth.data.source.memory import Batching
 from autosynth.data.source.raw import RawRows, fingerprint
 from autosynth.data.split.split import TEST_SHARE
 from autosynth.errors import DataError
+from autosynth.number import range_text
 from autosynth.options import DataConfig
+from autosynth.scale import PLAIN, Unit, fit_unit
 from autosynth.spec import Dataset, Splits, TargetSpec
 
 _SAVED = "windows"  # the key of what is known of them, beside the encoders
@@ -90,7 +93,11 @@ class WindowFraming(Framing):
             source=steps.source,
             inputs=tuple(map(input_spec, encoders["inputs"])),
             target=TargetSpec(
-                name=steps.channels[0], task="forecasting", steps=horizon, base=PAST
+                name=steps.channels[0],
+                task="forecasting",
+                steps=horizon,
+                base=PAST,
+                base_unit=_units(encoders, steps)[0],
             ),
             x=joined,
             y=np.concatenate([part.y for part in parts]),
@@ -113,7 +120,7 @@ class WindowFraming(Framing):
                 f"{steps.source} has {n} steps, and the model reads {history} to forecast what "
                 "comes next. Give it the series up to now, earlier steps included."
             )
-        values = _by_input(np.ascontiguousarray(steps.values[None, :, -history:]))
+        values = _by_input(_counted(steps, self.encoders)[None, :, -history:].copy())
         if known["calendar"]:
             assert steps.times is not None
             next_times = steps.times[-1:] + known["step"]
@@ -188,7 +195,7 @@ class Windows:
     """The inputs, the steps that follow (n, horizon), and the first of these (n,)."""
 
     x: Mapping[str, NDArray[Any]]
-    y: NDArray[np.float32]
+    y: NDArray[np.float64]
     start: NDArray[np.int64]
 
 
@@ -201,7 +208,8 @@ def _windows(steps: Steps, encoders: Mapping[str, Any], cut: Cut) -> Windows:
             f"{steps.source} has {n} steps; a window takes {cut.history} of history and "
             f"{cut.horizon} ahead. Give more steps, or a smaller --history or --horizon."
         )
-    views = sliding_window_view(steps.values, cut.history, axis=1).transpose(1, 0, 2)
+    counted = _counted(steps, encoders)
+    views = sliding_window_view(counted, cut.history, axis=1).transpose(1, 0, 2)
     x = _by_input(views[: len(start) * cut.stride : cut.stride])
     ahead = sliding_window_view(steps.values[0], cut.horizon)
     calendar = encoders[_SAVED]["calendar"]
@@ -209,6 +217,19 @@ def _windows(steps: Steps, encoders: Mapping[str, Any], cut: Cut) -> Windows:
         assert steps.times is not None
         x[CALENDAR_NAME] = read_calendar(steps.times[start], calendar)
     return Windows(x=x, y=ahead[start], start=start)
+
+
+def _units(encoders: Mapping[str, Any], steps: Steps) -> list[Unit]:
+    """What the values of each channel are counted in."""
+    saved = encoders[_SAVED].get("units")  # old bundles have none
+    return [Unit.from_list(each) for each in saved] if saved else [PLAIN] * len(steps.channels)
+
+
+def _counted(steps: Steps, encoders: Mapping[str, Any]) -> NDArray[np.float32]:
+    """The channels as networks read them (channels, n), NaN where float32 ends."""
+    pairs = zip(_units(encoders, steps), steps.values, strict=True)
+    values = to_float32(np.stack([unit.encoded(line) for unit, line in pairs]))
+    return np.where(np.isfinite(values), values, np.float32(np.nan))
 
 
 def _by_input(histories: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
@@ -294,6 +315,7 @@ def _encoders(
         if width
     ]
     calendar: tuple[str, ...] = ()
+    units = [fit_unit(line[:train], steps=True) for line in steps.values]
     clock = steps.clock
     if clock and clock.forms:
         calendar = find_calendar(steps.step, steps.step * min(train, n))
@@ -310,6 +332,7 @@ def _encoders(
             "step": steps.step,
             "calendar": list(calendar),
             "clock": {"name": clock.name, "forms": list(clock.forms)} if clock else None,
+            **({} if set(units) == {PLAIN} else {"units": [each.to_list() for each in units]}),
         },
     }
 
@@ -319,9 +342,14 @@ def _fingerprint(steps: Steps, later: Steps | None, cut: Cut) -> str:
     parts = [RawRows(x=asked, index=range(1))]
     for each in (steps, later):
         if each is not None:
-            frame = pd.DataFrame(dict(zip(each.channels, each.values, strict=True)))
+            frame = pd.DataFrame(dict(zip(each.channels, map(_hashed, each.values), strict=True)))
             parts.append(RawRows(x=frame, index=range(len(frame))))
     return fingerprint(*parts)
+
+
+def _hashed(line: NDArray[np.float64]) -> NDArray[Any]:
+    """The values as float32, by which a series has been known ever since, where it holds them."""
+    return to_float32(line) if fit_unit(line, steps=True) == PLAIN else line
 
 
 def _lines(
@@ -368,7 +396,8 @@ def _channels(steps: Steps) -> Iterator[str]:
     for name, values in zip(steps.channels[:_MAX_CHANNELS], steps.values, strict=False):
         missing = np.isnan(values).mean()
         told = f"; {missing:.2%} missing" if missing else ""
-        yield f"channel     {name:<{width}}  {np.nanmin(values):g} ... {np.nanmax(values):g}{told}"
+        ends = range_text(np.nanmin(values), np.nanmax(values))
+        yield f"channel     {name:<{width}}  {ends}{told}"
     if len(steps.channels) > _MAX_CHANNELS:
         yield f"            ... and {len(steps.channels) - _MAX_CHANNELS} channels more"
 
@@ -376,8 +405,8 @@ def _channels(steps: Steps) -> Iterator[str]:
 def _target_line(dataset: Dataset) -> str:
     target, y = dataset.target, dataset.y[dataset.splits.train]
     return (
-        f"target      {target.name}: the next {target.steps} steps, {y.min():g} ... {y.max():g}, "
-        f"mean {y.mean():g}"
+        f"target      {target.name}: the next {target.steps} steps, "
+        f"{range_text(y.min(), y.max())}, mean {y.mean():g}"
     )
 
 

@@ -45,9 +45,9 @@ def test_a_table_is_cut_into_windows() -> None:
     assert (beside.name, beside.shape, beside.anchored) == ("beside", (1, 96), True)
     assert (calendar.kind, calendar.shape) == ("table", (2,))
     assert (data.target.steps, data.target.base) == (12, "past")
-    heat = frame["heat"].to_numpy(np.float32)
+    heat = frame["heat"].to_numpy()
     for row in (0, 17, len(data.y) - 1):
-        np.testing.assert_array_equal(data.x["past"][row, 0], heat[row : row + 96])
+        np.testing.assert_array_equal(data.x["past"][row, 0], heat[row : row + 96].astype("f4"))
         np.testing.assert_array_equal(data.y[row], heat[row + 96 : row + 108])
     assert not data.x["past"].flags.owndata
     assert data.x["calendar"][0].tolist() == [0, 5]  # midnight of Saturday, 2 March
@@ -108,7 +108,7 @@ def test_a_test_file_gives_the_test_windows() -> None:
     data = forecast(frame[:400], test=frame[400:])
     assert len(data.splits.test) == 200 - 96 - 12 + 1
     first = data.y[data.splits.test[0]]
-    np.testing.assert_array_equal(first, frame["heat"][496:508].to_numpy(np.float32))
+    np.testing.assert_array_equal(first, frame["heat"][496:508].to_numpy())
     assert data.y[data.splits.validation].shape[0] > 10
     assert forecast(frame[:400]).fingerprint != data.fingerprint
     assert forecast(frame[:400]).fingerprint != forecast(frame[:400], horizon=13).fingerprint

@@ -79,8 +79,9 @@ class TargetSpec:
 
     `classes` are the user's own names of classes, labels or items, in the order of their codes and
     of the outputs. `steps` are those of a forecast, and `base` the input whose first channel's
-    last known value it is the change from, which is counted in `base_unit`. `parts` are several
-    targets, each of a task of its own.
+    last known value it is the change from, which is counted in `base_unit`. `form` is how
+    numbers are written, by an example, where they are not plain. `parts` are several targets, each
+    of a task of its own.
     """
 
     name: str
@@ -89,6 +90,7 @@ class TargetSpec:
     steps: int = 1
     base: str = ""
     base_unit: Unit = PLAIN
+    form: str = ""
     parts: tuple["TargetSpec", ...] = ()
 
     @property

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.cell import missing_in, text_of
+from autosynth.cell import NameMatch, missing_in, text_of
 from autosynth.spec import Array, TargetSpec
 from autosynth.task.target import TrueValues, left_out_of
 from autosynth.task.task import Task, Tensor
@@ -24,14 +24,16 @@ class CodedTask(Task):
     is_standardised: ClassVar[bool] = False
 
     def true_column(self, values: "pd.Series[Any]", target: TargetSpec) -> TrueValues:
-        """Classes are matched by their text."""
+        """Classes are matched by their text, or another spelling of the same."""
         missing = missing_in(values)
         texts = values.map(text_of, na_action="ignore")
-        code_of = {name: code for code, name in enumerate(target.classes)}
-        codes = texts.map(code_of).to_numpy(dtype=np.float64, na_value=np.nan)
-        if np.isnan(codes).all():  # the labels of UCI's test files end in a point (`<=50K.`)
-            bare = texts.astype(str).str.removesuffix(".")
-            codes = bare.map(code_of).to_numpy(dtype=np.float64, na_value=np.nan)
+        match = NameMatch.of(target.classes)
+        raw, names = pd.factorize(texts.to_numpy(dtype=object))
+        known = [match.place(str(name)) for name in names]
+        if set(known) <= {None}:  # the labels of UCI's test files end in a point (`<=50K.`)
+            known = [match.place(str(name).removesuffix(".")) for name in names]
+        found = [np.nan if code is None else code for code in known]
+        codes = np.array([*found, np.nan], dtype=np.float64)[raw]
         keep = np.flatnonzero(~np.isnan(codes))
         strange = texts[np.isnan(codes) & ~missing]
         reason = f"of a class of {target.name!r} that the model never saw"

@@ -36,6 +36,7 @@ def infer_target(
     in_test: NDArray[np.bool_],
     labels: bool = False,
     coded: bool = False,
+    decimal: str = "",
 ) -> Target:
     """The target of `values`, rows first.
 
@@ -51,6 +52,7 @@ def infer_target(
         in_test: marks rows of an official test part.
         labels: the form of the data says that these are class labels.
         coded: whole numbers that count up from 0 or 1 may be class codes (arrays).
+        decimal: how numbers are written where cells do not tell.
 
     Raises:
         DataError: a target of one value or without values, or labels that are none.
@@ -60,12 +62,16 @@ def infer_target(
             task = "multilabel"
         if task is None or not _named(task).joins_columns:
             known: Any = {"task": task, "in_test": in_test, "labels": labels, "coded": coded}
+            known["decimal"] = decimal
             parts = [infer_target(values[title], str(title), **known) for title in values]
             return _together(parts, name)
     elif task is None:
-        column = target_column(values, name, in_test)
-        return _named(_understood(column.numbers, labels, coded)).encode(column)
-    return _named(task).read(values, name, in_test)
+        column = target_column(values, name, in_test, decimal=decimal)
+        found = _named(_understood(column.numbers, labels, coded))
+        if found.is_coded and column.told:  # words among few numbers are classes as these are
+            column = target_column(values, name, in_test, numbers=False)
+        return found.encode(column)
+    return _named(task).read(values, name, in_test, decimal)
 
 
 def _named(task: str) -> Task:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.cell import missing_in, text_of
+from autosynth.cell import missing_in, read_numbers, text_of
 from autosynth.errors import DataError
 from autosynth.plugin import TASKS
 from autosynth.spec import Array, TargetSpec
@@ -90,15 +90,22 @@ class Task(ABC):
     # From raw values.
 
     def read(
-        self, values: "pd.Series[Any] | pd.DataFrame", name: str, in_test: NDArray[np.bool_]
+        self,
+        values: "pd.Series[Any] | pd.DataFrame",
+        name: str,
+        in_test: NDArray[np.bool_],
+        decimal: str = "",
     ) -> Target:
         """The target of raw values, rows first; `in_test` marks rows of an official test part.
+
+        `decimal` is how numbers are written where the column itself does not tell.
 
         Raises:
             DataError: there is nothing in them to learn.
         """
         assert not isinstance(values, pd.DataFrame)  # `joins_columns` says who takes one
-        return self.encode(target_column(values, name, in_test))
+        numbers = not self.is_coded
+        return self.encode(target_column(values, name, in_test, decimal=decimal, numbers=numbers))
 
     def encode(self, column: TargetColumn) -> Target:
         """The target of one column; see `read`."""
@@ -119,7 +126,8 @@ class Task(ABC):
                 f"{MOST_SIZE:g}, so that their squares have a sum. Write it in a larger unit, or "
                 "take its logarithm."
             )
-        return column.target(TargetSpec(name=column.name, task=self.name), y)
+        form = column.reading.form if column.reading else ""
+        return column.target(TargetSpec(name=column.name, task=self.name, form=form), y)
 
     def true_values(
         self, values: "pd.Series[Any] | pd.DataFrame", target: TargetSpec, place: str
@@ -133,7 +141,7 @@ class Task(ABC):
     def true_column(self, values: "pd.Series[Any]", target: TargetSpec) -> TrueValues:
         """Those of one column."""
         missing = missing_in(values)
-        numbers = pd.to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+        numbers, _ = read_numbers(values, target.form)
         keep = np.flatnonzero(np.isfinite(numbers))
         strange = values[~np.isfinite(numbers) & ~missing].map(text_of)
         reason = f"whose {target.name!r} is no finite number"

@@ -18,12 +18,14 @@ class Choice:
     """Columns with the kind they are read as, those used whatever they hold, those left out.
 
     `details` say more of a kind, for columns that have some: `%d/%m/%Y` of `date:%d/%m/%Y`.
+    `decimal` is how the table's form suggests that numbers are written, where cells do not tell.
     """
 
     kinds: Mapping[str, ColumnKind] = field(default_factory=dict)
     details: Mapping[str, str] = field(default_factory=dict)
     keep: frozenset[str] = frozenset()
     drop: frozenset[str] = frozenset()
+    decimal: str = ""
 
 
 def choose(
@@ -34,6 +36,7 @@ def choose(
     keep: Sequence[str] = (),
     drop: Sequence[str] = (),
     known: Sequence[ColumnKind] = COLUMN_KINDS,
+    decimal: str = "",
 ) -> Choice:
     """The columns that the names and patterns mean, each read as one of the `known` kinds.
 
@@ -64,7 +67,13 @@ def choose(
         problems.append(f"columns cannot be dropped and used at once: {', '.join(both[:_SHOWN])}.")
     if problems:
         raise DataError("\n".join(problems))
-    return Choice(kinds=named, details=details, keep=frozenset(kept), drop=frozenset(lost))
+    return Choice(
+        kinds=named,
+        details=details,
+        keep=frozenset(kept),
+        drop=frozenset(lost),
+        decimal=decimal,
+    )
 
 
 def _meant(

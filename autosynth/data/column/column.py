@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.cell import numbers_of, text_of
+from autosynth.cell import NO_VALUE_WORDS, NameMatch, read_numbers, text_of
 from autosynth.data.column.date import read_dates
 from autosynth.data.source.layout import to_float32
 from autosynth.scale import PLAIN, Unit, fit_unit
@@ -25,6 +25,7 @@ COLUMN_KINDS: tuple[ColumnKind, ...] = ("number", "category", "date", "text", "i
 UNKNOWN, MISSING, FIRST_CATEGORY = 0, 1, 2
 """Codes of a category never seen or too rare, of no value, and of the first that is known."""
 
+_NAMED = 5
 _WEEK = 7  # days: a date that is counted from a multiple of it has the same phases
 
 
@@ -34,10 +35,12 @@ class Column:
 
     `categories` stand in code order from 2. `missing` says that training rows miss its value, so
     that the code for it is learnt; elsewhere a missing category reads as an unknown one. `forms`
-    are the formats of a date: each value is read in the first that fits it. `unit` is what numbers
+    are the formats of a date: each value is read in the first that fits it; or the one form of
+    numbers as people write them, by an example. `unit` is what numbers
     and days are counted in, so that float32 holds them. `assumed` says how the column was read
     where that was no matter of course: what was taken, how sure that is, and the option that reads
-    it otherwise. It is told, and not saved.
+    it otherwise; `doubt` is the same where another reading fits equally well, which is a warning.
+    Both are told, and not saved.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Column:
     forms: tuple[str, ...] = ()
     unit: Unit = PLAIN
     assumed: str = field(default="", compare=False)
+    doubt: str = field(default="", compare=False)
 
     @property
     def cardinality(self) -> int:
@@ -90,14 +94,10 @@ def read_cells(
         return _codes(values, column), ()
     if column.kind == "date":
         return read_dates(values, column.forms)
-    numbers, warnings = numbers_of(values), tuple[str, ...]()
-    if numbers is None:
-        coerced = pd.to_numeric(values.astype(object), errors="coerce")
-        numbers = coerced.to_numpy(dtype=np.float64, na_value=np.nan)
-        lost = int((np.isnan(numbers) & values.notna().to_numpy()).sum())
-        if lost:
-            warnings = (f"column {column.name!r}: {lost} values are no numbers; taken as missing",)
-    return numbers, warnings
+    numbers, words = read_numbers(values, column.forms[0] if column.forms else "")
+    if not (lost := int(words.sum())):
+        return numbers, ()
+    return numbers, (f"column {column.name!r}: {lost} values are no numbers; taken as missing",)
 
 
 def encode_column(
@@ -143,11 +143,53 @@ def encode_columns(
     return out
 
 
+def unfamiliar(frame: pd.DataFrame, columns: Sequence[Column]) -> list[str]:
+    """What later rows hold in columns of categories that no training row did, a line a column."""
+    told = []
+    for column in columns:
+        if column.kind != "category":
+            continue
+        raw, texts = _texts(frame[column.name])
+        match = NameMatch.of(column.categories, FIRST_CATEGORY)
+        codes = [match.place(text) for text in texts]
+        is_exact = np.array([text in match.exact for text in texts] + [False])
+        is_value = np.array(
+            [bool(text) and text not in NO_VALUE_WORDS for text in texts] + [False]
+        )
+        is_value |= is_exact
+        is_new = np.array([code is None for code in codes] + [False]) & is_value
+        is_other = is_value & ~is_exact & ~is_new & (not match.booleans)
+        n = int(is_value[raw].sum())
+        for chosen, what in (
+            (is_new, "are no category of the training"),
+            (is_other, "are spelled otherwise, and taken for the categories of the training"),
+        ):
+            here = chosen[raw]
+            if count := int(here.sum()):
+                named = [repr(texts[code]) for code in dict.fromkeys(raw[here].tolist())]
+                more = ", ..." if len(named) > _NAMED else ""
+                told.append(
+                    f"column {column.name!r}: {count} of {n} values ({count / n:.1%}) {what}: "
+                    f"{', '.join(named[:_NAMED])}{more}"
+                )
+    return told
+
+
+def _texts(values: "pd.Series[Any]") -> tuple[NDArray[np.int64], list[str]]:
+    """The number of each cell's text, -1 where there is none, and the texts."""
+    raw, found = pd.factorize(values.to_numpy(dtype=object))
+    return raw, [text_of(value) for value in found]
+
+
 def _codes(values: "pd.Series[Any]", column: Column) -> NDArray[np.float64]:
     absent = MISSING if column.missing else UNKNOWN
-    place = {text: code for code, text in enumerate(column.categories, start=FIRST_CATEGORY)}
-    place[""] = absent
-    raw, found = pd.factorize(values.to_numpy(dtype=object))
-    known = [place.get(text_of(value), UNKNOWN) for value in found]
+    match = NameMatch.of(column.categories, FIRST_CATEGORY)
+    raw, texts = _texts(values)
+    known = []
+    for text in texts:
+        code = match.place(text)
+        if code is None:
+            code = absent if not text or text in NO_VALUE_WORDS else UNKNOWN
+        known.append(code)
     codes: NDArray[np.float64] = np.array([absent, *known], dtype=np.float64)[raw + 1]
     return codes

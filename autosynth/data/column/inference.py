@@ -20,7 +20,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.cell import missing_in, numbers_of, text_of
+from autosynth.cell import (
+    COMMA,
+    POINT,
+    NumberReading,
+    form_of,
+    missing_in,
+    read_numbers,
+    reading_of,
+    text_of,
+    words_told,
+)
 from autosynth.data.column.choice import Choice
 from autosynth.data.column.column import Column, ColumnKind, IgnoredColumn
 from autosynth.data.column.date import find_formats
@@ -43,11 +53,10 @@ _TEXT_DISTINCT = 0.5
 _MIN_TEXTS = 15
 _UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")  # Thai, Japanese, Chinese
 _MIN_COVERED = 0.5
-# A column of numbers may hold a word or two for what is not known.
-_MAX_WORDS = 2
-_MAX_WORD_SHARE = 0.2
-_MIN_NUMBERS = 20
-_HEAD = 200
+_MIN_CODES = 0.95  # of the values of an id, each its own, and of as many digits
+_ROUND = 1_000
+_MAX_ROUND = 0.5  # of the values of an id that are whole thousands
+_SHOWN = 3
 
 
 def infer_columns(
@@ -64,23 +73,48 @@ def infer_columns(
     choice = choice or Choice()
     places = frame.index.to_numpy()[rows]
     found: list[Column | IgnoredColumn] = []
-    problems = []
+    problems: list[str] = []
+    readings = _readings(frame.iloc[rows], choice)
     for name in map(str, frame.columns):
         values = frame[name].iloc[rows]
         kind = choice.kinds.get(name)
-        column = _told(values, name, kind) if kind else _infer(values, name, places)
+        column: Column | IgnoredColumn | str
+        if kind:
+            column = _told(values, name, kind, choice.details.get(name, ""))
+        else:
+            column = _infer(values, name, places, readings[name])
         if isinstance(column, str):
             problems.append(column)
             continue
         if isinstance(column, IgnoredColumn) and name in choice.keep:
-            column = _kept(values, column)
+            column = _kept(values, column, readings[name])
         found.append(column)
     if problems:
         raise DataError("\n".join(problems))
     return found
 
 
-def _infer(values: "pd.Series[Any]", name: str, places: NDArray[Any]) -> Column | IgnoredColumn:
+def _readings(frame: pd.DataFrame, choice: Choice) -> dict[str, NumberReading | None]:
+    """Each column as numbers. Where one fits both forms equally well, the others tell."""
+    found = {str(name): _reading(frame[name]) for name in frame.columns}
+    texts = [each.form for each in found.values() if each and each.sure and each.form]
+    hint = texts[0] if len(set(texts)) == 1 else "" if texts else choice.decimal
+    for name, each in found.items():
+        if hint and each is not None and not each.sure:
+            found[name] = reading_of(frame[name], hint)
+    return found
+
+
+def _reading(values: "pd.Series[Any]") -> NumberReading | None:
+    try:
+        return reading_of(values)
+    except TypeError:  # cells that are no values; told where the column is understood
+        return None
+
+
+def _infer(
+    values: "pd.Series[Any]", name: str, places: NDArray[Any], reading: NumberReading | None
+) -> Column | IgnoredColumn:
     try:
         distinct = values.nunique(dropna=True)
     except TypeError as error:
@@ -92,16 +126,15 @@ def _infer(values: "pd.Series[Any]", name: str, places: NDArray[Any]) -> Column 
         return IgnoredColumn(name=name, reason=_NO_VALUE)
     if distinct == 1 and not values.isna().any():
         return IgnoredColumn(name=name, reason=f"constant: {text_of(values.iloc[0])}")
-    numbers = numbers_of(values)
-    if numbers is not None:
-        return _number(numbers, name, distinct, places)
-    return _special(values, name) or _category(values, name, distinct)
+    if reading is not None and not reading.is_word.any():
+        return _number(values, reading, name, distinct, places)
+    return _special(values, name, reading) or _category(values, name, distinct)
 
 
-def _special(values: "pd.Series[Any]", name: str) -> Column | None:
+def _special(values: "pd.Series[Any]", name: str, reading: NumberReading | None) -> Column | None:
     """A column that is no category by the look of its values, if it is one."""
-    if _nearly_numbers(values):
-        return Column(name=name, kind="number")
+    if reading is not None:
+        return _of_numbers(values, reading, name)
     media = media_kind(values)
     if media is not None:
         return Column(name=name, kind=media)
@@ -109,44 +142,74 @@ def _special(values: "pd.Series[Any]", name: str) -> Column | None:
     return Column(name=name, kind="date", forms=forms) if forms else None
 
 
+def _of_numbers(values: "pd.Series[Any]", reading: NumberReading, name: str) -> Column:
+    """A column of numbers, and how they are written where that is no matter of course."""
+    told = [reading.told()] if reading.form else []
+    if reading.is_word.any():
+        told.append(words_told(values, reading))
+    how = "; ".join(told)
+    other = COMMA if reading.form != COMMA else POINT
+    cure = f'. --column "{name}=number:{other}" reads the other way' if reading.form else ""
+    text = how + (cure or f". --column {name}=category reads categories") if how else ""
+    return Column(
+        name=name,
+        kind="number",
+        forms=(reading.form,) if reading.form else (),
+        assumed=text,
+        doubt="" if reading.sure else f"column {name!r}: {text}",
+    )
+
+
 def _number(
-    numbers: NDArray[np.float64], name: str, distinct: int, places: NDArray[Any]
+    values: "pd.Series[Any]",
+    reading: NumberReading,
+    name: str,
+    distinct: int,
+    places: NDArray[Any],
 ) -> Column | IgnoredColumn:
+    numbers = reading.numbers
     finite = numbers[np.isfinite(numbers)]
     if np.isnan(numbers).all():
         return IgnoredColumn(name=name, reason=_NO_VALUE)
     if not len(finite):
         return IgnoredColumn(name=name, reason="no finite value in any training row")
     whole = bool((finite == np.round(finite)).all())
-    if whole and np.abs(finite).max() >= _EXACT:
+    if whole and not reading.form and _are_codes(values, finite):
         return IgnoredColumn(name=name, reason="an id: whole numbers too long to be a measure")
     if whole and len(numbers) >= _MIN_ID_ROWS and len(finite) == len(numbers):
         if (numbers - places == numbers[0] - places[0]).all():
             return IgnoredColumn(name=name, reason="an id: it counts the rows")
         if _ID_NAME.search(name) and distinct >= _ID_DISTINCT * len(numbers):
             return IgnoredColumn(name=name, reason="an id: by its name, and every row has its own")
-    return Column(name=name, kind="number")
+    return _of_numbers(values, reading, name)
 
 
-def _nearly_numbers(values: "pd.Series[Any]") -> bool:
-    """Whether all but one or two words (`unknown`, `-`) are numbers, and many different ones."""
-    if isinstance(values.dtype, pd.CategoricalDtype) or not _is_text(values):
+def _are_codes(values: "pd.Series[Any]", finite: NDArray[np.float64]) -> bool:
+    """Whether whole numbers beyond 2^53 name things: each its own, all of as many digits.
+
+    Amounts differ by more than that, are rounded or repeat; and a measure is a float, unless it
+    is one for the sake of gaps.
+    """
+    if np.abs(finite).max() < _EXACT or finite.min() < 0:
         return False
-    head = pd.to_numeric(values.dropna().iloc[:_HEAD], errors="coerce")
-    if head.isna().mean() > 2 * _MAX_WORD_SHARE:
+    if values.dtype.kind == "f" and not values.isna().any():
         return False
-    numbers = pd.to_numeric(values, errors="coerce")
-    words = values[numbers.isna() & values.notna()]
-    return (
-        words.nunique() <= _MAX_WORDS
-        and len(words) <= _MAX_WORD_SHARE * len(values)
-        and numbers.nunique() >= _MIN_NUMBERS
+    present = values.dropna()
+    if not _is_whole(values) and not present.astype(str).str.strip().str.isdigit().all():
+        return False
+    digits = np.floor(np.log10(np.maximum(finite, 1)))
+    _, counts = np.unique(digits, return_counts=True)
+    is_round = (finite % _ROUND == 0) & (finite < 2.0**63)
+    return bool(
+        present.nunique() >= _MIN_CODES * len(present)
+        and counts.max() >= _MIN_CODES * len(digits)
+        and is_round.mean() <= _MAX_ROUND
     )
 
 
-def _is_text(values: "pd.Series[Any]") -> bool:
-    kind = pd.api.types.infer_dtype(values, skipna=True)
-    return kind in ("string", "mixed", "mixed-integer")
+def _is_whole(values: "pd.Series[Any]") -> bool:
+    """Whether the type says whole numbers, or floats that stand for them because some lack."""
+    return bool(pd.api.types.is_integer_dtype(values.dtype)) or values.dtype.kind == "f"
 
 
 def _counts(values: "pd.Series[Any]") -> "pd.Series[Any]":
@@ -198,43 +261,59 @@ def _is_prose(texts: Sequence[str]) -> bool:
     return bool(np.mean(words) >= _TEXT_WORDS)
 
 
-def _kept(values: "pd.Series[Any]", ignored_column: IgnoredColumn) -> Column | IgnoredColumn:
+def _kept(
+    values: "pd.Series[Any]", ignored_column: IgnoredColumn, reading: NumberReading | None
+) -> Column | IgnoredColumn:
     """A column that would be set aside as what it looks like; without a value it stays aside."""
+    name = ignored_column.name
     if missing_in(values).all():
         return ignored_column
-    numbers = numbers_of(values)
-    if numbers is not None:
-        return (
-            Column(name=ignored_column.name, kind="number")
-            if np.isfinite(numbers).any()
-            else ignored_column
-        )
-    special = _special(values, ignored_column.name)
+    if reading is not None and not reading.is_word.any():
+        finite = np.isfinite(reading.numbers).any()
+        return _of_numbers(values, reading, name) if finite else ignored_column
+    special = _special(values, name, reading)
     if special is not None:
         return special
-    column = _of_counts(_counts(values.dropna()), values, ignored_column.name)
-    return column if column.categories else Column(name=ignored_column.name, kind="text")
+    column = _of_counts(_counts(values.dropna()), values, name)
+    return column if column.categories else Column(name=name, kind="text")
 
 
-def _told(values: "pd.Series[Any]", name: str, kind: ColumnKind) -> Column | str:
+def _told(values: "pd.Series[Any]", name: str, kind: ColumnKind, detail: str) -> Column | str:
     """The column as the kind that it is said to be; a text that says why it cannot be."""
     present = values[~missing_in(values)]
     what = f"column {name!r} cannot be read as {kind}"
     if not len(present):
         return f"{what}: {_NO_VALUE}."
-    first = ", ".join(repr(text_of(value)) for value in present.iloc[:3])
+    first = ", ".join(repr(text_of(value)) for value in present.iloc[:_SHOWN])
     if kind == "number":
-        read = pd.to_numeric(present.astype(object), errors="coerce").notna().mean()
-        if read < _MIN_COVERED:
-            return f"{what}: {read:.0%} of its values are numbers (it begins {first})."
-    elif kind == "date":
+        return _told_number(values, name, detail, what, first)
+    if kind == "date":
         forms = find_formats(present)
         return (
             Column(name=name, kind=kind, forms=forms)
             if forms
             else f"{what}: its values are no dates in a format that is known (it begins {first})."
         )
-    elif kind == "category":
+    if kind == "category":
         column = _of_counts(_counts(present), values, name)
         return column if column.categories else f"{what}: no value repeats (it begins {first})."
     return Column(name=name, kind=kind)
+
+
+def _told_number(
+    values: "pd.Series[Any]", name: str, detail: str, what: str, first: str
+) -> Column | str:
+    form = form_of(detail)
+    if detail and not form:
+        return (
+            f"{what}:{detail}: after the colon stands a number as the column has them, such as "
+            f"{POINT} or {COMMA}."
+        )
+    if pd.api.types.is_bool_dtype(values.dtype) or values.dtype.kind in "iuf":
+        return Column(name=name, kind="number")
+    reading = reading_of(values.astype(object), form, asked=True)
+    if reading is None:
+        numbers, words = read_numbers(values, form)
+        share = (~np.isnan(numbers)).sum() / max(1, (~np.isnan(numbers) | words).sum())
+        return f"{what}: {share:.0%} of its values are numbers (it begins {first})."
+    return Column(name=name, kind="number", forms=(reading.form,) if reading.form else ())

@@ -46,6 +46,7 @@ def fit_frame(
     keep: Sequence[str] = (),
     drop: Sequence[str] = (),
     folders: Folders = "",
+    decimal: str = "",
 ) -> tuple[list[Encoder], tuple[IgnoredColumn, ...]]:
     """The encoders of what the columns of `frame` make, and the columns that make none.
 
@@ -57,13 +58,16 @@ def fit_frame(
         keep: columns to use though they look like an id or a constant.
         drop: sub-folders of files that are not to be read.
         folders: the folder of the table, or of each row, from which files are named.
+        decimal: how numbers are written where cells do not tell, as the table's form suggests.
 
     Raises:
         DataError: a name that is no column, a kind that does not fit, or no column is left.
     """
     of_encoders = [kind for kind, encoder in ENCODERS.items() if encoder.reads_column]
     known = tuple(dict.fromkeys((*COLUMN_KINDS, *of_encoders)))
-    choice = choose(list(frame.columns), "the table", kinds=kinds, keep=keep, known=known)
+    choice = choose(
+        list(frame.columns), "the table", kinds=kinds, keep=keep, known=known, decimal=decimal
+    )
     inferred = infer_columns(frame, train, choice)
     ignored = [column for column in inferred if isinstance(column, IgnoredColumn)]
     columns = [column for column in inferred if isinstance(column, Column)]
@@ -129,6 +133,11 @@ def _fit_cells(
         alone = [cells[index] for index in left]
         encoders.insert(0, TableEncoder.fit(alone, x[:, left], TABLE_NAME, width))
     return encoders
+
+
+def cells_of(encoder: Encoder) -> tuple[Column, ...]:
+    """The columns whose cells an encoder reads as numbers; none of arrays, texts and files."""
+    return encoder.cells if isinstance(encoder, TableEncoder | SeriesEncoder) else ()
 
 
 def _fit_beside(

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.data.column.column import MISSING, UNKNOWN, Column, encode_columns
+from autosynth.data.column.column import MISSING, UNKNOWN, Column, encode_columns, unfamiliar
 from autosynth.data.column.group import order_columns
 from autosynth.data.column.path import Folders
 from autosynth.data.encoder.encoder import ASSUMED, Encoder, Transformed
@@ -52,6 +52,10 @@ class TableEncoder(Encoder):
         warnings: list[str] = []
         values = encode_columns(rows, self.cells, warnings)
         return Transformed(values=values, warnings=tuple(warnings))
+
+    def unfamiliar(self, rows: pd.DataFrame) -> Sequence[str]:
+        """Categories that were never seen, or are spelled otherwise."""
+        return unfamiliar(rows, self.cells)
 
     @property
     def spec(self) -> InputSpec:

@@ -21,6 +21,8 @@ from autosynth.data.source.rows import BatchedRows, rows_of
 from autosynth.data.source.tablefile import stack
 from autosynth.data.split.split import Parts
 from autosynth.errors import DataError
+from autosynth.options import DataConfig
+from autosynth.task.target import settle_words, without_words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +83,21 @@ def join(raw: Raw, layout: Layout, batching: Batching) -> JoinedRows:
         warnings=tuple(warnings),
         folders={name: rows.folder for name, rows in labelled.items()},
     )
+
+
+def settled(rows: JoinedRows, raw: Raw, config: DataConfig) -> tuple[JoinedRows, tuple[str, ...]]:
+    """The rows with a target in which words that mean no value are gone, and what is said."""
+    if not raw.has_words:
+        return rows, ()
+    y, keep = rows.y, config.keep_missing_words
+    if isinstance(y, pd.Series) and config.task == "multilabel":
+        return replace(rows, y=without_words(y, ())), ()  # of a cell that has no label
+    if isinstance(y, pd.Series):
+        y, told = settle_words(y, raw.target, keep=keep)
+        return replace(rows, y=y), told
+    found = {str(name): settle_words(y[name], str(name), keep=keep) for name in y}
+    frame = pd.DataFrame({name: values for name, (values, _) in found.items()})
+    return replace(rows, y=frame), tuple(text for _, told in found.values() for text in told)
 
 
 def _alike(

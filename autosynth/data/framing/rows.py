@@ -13,16 +13,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from autosynth.cell import NO_VALUE_WORDS
 from autosynth.data.column.choice import choose
 from autosynth.data.column.column import IgnoredColumn
 from autosynth.data.column.path import subfolders
-from autosynth.data.encoder.apply import apply
+from autosynth.data.encoder.apply import apply, unfamiliar_in
 from autosynth.data.encoder.encoder import Applied, Encoder
-from autosynth.data.encoder.frame import fit_frame
+from autosynth.data.encoder.frame import cells_of, fit_frame
 from autosynth.data.encoder.image import ImageEncoder
 from autosynth.data.encoder.series import SeriesEncoder
 from autosynth.data.framing.framing import Encoded, Framing, LabelledRows
-from autosynth.data.framing.join import JoinedRows, join
+from autosynth.data.framing.join import JoinedRows, join, settled
 from autosynth.data.inspection.describe import describe
 from autosynth.data.inspection.leak import leaks
 from autosynth.data.inspection.scalechoice import choose_scales
@@ -40,7 +41,7 @@ from autosynth.errors import DataError
 from autosynth.options import DataConfig
 from autosynth.spec import Dataset, TargetSpec
 from autosynth.task.read import infer_target, true_values_of
-from autosynth.task.target import LeftOut
+from autosynth.task.target import LeftOut, without_words
 from autosynth.task.task import task_of
 
 _MIN_ROWS = 10
@@ -68,6 +69,9 @@ class RowFraming(Framing):
         """As `Framing`."""
         if config.horizon is not None or config.history is not None:
             raise DataError("--horizon and --history are of forecasts. Add --task forecasting.")
+        words = [name for name, kind in config.columns.items() if kind == "category"]
+        words += ["*"] if config.keep_missing_words else []
+        batching = replace(batching, words=tuple(words))
         raw = _read(source, config, batching)
         layout = _layout(raw)
         read = _table if layout.kind == "table" else _array
@@ -76,14 +80,14 @@ class RowFraming(Framing):
     def encode(self, source: Any) -> Encoded:
         """As `Framing`."""
         inputs = self.inputs
-        raw = read_unlabelled(source, inputs[0].row_format, self.batching)
+        raw = read_unlabelled(source, inputs[0].row_format, self._reading)
         assert raw.main is not None
         return _checked(_encode(inputs, raw.main, raw.source, self.batching), raw)
 
     def encode_parts(self, source: Any) -> Iterator[Encoded]:
         """As `Framing`."""
         inputs = self.inputs
-        raw = read_unlabelled(source, inputs[0].row_format, self.batching)
+        raw = read_unlabelled(source, inputs[0].row_format, self._reading)
         rows, told = raw.main, raw.warnings
         assert rows is not None
         for start, batch in rows_of(rows.x, self.batching).batches():
@@ -98,11 +102,18 @@ class RowFraming(Framing):
             yield replace(part, warnings=told)
             told = ()
 
+    @property
+    def _reading(self) -> Batching:
+        """How other data is read: with the words for no value that are categories."""
+        cells = [c for each in self.inputs for c in cells_of(each)]
+        kept = [c.name for c in cells if not set(NO_VALUE_WORDS).isdisjoint(c.categories)]
+        return replace(self.batching, words=tuple(kept))
+
     def labelled(self, source: Any, target: TargetSpec, columns: Sequence[str]) -> LabelledRows:
         """As `Framing`."""
         inputs = self.inputs
         names = columns or _target_columns(inputs[0], target)
-        raw = _read_labelled(source, inputs[0].row_format, names, self.batching)
+        raw = _read_labelled(source, inputs[0].row_format, names, self._reading)
         rows = raw.test or raw.main
         if rows is None or not len(rows):
             raise DataError(f"{raw.source} holds no rows to score.")
@@ -111,8 +122,11 @@ class RowFraming(Framing):
                 f"{raw.source} holds {len(rows)} rows to test on without a target; scoring needs "
                 "one value a row. Give labelled rows, or use `autosynth predict`."
             )
-        applied = apply(inputs, rows.x, raw.source, rows.folder, self.batching)
-        true_values = true_values_of(rows.y, target, raw.source)
+        applied = apply(inputs, rows.x, raw.source, rows.folder, self.batching, later=True)
+        y = rows.y
+        if raw.has_words:
+            y = without_words(y, [name for part, _, _ in target.fields for name in part.classes])
+        true_values = true_values_of(y, target, raw.source)
         both, at_x, at_y = np.intersect1d(applied.keep, true_values.keep, return_indices=True)
         if not len(both):
             raise DataError(f"no row of {raw.source} has both values to read and a target.")
@@ -134,7 +148,7 @@ class RowFraming(Framing):
 
 def _dataset(raw: Raw, state: _LoadState, config: DataConfig) -> Dataset:
     """Target, splits and encoders of the rows that were found."""
-    rows = state.rows
+    rows, told = settled(state.rows, raw, config)
     goal = infer_target(
         rows.y,
         raw.target,
@@ -142,6 +156,7 @@ def _dataset(raw: Raw, state: _LoadState, config: DataConfig) -> Dataset:
         in_test=rows.part == "test",
         labels=raw.labels,
         coded=raw.kind is None,
+        decimal=raw.decimal,
     )
     spare = rows.only(goal.missing[rows.part[goal.missing] != "test"])
     rows, keys = rows.only(goal.keep), state.split_keys.only(goal.keep)
@@ -175,22 +190,23 @@ def _dataset(raw: Raw, state: _LoadState, config: DataConfig) -> Dataset:
         warnings=(
             *raw.warnings,
             *rows.warnings,
+            *told,
             *goal.warnings,
             *state.warnings,
             *([f"{lost} rows share a group with test rows and are left out"] if lost else []),
         ),
     )
-    dataset = _inspected(dataset, raw, state.ignored, goal.assumed)
+    dataset = _inspected(dataset, raw, state, goal.assumed)
     return _with_unlabelled(dataset, state.inputs, spare) if len(spare.part) else dataset
 
 
-def _inspected(
-    dataset: Dataset, raw: Raw, ignored: Sequence[IgnoredColumn], assumed: Sequence[str]
-) -> Dataset:
+def _inspected(dataset: Dataset, raw: Raw, state: _LoadState, assumed: Sequence[str]) -> Dataset:
     """The dataset with the scales that it is learnt on, and what a user should know of it."""
     choice = choose_scales(dataset)
     dataset = replace(dataset, scales=choice.scales, warnings=(*dataset.warnings, *leaks(dataset)))
-    lines = describe(dataset, raw, ignored, learnt=choice.reasons, assumed=assumed)
+    lines = describe(
+        dataset, raw, state.ignored, learnt=choice.reasons, assumed=assumed, inputs=state.inputs
+    )
     return replace(dataset, summary=lines)
 
 
@@ -284,15 +300,26 @@ def _fit(state: _LoadState, raw: Raw, train: NDArray[np.int64], config: DataConf
             keep=config.keep,
             drop=tuple(state.drop),
             folders=rows.folder_of_rows()[chosen],
+            decimal=raw.decimal,
         )
     applied = _encoded(inputs, rows, raw.source)
+    official = np.flatnonzero(rows.part == "test")
+    told: tuple[str, ...] = ()
+    if len(official) and rows.x.is_table:
+        told = unfamiliar_in(inputs, rows.x.only(official))
     return replace(
         state,
         inputs=inputs,
         x=applied.x,
         ignored=ignored,
         keep=applied.keep,
-        warnings=(*state.warnings, *_set_aside(ignored), *applied.warnings),
+        warnings=(
+            *state.warnings,
+            *_set_aside(ignored),
+            *_doubts(inputs),
+            *applied.warnings,
+            *(f"test rows: {text}" for text in told),
+        ),
     )
 
 
@@ -314,7 +341,7 @@ def _encode(
     inputs: Sequence[Encoder], rows: RawRows, source: str, batching: Batching = BY_SIZE
 ) -> Encoded:
     """Those of the rows that can be read."""
-    applied = apply(inputs, rows.x, source, rows.folder, batching)
+    applied = apply(inputs, rows.x, source, rows.folder, batching, later=True)
     index = rows.index
     if len(applied.keep) < len(index):
         index = [str(index[int(row)]) for row in applied.keep]
@@ -353,6 +380,11 @@ def _target_columns(encoder: Encoder, target: TargetSpec) -> tuple[str, ...]:
 
 def _shown(values: "pd.Series[Any] | pd.DataFrame") -> list[str]:
     return [repr(value) for value in pd.unique(values.to_numpy().ravel())[:4]]
+
+
+def _doubts(inputs: Sequence[Encoder]) -> list[str]:
+    """Columns that another reading fits as well."""
+    return [column.doubt for each in inputs for column in cells_of(each) if column.doubt]
 
 
 def _set_aside(ignored: Sequence[IgnoredColumn]) -> list[str]:

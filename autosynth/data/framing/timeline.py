@@ -3,15 +3,22 @@
 What a forecast is learnt from, and what it starts from; one series, without groups.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.cell import numbers_of
+from autosynth.cell import (
+    NumberReading,
+    numbers_of,
+    read_numbers,
+    reading_of,
+    words_told,
+)
 from autosynth.data.column.date import find_formats, read_dates
 from autosynth.data.encoder.apply import check_columns
 from autosynth.data.source.memory import BY_SIZE, Batching
@@ -21,6 +28,7 @@ from autosynth.data.source.rows import as_frame, rows_of
 from autosynth.data.split.splitkeys import check_column
 from autosynth.errors import DataError
 
+NO_FORMS: Mapping[str, str] = MappingProxyType({})
 _LISTED = 12
 _GAP = 1.5
 _SPAN = 31.5 / 28  # months and years are steps as regular as the calendar allows
@@ -39,7 +47,8 @@ class Steps:
     """One series in order: `values` (channels, n), float64; `times` (n,), in days or as they are.
 
     `labels` are the times as they stand in the table; None of both without a column of time.
-    `ignored` are the columns that make no channel, with the reason.
+    `ignored` are the columns that make no channel, with the reason. `forms` are how numbers are
+    written, by channel, where they are not plain; `assumed` tells of them.
     """
 
     source: str
@@ -50,6 +59,8 @@ class Steps:
     times: NDArray[np.float64] | None = None
     labels: "pd.Series[Any] | None" = None
     ignored: tuple[tuple[str, str], ...] = ()
+    forms: Mapping[str, str] = field(default_factory=dict)
+    assumed: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property
@@ -86,7 +97,7 @@ def read_steps(
         check_column(column, frame.columns, f"column {column!r}, to be dropped,", place)
     frame = frame.drop(columns=list(drop))
     clock = _clock(frame, time, place) if is_table or time else None
-    numbers, ignored = _numbers(frame, clock)
+    numbers, ignored, readings = _numbers(frame, clock)
     if target is None and (not is_table or len(numbers) == 1):
         target = next(iter(numbers), None)
     if target is None:
@@ -105,24 +116,53 @@ def read_steps(
     if clock is None and is_table:
         warnings += (f"{place} has no column of time: its rows are taken as steps in their order",)
     values = np.stack([numbers[column] for column in names])
+    forms = {each: found.form for each, found in readings.items() if found.form}
+    told = {each: found.told() for each, found in readings.items() if found.form}
+    words = {
+        each: words_told(frame[each], found)
+        for each, found in readings.items()
+        if found.is_word.any()
+    }
+    doubts = {each: told[each] for each in told if not readings[each].sure}
     steps = Steps(
-        source=place, name=name, channels=names, values=values, ignored=ignored, warnings=warnings
+        source=place,
+        name=name,
+        channels=names,
+        values=values,
+        ignored=ignored,
+        forms=forms,
+        assumed=tuple(f"{each}: {text}" for each, text in told.items()),
+        warnings=(
+            *warnings,
+            *(f"column {each!r}: {text}" for each, text in {**words, **doubts}.items()),
+        ),
     )
     return _ordered(frame, clock, steps)
 
 
 def read_again(
-    source: Any, channels: Sequence[str], clock: Clock | None, batching: Batching
+    source: Any,
+    channels: Sequence[str],
+    clock: Clock | None,
+    batching: Batching,
+    forms: Mapping[str, str] = NO_FORMS,
 ) -> Steps:
-    """The steps of a source of the same form: to test on, or to forecast from."""
+    """The steps of a source of the same form: to test on, or to forecast from.
+
+    `forms` are how numbers of channels are written, where they are not plain.
+    """
     frame, name, place, _, warnings = _frame(source, batching)
     wanted = [*channels, *([clock.name] if clock else [])]
     check_columns(wanted, frame.columns, place)
     rows = []
     for column in channels:
-        numbers = numbers_of(frame[column])
-        if numbers is None:
+        numbers, words = read_numbers(frame[column], forms.get(column, ""))
+        if words.all():
             raise DataError(f"column {column!r} of {place} holds other than numbers; mend it.")
+        if words.any():
+            warnings += (
+                f"column {column!r}: {int(words.sum())} values are no numbers; taken as missing",
+            )
         rows.append(_finite(numbers))
     values = np.stack(rows)
     steps = Steps(
@@ -168,25 +208,25 @@ def _clock(frame: pd.DataFrame, time: str | None, place: str) -> Clock | None:
 
 def _numbers(
     frame: pd.DataFrame, clock: Clock | None
-) -> tuple[dict[str, NDArray[np.float64]], tuple[tuple[str, str], ...]]:
-    """The columns of numbers, and those that are set aside, with the reason."""
-    numbers, ignored = {}, []
+) -> tuple[dict[str, NDArray[np.float64]], tuple[tuple[str, str], ...], dict[str, NumberReading]]:
+    """The columns of numbers, those that are set aside, with the reason, and how they are read."""
+    numbers, ignored, readings = {}, [], {}
     for name in frame.columns:
         if clock and name == clock.name:
             continue
-        parsed = numbers_of(frame[name])
-        if parsed is None:
+        reading = reading_of(frame[name])
+        if reading is None:
             ignored.append((name, "no numbers: a step of a series is one"))
             continue
-        values = _finite(parsed)
+        values = _finite(reading.numbers)
         known = values[~np.isnan(values)]
         if not len(known):
             ignored.append((name, "no value in any row"))
         elif (known == known[0]).all() and len(known) == len(values) and len(frame.columns) > 1:
             ignored.append((name, f"constant: {known[0]:g}"))
         else:
-            numbers[name] = values
-    return numbers, tuple(ignored)
+            numbers[name], readings[name] = values, reading
+    return numbers, tuple(ignored), readings
 
 
 def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:

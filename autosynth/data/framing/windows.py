@@ -14,7 +14,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from autosynth.data.column.column import Column
-from autosynth.data.encoder.encoder import Encoder
+from autosynth.data.encoder.encoder import ASSUMED, Encoder
 from autosynth.data.encoder.registry import input_spec
 from autosynth.data.encoder.series import SeriesEncoder, filled
 from autosynth.data.encoder.table import TableEncoder
@@ -71,7 +71,7 @@ class WindowFraming(Framing):
         )
         later = None
         if config.test is not None:
-            later = read_again(config.test, steps.channels, steps.clock, batching)
+            later = read_again(config.test, steps.channels, steps.clock, batching, steps.forms)
         ends = _ends(steps.values.shape[1], horizon, official=later is not None)
         period = find_period(steps.values[0, : ends[0]])
         history = config.history or _history(period, horizon, ends[2])
@@ -150,7 +150,8 @@ class WindowFraming(Framing):
         known, clock = self.encoders[_SAVED], None
         if known["clock"]:
             clock = Clock(name=known["clock"]["name"], forms=tuple(known["clock"]["forms"]))
-        return read_again(source, known["channels"], clock, self.batching)
+        forms = known.get("forms", {})
+        return read_again(source, known["channels"], clock, self.batching, forms)
 
     def _read_by(self, values: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Those of the inputs that the model reads."""
@@ -332,6 +333,7 @@ def _encoders(
             "step": steps.step,
             "calendar": list(calendar),
             "clock": {"name": clock.name, "forms": list(clock.forms)} if clock else None,
+            **({"forms": dict(steps.forms)} if steps.forms else {}),
             **({} if set(units) == {PLAIN} else {"units": [each.to_list() for each in units]}),
         },
     }
@@ -367,6 +369,7 @@ def _lines(
     ]
     if calendar:
         lines.append(f"input       calendar: {', '.join(calendar)} of the first step ahead")
+    lines += [f"{ASSUMED}{text}" for text in steps.assumed]
     lines += [f"set aside   {name}: {reason}" for name, reason in steps.ignored[:_MAX_CHANNELS]]
     period = f"{dataset.period} steps" if dataset.period else "none found"
     lines += [f"period      {period}", _target_line(dataset), _split_line(dataset, later)]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autosynth.data.column.column import IgnoredColumn
-from autosynth.data.encoder.encoder import ASSUMED
+from autosynth.data.encoder.encoder import ASSUMED, Encoder
 from autosynth.data.encoder.registry import encoders_from
 from autosynth.data.source.mappedarray import bytes_on_disk
 from autosynth.data.source.raw import Raw
@@ -33,19 +33,21 @@ def describe(
     how: str = "",
     learnt: Mapping[str, str] = NOTHING,
     assumed: Sequence[str] = (),
+    inputs: Sequence[Encoder] = (),
 ) -> tuple[str, ...]:
     """Lines about rows, inputs, columns, target and splits; then what was set aside, and why.
 
     `about` are lines of the form's own; `how` says how rows were split, where that is its own;
     `learnt` on what scale the values of a target are learnt, by its name; `assumed` what was taken
-    for granted of the target's cells.
+    for granted of the target's cells. `inputs` are the encoders as they were fitted, which know
+    what was assumed of columns.
     """
     lines = [
         f"data        {dataset.name}: {len(dataset.y)} rows from {dataset.source}",
         *about,
         *(f"{ASSUMED}{text}" for text in raw.assumed),
     ]
-    for encoder in encoders_from(dataset.encoders):
+    for encoder in inputs or encoders_from(dataset.encoders):
         lines += encoder.describe(*_shown(dataset.x[encoder.name], dataset.splits.train))
     lines += [
         f"set aside   {ignored_column.name}: {ignored_column.reason}"

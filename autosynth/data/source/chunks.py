@@ -20,10 +20,18 @@ import pyarrow.csv as pac
 import pyarrow.parquet as pq
 
 from autosynth.data.source.dialect import LABEL, Dialect, find_dialect
-from autosynth.data.source.encoding import UTF8, opened
+from autosynth.data.source.encoding import UTF8, opened, unpacked
 from autosynth.data.source.frames import records_of
 from autosynth.data.source.memory import Batching
-from autosynth.data.source.parse import convert_options, parse_options
+from autosynth.data.source.parse import (
+    NA_VALUES,
+    begins_with_nought,
+    convert_options,
+    is_kept,
+    is_padded,
+    parse_options,
+    without_words,
+)
 from autosynth.data.source.rows import as_frame
 from autosynth.data.source.table import check_lengths, check_names, label_frame, table_suffix
 from autosynth.errors import DataError
@@ -140,8 +148,10 @@ class LabelLines(Chunks):
 class Text(Chunks):
     """A `.csv` file or one like it, in blocks of so many bytes."""
 
-    def __init__(self, path: Path, dialect: Dialect, block: int) -> None:
-        self.path, self.dialect, self.block = path, dialect, block
+    def __init__(
+        self, path: Path, dialect: Dialect, block: int, words: Sequence[str] = ()
+    ) -> None:
+        self.path, self.dialect, self.block, self.words = path, dialect, block, words
         check_names(self.dialect.names, str(path))
         self.names = tuple(
             name or f"Unnamed: {place}" for place, name in enumerate(self.dialect.names)
@@ -160,7 +170,7 @@ class Text(Chunks):
         with _told(self.path):
             while True:
                 try:
-                    return sum(batch.num_rows for batch in self._open(self.names))
+                    return self._count()
                 except pa.ArrowInvalid as error:
                     match = _COLUMN.search(str(error))
                     left -= 1
@@ -168,6 +178,31 @@ class Text(Chunks):
                         check_lengths(self.path, self.dialect)
                         raise
                     self._widen(self.names[int(match[1])])
+
+    def _count(self) -> int:
+        """The number of rows; whole numbers that begin with a nought are text from now on."""
+        rows = int(sum(batch.num_rows for batch in self._open(self.names)))
+        whole = [name for name, kind in self.types.items() if pa.types.is_integer(kind)]
+        if whole and self._is_padded():
+            numbers = dict(self.types)
+            self.types |= dict.fromkeys(whole, pa.string())
+            padded = {
+                name
+                for batch in self._open(whole)
+                for name in whole
+                if begins_with_nought(batch.column(name))
+            }
+            self.types = {n: pa.string() if n in padded else kind for n, kind in numbers.items()}
+        return rows
+
+    def _is_padded(self) -> bool:
+        with unpacked(self.path) as file:
+            left = b""
+            while piece := file.read(_BLOCK):
+                if is_padded(left + piece, self.dialect):
+                    return True
+                left = piece[piece.rfind(b"\n") + 1 :][-_HEAD:]
+        return False
 
     def _widen(self, name: str) -> None:
         numbers = (pa.null(), pa.int64())
@@ -178,7 +213,8 @@ class Text(Chunks):
             with self._reader(self.names) as reader:
                 self.types = {field.name: _wide(field.type) for field in reader.schema}
         with self._reader(only) as reader:
-            yield from reader
+            for batch in reader:
+                yield without_words(batch, self.words)
 
     def _reader(self, only: Sequence[str]) -> pac.CSVStreamingReader:
         quotes = self.dialect.quoted
@@ -191,7 +227,7 @@ class Text(Chunks):
                 encoding="utf8" if self.dialect.encoding == UTF8 else self.dialect.encoding,
             ),
             parse_options=parse_options(self.dialect, quotes),
-            convert_options=convert_options(self.types, list(only)),
+            convert_options=convert_options(self.types, list(only), self.words),
         )
 
     def _settle_with_pandas(self) -> int:
@@ -219,7 +255,11 @@ class Text(Chunks):
             names=list(self.names),
             skiprows=self.dialect.skip,
             quoting=0 if self.dialect.quoted else 3,
-            na_values=["?"],
+            na_values={
+                n: [""] if is_kept(n, self.words) and self.types.get(n) is str else list(NA_VALUES)
+                for n in self.names
+            },
+            keep_default_na=False,
             skipinitialspace=True,
             dtype={name: kind for name, kind in self.types.items() if name in only},
             chunksize=most,
@@ -253,8 +293,11 @@ FORMS: Mapping[str, Callable[[Path], Chunks]] = {
 """What reads a table by pieces, by its file's suffix; any other is text."""
 
 
-def chunks_of(path: Path, batching: Batching) -> Chunks:
-    """The rows of a file by its form. Raises `DataError` where it cannot be read."""
+def chunks_of(path: Path, batching: Batching, words: Sequence[str] = ()) -> Chunks:
+    """The rows of a file by its form. Raises `DataError` where it cannot be read.
+
+    In the columns `words` of a text file, names or patterns, such as mean no value stay words.
+    """
     if typed := FORMS.get(table_suffix(path)):
         return typed(path)
     dialect, warnings = find_dialect(path)
@@ -262,7 +305,8 @@ def chunks_of(path: Path, batching: Batching) -> Chunks:
     if dialect.separator == LABEL:
         found = LabelLines(path, dialect)
     else:
-        found = Text(path, dialect, min(_BLOCK, max(_LEAST_BLOCK, batching.limit)))
+        block = min(_BLOCK, max(_LEAST_BLOCK, batching.limit))
+        found = Text(path, dialect, block, words)
     found.warnings = warnings
     return found
 

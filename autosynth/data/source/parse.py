@@ -8,12 +8,19 @@ Arrow's parser reads it, in parallel; and pandas' where Arrow's has no word for 
 - whole numbers beyond 2^53, which are to stay exact, and hexadecimal ones in the first lines:
   they are words;
 - rows of unequal length, or longer than Arrow's blocks: pandas says where, or fills them.
+
+Whole numbers of which one begins with a nought stay text (`007`), and so do words such as `NA` in
+columns in which they are to be kept.
 """
 
 import csv
 import mmap
 import re
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,14 +28,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pac
 
+from autosynth.cell import NO_VALUE_WORDS
 from autosynth.data.source.dialect import Dialect
 from autosynth.data.source.encoding import UTF8, unpacked
 from autosynth.errors import DataError
 
-NA_VALUES = (
-    *("", "?", "NA", "N/A", "n/a", "nan", "NaN", "-nan", "-NaN", "null", "NULL", "None", "<NA>"),
-    *("#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "1.#IND", "1.#QNAN"),
-)
+NA_VALUES = ("", *NO_VALUE_WORDS)
 """Cells that hold nothing, as pandas has them, and a lone `?`."""
 
 EXACT = 2.0**53
@@ -37,20 +42,24 @@ _HEAD = 2**16
 _HEXADECIMAL = re.compile(rb"0[xX]")
 
 
-def parse_table(path: Path, dialect: Dialect) -> tuple[pd.DataFrame, bool]:
+def parse_table(
+    path: Path, dialect: Dialect, words: Sequence[str] = ()
+) -> tuple[pd.DataFrame, bool]:
     """The frame, and whether every row is known to be as long as the header.
+
+    In the columns `words`, names or patterns, those of `NA_VALUES` stay words.
 
     Raises `DataError` for what neither parser reads, and `pandas.errors.ParserError` for rows that
     are too long.
     """
     if dialect.separator != " " and not dialect.skip:
-        frame = _with_arrow(path, dialect)
+        frame = _with_arrow(path, dialect, words)
         if frame is not None:
             return frame, True
-    return _with_pandas(path, dialect), False
+    return _with_pandas(path, dialect, words), False
 
 
-def _with_arrow(path: Path, dialect: Dialect) -> pd.DataFrame | None:
+def _with_arrow(path: Path, dialect: Dialect, kept: Sequence[str]) -> pd.DataFrame | None:
     """The frame by Arrow; None where pandas might read another one."""
     data = _content(path, dialect.encoding)
     quotes = _count(data, b'"') if dialect.quoted else 0
@@ -60,7 +69,7 @@ def _with_arrow(path: Path, dialect: Dialect) -> pd.DataFrame | None:
     while not quotes and data.find(blank) >= 0:
         data = data[:].replace(blank, blank[:1])
     try:
-        table = _read(data, dialect, quotes > 0)
+        table = _read(data, dialect, quotes > 0, kept)
     except pa.ArrowInvalid:
         return None
     if len(table.column_names) != len(dialect.names) or not all(map(_is_plain, table.columns)):
@@ -89,29 +98,84 @@ def _count(data: bytes | mmap.mmap, byte: bytes) -> int:
     return sum(int(np.count_nonzero(codes[at : at + _BLOCK] == ord(byte))) for at in pieces)
 
 
-def _read(data: bytes | mmap.mmap, dialect: Dialect, quotes: bool) -> pa.Table:
-    """The cells as numbers, booleans or text; what Arrow takes for times stays the text it was."""
+def _read(
+    data: bytes | mmap.mmap, dialect: Dialect, quotes: bool, kept: Sequence[str]
+) -> pa.Table:
+    """The cells as numbers, booleans or text; what Arrow takes for times stays the text it was.
+
+    So do whole numbers that begin with a nought: they are names.
+    """
+    once = partial(_once, data, dialect, quotes, kept)
     head = data[: data.rfind(b"\n", 0, _HEAD) + 1]
     words: list[str] = []
     if len(data) > _HEAD and head:
         try:
-            words = _times(_once(head, dialect, quotes, words))
+            words = _times(_once(head, dialect, quotes, kept, words))
         except pa.ArrowInvalid:
             words = []  # a cell goes on past it; the whole shows what it is
-    table = _once(data, dialect, quotes, words)
-    if found := _times(table):
-        table = _once(data, dialect, quotes, [*words, *found])
+    table = once(words)
+    nothing = [field.name for field in table.schema if pa.types.is_null(field.type)]
+    if found := [*_times(table), *(name for name in nothing if is_kept(name, kept))]:
+        words = [*words, *found]
+        table = once(words)
+    whole = [field.name for field in table.schema if pa.types.is_integer(field.type)]
+    if whole and is_padded(data, dialect):
+        texts = _once(data, dialect, quotes, kept, whole, whole)
+        for name in whole:
+            if begins_with_nought(texts[name]):
+                place = table.schema.get_field_index(name)
+                table = table.set_column(place, name, texts[name])
+    return without_words(table, kept)
+
+
+def is_padded(data: bytes | mmap.mmap, dialect: Dialect) -> bool:
+    """Whether a cell, or what looks like one, is a whole number that begins with a nought."""
+    mark = re.escape(dialect.separator.encode())
+    return (
+        re.search(rb'(?:^|[\n\r"]|' + mark + rb")0\d+(?:[\n\r\"]|" + mark + rb"|$)", data)
+        is not None
+    )
+
+
+def begins_with_nought(column: pa.ChunkedArray) -> bool:
+    """Whether a cell of a column of whole numbers, as text, begins with a nought."""
+    return bool(pc.any(pc.match_substring_regex(column, r"^\s*[-+]?0\d")).as_py())
+
+
+def without_words(table: Any, kept: Sequence[str]) -> Any:
+    """A table of Arrow, or a batch, whose words that mean no value stay in columns `kept`."""
+    if not kept:
+        return table  # Arrow took them out
+    for place, field in enumerate(table.schema):
+        if pa.types.is_string(field.type):
+            words = [""] if is_kept(field.name, kept) else list(NA_VALUES)
+            column = table.column(place)
+            gone = pc.is_in(column, value_set=pa.array(words))
+            column = pc.if_else(gone, pa.scalar(None, field.type), column)
+            table = table.set_column(place, field.name, column)
     return table
 
 
-def _once(data: bytes | mmap.mmap, dialect: Dialect, quotes: bool, words: list[str]) -> pa.Table:
+def is_kept(name: str, kept: Sequence[str]) -> bool:
+    """Whether names or patterns mean a column."""
+    return any(name == each or fnmatchcase(name, each) for each in kept)
+
+
+def _once(
+    data: bytes | mmap.mmap,
+    dialect: Dialect,
+    quotes: bool,
+    kept: Sequence[str],
+    words: list[str],
+    only: list[str] | None = None,
+) -> pa.Table:
     return pac.read_csv(
         pa.BufferReader(pa.py_buffer(data)),
         read_options=pac.ReadOptions(
             block_size=_BLOCK, autogenerate_column_names=not dialect.header
         ),
         parse_options=parse_options(dialect, quotes),
-        convert_options=convert_options(dict.fromkeys(words, pa.string())),
+        convert_options=convert_options(dict.fromkeys(words, pa.string()), only, kept),
     )
 
 
@@ -125,16 +189,19 @@ def parse_options(dialect: Dialect, quotes: bool) -> pac.ParseOptions:
 
 
 def convert_options(
-    types: dict[str, pa.DataType], only: list[str] | None = None
+    types: dict[str, pa.DataType], only: list[str] | None = None, kept: Sequence[str] = ()
 ) -> pac.ConvertOptions:
-    """How Arrow reads cells: what is missing, what is true; and `only` some columns."""
+    """How Arrow reads cells: what is missing, what is true; and `only` some columns.
+
+    Where words are `kept` in some columns, `without_words` takes them out of others.
+    """
     return pac.ConvertOptions(
         column_types=types,
         include_columns=only,
         null_values=list(NA_VALUES),
         true_values=["True", "TRUE", "true"],
         false_values=["False", "FALSE", "false"],
-        strings_can_be_null=True,
+        strings_can_be_null=not kept,
     )
 
 
@@ -153,8 +220,8 @@ def _is_plain(column: pa.ChunkedArray) -> bool:
     return not pa.types.is_binary(column.type)
 
 
-def _with_pandas(path: Path, dialect: Dialect) -> pd.DataFrame:
-    try:
+def _with_pandas(path: Path, dialect: Dialect, kept: Sequence[str]) -> pd.DataFrame:
+    def read(**known: Any) -> pd.DataFrame:
         return pd.read_csv(
             path,
             sep=r"\s+" if dialect.separator == " " else dialect.separator,
@@ -162,9 +229,21 @@ def _with_pandas(path: Path, dialect: Dialect) -> pd.DataFrame:
             header=0 if dialect.header else None,
             skiprows=dialect.skip,
             quoting=csv.QUOTE_MINIMAL if dialect.quoted else csv.QUOTE_NONE,
-            na_values=["?"],
             skipinitialspace=True,
             low_memory=False,
+            **known,
         )
+
+    try:
+        frame = read(na_values=["?"])
+        kinds = {name: values.dtype.kind for name, values in frame.items()}
+        text = [n for n, kind in kinds.items() if kind not in "iufb" and is_kept(str(n), kept)]
+        whole = [name for name, kind in kinds.items() if kind in "iu"]
+        if text or (whole and is_padded(_content(path, dialect.encoding), dialect)):
+            empty = {name: [""] if name in text else list(NA_VALUES) for name in kinds}
+            again = read(na_values=empty, keep_default_na=False, dtype=dict.fromkeys(whole, str))
+            padded = [n for n in whole if again[n].str.match(r"\s*[-+]?0\d").any()]
+            frame[[*text, *padded]] = again[[*text, *padded]]
+        return frame
     except (OSError, EOFError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read: {error}.") from error

@@ -65,6 +65,8 @@ class Raw:
     (IDX, UCR, a folder a class). `channels` says where the channel axis of images or series
     stands, where the form defines it; otherwise their shape has to tell. `assumed` says how the
     source was read where it does not say so itself: what, how sure, and what overrides it.
+    `decimal` is how the form suggests that numbers are written, by an example, if it does. Where
+    it `has_words` for what has no value (`NA`), those of the target are still there.
     """
 
     name: str
@@ -78,6 +80,8 @@ class Raw:
     channels: Channels | None = None
     warnings: tuple[str, ...] = ()
     assumed: tuple[str, ...] = ()
+    decimal: str = ""
+    has_words: bool = False
 
 
 def fingerprint(*parts: RawRows | None, batching: Batching = BY_SIZE) -> str:

@@ -17,11 +17,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from autosynth.cell import COMMA
 from autosynth.data.source.chunks import Chunks, Matrix, chunks_of
+from autosynth.data.source.encoding import unpacked
+from autosynth.data.source.frames import READERS
 from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.data.source.raw import Raw
 from autosynth.data.source.rows import BatchedRows, as_frame, rows_of
-from autosynth.data.source.table import frame_rows, is_table, read_frame
+from autosynth.data.source.table import frame_rows, is_table, read_frame, table_suffix
 from autosynth.errors import DataError
 from autosynth.spec import RowNumbers
 
@@ -182,9 +185,14 @@ def read_table(
         DataError: a file that cannot be read, an empty table, ragged rows, columns of one name, or
             a target that is not named or not there.
     """
-    table, warnings = _opened(path, batching)
+    table, warnings = _opened(path, batching, target)
     name = path.name.removesuffix(".gz").rsplit(".", 1)[0]
-    return frame_rows(table, name, str(path), target, labelled=labelled, warnings=warnings)
+    raw = frame_rows(table, name, str(path), target, labelled=labelled, warnings=warnings)
+    return replace(
+        raw,
+        decimal=COMMA if _is_european(path) else "",
+        has_words=table_suffix(path) not in READERS,
+    )
 
 
 def read_table_folder(
@@ -197,7 +205,7 @@ def read_table_folder(
     """
     raws = {}
     for part, path in parts_of(folder, strict=True).items():
-        table, warnings = _opened(path, batching)
+        table, warnings = _opened(path, batching, target)
         known = labelled and (part == "main" or not target or set(target) <= set(table.columns))
         raws[part] = frame_rows(
             table, folder.name, str(path), target, labelled=known, warnings=warnings
@@ -212,13 +220,26 @@ def read_table_folder(
     )
 
 
-def _opened(path: Path, batching: Batching) -> tuple[Any, tuple[str, ...]]:
-    """The table in a file, a frame or `BatchedRows`, and warnings about how it is read."""
+def _opened(path: Path, batching: Batching, target: Sequence[str]) -> tuple[Any, tuple[str, ...]]:
+    """The table in a file, a frame or `BatchedRows`, and warnings about how it is read.
+
+    Words such as `NA` stay words in the target, which may be a class, and where it is asked.
+    """
+    words = (*target, *batching.words)
     n_bytes = _bytes_of(path)
     if batching.holds(n_bytes):
-        return read_frame(path)
-    chunks = chunks_of(path, batching)
+        return read_frame(path, words)
+    chunks = chunks_of(path, batching, words)
     return file_rows(chunks, n_bytes, batching), chunks.warnings
+
+
+def _is_european(path: Path) -> bool:
+    """Whether cells stand between semicolons, as where a comma stands before decimals."""
+    if table_suffix(path) in READERS:
+        return False
+    with unpacked(path) as file:
+        head = file.readline(_PIECE)
+    return head.count(b";") > max(head.count(b","), head.count(b"\t"))
 
 
 def _bytes_of(path: Path) -> int:

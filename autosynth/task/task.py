@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.cell import missing_in, read_numbers, text_of
+from autosynth.cell import read_numbers, text_of
 from autosynth.errors import DataError
 from autosynth.plugin import TASKS
 from autosynth.spec import Array, TargetSpec
@@ -140,8 +140,8 @@ class Task(ABC):
 
     def true_column(self, values: "pd.Series[Any]", target: TargetSpec) -> TrueValues:
         """Those of one column."""
-        missing = missing_in(values)
-        numbers, _ = read_numbers(values, target.form)
+        numbers, words = read_numbers(values, target.form)
+        missing = np.isnan(numbers) & ~words
         keep = np.flatnonzero(np.isfinite(numbers))
         strange = values[~np.isfinite(numbers) & ~missing].map(text_of)
         reason = f"whose {target.name!r} is no finite number"

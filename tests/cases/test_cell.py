@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autosynth.data import load_dataset
+from autosynth.data import encode, load_dataset, read_labelled
 from autosynth.errors import DataError
 from autosynth.run import train_strategy
 
@@ -68,6 +68,52 @@ def test_a_target_far_from_0_is_learnt_as_numbers_without_a_false_leak() -> None
 def test_a_target_out_of_range_is_told() -> None:
     with pytest.raises(DataError, match=r"'y' goes to 6.76e\+302; .* at most 1e\+60"):
         load_dataset(CASES / "float32" / "target_1e300.csv", target="y")
+
+
+def test_formatted_columns_are_numbers_and_told() -> None:
+    path = CASES / "formatted_numbers" / "thousands.csv"
+    data = load_dataset(path, target="y")
+    told = "\n".join(data.summary)
+    assert data.inputs[0].cardinalities == (0,) * 5
+    for name in ("price", "eu", "usd", "pct", "neg"):
+        assert f"assumed     {name}: numbers written like" in told
+    names = [each["name"] for each in data.encoders["inputs"][0]["columns"]]
+    x = {name: data.x["table"][:, i] for i, name in enumerate(names)}
+    np.testing.assert_array_equal(x["price"], x["eu"])
+    np.testing.assert_array_equal(x["price"], x["usd"])
+    np.testing.assert_array_equal(x["price"], np.abs(x["neg"]))
+    assert x["neg"].min() < 0 < x["pct"].min() < x["pct"].max() <= 100
+
+
+@pytest.mark.parametrize(("name", "by"), [("eu", 1), ("thousands", 1), ("usd", 1), ("pct", 100)])
+def test_a_formatted_target_is_a_regression(name: str, by: float) -> None:
+    path = CASES / "formatted_numbers" / f"target_{name}.csv"
+    data = load_dataset(path, target="price")
+    assert (data.target.task, len(data.y)) == ("regression", 400)
+    assert data.y.mean() == pytest.approx(1872.7 / by, rel=1e-3)
+    scored = read_labelled(path, data.encoders, data.target)
+    np.testing.assert_array_equal(scored.y, data.y)
+
+
+@pytest.mark.parametrize("task", [None, "regression"])
+def test_a_stray_word_in_a_target_is_named(task: str | None) -> None:
+    data = load_dataset(CASES / "stray_target" / "target_stray.csv", target="y", task=task)
+    assert (data.target.task, len(data.y)) == ("regression", 399)
+    assert "target 'y': 399 of 400 are numbers; row 17 holds 'TBD', left out" in data.warnings
+
+
+def test_what_was_never_seen_is_told() -> None:
+    folder = CASES / "unseen_category_silent"
+    data = load_dataset(folder / "train.csv", target="churn")
+    names = ("new", "new_unseen", "new_lower", "new_bool01")
+    plain, unseen, lower, bool01 = (encode(folder / f"{n}.csv", data.encoders) for n in names)
+    assert plain.warnings == bool01.warnings == ()
+    (told,) = unseen.warnings
+    assert told.startswith("column 'city': 8 of 8 values (100.0%) are no category")
+    (told,) = lower.warnings
+    assert told.startswith("column 'city': 8 of 8 values (100.0%) are spelled otherwise")
+    for same in (lower, bool01):
+        np.testing.assert_array_equal(same.x["table"], plain.x["table"])
 
 
 @pytest.mark.slow

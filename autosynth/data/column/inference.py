@@ -174,7 +174,7 @@ def _number(
     if not len(finite):
         return IgnoredColumn(name=name, reason="no finite value in any training row")
     whole = bool((finite == np.round(finite)).all())
-    if whole and not reading.form and _are_codes(values, finite):
+    if whole and not reading.form and _are_codes(values, finite, name):
         return IgnoredColumn(name=name, reason="an id: whole numbers too long to be a measure")
     if whole and len(numbers) >= _MIN_ID_ROWS and len(finite) == len(numbers):
         if (numbers - places == numbers[0] - places[0]).all():
@@ -184,14 +184,18 @@ def _number(
     return _of_numbers(values, reading, name)
 
 
-def _are_codes(values: "pd.Series[Any]", finite: NDArray[np.float64]) -> bool:
+def _are_codes(values: "pd.Series[Any]", finite: NDArray[np.float64], name: str) -> bool:
     """Whether whole numbers beyond 2^53 name things: each its own, all of as many digits.
+
+    Or the column is called an id: a spreadsheet has rounded many of them.
 
     Amounts differ by more than that, are rounded or repeat; and a measure is a float, unless it
     is one for the sake of gaps.
     """
     if np.abs(finite).max() < _EXACT or finite.min() < 0:
         return False
+    if _ID_NAME.search(name):
+        return True
     if values.dtype.kind == "f" and not values.isna().any():
         return False
     present = values.dropna()

@@ -25,6 +25,7 @@ from autosynth.data.source.frames import records_of
 from autosynth.data.source.memory import Batching
 from autosynth.data.source.parse import (
     NA_VALUES,
+    NOUGHT,
     begins_with_nought,
     convert_options,
     is_kept,
@@ -243,6 +244,16 @@ class Text(Chunks):
         for name, found in kinds.items():
             if "string" in found or {"boolean"} < found - {""}:
                 self.types[name] = str
+        whole = [name for name, found in kinds.items() if "integer" in found]
+        whole = [name for name in whole if name not in self.types]
+        if whole and self._is_padded():
+            numbers = dict(self.types)
+            self.types |= dict.fromkeys(whole, str)
+            for frame in self._with_pandas(whole, _HEAD):
+                for name in whole:
+                    if frame[name].str.match(NOUGHT).any():
+                        numbers[name] = str
+            self.types = numbers
         return rows
 
     def _with_pandas(self, only: Sequence[str], most: int) -> Iterator[pd.DataFrame]:

@@ -36,6 +36,9 @@ from autosynth.errors import DataError
 NA_VALUES = ("", *NO_VALUE_WORDS)
 """Cells that hold nothing, as pandas has them, and a lone `?`."""
 
+NOUGHT = r"\s*[-+]?0\d"
+"""How a whole number begins that is a name (`007`)."""
+
 EXACT = 2.0**53
 _BLOCK = 2**22
 _HEAD = 2**16
@@ -139,7 +142,7 @@ def is_padded(data: bytes | mmap.mmap, dialect: Dialect) -> bool:
 
 def begins_with_nought(column: pa.ChunkedArray) -> bool:
     """Whether a cell of a column of whole numbers, as text, begins with a nought."""
-    return bool(pc.any(pc.match_substring_regex(column, r"^\s*[-+]?0\d")).as_py())
+    return bool(pc.any(pc.match_substring_regex(column, "^" + NOUGHT)).as_py())
 
 
 def without_words(table: Any, kept: Sequence[str]) -> Any:
@@ -242,7 +245,7 @@ def _with_pandas(path: Path, dialect: Dialect, kept: Sequence[str]) -> pd.DataFr
         if text or (whole and is_padded(_content(path, dialect.encoding), dialect)):
             empty = {name: [""] if name in text else list(NA_VALUES) for name in kinds}
             again = read(na_values=empty, keep_default_na=False, dtype=dict.fromkeys(whole, str))
-            padded = [n for n in whole if again[n].str.match(r"\s*[-+]?0\d").any()]
+            padded = [n for n in whole if again[n].str.match(NOUGHT).any()]
             frame[[*text, *padded]] = again[[*text, *padded]]
         return frame
     except (OSError, EOFError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:

@@ -53,6 +53,7 @@ _SAME = str.maketrans(
 )
 _INFINITE = {"inf": math.inf, "infinity": math.inf}
 _ONE_GROUP = re.compile(r"\D*\d{1,3}[.,]\d{3}\D*")
+_GROUPED = re.compile(r"-?[1-9]\d{0,2}(?:\.\d{3})+")
 _FEW = 5
 # A column of numbers may hold a few words: one or two for what is not known in many cells, four in
 # some, any in one cell of a hundred. But a few numbers among words are names.
@@ -280,6 +281,8 @@ def _decided(codes: NDArray[np.int64], texts: list[str], hint: str) -> NumberRea
     """The column in the form that reads most of its cells; nothing is one if numbers are plain."""
     plain = pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce").to_numpy(np.float64)
     strange = np.isnan(plain)
+    if are_thousands(texts):
+        return _reading(codes, texts, COMMA)
     if not any(_is_written(text) for text, is_one in zip(texts, strange, strict=True) if is_one):
         words = np.append(strange, False)[codes] & (codes >= 0)
         numbers = np.where(codes >= 0, np.append(plain, np.nan)[codes], np.nan)
@@ -302,6 +305,19 @@ def _decided(codes: NDArray[np.int64], texts: list[str], hint: str) -> NumberRea
     if hint:
         return comma if hint == COMMA else point
     return replace(point, sure=False)
+
+
+def are_thousands(texts: Sequence[str]) -> bool:
+    """Whether different texts that all look like numbers have points between thousands alone.
+
+    So it is where three digits follow every point, and what has none is below a thousand: of
+    decimals a tenth ends with a nought, and one of a thousand has none, if noughts are left out.
+    """
+    texts = [text for text in texts if text and text not in NO_VALUE_WORDS]
+    grouped = [text for text in texts if _GROUPED.fullmatch(text)]
+    others = {text.lstrip("-") for text in texts if not _GROUPED.fullmatch(text)}
+    small = all(len(text) <= 3 and text.isdecimal() for text in others)
+    return len(grouped) >= _MIN_NUMBERS and small and len(others - {"0"}) > 1
 
 
 def _is_written(text: str) -> bool:

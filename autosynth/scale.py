@@ -2,7 +2,7 @@
 
 A `Scale` (values as they are, their logarithm, or quantiles) is fitted on training values in the
 target's own unit; it brings values to standardised ones, and back. `composite/objective.py` goes
-the same way back behind a network. A `Unit` comes before the cast to float32 wherever a number is
+the same way back behind a network. A `NumberUnit` comes before the cast to float32 wherever a number is
 read whose differences the cast would lose.
 """
 
@@ -31,7 +31,7 @@ _SIZES = 1e-9, 1e15
 
 
 @dataclass(frozen=True, kw_only=True)
-class Unit:
+class NumberUnit:
     """What numbers are counted from, and in: `center` and `size`, in float64 before any cast.
 
     Ordinary numbers are counted from 0 in ones: they stay as they are.
@@ -56,16 +56,16 @@ class Unit:
         return [self.center, self.size]
 
     @classmethod
-    def from_list(cls, plain: Sequence[float]) -> "Unit":
+    def from_list(cls, plain: Sequence[float]) -> "NumberUnit":
         """The unit of which `to_list` made JSON-able data."""
         center, size = map(float, plain)
         return cls(center=center, size=size)
 
 
-PLAIN = Unit()
+PLAIN = NumberUnit()
 
 
-def fit_unit(values: Values, *, whole: int = 0, steps: bool = False) -> Unit:
+def fit_unit(values: Values, *, whole: int = 0, steps: bool = False) -> NumberUnit:
     """The unit of numbers: `PLAIN` where float32 holds them as well as their differences.
 
     Args:
@@ -90,7 +90,7 @@ def fit_unit(values: Values, *, whole: int = 0, steps: bool = False) -> Unit:
     size = 1.0 if _SIZES[0] <= spread <= _SIZES[1] or whole else spread
     if abs(center) / LOST <= spread:
         center = 0.0
-    return Unit(center=center // whole * whole if whole else center, size=size)
+    return NumberUnit(center=center // whole * whole if whole else center, size=size)
 
 
 def _spread(values: Values) -> float:

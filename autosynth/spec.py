@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autosynth.plugin import TASKS
-from autosynth.scale import PLAIN, Scale, Unit
+from autosynth.scale import PLAIN, NumberUnit, Scale
 
 Array = NDArray[Any]
 RowNumbers = NDArray[np.int64]
@@ -89,7 +89,7 @@ class TargetSpec:
     classes: tuple[str, ...] = ()
     steps: int = 1
     base: str = ""
-    base_unit: Unit = PLAIN
+    base_unit: NumberUnit = PLAIN
     form: str = ""
     parts: tuple["TargetSpec", ...] = ()
 
@@ -112,7 +112,7 @@ class TargetSpec:
     def from_dict(cls, plain: Mapping[str, Any]) -> "TargetSpec":
         """The target of which `dataclasses.asdict` made JSON-able data."""
         parts = tuple(cls.from_dict(part) for part in plain["parts"])
-        unit = Unit(**plain.get("base_unit", {}))
+        unit = NumberUnit(**plain.get("base_unit", {}))
         known = {"classes": tuple(plain["classes"]), "parts": parts, "base_unit": unit}
         return cls(**{**plain, **known})
 

@@ -175,7 +175,7 @@ def settle_words(
     return values.mask(texts.isin(gone)), tuple(told)
 
 
-def without_words(
+def drop_words(
     values: "pd.Series[Any] | pd.DataFrame", classes: Sequence[str]
 ) -> "pd.Series[Any] | pd.DataFrame":
     """Later values of a text file without words that mean no value and are none of the classes."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from autosynth.cell import NO_VALUE_WORDS, NameMatch, read_numbers, text_of
 from autosynth.data.column.date import read_dates
 from autosynth.data.source.layout import to_float32
-from autosynth.scale import PLAIN, Unit, fit_unit
+from autosynth.scale import PLAIN, NumberUnit, fit_unit
 from autosynth.spec import DATE
 
 ColumnKind = str
@@ -48,7 +48,7 @@ class Column:
     categories: tuple[str, ...] = ()
     missing: bool = False
     forms: tuple[str, ...] = ()
-    unit: Unit = PLAIN
+    unit: NumberUnit = PLAIN
     assumed: str = field(default="", compare=False)
     doubt: str = field(default="", compare=False)
 
@@ -74,7 +74,7 @@ class Column:
     def from_dict(cls, data: dict[str, Any]) -> "Column":
         """The column of `to_dict`."""
         lists = {name: tuple(data[name]) for name in ("categories", "forms")}
-        unit = {"unit": Unit.from_list(data["unit"])} if "unit" in data else {}
+        unit = {"unit": NumberUnit.from_list(data["unit"])} if "unit" in data else {}
         return cls(**{**data, **lists, **unit})
 
 

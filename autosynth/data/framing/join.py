@@ -22,7 +22,7 @@ from autosynth.data.source.tablefile import stack
 from autosynth.data.split.split import Parts
 from autosynth.errors import DataError
 from autosynth.options import DataConfig
-from autosynth.task.target import settle_words, without_words
+from autosynth.task.target import drop_words, settle_words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +91,7 @@ def settled(rows: JoinedRows, raw: Raw, config: DataConfig) -> tuple[JoinedRows,
         return rows, ()
     y, keep = rows.y, config.keep_missing_words
     if isinstance(y, pd.Series) and config.task == "multilabel":
-        return replace(rows, y=without_words(y, ())), ()  # of a cell that has no label
+        return replace(rows, y=drop_words(y, ())), ()  # of a cell that has no label
     if isinstance(y, pd.Series):
         y, told = settle_words(y, raw.target, keep=keep)
         return replace(rows, y=y), told

@@ -41,7 +41,7 @@ from autosynth.errors import DataError
 from autosynth.options import DataConfig
 from autosynth.spec import Dataset, TargetSpec
 from autosynth.task.read import infer_target, true_values_of
-from autosynth.task.target import LeftOut, without_words
+from autosynth.task.target import LeftOut, drop_words
 from autosynth.task.task import task_of
 
 _MIN_ROWS = 10
@@ -71,7 +71,8 @@ class RowFraming(Framing):
             raise DataError("--horizon and --history are of forecasts. Add --task forecasting.")
         words = [name for name, kind in config.columns.items() if kind == "category"]
         words += ["*"] if config.keep_missing_words else []
-        batching = replace(batching, words=tuple(words))
+        text = [n for n, kind in config.columns.items() if kind.startswith("number:")]
+        batching = replace(batching, words=tuple(words), text=tuple(text))
         raw = _read(source, config, batching)
         layout = _layout(raw)
         read = _table if layout.kind == "table" else _array
@@ -104,10 +105,11 @@ class RowFraming(Framing):
 
     @property
     def _reading(self) -> Batching:
-        """How other data is read: with the words for no value that are categories."""
+        """How other data is read: what was learnt of words for no value and forms of numbers."""
         cells = [c for each in self.inputs for c in cells_of(each)]
         kept = [c.name for c in cells if not set(NO_VALUE_WORDS).isdisjoint(c.categories)]
-        return replace(self.batching, words=tuple(kept))
+        text = [c.name for c in cells if c.kind == "number" and c.forms]
+        return replace(self.batching, words=tuple(kept), text=tuple(text))
 
     def labelled(self, source: Any, target: TargetSpec, columns: Sequence[str]) -> LabelledRows:
         """As `Framing`."""
@@ -125,7 +127,7 @@ class RowFraming(Framing):
         applied = apply(inputs, rows.x, raw.source, rows.folder, self.batching, later=True)
         y = rows.y
         if raw.has_words:
-            y = without_words(y, [name for part, _, _ in target.fields for name in part.classes])
+            y = drop_words(y, [name for part, _, _ in target.fields for name in part.classes])
         true_values = true_values_of(y, target, raw.source)
         both, at_x, at_y = np.intersect1d(applied.keep, true_values.keep, return_indices=True)
         if not len(both):
@@ -303,10 +305,8 @@ def _fit(state: _LoadState, raw: Raw, train: NDArray[np.int64], config: DataConf
             decimal=raw.decimal,
         )
     applied = _encoded(inputs, rows, raw.source)
-    official = np.flatnonzero(rows.part == "test")
-    told: tuple[str, ...] = ()
-    if len(official) and rows.x.is_table:
-        told = unfamiliar_in(inputs, rows.x.only(official))
+    official = rows.x.only(np.flatnonzero(rows.part == "test"))
+    told = unfamiliar_in(inputs, official) if official.is_table and len(official) else ()
     return replace(
         state,
         inputs=inputs,

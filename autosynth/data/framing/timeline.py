@@ -21,14 +21,17 @@ from autosynth.cell import (
 )
 from autosynth.data.column.date import find_formats, read_dates
 from autosynth.data.encoder.apply import check_columns
+from autosynth.data.source.layout import to_float32
 from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.data.source.raw import RowFormat
 from autosynth.data.source.read import read_unlabelled
 from autosynth.data.source.rows import as_frame, rows_of
 from autosynth.data.split.splitkeys import check_column
 from autosynth.errors import DataError
+from autosynth.scale import PLAIN, NumberUnit, fit_unit
 
 NO_FORMS: Mapping[str, str] = MappingProxyType({})
+_UNITS = (("days", 1.0), ("hours", 24.0), ("minutes", 1_440.0), ("seconds", 86_400.0))
 _LISTED = 12
 _GAP = 1.5
 _SPAN = 31.5 / 28  # months and years are steps as regular as the calendar allows
@@ -284,3 +287,42 @@ def _gaps(times: NDArray[np.float64], labels: "pd.Series[Any]", clock: Clock) ->
             f"column {clock.name!r}: {uneven} steps are shorter or longer than the others"
         )
     return tuple(warnings)
+
+
+def saved_units(steps: Steps, train: int) -> dict[str, Any]:
+    """What the values of each channel are counted in, by the steps to learn from, as JSON-able.
+
+    Nothing where float32 holds all of them.
+    """
+    units = [fit_unit(line[:train], steps=True) for line in steps.values]
+    return {} if set(units) == {PLAIN} else {"units": [each.to_list() for each in units]}
+
+
+def units_of(steps: Steps, saved: Mapping[str, Any]) -> list[NumberUnit]:
+    """The units of each channel that `saved_units` made data of."""
+    found = [
+        NumberUnit.from_list(each) for each in saved.get("units", ())
+    ]  # old bundles have none
+    return found or [PLAIN] * len(steps.channels)
+
+
+def counted(steps: Steps, saved: Mapping[str, Any]) -> NDArray[np.float32]:
+    """The channels as networks read them (channels, n), NaN where float32 ends."""
+    pairs = zip(units_of(steps, saved), steps.values, strict=True)
+    values = to_float32(np.stack([unit.encoded(line) for unit, line in pairs]))
+    return np.where(np.isfinite(values), values, np.float32(np.nan))
+
+
+def hashed(line: NDArray[np.float64]) -> NDArray[Any]:
+    """A channel as float32, by which series have been known ever since, where it holds it."""
+    return to_float32(line) if fit_unit(line, steps=True) == PLAIN else line
+
+
+def step_text(steps: Steps) -> str:
+    """The usual step, in the largest unit in which it is one or more."""
+    if steps.clock is None or not steps.clock.forms:
+        return f"{steps.step:g}"
+    unit, scale = next(
+        ((unit, scale) for unit, scale in _UNITS if steps.step * scale >= 1 - 1e-6), _UNITS[-1]
+    )
+    return f"{round(steps.step * scale, 3):g} {unit}"

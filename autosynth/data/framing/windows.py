@@ -20,15 +20,23 @@ from autosynth.data.encoder.series import SeriesEncoder, filled
 from autosynth.data.encoder.table import TableEncoder
 from autosynth.data.framing.framing import Encoded, Framing, LabelledRows
 from autosynth.data.framing.season import find_calendar, find_period, read_calendar
-from autosynth.data.framing.timeline import Clock, Steps, read_again, read_steps
-from autosynth.data.source.layout import to_float32
+from autosynth.data.framing.timeline import (
+    Clock,
+    Steps,
+    counted,
+    hashed,
+    read_again,
+    read_steps,
+    saved_units,
+    step_text,
+    units_of,
+)
 from autosynth.data.source.memory import Batching
 from autosynth.data.source.raw import RawRows, fingerprint
 from autosynth.data.split.split import TEST_SHARE
 from autosynth.errors import DataError
 from autosynth.number import range_text
 from autosynth.options import DataConfig
-from autosynth.scale import PLAIN, Unit, fit_unit
 from autosynth.spec import Dataset, Splits, TargetSpec
 
 _SAVED = "windows"  # the key of what is known of them, beside the encoders
@@ -42,7 +50,6 @@ _MAX_TRAIN = 50_000
 _MAX_BYTES = 2**31
 _MIN_TRAIN = 10
 _MAX_CHANNELS = 60
-_UNITS = (("days", 1.0), ("hours", 24.0), ("minutes", 1_440.0), ("seconds", 86_400.0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +104,7 @@ class WindowFraming(Framing):
                 task="forecasting",
                 steps=horizon,
                 base=PAST,
-                base_unit=_units(encoders, steps)[0],
+                base_unit=units_of(steps, encoders[_SAVED])[0],
             ),
             x=joined,
             y=np.concatenate([part.y for part in parts]),
@@ -120,7 +127,7 @@ class WindowFraming(Framing):
                 f"{steps.source} has {n} steps, and the model reads {history} to forecast what "
                 "comes next. Give it the series up to now, earlier steps included."
             )
-        values = _by_input(_counted(steps, self.encoders)[None, :, -history:].copy())
+        values = _by_input(counted(steps, self.encoders[_SAVED])[None, :, -history:].copy())
         if known["calendar"]:
             assert steps.times is not None
             next_times = steps.times[-1:] + known["step"]
@@ -150,8 +157,8 @@ class WindowFraming(Framing):
         known, clock = self.encoders[_SAVED], None
         if known["clock"]:
             clock = Clock(name=known["clock"]["name"], forms=tuple(known["clock"]["forms"]))
-        forms = known.get("forms", {})
-        return read_again(source, known["channels"], clock, self.batching, forms)
+        batching = replace(self.batching, text=tuple(known.get("forms", ())))
+        return read_again(source, known["channels"], clock, batching, known.get("forms", {}))
 
     def _read_by(self, values: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Those of the inputs that the model reads."""
@@ -209,8 +216,8 @@ def _windows(steps: Steps, encoders: Mapping[str, Any], cut: Cut) -> Windows:
             f"{steps.source} has {n} steps; a window takes {cut.history} of history and "
             f"{cut.horizon} ahead. Give more steps, or a smaller --history or --horizon."
         )
-    counted = _counted(steps, encoders)
-    views = sliding_window_view(counted, cut.history, axis=1).transpose(1, 0, 2)
+    values = counted(steps, encoders[_SAVED])
+    views = sliding_window_view(values, cut.history, axis=1).transpose(1, 0, 2)
     x = _by_input(views[: len(start) * cut.stride : cut.stride])
     ahead = sliding_window_view(steps.values[0], cut.horizon)
     calendar = encoders[_SAVED]["calendar"]
@@ -218,19 +225,6 @@ def _windows(steps: Steps, encoders: Mapping[str, Any], cut: Cut) -> Windows:
         assert steps.times is not None
         x[CALENDAR_NAME] = read_calendar(steps.times[start], calendar)
     return Windows(x=x, y=ahead[start], start=start)
-
-
-def _units(encoders: Mapping[str, Any], steps: Steps) -> list[Unit]:
-    """What the values of each channel are counted in."""
-    saved = encoders[_SAVED].get("units")  # old bundles have none
-    return [Unit.from_list(each) for each in saved] if saved else [PLAIN] * len(steps.channels)
-
-
-def _counted(steps: Steps, encoders: Mapping[str, Any]) -> NDArray[np.float32]:
-    """The channels as networks read them (channels, n), NaN where float32 ends."""
-    pairs = zip(_units(encoders, steps), steps.values, strict=True)
-    values = to_float32(np.stack([unit.encoded(line) for unit, line in pairs]))
-    return np.where(np.isfinite(values), values, np.float32(np.nan))
 
 
 def _by_input(histories: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
@@ -316,7 +310,6 @@ def _encoders(
         if width
     ]
     calendar: tuple[str, ...] = ()
-    units = [fit_unit(line[:train], steps=True) for line in steps.values]
     clock = steps.clock
     if clock and clock.forms:
         calendar = find_calendar(steps.step, steps.step * min(train, n))
@@ -334,7 +327,7 @@ def _encoders(
             "calendar": list(calendar),
             "clock": {"name": clock.name, "forms": list(clock.forms)} if clock else None,
             **({"forms": dict(steps.forms)} if steps.forms else {}),
-            **({} if set(units) == {PLAIN} else {"units": [each.to_list() for each in units]}),
+            **saved_units(steps, train),
         },
     }
 
@@ -344,14 +337,9 @@ def _fingerprint(steps: Steps, later: Steps | None, cut: Cut) -> str:
     parts = [RawRows(x=asked, index=range(1))]
     for each in (steps, later):
         if each is not None:
-            frame = pd.DataFrame(dict(zip(each.channels, map(_hashed, each.values), strict=True)))
+            frame = pd.DataFrame(dict(zip(each.channels, map(hashed, each.values), strict=True)))
             parts.append(RawRows(x=frame, index=range(len(frame))))
     return fingerprint(*parts)
-
-
-def _hashed(line: NDArray[np.float64]) -> NDArray[Any]:
-    """The values as float32, by which a series has been known ever since, where it holds them."""
-    return to_float32(line) if fit_unit(line, steps=True) == PLAIN else line
 
 
 def _lines(
@@ -381,17 +369,7 @@ def _time(steps: Steps) -> Iterator[str]:
         yield "time        no column; rows are steps in their order"
         return
     first, last = steps.labels.iloc[0], steps.labels.iloc[-1]
-    yield f"time        {steps.clock.name}: {first} ... {last}, a step is {_length(steps)}"
-
-
-def _length(steps: Steps) -> str:
-    """The usual step, in the largest unit in which it is one or more."""
-    if steps.clock is None or not steps.clock.forms:
-        return f"{steps.step:g}"
-    unit, scale = next(
-        ((unit, scale) for unit, scale in _UNITS if steps.step * scale >= 1 - 1e-6), _UNITS[-1]
-    )
-    return f"{round(steps.step * scale, 3):g} {unit}"
+    yield f"time        {steps.clock.name}: {first} ... {last}, a step is {step_text(steps)}"
 
 
 def _channels(steps: Steps) -> Iterator[str]:

@@ -26,6 +26,7 @@ from autosynth.data.source.memory import Batching
 from autosynth.data.source.parse import (
     NA_VALUES,
     NOUGHT,
+    Words,
     begins_with_nought,
     convert_options,
     is_kept,
@@ -50,6 +51,7 @@ class Chunks(ABC):
     names: tuple[str, ...]
     n_rows: int
     warnings: tuple[str, ...] = ()
+    found: Words = Words()
 
     @abstractmethod
     def pieces(self, only: Sequence[str], most: int) -> Iterator[pa.RecordBatch | pd.DataFrame]:
@@ -150,9 +152,15 @@ class Text(Chunks):
     """A `.csv` file or one like it, in blocks of so many bytes."""
 
     def __init__(
-        self, path: Path, dialect: Dialect, block: int, words: Sequence[str] = ()
+        self,
+        path: Path,
+        dialect: Dialect,
+        block: int,
+        words: Sequence[str] = (),
+        text: Sequence[str] = (),
     ) -> None:
         self.path, self.dialect, self.block, self.words = path, dialect, block, words
+        self._seen, self.text = Words(), text
         check_names(self.dialect.names, str(path))
         self.names = tuple(
             name or f"Unnamed: {place}" for place, name in enumerate(self.dialect.names)
@@ -182,7 +190,9 @@ class Text(Chunks):
 
     def _count(self) -> int:
         """The number of rows; whole numbers that begin with a nought are text from now on."""
+        self._seen = Words()  # a pass that met another type began anew
         rows = int(sum(batch.num_rows for batch in self._open(self.names)))
+        self.found = Words(self._seen)
         whole = [name for name, kind in self.types.items() if pa.types.is_integer(kind)]
         if whole and self._is_padded():
             numbers = dict(self.types)
@@ -213,9 +223,10 @@ class Text(Chunks):
         if not self.types:
             with self._reader(self.names) as reader:
                 self.types = {field.name: _wide(field.type) for field in reader.schema}
+            self.types |= {n: pa.string() for n in self.text if n in self.types}
         with self._reader(only) as reader:
             for batch in reader:
-                yield without_words(batch, self.words)
+                yield without_words(batch, self.words, self._seen)
 
     def _reader(self, only: Sequence[str]) -> pac.CSVStreamingReader:
         quotes = self.dialect.quoted
@@ -244,6 +255,7 @@ class Text(Chunks):
         for name, found in kinds.items():
             if "string" in found or {"boolean"} < found - {""}:
                 self.types[name] = str
+        self.types |= {name: str for name in self.text if name in kinds}
         whole = [name for name, found in kinds.items() if "integer" in found]
         whole = [name for name in whole if name not in self.types]
         if whole and self._is_padded():
@@ -317,7 +329,7 @@ def chunks_of(path: Path, batching: Batching, words: Sequence[str] = ()) -> Chun
         found = LabelLines(path, dialect)
     else:
         block = min(_BLOCK, max(_LEAST_BLOCK, batching.limit))
-        found = Text(path, dialect, block, words)
+        found = Text(path, dialect, block, words, batching.text)
     found.warnings = warnings
     return found
 

@@ -16,7 +16,9 @@ columns in which they are to be kept.
 import csv
 import mmap
 import re
+from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
@@ -28,7 +30,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pac
 
-from autosynth.cell import NO_VALUE_WORDS
+from autosynth.cell import NO_VALUE_WORDS, are_thousands
 from autosynth.data.source.dialect import Dialect
 from autosynth.data.source.encoding import UTF8, unpacked
 from autosynth.errors import DataError
@@ -36,33 +38,40 @@ from autosynth.errors import DataError
 NA_VALUES = ("", *NO_VALUE_WORDS)
 """Cells that hold nothing, as pandas has them, and a lone `?`."""
 
+Words = Counter[tuple[str, str]]
+"""How many cells of a column hold a word that means no value."""
+
 NOUGHT = r"\s*[-+]?0\d"
 """How a whole number begins that is a name (`007`)."""
 
 EXACT = 2.0**53
 _BLOCK = 2**22
 _HEAD = 2**16
+_ROWS = 1_000
 _HEXADECIMAL = re.compile(rb"0[xX]")
 
 
 def parse_table(
-    path: Path, dialect: Dialect, words: Sequence[str] = ()
+    path: Path, dialect: Dialect, words: Sequence[str] = (), text: Sequence[str] = ()
 ) -> tuple[pd.DataFrame, bool]:
     """The frame, and whether every row is known to be as long as the header.
 
-    In the columns `words`, names or patterns, those of `NA_VALUES` stay words.
+    In the columns `words`, names or patterns, those of `NA_VALUES` stay words; `attrs["words"]` of
+    the frame counts those of other columns of text. The columns `text` are text in any case.
 
     Raises `DataError` for what neither parser reads, and `pandas.errors.ParserError` for rows that
     are too long.
     """
     if dialect.separator != " " and not dialect.skip:
-        frame = _with_arrow(path, dialect, words)
+        frame = _with_arrow(path, dialect, words, text)
         if frame is not None:
             return frame, True
-    return _with_pandas(path, dialect, words), False
+    return _with_pandas(path, dialect, words, text), False
 
 
-def _with_arrow(path: Path, dialect: Dialect, kept: Sequence[str]) -> pd.DataFrame | None:
+def _with_arrow(
+    path: Path, dialect: Dialect, kept: Sequence[str], text: Sequence[str]
+) -> pd.DataFrame | None:
     """The frame by Arrow; None where pandas might read another one."""
     data = _content(path, dialect.encoding)
     quotes = _count(data, b'"') if dialect.quoted else 0
@@ -72,16 +81,19 @@ def _with_arrow(path: Path, dialect: Dialect, kept: Sequence[str]) -> pd.DataFra
     while not quotes and data.find(blank) >= 0:
         data = data[:].replace(blank, blank[:1])
     try:
-        table = _read(data, dialect, quotes > 0, kept)
+        table = _read(data, dialect, quotes > 0, kept, text)
     except pa.ArrowInvalid:
         return None
     if len(table.column_names) != len(dialect.names) or not all(map(_is_plain, table.columns)):
         return None
     names = [name or f"Unnamed: {place}" for place, name in enumerate(dialect.names)]
-    frame = table.rename_columns(names).to_pandas()
+    found: Words = Counter()
+    table = without_words(table.rename_columns(names), kept, found)
+    frame: pd.DataFrame = table.to_pandas()
     for name, column in zip(names, table.columns, strict=True):
         if pa.types.is_null(column.type):
             frame[name] = float("nan")
+    frame.attrs["words"] = found
     return frame
 
 
@@ -102,7 +114,11 @@ def _count(data: bytes | mmap.mmap, byte: bytes) -> int:
 
 
 def _read(
-    data: bytes | mmap.mmap, dialect: Dialect, quotes: bool, kept: Sequence[str]
+    data: bytes | mmap.mmap,
+    dialect: Dialect,
+    quotes: bool,
+    kept: Sequence[str],
+    text: Sequence[str],
 ) -> pa.Table:
     """The cells as numbers, booleans or text; what Arrow takes for times stays the text it was.
 
@@ -110,12 +126,10 @@ def _read(
     """
     once = partial(_once, data, dialect, quotes, kept)
     head = data[: data.rfind(b"\n", 0, _HEAD) + 1]
-    words: list[str] = []
+    words = [name for name in text if name in dialect.names]
     if len(data) > _HEAD and head:
-        try:
-            words = _times(_once(head, dialect, quotes, kept, words))
-        except pa.ArrowInvalid:
-            words = []  # a cell goes on past it; the whole shows what it is
+        with suppress(pa.ArrowInvalid):  # a cell goes on past it; the whole shows what it is
+            words += _times(_once(head, dialect, quotes, kept, words))
     table = once(words)
     nothing = [field.name for field in table.schema if pa.types.is_null(field.type)]
     if found := [*_times(table), *(name for name in nothing if is_kept(name, kept))]:
@@ -128,7 +142,28 @@ def _read(
             if begins_with_nought(texts[name]):
                 place = table.schema.get_field_index(name)
                 table = table.set_column(place, name, texts[name])
-    return without_words(table, kept)
+    floats = [n for n in table.column_names if may_be_thousands(table[n])]
+    if floats:
+        texts = _once(data, dialect, quotes, kept, floats, floats)
+        for name in floats:
+            if are_thousands(pc.unique(texts[name].drop_null()).to_pylist()):
+                table = table.set_column(table.schema.get_field_index(name), name, texts[name])
+    return table
+
+
+def may_be_thousands(column: pa.ChunkedArray) -> bool:
+    """Whether numbers may be thousands with a point: mostly of three decimals, some of none."""
+    if not pa.types.is_floating(column.type):
+        return False
+    for values in (column.slice(0, _ROWS), column):  # most show in the first that they are not
+        thousandths = values.drop_null().to_numpy() * 1000
+        if not (np.abs(thousandths) < 1e6).all():
+            return False
+        if (np.abs(thousandths - np.round(thousandths)) > 1e-6).any():
+            return False
+    whole = np.round(thousandths) % 1000 == 0
+    three = np.round(thousandths[~whole]) % 10 != 0
+    return bool(whole.any() and len(three) and three.mean() > 0.5)
 
 
 def is_padded(data: bytes | mmap.mmap, dialect: Dialect) -> bool:
@@ -145,8 +180,11 @@ def begins_with_nought(column: pa.ChunkedArray) -> bool:
     return bool(pc.any(pc.match_substring_regex(column, "^" + NOUGHT)).as_py())
 
 
-def without_words(table: Any, kept: Sequence[str]) -> Any:
-    """A table of Arrow, or a batch, whose words that mean no value stay in columns `kept`."""
+def without_words(table: Any, kept: Sequence[str], found: Words) -> Any:
+    """A table of Arrow, or a batch, whose words that mean no value stay in columns `kept`.
+
+    Those that are taken out of others are added to `found`.
+    """
     if not kept:
         return table  # Arrow took them out
     for place, field in enumerate(table.schema):
@@ -154,6 +192,10 @@ def without_words(table: Any, kept: Sequence[str]) -> Any:
             words = [""] if is_kept(field.name, kept) else list(NA_VALUES)
             column = table.column(place)
             gone = pc.is_in(column, value_set=pa.array(words))
+            if pc.any(gone).as_py():
+                for each in pc.value_counts(column.filter(gone)).to_pylist():
+                    if each["values"]:
+                        found[field.name, each["values"]] += each["counts"]
             column = pc.if_else(gone, pa.scalar(None, field.type), column)
             table = table.set_column(place, field.name, column)
     return table
@@ -223,7 +265,9 @@ def _is_plain(column: pa.ChunkedArray) -> bool:
     return not pa.types.is_binary(column.type)
 
 
-def _with_pandas(path: Path, dialect: Dialect, kept: Sequence[str]) -> pd.DataFrame:
+def _with_pandas(
+    path: Path, dialect: Dialect, kept: Sequence[str], text: Sequence[str]
+) -> pd.DataFrame:
     def read(**known: Any) -> pd.DataFrame:
         return pd.read_csv(
             path,
@@ -238,15 +282,15 @@ def _with_pandas(path: Path, dialect: Dialect, kept: Sequence[str]) -> pd.DataFr
         )
 
     try:
-        frame = read(na_values=["?"])
+        frame = read(na_values=["?"], dtype={n: str for n in text if n in dialect.names})
         kinds = {name: values.dtype.kind for name, values in frame.items()}
-        text = [n for n, kind in kinds.items() if kind not in "iufb" and is_kept(str(n), kept)]
+        words = [n for n, kind in kinds.items() if kind not in "iufb" and is_kept(str(n), kept)]
         whole = [name for name, kind in kinds.items() if kind in "iu"]
-        if text or (whole and is_padded(_content(path, dialect.encoding), dialect)):
-            empty = {name: [""] if name in text else list(NA_VALUES) for name in kinds}
+        if words or (whole and is_padded(_content(path, dialect.encoding), dialect)):
+            empty = {name: [""] if name in words else list(NA_VALUES) for name in kinds}
             again = read(na_values=empty, keep_default_na=False, dtype=dict.fromkeys(whole, str))
             padded = [n for n in whole if again[n].str.match(NOUGHT).any()]
-            frame[[*text, *padded]] = again[[*text, *padded]]
+            frame[[*words, *padded]] = again[[*words, *padded]]
         return frame
     except (OSError, EOFError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read: {error}.") from error

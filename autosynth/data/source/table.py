@@ -76,10 +76,13 @@ def frame_rows(
     )
 
 
-def read_frame(path: Path, words: Sequence[str] = ()) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def read_frame(
+    path: Path, words: Sequence[str] = (), text: Sequence[str] = ()
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The frame in `path`, and warnings about how it was read.
 
-    In the columns `words` of a text file, names or patterns, such as mean no value stay words.
+    In the columns `words` of a text file, names or patterns, such as mean no value stay words;
+    the columns `text` stay text.
     """
     reader = READERS.get(table_suffix(path))
     if reader is not None:
@@ -89,7 +92,7 @@ def read_frame(path: Path, words: Sequence[str] = ()) -> tuple[pd.DataFrame, tup
         with opened(path, dialect.encoding) as file:
             return label_frame([*islice(file, dialect.skip, None)], dialect), warnings
     check_names(dialect.names, str(path))
-    frame, even = _parse(path, dialect, words)
+    frame, even = _parse(path, dialect, words, text)
     if len(frame.columns) != len(dialect.names) or not isinstance(frame.index, pd.RangeIndex):
         check_lengths(path, dialect)
         raise DataError(f"the header of {path} does not fit its rows.")
@@ -111,9 +114,11 @@ def label_frame(lines: Sequence[str], dialect: Dialect) -> pd.DataFrame:
     return frame
 
 
-def _parse(path: Path, dialect: Dialect, words: Sequence[str]) -> tuple[pd.DataFrame, bool]:
+def _parse(
+    path: Path, dialect: Dialect, words: Sequence[str], text: Sequence[str]
+) -> tuple[pd.DataFrame, bool]:
     try:
-        return parse_table(path, dialect, words)
+        return parse_table(path, dialect, words, text)
     except pd.errors.ParserError as error:
         if found := _OPEN.search(str(error)):
             raise DataError(

@@ -22,6 +22,7 @@ from autosynth.data.source.chunks import Chunks, Matrix, chunks_of
 from autosynth.data.source.encoding import unpacked
 from autosynth.data.source.frames import READERS
 from autosynth.data.source.memory import BY_SIZE, Batching
+from autosynth.data.source.parse import Words
 from autosynth.data.source.raw import Raw
 from autosynth.data.source.rows import BatchedRows, as_frame, rows_of
 from autosynth.data.source.table import frame_rows, is_table, read_frame, table_suffix
@@ -186,12 +187,14 @@ def read_table(
             a target that is not named or not there.
     """
     table, warnings = _opened(path, batching, target)
+    found = words_of(table)
     name = path.name.removesuffix(".gz").rsplit(".", 1)[0]
     raw = frame_rows(table, name, str(path), target, labelled=labelled, warnings=warnings)
     return replace(
         raw,
         decimal=COMMA if _is_european(path) else "",
         has_words=table_suffix(path) not in READERS,
+        assumed=(*raw.assumed, *_told_of(found)) if labelled else raw.assumed,
     )
 
 
@@ -228,9 +231,30 @@ def _opened(path: Path, batching: Batching, target: Sequence[str]) -> tuple[Any,
     words = (*target, *batching.words)
     n_bytes = _bytes_of(path)
     if batching.holds(n_bytes):
-        return read_frame(path, words)
+        return read_frame(path, words, batching.text)
     chunks = chunks_of(path, batching, words)
     return file_rows(chunks, n_bytes, batching), chunks.warnings
+
+
+def words_of(table: Any) -> Words:
+    """The words for no value that a reader took out, which is told once."""
+    if isinstance(table, FileRows):
+        return sum((part.found for part in table.parts), Words())
+    return table.attrs.pop("words", Words()) if isinstance(table, pd.DataFrame) else Words()
+
+
+def _told_of(found: Words) -> list[str]:
+    """A line on each column in which words mean that there is no value."""
+    columns: dict[str, list[str]] = {}
+    for (name, word), cells in found.items():
+        columns.setdefault(name, []).append(f"{word!r} ({cells} cells)")
+    told = [
+        f"{name}: {', '.join(words)} taken for no value. --column {name}=category, or "
+        "--keep-missing-words for all columns, reads such words as words"
+        for name, words in columns.items()
+    ]
+    more = [f"{len(told) - _LISTED} columns more with such words"] if len(told) > _LISTED else []
+    return [*told[:_LISTED], *more]
 
 
 def _is_european(path: Path) -> bool:

@@ -145,3 +145,20 @@ def test_rows_of_an_official_test_part_are_told_as_well() -> None:
         "test rows: column 'town': 120 of 120 values (100.0%) are no category of the training: "
         "'Rome'"
     ) in data.warnings
+
+
+def test_points_between_thousands_are_seen_in_the_file(tmp_path: Path) -> None:
+    path, values = tmp_path / "t.csv", (SMALL * 7 + 112).astype(int)
+    frame(price=[f"{v:,}".replace(",", ".") for v in values]).to_csv(path, index=False)
+    data = load_dataset(path, target="y")
+    np.testing.assert_array_equal(column(data, "price"), values)
+    assert "assumed     price: numbers written like 1.234,50" in "\n".join(data.summary)
+    frame(price=["1.234"] * N).head(1).to_csv(path, index=False)
+    place = [each["name"] for each in data.encoders["inputs"][0]["columns"]].index("price")
+    assert encode(path, data.encoders).x["table"][0, place] == 1234
+    # And decimals stay decimals: of three digits each, as few as there are, with whole ones.
+    for write in ("{:.3f}", "{:.6g}"):
+        decimals = [write.format(v / 1000 if i % 9 else v // 1000) for i, v in enumerate(values)]
+        frame(price=decimals).to_csv(path, index=False)
+        data = load_dataset(path, target="y")
+        np.testing.assert_allclose(column(data, "price"), list(map(float, decimals)), rtol=1e-6)

@@ -2,8 +2,8 @@
 
 A `Scale` (values as they are, their logarithm, or quantiles) is fitted on training values in the
 target's own unit; it brings values to standardised ones, and back. `composite/objective.py` goes
-the same way back behind a network. A `NumberUnit` comes before the cast to float32 wherever a number is
-read whose differences the cast would lose.
+the same way back behind a network. A `NumberUnit` comes before the cast to float32 wherever a
+number is read whose differences the cast would lose.
 """
 
 import math

@@ -18,13 +18,15 @@ from autosynth.data.column.column import Column, encode_columns
 from autosynth.data.column.path import Folders
 from autosynth.data.encoder.array import arranged, is_whole, leave_out, row_shape
 from autosynth.data.encoder.encoder import Encoder, Transformed, size_line
-from autosynth.data.source.layout import Channels, Layout, to_float32
+from autosynth.data.source.layout import Channels, Layout, arrange, to_float32
 from autosynth.errors import DataError
+from autosynth.scale import PLAIN, NumberUnit, fit_unit
 from autosynth.spec import FittedInput, InputSpec, Kind, RowNumbers
 
 _AXES = "channels x steps"
 _MAX_CHANNELS = 6
 _MAX_KURTOSIS = 8.0  # 3 is normal, 9 exponential
+_SAMPLE = 2_000
 _KNOTS = 257
 _END = 0.004  # the share below the least value
 
@@ -36,7 +38,8 @@ class SeriesEncoder(Encoder):
     Those of arrays have `channels`, which says where their channel axis stood in training;
     `anchored` ones are the history of a forecast. Those of a table have `cells`, its columns by
     channel and step: `fill` are their training means, which stand for missing steps, and `knots`
-    the quantiles of each channel with long tails. `masked` as in `InputSpec`.
+    the quantiles of each channel with long tails. `units` are what channels of arrays are counted
+    in, where float32 would not hold them. `masked` as in `InputSpec`.
     """
 
     kind: ClassVar[Kind] = "series"
@@ -47,6 +50,7 @@ class SeriesEncoder(Encoder):
     cells: tuple[Column, ...] = ()
     fill: tuple[float, ...] = ()
     knots: tuple[tuple[float, ...], ...] = ()
+    units: tuple[NumberUnit, ...] = ()
 
     @classmethod
     def fit_array(cls, x: NDArray[Any], layout: Layout) -> Self:
@@ -56,6 +60,7 @@ class SeriesEncoder(Encoder):
             shape=row_shape(x, layout),
             channels=layout.channels,
             masked=not is_whole(x),
+            units=_units(x, layout),
         )
 
     @classmethod
@@ -100,6 +105,10 @@ class SeriesEncoder(Encoder):
                 f"series in {place} have {x.shape[1]} channels; {channels} are expected."
             )
         warnings = []
+        if self.units:
+            channel = np.moveaxis(x.astype(np.float64), 1, 0)
+            pairs = zip(self.units, channel, strict=True)
+            x = np.stack([unit.encoded(values) for unit, values in pairs], axis=1)
         x = to_float32(x)
         if x.shape[2] > steps:
             warnings.append(f"series of {x.shape[2]} steps in {place} are cut to {steps}")
@@ -168,6 +177,9 @@ class SeriesEncoder(Encoder):
     def describe(self, x: NDArray[Any], train: RowNumbers) -> Iterator[str]:
         """Lines on size and values, on the columns that it is made of, and on unequal lengths."""
         yield size_line(self.spec, x, _AXES)
+        if self.units:
+            centers = ", ".join(f"{unit.center:.12g}" for unit in self.units[:_MAX_CHANNELS])
+            yield f"            counted from {centers}"
         if self.cells:
             names, steps = self.columns, self.shape[1]
             firsts = range(0, len(names), steps)
@@ -193,6 +205,7 @@ class SeriesEncoder(Encoder):
                 "masked": self.masked,
                 "dtype": "float32",
                 **({"anchored": True} if self.anchored else {}),
+                **({"units": [unit.to_list() for unit in self.units]} if self.units else {}),
             }
         return {
             **named,
@@ -215,6 +228,7 @@ class SeriesEncoder(Encoder):
                 masked=masked,
                 channels=plain["channels"],
                 anchored=plain.get("anchored", False),
+                units=tuple(map(NumberUnit.from_list, plain.get("units", ()))),
             )
         return cls(
             name=name,
@@ -230,6 +244,19 @@ class SeriesEncoder(Encoder):
     def columns(self) -> tuple[str, ...]:
         """The names of the columns that it is made of; none of arrays."""
         return tuple(column.name for column in self.cells)
+
+
+def _units(x: NDArray[Any], layout: Layout) -> tuple[NumberUnit, ...]:
+    """The unit of each channel of an array; none where float32 holds all of them.
+
+    Some rows tell, as all rows tell whether steps are missing: where a series lies says nothing
+    of what it is to be told by.
+    """
+    if x.dtype.kind not in "iuf" or x.dtype.itemsize < 4 or x.dtype == np.float32:
+        return ()
+    some = arrange(np.asarray(x[:: max(1, len(x) // _SAMPLE)]), layout).astype(np.float64)
+    units = tuple(fit_unit(channel, steps=True) for channel in np.moveaxis(some, 1, 0))
+    return units if set(units) != {PLAIN} else ()
 
 
 def pad_steps(x: NDArray[Any], steps: int, axis: int = 2) -> NDArray[Any]:

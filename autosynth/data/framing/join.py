@@ -147,7 +147,9 @@ def _join_x(parts: Sequence[BatchedRows], layout: Layout, source: str) -> Batche
         axis = 1 if layout.channels != "first" else 2
         steps = max(array.shape[axis] for array in arrays if array.ndim == first.ndim)
         arrays = [
-            pad_steps(array.astype(np.float32), steps, axis) if array.ndim == first.ndim else array
+            pad_steps(array.astype(np.result_type(array, np.float32)), steps, axis)
+            if array.ndim == first.ndim
+            else array
             for array in arrays
         ]
         first = arrays[0]

@@ -93,7 +93,7 @@ def read_cells(
     if column.kind == "category":
         return _codes(values, column), ()
     if column.kind == "date":
-        return read_dates(values, column.forms)
+        return read_dates(values.mask(values.isin(NO_VALUE_WORDS)), column.forms)
     numbers, words = read_numbers(values, column.forms[0] if column.forms else "")
     if not (lost := int(words.sum())):
         return numbers, ()

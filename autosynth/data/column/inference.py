@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from autosynth.cell import (
     COMMA,
+    NO_VALUE_WORDS,
     POINT,
     NumberReading,
     form_of,
@@ -138,7 +139,7 @@ def _special(values: "pd.Series[Any]", name: str, reading: NumberReading | None)
     media = media_kind(values)
     if media is not None:
         return Column(name=name, kind=media)
-    forms = find_formats(values)
+    forms = find_formats(values.mask(values.isin(NO_VALUE_WORDS)))
     return Column(name=name, kind="date", forms=forms) if forms else None
 
 

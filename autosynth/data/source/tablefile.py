@@ -187,14 +187,14 @@ def read_table(
             a target that is not named or not there.
     """
     table, warnings = _opened(path, batching, target)
-    found = words_of(table)
+    told = _told_of(words_of(table))
     name = path.name.removesuffix(".gz").rsplit(".", 1)[0]
     raw = frame_rows(table, name, str(path), target, labelled=labelled, warnings=warnings)
     return replace(
         raw,
         decimal=COMMA if _is_european(path) else "",
         has_words=table_suffix(path) not in READERS,
-        assumed=(*raw.assumed, *_told_of(found)) if labelled else raw.assumed,
+        assumed=told if labelled else (),
     )
 
 
@@ -206,9 +206,12 @@ def read_table_folder(
     Raises:
         DataError: two files are the same part, or one cannot be read as a table.
     """
-    raws = {}
+    raws, told, has_words = {}, list[str](), False
     for part, path in parts_of(folder, strict=True).items():
         table, warnings = _opened(path, batching, target)
+        found = _told_of(words_of(table))
+        told += found if part == "main" and labelled else []
+        has_words |= table_suffix(path) not in READERS
         known = labelled and (part == "main" or not target or set(target) <= set(table.columns))
         raws[part] = frame_rows(
             table, folder.name, str(path), target, labelled=known, warnings=warnings
@@ -220,6 +223,8 @@ def read_table_folder(
         validation=found.get("validation"),
         test=found.get("test"),
         warnings=raws["main"].warnings,
+        has_words=has_words,
+        assumed=tuple(told),
     )
 
 
@@ -243,7 +248,7 @@ def words_of(table: Any) -> Words:
     return table.attrs.pop("words", Words()) if isinstance(table, pd.DataFrame) else Words()
 
 
-def _told_of(found: Words) -> list[str]:
+def _told_of(found: Words) -> tuple[str, ...]:
     """A line on each column in which words mean that there is no value."""
     columns: dict[str, list[str]] = {}
     for (name, word), cells in found.items():
@@ -254,7 +259,7 @@ def _told_of(found: Words) -> list[str]:
         for name, words in columns.items()
     ]
     more = [f"{len(told) - _LISTED} columns more with such words"] if len(told) > _LISTED else []
-    return [*told[:_LISTED], *more]
+    return (*told[:_LISTED], *more)
 
 
 def _is_european(path: Path) -> bool:

@@ -162,3 +162,13 @@ def test_points_between_thousands_are_seen_in_the_file(tmp_path: Path) -> None:
         frame(price=decimals).to_csv(path, index=False)
         data = load_dataset(path, target="y")
         np.testing.assert_allclose(column(data, "price"), list(map(float, decimals)), rtol=1e-6)
+
+
+def test_a_date_beside_words_that_are_kept_is_a_date(tmp_path: Path) -> None:
+    when = [f"2024-01-{i % 28 + 1:02}" if i % 9 else "NA" for i in range(N)]
+    frame(when=when).to_csv(tmp_path / "t.csv", index=False)
+    data = load_dataset(tmp_path / "t.csv", target="y", keep_missing_words=True)
+    assert np.isnan(column(data, "when")).mean() == pytest.approx(1 / 9, abs=0.02)
+    assert not data.warnings
+    plain = load_dataset(tmp_path / "t.csv", target="y")
+    assert "assumed     when: 'NA' (14 cells) taken for no value" in "\n".join(plain.summary)

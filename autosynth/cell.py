@@ -53,7 +53,7 @@ _SAME = str.maketrans(
 )
 _INFINITE = {"inf": math.inf, "infinity": math.inf}
 _ONE_GROUP = re.compile(r"\D*\d{1,3}[.,]\d{3}\D*")
-_GROUPED = re.compile(r"-?[1-9]\d{0,2}(?:\.\d{3})+")
+_GROUPED = re.compile(r"-?(?:[1-9]\d{0,2}(?:\.\d{3})*|0)")
 _FEW = 5
 # A column of numbers may hold a few words: one or two for what is not known in many cells, four in
 # some, any in one cell of a hundred. But a few numbers among words are names.
@@ -314,10 +314,15 @@ def are_thousands(texts: Sequence[str]) -> bool:
     decimals a tenth ends with a nought, and one of a thousand has none, if noughts are left out.
     """
     texts = [text for text in texts if text and text not in NO_VALUE_WORDS]
-    grouped = [text for text in texts if _GROUPED.fullmatch(text)]
-    others = {text.lstrip("-") for text in texts if not _GROUPED.fullmatch(text)}
-    small = all(len(text) <= 3 and text.isdecimal() for text in others)
-    return len(grouped) >= _MIN_NUMBERS and small and len(others - {"0"}) > 1
+    if not are_grouped(texts):
+        return False
+    others = {text.lstrip("-") for text in texts if "." not in text}
+    return len(texts) - len(others) >= _MIN_NUMBERS and len(others - {"0"}) > 1
+
+
+def are_grouped(texts: Sequence[str]) -> bool:
+    """Whether three digits follow every point, and what has none is below a thousand."""
+    return all(_GROUPED.fullmatch(text) for text in texts)
 
 
 def _is_written(text: str) -> bool:

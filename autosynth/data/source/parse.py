@@ -30,7 +30,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pac
 
-from autosynth.cell import NO_VALUE_WORDS, are_thousands
+from autosynth.cell import NO_VALUE_WORDS, are_grouped, are_thousands
 from autosynth.data.source.dialect import Dialect
 from autosynth.data.source.encoding import UTF8, unpacked
 from autosynth.errors import DataError
@@ -126,7 +126,8 @@ def _read(
     """
     once = partial(_once, data, dialect, quotes, kept)
     head = data[: data.rfind(b"\n", 0, _HEAD) + 1]
-    words = [name for name in text if name in dialect.names]
+    names = enumerate(dialect.names)  # Arrow makes up its own where there is no header
+    words = [name if dialect.header else f"f{place}" for place, name in names if name in text]
     if len(data) > _HEAD and head:
         with suppress(pa.ArrowInvalid):  # a cell goes on past it; the whole shows what it is
             words += _times(_once(head, dialect, quotes, kept, words))
@@ -135,18 +136,21 @@ def _read(
     if found := [*_times(table), *(name for name in nothing if is_kept(name, kept))]:
         words = [*words, *found]
         table = once(words)
-    whole = [field.name for field in table.schema if pa.types.is_integer(field.type)]
+    named = [field for field in table.schema if field.name]  # others may be several of no name
+    whole = [field.name for field in named if pa.types.is_integer(field.type)]
     if whole and is_padded(data, dialect):
         texts = _once(data, dialect, quotes, kept, whole, whole)
         for name in whole:
             if begins_with_nought(texts[name]):
                 place = table.schema.get_field_index(name)
                 table = table.set_column(place, name, texts[name])
-    floats = [n for n in table.column_names if may_be_thousands(table[n])]
+    floats = [each.name for each in named if may_be_thousands(table[each.name])]
     if floats:
         texts = _once(data, dialect, quotes, kept, floats, floats)
         for name in floats:
-            if are_thousands(pc.unique(texts[name].drop_null()).to_pylist()):
+            known = texts[name].drop_null()
+            some = known.slice(0, _ROWS).to_pylist()  # most show in the first that they are not
+            if are_grouped(some) and are_thousands(pc.unique(known).to_pylist()):
                 table = table.set_column(table.schema.get_field_index(name), name, texts[name])
     return table
 
@@ -168,11 +172,19 @@ def may_be_thousands(column: pa.ChunkedArray) -> bool:
 
 def is_padded(data: bytes | mmap.mmap, dialect: Dialect) -> bool:
     """Whether a cell, or what looks like one, is a whole number that begins with a nought."""
-    mark = re.escape(dialect.separator.encode())
-    return (
-        re.search(rb'(?:^|[\n\r"]|' + mark + rb")0\d+(?:[\n\r\"]|" + mark + rb"|$)", data)
-        is not None
-    )
+    around = (dialect.separator.encode(), b"\n", b"\r", b'"')
+    ends = np.zeros(256, dtype=bool)
+    ends[[ord(each) for each in around]] = True
+    cell = re.compile(rb"0\d+(?:[\n\r\"]|" + re.escape(around[0]) + rb"|$)")
+    codes = np.frombuffer(data, np.uint8)
+    for start in range(0, len(codes), _BLOCK):
+        block = codes[max(0, start - 1) : start + _BLOCK + 1]
+        digit = (block >= ord("0")) & (block <= ord("9"))
+        begins = ends[block[:-2]] & (block[1:-1] == ord("0")) & digit[2:]
+        for place in np.flatnonzero(begins) + max(0, start - 1) + 1:
+            if cell.match(data, place):
+                return True
+    return bool(cell.match(data))
 
 
 def begins_with_nought(column: pa.ChunkedArray) -> bool:

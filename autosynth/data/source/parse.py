@@ -182,7 +182,7 @@ def is_padded(data: bytes | mmap.mmap, dialect: Dialect) -> bool:
         digit = (block >= ord("0")) & (block <= ord("9"))
         begins = ends[block[:-2]] & (block[1:-1] == ord("0")) & digit[2:]
         for place in np.flatnonzero(begins) + max(0, start - 1) + 1:
-            if cell.match(data, place):
+            if cell.match(data, int(place)):
                 return True
     return bool(cell.match(data))
 

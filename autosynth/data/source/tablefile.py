@@ -209,8 +209,8 @@ def read_table_folder(
     raws, told, has_words = {}, list[str](), False
     for part, path in parts_of(folder, strict=True).items():
         table, warnings = _opened(path, batching, target)
-        found = _told_of(words_of(table))
-        told += found if part == "main" and labelled else []
+        words = _told_of(words_of(table))
+        told += words if part == "main" and labelled else ()
         has_words |= table_suffix(path) not in READERS
         known = labelled and (part == "main" or not target or set(target) <= set(table.columns))
         raws[part] = frame_rows(

@@ -75,7 +75,7 @@ def infer_columns(
     places = frame.index.to_numpy()[rows]
     found: list[Column | IgnoredColumn] = []
     problems: list[str] = []
-    readings = _readings(frame.iloc[rows], choice)
+    readings = _readings(frame, rows, choice)
     for name in map(str, frame.columns):
         values = frame[name].iloc[rows]
         kind = choice.kinds.get(name)
@@ -95,14 +95,16 @@ def infer_columns(
     return found
 
 
-def _readings(frame: pd.DataFrame, choice: Choice) -> dict[str, NumberReading | None]:
+def _readings(
+    frame: pd.DataFrame, rows: NDArray[np.int64], choice: Choice
+) -> dict[str, NumberReading | None]:
     """Each column as numbers. Where one fits both forms equally well, the others tell."""
-    found = {str(name): _reading(frame[name]) for name in frame.columns}
+    found = {str(name): _reading(frame[name].iloc[rows]) for name in frame.columns}
     texts = [each.form for each in found.values() if each and each.sure and each.form]
     hint = texts[0] if len(set(texts)) == 1 else "" if texts else choice.decimal
     for name, each in found.items():
         if hint and each is not None and not each.sure:
-            found[name] = reading_of(frame[name], hint)
+            found[name] = reading_of(frame[name].iloc[rows], hint)
     return found
 
 

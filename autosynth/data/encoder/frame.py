@@ -109,10 +109,9 @@ def _fit_cells(
     cells = [column for column in columns if column.kind in CELL_KINDS]
     if not cells:
         return []
-    rows = frame.iloc[train]
-    raw = np.column_stack([read_cells(rows[c.name], c)[0] for c in cells])
+    raw = np.column_stack([read_cells(frame[c.name].iloc[train], c)[0] for c in cells])
     cells = [one for i, c in enumerate(cells) for one in with_unit([c], raw[:, i : i + 1])]
-    x = np.column_stack([encode_column(rows[c.name], c)[0] for c in cells])
+    x = np.column_stack([encode_column(frame[c.name].iloc[train], c)[0] for c in cells])
     free = [
         index
         for index, column in enumerate(cells)
@@ -125,7 +124,9 @@ def _fit_cells(
         indices = np.array(free)[np.array(group.places)]
         used.update(indices.ravel().tolist())
         steps = [with_unit([cells[i] for i in channel], raw[:, channel]) for channel in indices]
-        inside = [encode_column(rows[c.name], c)[0] for channel in steps for c in channel]
+        inside = [
+            encode_column(frame[c.name].iloc[train], c)[0] for channel in steps for c in channel
+        ]
         name = _name(group_name(group), taken)
         encoders.append(SeriesEncoder.fit(steps, np.column_stack(inside), name, width))
     left = [index for index in range(len(cells)) if index not in used]

@@ -21,13 +21,16 @@ def _prepare_neg_rmse(y: Array, output: Array) -> Scorer:
 def _prepare_r2(y: Array, output: Array) -> Scorer:
     """The share of the variance that is explained."""
     target = y.astype(np.float64).reshape(len(y), -1)
+    # The squares of large values would swallow their differences.
+    target = target - np.nanmean(target)
+    least = TINY * float(np.nanmax(target**2)) or TINY
     square, known = _of_known(_residual(y, output) ** 2)
     total, _ = _of_known(target)
 
     def scorer(weight: Array) -> float:
         mean = weight @ total / max(weight @ known, TINY)
         spread, _ = _of_known((target - mean) ** 2)
-        return 1.0 - float(weight @ square / max(weight @ spread, TINY))
+        return 1.0 - float(weight @ square / max(weight @ spread, least))
 
     return scorer
 

@@ -18,13 +18,15 @@ from autosynth.data.column.column import Column, encode_columns
 from autosynth.data.column.path import Folders
 from autosynth.data.encoder.array import arranged, is_whole, leave_out, read_cells, row_shape
 from autosynth.data.encoder.encoder import Encoder, Transformed, size_line
-from autosynth.data.source.layout import Channels, Layout, to_float32
+from autosynth.data.source.layout import Channels, Layout, arrange, to_float32
 from autosynth.errors import DataError
+from autosynth.scale import PLAIN, NumberUnit, fit_unit
 from autosynth.spec import FittedInput, InputSpec, Kind, RowNumbers
 
 _AXES = "channels x steps"
 _MAX_CHANNELS = 6
 _MAX_KURTOSIS = 8.0  # 3 is normal, 9 exponential
+_SAMPLE = 2_000
 _KNOTS = 257
 _END = 0.004  # the share below the least value
 
@@ -37,7 +39,8 @@ class SeriesEncoder(Encoder):
     the `column` in whose cells they stand, where rows are made of several;
     `anchored` ones are the history of a forecast. Those of a table have `cells`, its columns by
     channel and step: `fill` are their training means, which stand for missing steps, and `knots`
-    the quantiles of each channel with long tails. `masked` as in `InputSpec`.
+    the quantiles of each channel with long tails. `units` are what channels of arrays are counted
+    in, where float32 would not hold them. `masked` as in `InputSpec`.
     """
 
     kind: ClassVar[Kind] = "series"
@@ -49,6 +52,7 @@ class SeriesEncoder(Encoder):
     cells: tuple[Column, ...] = ()
     fill: tuple[float, ...] = ()
     knots: tuple[tuple[float, ...], ...] = ()
+    units: tuple[NumberUnit, ...] = ()
 
     @classmethod
     def fit_array(
@@ -61,6 +65,7 @@ class SeriesEncoder(Encoder):
             shape=row_shape(x, layout),
             channels=layout.channels,
             masked=not is_whole(x),
+            units=_units(x, layout),
         )
 
     @classmethod
@@ -110,6 +115,10 @@ class SeriesEncoder(Encoder):
                 f"series in {place} have {x.shape[1]} channels; {channels} are expected."
             )
         warnings = []
+        if self.units:
+            channel = np.moveaxis(x.astype(np.float64), 1, 0)
+            pairs = zip(self.units, channel, strict=True)
+            x = np.stack([unit.encoded(values) for unit, values in pairs], axis=1)
         x = to_float32(x)
         if x.shape[2] > steps:
             warnings.append(f"series of {x.shape[2]} steps in {place} are cut to {steps}")
@@ -180,6 +189,9 @@ class SeriesEncoder(Encoder):
         yield size_line(self.spec, x, _AXES)
         if self.column is not None:
             yield f"            of the arrays in column {self.column!r}"
+        if self.units:
+            centers = ", ".join(f"{unit.center:.12g}" for unit in self.units[:_MAX_CHANNELS])
+            yield f"            counted from {centers}"
         if self.cells:
             names, steps = self.columns, self.shape[1]
             firsts = range(0, len(names), steps)
@@ -206,6 +218,7 @@ class SeriesEncoder(Encoder):
                 "dtype": "float32",
                 **({"anchored": True} if self.anchored else {}),
                 **({"column": self.column, "width": self.width} if self.column else {}),
+                **({"units": [unit.to_list() for unit in self.units]} if self.units else {}),
             }
         return {
             **named,
@@ -230,6 +243,7 @@ class SeriesEncoder(Encoder):
                 anchored=plain.get("anchored", False),
                 column=plain.get("column"),
                 width=plain.get("width"),
+                units=tuple(map(NumberUnit.from_list, plain.get("units", ()))),
             )
         return cls(
             name=name,
@@ -250,6 +264,19 @@ class SeriesEncoder(Encoder):
     def cell_columns(self) -> tuple[str, ...]:
         """The column in whose cells it stands."""
         return () if self.column is None else (self.column,)
+
+
+def _units(x: NDArray[Any], layout: Layout) -> tuple[NumberUnit, ...]:
+    """The unit of each channel of an array; none where float32 holds all of them.
+
+    Some rows tell, as all rows tell whether steps are missing: where a series lies says nothing
+    of what it is to be told by.
+    """
+    if x.dtype.kind not in "iuf" or x.dtype.itemsize < 4 or x.dtype == np.float32:
+        return ()
+    some = arrange(np.asarray(x[:: max(1, len(x) // _SAMPLE)]), layout).astype(np.float64)
+    units = tuple(fit_unit(channel, steps=True) for channel in np.moveaxis(some, 1, 0))
+    return units if set(units) != {PLAIN} else ()
 
 
 def pad_steps(x: NDArray[Any], steps: int, axis: int = 2) -> NDArray[Any]:

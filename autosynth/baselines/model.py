@@ -178,7 +178,11 @@ def per_label(fit: FitBaseline) -> FitBaseline:
 
     def fit_all(it: BaselineInputs) -> FittedBaseline:
         one = replace(it, target=yes, seconds=it.seconds / it.y.shape[1])
-        models = [fit(replace(one, y=column.astype(np.int64))) for column in it.y.T]
+        models = []
+        for column in it.y.T:
+            known = np.flatnonzero(~np.isnan(column))
+            table = it.table if len(known) == len(column) else it.table.only(known)
+            models.append(fit(replace(one, table=table, y=column[known].astype(np.int64))))
         return _joined(models, lambda outputs: [each[:, 1] for each in outputs])
 
     return fit_all

@@ -5,7 +5,7 @@ which hold a text. `FitBaseline` is what makes a model of them.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,10 @@ class Table:
     history: History = History()
     codes: NDArray[np.int64] | None = None
     series: tuple[tuple[int, int], ...] = ()
+
+    def only(self, rows: Array) -> "Table":
+        """Of these rows alone."""
+        return replace(self, x=self.x[rows])
 
     @property
     def cells(self) -> NDArray[np.int64]:

@@ -24,11 +24,11 @@ from autosynth.modality import MODALITIES, SEVERITIES
 from autosynth.spec import Array, InputSpec, SeenItems, TargetSpec
 from autosynth.task.calibration import Calibration
 from autosynth.task.score import (
-    bootstrap_interval,
     default_metric,
     metrics_of,
     resamples,
     score_all,
+    score_interval,
     values_of,
 )
 from autosynth.task.target import LeftOut
@@ -259,7 +259,7 @@ def _metric(model: Model) -> str:
 def _scores(model: Model, y: Array, output: Array, seed: int) -> pd.DataFrame:
     rows = {}
     for name, metric in metrics_of(model.info.target).items():
-        low, high = bootstrap_interval(metric, y, output, n=resamples(len(y)), seed=seed)
+        low, high = score_interval(metric, y, output, n=resamples(len(y)), seed=seed)
         rows[name] = {"score": metric.score(y, output), "low": low, "high": high}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("metric")
 

@@ -71,7 +71,7 @@ def lines_of(evaluation: "Evaluation", limit: int | None) -> Iterator[str]:
     yield ""
     head = ("metric", "score", "95 % interval", "")
     rows = [
-        (str(name), _number(row["score"]), f"{_number(row['low'])} to {_number(row['high'])}", "")
+        (str(name), _number(row["score"]), _interval(row["low"], row["high"]), "")
         for name, row in evaluation.scores.iterrows()
     ]
     yield from columns([head, *rows], 1)
@@ -84,6 +84,10 @@ def lines_of(evaluation: "Evaluation", limit: int | None) -> Iterator[str]:
     if evaluation.robustness is not None:
         yield ""
         yield from _robustness(evaluation, evaluation.robustness)
+
+
+def _interval(low: float, high: float) -> str:
+    return "-" if low != low else f"{_number(low)} to {_number(high)}"
 
 
 def _by_series(evaluation: "Evaluation", frame: "pd.DataFrame") -> Iterator[str]:

@@ -122,8 +122,8 @@ def _scores(
     metric: Metric, target: TargetSpec, y: NDArray[Any], output: NDArray[Any]
 ) -> dict[str, float]:
     """All metrics of the target, and the one that ranks."""
-    found = score_all(y, output, target)
-    return {**found, metric.name: metric.score(y, output)}
+    found, score = score_all(y, output, target), metric.score(y, output)
+    return found if np.isnan(score) else {**found, metric.name: score}
 
 
 def _baseline_record(

@@ -25,10 +25,10 @@ from autosynth.study.context import RunContext
 from autosynth.study.finalist import RACERS, finalists
 from autosynth.study.trial import OutOfTime, fold_outputs, load_trained
 from autosynth.task.score import (
-    bootstrap_interval,
     paired_interval,
     resamples,
     score_all,
+    score_interval,
     standard_error,
 )
 from autosynth.training.loop import TrainingRows, train
@@ -183,11 +183,13 @@ def score_test(context: RunContext) -> dict[int, Array]:
     for record in finalists(read_all(context.folder), context):
         found[record.trial] = test_outputs(context, record, _trained(context, record))
         scores = score_all(y, found[record.trial], context.dataset.target)
-        scores.setdefault(context.metric.name, context.metric.score(y, found[record.trial]))
-        interval = bootstrap_interval(
+        if not np.isnan(score := context.metric.score(y, found[record.trial])):
+            scores.setdefault(context.metric.name, score)
+        interval = score_interval(
             context.metric, y, found[record.trial], n=resamples(len(y)), seed=context.seed
         )
-        write_record(replace(record, test=scores, test_interval=interval), context.folder)
+        known = () if np.isnan(interval[0]) else interval
+        write_record(replace(record, test=scores, test_interval=known), context.folder)
     return found
 
 
@@ -199,7 +201,8 @@ def compare(context: RunContext, found: Mapping[int, Array]) -> None:
         found: the outputs on test of the strategies that were scored there, by trial.
     """
     records = read_all(context.folder)
-    name, scored = context.metric.name, [r for r in records if r.trial in found]
+    name = context.metric.name
+    scored = [r for r in records if r.trial in found and name in r.test]  # where it is defined
     composite = _best([r for r in scored if r.topology != "single"], name)
     content: dict[str, Any] = {"metric": name, "difference": None}
     content["singles_not_run"] = sum(r.state in NEVER_HAD for r in records if r.origin == "ladder")
@@ -210,7 +213,7 @@ def compare(context: RunContext, found: Mapping[int, Array]) -> None:
             if r.topology == "single"
             and cost_of(r, context.cost) <= SLACK * cost_of(composite, context.cost)
         ]
-        single = _best([r for r in cheap if r.trial in found], name)
+        single = _best([r for r in cheap if r in scored], name)
         baseline = _best([r for r in records if _informs(r)], name)
         content |= {"composite": composite.trial, "n": len(context.dataset.splits.test)}
         content["withheld"] = _withheld(records, cheap)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import KFold, StratifiedKFold
 
 from autosynth.composite import Resolved
+from autosynth.errors import ConfigError
 from autosynth.record import read_all, weights_path
 from autosynth.spec import Array, Dataset
 from autosynth.study.probe import foreseen_seconds
@@ -150,7 +151,11 @@ class RunContext:
 
 
 def trivial_score(dataset: Dataset, metric: Metric) -> float:
-    """The score on `validation` of class shares, or of means, of the training rows."""
+    """The score on `validation` of class shares, or of means, of the training rows.
+
+    Raises:
+        ConfigError: these rows do not define the metric.
+    """
     y, select = dataset.y[dataset.splits.train], dataset.splits.validation
     y = y.reshape(len(y), -1)
     means = [task_of(part).trivial(y[:, at], part) for part, _, at in dataset.target.fields]
@@ -159,4 +164,10 @@ def trivial_score(dataset: Dataset, metric: Metric) -> float:
         output = output[:, 0]
     if dataset.seen is not None:
         output = dataset.seen.only(select).without(output)
-    return metric.score(dataset.y[select], output)
+    score = metric.score(dataset.y[select], output)
+    if np.isnan(score):
+        raise ConfigError(
+            f"metric {metric.name!r} is not defined on the {len(select)} rows to choose by: the "
+            "target is the same in all of them. Choose another with --metric, or split otherwise."
+        )
+    return score

@@ -5,11 +5,13 @@ bootstrap of a thousand resamples costs a thousand weighted sums, and no sorting
 
 Macro averages run over the classes that occur in the target or among the guesses, as in
 scikit-learn; a class never guessed has precision 0. Micro averages count all classes as one. A
-class that is absent never makes a score NaN.
+class that is absent makes no such score NaN. What is not defined for some rows, as the area under
+a curve of one class or the share of a variance that is none, is NaN, and is not reported.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import nan
 
 import numpy as np
 
@@ -29,10 +31,10 @@ TINY = 1e-12
 class Metric:
     """One way to score.
 
-    `prepare(y, output)` gives the score as a function of row weights. With `counts`, it goes by
-    the classes that are guessed, and with `thresholds` moving these can raise it. `relative`
-    metrics state their error as a share of the trivial baseline's. What is not `maximised` is
-    reported alone.
+    `prepare(y, output)` gives the score as a function of row weights; NaN where it has none. With
+    `counts`, it goes by the classes that are guessed, and with `thresholds` moving these can raise
+    it. `relative` metrics state their error as a share of the trivial baseline's. What is not
+    `maximised` is reported alone. A `share` is of rows that are right.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Metric:
     thresholds: bool = False
     relative: bool = False
     maximised: bool = True
+    share: bool = False
 
     def score(self, y: Array, output: Array) -> float:
         """The score, higher is better, of `output` against `y`, rows first."""
@@ -90,27 +93,32 @@ def of_classes(name: str, *, thresholds: bool = True) -> Metric:
 
         return scorer
 
-    return Metric(name=name, prepare=prepare, counts=counts, thresholds=thresholds)
+    return Metric(
+        name=name, prepare=prepare, counts=counts, thresholds=thresholds, share=name == "accuracy"
+    )
 
 
 def of_labels(name: str) -> Metric:
-    """The same over labels that are guessed from a half on: `y` and outputs `(n, k)`."""
+    """The same over labels that are guessed from a half on: `y` and outputs `(n, k)`.
+
+    A label that is NaN, since nobody knows it, counts for nothing.
+    """
     counts = COUNTS[name]
 
     def prepare(y: Array, output: Array) -> Scorer:
-        guess, true = (output >= 0.5).astype(np.float64), y.astype(np.float64)
+        guess, true = ((output >= 0.5) & ~np.isnan(y)).astype(np.float64), np.nan_to_num(y)
         return lambda weight: float(counts(weight @ (guess * true), weight @ guess, weight @ true))
 
     return Metric(name=name, prepare=prepare, counts=counts, thresholds=True)
 
 
 def _prepare_all_right(y: Array, output: Array) -> Scorer:
-    right = ((output >= 0.5) == (y > 0)).all(axis=1).astype(np.float64)
+    right = (((output >= 0.5) == (y > 0)) | np.isnan(y)).all(axis=1).astype(np.float64)
     return lambda weight: float(weight @ right / weight.sum())
 
 
-SUBSET = Metric(name="accuracy", prepare=_prepare_all_right)
-"""The share of rows of which all labels are right."""
+SUBSET = Metric(name="accuracy", prepare=_prepare_all_right, share=True)
+"""The share of rows of which all labels that are known are right."""
 
 
 def _mean_where(value: Array, there: Array) -> Array:
@@ -165,13 +173,19 @@ def prepare_roc_auc(y: Array, output: Array) -> Scorer:
 
 def prepare_label_auc(y: Array, output: Array) -> Scorer:
     """The mean over labels; one that all or no rows have does not count."""
-    return _mean_area([_prepare_area(y[:, c] > 0, output[:, c]) for c in range(y.shape[1])])
+    return _mean_area([_prepare_known_area(y[:, c], output[:, c]) for c in range(y.shape[1])])
+
+
+def _prepare_known_area(y: Array, value: Array) -> Callable[[Array], float | None]:
+    known = ~np.isnan(y)
+    area = _prepare_area(y[known] > 0, value[known])
+    return lambda weight: area(weight[known])
 
 
 def _mean_area(columns: list[Callable[[Array], float | None]]) -> Scorer:
     def scorer(weight: Array) -> float:
         areas = [area for area in (column(weight) for column in columns) if area is not None]
-        return float(np.mean(areas)) if areas else 0.5
+        return float(np.mean(areas)) if areas else nan
 
     return scorer
 
@@ -205,9 +219,12 @@ def prepare_neg_log_loss(y: Array, output: Array) -> Scorer:
 
 
 def prepare_neg_label_log_loss(y: Array, output: Array) -> Scorer:
-    """Minus the mean over labels of the binary cross entropy."""
+    """Minus the mean over known labels of the binary cross entropy."""
     true = np.where(y > 0, output, 1.0 - output).astype(np.float64)
-    return negated_mean(-np.log(np.clip(true, LEAST_CHANCE, 1.0)).mean(axis=1))
+    known = ~np.isnan(y)
+    losses = np.where(known, -np.log(np.clip(true, LEAST_CHANCE, 1.0)), 0.0).sum(axis=1)
+    n = known.sum(axis=1).astype(np.float64)
+    return lambda weight: -float(weight @ losses / max(weight @ n, TINY))
 
 
 def prepare_neg_calibration_error(y: Array, output: Array) -> Scorer:
@@ -221,17 +238,22 @@ def prepare_neg_calibration_error(y: Array, output: Array) -> Scorer:
 
 def prepare_neg_label_calibration_error(y: Array, output: Array) -> Scorer:
     """The same of every label's own probability."""
-    return _prepare_gap((y > 0).astype(np.float64), output)
+    return _prepare_gap(y.astype(np.float64), output)
 
 
 def _prepare_gap(hit: Array, sure: Array) -> Scorer:
-    """Hits and confidences, `(n, k)`: minus the mean gap between them over bins."""
-    gap = (hit - sure).ravel()
+    """Hits and confidences, `(n, k)`: minus the mean gap between them over bins.
+
+    What hits are not known (NaN) does not count.
+    """
+    known = ~np.isnan(hit).ravel()
+    gap = np.nan_to_num(hit - sure).ravel()
     place = np.clip((sure * _BINS).astype(np.int64), 0, _BINS - 1).ravel()
     k = hit.shape[1]
 
     def scorer(weight: Array) -> float:
-        each = np.repeat(weight, k)
-        return -float(np.abs(np.bincount(place, weights=each * gap)).sum() / each.sum())
+        each = np.repeat(weight, k) * known
+        total = max(float(each.sum()), TINY)
+        return -float(np.abs(np.bincount(place, weights=each * gap)).sum() / total)
 
     return scorer

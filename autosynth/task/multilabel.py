@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from autosynth.cell import missing_in, numbers_of, text_of
 from autosynth.errors import DataError
 from autosynth.spec import Array, TargetSpec
+from autosynth.task.forecasting import mean_of_known
 from autosynth.task.metric import (
     COUNTS,
     LEAST_CHANCE,
@@ -84,11 +85,18 @@ class Multilabel(Task):
         return _true_cells(values, target)
 
     def loss(self, out: Tensor, y: Tensor, smoothing: float) -> Tensor:
-        """Binary cross entropy, the mean over labels."""
+        """Binary cross entropy, the mean over the labels that are known."""
         from torch.nn.functional import binary_cross_entropy_with_logits
 
-        soft = y * (1 - smoothing) + smoothing / 2
-        return binary_cross_entropy_with_logits(out, soft.to(out.dtype))
+        known = ~y.isnan()
+        soft = (y.nan_to_num() * (1 - smoothing) + smoothing / 2).to(out.dtype)
+        losses = binary_cross_entropy_with_logits(out, soft, reduction="none")
+        loss: Tensor = (losses * known).sum() / known.sum().clamp(min=1)
+        return loss
+
+    def trivial(self, y: Array, target: TargetSpec) -> Array:
+        """The share of the known rows that each label holds for."""
+        return mean_of_known(y)
 
     def link(self, out: Tensor, temperature: float, in_unit: Callable[[Tensor], Tensor]) -> Tensor:
         """The sigmoid."""
@@ -135,7 +143,7 @@ class Multilabel(Task):
 
     def detail(self, target: TargetSpec, y: Array, output: Array, index: Sequence[Any]) -> Detail:
         """How often each label holds, is guessed, and is right."""
-        true, guess = y > 0, output >= 0.5
+        true, guess = y > 0, (output >= 0.5) & ~np.isnan(y)
         right = (true & guess).sum(axis=0)
         counts = {"true": true.sum(axis=0), "predicted": guess.sum(axis=0), "right": right}
         frame = pd.DataFrame(counts, index=pd.Index(target.classes, dtype=object, name="label"))
@@ -145,8 +153,8 @@ class Multilabel(Task):
 
 
 def _label_columns(named: "dict[str, pd.Series[Any]]", name: str) -> Target:
-    """A label a column; rows where one is missing are left out."""
-    columns, missing = [], np.zeros(len(next(iter(named.values()))), np.bool_)
+    """A label a column, NaN where it is not known; rows that have none are left out."""
+    columns = []
     for title, values in named.items():
         numbers = numbers_of(values.astype(float) if values.dtype == bool else values)
         if numbers is None or not np.isin(numbers[~np.isnan(numbers)], (0, 1)).all():
@@ -156,8 +164,16 @@ def _label_columns(named: "dict[str, pd.Series[Any]]", name: str) -> Target:
                 "target, or leave the task multilabel out."
             )
         columns.append(numbers)
-        missing |= np.isnan(numbers)
-    return _labels(np.stack(columns, axis=1), list(named), name, missing)
+    y = np.stack(columns, axis=1)
+    missing = (~np.isnan(y)).sum(axis=1) == 0
+    lost, some = int(missing.sum()), int((np.isnan(y).any(axis=1) & ~missing).sum())
+    told = [f"target {name!r}: {lost} rows without any label were left out"] if lost else []
+    if some:
+        told.append(
+            f"target {name!r}: {some} rows lack some of their labels; these count neither in the "
+            "loss nor in scores"
+        )
+    return _labels(y, list(named), name, missing, tuple(told))
 
 
 def _label_cells(values: "pd.Series[Any]", name: str, in_test: NDArray[np.bool_]) -> Target:
@@ -192,9 +208,10 @@ def _labels(
 ) -> Target:
     keep = np.flatnonzero(~missing)
     if not len(keep):
-        raise DataError(f"target {name!r} has no row with all of its labels. Name another.")
+        raise DataError(f"target {name!r} has no row with any of its labels. Name another.")
     y = y[keep]
-    same = y.min(0) == y.max(0)
+    least, most = np.fmin.reduce(y), np.fmax.reduce(y)
+    same = (least == most) | np.isnan(least)
     never = [title for title, is_same in zip(names, same, strict=True) if is_same]
     if len(never) == len(names):
         raise DataError(f"target {name!r}: every label is the same in every row.")
@@ -209,8 +226,9 @@ def _true_columns(values: pd.DataFrame, target: TargetSpec, place: str) -> TrueV
     columns = columns_of(values, len(target.classes), target.name, place)
     y = np.stack([pd.to_numeric(column, errors="coerce") for column in columns], axis=1)
     y = y.astype(np.float64)
-    good = np.isin(y, (0, 1)).all(axis=1)
-    left = (LeftOut(reason="with a label that is not 0 or 1", rows=int((~good).sum())),)
+    none = np.stack([missing_in(column) for column in columns], axis=1)
+    good = (np.isin(y, (0, 1)) | none).all(axis=1) & ~none.all(axis=1)
+    left = (LeftOut(reason="with no label, or one that is not 0 or 1", rows=int((~good).sum())),)
     return TrueValues(y=y[good], keep=np.flatnonzero(good), left_out=() if good.all() else left)
 
 

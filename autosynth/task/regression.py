@@ -1,5 +1,6 @@
 """Regression: one number a row, in the target's own unit. R², RMSE and MAE."""
 
+from math import nan
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,18 +20,22 @@ def _prepare_neg_rmse(y: Array, output: Array) -> Scorer:
 
 
 def _prepare_r2(y: Array, output: Array) -> Scorer:
-    """The share of the variance that is explained."""
+    """The share of the variance that is explained; NaN where there is none."""
     target = y.astype(np.float64).reshape(len(y), -1)
     # The squares of large values would swallow their differences.
-    target = target - np.nanmean(target)
-    least = TINY * float(np.nanmax(target**2)) or TINY
+    target = target - np.nansum(target) / max(1, np.isfinite(target).sum())
     square, known = _of_known(_residual(y, output) ** 2)
     total, _ = _of_known(target)
+    # What is left of a constant by rounding is no variance.
+    rounding = (1e-12 * float(np.nanmax(np.abs(target), initial=0.0))) ** 2
 
     def scorer(weight: Array) -> float:
         mean = weight @ total / max(weight @ known, TINY)
         spread, _ = _of_known((target - mean) ** 2)
-        return 1.0 - float(weight @ square / max(weight @ spread, least))
+        variance = float(weight @ spread)
+        if variance <= rounding * float(weight.sum()):
+            return nan
+        return 1.0 - float(weight @ square) / variance
 
     return scorer
 

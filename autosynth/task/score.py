@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+from scipy.stats import binomtest
 
 from autosynth.errors import ConfigError, TrialError, lookup
 from autosynth.spec import Array, Field, TargetSpec
@@ -64,7 +65,7 @@ def default_metric(target: TargetSpec) -> Metric:
 
 
 def score_all(y: Array, output: Array, target: TargetSpec) -> dict[str, float]:
-    """Every metric of the target by name, each higher is better.
+    """Every metric of the target that these rows define, by name; each higher is better.
 
     Raises:
         TrialError: an output is not finite.
@@ -72,7 +73,8 @@ def score_all(y: Array, output: Array, target: TargetSpec) -> dict[str, float]:
     bad = int(len(output) - np.isfinite(output).reshape(len(output), -1).all(axis=1).sum())
     if bad:
         raise TrialError(f"outputs must be finite, and {bad} of {len(output)} rows are not")
-    return {name: metric.score(y, output) for name, metric in metrics_of(target).items()}
+    found = {name: metric.score(y, output) for name, metric in metrics_of(target).items()}
+    return {name: score for name, score in found.items() if not np.isnan(score)}
 
 
 def values_of(field: Field, y: Array, output: Array) -> tuple[Array, Array]:
@@ -111,6 +113,26 @@ def bootstrap_interval(
     return _interval(metric.prepare(y, output), len(y), n, seed)
 
 
+def score_interval(
+    metric: Metric, y: Array, output: Array, n: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """The 95 % interval of a score; NaN where it is not defined.
+
+    A share of rows has Wilson's (1927), another score that of the bootstrap. Where that is no
+    wider than 0 or 1, since no resample has an error or none is right, it is the exact one of a
+    share (Clopper and Pearson, 1934).
+    """
+    score = metric.score(y, output)
+    if np.isnan(score):
+        return np.nan, np.nan
+    low, high = (0.0, 0.0) if metric.share else bootstrap_interval(metric, y, output, n, seed)
+    if metric.share or (low == high and score in (0.0, 1.0)):
+        exact = binomtest(round(score * len(y)), len(y))
+        found = exact.proportion_ci(method="wilson" if metric.share else "exact")
+        return float(found.low), float(found.high)
+    return low, high
+
+
 def standard_error(metric: Metric, y: Array, output: Array, n: int = 100, seed: int = 0) -> float:
     """The standard error of the score, from its interval; where that is empty, one row's share."""
     low, high = bootstrap_interval(metric, y, output, n, seed)
@@ -132,5 +154,7 @@ def _interval(score: Scorer, rows: int, n: int, seed: int) -> tuple[float, float
         score(np.bincount(rng.integers(0, rows, rows), minlength=rows).astype(np.float64))
         for _ in range(n)
     ]
-    low, high = np.percentile(scores, (2.5, 97.5))
+    if np.isnan(scores).all():
+        return np.nan, np.nan
+    low, high = np.nanpercentile(scores, (2.5, 97.5))  # a resample may hold one class alone
     return float(low), float(high)

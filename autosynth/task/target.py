@@ -1,7 +1,7 @@
 """A target as it is read: raw values of a column in, true values of rows in our terms out."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,30 @@ class Target:
     warnings: tuple[str, ...]
     missing: NDArray[np.int64]
     assumed: tuple[str, ...] = ()
+
+    def of_readable(self, rows: NDArray[np.int64], place: str) -> "Target":
+        """The target of those of its rows whose inputs can be read; counts the others by class.
+
+        Raises:
+            DataError: no row of a class can be read, so that it would be lost.
+        """
+        left = replace(self, y=self.y[rows])
+        if not self.spec.is_coded or not self.spec.classes:
+            return left
+        n = len(self.spec.classes)
+        before, after = (np.bincount(y.astype(np.int64), minlength=n) for y in (self.y, left.y))
+        lost = {c: int(b - a) for c, b, a in zip(self.spec.classes, before, after, strict=True)}
+        gone = [c for c, b, a in zip(self.spec.classes, before, after, strict=True) if b and not a]
+        if gone and len(rows):
+            raise DataError(
+                f"class {gone[0]!r} of {place} would be lost: not one of its {lost[gone[0]]} rows "
+                "can be read. Mend what their inputs name, or take the class away."
+            )
+        named = sorted(((c, n) for c, n in lost.items() if n), key=lambda pair: -pair[1])
+        counts = ", ".join(f"{c} {n}" for c, n in named[:SHOWN])
+        more = ", ..." if len(named) > SHOWN else ""
+        text = f"rows whose inputs cannot be read, by {self.spec.name}: {counts}{more}"
+        return replace(left, warnings=(*self.warnings, text))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -160,7 +160,7 @@ def test_the_run_folder_of_a_bundle_loads_too(make: Make) -> None:
 def test_what_is_odd_about_the_rows_is_warned_of(make: Make) -> None:
     made = make("series", "cnn")
     longer = np.concatenate((made.case.raw, made.case.raw), axis=2)
-    with pytest.warns(UserWarning, match="cut to 16"):
+    with pytest.warns(UserWarning, match="longer than 16 steps: the middle of each"):
         load(made.folder).predict(longer)
 
 

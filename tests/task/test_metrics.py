@@ -22,6 +22,7 @@ from autosynth.task.score import (
     metrics_of,
     paired_interval,
     score_all,
+    score_interval,
 )
 
 CLASSIFIED, VALUED = TASKS["classification"].metrics, TASKS["regression"].metrics
@@ -120,7 +121,7 @@ def test_classes_absent_from_the_rows_leave_every_score_finite():
     columns = [sk.roc_auc_score(y[keep] == c, proba[keep, c]) for c in range(3)]
     assert scores["roc_auc"] == pytest.approx(np.mean(columns))
     only = score_all(np.zeros(5, int), proba[:5, :2], classes(2))
-    assert only["roc_auc"] == 0.5
+    assert "roc_auc" not in only
     assert all(np.isfinite(list(only.values())))
 
 
@@ -351,3 +352,43 @@ def test_perfect_inputs_calibrate_without_warnings():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert calibrate(y, proba, CLASSIFIED["f1"], classes(2)).bias == (0, 0)
+
+
+@pytest.mark.parametrize("name", ["accuracy", "f1", "roc_auc", "balanced_accuracy"])
+@pytest.mark.parametrize("right", [True, False])
+def test_the_interval_is_honest_where_all_or_nothing_is_right(name, right):
+    y = np.arange(40) % 2
+    proba = np.eye(2)[y if right else 1 - y]
+    low, high = score_interval(CLASSIFIED[name], y, proba)
+    exact = 0.025 ** (1 / 40)  # so good a share has no error in 40 rows in one case of 40
+    if right:
+        assert high == 1.0
+        assert exact - 0.01 <= low <= exact + 0.02
+    else:
+        assert low == 0.0
+        assert 1 - exact - 0.02 <= high <= 1 - exact + 0.01
+
+
+def test_the_interval_of_a_share_is_wilsons():
+    y = np.zeros(150, dtype=int)
+    proba = np.eye(2)[np.r_[1, np.zeros(149, dtype=int)]]
+    low, high = score_interval(CLASSIFIED["accuracy"], y, proba)
+    assert (low, high) == pytest.approx((0.9632, 0.9988), abs=1e-4)
+
+
+def test_what_the_rows_do_not_define_has_no_score():
+    y, proba = np.zeros(30, dtype=int), made_up(30, 2)[1]
+    target = classes(2)
+    assert "roc_auc" not in score_all(y, proba, target)
+    assert "accuracy" in score_all(y, proba, target)
+    assert np.isnan(score_interval(CLASSIFIED["roc_auc"], y, proba)).all()
+    same = np.full(30, 0.1)
+    assert set(score_all(same, proba[:, 0], NUMBER)) == {"neg_rmse", "neg_mae"}
+    assert VALUED["r2"].score(1e-9 * np.arange(30.0), 1e-9 * np.arange(30.0)) == 1.0
+
+
+def test_few_rows_of_one_class_leave_an_interval():
+    y = np.r_[np.ones(2, dtype=int), np.zeros(20, dtype=int)]
+    proba = np.eye(2)[y] * 0.5 + 0.25 + made_up(22, 2)[1] * 0.3
+    low, high = score_interval(CLASSIFIED["roc_auc"], y, proba)
+    assert 0 <= low <= high <= 1

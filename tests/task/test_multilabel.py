@@ -6,9 +6,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
-from autosynth.data import load_dataset
+from autosynth.baselines import run
+from autosynth.data import load_dataset, read_labelled
+from autosynth.plugin import TASKS
+from autosynth.spec import TargetSpec
 from autosynth.task.read import infer_target, true_values_of
+from autosynth.task.score import score_all
 
 LABELS = [["drama"], [], ["sci-fi, old", "drama"], ["été"], ["drama", "été"]] * 4
 NAMES = ("drama", "sci-fi, old", "été")
@@ -63,3 +68,61 @@ def test_a_frame_with_lists_is_read_whole() -> None:
     dataset = load_dataset(frame, target="genre")
     assert dataset.y.tolist() == HELD
     assert len(dataset.splits.unlabelled) == 0
+
+
+@pytest.fixture(scope="module")
+def gaps() -> pd.DataFrame:
+    """Three labels, of which one in ten is not known, and some rows have none."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 3))
+    frame = pd.DataFrame(x, columns=list("abc"))
+    for place, name in enumerate(("drama", "action", "comedy")):
+        frame[name] = np.where(rng.random(300) < 0.1, np.nan, x[:, place] > 0)
+    frame.loc[:4, ["drama", "action", "comedy"]] = np.nan
+    return frame
+
+
+NAMES_OF = ["drama", "action", "comedy"]
+
+
+def test_rows_that_lack_a_label_are_used_and_told(gaps: pd.DataFrame) -> None:
+    dataset = load_dataset(gaps, target=NAMES_OF, task="multilabel")
+    assert len(dataset.y) - len(dataset.splits.unlabelled) == 295
+    lacking = int(gaps[NAMES_OF].isna().any(axis=1).sum()) - 5
+    assert any("5 rows without any label" in text for text in dataset.warnings)
+    assert any(f"{lacking} rows lack some of their labels" in text for text in dataset.warnings)
+    y = gaps[NAMES_OF].iloc[5:].to_numpy(dtype=float)
+    np.testing.assert_array_equal(dataset.y[:295], y.astype(np.float32))
+
+
+def test_a_label_that_is_not_known_has_no_part_in_scores_and_loss(gaps: pd.DataFrame) -> None:
+    rng = np.random.default_rng(1)
+    y = gaps[NAMES_OF].iloc[5:].to_numpy(dtype=float)
+    proba = rng.random(y.shape)
+    task = TASKS["multilabel"]
+    target = TargetSpec(name="y", task="multilabel", classes=tuple(NAMES_OF))
+    for value in (0.0, 1.0):  # what is guessed where nothing is known makes no difference
+        one, other = (np.where(np.isnan(y), guess, proba) for guess in (value, 0.5))
+        assert score_all(y, one, target) == score_all(y, other, target)
+    for name in ("f1", "roc_auc", "neg_log_loss"):
+        whole = ~np.isnan(y).any(axis=1)
+        known = score_all(y[whole], proba[whole], target)[name]
+        assert known == pytest.approx(score_all(y, proba, target)[name], abs=0.1)
+    out, true = torch.tensor(proba, requires_grad=True), torch.tensor(y)
+    task.loss(out, true, 0.0).backward()
+    assert out.grad is not None
+    assert (out.grad == 0).numpy().tolist() == np.isnan(y).tolist()
+
+
+def test_baselines_learn_each_label_where_it_is_known(gaps: pd.DataFrame) -> None:
+    dataset = load_dataset(gaps, target=NAMES_OF, task="multilabel")
+    result = run("logistic", dataset)
+    y = dataset.y[dataset.splits.test]
+    assert score_all(y, result.test, dataset.target)["f1_micro"] > 0.9
+
+
+def test_labels_to_score_may_be_missing_too(gaps: pd.DataFrame) -> None:
+    dataset = load_dataset(gaps, target=NAMES_OF, task="multilabel")
+    found = read_labelled(gaps, dataset.encoders, dataset.target, columns=NAMES_OF)
+    assert len(found) == 295
+    assert [each.rows for each in found.left_out] == [5]

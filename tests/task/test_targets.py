@@ -41,7 +41,9 @@ def test_labels_of_a_cell(mark):
 def test_a_label_a_column_and_arrays_of_zeros_and_ones():
     frame = pd.DataFrame({"a": [True, False, True], "b": ["1", "0", ""]})
     found = understood(frame, "multilabel")
-    assert found.y.tolist() == [[1, 1], [0, 0]]
+    assert found.y[:2].tolist() == [[1, 1], [0, 0]]
+    assert found.y[2, 0] == 1
+    assert np.isnan(found.y[2, 1])
     y = np.array([[0, 1, 1], [1, 1, 0], [0, 0, 0]])
     assert understood(pd.DataFrame(y), coded=True).spec.task == "multilabel"
     assert understood(pd.DataFrame(y / 3 + [[0], [1], [2]]), coded=True).spec.task == "multitask"

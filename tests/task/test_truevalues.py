@@ -51,7 +51,7 @@ def test_labels_are_read_from_cells_or_columns() -> None:
     assert found.warnings == ("labels that the model never saw are not scored: 'odd' (1 rows)",)
     found = true_values_of(pd.DataFrame({"x": [1, 0, 2], "y": [0, 1, 1]}), TAGS, "new.csv")
     assert (found.y.tolist(), found.keep.tolist()) == ([[1, 0], [0, 1]], [0, 1])
-    assert found.left_out == (LeftOut(reason="with a label that is not 0 or 1", rows=1),)
+    assert found.left_out == (LeftOut(reason="with no label, or one that is not 0 or 1", rows=1),)
     with pytest.raises(DataError, match="labels that the model never saw"):
         true_values_of(pd.Series(["a;b", "c"]), TAGS, "new.csv")
 

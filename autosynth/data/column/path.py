@@ -20,7 +20,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from autosynth.cell import missing_in, text_of
-from autosynth.data.source.mediafile import MEDIA_SUFFIXES, MediaKind
+from autosynth.data.source.mediafile import (
+    MEDIA_SUFFIXES,
+    MediaKind,
+    is_hidden,
+    kind_of_file,
+)
 from autosynth.data.source.pixels import UNREADABLE
 
 Folders = str | NDArray[np.object_]
@@ -128,7 +133,8 @@ def subfolders(base: str) -> list[str]:
     place = Path(base)
     if not base or not place.is_dir():
         return []
-    return sorted(path.name for path in place.iterdir() if path.is_dir())
+    folders = [path for path in place.iterdir() if not is_hidden(path.name)]
+    return sorted(path.name for path in folders if path.is_dir())
 
 
 def find_beside(frame: pd.DataFrame, base: str, without: Container[str] = ()) -> list[Beside]:
@@ -163,9 +169,7 @@ def _path(text: str, folder: str) -> str:
 
 def _files(folder: Path, kind: MediaKind) -> dict[str, str]:
     """The files of a folder by name, by stem, and by number where the stem is one (`007`)."""
-    files = sorted(
-        path for path in folder.iterdir() if path.suffix.lower() in MEDIA_SUFFIXES[kind]
-    )
+    files = sorted(path for path in folder.iterdir() if _is_medium(path, kind))
     found: dict[str, str] = {}
     for path in files:
         found[path.name] = found[path.stem] = str(path)
@@ -173,6 +177,15 @@ def _files(folder: Path, kind: MediaKind) -> dict[str, str]:
         if path.stem.isdecimal():
             found.setdefault(str(int(path.stem)), str(path))
     return found
+
+
+def _is_medium(path: Path, kind: MediaKind) -> bool:
+    """Whether a file is of a kind: by its suffix, or by its content where it has none."""
+    if is_hidden(path.name):
+        return False
+    if path.suffix:
+        return path.suffix.lower() in MEDIA_SUFFIXES[kind]
+    return path.is_file() and kind_of_file(path) == kind
 
 
 def _files_below(base: Path, kind: MediaKind, first: str) -> dict[str, str]:

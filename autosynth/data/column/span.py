@@ -137,7 +137,9 @@ def targets_in_seconds(
             pd.DataFrame({name: each for name, (each, _) in found.items()}) if told else y
         ), told
     native = _are_spans(y.dropna())
-    if not (native or certain or y.nunique() > _MAX_CLASSES) or not find_spans(y):
+    if not find_spans(y):
+        return y, ()
+    if not (native or certain or y.nunique() > _MAX_CLASSES):
         return y, ()
     seconds, _ = read_spans(y, (HOURS_FIRST,))
     told = (f"target {y.name!r}: spans of time, as seconds; 1:30 is hours and minutes",)

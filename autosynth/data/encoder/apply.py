@@ -63,7 +63,7 @@ def apply(
     rows = rows_of(x, batching)
     if encoders[0].columns:
         rows = _checked(encoders, rows, place)
-    encoders, told = adapted(encoders, rows) if adapt else (encoders, ())
+    encoders, told = adapted(encoders, rows, place) if adapt else (encoders, ())
     row_numbers: list[NDArray[np.int64]] = []
     warnings: list[tuple[range, Sequence[str]]] = []
 
@@ -98,7 +98,7 @@ def apply_by_part(
         folders: of each row.
     """
     numbers = [np.flatnonzero(part == name) for name in dict.fromkeys(part.tolist())]
-    found = [adapted(encoders, rows.only(own)) for own in numbers]
+    found = [adapted(encoders, rows.only(own), place) for own in numbers]
     told = tuple(dict.fromkeys(text for _, texts in found for text in texts))
     same = list(found[0][0])
     if all(list(own) == same for own, _ in found):
@@ -119,12 +119,10 @@ def apply_by_part(
 
 
 def adapted(
-    encoders: Sequence[Encoder], rows: BatchedRows
+    encoders: Sequence[Encoder], rows: BatchedRows, place: str
 ) -> tuple[Sequence[Encoder], tuple[str, ...]]:
     """The encoders as they read all rows of one source, and what is said of that."""
-    if not rows.is_table:
-        return encoders, ()
-    found = [each.adapted(rows) for each in encoders]
+    found = [each.adapted(rows, place) for each in encoders]
     return [each for each, _ in found], tuple(text for _, told in found for text in told)
 
 

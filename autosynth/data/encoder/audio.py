@@ -1,7 +1,8 @@
 """Sound: files or arrays of samples become rows of equal length, one channel, one rate.
 
-Fitted on training rows: the rate that most files have, and a length that nearly all fit in. Files
-that cannot be read are left out and named; silent ones are sound like any other, and are named.
+Fitted on training rows: the rate that most files have, and a length that nearly all fit in, which
+a few far longer ones do not decide: of these the middle is kept. Files that cannot be read are
+left out and named; silent ones are sound like any other, and are named.
 """
 
 import math
@@ -9,24 +10,21 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib import import_module
-from io import BytesIO
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
-import soundfile
 from numpy.typing import NDArray
 
 from autosynth.data.column.path import Folders, files_of
 from autosynth.data.encoder.encoder import Encoder, Transformed, files_line, size_line
 from autosynth.data.encoder.mel import mel_summary
+from autosynth.data.source.length import Crop, middle, usual_length
 from autosynth.data.source.mediafile import AUDIO_SUFFIXES
+from autosynth.data.source.sound import Samples, SoundHeader, read_sound, resample, sound_header
 from autosynth.errors import DataError
 from autosynth.spec import InputSpec, Kind, RowNumbers
-
-Samples = NDArray[np.float32]
 
 MAX_SECONDS = 30.0
 ARRAY_RATE = 16_000
@@ -36,6 +34,7 @@ _LOOKED_AT = 2_000  # training files, for rate and length
 _THREADS = 8
 _NAMED = 5
 _AXES = "samples"
+_KEPT = {None: "their beginning", "start": "their beginning", "middle": "their middle"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +42,9 @@ class AudioEncoder(Encoder):
     """Reads sound of one `rate`, as rows of `shape` (samples,).
 
     `column` is the one of the table that names the files; `folder` is the one that they stand in,
-    beside the table, where the column holds no paths. `masked` as in `InputSpec`.
+    beside the table, where the column holds no paths. `crop` says what is kept of a longer sound,
+    the beginning if nothing.
+    `masked` as in `InputSpec`.
     """
 
     kind: ClassVar[Kind] = "audio"
@@ -53,6 +54,7 @@ class AudioEncoder(Encoder):
     rate: int
     masked: bool = False
     folder: str | None = None
+    crop: Crop | None = None
 
     @classmethod
     def fit(
@@ -81,17 +83,17 @@ class AudioEncoder(Encoder):
             DataError: no training row can be read.
         """
         looked = train if len(train) <= _LOOKED_AT else train[:: -(-len(train) // _LOOKED_AT)]
-        sizes = _map(lambda value: _size(value, rate), values.iloc[looked])
-        good = [size for size in sizes if isinstance(size, tuple)]
+        sizes = _map(lambda value: _header(value, rate), values.iloc[looked])
+        good = [size for size in sizes if isinstance(size, SoundHeader)]
         if not good:
             raise DataError(
                 f"no sound of {len(sizes)} training rows in {name!r} can be read: "
                 f"{_shown(values.iloc[looked], sizes)}. Give files of "
                 f"{', '.join(AUDIO_SUFFIXES[:5])}."
             )
-        common = Counter(rate for _, rate in good).most_common(1)[0][0]
-        seconds = np.array([samples / rate for samples, rate in good])
-        longest = min(float(np.quantile(seconds, _COVERED, method="higher")), MAX_SECONDS)
+        common = Counter(header.rate for header in good).most_common(1)[0][0]
+        seconds = np.array([header.samples / header.rate for header in good])
+        longest = min(usual_length(seconds, _COVERED), MAX_SECONDS)
         length = max(1, round(longest * common))
         shortest = int((seconds * common).min())
         own = None if values.name is None else str(values.name)
@@ -103,6 +105,7 @@ class AudioEncoder(Encoder):
             column=column or own,
             folder=folder,
             width=width,
+            crop="middle",
         )
 
     def transform(self, rows: pd.DataFrame, place: str = "", folders: Folders = "") -> Transformed:
@@ -122,12 +125,19 @@ class AudioEncoder(Encoder):
 
         def put(row: int) -> str | int:
             """Fills a row; gives what is wrong, or the number of samples there are."""
+            value = values.iloc[row]
             try:
-                sound = _read(values.iloc[row], rate)
+                if isinstance(value, np.ndarray):
+                    sound = _of_array(value, rate)
+                    n = len(sound)
+                    sound = sound[: length if self.crop != "middle" else n]
+                    sound = sound[middle(len(sound), length)]
+                else:
+                    sound, n = read_sound(value, rate, length, from_start=self.crop != "middle")
             except DataError as error:
                 return str(error)
-            out[row, : len(sound)] = sound[:length]
-            return len(sound)
+            out[row, : len(sound)] = sound
+            return n
 
         problems = _map(put, range(len(values)))
         keep = np.array([i for i, size in enumerate(problems) if isinstance(size, int)], np.int64)
@@ -140,7 +150,7 @@ class AudioEncoder(Encoder):
         if cut := sum(1 for size in problems if isinstance(size, int) and size > length):
             warnings.append(
                 f"{cut} of {len(keep)} sounds in {self.name} ({cut / len(keep):.1%}) are cut to "
-                f"{length / rate:.2f} s"
+                f"{length / rate:.2f} s: {_KEPT[self.crop]} is kept"
             )
         x = out if len(keep) == len(out) else out[keep]
         silent = keep[~(np.nan_to_num(x) != 0).any(1)]
@@ -209,54 +219,22 @@ def _map(work: Any, values: Any) -> list[Any]:
         return list(pool.map(work, values))
 
 
-def _size(value: Any, rate: int) -> tuple[int, int] | str:
-    """Samples and rate of a sound, without reading it; or what is wrong."""
+def _header(value: Any, rate: int) -> SoundHeader | str:
+    """What a sound says of itself, without reading it; or what is wrong."""
     if isinstance(value, np.ndarray):
         samples = len(_in_unit(value)) if value.size else 0
-        return (samples, rate) if samples else "no samples"
+        return SoundHeader(samples=samples, rate=rate) if samples else "no samples"
     try:
-        info = soundfile.info(_opened(value))
+        return sound_header(value)
     except DataError as error:
         return str(error)
-    except soundfile.LibsndfileError as error:
-        return str(error.error_string).rstrip(".")
-    return (int(info.frames), int(info.samplerate)) if info.frames else "no samples"
 
 
-def _read(value: Any, rate: int) -> Samples:
-    """One channel at `rate`. Raises DataError, saying what is wrong in a few words."""
-    if isinstance(value, np.ndarray):
-        samples, own = _in_unit(value), rate
-    else:
-        try:
-            samples, own = soundfile.read(_opened(value), dtype="float32", always_2d=True)
-        except soundfile.LibsndfileError as error:
-            raise DataError(error.error_string.rstrip(".")) from error
+def _of_array(value: NDArray[Any], rate: int) -> Samples:
+    """One channel. Raises DataError, saying what is wrong in a few words."""
+    samples = _in_unit(value)
     samples = samples.mean(1, dtype=np.float32) if samples.ndim == 2 else samples
-    if not samples.size:
-        raise DataError("no samples")
-    if not np.isfinite(samples).all():
-        raise DataError("samples that are no finite number")
-    if own != rate:
-        common = math.gcd(own, rate)
-        # Late: it takes as long to import as half of PyTorch, and few read sound.
-        resample_poly = import_module("scipy.signal").resample_poly
-        samples = resample_poly(samples, rate // common, own // common).astype(np.float32)
-    return np.asarray(samples, np.float32)
-
-
-def _opened(value: Any) -> str | BytesIO:
-    """What soundfile opens: a path, or the bytes of a file."""
-    if isinstance(value, bytes) and value:
-        return BytesIO(value)
-    if not isinstance(value, str | Path) or not str(value):
-        raise DataError("no file named")
-    path = Path(value)
-    if not path.is_file():
-        raise DataError("no such file")
-    if not path.stat().st_size:
-        raise DataError("an empty file")
-    return str(path)
+    return resample(samples, rate, rate)
 
 
 def _in_unit(value: NDArray[Any]) -> Samples:

@@ -76,11 +76,18 @@ class Encoder(ABC):
         """Encoders of the same column for pretrained networks; none, if there are none here."""
         return ()
 
-    def adapted(self, rows: BatchedRows) -> tuple[Self, Sequence[str]]:
-        """The encoder as it reads one source, and what is said of that.
+    def adapted(self, rows: BatchedRows, place: str) -> tuple[Self, Sequence[str]]:
+        """The encoder as it reads a source, maybe of another make; and what is told of that.
 
         All rows of a source are read in one manner, however many are read at once; an encoder
         that tells manners apart looks at all of them first.
+
+        Args:
+            rows: all of them.
+            place: where they come from, for messages.
+
+        Raises:
+            DataError: what the rows mean cannot be told.
         """
         return self, ()
 

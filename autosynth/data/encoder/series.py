@@ -6,7 +6,7 @@ its quantiles: a few large values would leave the others alike.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -19,6 +19,9 @@ from autosynth.data.column.path import Folders
 from autosynth.data.encoder.array import arranged, is_whole, leave_out, read_cells, row_shape
 from autosynth.data.encoder.encoder import Encoder, Transformed, size_line
 from autosynth.data.source.layout import Channels, Layout, arrange, to_float32
+from autosynth.data.source.length import Crop, middle, told_cut, usual_steps
+from autosynth.data.source.mappedarray import pieces_of
+from autosynth.data.source.raw import RowFormat
 from autosynth.errors import DataError
 from autosynth.scale import PLAIN, NumberUnit, fit_unit
 from autosynth.spec import FittedInput, InputSpec, Kind, RowNumbers
@@ -35,12 +38,12 @@ _END = 0.004  # the share below the least value
 class SeriesEncoder(Encoder):
     """Reads series of one shape, (channels, steps).
 
-    Those of arrays have `channels`, which says where their channel axis stood in training, and
-    the `column` in whose cells they stand, where rows are made of several;
-    `anchored` ones are the history of a forecast. Those of a table have `cells`, its columns by
-    channel and step: `fill` are their training means, which stand for missing steps, and `knots`
-    the quantiles of each channel with long tails. `units` are what channels of arrays are counted
-    in, where float32 would not hold them. `masked` as in `InputSpec`.
+    Those of arrays have `channels`, which says where their channel axis stood in training, `crop`,
+    what is kept of longer ones, and the `column` in whose cells they stand, where rows are made of
+    several; `anchored` ones are the history of a forecast. Those of a table have `cells`, its
+    columns by channel and step: `fill` are their training means, which stand for missing steps,
+    and `knots` the quantiles of each channel with long tails. `units` are what channels of arrays
+    are counted in, where float32 would not hold them. `masked` as in `InputSpec`.
     """
 
     kind: ClassVar[Kind] = "series"
@@ -49,6 +52,7 @@ class SeriesEncoder(Encoder):
     channels: Channels | None = None
     anchored: bool = False
     column: str | None = None
+    crop: Crop = "start"
     cells: tuple[Column, ...] = ()
     fill: tuple[float, ...] = ()
     knots: tuple[tuple[float, ...], ...] = ()
@@ -58,13 +62,22 @@ class SeriesEncoder(Encoder):
     def fit_array(
         cls, x: NDArray[Any], layout: Layout, name: str = "series", column: str | None = None
     ) -> Self:
-        """The layout of series `x` (n, ...), which stand in the cells of `column`, if in any."""
+        """The layout of series `x` (n, ...), and a length that nearly all of them have.
+
+        They stand in the cells of `column`, if in any.
+        """
+        channels, steps = row_shape(x, layout)
+        masked = not is_whole(x)
+        if masked:
+            sizes = [lengths(np.asarray(arrange(piece, layout))) for piece in pieces_of(x)]
+            steps = min(steps, usual_steps(np.concatenate(sizes)))
         return cls(
             name=name,
             column=column,
-            shape=row_shape(x, layout),
+            shape=(channels, steps),
             channels=layout.channels,
-            masked=not is_whole(x),
+            masked=masked,
+            crop="middle",
             units=_units(x, layout),
         )
 
@@ -114,15 +127,15 @@ class SeriesEncoder(Encoder):
             raise DataError(
                 f"series in {place} have {x.shape[1]} channels; {channels} are expected."
             )
-        warnings = []
+        warnings: list[str] = []
         if self.units:
             channel = np.moveaxis(x.astype(np.float64), 1, 0)
             pairs = zip(self.units, channel, strict=True)
             x = np.stack([unit.encoded(values) for unit, values in pairs], axis=1)
         x = to_float32(x)
         if x.shape[2] > steps:
-            warnings.append(f"series of {x.shape[2]} steps in {place} are cut to {steps}")
-            x = x[:, :, :steps]
+            x, n_long = cropped(x, steps, self.crop)
+            warnings += told_cut(n_long, len(x), steps, place, self.crop)
         if x.shape[2] < steps:
             x = pad_steps(x, steps)
         infinite = np.isinf(x)
@@ -219,6 +232,7 @@ class SeriesEncoder(Encoder):
                 **({"anchored": True} if self.anchored else {}),
                 **({"column": self.column, "width": self.width} if self.column else {}),
                 **({"units": [unit.to_list() for unit in self.units]} if self.units else {}),
+                **({"crop": self.crop} if self.crop != "start" else {}),
             }
         return {
             **named,
@@ -244,6 +258,7 @@ class SeriesEncoder(Encoder):
                 column=plain.get("column"),
                 width=plain.get("width"),
                 units=tuple(map(NumberUnit.from_list, plain.get("units", ()))),
+                crop=plain.get("crop", "start"),
             )
         return cls(
             name=name,
@@ -254,6 +269,11 @@ class SeriesEncoder(Encoder):
             knots=tuple(map(tuple, plain["knots"])),
             width=plain["width"],
         )
+
+    @property
+    def row_format(self) -> RowFormat:
+        """As `Encoder`."""
+        return replace(super().row_format, crop=self.crop)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -300,6 +320,17 @@ def filled(x: NDArray[np.float32]) -> NDArray[np.float32]:
         line = x[row, channel]
         line[~known] = np.interp(steps[~known], steps[known], line[known]) if known.any() else 0
     return x
+
+
+def cropped(x: NDArray[Any], steps: int, crop: Crop) -> tuple[NDArray[Any], int]:
+    """Series (n, channels, more steps) cut to `steps`; and how many of them are longer."""
+    sizes = lengths(x)
+    found = np.array(x[:, :, :steps])
+    long = np.flatnonzero(sizes > steps)
+    if crop == "middle":
+        for row in long:
+            found[row] = x[row, :, middle(int(sizes[row]), steps)]
+    return found, len(long)
 
 
 def lengths(x: NDArray[Any]) -> NDArray[np.int64]:

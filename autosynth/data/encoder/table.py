@@ -56,11 +56,11 @@ class TableEncoder(Encoder):
         ordered = tuple(cells[index] for index in order)
         return cls(name=name, cells=ordered, width=width, tokens=_shared_tokens(len(cells)))
 
-    def adapted(self, rows: BatchedRows) -> tuple[Self, Sequence[str]]:
+    def adapted(self, rows: BatchedRows, place: str) -> tuple[Self, Sequence[str]]:
         """As `Encoder`: dates that are written otherwise than in training are read, too."""
         told: list[str] = []
         dates = {each.name: each for each in self.cells if each.kind == "date"}
-        if not dates or not len(rows):
+        if not dates or not len(rows) or not rows.is_table:
             return self, told
         batches = [batch for _, batch in rows.select(list(dates)).batches()]
         for name, column in dates.items():

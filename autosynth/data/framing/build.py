@@ -25,6 +25,7 @@ from autosynth.data.framing.join import JoinedRows, settled
 from autosynth.data.inspection.describe import describe
 from autosynth.data.inspection.leak import leaks
 from autosynth.data.inspection.scalechoice import choose_scales
+from autosynth.data.source.classfolder import AUDIO_COLUMN
 from autosynth.data.source.frames import check_flat
 from autosynth.data.source.layout import Layout
 from autosynth.data.source.mappedarray import concatenate_rows
@@ -64,8 +65,12 @@ def understand_array(raw: Raw, rows: JoinedRows, layout: Layout, config: DataCon
         raise DataError(
             f"only columns of a table can be named with {flags[0]}; {raw.source} has none."
         )
-    of_arrays = ImageEncoder if layout.kind == "image" else SeriesEncoder
-    fitted = of_arrays.fit_array(rows.x.whole(), layout)
+    assert raw.main is not None
+    fitted: Encoder
+    if layout.kind == "image":
+        fitted = ImageEncoder.fit_array(rows_of(raw.main.x).whole(), layout)
+    else:
+        fitted = SeriesEncoder.fit_array(rows.x.whole(), layout)
     applied = apply([fitted], rows.x, raw.source)
     x = rows_of(applied.x[fitted.name], rows.x.batching)
     return _LoadState(rows=rows.only(applied.keep, x), inputs=[fitted], warnings=applied.warnings)
@@ -102,7 +107,7 @@ def build_dataset(raw: Raw, state: _LoadState, config: DataConfig) -> Dataset:
     state = _fit(replace(state, rows=rows), raw, splits.train, config)
     if state.keep is not None and len(state.keep) < len(goal.y):
         splits = without(splits, state.keep, len(goal.y))
-        goal = replace(goal, y=goal.y[state.keep])
+        goal = goal.of_readable(state.keep, raw.source)
         _check_size(rows.only(state.keep), raw)
     dataset = Dataset(
         name=raw.name,
@@ -201,20 +206,20 @@ def _fit(state: _LoadState, raw: Raw, train: NDArray[np.int64], config: DataConf
         chosen = rows.x.sample(train)
         sample = rows.x.only(chosen).whole()
         check_flat(sample, raw.source, {*raw.cells, *config.columns})
-        kinds = config.columns if main.is_table else {}
         inputs, ignored = fit_frame(
             sample,
             np.arange(len(chosen)),
             width=None if main.is_table else int(main.whole().shape[-1]),
-            kinds=state.split_keys.kinds_of(sample.columns, kinds),
+            kinds=state.split_keys.kinds_of(sample.columns, _kinds(raw, config, main.is_table)),
             keep=config.keep,
             drop=tuple(state.drop),
             folders=rows.folder_of_rows()[chosen],
             arrays=raw.cells,
             decimal=raw.decimal,
         )
+        learnable = rows.x.only(np.flatnonzero(rows.part == "main"))
         # Dates of the other rows may tell the day from the month where those of training do not.
-        inputs, told = adapted(inputs, rows.x.only(np.flatnonzero(rows.part == "main")))
+        inputs, told = adapted(inputs, learnable, raw.source)
     applied = _encoded(inputs, rows, raw.source)
     warnings = (
         *state.warnings,
@@ -232,6 +237,12 @@ def _fit(state: _LoadState, raw: Raw, train: NDArray[np.int64], config: DataConf
         keep=applied.keep,
         warnings=tuple(dict.fromkeys(warnings)),
     )
+
+
+def _kinds(raw: Raw, config: DataConfig, is_table: bool) -> dict[str, str]:
+    """Kinds of columns that are told: by the user, or by the form of the source."""
+    own = {AUDIO_COLUMN: "audio"} if raw.kind == "audio" else {}
+    return {**own, **config.columns} if is_table else own
 
 
 def _unfamiliar_in_test(inputs: Sequence[Encoder], rows: JoinedRows) -> list[str]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from autosynth.cell import text_of
 from autosynth.data.column.choice import choose
 from autosynth.data.encoder.frame import ARRAY_KINDS
+from autosynth.data.encoder.image import ImageEncoder
 from autosynth.data.encoder.series import pad_steps
 from autosynth.data.source.layout import Layout, infer_layout, with_channels
 from autosynth.data.source.mappedarray import concatenate_rows
@@ -72,8 +73,9 @@ class JoinedRows:
 def join(raw: Raw, layout: Layout, batching: Batching) -> JoinedRows:
     """The rows of `raw`; parts without a target are left out, with a warning."""
     found = {"main": raw.main, "val": raw.validation, "test": raw.test}
+    told = _images_alike(found, layout, raw.source) if layout.kind == "image" else ()
     labelled: dict[str, RawRows] = {}
-    warnings = []
+    warnings = [*told]
     for name, rows in found.items():
         if rows is None or not len(rows):
             continue
@@ -157,6 +159,35 @@ def settled(rows: JoinedRows, raw: Raw, config: DataConfig) -> tuple[JoinedRows,
     found = {str(name): settle_words(y[name], str(name), keep=keep) for name in y}
     frame = pd.DataFrame({name: values for name, (values, _) in found.items()})
     return replace(rows, y=frame), tuple(text for _, told in found.values() for text in told)
+
+
+def _images_alike(
+    parts: dict[str, RawRows | None], layout: Layout, source: str
+) -> tuple[str, ...]:
+    """Brings the images of other parts to scale, colours and layout of the first.
+
+    Gives what a user is told of it.
+    """
+    main, *others = (name for name in parts if parts[name] is not None)
+    first = parts[main]
+    assert first is not None
+    fitted = ImageEncoder.fit_array(rows_of(first.x).whole(), layout)
+    told: list[str] = []
+    for name in others:
+        part = parts[name]
+        assert part is not None
+        part_name = "validation" if name == "val" else name
+        rows, place = rows_of(part.x), f"the {part_name} part of {source}"
+        if rows.is_table or not len(rows):
+            continue
+        reader, warnings = fitted.adapted(rows, place)
+        if warnings or rows.whole().ndim != rows_of(first.x).whole().ndim:
+            x = reader.values_of(rows.whole(), place)
+            if layout.channels != "first":
+                x = x[:, 0] if layout.channels == "none" else np.moveaxis(x, 1, -1)
+            parts[name] = replace(part, x=x)
+            told += warnings
+    return tuple(told)
 
 
 def _alike(

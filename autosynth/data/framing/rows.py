@@ -15,6 +15,7 @@ import pandas as pd
 from autosynth.cell import NO_VALUE_WORDS
 from autosynth.data.column.span import targets_in_seconds
 from autosynth.data.encoder.apply import adapted, apply
+from autosynth.data.encoder.array import row_shape
 from autosynth.data.encoder.encoder import Encoder
 from autosynth.data.encoder.frame import understood_columns
 from autosynth.data.framing.build import build_dataset, understand_array, understand_table
@@ -95,10 +96,10 @@ class RowFraming(Framing):
         """As `Framing`."""
         raw = read_unlabelled(source, self._row_format, self._reading)
         rows, told = self._whole(raw.main), raw.warnings
-        table = rows_of(rows.x, self.batching)
-        inputs, more = adapted(self.inputs, table)
+        every = rows_of(rows.x, self.batching)
+        inputs, more = adapted(self.inputs, every, raw.source)
         told += more
-        for start, batch in table.batches():
+        for start, batch in every.batches():
             stop = start + len(batch)
             piece = replace(rows, x=batch, index=rows.index[start:stop])
             part = _encode(inputs, piece, raw.source, adapt=False)
@@ -156,7 +157,8 @@ def _read(source: Source, config: DataConfig, batching: Batching) -> Raw:
         raise DataError(f"{raw.source} has test rows only; training needs others.")
     for part, beside in (("test", config.test), ("validation", config.validation)):
         if beside is not None:
-            other = read_source(beside, config.target, raw.main, batching, headers_of(raw))
+            like, headers = _format(raw, config), headers_of(raw)
+            other = read_source(beside, config.target, like, batching, headers)
             found: dict[str, Any] = {part: all_rows(other)}
             words = raw.has_words or other.has_words
             warnings = (*raw.warnings, *other.warnings)
@@ -166,6 +168,15 @@ def _read(source: Source, config: DataConfig, batching: Batching) -> Raw:
     named = {name for name in asked if name is not None}
     parts: dict[str, Any] = {part: with_levels(getattr(raw, part), named) for part in PARTS}
     return replace(raw, **parts)
+
+
+def _format(raw: Raw, config: DataConfig) -> RowFormat | None:
+    """What the rows of images look like, to which those of other folders are brought."""
+    assert raw.main is not None
+    layout = layout_of(raw, config.columns)
+    if layout.kind != "image":
+        return None
+    return RowFormat(kind="image", shape=row_shape(rows_of(raw.main.x).whole(), layout))
 
 
 def _encode(
@@ -200,11 +211,7 @@ def _read_labelled(source: Any, rows: RowFormat, names: Sequence[str], batching:
         raise DataError(
             f"an array of shape {source.shape} has no labels to score against; give (x, y)."
         )
-    like = None
-    if rows.kind == "image":  # images of a folder are brought to its shape
-        channels, height, width = rows.shape
-        like = RawRows(x=np.empty((0, height, width, channels)), index=range(0))
-    return read_source(source, names, like, batching, rows.headers)
+    return read_source(source, names, rows, batching, rows.headers)
 
 
 def _target_columns(encoder: Encoder, target: TargetSpec) -> tuple[str, ...]:

@@ -81,7 +81,7 @@ def _target(spec: TargetSpec, y: NDArray[Any]) -> str:
         what = task_of(spec).about(spec)
         ends = range_text(y.min(), y.max())
         return f"target      {spec.name}: {what}, {ends}, mean {y.mean():g}"
-    counts = y.sum(0).astype(int)
+    counts = np.nansum(y, axis=0).astype(int)
     if spec.is_coded:
         counts = np.bincount(y[:, 0].astype(np.int64), minlength=len(spec.classes))
     listed = ", ".join(

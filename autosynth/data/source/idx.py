@@ -6,7 +6,9 @@ all big-endian (http://yann.lecun.com/exdb/mnist/).
 """
 
 import gzip
+import math
 import zlib
+from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from autosynth.data.source.limits import UNPACKED
 from autosynth.data.source.raw import Raw, RawRows
 from autosynth.errors import DataError
 
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+_PACKED = b"\x1f\x8b"
+_HEAD, _SIZE = 4, 4  # bytes: before the sizes of axes, and of each
+_MOST_AXES = 4  # of images with channels
 _PARTS = {"train": ("train",), "test": ("t10k", "test")}
 
 
@@ -52,27 +58,47 @@ def read_idx_images(path: Path) -> Raw:
 
 
 def read_idx(path: Path) -> NDArray[Any]:
-    """The array in one IDX file. Raises `DataError` where it is damaged or no IDX file."""
+    """The array in one IDX file. Raises `DataError` where it is damaged or no IDX file.
+
+    Its header is read first: what a packed file announces beyond the limits is not unpacked.
+    """
     try:
-        data = path.read_bytes()
-        if data[:2] == b"\x1f\x8b":
-            data = gzip.decompress(data)
+        with path.open("rb") as plain:
+            packed = plain.read(len(_PACKED)) == _PACKED
+        with gzip.open(path) if packed else path.open("rb") as file:
+            shape, dtype, n_bytes = _announced(file, path)
+            size = path.stat().st_size
+            if packed:
+                UNPACKED.check(n_bytes, str(path), size)
+            data = file.read(n_bytes + 1 if packed else min(n_bytes + 1, size))
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path} cannot be read: {error}. Fetch the file again.") from error
-    if len(data) < 4 or data[:2] != b"\0\0" or data[2] not in _TYPES:
-        raise DataError(f"{path} is no IDX file: it begins with {data[:4].hex(' ') or 'nothing'}.")
-    axes = data[3]
-    start = 4 + 4 * axes
-    shape = tuple(int(size) for size in np.frombuffer(data[4:start], dtype=">u4"))
-    dtype = np.dtype(_TYPES[data[2]])
-    expected = start + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    if len(shape) != axes or len(data) != expected:
         raise DataError(
-            f"{path} announces shape {shape}, {expected} bytes, and holds {len(data)}. "
+            f"{path} cannot be read: {str(error).rstrip('.')}. Fetch the file again."
+        ) from error
+    if len(data) != n_bytes:
+        more = " or more" if len(data) > n_bytes else ""
+        raise DataError(
+            f"{path} announces shape {shape}, {n_bytes} bytes, and holds {len(data)}{more}. "
             "Fetch the file again."
         )
-    x = np.frombuffer(data, dtype=dtype, offset=start).reshape(shape)
+    x = np.frombuffer(data, dtype=dtype).reshape(shape)
     return x.astype(dtype.newbyteorder("="), copy=False)
+
+
+def _announced(file: BufferedIOBase, path: Path) -> tuple[tuple[int, ...], np.dtype[Any], int]:
+    """The shape, the type and the bytes of the array whose header is read."""
+    head = file.read(_HEAD)
+    if len(head) < _HEAD or head[:2] != b"\0\0" or head[2] not in _TYPES:
+        raise DataError(f"{path} is no IDX file: it begins with {head.hex(' ') or 'nothing'}.")
+    axes, dtype = head[3], np.dtype(_TYPES[head[2]])
+    sizes = file.read(_SIZE * axes)
+    if not 0 < axes <= _MOST_AXES or len(sizes) < _SIZE * axes:
+        raise DataError(
+            f"{path} announces {axes} axes, and says the sizes of {len(sizes) // _SIZE}; 1 to "
+            f"{_MOST_AXES} are read. Fetch the file again."
+        )
+    shape = tuple(int(size) for size in np.frombuffer(sizes, dtype=">u4"))
+    return shape, dtype, math.prod(shape) * dtype.itemsize
 
 
 def _read_part(folder: Path, part: str) -> RawRows | None:

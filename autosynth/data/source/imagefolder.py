@@ -1,10 +1,13 @@
-"""Reads a folder of images: one sub-folder a class, in `train/` and `test/` or without.
+"""Reads a folder of images: one sub-folder a class, in part folders or without.
 
 Gives grey images where all are grey, else colour, at one size: the median one where they differ.
-An image that cannot be read is left out, with a warning that names it.
+Where all have more than 8 bits a pixel they keep their values. An image that cannot be read is
+left out, counted by class, with a warning that names it; a class of which none can be read is an
+error.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,94 +15,128 @@ import numpy as np
 
 from autosynth.data.source.classfolder import (
     ClassFolder,
-    as_raw,
-    classes_of,
+    LabelledFile,
+    by_class,
     find_parts,
     find_unlabelled,
 )
-from autosynth.data.source.mediafile import MEDIA_SUFFIXES as MEDIA
-from autosynth.data.source.pixels import UNREADABLE, ImageShape, pixels, sizes_of
+from autosynth.data.source.pixels import (
+    UNREADABLE,
+    ImageHeader,
+    ImageShape,
+    common_dtype,
+    picture_headers,
+    pixels,
+)
 from autosynth.data.source.raw import Raw, RawRows
 from autosynth.errors import DataError
 
-IMAGE_SUFFIXES = MEDIA["image"]
 _MAX_SIDE = 256
+_SHOWN = 5
 
 
 def read_image_folder(folder: Path, like: tuple[int, ...] | None = None) -> Raw:
     """The images of `folder` with their sub-folders' names as classes; official parts if there.
 
-    `like` is a shape (height, width, channels) to bring them to, in place of one of their own.
+    `like` is a shape (channels, height, width) to bring them to, in place of one of their own.
     """
-    parts = find_parts(folder, IMAGE_SUFFIXES, "images")
-    everything = [file for part in parts.values() for file in part.files]
-    sizes, broken = sizes_of(everything)
-    if not sizes:
-        raise DataError(f"none of the {len(everything)} images in {folder} can be read.")
-    shape, warnings = _common(sizes, folder)
+    found = find_parts(folder, "image")
+    everything = [file.path for part in found.parts.values() for file in part.files]
+    headers, broken = picture_headers(everything)
+    if not headers:
+        raise DataError(
+            f"none of the {len(everything)} images in {folder} can be read: "
+            f"{_named(broken)}. What can be is PNG, JPEG and other forms of Pillow."
+        )
+    shape, warnings = _common(headers, folder)
     if like is not None:
-        shape, warnings = ImageShape(height=like[0], width=like[1], channels=like[2]), ()
+        shape = replace(shape, channels=like[0], height=like[1], width=like[2])
+        warnings = ()
     rows: dict[str, RawRows] = {}
-    for name, part in parts.items():
+    for name, part in found.parts.items():
         rows[name], lost = _read(part, shape, labelled=True)
         broken.update(lost)
+        if name == "main" and like is None:
+            _check_classes(part, rows[name], broken, folder)
     if shape.channels == 3 and like is None:
         rows = _without_colour(rows)
-    return as_raw(folder, "image", rows, (*warnings, *_broken_warning(broken, folder)))
+    told = (*warnings, *found.warnings, *_told(found.parts, broken))
+    return replace(found, warnings=told).as_raw(folder, "image", rows)
 
 
 def read_images(path: Path, channels: int, height: int, width: int) -> Raw:
     """The images of a folder (of its test part, if it has one) or of one file, unlabelled."""
-    part = find_unlabelled(path, IMAGE_SUFFIXES)
-    shape = ImageShape(channels=channels, height=height, width=width)
-    rows, broken = _read(part, shape, labelled=False)
+    part = find_unlabelled(path, "image")
+    headers, broken = picture_headers([file.path for file in part.files])
+    dtype = common_dtype(headers)
+    shape = ImageShape(channels=channels, height=height, width=width, dtype=dtype)
+    rows, lost = _read(part, shape, labelled=False)
+    broken.update(lost)
     if not len(rows):
-        raise DataError(f"none of the {len(part.files)} images in {path} can be read.")
+        raise DataError(
+            f"none of the {len(part.files)} images in {path} can be read: {_named(broken)}."
+        )
     return Raw(
         name=path.stem,
         source=str(path),
         target="class",
         main=rows,
         kind="image",
-        warnings=_broken_warning(broken, path),
+        warnings=_told({"main": part}, broken),
     )
 
 
-def _common(
-    sizes: Sequence[tuple[int, int, bool]], folder: Path
-) -> tuple[ImageShape, tuple[str, ...]]:
+def _common(headers: Sequence[ImageHeader], folder: Path) -> tuple[ImageShape, tuple[str, ...]]:
+    sizes = [(header.height, header.width) for header in headers]
     height, width = (int(np.median([size[axis] for size in sizes])) for axis in (0, 1))
-    channels = 3 if any(size[2] for size in sizes) else 1
     warnings = []
-    differ = len({size[:2] for size in sizes}) > 1
     if max(height, width) > _MAX_SIDE:
         ratio = _MAX_SIDE / max(height, width)
         height, width = max(1, round(height * ratio)), max(1, round(width * ratio))
         warnings.append(f"images in {folder} are large; all are resized to {width}x{height}")
-    elif differ:
+    elif len(set(sizes)) > 1:
         warnings.append(
             f"images in {folder} have different sizes; all are resized to the median, "
             f"{width}x{height}"
         )
-    return ImageShape(channels=channels, height=height, width=width), tuple(warnings)
+    shape = ImageShape(
+        channels=3 if any(header.colour for header in headers) else 1,
+        height=height,
+        width=width,
+        dtype=common_dtype(headers),
+    )
+    return shape, tuple(warnings)
 
 
 def _read(
     part: ClassFolder, shape: ImageShape, *, labelled: bool
 ) -> tuple[RawRows, dict[Path, str]]:
-    x = np.empty((len(part.files), shape.height, shape.width, shape.channels), dtype=np.uint8)
-    good: list[Path] = []
+    size = (len(part.files), shape.height, shape.width, shape.channels)
+    x = np.empty(size, dtype=shape.dtype)
+    good: list[LabelledFile] = []
     broken: dict[Path, str] = {}
     for file in part.files:
         try:
-            x[len(good)] = pixels(file, shape)
+            x[len(good)] = pixels(file.path, shape)
             good.append(file)
         except UNREADABLE as error:
-            broken[file] = str(error)
-    index = part.index(good)
-    return RawRows(
-        x=x[: len(good)], y=classes_of(index) if labelled else None, index=index
-    ), broken
+            broken[file.path] = str(error)
+    return part.rows(x[: len(good)], good, labelled=labelled), broken
+
+
+def _check_classes(
+    part: ClassFolder, rows: RawRows, broken: Mapping[Path, str], folder: Path
+) -> None:
+    """Raises `DataError` for a class of which nothing is left."""
+    assert rows.y is not None
+    left = set(rows.y)
+    gone = [label for label in dict.fromkeys(f.label for f in part.files) if label not in left]
+    if gone and left:
+        lost = {f.path: broken[f.path] for f in part.files if f.label == gone[0]}
+        raise DataError(
+            f"class {gone[0]!r} of {folder} would be lost, as none of its {len(lost)} images can "
+            f"be read: {_named(lost)}. Save them as PNG or JPEG, or take the folder away."
+        )
 
 
 def _without_colour(rows: dict[str, RawRows]) -> dict[str, RawRows]:
@@ -113,9 +150,21 @@ def _without_colour(rows: dict[str, RawRows]) -> dict[str, RawRows]:
     }
 
 
-def _broken_warning(broken: dict[Path, str], folder: Path) -> tuple[str, ...]:
+def _told(parts: Mapping[str, ClassFolder], broken: Mapping[Path, str]) -> tuple[str, ...]:
+    """One warning on all that cannot be read, by class where there are any."""
     if not broken:
         return ()
-    shown = ", ".join(str(path) for path in list(broken)[:5])
-    more = f" and {len(broken) - 5} more" if len(broken) > 5 else ""
-    return (f"{len(broken)} images cannot be read and are left out: {shown}{more}",)
+    labels = Counter(
+        file.label for part in parts.values() for file in part.files if file.path in broken
+    )
+    counts = f" ({by_class(labels)})" if any(labels) else ""
+    return (f"{len(broken)} images cannot be read and are left out{counts}: {_named(broken)}",)
+
+
+def _named(broken: Mapping[Path, str]) -> str:
+    """The first few of them; of one, why."""
+    shown = [str(path) for path in list(broken)[:_SHOWN]]
+    if shown:
+        shown[0] += f" ({next(iter(broken.values())).rstrip('.')})"
+    more = f" and {len(broken) - _SHOWN} more" if len(broken) > _SHOWN else ""
+    return ", ".join(shown) + more

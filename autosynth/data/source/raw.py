@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autosynth.data.source.layout import Channels
+from autosynth.data.source.length import Crop
 from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.data.source.rows import BatchedRows, rows_of
 from autosynth.spec import Kind
@@ -31,7 +32,8 @@ class RowFormat:
 
     `columns` are those of a table that the input reads; none where it is made of arrays. `wanted`
     are those that all inputs read. `headers` are those that its file may have, or lack: all that
-    it was trained on, in the order of that file, with the targets and without.
+    it was trained on, in the order of that file, with the targets and without. `crop` is what is
+    kept of series that are longer.
     """
 
     kind: Kind = "table"
@@ -39,6 +41,7 @@ class RowFormat:
     columns: tuple[str, ...] = ()
     wanted: tuple[str, ...] = ()
     headers: tuple[tuple[str, ...], ...] = ()
+    crop: Crop = "start"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias, TypeGuard
 
-import numpy as np
 import pandas as pd
 
 from autosynth.data.source import (
@@ -19,6 +18,7 @@ from autosynth.data.source import (
     hf,
     idx,
     imagefolder,
+    mediafile,
     openml,
     table,
     tablefile,
@@ -30,7 +30,7 @@ from autosynth.data.source.builtin import BUILTIN
 from autosynth.data.source.dialect import Headers
 from autosynth.data.source.download import download_folder, is_address
 from autosynth.data.source.location import forgotten_if_unread, located, split_part
-from autosynth.data.source.mediafile import MEDIA_SUFFIXES, MediaKind
+from autosynth.data.source.mediafile import MediaKind
 from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.data.source.raw import Raw, RawRows, RowFormat
 from autosynth.errors import DataError, DataNotFoundError, nearest, question
@@ -46,6 +46,7 @@ _FORMS = (
     "or the address of a file (https://...)"
 )
 _NEAR = 0.6
+_COUNTED = 1_000  # files, to tell what a folder holds most of
 _REMOTE: Mapping[str, Callable[..., Raw]] = {
     openml.OPENML_PREFIX: openml.read_openml,
     hf.HF_PREFIX: hf.read_hf,
@@ -61,11 +62,11 @@ _MEDIA: Mapping[str, Callable[[Path], Raw]] = {
 def read_source(
     source: Source,
     target: Sequence[str] = (),
-    like: RawRows | None = None,
+    like: RowFormat | None = None,
     batching: Batching = BY_SIZE,
     headers: Headers = (),
 ) -> Raw:
-    """The rows of `source` with their target; images of a folder get the shape of those in `like`.
+    """The rows of `source` with their target; images and series get the shape of those `like` it.
 
     `batching` says how much of a file may be in memory; `headers` are those of a table that the
     rows belong to, whose file may lack them.
@@ -99,17 +100,19 @@ def _named(raw: Raw, source: Any) -> Raw:
 def _labelled(
     source: Source,
     target: Sequence[str],
-    like: RawRows | None,
+    like: RowFormat | None,
     batching: Batching,
     headers: Headers,
 ) -> Raw:
     if headers and _is_path(source) and table.is_table(path := _existing(source)):
         return tablefile.read_table(path, target, batching=batching, headers=headers)
-    if like is not None and _is_path(source):
+    if like is not None and not like.columns and _is_path(source):
         path = _existing(source)
-        x = like.x
-        if isinstance(x, np.ndarray) and x.ndim == 4 and path.is_dir() and _media(path) == "image":
-            return imagefolder.read_image_folder(path, tuple(x.shape[1:]))
+        if like.kind == "series" and ts.is_ts(path):
+            return ts.read_ts(path, like)
+        is_folder = path.is_dir() and not idx.is_idx(path)
+        if like.kind == "image" and is_folder and _media(path) == "image":
+            return imagefolder.read_image_folder(path, like.shape)
     return _read(source, target, batching)
 
 
@@ -168,7 +171,7 @@ def _file_rows(path: Path, rows: RowFormat, batching: Batching) -> Raw | None:
     """Rows of a file or a folder whose form needs no target; None where `read_source` tells."""
     kind = rows.kind
     if kind == "series" and path.is_file() and ts.is_ts(path):
-        return ts.read_ts_series(path)
+        return ts.read_ts_series(path, rows)
     if kind == "series" and path.is_file() and path.suffix.lower() == ".tsv":
         return ucr.read_ucr_series(path, rows.shape[1])
     if path.is_dir() and rows.columns:  # what else it holds, the table names
@@ -185,7 +188,7 @@ def _file_rows(path: Path, rows: RowFormat, batching: Batching) -> Raw | None:
     if media is not None and media == kind:
         if rows.columns or kind == "audio":
             (column,) = rows.columns or (classfolder.AUDIO_COLUMN,)
-            return classfolder.read_paths(path, MEDIA_SUFFIXES[media], column)
+            return classfolder.read_paths(path, media, column)
         channels, height, width = rows.shape
         return imagefolder.read_images(path, channels, height, width)
     if path.is_file() and path.suffix == ".npy":
@@ -274,16 +277,15 @@ def _read_file(path: Path, target: Sequence[str], batching: Batching) -> Raw:
 def _media(path: Path) -> MediaKind | None:
     """`image` or `audio`: what a folder holds more of, or what a file is named like."""
     if path.is_dir():
-        return classfolder.most_of(path, MEDIA_SUFFIXES)
-    return next(
-        (kind for kind, ends in MEDIA_SUFFIXES.items() if path.suffix.lower() in ends), None
-    )
+        return mediafile.most_of(mediafile.files_below(path).files, _COUNTED)
+    return mediafile.kind_of_file(path)
 
 
 def _only_file(folder: Path) -> Path | None:
     """The one table or set of arrays that a folder holds, beside what says nothing of data."""
     try:
-        found = [path for path in folder.iterdir() if not path.name.startswith((".", "README"))]
+        seen = [path for path in folder.iterdir() if not mediafile.is_hidden(path.name)]
+        found = [path for path in seen if not path.name.startswith("README")]
     except PermissionError:
         return None  # told where it is read
     one = found[0] if len(found) == 1 else None

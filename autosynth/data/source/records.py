@@ -57,7 +57,7 @@ class CsvRecord:
 def records(lines: Iterable[str], form: Form) -> Iterator[CsvRecord]:
     """Every record that holds anything, strictly: what is torn is `broken`."""
     if len(form.separator) > 1:
-        for line, found in cells_of(lines, form, Path()):
+        for line, found in record_cells(lines, form, Path()):
             if found:
                 yield CsvRecord(line=line - 1, cells=found)
         return
@@ -96,7 +96,7 @@ def all_fit(lines: Iterable[str], form: Form, widths: Container[int]) -> bool:
     return all(width in widths for width in found)
 
 
-def cells_of(lines: Iterable[str], form: Form, path: Path) -> Iterator[tuple[int, list[str]]]:
+def record_cells(lines: Iterable[str], form: Form, path: Path) -> Iterator[tuple[int, list[str]]]:
     """Number of the last line, and cells, of each record, as a reader reads them.
 
     Raises `DataError` for what `csv` cannot read.

@@ -23,7 +23,7 @@ from autosynth.data.source.frames import READERS
 from autosynth.data.source.location import split_part
 from autosynth.data.source.parse import parse_table, past_preface
 from autosynth.data.source.raw import Index, Raw, RawRows, index_of, levels_of
-from autosynth.data.source.records import cells_of, core
+from autosynth.data.source.records import core, record_cells
 from autosynth.data.source.rows import BatchedRows
 from autosynth.errors import DataError, did_you_mean
 
@@ -178,7 +178,7 @@ def check_lengths(path: Path, dialect: Dialect) -> None:
     """Raise `DataError` for the first row that is longer or shorter than the header."""
     columns, separator = len(dialect.names), dialect.separator
     with past_preface(path, dialect) as file:
-        rows = cells_of(file, dialect.form, path)
+        rows = record_cells(file, dialect.form, path)
         for past, row in rows:
             line = past + dialect.skip
             if row and len(core(row, columns) if dialect.trailing else row) != columns:

@@ -6,22 +6,24 @@ format: https://www.aeon-toolkit.org/en/stable/api_reference/data_format.html
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from autosynth.data.source.layout import to_float32
+from autosynth.data.source.length import Crop, stack_unequal, usual_steps
 from autosynth.data.source.pair import find_pair, training_files
-from autosynth.data.source.raw import Raw, RawRows
+from autosynth.data.source.raw import Raw, RawRows, RowFormat
 from autosynth.errors import DataError
 
 SUFFIX = ".ts"
 _TRUE, _FALSE = "true", "false"
 _MISSING = "?"
+_DIGITS = 12  # of a number of steps that is believed
 _ENCODING = "utf-8-sig"
 
 
@@ -35,6 +37,24 @@ class _Header:
     steps: int = 0
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Series:
+    """Series as they were read, each of some channels; and their labels."""
+
+    channels: Sequence[Sequence[NDArray[np.float32]]]
+    y: "pd.Series[Any] | None"
+
+    @property
+    def lengths(self) -> list[int]:
+        """The steps of each."""
+        return [max(map(len, channels)) for channels in self.channels]
+
+    def stacked(self, path: Path, steps: int, crop: Crop) -> tuple[RawRows, tuple[str, ...]]:
+        """Rows of one length; and what a user is told of those that are cut."""
+        x, told = stack_unequal(self.channels, steps, path.name, crop)
+        return RawRows(x=x, y=self.y, index=range(len(x))), told
+
+
 def is_ts(path: Path) -> bool:
     """Whether `path` is a `.ts` file, or a folder with a `NAME_TRAIN.ts`."""
     if path.is_dir():
@@ -42,25 +62,42 @@ def is_ts(path: Path) -> bool:
     return path.suffix.lower() == SUFFIX
 
 
-def read_ts(path: Path) -> Raw:
+def read_ts(path: Path, like: RowFormat | None = None) -> Raw:
     """The series of a file or of a folder's pair, with their labels or target values.
+
+    A few that are far longer than the others are cut, or all to the length of those `like` them.
 
     Raises:
         DataError: the file is no `.ts`, holds time stamps, or a line does not fit the others.
     """
     pair = find_pair(path, SUFFIX)
-    header, main = _read(pair.main)
-    test = _read(pair.test)[1] if pair.test else None
-    return _raw(pair.main, pair.name, header, main, test)
+    header, rows = _read(pair.main)
+    other = _read(pair.test)[1] if pair.test else None
+    steps = like.shape[1] if like else usual_steps(rows.lengths, other.lengths if other else ())
+    crop: Crop = like.crop if like else "middle"
+    main, told = rows.stacked(pair.main, steps, crop)
+    test = None
+    if other and pair.test:
+        test, more = other.stacked(pair.test, steps, crop)
+        told += more
+    return _raw(pair.main, pair.name, header, main, test, told)
 
 
-def read_ts_series(path: Path) -> Raw:
+def read_ts_series(path: Path, like: RowFormat) -> Raw:
     """The series of one file, for prediction; labels may stand there and are not handed on."""
     header, rows = _read(path)
-    return _raw(path, path.stem, header, RawRows(x=rows.x, index=rows.index), None)
+    x, told = rows.stacked(path, like.shape[1], like.crop)
+    return _raw(path, path.stem, header, replace(x, y=None), None, told)
 
 
-def _raw(path: Path, name: str, header: _Header, main: RawRows, test: RawRows | None) -> Raw:
+def _raw(
+    path: Path,
+    name: str,
+    header: _Header,
+    main: RawRows,
+    test: RawRows | None,
+    warnings: tuple[str, ...],
+) -> Raw:
     return Raw(
         name=name,
         source=str(path),
@@ -70,10 +107,11 @@ def _raw(path: Path, name: str, header: _Header, main: RawRows, test: RawRows | 
         kind="series",
         channels="first",
         labels=not header.numeric,
+        warnings=warnings,
     )
 
 
-def _read(path: Path) -> tuple[_Header, RawRows]:
+def _read(path: Path) -> tuple[_Header, _Series]:
     try:
         with path.open(encoding=_ENCODING) as file:
             lines = _told(file)
@@ -87,7 +125,7 @@ def _read(path: Path) -> tuple[_Header, RawRows]:
     if header.labelled:
         values = pd.Series(labels, name="label", dtype=object)
         y = pd.to_numeric(values).rename("target") if header.numeric else values
-    return header, RawRows(x=_stacked(series), y=y, index=range(len(series)))
+    return header, _Series(channels=series, y=y)
 
 
 def _told(file: TextIO) -> Iterator[tuple[int, str]]:
@@ -131,7 +169,7 @@ def _understood(fields: dict[str, list[str]], path: Path) -> _Header:
         labelled=classes or numeric,
         numeric=numeric,
         classes=tuple(fields["classlabel"][1:]) if classes else (),
-        steps=int(length) if equal and length.isdecimal() else 0,
+        steps=int(length) if equal and length.isdecimal() and len(length) < _DIGITS else 0,
     )
 
 
@@ -198,13 +236,3 @@ def _values(part: str, place: str) -> NDArray[np.float32]:
             error
         )
     return to_float32(np.array(values, dtype=np.float64))
-
-
-def _stacked(series: Sequence[Sequence[NDArray[np.float32]]]) -> NDArray[np.float32]:
-    """Series as (n, channels, steps), NaN past the end of a shorter channel."""
-    steps = max(len(channel) for channels in series for channel in channels)
-    x = np.full((len(series), len(series[0]), max(steps, 1)), np.nan, dtype=np.float32)
-    for row, channels in enumerate(series):
-        for index, channel in enumerate(channels):
-            x[row, index, : len(channel)] = channel
-    return x

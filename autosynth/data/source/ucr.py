@@ -5,6 +5,7 @@ at the end of a line pads a shorter series, NaN elsewhere is a missing step (UCR
 https://www.cs.ucr.edu/~eamonn/time_series_data_2018/).
 """
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from autosynth.data.source.layout import to_float32
 from autosynth.data.source.pair import find_pair, training_files
 from autosynth.data.source.raw import Raw, RawRows
 from autosynth.errors import DataError
@@ -57,7 +59,7 @@ def _read_rows(path: Path) -> RawRows:
     if values.shape[1] < 2:
         raise DataError(f"{path}: a line holds a label and then the series; here it is one value.")
     y = pd.Series(values[:, 0].copy(), name="label")
-    return RawRows(x=values[:, 1:].astype(np.float32), y=y, index=range(len(values)))
+    return RawRows(x=to_float32(values[:, 1:]), y=y, index=range(len(values)))
 
 
 def _read_values(path: Path) -> NDArray[np.float64]:
@@ -74,7 +76,13 @@ def _read_values(path: Path) -> NDArray[np.float64]:
                 f"{path}:{number}: {line.count(bytes([9])) + 1} fields, where the first line has "
                 f"{fields[0]}. Pad shorter series with NaN at the end."
             )
-    frame = pd.read_csv(path, sep="\t", header=None, skip_blank_lines=True, na_values=["?"])
+    try:
+        frame = pd.read_csv(
+            path, sep="\t", header=None, skip_blank_lines=True, na_values=["?"],
+            quoting=csv.QUOTE_NONE, encoding_errors="replace", low_memory=False,
+        )  # fmt: skip
+    except (ValueError, OverflowError) as error:
+        raise DataError(f"{path} cannot be read as series: {str(error).rstrip('.')}.") from error
     return np.column_stack([_numbers(frame[column], path) for column in frame.columns])
 
 

@@ -23,11 +23,17 @@ from autosynth.data.split.split import Parts, left_out, split
 from autosynth.data.split.splitkeys import SplitKeys
 from autosynth.spec import RowNumbers, Splits
 
+# Of fewer rows the equal ones say nothing of how the data were made.
+_MIN_ROWS = 100
 # A picture of fewer cells, or a series of fewer steps, may well equal another one by chance.
 _MIN_CELLS = 16
 # Whole numbers of fewer values count or rate something, as ages and marks do.
 _MIN_VALUES = 100
 _MIN_WORDS = 3
+# Numbers that mostly have more than five decimals.
+_FINE, _NEAR = 1e5, 1e-3
+# What names a row: a word with a letter, which a date of numbers has not.
+_NAME = r"[\w-]*[A-Za-z][\w-]*"
 # Copies are more than so many times as frequent as chance makes equal rows.
 _TIMES_CHANCE = 3
 # Copies of one row that are more of all than that are learnt from: held out, they were the score.
@@ -107,20 +113,16 @@ def copies_of(x: BatchedRows) -> NDArray[np.int64] | None:
 
     None where no row is one, and of rows that are too many for memory.
     """
-    if x.bytes_on_disk > x.batching.limit or len(x) < 2:
+    if x.bytes_on_disk > x.batching.limit or len(x) < _MIN_ROWS:
         return None
     whole = x.whole()
-    if x.is_table:
-        hashes = _hashes(whole)
-    elif whole[0].size < _MIN_CELLS:
+    if not x.is_table and whole[0].size < _MIN_CELLS:
         return None
-    else:
-        hashes = _bytes_hashes(whole)
-    codes = np.asarray(pd.factorize(hashes)[0], dtype=np.int64)
+    codes = pd.factorize(_hashes(whole) if x.is_table else _bytes_hashes(whole))[0]
     equal = 1 - len(np.unique(codes)) / len(codes)
-    if not equal or (x.is_table and equal <= _TIMES_CHANCE * _by_chance(whole, codes)):
+    if not equal or (x.is_table and equal <= _TIMES_CHANCE * _by_chance(whole)):
         return None
-    return codes
+    return np.asarray(codes, dtype=np.int64)
 
 
 def _together(splits: Splits, codes: NDArray[np.int64], fixed: RowNumbers) -> Splits:
@@ -154,10 +156,9 @@ def _shared(splits: Splits, codes: NDArray[np.int64]) -> float:
 def _hashes(frame: pd.DataFrame) -> NDArray[Any]:
     """Of the cells of each row, but those that only name it."""
     measured = frame.select_dtypes("floating")
-    others = frame.drop(columns=measured.columns)
     parts = {
         str(place): values if values.dtype.kind in "biu" else values.astype(str)
-        for place, (_, values) in enumerate(others.items())
+        for place, (_, values) in enumerate(_plain(frame.drop(columns=measured.columns)).items())
         if not _names_row(values)
     }
     if not measured.empty:
@@ -166,7 +167,21 @@ def _hashes(frame: pd.DataFrame) -> NDArray[Any]:
     return hashes
 
 
-def _bytes_hashes(rows: NDArray[Any]) -> NDArray[np.int64]:
+def _plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """Cells that hold files or arrays by what these hold, as text."""
+    held = {
+        name: values.map(lambda cell: str(hash(cell if isinstance(cell, bytes) else repr(cell))))
+        for name, values in frame.items()
+        if values.dtype == object and not values.map(_is_plain).all()
+    }
+    return frame.assign(**held)
+
+
+def _is_plain(cell: Any) -> bool:
+    return not isinstance(cell, bytes | list | tuple | set | dict | np.ndarray)
+
+
+def _bytes_hashes(rows: Any) -> NDArray[np.int64]:
     return np.array([hash(np.ascontiguousarray(row).tobytes()) for row in rows], dtype=np.int64)
 
 
@@ -174,32 +189,49 @@ def _names_row(values: "pd.Series[Any]") -> bool:
     """Whether a whole number or a word a row tells rows apart that are copies but for it."""
     if values.dtype.kind in "mM" or not values.is_unique:
         return False
-    return values.dtype.kind in "iu" or not values.astype(str).str.contains(r"\s|\.").any()
+    return values.dtype.kind in "iu" or bool(values.astype(str).str.fullmatch(_NAME).all())
 
 
-def _by_chance(frame: pd.DataFrame, codes: NDArray[np.int64]) -> float:
+def _by_chance(frame: pd.DataFrame) -> float:
     """About the share of rows that would have an equal one, were the columns independent.
 
-    How often two different rows agree in a column says how much it tells rows apart.
+    How often two rows agree in a column says how much it tells rows apart. Where copies stand, it
+    says too little of each; of two such columns the product is still far below what is found.
     """
-    distinct = frame.iloc[np.unique(codes, return_index=True)[1]]
-    n = len(distinct)
-    agree = 1.0
-    for place in range(frame.shape[1]):
-        values = distinct.iloc[:, place]
-        if n > 1 and _tells_apart(values):
+    n, agree = len(frame), 1.0
+    for _, values in frame.items():
+        if _is_sentence(values) or _is_fine(values):
+            return 0.0
+        if _is_measured(values):
             counts = np.unique(pd.factorize(values)[0], return_counts=True)[1].astype(float)
             agree *= float((counts * (counts - 1)).sum() / (n * (n - 1)))
-    return float(-np.expm1(-(len(codes) - 1) * agree))
+    return float(-np.expm1(-(n - 1) * agree))
 
 
-def _tells_apart(values: "pd.Series[Any]") -> bool:
-    """Whether values are measured numbers, times or sentences."""
+def _is_fine(values: "pd.Series[Any]") -> bool:
+    """Whether values are numbers of so many digits that two of them are hardly equal by chance."""
+    if values.dtype.kind != "f":
+        return False
+    steps = values.to_numpy(dtype=np.float64) * _FINE
+    return bool((np.abs(steps - np.round(steps)) > _NEAR).mean() > 0.5)
+
+
+def _is_measured(values: "pd.Series[Any]") -> bool:
+    """Whether values are measured numbers or times."""
     if values.dtype.kind in "mM":
         return True
     numbers = numbers_of(values)
-    if numbers is not None:
-        finite = numbers[np.isfinite(numbers)]
-        return bool((finite != np.round(finite)).any() or len(np.unique(finite)) > _MIN_VALUES)
-    texts = values.dropna().astype(str).iloc[:_MIN_VALUES]
-    return bool(len(texts)) and float(texts.str.split().str.len().mean()) >= _MIN_WORDS
+    if numbers is None:
+        return False
+    finite = numbers[np.isfinite(numbers)]
+    return bool((finite != np.round(finite)).any() or len(np.unique(finite)) > _MIN_VALUES)
+
+
+def _is_sentence(values: "pd.Series[Any]") -> bool:
+    """Whether values are texts of several words, or files and arrays: hardly equal by chance."""
+    if values.dtype.kind in "biufmM":
+        return False
+    some = values.dropna().iloc[:_MIN_VALUES]
+    if len(some) and not some.map(_is_plain).all():
+        return True
+    return bool(len(some)) and float(some.astype(str).str.split().str.len().mean()) >= _MIN_WORDS

@@ -199,3 +199,34 @@ def test_a_picture_and_a_sound_a_row(tmp_path: Path, table: pd.DataFrame) -> Non
     assert any(
         line.startswith("input       call: ") and "8000 Hz" in line for line in data.summary
     )
+
+
+def test_hidden_folders_and_files_are_not_named(tmp_path: Path, table: pd.DataFrame) -> None:
+    for folder in (".cache", "__MACOSX"):
+        draw(tmp_path / folder, [f"{i}.png" for i in range(N)])
+    table = table.drop(columns="photo").assign(id=[i * 7 % N for i in range(N)])
+    table.to_csv(tmp_path / "t.csv", index=False)
+    (tmp_path / "photos" / "._3.png").write_bytes(b"no picture")
+    data = load_dataset(tmp_path / "t.csv", target="y")
+    assert [spec.name for spec in data.inputs] == ["table", "photos"]
+    assert len(data.y) == N
+
+
+def test_files_without_a_suffix_are_named_by_ids(tmp_path: Path, table: pd.DataFrame) -> None:
+    for path in list((tmp_path / "photos").iterdir()):
+        path.rename(path.with_suffix(""))
+    table = table.drop(columns="photo").assign(id=[i * 7 % N for i in range(N)])
+    table.to_csv(tmp_path / "t.csv", index=False)
+    data = load_dataset(tmp_path / "t.csv", target="y")
+    assert data.x["photos"][:, 0, 0, 0].tolist() == table["id"].tolist()
+
+
+def test_a_class_whose_files_cannot_be_read_is_told(tmp_path: Path, table: pd.DataFrame) -> None:
+    for photo in table["photo"][table["y"] == "b"].iloc[:5]:
+        (tmp_path / photo).write_bytes(b"no picture")
+    data = load_dataset(tmp_path / "t.csv", target="y")
+    assert "rows whose inputs cannot be read, by y: b 5" in data.warnings
+    for photo in table["photo"][table["y"] == "b"]:
+        (tmp_path / photo).write_bytes(b"no picture")
+    with pytest.raises(DataError, match="class 'b' of .* not one of its 20 rows can be read"):
+        load_dataset(tmp_path / "t.csv", target="y")

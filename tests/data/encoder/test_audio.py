@@ -48,7 +48,7 @@ def test_files_of_any_rate_and_channels_become_one_channel_at_the_common_rate(
     plain = json.loads(json.dumps(fitted.to_dict()))
     assert plain == {
         "name": "clip", "kind": "audio", "column": "clip", "shape": [4000], "rate": 8000,
-        "masked": True, "width": None,
+        "masked": True, "crop": "middle", "width": None,
     }  # fmt: skip
     assert encoder_from(plain) == fitted
     assert input_spec(plain) == InputSpec(
@@ -69,8 +69,8 @@ def test_nearly_all_fit_and_longer_ones_are_cut(tmp_path: Path) -> None:
     fitted = AudioEncoder.fit(values, np.array([*range(300), 301]), "clip")
     assert (fitted.shape, fitted.masked) == ((800,), False)
     x, keep, warnings = read(fitted, values)
-    assert warnings == ("1 of 302 sounds in clip (0.3%) are cut to 0.10 s",)
-    np.testing.assert_allclose(x[300], long[:800], atol=1e-4)
+    assert warnings == ("1 of 302 sounds in clip (0.3%) are cut to 0.10 s: their middle is kept",)
+    np.testing.assert_allclose(x[300], long[7600:8400], atol=1e-4)
     assert len(keep) == 302
     endless = files(written(tmp_path, "e.wav", np.zeros(40 * 1000, np.float32), 1000))
     assert AudioEncoder.fit(endless, np.arange(1), "clip").shape == (30_000,)
@@ -130,3 +130,62 @@ def test_arrays_are_sounds_of_the_rate_that_is_told() -> None:
     assert list(keep) == [0, 1]
     assert np.isfinite(x[1]).sum() == 200
     assert "row 2 (no samples), row 3 (samples that are no finite number)" in warning
+
+
+@pytest.mark.parametrize("n_long", [1, 6])
+def test_few_long_recordings_do_not_decide(tmp_path: Path, n_long: int) -> None:
+    short = written(tmp_path, "short.wav", tone(0.5, 8000))
+    long = written(tmp_path, "long.wav", tone(20, 8000))
+    flac = written(tmp_path, "long.flac", tone(20, 16_000), 16_000)
+    values = files(*[short] * 60, *[long, flac] * (n_long // 2), long)
+    fitted = AudioEncoder.fit(values, np.arange(len(values)), "clip")
+    assert fitted.shape == (4000,)
+    x, keep, warnings = read(fitted, values)
+    assert "are cut to 0.50 s: their middle is kept" in warnings[0]
+    np.testing.assert_allclose(x[-1], tone(20, 8000)[78_000:82_000], atol=1e-4)
+    if n_long > 1:
+        np.testing.assert_allclose(x[61, 50:-50], tone(20, 8000)[78_050:81_950], atol=0.01)
+    old = encoder_from({k: v for k, v in fitted.to_dict().items() if k != "crop"})
+    first, _, told = read(old, values)
+    np.testing.assert_allclose(first[-1], tone(20, 8000)[:4000], atol=1e-4)
+    assert "are cut to 0.50 s: their beginning is kept" in told[0]
+
+
+def broken(tmp_path: Path, at: int, field: bytes, name: str = "odd.wav") -> str:
+    """A whole file, of whose header some bytes are others."""
+    content = bytearray(Path(written(tmp_path, name, tone(0.1, 8000))).read_bytes())
+    content[at : at + len(field)] = field
+    (tmp_path / name).write_bytes(content)
+    return str(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("rate", "told"),
+    [
+        (0xFFFFFFFF, "odd.wav ("),
+        (0x7FFFFFFF, "2,147,483,647 samples a second; 1 to 500,000 are read"),
+        (499_979, ""),  # a prime: the nearest ratio of small numbers will do
+        (7_993, ""),
+        (3, "3 samples a second, where others have 8,000"),
+    ],
+)
+def test_a_rate_that_no_recording_has(tmp_path: Path, rate: int, told: str) -> None:
+    good = written(tmp_path, "good.wav", tone(0.1, 8000))
+    values = files(*[good] * 20, broken(tmp_path, 24, rate.to_bytes(4, "little")))
+    x, keep, warnings = read(AudioEncoder.fit(values, np.arange(21), "clip"), values)
+    assert x.shape[1] in (800, 801)
+    assert (len(keep) == 21) == (not told)
+    assert told in "".join(warnings)
+
+
+@pytest.mark.parametrize("size", [0xFFFFFFFF, 0x7FFFFFFF, 10**9, 3])
+def test_a_size_that_the_file_has_not(tmp_path: Path, size: int) -> None:
+    good = written(tmp_path, "good.wav", tone(0.1, 8000))
+    odd = broken(tmp_path, 40, size.to_bytes(4, "little"))
+    values = files(*[good] * 5, odd)
+    x, keep, _ = read(AudioEncoder.fit(values, np.arange(6), "clip"), values)
+    assert x.shape == (len(keep), 800)
+    alone = files(odd)
+    if size > 3:
+        x, _, _ = read(AudioEncoder.fit(alone, np.arange(1), "clip"), alone)
+        assert x.shape[1] <= 240_000

@@ -1,5 +1,7 @@
 """Folders of images: classes by sub-folder, one size, grey or colour, broken ones left out."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -227,3 +229,99 @@ def test_a_folder_with_more_images_than_sounds_holds_images(tmp_path: Path) -> N
     fill(tmp_path)
     (tmp_path / "cat" / "miaow.wav").write_bytes(b"")
     assert load_dataset(tmp_path).inputs[0].kind == "image"
+
+
+@pytest.mark.parametrize(
+    "suffix", [".jfif", "", ".JPG", ".xyz", ".jpg~", ".TIFF", ".webp", ".jp2"]
+)
+def test_whatever_the_library_reads_is_read(tmp_path: Path, suffix: str) -> None:
+    fill(tmp_path)
+    forms = {".TIFF": "TIFF", ".webp": "WEBP", ".jp2": "JPEG2000"}
+    for number in range(10):
+        path = tmp_path / "bird" / f"{number:02}{suffix}"
+        path.parent.mkdir(exist_ok=True)
+        with path.open("wb") as file:
+            Image.new("L", (9, 7), number).save(file, forms.get(suffix, "JPEG"))
+    data = load_dataset(tmp_path)
+    assert data.target.classes == ("bird", "cat", "dog")
+    assert np.bincount(data.y).tolist() == [10, 10, 10]
+    assert data.warnings == ()
+    new = tmp_path / "bird" / f"03{suffix}"
+    np.testing.assert_allclose(encode(new, data.encoders).x["image"], 3, atol=1)
+
+
+def test_a_folder_whose_files_have_no_suffix_holds_images(tmp_path: Path) -> None:
+    for path in sorted(fill(tmp_path).rglob("*.png")):
+        path.rename(path.with_suffix(""))
+    (tmp_path / "cat" / "labels.xml").write_text("<xml/>")
+    data = load_dataset(tmp_path)
+    assert len(data.y) == 20
+    assert data.warnings == (
+        "1 files are no images that can be read, and are left out: cat 1 (.xml 1)",
+    )
+
+
+def test_what_cannot_be_read_is_counted_by_class(tmp_path: Path) -> None:
+    fill(tmp_path)
+    for number in range(3):
+        (tmp_path / "dog" / f"{number}.heic").write_bytes(b"ftypheic")
+    (tmp_path / "cat" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    data = load_dataset(tmp_path)
+    assert "4 images cannot be read and are left out (dog 3, cat 1)" in data.warnings[0]
+    (tmp_path / "bird").mkdir()
+    for number in range(3):
+        (tmp_path / "dog" / f"{number}.heic").rename(tmp_path / "bird" / f"{number}.heic")
+    with pytest.raises(DataError, match=r"class 'bird' of .* none of its 3 images can be read"):
+        load_dataset(tmp_path)
+
+
+def bomb(path: Path, side: int) -> Path:
+    """A PNG of a few bytes that announces a picture of `side` a side."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    head = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    chunks = (chunk(b"IHDR", head), chunk(b"IDAT", zlib.compress(bytes(9))), chunk(b"IEND", b""))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+    return path
+
+
+def test_a_picture_of_too_many_pixels_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path)
+    bomb(tmp_path / "cat" / "bomb.png", 13_000)
+    data = load_dataset(tmp_path)
+    assert len(data.y) == 20
+    (told,) = data.warnings
+    assert "bomb.png (more than 89,478,485 pixels; the environment variable AUTOSYNTH_MAX" in told
+    monkeypatch.setenv("AUTOSYNTH_MAX_PIXELS", "50")
+    with pytest.raises(DataError, match=r"none of the 21 images .*more than 50 pixels"):
+        load_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("at", [16, 20, 24, 25, 26, 28, 33, 41])
+def test_a_broken_byte_is_no_crash(tmp_path: Path, at: int) -> None:
+    fill(tmp_path)
+    data = load_dataset(tmp_path)
+    content = bytearray((tmp_path / "cat" / "03.png").read_bytes())
+    content[at] ^= 0xFF
+    (tmp_path / "cat" / "odd.png").write_bytes(content)
+    assert len(load_dataset(tmp_path).y) in (20, 21)
+    assert len(encode(tmp_path, data.encoders).index) in (20, 21)
+
+
+def test_other_files_are_not_taken_for_pictures(tmp_path: Path) -> None:
+    fill(tmp_path)
+    rng = np.random.default_rng(0)
+    for number in range(300):
+        content = rng.integers(0, 256 if number % 2 else 4, 400, np.uint8).tobytes()
+        (tmp_path / "cat" / f"{number}.bin").write_bytes(content)
+    np.save(tmp_path / "dog" / "x.npy", np.zeros(9))
+    data = load_dataset(tmp_path)
+    assert len(data.y) == 20
+    told = "301 files are no images that can be read, and are left out: cat 300, dog 1 (.bin 300, "
+    assert data.warnings[0].startswith(told)

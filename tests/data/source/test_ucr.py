@@ -108,3 +108,20 @@ def test_a_tsv_with_a_header_is_a_table(tmp_path: Path) -> None:
     assert load_dataset(path, target="goal").inputs[0].kind == "table"
     with pytest.raises(DataError, match="no target is named"):
         load_dataset(path)
+
+
+@pytest.mark.parametrize("odd", [b"\xa8", b'"', b"1_0 x", b"\xff\xfe"])
+def test_a_broken_byte_is_named(pair: Path, odd: bytes) -> None:
+    path = write(pair, lines(40, 24))
+    content = path.read_bytes()
+    middle = content.index(b"\t", len(content) // 2)
+    path.write_bytes(content[:middle] + odd + content[middle:])
+    with pytest.raises(DataError, match=r"Wave_TRAIN\.tsv:\d+: .* in field \d+ is no number"):
+        load_dataset(path)
+
+
+def test_numbers_beyond_all_types_are_missing_steps(pair: Path) -> None:
+    rows = lines(40, 24)
+    rows[3] = "\t".join(["1", "9" * 400, "1e60", *["0"] * 22])
+    data = load_dataset(write(pair, rows))
+    assert "2 infinite values in series; taken as missing steps" in data.warnings

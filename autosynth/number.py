@@ -3,6 +3,7 @@
 Takes a number, or what stands for none (None, NaN, an empty cell of a table), which is "-".
 """
 
+import math
 from numbers import Real
 from typing import Any, TypeGuard
 
@@ -36,6 +37,16 @@ def score_text(number: Any, digits: int = 4) -> str:
     if not is_known(number):
         return "-"
     return f"{number:.{digits}f}" if abs(number) < 10 ** (5 - digits) else f"{number:.5g}"
+
+
+def range_text(low: float, high: float) -> str:
+    """`low ... high` in six digits, or as many as tell one from the other."""
+    size = max(abs(low), abs(high))
+    apart = abs(high - low)
+    digits = 6
+    if size < float("inf") and 0 < apart < size * 1e-4:
+        digits = min(17, 3 + math.ceil(math.log10(size / apart)))
+    return f"{low:.{digits}g} ... {high:.{digits}g}"
 
 
 def signed(number: float) -> str:

@@ -43,6 +43,7 @@ class DataArguments(TypedDict, total=False):
     task: str | None
     drop: str | Sequence[str]
     keep: str | Sequence[str]
+    keep_missing_words: bool
     columns: Mapping[str, str] | None
     group: str | None
     time: str | None
@@ -137,6 +138,9 @@ class DataConfig:
     keep: tuple[str, ...] = option(
         (), "column to use though it looks like an id", metavar="COL", repeat=True
     )
+    keep_missing_words: bool = option(
+        False, "read words such as NA or None as words, and not as no value"
+    )
     columns: Mapping[str, str] = option(
         None,
         "read a column as number, category, text, date, image or audio; or arrays, also as series",
@@ -193,7 +197,7 @@ class DataConfig:
         section: dict[str, Any] = {}
         for name in DATA_NAMES:
             value = getattr(self, name)
-            if value is None or (isinstance(value, tuple | dict) and not value):
+            if value is None or value is False or (isinstance(value, tuple | dict) and not value):
                 continue
             if isinstance(value, tuple):
                 value = [each if isinstance(each, str) else type(each).__name__ for each in value]

@@ -1,7 +1,9 @@
-"""The scale that values of a target are learnt on: as they are, their logarithm, or quantiles.
+"""Scales of numbers: the one that a target is learnt on, and the unit that float32 can hold.
 
-Fitted on training values in the target's own unit; brings values to standardised ones, and back.
-`composite/objective.py` goes the same way back behind a network.
+A `Scale` (values as they are, their logarithm, or quantiles) is fitted on training values in the
+target's own unit; it brings values to standardised ones, and back. `composite/objective.py` goes
+the same way back behind a network. A `NumberUnit` comes before the cast to float32 wherever a
+number is read whose differences the cast would lose.
 """
 
 import math
@@ -19,6 +21,87 @@ Values = NDArray[np.float64]
 # Quantiles of training values that a quantile scale is made of, at most: 256 steps between them,
 # each .4 % of the rows, and a few kilobytes in a bundle.
 N_KNOTS = 257
+
+
+LOST = 2.0**24 * 1e-4
+"""Numbers that are so many times as large as their spread lose a ten-thousandth of it in float32,
+whose rounding is 2^-24 of a number: dates within eleven days, milliseconds since 1970 within a
+decade."""
+_SIZES = 1e-9, 1e15
+"""Spreads of which float32 holds squares and their sums; stems cut bins of 1e-12 and more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumberUnit:
+    """What numbers are counted from, and in: `center` and `size`, in float64 before any cast.
+
+    Ordinary numbers are counted from 0 in ones: they stay as they are.
+    """
+
+    center: float = 0.0
+    size: float = 1.0
+
+    def encoded(self, values: Values) -> Values:
+        """Numbers as they are counted: what lies beyond float64 then is infinite."""
+        if self == PLAIN:
+            return values
+        with np.errstate(over="ignore"):
+            return np.asarray((values - self.center) / self.size)
+
+    def decoded(self, counted: Values) -> Values:
+        """Counted numbers as they were, float64."""
+        return counted if self == PLAIN else np.asarray(counted * self.size + self.center)
+
+    def to_list(self) -> list[float]:
+        """As JSON-able data: center and size."""
+        return [self.center, self.size]
+
+    @classmethod
+    def from_list(cls, plain: Sequence[float]) -> "NumberUnit":
+        """The unit of which `to_list` made JSON-able data."""
+        center, size = map(float, plain)
+        return cls(center=center, size=size)
+
+
+PLAIN = NumberUnit()
+
+
+def fit_unit(values: Values, *, whole: int = 0, steps: bool = False) -> NumberUnit:
+    """The unit of numbers: `PLAIN` where float32 holds them as well as their differences.
+
+    Args:
+        values: of training rows, of any shape; those that are not finite are not looked at.
+        whole: what the center is a multiple of: 7 days keep the phases of week and day.
+        steps: on the last axis the values stand in their order, and what changes between two
+            counts as well.
+    """
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return PLAIN
+    # A middle one of them: the difference of two near numbers is exact in float64.
+    center = float(np.quantile(known, 0.5, method="lower"))
+    spread = _spread(known)
+    if steps:
+        with np.errstate(over="ignore", invalid="ignore"):
+            changes = np.diff(values)
+        change = _spread(changes[np.isfinite(changes)])
+        spread = min(spread, change) if change else spread
+    if not spread:
+        return PLAIN
+    size = 1.0 if _SIZES[0] <= spread <= _SIZES[1] or whole else spread
+    if abs(center) / LOST <= spread:
+        center = 0.0
+    return NumberUnit(center=center // whole * whole if whole else center, size=size)
+
+
+def _spread(values: Values) -> float:
+    """What nearly all values lie in: of a few far off, or of one value mostly, the range."""
+    if not len(values):
+        return 0.0
+    low, high = np.quantile(values / 2, (0.05, 0.95))
+    if low == high:
+        low, high = values.min() / 2, values.max() / 2
+    return min(2 * float(high - low), np.finfo(np.float64).max)  # halves: no range is infinite
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autosynth.plugin import TASKS
-from autosynth.scale import Scale
+from autosynth.scale import PLAIN, NumberUnit, Scale
 
 Array = NDArray[Any]
 RowNumbers = NDArray[np.int64]
@@ -84,9 +84,10 @@ class TargetSpec:
 
     `classes` are the user's own names of classes, labels or items, in the order of their codes and
     of the outputs. `steps` are those of a forecast, and `base` the input whose first channel's
-    last known value it is the change from; `by_row` says that its values are on the scale of each
-    row's own series, from which `predict` brings them back. `parts` are several targets, each of a
-    task of its own.
+    last known value it is the change from, which is counted in `base_unit`; `by_row` says that its
+    values are on the scale of each row's own series, from which `predict` brings them back. `form`
+    is how numbers are written, by an example, where they are not plain. `parts` are several
+    targets, each of a task of its own.
     """
 
     name: str
@@ -95,6 +96,8 @@ class TargetSpec:
     steps: int = 1
     base: str = ""
     by_row: bool = False
+    base_unit: NumberUnit = PLAIN
+    form: str = ""
     parts: tuple["TargetSpec", ...] = ()
 
     @property
@@ -116,7 +119,9 @@ class TargetSpec:
     def from_dict(cls, plain: Mapping[str, Any]) -> "TargetSpec":
         """The target of which `dataclasses.asdict` made JSON-able data."""
         parts = tuple(cls.from_dict(part) for part in plain["parts"])
-        return cls(**{**plain, "classes": tuple(plain["classes"]), "parts": parts})
+        unit = NumberUnit(**plain.get("base_unit", {}))
+        known = {"classes": tuple(plain["classes"]), "parts": parts, "base_unit": unit}
+        return cls(**{**plain, **known})
 
     @property
     def fields(self) -> tuple["Field", ...]:
@@ -195,10 +200,10 @@ class Dataset:
     Where the data is larger than a quarter of memory, `x[name]` are memory maps
     (`source/mappedarray.py`).
 
-    `y` is (n,): int64 class codes, or float32 values in the target's own unit. Where the target
-    has several columns it is float32 (n, columns): labels as 0 or 1, the steps of a forecast (NaN
-    where one is missing), or the columns of several targets, codes among them. `encoders` is
-    JSON-able and is all that `data.encode` needs to read raw data of the same form again.
+    `y` is (n,): int64 class codes, or float64 values in the target's own unit. Where the target
+    has several columns it is (n, columns): labels as 0 or 1, float32; the steps of a forecast (NaN
+    where one is missing) or the columns of several targets, codes among them, float64. `encoders`
+    is JSON-able and is all that `data.encode` needs to read raw data of the same form again.
     `summary` are the lines `autosynth inspect` prints; `warnings` what a user should know before
     training. `seen` is what each row's user had before, which a ranking leaves out. `independent`
     rows may be dealt to folds at random: those of one group, of neighbouring times or of many

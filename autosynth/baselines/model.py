@@ -32,6 +32,7 @@ from autosynth.baselines.table import (
 )
 from autosynth.data.source.mappedarray import MappedArray
 from autosynth.errors import lookup
+from autosynth.scale import PLAIN, fit_unit
 from autosynth.spec import Array, Dataset, TargetSpec
 from autosynth.task.task import task_of
 
@@ -220,11 +221,29 @@ def _joined(
     )
 
 
+def _counting(fit: FitBaseline) -> FitBaseline:
+    """The same, of values in the unit that keeps their differences: libraries have float32 too."""
+
+    def fit_counted(it: BaselineInputs) -> FittedBaseline:
+        unit = PLAIN if it.target.is_coded else fit_unit(it.y)
+        if unit == PLAIN:
+            return fit(it)
+        found = fit(replace(it, y=unit.encoded(it.y)))
+        return replace(found, predict=lambda x: unit.decoded(found.predict(x).astype(np.float64)))
+
+    return fit_counted
+
+
+_fit_boosting = _counting(_fit_hgb)
 _CLASSIFIERS = {"majority": _fit_majority, "logistic": _fit_logistic, "hgb": _fit_hgb}
-_REGRESSORS = {"mean": _fit_mean, "ridge": _fit_ridge, "hgb": _fit_hgb}
+_REGRESSORS = {
+    "mean": _counting(_fit_mean),
+    "ridge": _counting(_fit_ridge),
+    "hgb": _fit_boosting,
+}
 BASELINES: Mapping[str, Mapping[str, FitBaseline]] = {
     "classification": {**_CLASSIFIERS, ROCKET: fit_rocket},
-    "regression": {**_REGRESSORS, ROCKET: fit_rocket},
+    "regression": {**_REGRESSORS, ROCKET: _counting(fit_rocket)},
     "forecasting": {
         "mean": fit_means,
         "last": fit_last,
@@ -235,9 +254,9 @@ BASELINES: Mapping[str, Mapping[str, FitBaseline]] = {
     "multitask": {
         name: per_target(classify, regress)
         for name, classify, regress in (
-            ("majority", _fit_majority, _fit_mean),
-            ("linear", _fit_logistic, _fit_ridge),
-            ("hgb", _fit_hgb, _fit_hgb),
+            ("majority", _fit_majority, _REGRESSORS["mean"]),
+            ("linear", _fit_logistic, _REGRESSORS["ridge"]),
+            ("hgb", _fit_hgb, _fit_boosting),
         )
     },
     "ranking": RANKERS,

@@ -18,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from autosynth.data.encoder.registry import ENCODERS
+from autosynth.scale import PLAIN
 from autosynth.spec import Array, Dataset, TargetSpec
 
 # Of a text, for models that read no sparse features: boosting looks through every column in every
@@ -46,7 +47,7 @@ class Table:
     channels and steps of each, where there is nothing else.
     """
 
-    x: NDArray[np.float32] | NDArray[np.int64]
+    x: NDArray[np.float32] | NDArray[np.float64] | NDArray[np.int64]
     cardinalities: Array
     texts: tuple[Array, ...] = ()
     history: History = History()
@@ -159,7 +160,7 @@ def table_of(dataset: Dataset, rows: Array, kind: str = "") -> Table:
     specs = [spec for spec in dataset.inputs if not spec.of and kind in ("", spec.kind)]
     specs.sort(key=lambda spec: (spec.name != base, not spec.anchored))
     encoders = [ENCODERS[spec.kind] for spec in specs]
-    blocks = [
+    blocks: list[Array] = [
         encoder.features(dataset.x[spec.name][rows], spec, complete=spec.anchored)
         for spec, encoder in zip(specs, encoders, strict=True)
     ]
@@ -167,6 +168,8 @@ def table_of(dataset: Dataset, rows: Array, kind: str = "") -> Table:
         np.asarray((e.features_are == "cells" and spec.cardinalities) or (0,) * block.shape[1])
         for spec, e, block in zip(specs, encoders, blocks, strict=True)
     ]
+    if dataset.target.base_unit != PLAIN:  # values to come are like those of the past
+        blocks[0] = dataset.target.base_unit.decoded(blocks[0].astype(np.float64))
     ends = np.cumsum([0, *(block.shape[1] for block in blocks)])
     texts = tuple(
         np.arange(start, end)

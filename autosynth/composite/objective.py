@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from autosynth.modality.convolution import last_known
-from autosynth.scale import Scale
+from autosynth.scale import PLAIN, Scale
 from autosynth.spec import SeenItems, TargetSpec
 from autosynth.task.task import task_of
 
@@ -119,12 +119,15 @@ def mask_seen(out: Tensor, seen: SeenItems) -> Tensor:
 def base_of(target: TargetSpec, series: Tensor | None) -> Tensor | None:
     """The last known value of the first channel of `series` `(batch, channels, steps)`.
 
-    `(batch, 1)`, float64, 0 where a row has none; None for a target without a base.
+    In the target's own unit: `(batch, 1)`, float64, 0 of `series` where a row has none; None for a
+    target without a base.
     """
     if not target.base:
         return None
     assert series is not None
-    return last_known(series[:, :1].double()).squeeze(1)
+    base = last_known(series[:, :1].double()).squeeze(1)
+    unit = target.base_unit
+    return base if unit == PLAIN else base * unit.size + unit.center
 
 
 def in_unit(scale: Scale, out: Tensor, base: Tensor | None = None) -> Tensor:

@@ -81,7 +81,7 @@ def run_baselines(
         progress.say(f"baseline    {record.strategy}: {said}")
 
 
-def baseline_outputs(folder: Path, trial: int) -> NDArray[np.float32] | None:
+def baseline_outputs(folder: Path, trial: int) -> NDArray[np.floating] | None:
     """What a complete baseline gave on the test rows, in the order of `splits.test`.
 
     Args:
@@ -99,7 +99,7 @@ def baseline_outputs(folder: Path, trial: int) -> NDArray[np.float32] | None:
         return None
     try:
         with np.load(path) as stored:
-            return np.asarray(stored["test"], np.float32) if "test" in stored else None
+            return np.asarray(stored["test"]) if "test" in stored else None
     except (OSError, ValueError, zipfile.BadZipFile) as problem:
         raise RunError(
             f"{path}: not the outputs of a baseline: {problem}; delete it to go on without"
@@ -108,8 +108,9 @@ def baseline_outputs(folder: Path, trial: int) -> NDArray[np.float32] | None:
 
 def _keep(result: BaselineResult, path: Path) -> None:
     found = {"select": result.validation, "test": result.test}
+    # Values are float64 and stay so: of some float32 would lose the differences.
     kept: dict[str, Any] = {
-        name: array.astype(np.float32)
+        name: array
         for name, array in found.items()
         if array is not None and array.size <= _MAX_KEPT
     }

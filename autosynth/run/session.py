@@ -57,6 +57,7 @@ def search(
     task: str | None = None,
     drop: str | Sequence[str] = (),
     keep: str | Sequence[str] = (),
+    keep_missing_words: bool = False,
     columns: Mapping[str, str] | None = None,
     group: str | None = None,
     time: str | None = None,

@@ -146,7 +146,10 @@ def _class_codes(
     raw, found = pd.factorize(values.to_numpy(dtype=object))
     texts = [text_of(value) for value in found]
     # Text that reads as numbers keeps its own spelling ("01"), in the order of the numbers.
-    names = sorted(set(texts), key=None if numbers is None else lambda text: (float(text), text))
+    names = sorted(set(texts))
+    if numbers is not None:
+        value = dict(zip(map(text_of, values), numbers.tolist(), strict=True))
+        names.sort(key=lambda text: (value[text], text))
     place = {text: code for code, text in enumerate(names)}
     return np.array([place[text] for text in texts], dtype=np.int64)[raw], names
 

@@ -65,7 +65,11 @@ class Multilabel(Task):
     limit = "Every row gets one of the classes above, also one that is none of them."
 
     def read(
-        self, values: "pd.Series[Any] | pd.DataFrame", name: str, in_test: NDArray[np.bool_]
+        self,
+        values: "pd.Series[Any] | pd.DataFrame",
+        name: str,
+        in_test: NDArray[np.bool_],
+        decimal: str = "",
     ) -> Target:
         """A label a column, 0 or 1; or the labels of each cell (an empty one has none)."""
         if isinstance(values, pd.DataFrame):

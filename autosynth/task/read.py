@@ -42,6 +42,7 @@ def infer_target(
     in_test: NDArray[np.bool_],
     labels: bool = False,
     coded: bool = False,
+    decimal: str = "",
 ) -> Target:
     """The target of `values`, rows first.
 
@@ -57,6 +58,7 @@ def infer_target(
         in_test: marks rows of an official test part.
         labels: the form of the data says that these are class labels.
         coded: whole numbers that count up from 0 or 1 may be class codes (arrays).
+        decimal: how numbers are written where cells do not tell.
 
     Raises:
         DataError: a target of one value or without values, or labels that are none.
@@ -66,12 +68,16 @@ def infer_target(
             task = "multilabel"
         if task is None or not _named(task).joins_columns:
             known: Any = {"task": task, "in_test": in_test, "labels": labels, "coded": coded}
+            known["decimal"] = decimal
             parts = [infer_target(values[title], str(title), **known) for title in values]
             return _together(parts, name)
     elif task is None and label_lists(values) is None:
-        column = target_column(values, name, in_test)
-        return _named(_understood(column.numbers, labels, coded)).encode(column)
-    return _named(task or "multilabel").read(values, name, in_test)
+        column = target_column(values, name, in_test, decimal=decimal)
+        found = _named(_understood(column.numbers, labels, coded))
+        if found.is_coded and column.told:  # words among few numbers are classes as these are
+            column = target_column(values, name, in_test, numbers=False)
+        return found.encode(column)
+    return _named(task or "multilabel").read(values, name, in_test, decimal)
 
 
 def _named(task: str) -> Task:
@@ -102,7 +108,7 @@ def _together(targets: list[Target], name: str) -> Target:
         raise DataError(f"no row has a value of every target: {name}. Leave one out.")
     return Target(
         spec=TargetSpec(name=name, task=MULTITASK, parts=tuple(each.spec for each in targets)),
-        y=np.stack(columns, axis=1).astype(np.float32),
+        y=np.stack(columns, axis=1).astype(np.float64),
         keep=keep,
         missing=np.unique(np.concatenate([each.missing for each in targets])),
         warnings=tuple(dict.fromkeys(text for each in targets for text in each.warnings)),

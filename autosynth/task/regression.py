@@ -22,6 +22,8 @@ def _prepare_neg_rmse(y: Array, output: Array) -> Scorer:
 def _prepare_r2(y: Array, output: Array) -> Scorer:
     """The share of the variance that is explained; NaN where there is none."""
     target = y.astype(np.float64).reshape(len(y), -1)
+    # The squares of large values would swallow their differences.
+    target = target - np.nansum(target) / max(1, np.isfinite(target).sum())
     square, known = _of_known(_residual(y, output) ** 2)
     total, _ = _of_known(target)
     # What is left of a constant by rounding is no variance.

@@ -8,12 +8,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.cell import missing_in, numbers_of
+from autosynth.cell import (
+    NO_VALUE_WORDS,
+    NumberReading,
+    missing_in,
+    reading_of,
+    text_of,
+    words_told,
+)
 from autosynth.errors import DataError
 from autosynth.spec import TargetSpec
 
 SHOWN = 5
 """Names that a message lists."""
+
+_AS_MANY = 0.5
+"""Of the rows of a middle class, for a word that may mean no value to be a class as well."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +72,7 @@ class TargetColumn:
 
     `values` are raw, and `numbers` the same where all are numbers; `in_test` marks rows of an
     official test part. `keep` are the row numbers, `missing` those of rows without a value.
+    `reading` is how all cells are read as numbers, and `told` what is said of words among them.
     """
 
     name: str
@@ -70,6 +81,8 @@ class TargetColumn:
     in_test: NDArray[np.bool_]
     keep: NDArray[np.int64]
     missing: NDArray[np.int64]
+    reading: NumberReading | None = None
+    told: str = ""
 
     def target(
         self,
@@ -87,26 +100,113 @@ class TargetColumn:
                 "init=masked alone learns from them"
             )
             warnings = (lost, *warnings)
+        if self.told:
+            warnings = (f"target {self.name!r}: {self.told}", *warnings)
+        assumed: tuple[str, ...] = ()
+        if spec.form and self.reading is not None:
+            assumed = (f"{self.name}: {self.reading.told()}",)
+            if not self.reading.sure:
+                warnings = (f"target {self.name!r}: {self.reading.told()}", *warnings)
         keep = keep if good is None else keep[good]
-        return Target(spec=spec, y=y, keep=keep, warnings=tuple(warnings), missing=missing)
+        return Target(
+            spec=spec, y=y, keep=keep, warnings=tuple(warnings), missing=missing, assumed=assumed
+        )
 
 
-def target_column(values: "pd.Series[Any]", name: str, in_test: NDArray[np.bool_]) -> TargetColumn:
-    """The rows of a column that have a value. Raises DataError where none has."""
+def target_column(
+    values: "pd.Series[Any]",
+    name: str,
+    in_test: NDArray[np.bool_],
+    *,
+    decimal: str = "",
+    numbers: bool | None = None,
+) -> TargetColumn:
+    """The rows of a column that have a value.
+
+    Args:
+        values: raw.
+        name: of the target.
+        in_test: marks rows of an official test part.
+        decimal: how numbers are written where the column itself does not tell.
+        numbers: whether these are numbers, a few words among them, or all of them names; None
+            where the column has to tell.
+
+    Raises:
+        DataError: no row has a value.
+    """
     values = values.reset_index(drop=True)
-    numbers = numbers_of(values)
-    missing = missing_in(values) if numbers is None else ~np.isfinite(numbers)
-    keep = np.flatnonzero(~missing)
+    reading = reading_of(values, decimal)
+    if reading is None and numbers:
+        reading = reading_of(values, decimal, asked=True)
+    if reading is not None and reading.is_word.any() and numbers is False:
+        reading = None
+    missing, word = missing_in(values), np.zeros(len(values), dtype=bool)
+    if reading is not None:
+        word = reading.is_word
+        missing = ~np.isfinite(reading.numbers) & ~word
+    keep = np.flatnonzero(~missing & ~word)
     if not len(keep):
         raise DataError(f"target {name!r} has no values in {len(values)} rows. Name another.")
+    told = ""
+    if word.any() and reading is not None:
+        told = words_told(values, reading).replace("taken as missing", "left out")
     return TargetColumn(
         name=name,
         values=values.iloc[keep],
-        numbers=None if numbers is None else numbers[keep],
+        numbers=None if reading is None else reading.numbers[keep],
         in_test=in_test[keep],
         keep=keep,
         missing=np.flatnonzero(missing),
+        reading=reading,
+        told=told,
     )
+
+
+def settle_words(
+    values: "pd.Series[Any]", name: str, *, keep: bool
+) -> "tuple[pd.Series[Any], tuple[str, ...]]":
+    """A target of a text file without words that mean no value (`NA`), and what is said of them.
+
+    Such a word is a class where empty cells say that there is no value, or where as many rows have
+    it as have another class; or where the user says so.
+
+    Args:
+        values: raw.
+        name: of the target.
+        keep: all such words are classes.
+    """
+    texts = values.map(text_of, na_action="ignore")
+    is_word = texts.isin(NO_VALUE_WORDS)
+    if not is_word.any() or (keep and reading_of(values) is None):
+        return values, ()
+    others = texts[~is_word & ~missing_in(values)]
+    if reading_of(values) is not None or not (len(others) or texts.nunique() > 1):
+        return values.mask(is_word), ()
+    least = _AS_MANY * float(others.value_counts().median()) if len(others) else 0.0
+    told, gone = [], []
+    for word, rows in texts[is_word].value_counts().items():
+        if rows >= least or missing_in(values).any():
+            told.append(
+                f"target {name!r}: {word!r} ({rows} rows) is read as a class; leave the cell "
+                "empty where there is no value"
+            )
+        else:
+            gone.append(word)
+            told.append(
+                f"target {name!r}: {word!r} ({rows} rows) is taken for no value; "
+                "--keep-missing-words makes it a class"
+            )
+    return values.mask(texts.isin(gone)), tuple(told)
+
+
+def drop_words(
+    values: "pd.Series[Any] | pd.DataFrame", classes: Sequence[str]
+) -> "pd.Series[Any] | pd.DataFrame":
+    """Later values of a text file without words that mean no value and are none of the classes."""
+    words = [word for word in NO_VALUE_WORDS if word not in classes]
+    if isinstance(values, pd.DataFrame):
+        return values.mask(values.isin(words))
+    return values.mask(values.isin(words))
 
 
 @dataclass(frozen=True, kw_only=True)

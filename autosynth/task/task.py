@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.cell import missing_in, text_of
+from autosynth.cell import NameMatch, missing_in, read_numbers, text_of
 from autosynth.errors import DataError
 from autosynth.plugin import TASKS
 from autosynth.spec import Array, TargetSpec
@@ -34,6 +34,8 @@ from autosynth.task.target import (
 if TYPE_CHECKING:
     import torch
 
+MOST_SIZE = 1e60
+"""Of a true value: the fourth powers of more, which say how heavy its tails are, are infinite."""
 
 Tensor: TypeAlias = "torch.Tensor"  # by name: reading data does without PyTorch
 # Columns for the classes of one target; where there are more, several share one. A bag of 16
@@ -123,15 +125,22 @@ class Task(ABC):
     # From raw values.
 
     def read(
-        self, values: "pd.Series[Any] | pd.DataFrame", name: str, in_test: NDArray[np.bool_]
+        self,
+        values: "pd.Series[Any] | pd.DataFrame",
+        name: str,
+        in_test: NDArray[np.bool_],
+        decimal: str = "",
     ) -> Target:
         """The target of raw values, rows first; `in_test` marks rows of an official test part.
+
+        `decimal` is how numbers are written where the column itself does not tell.
 
         Raises:
             DataError: there is nothing in them to learn.
         """
         assert not isinstance(values, pd.DataFrame)  # `joins_columns` says who takes one
-        return self.encode(target_column(values, name, in_test))
+        numbers = not self.is_coded
+        return self.encode(target_column(values, name, in_test, decimal=decimal, numbers=numbers))
 
     def encode(self, column: TargetColumn) -> Target:
         """The target of one column; see `read`."""
@@ -140,13 +149,20 @@ class Task(ABC):
                 f"{self.name} predicts numbers; target {column.name!r} holds "
                 f"{text_of(column.values.iloc[0])!r}. Leave out the task, or name another target."
             )
-        y = column.numbers.astype(np.float32)
+        y = column.numbers
         if y.min() == y.max():
             raise DataError(
                 f"target {column.name!r} is {text_of(column.numbers[0])} in every row: nothing to "
                 "learn."
             )
-        return column.target(TargetSpec(name=column.name, task=self.name), y)
+        if (most := np.abs(y).max()) > MOST_SIZE:
+            raise DataError(
+                f"target {column.name!r} goes to {most:.3g}; values that are learnt are at most "
+                f"{MOST_SIZE:g}, so that their squares have a sum. Write it in a larger unit, or "
+                "take its logarithm."
+            )
+        form = column.reading.form if column.reading else ""
+        return column.target(TargetSpec(name=column.name, task=self.name, form=form), y)
 
     def true_values(
         self, values: "pd.Series[Any] | pd.DataFrame", target: TargetSpec, place: str
@@ -159,8 +175,8 @@ class Task(ABC):
 
     def true_column(self, values: "pd.Series[Any]", target: TargetSpec) -> TrueValues:
         """Those of one column."""
-        missing = missing_in(values)
-        numbers = pd.to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+        numbers, words = read_numbers(values, target.form)
+        missing = np.isnan(numbers) & ~words
         keep = np.flatnonzero(np.isfinite(numbers))
         strange = values[~np.isfinite(numbers) & ~missing].map(text_of)
         reason = f"whose {target.name!r} is no finite number"
@@ -249,14 +265,16 @@ class CodedTask(Task):
     is_standardised: ClassVar[bool] = False
 
     def true_column(self, values: "pd.Series[Any]", target: TargetSpec) -> TrueValues:
-        """Classes are matched by their text."""
+        """Classes are matched by their text, or another spelling of the same."""
         missing = missing_in(values)
         texts = values.map(text_of, na_action="ignore")
-        code_of = {name: code for code, name in enumerate(target.classes)}
-        codes = texts.map(code_of).to_numpy(dtype=np.float64, na_value=np.nan)
-        if np.isnan(codes).all():  # the labels of UCI's test files end in a point (`<=50K.`)
-            bare = texts.astype(str).str.removesuffix(".")
-            codes = bare.map(code_of).to_numpy(dtype=np.float64, na_value=np.nan)
+        match = NameMatch.of(target.classes)
+        raw, names = pd.factorize(texts.to_numpy(dtype=object))
+        known = [match.place(str(name)) for name in names]
+        if set(known) <= {None}:  # the labels of UCI's test files end in a point (`<=50K.`)
+            known = [match.place(str(name).removesuffix(".")) for name in names]
+        found = [np.nan if code is None else code for code in known]
+        codes = np.array([*found, np.nan], dtype=np.float64)[raw]
         keep = np.flatnonzero(~np.isnan(codes))
         strange = texts[np.isnan(codes) & ~missing]
         reason = f"of a class of {target.name!r} that the model never saw"

@@ -7,8 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autosynth.data import load_dataset
+from autosynth.data import encode, load_dataset, read_labelled
+from autosynth.data.load import read_dataset
+from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.errors import DataError, DataNotFoundError
+from autosynth.options import DataConfig
+from autosynth.spec import Dataset
 
 
 def test_a_frame(frame: pd.DataFrame) -> None:
@@ -27,7 +31,7 @@ def test_regression_keeps_its_unit(frame: pd.DataFrame) -> None:
     data = load_dataset(frame, target="weight")
     assert data.target.task == "regression"
     assert data.target.classes == ()
-    assert np.array_equal(data.y, frame["weight"].to_numpy(np.float32))
+    assert np.array_equal(data.y, frame["weight"])
 
 
 def test_official_arrays_and_a_frame_in_a_tuple(frame: pd.DataFrame) -> None:
@@ -251,3 +255,50 @@ def test_rows_without_a_target_are_kept_to_learn_from_without_one() -> None:
     np.testing.assert_array_equal(data.x["table"][60:, 0], known)
     assert "target      goal: classification, 2 classes" in "\n".join(data.summary)
     assert sum(data.y[:60] == 0) == int((frame["goal"] == "no").sum())
+
+
+@pytest.mark.parametrize("batching", [BY_SIZE, Batching(most_bytes=2_000, rows=17)])
+@pytest.mark.parametrize("first", ["", "# a comment\n"])
+def test_names_with_noughts_stay_text(tmp_path: Path, batching: Batching, first: str) -> None:
+    path = tmp_path / "t.csv"
+    y = ["01", "007", "10"] * 40
+    rows = [f"{i * 7 % 50},{i % 9}.5,{code}" for i, code in enumerate(y)]
+    path.write_text(first + "\n".join(["a,b,y", *rows]) + "\n")
+    data = read_dataset(path, DataConfig(target="y"), batching)
+    assert data.target.classes == ("01", "007", "10")
+    assert [column["kind"] for column in data.encoders["inputs"][0]["columns"]] == ["number"] * 2
+    found = read_labelled(path, data.encoders, data.target, batching=batching)
+    assert [data.target.classes[code] for code in found.y] == y
+    numbers = pd.read_csv(path, comment="#")  # where they became 1, 7 and 10
+    again = read_labelled(numbers, data.encoders, data.target)
+    np.testing.assert_array_equal(again.y, found.y)
+
+
+@pytest.mark.parametrize("batching", [BY_SIZE, Batching(most_bytes=2_000, rows=17)])
+def test_words_for_no_value_are_kept_where_they_are_asked_for(
+    tmp_path: Path, batching: Batching
+) -> None:
+    path, rng = tmp_path / "t.csv", np.random.default_rng(0)
+    garage, region = rng.choice(["NA", "Attached", "Carport"], 150), rng.choice(["NA", "EU"], 150)
+    frame = pd.DataFrame({"garage": garage, "size": rng.normal(size=150), "region": region})
+    frame.loc[:3, "size"] = None
+    frame.to_csv(path, index=False, na_rep="None")
+    plain = read_dataset(path, DataConfig(target="region"), batching)
+    assert plain.target.classes == ("EU", "NA")
+    assert "'NA'" in plain.warnings[0]
+    assert "read as a class" in plain.warnings[0]
+    assert categories(plain) == ["Attached", "Carport"]
+    for asked in ({"keep_missing_words": True}, {"columns": {"garage": "category"}}):
+        data = read_dataset(path, DataConfig(target="region", **asked), batching)
+        assert categories(data) == ["Attached", "Carport", "NA"]
+        found = encode(path, data.encoders, batching)
+        place = data.inputs[0].cardinalities.index(5)
+        codes = [categories(data)[int(code) - 2] for code in found.x["table"][:, place]]
+        assert codes == garage.tolist()
+        assert found.warnings == ()
+    assert batching != BY_SIZE or data.fingerprint != plain.fingerprint
+
+
+def categories(data: Dataset) -> list[str]:
+    columns = data.encoders["inputs"][0]["columns"]
+    return next(list(each["categories"]) for each in columns if each["kind"] == "category")

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from autosynth.errors import DataError
-from autosynth.task.read import infer_target
-from autosynth.task.target import Target
+from autosynth.task.read import infer_target, true_values_of
+from autosynth.task.target import Target, settle_words
 
 
 def understand(values: Any, test: int = 0, **options: Any) -> Target:
@@ -55,7 +55,7 @@ def test_class_codes_of_arrays_may_be_many() -> None:
 
 
 def test_task_overrides() -> None:
-    assert understand([1, 2, 3] * 9, task="regression").y.dtype == np.float32
+    assert understand([1, 2, 3] * 9, task="regression").y.dtype == np.float64
     assert understand([0.5, 1.5, 2.5] * 9, task="classification").spec.classes[0] == "0.5"
 
 
@@ -99,3 +99,72 @@ def test_a_class_that_only_test_rows_have_is_left_out() -> None:
 def test_a_target_with_nothing_to_learn(values: Any, options: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
         understand(values, **options)
+
+
+@pytest.mark.parametrize("task", [None, "regression"])
+def test_a_few_words_in_a_target_of_numbers_are_named_and_left_out(task: str | None) -> None:
+    values = [f"{i / 7:.3f}" for i in range(200)]
+    for row, word in ((5, "TBD"), (6, "TBD"), (90, "n/k"), (150, "x")):
+        values[row] = word
+    target = understand(values, task=task)
+    assert target.spec.task == "regression"
+    assert target.warnings == (
+        "target 'goal': 196 of 200 are numbers; rows 5, 6, 90, 150 hold 'TBD', 'n/k', 'x', left "
+        "out",
+    )
+    assert set(target.keep) == set(range(200)) - {5, 6, 90, 150}
+    assert len(target.missing) == 0
+    assert target.y.tolist() == [float(values[row]) for row in target.keep]
+    asked = understand([*values[:60], *["word"] * 40], task="regression")
+    assert len(asked.y) == 58
+    names = understand([*map(str, range(1, 9)), "other"] * 9)
+    assert names.spec.classes == ("1", "2", "3", "4", "5", "6", "7", "8", "other")
+
+
+def test_a_target_of_written_numbers_keeps_its_form() -> None:
+    written = [f"{i * 7.25 + 999:,.2f} €".translate(str.maketrans(",.", ".,")) for i in range(60)]
+    target = understand(written)
+    assert (target.spec.task, target.spec.form) == ("regression", "1.234,50")
+    assert target.y[1] == pytest.approx(1006.25)
+    assert (
+        "goal: numbers written like 1.234,50 (a comma before decimals), with €" in target.assumed
+    )
+    later = true_values_of(pd.Series(["1.234", "5,5 €", "NA", "none"]), target.spec, "x")
+    assert later.y.tolist() == [1234, 5.5]
+    assert [each.rows for each in later.left_out] == [1, 1]
+    few = understand(["$5", "$10", "$5"] * 9)
+    assert few.spec.classes == ("$5", "$10")
+
+
+@pytest.mark.parametrize(
+    ("words", "classes"),
+    [
+        (["NA", "EU", "AS"] * 20, ("AS", "EU", "NA")),
+        (["None", "mild", "severe", "mild"] * 20, ("None", "mild", "severe")),
+        (["null", "nan", "?", "-"] * 20, ("-", "?", "nan", "null")),
+        (["a", "b"] * 20 + ["NA"] * 3, ("a", "b")),
+        (["a", "b"] * 20 + ["NA"] * 3 + [None] * 5, ("NA", "a", "b")),
+    ],
+)
+def test_a_word_that_may_mean_no_value_is_named(words: Any, classes: tuple[str, ...]) -> None:
+    values, told = settle_words(pd.Series(words, dtype=object), "goal", keep=False)
+    assert understand(values).spec.classes == classes
+    mentioned = [word for word in ("NA", "None", "null", "nan", "?") if word in words]
+    assert all(any(f"'{word}'" in text for text in told) for word in mentioned)
+    kept, told = settle_words(pd.Series(words, dtype=object), "goal", keep=True)
+    assert set(understand(kept).spec.classes) == {w for w in words if w}
+    assert told == ()
+
+
+def test_classes_are_found_in_another_spelling() -> None:
+    target = understand(["01", "007", "10"] * 9)
+    found = true_values_of(pd.Series([1, 7, 10, 3]), target.spec, "x")
+    assert [target.spec.classes[code] for code in found.y] == ["01", "007", "10"]
+    truths = understand([True, False] * 20)
+    found = true_values_of(pd.Series(["yes", "no", "1", "maybe"]), truths.spec, "x")
+    assert found.y.tolist() == [1, 0, 1]
+
+
+def test_a_target_that_is_too_large_is_told() -> None:
+    with pytest.raises(DataError, match=r"goes to 9e\+300; .* at most 1e\+60"):
+        understand(np.linspace(0.5, 9, 50) * 1e300)

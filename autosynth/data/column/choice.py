@@ -7,11 +7,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
+from autosynth.cell import COMMA, POINT, form_of
 from autosynth.data.column.column import COLUMN_KINDS, ColumnKind
 from autosynth.data.column.dateformat import wrong_format
 from autosynth.errors import DataError, did_you_mean
 
 _SHOWN = 12
+
+
+def _wrong_number(detail: str) -> str:
+    """Why a detail is no number as a column may have them; empty if it is one."""
+    if form_of(detail):
+        return ""
+    return f"after the colon stands a number as the column has them, such as {POINT} or {COMMA}"
 
 
 def _unseen(detail: str) -> str:
@@ -21,6 +29,7 @@ def _unseen(detail: str) -> str:
 
 DETAILS: Mapping[ColumnKind, Callable[[str], str]] = {
     "date": wrong_format,
+    "number": _wrong_number,
     "series": _unseen,
     "image": _unseen,
     "audio": _unseen,
@@ -33,12 +42,14 @@ class Choice:
     """Columns with the kind they are read as, those used whatever they hold, those left out.
 
     `details` say more of a kind, for columns that have some: `%d/%m/%Y` of `date:%d/%m/%Y`.
+    `decimal` is how the table's form suggests that numbers are written, where cells do not tell.
     """
 
     kinds: Mapping[str, ColumnKind] = field(default_factory=dict)
     details: Mapping[str, str] = field(default_factory=dict)
     keep: frozenset[str] = frozenset()
     drop: frozenset[str] = frozenset()
+    decimal: str = ""
 
 
 def choose(
@@ -49,6 +60,7 @@ def choose(
     keep: Sequence[str] = (),
     drop: Sequence[str] = (),
     known: Sequence[ColumnKind] = COLUMN_KINDS,
+    decimal: str = "",
 ) -> Choice:
     """The columns that the names and patterns mean, each read as one of the `known` kinds.
 
@@ -81,7 +93,13 @@ def choose(
         problems.append(f"columns cannot be dropped and used at once: {', '.join(both[:_SHOWN])}.")
     if problems:
         raise DataError("\n".join(problems))
-    return Choice(kinds=named, details=details, keep=frozenset(kept), drop=frozenset(lost))
+    return Choice(
+        kinds=named,
+        details=details,
+        keep=frozenset(kept),
+        drop=frozenset(lost),
+        decimal=decimal,
+    )
 
 
 def date_detail(name: str, kinds: Mapping[str, ColumnKind] | None) -> str:

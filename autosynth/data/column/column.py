@@ -4,17 +4,18 @@ Takes raw cells and a `Column` learnt on training rows; gives numbers, NaN where
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.cell import numbers_of, text_of
+from autosynth.cell import NO_VALUE_WORDS, NameMatch, read_numbers, text_of
 from autosynth.data.column.date import read_dates
 from autosynth.data.column.span import SPAN_FORMS, read_spans
 from autosynth.data.source.layout import to_float32
+from autosynth.scale import PLAIN, NumberUnit, fit_unit
 from autosynth.spec import DATE
 
 ColumnKind = str
@@ -25,6 +26,9 @@ COLUMN_KINDS: tuple[ColumnKind, ...] = ("number", "category", "date", "text", "i
 UNKNOWN, MISSING, FIRST_CATEGORY = 0, 1, 2
 """Codes of a category never seen or too rare, of no value, and of the first that is known."""
 
+_NAMED = 5
+_WEEK = 7  # days: a date that is counted from a multiple of it has the same phases
+
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
@@ -32,11 +36,12 @@ class Column:
 
     `categories` stand in code order from 2. `missing` says that training rows miss its value, so
     that the code for it is learnt; elsewhere a missing category reads as an unknown one. `forms`
-    are the formats of a date: each value is read in the first that fits it; or the form of numbers
-    that are spans of time. `assumed` says how the
-    column was read where that was no matter of course: what was taken, how sure that is, and the
-    option that reads it otherwise; `doubt` is a warning where another reading fits as well. Both
-    are told, and not saved.
+    are the formats of a date: each value is read in the first that fits it; or the one form of
+    numbers as people write them, by an example, or of those that are spans of time. `unit` is what
+    numbers and days are counted in, so that float32 holds them. `assumed` says how the column was
+    read where that was no matter of course: what was taken, how sure that is, and the option that
+    reads it otherwise; `doubt` is the same where another reading fits as well, which is a warning.
+    Both are told, and not saved.
     """
 
     name: str
@@ -44,6 +49,7 @@ class Column:
     categories: tuple[str, ...] = ()
     missing: bool = False
     forms: tuple[str, ...] = ()
+    unit: NumberUnit = PLAIN
     assumed: str = field(default="", compare=False)
     doubt: str = field(default="", compare=False)
 
@@ -62,13 +68,15 @@ class Column:
             "categories": list(self.categories),
             "missing": self.missing,
             "forms": list(self.forms),
+            **({} if self.unit == PLAIN else {"unit": self.unit.to_list()}),
         }
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "Column":
         """The column of `to_dict`."""
         lists = {name: tuple(data[name]) for name in ("categories", "forms")}
-        return cls(**{**data, **lists})
+        unit = {"unit": NumberUnit.from_list(data["unit"])} if "unit" in data else {}
+        return cls(**{**data, **lists, **unit})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,30 +87,51 @@ class IgnoredColumn:
     reason: str
 
 
-def encode_column(
+def read_column(
     values: "pd.Series[Any]", column: Column
 ) -> tuple[NDArray[np.float64], Sequence[str]]:
-    """The values of `column` as numbers, NaN where missing, or as codes; and what was wrong."""
+    """Cells as numbers or days as they are, NaN where missing, or as codes; and what was wrong."""
     if column.kind == "category":
         return _codes(values, column), ()
     if column.kind == "date":
         return read_dates(values, column.forms)
     if column.forms and column.forms[0] in SPAN_FORMS:
         return read_spans(values, column.forms)
-    numbers, warnings = numbers_of(values), list[str]()
-    if numbers is None:
-        coerced = pd.to_numeric(values.astype(object), errors="coerce")
-        numbers = coerced.to_numpy(dtype=np.float64, na_value=np.nan)
-        lost = int((np.isnan(numbers) & values.notna().to_numpy()).sum())
-        if lost:
-            told = f"column {column.name!r}: {lost} values are no numbers; taken as missing"
-            warnings.append(told)
+    numbers, words = read_numbers(values, column.forms[0] if column.forms else "")
+    if not (lost := int(words.sum())):
+        return numbers, ()
+    return numbers, (f"column {column.name!r}: {lost} values are no numbers; taken as missing",)
+
+
+def encode_column(
+    values: "pd.Series[Any]", column: Column
+) -> tuple[NDArray[np.float64], Sequence[str]]:
+    """As `read_column`, numbers and days in the column's unit, and NaN where float32 ends."""
+    numbers, warnings = read_column(values, column)
+    if column.kind == "category":
+        return numbers, warnings
+    numbers = column.unit.encoded(numbers)
     infinite = ~np.isfinite(to_float32(numbers)) & ~np.isnan(numbers)
     if infinite.any():
         numbers = np.where(infinite, np.nan, numbers)
         count = int(infinite.sum())
-        warnings.append(f"column {column.name!r}: {count} infinite values; taken as missing")
-    return numbers, tuple(warnings)
+        told = f"column {column.name!r}: {count} infinite values; taken as missing"
+        warnings = (*warnings, told)
+    return numbers, warnings
+
+
+def with_unit(columns: Sequence[Column], x: NDArray[np.float64]) -> list[Column]:
+    """Columns of numbers or days with the one unit in which float32 holds all of them.
+
+    Args:
+        columns: one, or the steps of a channel.
+        x: their cells in training rows (rows, columns), as they are.
+    """
+    if columns[0].kind == "category":
+        return list(columns)
+    whole = _WEEK if columns[0].kind == "date" else 0
+    unit = fit_unit(x, whole=whole, steps=len(columns) > 1)
+    return [replace(column, unit=unit) for column in columns]
 
 
 def encode_columns(
@@ -117,11 +146,53 @@ def encode_columns(
     return out
 
 
+def unfamiliar(frame: pd.DataFrame, columns: Sequence[Column]) -> list[str]:
+    """What later rows hold in columns of categories that no training row did, a line a column."""
+    told = []
+    for column in columns:
+        if column.kind != "category":
+            continue
+        raw, texts = _texts(frame[column.name])
+        match = NameMatch.of(column.categories, FIRST_CATEGORY)
+        codes = [match.place(text) for text in texts]
+        is_exact = np.array([text in match.exact for text in texts] + [False])
+        is_value = np.array(
+            [bool(text) and text not in NO_VALUE_WORDS for text in texts] + [False]
+        )
+        is_value |= is_exact
+        is_new = np.array([code is None for code in codes] + [False]) & is_value
+        is_other = is_value & ~is_exact & ~is_new & (not match.booleans)
+        n = int(is_value[raw].sum())
+        for chosen, what in (
+            (is_new, "are no category of the training"),
+            (is_other, "are spelled otherwise, and taken for the categories of the training"),
+        ):
+            here = chosen[raw]
+            if count := int(here.sum()):
+                named = [repr(texts[code]) for code in dict.fromkeys(raw[here].tolist())]
+                more = ", ..." if len(named) > _NAMED else ""
+                told.append(
+                    f"column {column.name!r}: {count} of {n} values ({count / n:.1%}) {what}: "
+                    f"{', '.join(named[:_NAMED])}{more}"
+                )
+    return told
+
+
+def _texts(values: "pd.Series[Any]") -> tuple[NDArray[np.int64], list[str]]:
+    """The number of each cell's text, -1 where there is none, and the texts."""
+    raw, found = pd.factorize(values.to_numpy(dtype=object))
+    return raw, [text_of(value) for value in found]
+
+
 def _codes(values: "pd.Series[Any]", column: Column) -> NDArray[np.float64]:
     absent = MISSING if column.missing else UNKNOWN
-    place = {text: code for code, text in enumerate(column.categories, start=FIRST_CATEGORY)}
-    place[""] = absent
-    raw, found = pd.factorize(values.to_numpy(dtype=object))
-    known = [place.get(text_of(value), UNKNOWN) for value in found]
+    match = NameMatch.of(column.categories, FIRST_CATEGORY)
+    raw, texts = _texts(values)
+    known = []
+    for text in texts:
+        code = match.place(text)
+        if code is None:
+            code = absent if not text or text in NO_VALUE_WORDS else UNKNOWN
+        known.append(code)
     codes: NDArray[np.float64] = np.array([absent, *known], dtype=np.float64)[raw + 1]
     return codes

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.cell import numbers_of, text_of
+from autosynth.cell import numbers_of, text_of, without_no_value
 from autosynth.data.column.dateformat import (
     DAY_FIRST,
     ORDERS,
@@ -66,7 +66,7 @@ def find_dates(values: "pd.Series[Any]", *, named: bool = False) -> DateForms | 
         values: cells of one column.
         named: they are said to be dates, so that a few numbers such as 20240131 are enough.
     """
-    present = values.dropna()
+    present = without_no_value(values).dropna()
     if are_moments(present):
         return DateForms(forms=(DATES,))
     numbers = numbers_of(present)
@@ -133,6 +133,7 @@ def read_dates(
     values: "pd.Series[Any]", forms: Sequence[str]
 ) -> tuple[NDArray[np.float64], Sequence[str]]:
     """Days since 1970-01-01 (UTC), NaN where missing; and what could not be read."""
+    values = without_no_value(values)
     if list(forms) == [DATES] or are_moments(values.dropna()):
         parsed = _moments(values)
     else:

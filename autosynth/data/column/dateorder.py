@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.cell import numbers_of
+from autosynth.cell import numbers_of, without_no_value
 from autosynth.data.column.date import (
     DATES,
     MIN_READ,
@@ -115,7 +115,7 @@ def other_forms(
     that are left; of two, the one that puts day and month as in training, or that something
     speaks for.
     """
-    present = values.dropna()
+    present = without_no_value(values).dropna()
     if not len(present) or are_moments(present):
         return tuple(forms), ()
     known = () if list(forms) == [DATES] else tuple(forms)

@@ -20,7 +20,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.cell import missing_in, numbers_of, text_of
+from autosynth.cell import (
+    COMMA,
+    POINT,
+    NumberReading,
+    form_of,
+    missing_in,
+    read_numbers,
+    reading_of,
+    text_of,
+    words_told,
+)
 from autosynth.data.column.choice import Choice
 from autosynth.data.column.column import Column, ColumnKind, IgnoredColumn
 from autosynth.data.column.date import find_number_dates, read_dates
@@ -45,11 +55,10 @@ _TEXT_DISTINCT = 0.5
 _MIN_TEXTS = 15
 _UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")  # Thai, Japanese, Chinese
 _MIN_COVERED = 0.5
-# A column of numbers may hold a word or two for what is not known.
-_MAX_WORDS = 2
-_MAX_WORD_SHARE = 0.2
-_MIN_NUMBERS = 20
-_HEAD = 200
+_MIN_CODES = 0.95  # of the values of an id, each its own, and of as many digits
+_ROUND = 1_000
+_MAX_ROUND = 0.5  # of the values of an id that are whole thousands
+_SHOWN = 3
 
 
 def infer_columns(
@@ -66,22 +75,44 @@ def infer_columns(
     choice = choice or Choice()
     near = frame.iloc[rows]
     found: list[Column | IgnoredColumn] = []
-    problems = []
+    problems: list[str] = []
+    readings = _readings(near, choice)
     for name in map(str, frame.columns):
         kind, detail = choice.kinds.get(name), choice.details.get(name, "")
-        column = _told(near, name, kind, detail) if kind else _infer(near, name)
+        column: Column | IgnoredColumn | str
+        column = _told(near, name, kind, detail) if kind else _infer(near, name, readings[name])
         if isinstance(column, str):
             problems.append(column)
             continue
         if isinstance(column, IgnoredColumn) and name in choice.keep:
-            column = _kept(near, column)
+            column = _kept(near, column, readings[name])
         found.append(column)
     if problems:
         raise DataError("\n".join(problems))
     return found
 
 
-def _infer(frame: pd.DataFrame, name: str) -> Column | IgnoredColumn:
+def _readings(frame: pd.DataFrame, choice: Choice) -> dict[str, NumberReading | None]:
+    """Each column as numbers. Where one fits both forms equally well, the others tell."""
+    found = {str(name): _reading(frame[name]) for name in frame.columns}
+    texts = [each.form for each in found.values() if each and each.sure and each.form]
+    hint = texts[0] if len(set(texts)) == 1 else "" if texts else choice.decimal
+    for name, each in found.items():
+        if hint and each is not None and not each.sure:
+            found[name] = reading_of(frame[name], hint)
+    return found
+
+
+def _reading(values: "pd.Series[Any]") -> NumberReading | None:
+    try:
+        return reading_of(values)
+    except TypeError:  # cells that are no values; told where the column is understood
+        return None
+
+
+def _infer(
+    frame: pd.DataFrame, name: str, reading: NumberReading | None
+) -> Column | IgnoredColumn:
     """What the column `name` of training rows is."""
     values = frame[name]
     try:
@@ -95,11 +126,11 @@ def _infer(frame: pd.DataFrame, name: str) -> Column | IgnoredColumn:
         return IgnoredColumn(name=name, reason=_NO_VALUE)
     if distinct == 1 and not values.isna().any():
         return IgnoredColumn(name=name, reason=f"constant: {text_of(values.iloc[0])}")
-    numbers = numbers_of(values)
-    if numbers is not None:
-        found = _date(frame, name) if find_number_dates(numbers, name) else None
-        return found or _number(numbers, name, distinct, frame.index.to_numpy())
-    return _special(frame, name) or _category(values, name, distinct)
+    if reading is not None and not reading.is_word.any():
+        are_dates = not reading.form and find_number_dates(reading.numbers, name)
+        found = _date(frame, name) if are_dates else None
+        return found or _number(values, reading, name, distinct)
+    return _special(frame, name, reading) or _category(values, name, distinct)
 
 
 def _date(
@@ -114,11 +145,11 @@ def _date(
     )
 
 
-def _special(frame: pd.DataFrame, name: str) -> Column | None:
+def _special(frame: pd.DataFrame, name: str, reading: NumberReading | None) -> Column | None:
     """A column that is no category by the look of its values, if it is one."""
     values = frame[name]
-    if _nearly_numbers(values):
-        return Column(name=name, kind="number")
+    if reading is not None:
+        return _of_numbers(values, reading, name)
     media = media_kind(values)
     if media is not None:
         return Column(name=name, kind=media)
@@ -133,44 +164,77 @@ def _span(values: "pd.Series[Any]", name: str) -> Column | None:
     return Column(name=name, kind="number", forms=forms, assumed=said_of_spans(values, forms))
 
 
+def _of_numbers(values: "pd.Series[Any]", reading: NumberReading, name: str) -> Column:
+    """A column of numbers, and how they are written where that is no matter of course."""
+    told = [reading.told()] if reading.form else []
+    if reading.is_word.any():
+        told.append(words_told(values, reading))
+    how = "; ".join(told)
+    other = COMMA if reading.form != COMMA else POINT
+    cure = f'. --column "{name}=number:{other}" reads the other way' if reading.form else ""
+    text = how + (cure or f". --column {name}=category reads categories") if how else ""
+    return Column(
+        name=name,
+        kind="number",
+        forms=(reading.form,) if reading.form else (),
+        assumed=text,
+        doubt="" if reading.sure else text,
+    )
+
+
 def _number(
-    numbers: NDArray[np.float64], name: str, distinct: int, places: NDArray[Any]
+    values: "pd.Series[Any]",
+    reading: NumberReading,
+    name: str,
+    distinct: int,
 ) -> Column | IgnoredColumn:
+    numbers, places = reading.numbers, values.index.to_numpy()
     finite = numbers[np.isfinite(numbers)]
     if np.isnan(numbers).all():
         return IgnoredColumn(name=name, reason=_NO_VALUE)
     if not len(finite):
         return IgnoredColumn(name=name, reason="no finite value in any training row")
     whole = bool((finite == np.round(finite)).all())
-    if whole and np.abs(finite).max() >= _EXACT:
+    if whole and not reading.form and _are_codes(values, finite, name):
         return IgnoredColumn(name=name, reason="an id: whole numbers too long to be a measure")
     if whole and len(numbers) >= _MIN_ID_ROWS and len(finite) == len(numbers):
         if (numbers - places == numbers[0] - places[0]).all():
             return IgnoredColumn(name=name, reason="an id: it counts the rows")
         if _ID_NAME.search(name) and distinct >= _ID_DISTINCT * len(numbers):
             return IgnoredColumn(name=name, reason="an id: by its name, and every row has its own")
-    return Column(name=name, kind="number")
+    return _of_numbers(values, reading, name)
 
 
-def _nearly_numbers(values: "pd.Series[Any]") -> bool:
-    """Whether all but one or two words (`unknown`, `-`) are numbers, and many different ones."""
-    if isinstance(values.dtype, pd.CategoricalDtype) or not _is_text(values):
+def _are_codes(values: "pd.Series[Any]", finite: NDArray[np.float64], name: str) -> bool:
+    """Whether whole numbers beyond 2^53 name things: each its own, all of as many digits.
+
+    Or the column is called an id: a spreadsheet has rounded many of them.
+
+    Amounts differ by more than that, are rounded or repeat; and a measure is a float, unless it
+    is one for the sake of gaps.
+    """
+    if np.abs(finite).max() < _EXACT or finite.min() < 0:
         return False
-    head = pd.to_numeric(values.dropna().iloc[:_HEAD], errors="coerce")
-    if head.isna().mean() > 2 * _MAX_WORD_SHARE:
+    if _ID_NAME.search(name):
+        return True
+    if values.dtype.kind == "f" and not values.isna().any():
         return False
-    numbers = pd.to_numeric(values, errors="coerce")
-    words = values[numbers.isna() & values.notna()]
-    return (
-        words.nunique() <= _MAX_WORDS
-        and len(words) <= _MAX_WORD_SHARE * len(values)
-        and numbers.nunique() >= _MIN_NUMBERS
+    present = values.dropna()
+    if not _is_whole(values) and not present.astype(str).str.strip().str.isdigit().all():
+        return False
+    digits = np.floor(np.log10(np.maximum(finite, 1)))
+    _, counts = np.unique(digits, return_counts=True)
+    is_round = (finite % _ROUND == 0) & (finite < 2.0**63)
+    return bool(
+        present.nunique() >= _MIN_CODES * len(present)
+        and counts.max() >= _MIN_CODES * len(digits)
+        and is_round.mean() <= _MAX_ROUND
     )
 
 
-def _is_text(values: "pd.Series[Any]") -> bool:
-    kind = pd.api.types.infer_dtype(values, skipna=True)
-    return kind in ("string", "mixed", "mixed-integer")
+def _is_whole(values: "pd.Series[Any]") -> bool:
+    """Whether the type says whole numbers, or floats that stand for them because some lack."""
+    return bool(pd.api.types.is_integer_dtype(values.dtype)) or values.dtype.kind == "f"
 
 
 def _counts(values: "pd.Series[Any]") -> "pd.Series[Any]":
@@ -222,23 +286,22 @@ def _is_prose(texts: Sequence[str]) -> bool:
     return bool(np.mean(words) >= _TEXT_WORDS)
 
 
-def _kept(frame: pd.DataFrame, ignored_column: IgnoredColumn) -> Column | IgnoredColumn:
+def _kept(
+    frame: pd.DataFrame, ignored_column: IgnoredColumn, reading: NumberReading | None
+) -> Column | IgnoredColumn:
     """A column that would be set aside as what it looks like; without a value it stays aside."""
-    values = frame[ignored_column.name]
+    name = ignored_column.name
+    values = frame[name]
     if missing_in(values).all():
         return ignored_column
-    numbers = numbers_of(values)
-    if numbers is not None:
-        return (
-            Column(name=ignored_column.name, kind="number")
-            if np.isfinite(numbers).any()
-            else ignored_column
-        )
-    special = _special(frame, ignored_column.name)
+    if reading is not None and not reading.is_word.any():
+        finite = np.isfinite(reading.numbers).any()
+        return _of_numbers(values, reading, name) if finite else ignored_column
+    special = _special(frame, name, reading)
     if special is not None:
         return special
-    column = _of_counts(_counts(values.dropna()), values, ignored_column.name)
-    return column if column.categories else Column(name=ignored_column.name, kind="text")
+    column = _of_counts(_counts(values.dropna()), values, name)
+    return column if column.categories else Column(name=name, kind="text")
 
 
 def _told(frame: pd.DataFrame, name: str, kind: ColumnKind, detail: str) -> Column | str:
@@ -248,16 +311,13 @@ def _told(frame: pd.DataFrame, name: str, kind: ColumnKind, detail: str) -> Colu
     what = f"column {name!r} cannot be read as {kind}"
     if not len(present):
         return f"{what}: {_NO_VALUE}."
-    first = ", ".join(repr(text_of(value)) for value in present.iloc[:3])
+    first = ", ".join(repr(text_of(value)) for value in present.iloc[:_SHOWN])
     if kind == "number":
-        if span := _span(present, name):
-            return span
-        read = pd.to_numeric(present.astype(object), errors="coerce").notna().mean()
-        if read < _MIN_COVERED:
-            return f"{what}: {read:.0%} of its values are numbers (it begins {first})."
-    elif kind == "date":
+        span = None if detail else _span(present, name)
+        return span or _told_number(values, name, detail, what, first)
+    if kind == "date":
         return _told_date(frame[~missing_in(values)], name, detail)
-    elif kind == "category":
+    if kind == "category":
         column = _of_counts(_counts(present), values, name)
         return column if column.categories else f"{what}: no value repeats (it begins {first})."
     return Column(name=name, kind=kind)
@@ -266,7 +326,7 @@ def _told(frame: pd.DataFrame, name: str, kind: ColumnKind, detail: str) -> Colu
 def _told_date(frame: pd.DataFrame, name: str, detail: str) -> Column | str:
     """A column that is said to hold dates, in the format `detail` if one is given."""
     values = frame[name]
-    first = ", ".join(repr(text_of(value)) for value in values.iloc[:3])
+    first = ", ".join(repr(text_of(value)) for value in values.iloc[:_SHOWN])
     what = f"column {name!r} cannot be read as date"
     if detail:
         read = np.isfinite(read_dates(values, (detail,))[0]).mean()
@@ -275,3 +335,18 @@ def _told_date(frame: pd.DataFrame, name: str, detail: str) -> Column | str:
     return _date(frame, name, detail=detail, named=True) or (
         f"{what}: its values are no dates in a format that is known (it begins {first})."
     )
+
+
+def _told_number(
+    values: "pd.Series[Any]", name: str, detail: str, what: str, first: str
+) -> Column | str:
+    """A column that is said to hold numbers, written like `detail` if an example is given."""
+    form = form_of(detail)
+    if pd.api.types.is_bool_dtype(values.dtype) or values.dtype.kind in "iuf":
+        return Column(name=name, kind="number")
+    reading = reading_of(values.astype(object), form, asked=True)
+    if reading is None:
+        numbers, words = read_numbers(values, form)
+        share = (~np.isnan(numbers)).sum() / max(1, (~np.isnan(numbers) | words).sum())
+        return f"{what}: {share:.0%} of its values are numbers (it begins {first})."
+    return Column(name=name, kind="number", forms=(reading.form,) if reading.form else ())

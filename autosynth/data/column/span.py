@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.cell import missing_in, numbers_of, text_of
+from autosynth.cell import missing_in, numbers_of, text_of, without_no_value
 
 HOURS_FIRST, MINUTES_FIRST = "h:m", "m:s"
 SPAN_FORMS = (HOURS_FIRST, MINUTES_FIRST)
@@ -65,7 +65,7 @@ _MAX_CLASSES = 20  # whole numbers of a target that are more are no classes eith
 
 def find_spans(values: "pd.Series[Any]") -> tuple[str, ...]:
     """The form in which at least 95 % of `values` read as spans of time; none if they are none."""
-    present = values.dropna()
+    present = without_no_value(values).dropna()
     if _are_spans(present):
         return (HOURS_FIRST,)
     if not len(present) or numbers_of(present.iloc[:_SAMPLE]) is not None:
@@ -89,6 +89,7 @@ def read_spans(
     values: "pd.Series[Any]", forms: Sequence[str]
 ) -> tuple[NDArray[np.float64], Sequence[str]]:
     """Seconds, NaN where missing; and what could not be read."""
+    values = without_no_value(values)
     if pd.api.types.is_timedelta64_dtype(values.dtype):
         whole = pd.to_timedelta(values).astype("timedelta64[us]")
         numbers = whole.astype("int64").to_numpy(dtype=np.float64) / 1e6

@@ -27,7 +27,9 @@ from autosynth.errors import DataError
 
 _TOLD = re.compile(r"((?:.*?': (?:in )?)?)(\d+)(?: of (\d+))?( .*)", re.DOTALL)
 """What an encoder says of some rows: whose column it is, how many of how many, what of them."""
-_LIST = re.compile(r"(.*(?:left out|kept|cannot be read): (?:rows )?)(.+)", re.DOTALL)
+_LIST = re.compile(
+    r"(.*(?:left out|kept|cannot be read|(?:in|of the) training): (?:rows )?)(.+)", re.DOTALL
+)
 _SHARE = re.compile(r"(?<=\()\d+\.\d(?=%\))")
 _ROW = re.compile(r"^(row )?(\d+)(?=$| )")
 _LISTED = 5
@@ -42,6 +44,7 @@ def apply(
     batching: Batching = BY_SIZE,
     *,
     adapt: bool = True,
+    later: bool = False,
 ) -> Applied:
     """The arrays that all encoders of a dataset make of raw rows, each once.
 
@@ -52,6 +55,7 @@ def apply(
         folders: those of the table, or of each row, to which files that cells name are relative.
         batching: says how many rows are encoded at once.
         adapt: they are all rows of the source, by which the encoders see how it is written.
+        later: they are no rows of the training: what it never saw is told.
 
     Raises:
         DataError: columns lack or shapes differ, or there is no room on the disk.
@@ -67,8 +71,9 @@ def apply(
         for start, batch in rows.batches():
             near = folders if isinstance(folders, str) else folders[start : start + len(batch)]
             applied = _encoded(encoders, batch, place, near)
+            new = _unfamiliar(encoders, batch) if later else ()
             row_numbers.append(applied.keep + start)
-            warnings.append((range(start, start + len(batch)), applied.warnings))
+            warnings.append((range(start, start + len(batch)), (*applied.warnings, *new)))
             yield applied.x
 
     arrays = gather_rows(encoded(), len(rows), rows.batching)
@@ -121,10 +126,32 @@ def adapted(
     return [each for each, _ in found], tuple(text for _, told in found for text in told)
 
 
+def unfamiliar_in(encoders: Sequence[Encoder], rows: BatchedRows) -> tuple[str, ...]:
+    """What rows of a table hold that the training never saw."""
+    return merge_warnings(
+        [
+            (range(start, start + len(batch)), _unfamiliar(encoders, batch))
+            for start, batch in rows.batches()
+        ]
+    )
+
+
+def _unfamiliar(encoders: Sequence[Encoder], batch: Any) -> tuple[str, ...]:
+    """As `unfamiliar_in`, of one batch."""
+    if encoders[0].columns:
+        batch = _spread(encoders, batch)
+    return tuple(text for each in encoders for text in each.unfamiliar(batch))
+
+
+def _spread(encoders: Sequence[Encoder], batch: Any) -> Any:
+    """A frame with a column for each number of an array in a cell, where encoders read such."""
+    return spread(batch, [name for each in encoders for name in each.columns])
+
+
 def _encoded(encoders: Sequence[Encoder], batch: Any, place: str, folders: Folders) -> Applied:
     """The arrays of one batch."""
     if encoders[0].columns:
-        batch = spread(batch, [name for each in encoders for name in each.columns])
+        batch = _spread(encoders, batch)
         check_flat(batch, place, [name for each in encoders for name in each.cell_columns])
     found = {each.name: each.transform(batch, place, folders) for each in encoders}
     every = np.arange(len(batch))
@@ -197,19 +224,21 @@ class _Told:
     count: int = 0
     others: int = 0
     listed: tuple[str, ...] = ()
+    more: bool = False
 
     def plus(self, other: "_Told") -> "_Told":
         """That of both."""
-        listed = (*self.listed, *other.listed)[:_LISTED]
+        listed = tuple(dict.fromkeys((*self.listed, *other.listed)))
+        more = self.more or other.more or len(listed) > _LISTED
         count, others = self.count + other.count, self.others + other.others
-        return _Told(count=count, others=others, listed=listed)
+        return _Told(count=count, others=others, listed=listed[:_LISTED], more=more)
 
     def text(self, template: str, n_rows: int) -> str:
         """The warning, of so many rows in all."""
         of = n_rows - self.others
         text = template.replace(_COUNT_HERE, str(self.count)).replace(_OF_HERE, str(of))
         text = text.replace(_SHARE_HERE, f"{self.count / max(1, of):.1%}"[:-1])
-        more = ", ..." if self.listed and self.count > len(self.listed) else ""
+        more = ", ..." if self.more else ""
         return f"{text}{', '.join(self.listed)}{more}"
 
 
@@ -219,6 +248,7 @@ def _parsed(text: str, rows: range) -> tuple[str, _Told]:
         return text, _Told()
     head, count, of, rest = match.groups()
     listed: tuple[str, ...] = ()
+    more = rest.endswith(", ...")
     if named := _LIST.fullmatch(rest):
         rest, names = named.groups()
         listed = tuple(
@@ -227,5 +257,5 @@ def _parsed(text: str, rows: range) -> tuple[str, _Told]:
         )
     template = f"{head}{_COUNT_HERE}{f' of {_OF_HERE}' if of else ''}"
     others = len(rows) - int(of) if of else 0
-    told = _Told(count=int(count), others=others, listed=listed)
+    told = _Told(count=int(count), others=others, listed=listed, more=more)
     return template + _SHARE.sub(_SHARE_HERE, rest), told

@@ -105,6 +105,10 @@ class Encoder(ABC):
             DataError: the rows are of another shape than those of the training.
         """
 
+    def unfamiliar(self, rows: Any) -> Sequence[str]:
+        """What raw rows hold that no training row did, and yet is read; a line a column."""
+        return ()
+
     @property
     @abstractmethod
     def spec(self) -> InputSpec:

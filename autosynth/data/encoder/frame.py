@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 
 from autosynth.cell import text_of
 from autosynth.data.column.choice import Choice, choose
-from autosynth.data.column.column import COLUMN_KINDS, Column, IgnoredColumn, encode_column
+from autosynth.data.column.column import (
+    COLUMN_KINDS,
+    Column,
+    IgnoredColumn,
+    encode_column,
+    read_column,
+    with_unit,
+)
 from autosynth.data.column.group import find_groups, group_name
 from autosynth.data.column.inference import infer_columns
 from autosynth.data.column.path import Folders, find_beside, is_content, paths_beside, paths_of
@@ -51,6 +58,7 @@ def fit_frame(
     drop: Sequence[str] = (),
     folders: Folders = "",
     arrays: Collection[str] = (),
+    decimal: str = "",
 ) -> tuple[list[Encoder], tuple[IgnoredColumn, ...]]:
     """The encoders of what the columns of `frame` make, and the columns that make none.
 
@@ -63,13 +71,16 @@ def fit_frame(
         drop: sub-folders of files that are not to be read.
         folders: the folder of the table, or of each row, from which files are named.
         arrays: columns whose cells hold arrays.
+        decimal: how numbers are written where cells do not tell, as the table's form suggests.
 
     Raises:
         DataError: a name that is no column, a kind that does not fit, or no column is left.
     """
     of_encoders = [kind for kind, encoder in ENCODERS.items() if encoder.reads_column]
     known = tuple(dict.fromkeys((*COLUMN_KINDS, *of_encoders, *ARRAY_KINDS)))
-    choice = choose(list(frame.columns), "the table", kinds=kinds, keep=keep, known=known)
+    choice = choose(
+        list(frame.columns), "the table", kinds=kinds, keep=keep, known=known, decimal=decimal
+    )
     held = _held(frame, train, choice, arrays)
     flat = [name for name, layout in held.items() if layout.kind == "table"]
     frame = spread(frame, [each for name in flat for each in _numbered(frame[name], train)])
@@ -174,6 +185,8 @@ def _fit_cells(
     cells = [column for column in columns if column.kind in CELL_KINDS]
     if not cells:
         return []
+    raw = np.column_stack([read_column(frame[c.name].iloc[train], c)[0] for c in cells])
+    cells = [one for i, c in enumerate(cells) for one in with_unit([c], raw[:, i : i + 1])]
     x = np.column_stack([encode_column(frame[c.name].iloc[train], c)[0] for c in cells])
     free = [
         index
@@ -186,14 +199,22 @@ def _fit_cells(
     for group in groups:
         indices = np.array(free)[np.array(group.places)]
         used.update(indices.ravel().tolist())
-        steps = [[cells[index] for index in channel] for channel in indices]
+        steps = [with_unit([cells[i] for i in channel], raw[:, channel]) for channel in indices]
+        inside = [
+            encode_column(frame[c.name].iloc[train], c)[0] for channel in steps for c in channel
+        ]
         name = _name(group_name(group), taken)
-        encoders.append(SeriesEncoder.fit(steps, x[:, indices.ravel()], name, width))
+        encoders.append(SeriesEncoder.fit(steps, np.column_stack(inside), name, width))
     left = [index for index in range(len(cells)) if index not in used]
     if left:
         alone = [cells[index] for index in left]
         encoders.insert(0, TableEncoder.fit(alone, x[:, left], TABLE_NAME, width))
     return encoders
+
+
+def understood_columns(encoder: Encoder) -> tuple[Column, ...]:
+    """The columns whose cells an encoder reads as numbers; none of arrays, texts and files."""
+    return encoder.cells if isinstance(encoder, TableEncoder | SeriesEncoder) else ()
 
 
 def _fit_beside(

@@ -23,11 +23,13 @@ from autosynth.data.source.length import Crop, middle, told_cut, usual_steps
 from autosynth.data.source.mappedarray import pieces_of
 from autosynth.data.source.raw import RowFormat
 from autosynth.errors import DataError
+from autosynth.scale import PLAIN, NumberUnit, fit_unit
 from autosynth.spec import FittedInput, InputSpec, Kind, RowNumbers
 
 _AXES = "channels x steps"
 _MAX_CHANNELS = 6
 _MAX_KURTOSIS = 8.0  # 3 is normal, 9 exponential
+_SAMPLE = 2_000
 _KNOTS = 257
 _END = 0.004  # the share below the least value
 
@@ -36,12 +38,12 @@ _END = 0.004  # the share below the least value
 class SeriesEncoder(Encoder):
     """Reads series of one shape, (channels, steps).
 
-    Those of arrays have `channels`, which says where their channel axis stood in training, and
     Those of arrays have `channels`, which says where their channel axis stood in training, `crop`,
     what is kept of longer ones, and the `column` in whose cells they stand, where rows are made of
     several; `anchored` ones are the history of a forecast. Those of a table have `cells`, its
     columns by channel and step: `fill` are their training means, which stand for missing steps,
-    and `knots` the quantiles of each channel with long tails. `masked` as in `InputSpec`.
+    and `knots` the quantiles of each channel with long tails. `units` are what channels of arrays
+    are counted in, where float32 would not hold them. `masked` as in `InputSpec`.
     """
 
     kind: ClassVar[Kind] = "series"
@@ -54,6 +56,7 @@ class SeriesEncoder(Encoder):
     cells: tuple[Column, ...] = ()
     fill: tuple[float, ...] = ()
     knots: tuple[tuple[float, ...], ...] = ()
+    units: tuple[NumberUnit, ...] = ()
 
     @classmethod
     def fit_array(
@@ -75,6 +78,7 @@ class SeriesEncoder(Encoder):
             channels=layout.channels,
             masked=masked,
             crop="middle",
+            units=_units(x, layout),
         )
 
     @classmethod
@@ -124,6 +128,10 @@ class SeriesEncoder(Encoder):
                 f"series in {place} have {x.shape[1]} channels; {channels} are expected."
             )
         warnings: list[str] = []
+        if self.units:
+            channel = np.moveaxis(x.astype(np.float64), 1, 0)
+            pairs = zip(self.units, channel, strict=True)
+            x = np.stack([unit.encoded(values) for unit, values in pairs], axis=1)
         x = to_float32(x)
         if x.shape[2] > steps:
             x, n_long = cropped(x, steps, self.crop)
@@ -194,6 +202,9 @@ class SeriesEncoder(Encoder):
         yield size_line(self.spec, x, _AXES)
         if self.column is not None:
             yield f"            of the arrays in column {self.column!r}"
+        if self.units:
+            centers = ", ".join(f"{unit.center:.12g}" for unit in self.units[:_MAX_CHANNELS])
+            yield f"            counted from {centers}"
         if self.cells:
             names, steps = self.columns, self.shape[1]
             firsts = range(0, len(names), steps)
@@ -220,6 +231,7 @@ class SeriesEncoder(Encoder):
                 "dtype": "float32",
                 **({"anchored": True} if self.anchored else {}),
                 **({"column": self.column, "width": self.width} if self.column else {}),
+                **({"units": [unit.to_list() for unit in self.units]} if self.units else {}),
                 **({"crop": self.crop} if self.crop != "start" else {}),
             }
         return {
@@ -245,6 +257,7 @@ class SeriesEncoder(Encoder):
                 anchored=plain.get("anchored", False),
                 column=plain.get("column"),
                 width=plain.get("width"),
+                units=tuple(map(NumberUnit.from_list, plain.get("units", ()))),
                 crop=plain.get("crop", "start"),
             )
         return cls(
@@ -271,6 +284,19 @@ class SeriesEncoder(Encoder):
     def cell_columns(self) -> tuple[str, ...]:
         """The column in whose cells it stands."""
         return () if self.column is None else (self.column,)
+
+
+def _units(x: NDArray[Any], layout: Layout) -> tuple[NumberUnit, ...]:
+    """The unit of each channel of an array; none where float32 holds all of them.
+
+    Some rows tell, as all rows tell whether steps are missing: where a series lies says nothing
+    of what it is to be told by.
+    """
+    if x.dtype.kind not in "iuf" or x.dtype.itemsize < 4 or x.dtype == np.float32:
+        return ()
+    some = arrange(np.asarray(x[:: max(1, len(x) // _SAMPLE)]), layout).astype(np.float64)
+    units = tuple(fit_unit(channel, steps=True) for channel in np.moveaxis(some, 1, 0))
+    return units if set(units) != {PLAIN} else ()
 
 
 def pad_steps(x: NDArray[Any], steps: int, axis: int = 2) -> NDArray[Any]:

@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.data.column.column import MISSING, UNKNOWN, Column, encode_columns
+from autosynth.data.column.column import MISSING, UNKNOWN, Column, encode_columns, unfamiliar
 from autosynth.data.column.dateorder import other_forms
 from autosynth.data.column.group import order_columns
 from autosynth.data.column.path import Folders
 from autosynth.data.encoder.encoder import ASSUMED, Encoder, Transformed
 from autosynth.data.encoder.feature import flags, ranked
 from autosynth.data.source.rows import BatchedRows, stack_series
+from autosynth.number import range_text
 from autosynth.spec import DATE, FittedInput, InputSpec, Kind, RowNumbers
 
 _MAX_COLUMNS = 60
@@ -67,7 +68,6 @@ class TableEncoder(Encoder):
             forms, more = other_forms(values, column.forms)
             same = forms[:1] == column.forms[:1]
             dates[name] = replace(column, forms=forms, doubt=column.doubt if same else "")
-            told += [f"column {name!r}: {column.doubt}"] if same and column.doubt else []
             told += more
         return replace(self, cells=tuple(dates.get(c.name, c) for c in self.cells)), told
 
@@ -76,6 +76,10 @@ class TableEncoder(Encoder):
         warnings: list[str] = []
         values = encode_columns(rows, self.cells, warnings)
         return Transformed(values=values, warnings=tuple(warnings))
+
+    def unfamiliar(self, rows: pd.DataFrame) -> Sequence[str]:
+        """Categories that were never seen, or are spelled otherwise."""
+        return unfamiliar(rows, self.cells)
 
     @property
     def spec(self) -> InputSpec:
@@ -153,11 +157,12 @@ def _values(column: Column, values: NDArray[Any]) -> str:
         unknown = _share((values == UNKNOWN).mean(), "unknown")
         return f"category, {len(column.categories)}: {shown}{more}{absent}{unknown}"
     missing = np.isnan(values).mean()
-    low, high = np.nanmin(values), np.nanmax(values)
+    ends = np.array([np.nanmin(values), np.nanmax(values)], dtype=np.float64)
+    low, high = column.unit.decoded(ends)
     if column.kind == "date":
         first, last = (np.datetime64(int(day), "D") for day in (low, high))
         return f"date, {first} ... {last}{_share(missing, 'missing')}"
-    return f"number, {low:g} ... {high:g}{_share(missing, 'missing')}"
+    return f"number, {range_text(low, high)}{_share(missing, 'missing')}"
 
 
 def _share(fraction: float, what: str) -> str:

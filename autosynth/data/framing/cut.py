@@ -5,7 +5,7 @@ split by time, each by its own: no step that is forecast in one split is forecas
 later splits may read what was known by then.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from autosynth.data.framing.event import listed
 from autosynth.data.framing.season import find_period, read_calendar
-from autosynth.data.framing.steps import Steps
-from autosynth.data.source.layout import to_float32
+from autosynth.data.framing.steps import Steps, counted
 from autosynth.data.split.split import TEST_SHARE
 from autosynth.errors import DataError
 from autosynth.spec import Splits
@@ -52,7 +51,7 @@ class Windows:
     """
 
     x: Mapping[str, NDArray[Any]]
-    y: NDArray[np.float32]
+    y: NDArray[np.float64]
     start: NDArray[np.int64]
     of: NDArray[np.int64]
     inside: NDArray[np.bool_]
@@ -136,9 +135,9 @@ def stride_of(cut: Cut, steps: Steps, learnt: int) -> int:
     return max(1, many, large)
 
 
-def windows_of(steps: Steps, calendar: Sequence[str], cut: Cut) -> Windows:
+def windows_of(steps: Steps, known: Mapping[str, Any], cut: Cut) -> Windows:
     """Windows of series; their histories are a view of all steps, and take no memory."""
-    values = to_float32(steps.values)
+    values = counted(steps, known)
     n = values.shape[1]
     start = np.arange(cut.history, max(n - cut.horizon + 1, cut.history), cut.stride)
     if not len(start):
@@ -148,7 +147,8 @@ def windows_of(steps: Steps, calendar: Sequence[str], cut: Cut) -> Windows:
         )
     views = sliding_window_view(values, cut.history, axis=1).transpose(1, 0, 2)
     x = by_input(views[: len(start) * cut.stride : cut.stride])
-    ahead = sliding_window_view(values[0], cut.horizon)
+    ahead = sliding_window_view(steps.values[0], cut.horizon)
+    calendar = known["calendar"]
     if calendar:
         assert steps.when is not None
         x[CALENDAR_NAME] = read_calendar(steps.when.moments[start], calendar)

@@ -27,6 +27,8 @@ from autosynth.data.source.rows import BatchedRows, rows_of
 from autosynth.data.source.tablefile import stack
 from autosynth.data.split.split import Parts
 from autosynth.errors import DataError
+from autosynth.options import DataConfig
+from autosynth.task.target import drop_words, settle_words
 
 # The standard error of an accuracy on 30 rows is up to nine points.
 _FEW_TO_CHOOSE = 30
@@ -144,6 +146,21 @@ def with_cells(raw: Raw) -> Raw:
     return replace(raw, **parts, cells=frozenset({raw.array}))
 
 
+def settled(rows: JoinedRows, raw: Raw, config: DataConfig) -> tuple[JoinedRows, tuple[str, ...]]:
+    """The rows with a target in which words that mean no value are gone, and what is said."""
+    if not raw.has_words:
+        return rows, ()
+    y, keep = rows.y, config.keep_missing_words
+    if isinstance(y, pd.Series) and config.task == "multilabel":
+        return replace(rows, y=drop_words(y, ())), ()  # of a cell that has no label
+    if isinstance(y, pd.Series):
+        y, told = settle_words(y, raw.target, keep=keep)
+        return replace(rows, y=y), told
+    found = {str(name): settle_words(y[name], str(name), keep=keep) for name in y}
+    frame = pd.DataFrame({name: values for name, (values, _) in found.items()})
+    return replace(rows, y=frame), tuple(text for _, told in found.values() for text in told)
+
+
 def _images_alike(
     parts: dict[str, RawRows | None], layout: Layout, source: str
 ) -> tuple[str, ...]:
@@ -220,7 +237,9 @@ def _join_x(parts: Sequence[BatchedRows], layout: Layout, source: str) -> Batche
         axis = 1 if layout.channels != "first" else 2
         steps = max(array.shape[axis] for array in arrays if array.ndim == first.ndim)
         arrays = [
-            pad_steps(array.astype(np.float32), steps, axis) if array.ndim == first.ndim else array
+            pad_steps(array.astype(np.result_type(array, np.float32)), steps, axis)
+            if array.ndim == first.ndim
+            else array
             for array in arrays
         ]
         first = arrays[0]

@@ -8,6 +8,7 @@ from autosynth.data.encoder.encoder import ASSUMED
 from autosynth.data.framing.event import listed
 from autosynth.data.framing.seriesscale import SeriesScale
 from autosynth.data.framing.steps import Steps
+from autosynth.number import range_text
 from autosynth.spec import Dataset
 
 _MAX_CHANNELS = 60
@@ -69,7 +70,8 @@ def _channels(steps: Steps) -> Iterator[str]:
     for name, values in zip(steps.channels[:_MAX_CHANNELS], steps.values, strict=False):
         missing = np.isnan(values).mean()
         told = f"; {missing:.2%} missing" if missing else ""
-        yield f"channel     {name:<{width}}  {np.nanmin(values):g} ... {np.nanmax(values):g}{told}"
+        span = range_text(np.nanmin(values), np.nanmax(values))
+        yield f"channel     {name:<{width}}  {span}{told}"
     if len(steps.channels) > _MAX_CHANNELS:
         yield f"            ... and {len(steps.channels) - _MAX_CHANNELS} channels more"
 
@@ -81,8 +83,8 @@ def _target(dataset: Dataset, steps: Steps) -> Iterator[str]:
         y = steps.values[0]
     absent = float(np.isnan(dataset.y[dataset.splits.train]).mean())
     yield (
-        f"target      {target.name}: the next {target.steps} steps, {np.nanmin(y):g} ... "
-        f"{np.nanmax(y):g}, mean {np.nanmean(y):g}"
+        f"target      {target.name}: the next {target.steps} steps, "
+        f"{range_text(np.nanmin(y), np.nanmax(y))}, mean {np.nanmean(y):g}"
     )
     if absent:
         yield f"            {absent:.2%} of the steps ahead are missing: no loss, no score"

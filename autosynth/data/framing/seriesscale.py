@@ -67,7 +67,7 @@ def fit_series_scale(
         return steps, None
     change = _changes(steps, ends, horizon)
     typical = np.array([np.median(c[c > 0]) if (c > 0).any() else 1.0 for c in change.T])
-    seen = _before(steps, ends) & ~np.isnan(steps.values[0])
+    seen = steps.before(ends) & ~np.isnan(steps.values[0])
     least = steps.values[0][seen].min(initial=np.inf)
     found = SeriesScale(
         center=_means(steps, ends),
@@ -101,16 +101,9 @@ def known_series_scale(
     return found.scaled(steps), found, new
 
 
-def _before(steps: Steps, ends: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which steps (n,) stand before the end of their own series."""
-    of = steps.of
-    found: NDArray[np.bool_] = np.arange(len(of)) - steps.bounds[of] < ends[of]
-    return found
-
-
 def _means(steps: Steps, ends: NDArray[np.int64]) -> Values:
     """The mean of each channel of each series, (series, channels); 0 where none is known."""
-    seen, of = _before(steps, ends), steps.of
+    seen, of = steps.before(ends), steps.of
     return np.stack(
         [_mean_by(of, row, seen & ~np.isnan(row), len(ends)) for row in steps.values]
     ).T
@@ -121,7 +114,7 @@ def _changes(steps: Steps, ends: NDArray[np.int64], horizon: int) -> Values:
 
     The root of the mean square over some of these steps; 0 where nothing is known to change.
     """
-    seen, of = _before(steps, ends), steps.of
+    seen, of = steps.before(ends), steps.of
     lags = np.unique(np.linspace(1, horizon, _LAGS).round().astype(np.int64))
     lags = lags[lags < steps.values.shape[1]]
     found = np.zeros((len(ends), len(steps.values)))

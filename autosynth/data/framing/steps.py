@@ -4,13 +4,17 @@ What a forecast is learnt from, and what it starts from. Steps that lack on a re
 in as missing, so that what stands beside each other in a window is as far apart in time.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from autosynth.data.framing.clock import Clock, TimeGrid, When, find_grid, is_regular
+from autosynth.data.source.layout import to_float32
 from autosynth.errors import DataError
+from autosynth.scale import PLAIN, NumberUnit, fit_unit
 
 _GAP = 1.5
 _SPAN = 31.5 / 28  # months and years are steps as regular as the calendar allows
@@ -23,7 +27,8 @@ class Steps:
 
     Series `i` is called `series[i]` and stands at `bounds[i]:bounds[i + 1]`; `group` is the column
     of the names, none of a single series. `when` is None without a column of time. `ignored` are
-    the columns that make no channel, with the reason.
+    the columns that make no channel, with the reason; `forms` how the numbers of channels are
+    written, where they are not plain.
     """
 
     source: str
@@ -35,6 +40,7 @@ class Steps:
     group: str = ""
     when: When | None = None
     ignored: tuple[tuple[str, str], ...] = ()
+    forms: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     assumed: tuple[str, ...] = ()
 
@@ -57,6 +63,12 @@ class Steps:
     def of(self) -> NDArray[np.int64]:
         """The number of each step's series, (n,)."""
         return np.repeat(np.arange(len(self.series)), self.lengths)
+
+    def before(self, ends: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which steps (n,) stand before the end of their own series, `ends` (series,)."""
+        of = self.of
+        found: NDArray[np.bool_] = np.arange(len(of)) - self.bounds[of] < ends[of]
+        return found
 
     def only(self, keep: NDArray[np.int64]) -> "Steps":
         """Some of the series, in order."""
@@ -171,3 +183,32 @@ def _uneven(steps: Steps, inner: NDArray[np.bool_]) -> tuple[str, ...]:
             f"column {when.clock.name!r}: {uneven} steps are shorter or longer than the others"
         )
     return tuple(warnings)
+
+
+def saved_units(steps: Steps, learnt: NDArray[np.bool_]) -> dict[str, Any]:
+    """What the values of each channel are counted in, by the steps `learnt`, as JSON-able.
+
+    Nothing where float32 holds all of them.
+    """
+    units = [fit_unit(line[learnt], steps=True) for line in steps.values]
+    return {} if set(units) == {PLAIN} else {"units": [each.to_list() for each in units]}
+
+
+def units_of(steps: Steps, saved: Mapping[str, Any]) -> list[NumberUnit]:
+    """The units of each channel that `saved_units` made data of."""
+    found = [
+        NumberUnit.from_list(each) for each in saved.get("units", ())
+    ]  # old bundles have none
+    return found or [PLAIN] * len(steps.channels)
+
+
+def counted(steps: Steps, saved: Mapping[str, Any]) -> NDArray[np.float32]:
+    """The channels as networks read them (channels, n), NaN where float32 ends."""
+    pairs = zip(units_of(steps, saved), steps.values, strict=True)
+    values = to_float32(np.stack([unit.encoded(line) for unit, line in pairs]))
+    return np.where(np.isfinite(values), values, np.float32(np.nan))
+
+
+def hashed(line: NDArray[np.float64]) -> NDArray[Any]:
+    """A channel as float32, by which series have been known ever since, where it holds it."""
+    return to_float32(line) if fit_unit(line, steps=True) == PLAIN else line

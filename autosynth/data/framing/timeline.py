@@ -6,19 +6,26 @@ where it is not named.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.cell import missing_in, numbers_of
+from autosynth.cell import (
+    NumberReading,
+    missing_in,
+    numbers_of,
+    read_numbers,
+    reading_of,
+    words_told,
+)
 from autosynth.data.column.date import find_dates
 from autosynth.data.encoder.apply import check_columns
 from autosynth.data.framing.clock import Clock, Moments, TimeGrid, When, find_clock
 from autosynth.data.framing.event import name_codes
 from autosynth.data.framing.steps import Steps, check_once, completed
-from autosynth.data.source.layout import to_float32
 from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.data.source.raw import RowFormat, levels_of
 from autosynth.data.source.read import read_unlabelled
@@ -26,6 +33,7 @@ from autosynth.data.source.rows import as_frame, rows_of
 from autosynth.data.split.splitkeys import check_column
 from autosynth.errors import DataError
 
+NO_FORMS: Mapping[str, str] = MappingProxyType({})
 _LISTED = 12
 _MOST_NAMELESS = 0.05  # of the rows, that may lack the name of their series
 _LEAST_STEPS = 8  # on average, of the series that a column tells apart by itself
@@ -92,13 +100,16 @@ def read_steps(
         table, group = _find_group(table, clock, target)
     if group is not None:
         table = _without(table, group, "series", missing_in(table.frame[group]))
-    numbers, ignored = _numbers(table.frame, clock, group)
+    numbers, ignored, readings = _numbers(table.frame, clock, group)
+    table = _told_of(table, readings)
     names = _target_first(table, numbers, target, dict(ignored))
     if clock is None and table.is_named:
         told = f"{table.place} has no column of time: its rows are taken as steps in their order"
         table = replace(table, warnings=(*table.warnings, told))
     values = np.stack([numbers[column] for column in names])
-    return replace(_ordered(table, names, values, clock, group or "", None), ignored=ignored)
+    steps = _ordered(table, names, values, clock, group or "", None)
+    forms = {each: found.form for each, found in readings.items() if found.form}
+    return replace(steps, ignored=ignored, forms=forms)
 
 
 def read_again(
@@ -108,8 +119,12 @@ def read_again(
     batching: Batching,
     group: str = "",
     grid: TimeGrid | None = None,
+    forms: Mapping[str, str] = NO_FORMS,
 ) -> Steps:
-    """The steps of a source of the same form: to test on, or to forecast from."""
+    """The steps of a source of the same form: to test on, or to forecast from.
+
+    `forms` are how numbers of channels are written, where they are not plain.
+    """
     table = _read(source, batching, clock.name if clock else None, group)
     named = [*([clock.name] if clock else []), *([group] if group else [])]
     check_columns([*channels, *named], table.frame.columns, table.place)
@@ -118,11 +133,14 @@ def read_again(
         table = _without(table, group, "series", missing_in(table.frame[group]))
     rows = []
     for column in channels:
-        numbers = numbers_of(table.frame[column])
-        if numbers is None:
+        numbers, words = read_numbers(table.frame[column], forms.get(column, ""))
+        if words.all():
             raise DataError(
                 f"column {column!r} of {table.place} holds other than numbers; mend it."
             )
+        if words.any():
+            told = f"column {column!r}: {int(words.sum())} values are no numbers; taken as missing"
+            table = replace(table, warnings=(*table.warnings, told))
         rows.append(_finite(numbers))
     return _ordered(table, tuple(channels), np.stack(rows), clock, group, grid)
 
@@ -221,18 +239,18 @@ def _find_group(table: _Table, clock: Clock, target: str | None) -> tuple[_Table
 
 def _numbers(
     frame: pd.DataFrame, clock: Clock | None, group: str | None
-) -> tuple[dict[str, NDArray[np.float64]], tuple[tuple[str, str], ...]]:
-    """The columns of numbers, and those that are set aside, with the reason."""
-    numbers, ignored = {}, []
+) -> tuple[dict[str, NDArray[np.float64]], tuple[tuple[str, str], ...], dict[str, NumberReading]]:
+    """The columns of numbers, those that are set aside, with the reason, and how they are read."""
+    numbers, ignored, readings = {}, [], {}
     codes = None if group is None else pd.factorize(frame[group])[0]
     for name in frame.columns:
         if name == group or (clock and name == clock.name):
             continue
-        parsed = numbers_of(frame[name])
-        if parsed is None:
+        reading = reading_of(frame[name])
+        if reading is None:
             ignored.append((name, "no numbers: a step of a series is one"))
             continue
-        values = _finite(parsed)
+        values = _finite(reading.numbers)
         known = values[~np.isnan(values)]
         if not len(known):
             ignored.append((name, "no value in any row"))
@@ -241,8 +259,21 @@ def _numbers(
         elif codes is not None and pd.Series(values).groupby(codes).nunique().max() == 1:
             ignored.append((name, "constant in every series"))
         else:
-            numbers[name] = values
-    return numbers, tuple(ignored)
+            numbers[name], readings[name] = values, reading
+    return numbers, tuple(ignored), readings
+
+
+def _told_of(table: _Table, readings: Mapping[str, NumberReading]) -> _Table:
+    """The table, told of how the numbers of its columns are written, and of words among them."""
+    assumed, warnings = list(table.assumed), list(table.warnings)
+    for name, reading in readings.items():
+        if reading.form:
+            assumed.append(f"{name}: {reading.told()}")
+        if reading.is_word.any():
+            warnings.append(f"column {name!r}: {words_told(table.frame[name], reading)}")
+        elif reading.form and not reading.sure:
+            warnings.append(f"column {name!r}: {reading.told()}")
+    return replace(table, assumed=tuple(assumed), warnings=tuple(warnings))
 
 
 def _target_first(
@@ -270,8 +301,7 @@ def _target_first(
 
 
 def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Values that a network can hold; the others are missing."""
-    return np.where(np.isfinite(to_float32(values)), values, np.nan)
+    return np.where(np.isfinite(values), values, np.nan)
 
 
 def _ordered(

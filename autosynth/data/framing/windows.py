@@ -37,9 +37,8 @@ from autosynth.data.framing.framing import Encoded, Framing, LabelledRows
 from autosynth.data.framing.outline import outline
 from autosynth.data.framing.season import find_calendar, read_calendar
 from autosynth.data.framing.seriesscale import SeriesScale, fit_series_scale, known_series_scale
-from autosynth.data.framing.steps import Steps
+from autosynth.data.framing.steps import Steps, counted, hashed, saved_units, units_of
 from autosynth.data.framing.timeline import read_again, read_steps
-from autosynth.data.source.layout import to_float32
 from autosynth.data.source.memory import Batching
 from autosynth.data.source.raw import RawRows, fingerprint
 from autosynth.errors import DataError
@@ -73,7 +72,13 @@ class WindowFraming(Framing):
         later = None
         if config.test is not None:
             later = read_again(
-                config.test, steps.channels, steps.clock, batching, steps.group, steps.grid
+                config.test,
+                steps.channels,
+                steps.clock,
+                batching,
+                steps.group,
+                steps.grid,
+                steps.forms,
             )
         steps, ends, cut, period = plan_cut(steps, config.history, horizon, later is not None)
         learnt, scale = fit_series_scale(steps, ends[:, 0], horizon)
@@ -95,8 +100,8 @@ class WindowFraming(Framing):
         steps = long_enough(steps, history)
         learnt, scale, new = known_series_scale(known.get("series_scale"), steps, horizon)
         last = steps.bounds[1:] - 1
-        values = learnt.values[:, last[:, None] + np.arange(1 - history, 1)]
-        x = by_input(to_float32(np.ascontiguousarray(values.transpose(1, 0, 2))))
+        values = counted(learnt, known)[:, last[:, None] + np.arange(1 - history, 1)]
+        x = by_input(np.ascontiguousarray(values.transpose(1, 0, 2)))
         if known["calendar"]:
             assert steps.when is not None
             following = steps.grid.after(steps.when.moments[last])
@@ -121,7 +126,7 @@ class WindowFraming(Framing):
         learnt, scale, new = known_series_scale(
             known.get("series_scale"), steps, cut.horizon, cut.history
         )
-        found = windows_of(learnt, known["calendar"], cut)
+        found = windows_of(learnt, known, cut)
         good = good_rows(found)
         if not len(good):
             raise DataError(f"{steps.source} has no window of which a step ahead is known.")
@@ -153,9 +158,10 @@ class WindowFraming(Framing):
         grid = TimeGrid(size=known["step"])
         if known.get("grid"):
             grid = TimeGrid.from_dict(known["grid"])
-        return read_again(
-            source, known["channels"], clock, self.batching, known.get("group", ""), grid
-        )
+        forms = known.get("forms", {})
+        batching = replace(self.batching, text=tuple(forms))
+        group = known.get("group", "")
+        return read_again(source, known["channels"], clock, batching, group, grid, forms)
 
     def _read_by(self, values: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Those of the inputs that the model reads."""
@@ -190,13 +196,13 @@ def _dataset(
 ) -> Dataset:
     """The windows of steps, and of later ones, which are the test split where there are some."""
     known = encoders[_SAVED]
-    parts = [windows_of(steps, known["calendar"], cut)]
+    parts = [windows_of(steps, known, cut)]
     splits = splits_of(parts[0], cut, ends, steps)
     if later is not None:
         later = long_enough(later, cut.history + cut.horizon)
         later, _, new = known_series_scale(known["series_scale"], later, cut.horizon, cut.history)
         later = replace(later, warnings=(*later.warnings, *_told_new(later, new)))
-        parts.append(windows_of(later, known["calendar"], cut))
+        parts.append(windows_of(later, known, cut))
         splits = replace(splits, test=len(parts[0].y) + good_rows(parts[1]))
     check_sizes(splits, cut, steps)
     joined = {
@@ -213,6 +219,7 @@ def _dataset(
             task="forecasting",
             steps=cut.horizon,
             base=PAST,
+            base_unit=units_of(steps, known)[0],
             by_row=known["series_scale"] is not None,
         ),
         x=joined,
@@ -298,6 +305,8 @@ def _encoders(
             "group": steps.group,
             "series_scale": None if scale is None else scale.to_dict(steps.series),
             "calendar": list(calendar),
+            **({"forms": dict(steps.forms)} if steps.forms else {}),
+            **saved_units(steps, steps.before(ends[:, 0])),
             "clock": {"name": clock.name, "forms": list(clock.forms)} if clock else None,
         },
     }
@@ -308,7 +317,7 @@ def _fingerprint(steps: Steps, later: Steps | None, cut: Cut) -> str:
     parts = [RawRows(x=asked, index=range(1))]
     for each in (steps, later):
         if each is not None:
-            columns = dict(zip(each.channels, to_float32(each.values), strict=True))
+            columns = dict(zip(each.channels, map(hashed, each.values), strict=True))
             frame = pd.DataFrame(columns | ({f"of {each.group}": each.of} if each.group else {}))
             parts.append(RawRows(x=frame, index=range(len(frame))))
     return fingerprint(*parts)

@@ -13,6 +13,7 @@ from autosynth.data.encoder.registry import encoders_from
 from autosynth.data.source.mappedarray import bytes_on_disk
 from autosynth.data.source.raw import Raw
 from autosynth.data.source.rows import subsample
+from autosynth.number import range_text
 from autosynth.spec import Dataset, TargetSpec
 from autosynth.task.task import task_of
 
@@ -78,7 +79,8 @@ def _target(spec: TargetSpec, y: NDArray[Any]) -> str:
     """One target and its true values (n, columns)."""
     if not spec.classes:
         what = task_of(spec).about(spec)
-        return f"target      {spec.name}: {what}, {y.min():g} ... {y.max():g}, mean {y.mean():g}"
+        ends = range_text(y.min(), y.max())
+        return f"target      {spec.name}: {what}, {ends}, mean {y.mean():g}"
     counts = np.nansum(y, axis=0).astype(int)
     if spec.is_coded:
         counts = np.bincount(y[:, 0].astype(np.int64), minlength=len(spec.classes))

@@ -27,11 +27,18 @@ from autosynth.data.source.frames import READERS, from_arrow, records_of, to_pan
 from autosynth.data.source.location import split_part
 from autosynth.data.source.memory import Batching
 from autosynth.data.source.parse import (
+    NA_VALUES,
+    NOUGHT,
+    Words,
+    begins_with_nought,
     convert_options,
+    is_kept,
+    is_padded,
     pandas_options,
     parse_options,
     past_preface,
     read_options,
+    without_words,
 )
 from autosynth.data.source.rows import as_frame
 from autosynth.data.source.table import check_lengths, check_names, label_frame, table_suffix
@@ -44,11 +51,15 @@ _COLUMN = re.compile(r"In CSV column #(\d+)")
 
 
 class Chunks(ABC):
-    """The rows of one file. `names` are its columns, `n_rows` the number of its rows."""
+    """The rows of one file. `names` are its columns, `n_rows` the number of its rows.
+
+    `found` are the words for no value that were taken out of its columns.
+    """
 
     path: Path
     names: tuple[str, ...]
     n_rows: int
+    found: Words = Words()
 
     @abstractmethod
     def pieces(self, only: Sequence[str], most: int) -> Iterator[pa.RecordBatch | pd.DataFrame]:
@@ -151,8 +162,16 @@ class LabelLines(Chunks):
 class Text(Chunks):
     """A `.csv` file or one like it, in blocks of so many bytes."""
 
-    def __init__(self, path: Path, dialect: Dialect, block: int) -> None:
-        self.path, self.dialect, self.block = path, dialect, block
+    def __init__(
+        self,
+        path: Path,
+        dialect: Dialect,
+        block: int,
+        words: Sequence[str] = (),
+        text: Sequence[str] = (),
+    ) -> None:
+        self.path, self.dialect, self.block, self.words = path, dialect, block, words
+        self._seen, self.text = Words(), text
         check_names(self.dialect.names, str(path))
         self.names = dialect.columns
         self.plain = _is_plain(path, self.dialect)
@@ -169,7 +188,7 @@ class Text(Chunks):
         with _told(self.path):
             while True:
                 try:
-                    return sum(batch.num_rows for batch in self._open(self.names))
+                    return self._count()
                 except pa.ArrowInvalid as error:
                     match = _COLUMN.search(str(error))
                     left -= 1
@@ -177,6 +196,34 @@ class Text(Chunks):
                         check_lengths(self.path, self.dialect)
                         raise
                     self._widen(self.names[int(match[1])])
+
+    def _count(self) -> int:
+        """The number of rows; whole numbers that begin with a nought are text from now on."""
+        self._seen = Words()  # a pass that met another type began anew
+        rows = int(sum(batch.num_rows for batch in self._open(self.names)))
+        self.found = Words(self._seen)
+        whole = [name for name, kind in self.types.items() if pa.types.is_integer(kind)]
+        if whole and self._is_padded():
+            numbers = dict(self.types)
+            self.types |= dict.fromkeys(whole, pa.string())
+            padded = {
+                name
+                for batch in self._open(whole)
+                for name in whole
+                if begins_with_nought(batch.column(name))
+            }
+            self.types = {n: pa.string() if n in padded else kind for n, kind in numbers.items()}
+        return rows
+
+    def _is_padded(self) -> bool:
+        with past_preface(self.path, self.dialect) as file:
+            left = b""
+            while text := file.read(_BLOCK):
+                piece = left + text.encode()
+                if is_padded(piece, self.dialect):
+                    return True
+                left = piece[piece.rfind(b"\n") + 1 :][-_HEAD:]
+        return False
 
     def _widen(self, name: str) -> None:
         numbers = (pa.null(), pa.int64())
@@ -186,8 +233,10 @@ class Text(Chunks):
         if not self.types:
             with self._reader(self.names) as reader:
                 self.types = {field.name: _wide(field.type) for field in reader.schema}
+            self.types |= {n: pa.string() for n in self.text if n in self.types}
         with self._reader(only) as reader:
-            yield from reader
+            for batch in reader:
+                yield without_words(batch, self.words, self._seen)
 
     def _reader(self, only: Sequence[str]) -> pac.CSVStreamingReader:
         encoding = self.dialect.encoding
@@ -197,7 +246,7 @@ class Text(Chunks):
                 self.dialect, self.block, "utf8" if encoding == UTF8 else encoding
             ),
             parse_options=parse_options(self.dialect, bool(self.dialect.quote)),
-            convert_options=convert_options(self.types, list(only)),
+            convert_options=convert_options(self.types, list(only), self.words),
         )
 
     def _settle_with_pandas(self) -> int:
@@ -214,11 +263,27 @@ class Text(Chunks):
         for name, found in kinds.items():
             if "string" in found or {"boolean"} < found - {""}:
                 self.types[name] = str
+        self.types |= {name: str for name in self.text if name in kinds}
+        whole = [name for name, found in kinds.items() if "integer" in found]
+        whole = [name for name in whole if name not in self.types]
+        if whole and self._is_padded():
+            numbers = dict(self.types)
+            self.types |= dict.fromkeys(whole, str)
+            for frame in self._with_pandas(whole, _HEAD):
+                for name in whole:
+                    if frame[name].str.match(NOUGHT).any():
+                        numbers[name] = str
+            self.types = numbers
         return rows
 
     def _with_pandas(self, only: Sequence[str], most: int) -> Iterator[pd.DataFrame]:
         options: dict[str, Any] = {
             **pandas_options(self.dialect),
+            "na_values": {
+                n: [""] if is_kept(n, self.words) and self.types.get(n) is str else list(NA_VALUES)
+                for n in self.names
+            },
+            "keep_default_na": False,
             "dtype": {name: kind for name, kind in self.types.items() if name in only},
             "usecols": sorted(self.names.index(name) for name in only),
         }
@@ -275,16 +340,20 @@ FORMS: Mapping[str, Callable[[Path], Chunks]] = {
 """What reads a table by pieces, by its file's suffix; any other is text."""
 
 
-def chunks_of(path: Path, batching: Batching, dialect: Dialect | None) -> Chunks:
+def chunks_of(
+    path: Path, batching: Batching, dialect: Dialect | None, words: Sequence[str] = ()
+) -> Chunks:
     """The rows of a file by its form, of text by its dialect.
 
+    In the columns `words` of a text file, names or patterns, such as mean no value stay words.
     Raises `DataError` where it cannot be read.
     """
     if dialect is None:
         return FORMS[table_suffix(path)](path)
     if dialect.separator == LABEL:
         return LabelLines(path, dialect)
-    return Text(path, dialect, min(_BLOCK, max(_LEAST_BLOCK, batching.limit)))
+    block = min(_BLOCK, max(_LEAST_BLOCK, batching.limit))
+    return Text(path, dialect, block, words, batching.text)
 
 
 def _names(schema: pa.Schema) -> tuple[str, ...]:

@@ -24,11 +24,15 @@ class Batching:
 
     What takes at most `most_bytes` (a quarter of memory if left out) is one batch; anything larger
     stays on disk and comes some megabytes at a time. `rows` is the size of a batch whatever it
-    takes, so that small data may be read as large data is.
+    takes, so that small data may be read as large data is. `words` are names or patterns of the
+    columns of text files in which words such as `NA` stay words; in others they are no value.
+    `text` are columns of text files whose cells stay text, though all look like numbers.
     """
 
     most_bytes: int | None = None
     rows: int | None = None
+    words: tuple[str, ...] = ()
+    text: tuple[str, ...] = ()
 
     @property
     def limit(self) -> int:

@@ -73,11 +73,13 @@ class Raw:
     values have to tell. `labels` says that the target is class labels by the form's definition
     (IDX, UCR, a folder a class). `channels` says where the channel axis of images or series
     stands, where the form defines it; otherwise their shape has to tell. `columns` are those of a
-    table in the order of its file, its targets among them. `assumed` says how the
-    source was read where it does not say so itself: what, how sure, and what overrides it.
+    table in the order of its file, its targets among them. `assumed` says how the source was read
+    where it does not say so itself: what, how sure, and what overrides it.
 
     `array` is what a single array is called by options that name columns; `cells` are the columns
-    of a table whose cells hold arrays, a row's part of each in one.
+    of a table whose cells hold arrays, a row's part of each in one. `decimal` is how the form
+    suggests that numbers are written, by an example, if it does. Where it `has_words` for what has
+    no value (`NA`), those of the target are still there.
     """
 
     name: str
@@ -94,6 +96,8 @@ class Raw:
     assumed: tuple[str, ...] = ()
     array: str = "x"
     cells: frozenset[str] = frozenset()
+    decimal: str = ""
+    has_words: bool = False
 
 
 def index_of(frame: Any) -> Index:

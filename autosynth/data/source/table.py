@@ -121,15 +121,21 @@ def is_typed(path: Path) -> bool:
     return table_suffix(path) in READERS
 
 
-def read_whole(path: Path, dialect: Dialect | None) -> pd.DataFrame:
-    """The frame in a file, of text by its dialect."""
+def read_whole(
+    path: Path, dialect: Dialect | None, words: Sequence[str] = (), text: Sequence[str] = ()
+) -> pd.DataFrame:
+    """The frame in a file, of text by its dialect.
+
+    In the columns `words` of a text file, names or patterns, such as mean no value stay words;
+    the columns `text` stay text.
+    """
     if dialect is None:
         return READERS[table_suffix(path)](path)
     if dialect.separator == LABEL:
         with past_preface(path, dialect) as file:
             return label_frame([*file], dialect)
     check_names(dialect.names, str(path))
-    frame, even = _parse(path, dialect)
+    frame, even = _parse(path, dialect, words, text)
     names = dialect.columns
     more = frame.iloc[:, len(names) :]
     if len(frame.columns) < len(names) or not isinstance(frame.index, pd.RangeIndex):
@@ -148,9 +154,11 @@ def label_frame(lines: Sequence[str], dialect: Dialect) -> pd.DataFrame:
     return frame
 
 
-def _parse(path: Path, dialect: Dialect) -> tuple[pd.DataFrame, bool]:
+def _parse(
+    path: Path, dialect: Dialect, words: Sequence[str], text: Sequence[str]
+) -> tuple[pd.DataFrame, bool]:
     try:
-        return parse_table(path, dialect)
+        return parse_table(path, dialect, words, text)
     except pd.errors.ParserError as error:
         if found := _OPEN.search(str(error)):
             raise DataError(

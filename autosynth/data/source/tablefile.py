@@ -17,11 +17,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from autosynth.cell import COMMA
 from autosynth.data.source.chunks import Chunks, Matrix, chunks_of
 from autosynth.data.source.dialect import Dialect, Headers, find_dialect
 from autosynth.data.source.encoding import find_encoding, packing, plain_name
 from autosynth.data.source.location import split_part
 from autosynth.data.source.memory import BY_SIZE, Batching
+from autosynth.data.source.parse import Words
 from autosynth.data.source.raw import Raw, headers_of
 from autosynth.data.source.rows import BatchedRows, MemoryRows, as_frame, rows_of
 from autosynth.data.source.table import frame_rows, is_table, is_typed, read_whole
@@ -192,9 +194,8 @@ def read_table(
         DataError: a file that cannot be read, an empty table, ragged rows, columns of one name, or
             a target that is not named or not there.
     """
-    table, warnings = _opened(path, batching, headers)
     name = plain_name(split_part(path)[0]).rsplit(".", 1)[0]
-    return frame_rows(table, name, str(path), target, labelled=labelled, warnings=warnings)
+    return _read_part(path, name, target, batching, headers, labelled=labelled, there=True)
 
 
 def read_table_folder(
@@ -217,10 +218,8 @@ def read_table_folder(
     for part in sorted(parts, key=lambda part: part != "main"):
         path = parts[part]
         known = (*headers, *headers_of(raws["main"])) if raws else headers
-        table, warnings = _opened(path, batching, known)
-        there = part == "main" or not target or set(target) <= set(table.columns)
-        raws[part] = frame_rows(
-            table, folder.name, str(path), target, labelled=labelled and there, warnings=warnings
+        raws[part] = _read_part(
+            path, folder.name, target, batching, known, labelled=labelled, there=part == "main"
         )
     found = {part: raw.main for part, raw in raws.items()}
     return replace(
@@ -229,13 +228,24 @@ def read_table_folder(
         validation=found.get("validation"),
         test=found.get("test"),
         warnings=tuple(dict.fromkeys(text for raw in raws.values() for text in raw.warnings)),
+        has_words=any(raw.has_words for raw in raws.values()),
     )
 
 
-def _opened(
-    path: Path, batching: Batching, headers: Headers
-) -> tuple[pd.DataFrame | FileRows, tuple[str, ...]]:
-    """The table in a file, whole or by pieces, and warnings about how it is read."""
+def _read_part(
+    path: Path,
+    name: str,
+    target: Sequence[str],
+    batching: Batching,
+    headers: Headers,
+    *,
+    labelled: bool,
+    there: bool,
+) -> Raw:
+    """The table in a file, whole or by pieces; the target may lack if it need not be `there`.
+
+    Words such as `NA` stay words in the target, which may be a class, and where it is asked.
+    """
     dialect: Dialect | None = None
     warnings: tuple[str, ...] = ()
     if is_typed(path):
@@ -244,9 +254,42 @@ def _opened(
         content = find_encoding(path)
         n_bytes = content.n_bytes
         dialect, warnings = find_dialect(path, content, headers)
+    table: pd.DataFrame | FileRows
+    kept = (*target, *batching.words)
     if batching.holds(n_bytes):
-        return read_whole(path, dialect), warnings
-    return file_rows(chunks_of(path, batching, dialect), n_bytes, batching), warnings
+        table = read_whole(path, dialect, kept, batching.text)
+    else:
+        table = file_rows(chunks_of(path, batching, dialect, kept), n_bytes, batching)
+    told = _told_of(_words_of(table)) if labelled else ()
+    labelled = labelled and (there or not target or set(target) <= set(table.columns))
+    raw = frame_rows(table, name, str(path), target, labelled=labelled, warnings=warnings)
+    # A comma stands before decimals where cells stand between semicolons.
+    decimal = COMMA if dialect is not None and dialect.separator == ";" else ""
+    return replace(
+        raw, decimal=decimal, has_words=dialect is not None, assumed=(*raw.assumed, *told)
+    )
+
+
+def _words_of(table: pd.DataFrame | FileRows) -> Words:
+    """The words for no value that a reader took out, which is told once."""
+    if isinstance(table, FileRows):
+        return sum((part.found for part in table.parts), Words())
+    found: Words = table.attrs.pop("words", Words())
+    return found
+
+
+def _told_of(found: Words) -> tuple[str, ...]:
+    """A line on each column in which words mean that there is no value."""
+    columns: dict[str, list[str]] = {}
+    for (name, word), cells in found.items():
+        columns.setdefault(name, []).append(f"{word!r} ({cells} cells)")
+    told = [
+        f"{name}: {', '.join(words)} taken for no value. --column {name}=category, or "
+        "--keep-missing-words for all columns, reads such words as words"
+        for name, words in columns.items()
+    ]
+    more = [f"{len(told) - _LISTED} columns more with such words"] if len(told) > _LISTED else []
+    return (*told[:_LISTED], *more)
 
 
 def _bytes_of(path: Path) -> int:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from autosynth.data.column.choice import Choice
 from autosynth.data.column.column import Column, IgnoredColumn, encode_column
 from autosynth.data.column.inference import infer_columns
 from autosynth.errors import DataError
@@ -79,7 +80,11 @@ def test_kind_by_content(values: Any, kind: str) -> None:
         (range(100, 100 + N), "c", "an id: it counts the rows"),
         ([i * 37 % 101 for i in range(N)], "PassengerId", "an id: by its name"),
         ([i * 37 % 101 for i in range(N)], "user_id", "an id: by its name"),
-        (spread(5.7e17, 5.71e17, 5.72e17), "c", "whole numbers too long to be a measure"),
+        (
+            [570306133677760513 + i * 62_710_561 for i in range(N)],
+            "c",
+            "whole numbers too long to be a measure",
+        ),
         ([f"u{i * 7 % N}" for i in range(N)], "c", "an id: no value repeats"),
         ([f"u/{i * 7 % N}/seen-at.html?page={i}" for i in range(N)], "c", "no value repeats"),
         ([f"u{i}" for i in range(N - 2)] + ["u1", "u2"], "c", "cover 7% of the rows"),
@@ -196,3 +201,21 @@ def test_cells_that_are_lists() -> None:
 def test_round_trip() -> None:
     column = Column(name="c", kind="category", categories=("a", "b"), missing=True, forms=("f",))
     assert Column.from_dict(column.to_dict()) == column
+
+
+def test_large_numbers_are_measures_where_they_name_nothing() -> None:
+    rng = np.random.default_rng(0)
+    light = rng.uniform(1e16, 9e16, N).round()
+    amounts = np.exp(rng.normal(37, 2, N)).astype(np.uint64)
+    rounded = [int(v) * 10**6 for v in rng.integers(10**10, 10**11, N)]
+    again = [570306133677760513 + i % 20 for i in range(N)]
+    for values in (light, amounts, rounded, again, [f"{v:.3e}" for v in light]):
+        column = understand(values)
+        assert isinstance(column, Column), column
+        assert column.kind == "number"
+    ids = [570306133677760513 + int(i) for i in rng.integers(0, 10**16, N)]
+    for values in (ids, [*ids[:-1], None], list(map(str, ids))):
+        assert isinstance(understand(values), IgnoredColumn)
+    frame = pd.DataFrame({"c": ids})
+    kept = infer_columns(frame, np.arange(N), Choice(kinds={"c": "number"}))[0]
+    assert isinstance(kept, Column)

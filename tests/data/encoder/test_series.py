@@ -1,5 +1,7 @@
 """Series at prediction that are not as whole as those of training: their network has no mask."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -58,3 +60,17 @@ def test_a_forecast_goes_on_over_a_gap_in_what_is_known(column: str) -> None:
     found = encode(frame, data.encoders)
     assert all(np.isfinite(values).all() for values in found.x.values())
     assert any("3 steps of" in text and "none did in training" in text for text in found.warnings)
+
+
+def test_series_far_from_0_keep_their_steps() -> None:
+    walk = np.cumsum(np.random.default_rng(0).normal(size=(60, 2, 40)), axis=2)
+    offset = np.array([1e9, -3.5])[:, None]
+    data = load_dataset((walk + offset, np.arange(60) % 2))
+    x = data.x["series"].astype(float)
+    np.testing.assert_allclose(np.diff(x, axis=2), np.diff(walk, axis=2), atol=1e-4)
+    np.testing.assert_array_equal(x[:, 1], (walk[:, 1] - 3.5).astype("f4"))
+    again = encode(walk[:3] + offset, json.loads(json.dumps(data.encoders))).x["series"]
+    np.testing.assert_array_equal(again, data.x["series"][:3])
+    assert "counted from" in "\n".join(data.summary)
+    plain = load_dataset((walk, np.arange(60) % 2))
+    assert "units" not in plain.encoders["inputs"][0]

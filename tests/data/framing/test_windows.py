@@ -1,5 +1,7 @@
 """Series become windows: in the order of time, without a step of one split in another."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from autosynth.data.encoder.registry import input_spec
 from autosynth.data.framing.clock import find_grid
 from autosynth.data.framing.season import find_calendar, find_period, read_calendar
 from autosynth.errors import DataError
+from autosynth.spec import TargetSpec
 
 STEPS = 600
 
@@ -46,9 +49,9 @@ def test_a_table_is_cut_into_windows() -> None:
     assert (beside.name, beside.shape, beside.anchored) == ("beside", (1, 96), True)
     assert (calendar.kind, calendar.shape) == ("table", (2,))
     assert (data.target.steps, data.target.base) == (12, "past")
-    heat = frame["heat"].to_numpy(np.float32)
+    heat = frame["heat"].to_numpy()
     for row in (0, 17, len(data.y) - 1):
-        np.testing.assert_array_equal(data.x["past"][row, 0], heat[row : row + 96])
+        np.testing.assert_array_equal(data.x["past"][row, 0], heat[row : row + 96].astype("f4"))
         np.testing.assert_array_equal(data.y[row], heat[row + 96 : row + 108])
     assert not data.x["past"].flags.owndata
     assert data.x["calendar"][0].tolist() == [0, 5]  # midnight of Saturday, 2 March
@@ -112,7 +115,7 @@ def test_a_test_file_gives_the_test_windows() -> None:
     data = forecast(frame[:400], test=frame[400:])
     assert len(data.splits.test) == 200 - 96 - 12 + 1
     first = data.y[data.splits.test[0]]
-    np.testing.assert_array_equal(first, frame["heat"][496:508].to_numpy(np.float32))
+    np.testing.assert_array_equal(first, frame["heat"][496:508].to_numpy())
     assert data.y[data.splits.validation].shape[0] > 10
     assert forecast(frame[:400]).fingerprint != data.fingerprint
     assert forecast(frame[:400]).fingerprint != forecast(frame[:400], horizon=13).fingerprint
@@ -261,3 +264,41 @@ def test_ett(shared: Path) -> None:
     rows = data.splits.test
     last = data.x["past"][rows, 0, -1:]
     assert np.abs(data.y[rows] - last).mean() == pytest.approx(1.442, abs=0.001)
+
+
+@pytest.mark.parametrize("offset", [1.2e8, 5e15, -3e9])
+def test_a_series_far_from_0_keeps_its_steps(offset: float) -> None:
+    frame = hourly()
+    near = forecast(frame)
+    far = forecast(frame.assign(heat=offset + frame["heat"], wind=frame["wind"] - offset))
+    assert (far.period, far.encoders["windows"]["history"]) == (near.period, 96)
+    step = np.spacing(abs(offset))
+    for name in ("past", "beside"):
+        one, other = (np.diff(data.x[name].astype(float), axis=2) for data in (far, near))
+        np.testing.assert_allclose(one, other, atol=max(1e-4, 2 * step))
+    np.testing.assert_allclose(far.y - offset, near.y, atol=max(1e-6, step))
+    unit = far.target.base_unit
+    last = unit.decoded(far.x["past"][:, 0, -1].astype(float))
+    np.testing.assert_allclose(last, frame["heat"][95 : 95 + len(last)] + offset, atol=1e-4 + step)
+    assert TargetSpec.from_dict(json.loads(json.dumps(asdict(far.target)))) == far.target
+    again = encode(
+        frame.assign(heat=offset + frame["heat"], wind=frame["wind"] - offset), far.encoders
+    )
+    assert np.ptp(again.x["past"]) == pytest.approx(
+        np.ptp(frame["heat"][-96:]), abs=1e-3 + 2 * step
+    )
+
+
+def test_channels_may_be_written_as_people_do() -> None:
+    frame = hourly()
+    comma = str.maketrans(",.", ".,")
+    written = frame.assign(heat=[f"{v * 100:,.2f} kr".translate(comma) for v in frame["heat"]])
+    written.loc[7, "heat"] = "broken"
+    data = forecast(written)
+    assert "assumed     heat: numbers written like 1.234,50" in "\n".join(data.summary)
+    assert "599 of 600 are numbers; row 7 holds 'broken'" in "\n".join(data.warnings)
+    np.testing.assert_allclose(data.y[0], frame["heat"][96:108] * 100, atol=0.01)
+    later = written.iloc[:96].assign(heat=["1.234", *written["heat"].iloc[1:96]])
+    found = encode(later, json.loads(json.dumps(data.encoders)))
+    assert found.x["past"][0, 0, 0] == 1234
+    assert "column 'heat': 1 values are no numbers; taken as missing" in found.warnings

@@ -182,8 +182,9 @@ def _checked(encoders: Sequence[Encoder], rows: BatchedRows, place: str) -> Batc
             )
             raise DataError(f"x in {place} has shape {shape}; {told} are expected.")
     table = as_table(rows)
-    wanted = list(dict.fromkeys(column_behind(name, table.columns) for name in wanted))
-    check_columns(wanted, table.columns, place)
+    there = frozenset(table.columns)
+    wanted = list(dict.fromkeys(column_behind(name, there) for name in wanted))
+    check_columns(wanted, there, place)
     return table.select(wanted)
 
 

@@ -4,7 +4,7 @@ Takes arrays, rows first, or a column of a table whose cells hold a row's part e
 with channels before the other axes of a row, and leaves out rows that hold nothing to read.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -142,7 +142,7 @@ def spread(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     return pd.concat([frame.drop(columns=list(found)), *made], axis=1) if made else frame
 
 
-def column_behind(name: str, there: Sequence[str]) -> str:
+def column_behind(name: str, there: Collection[str]) -> str:
     """The column of a table that a name means: itself, or the one whose cells `spread` makes."""
     base = name.partition("[")[0]
     return base if name not in there and base in there else name

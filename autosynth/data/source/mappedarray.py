@@ -100,7 +100,8 @@ def bytes_on_disk(x: Any) -> int:
     That of a frame is of the arrays in its cells: all rows of a column are of one array.
     """
     if isinstance(x, pd.DataFrame):
-        cells = [x[name].iloc[0] for name in x if len(x) and x[name].dtype.kind == "O"]
+        kinds = x.dtypes if len(x) else ()
+        cells = [x.iat[0, place] for place, kind in enumerate(kinds) if kind.kind == "O"]
         return len(x) * sum(bytes_on_disk(cell) for cell in cells if isinstance(cell, np.ndarray))
     base = x
     while isinstance(base, np.ndarray):

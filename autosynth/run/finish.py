@@ -202,7 +202,7 @@ def compare(context: RunContext, found: Mapping[int, Array]) -> None:
     """
     records = read_all(context.folder)
     name = context.metric.name
-    scored = [r for r in records if r.trial in found and name in r.test]  # where it is defined
+    scored = [r for r in records if r.trial in found and _is_defined(context, found[r.trial])]
     composite = _best([r for r in scored if r.topology != "single"], name)
     content: dict[str, Any] = {"metric": name, "difference": None}
     content["singles_not_run"] = sum(r.state in NEVER_HAD for r in records if r.origin == "ladder")
@@ -225,6 +225,12 @@ def compare(context: RunContext, found: Mapping[int, Array]) -> None:
             against = _difference(context, found[composite.trial], outputs)
             content["baseline"] = {"name": baseline.strategy, **against}
     write_text_atomic(context.folder / "composing.json", json.dumps(content, indent=1) + "\n")
+
+
+def _is_defined(context: RunContext, output: Array) -> bool:
+    """Whether the metric says anything of the test rows: some need two classes."""
+    y = context.dataset.y[context.dataset.splits.test]
+    return not np.isnan(context.metric.score(y, output))
 
 
 def _withheld(records: Sequence[Record], cheap: Sequence[Record]) -> str:

@@ -2,9 +2,9 @@
 
 Tokens are `(x, mask)`: `x` of shape (batch, tokens, width), `mask` of shape (batch, tokens), True
 where a token is real, or None where all are. They stand on a static grid: `(height, width)` of an
-image, `(steps,)` of a series, `(columns,)` of a table, a `Plane` or `(frames,)` of a sound. A
-piece takes and gives tokens. It states its multiply-adds and parameters as plain integers: a
-composite is costed before it is built.
+image, `(steps,)` of a series, `(columns,)` of a table, a `Plane` or `(frames,)` of a sound, a
+`Film` or `(steps,)` of pictures in a row. A piece takes and gives tokens. It states its
+multiply-adds and parameters as plain integers: a composite is costed before it is built.
 
 On a line most modules also take the first tokens alone, where all others are masked, and give the
 same. Those that are made for every place of the grid say so by an attribute `whole`, True.
@@ -24,6 +24,12 @@ Grid = tuple[int, ...]
 
 class Plane(tuple[int, ...]):
     """The grid of a sound: `(frames, bands)`, in time first. Cut, it is a plane still."""
+
+    __slots__ = ()
+
+
+class Film(Plane):
+    """The grid of a film: `(steps, height, width)`. Cut, its pictures are smaller, and as many."""
 
     __slots__ = ()
 
@@ -96,21 +102,38 @@ def n_tokens(grid: Grid) -> int:
     return prod(grid)
 
 
+def sides(grid: Grid) -> Grid:
+    """The axes that are convolved and cut: all of them, but of a film those of its pictures."""
+    return grid[1:] if isinstance(grid, Film) else grid
+
+
 def coarser(grid: Grid, factor: int) -> Grid:
-    """The grid that windows of `factor` on every axis leave, the last window maybe short."""
-    return type(grid)(-(-size // factor) for size in grid)
+    """The grid that windows of `factor` on every side leave, the last window maybe short."""
+    cut = [-(-size // factor) for size in sides(grid)]
+    return type(grid)((*grid[: len(grid) - len(cut)], *cut))
 
 
 def to_map(x: Tensor, grid: Grid) -> Tensor:
-    """Tokens (B, T, D) as a map (B, D, H, W), H = 1 on a line. A view, channels last in memory."""
+    """Tokens (B, T, D) as a map (B, D, H, W), H = 1 on a line. A view, channels last in memory.
+
+    Each picture of a film is a map of its own: (B * steps, D, H, W).
+    """
+    if isinstance(grid, Film):
+        x = torch.unflatten(x, 1, (grid[0], -1)).flatten(0, 1)
     # The line may be cut behind the end of all its rows.
-    height, width = (1, -1) if len(grid) == 1 else grid
+    height, width = (1, -1) if len(grid) == 1 else sides(grid)
     return torch.unflatten(x, 1, (height, width)).permute(0, 3, 1, 2)
 
 
-def to_tokens(x: Tensor) -> Tensor:
-    """A map (B, D, H, W) as tokens (B, H * W, D). A view where the map is channels last."""
-    return x.permute(0, 2, 3, 1).flatten(1, 2)
+def to_tokens(x: Tensor, grid: Grid = ()) -> Tensor:
+    """A map (B, D, H, W) as tokens (B, H * W, D). A view where the map is channels last.
+
+    Those of a film stand one picture after another; `grid` says of how many.
+    """
+    tokens = x.permute(0, 2, 3, 1).flatten(1, 2)
+    if isinstance(grid, Film):
+        tokens = torch.unflatten(tokens, 0, (-1, grid[0])).flatten(1, 2)
+    return tokens
 
 
 class Regrid(nn.Module):
@@ -124,7 +147,8 @@ class Regrid(nn.Module):
     def __init__(self, grid: Grid, to: Grid, factor: int = 0) -> None:
         super().__init__()
         self.grid, self.to_grid = grid, to
-        if len(grid) != len(to):
+        films = isinstance(grid, Film) and isinstance(to, Film)
+        if len(grid) != len(to) or (films and grid[0] != to[0]):
             self.grid, self.to_grid = (n_tokens(grid),), (n_tokens(to),)
         self.factor = factor or _factor(self.grid, self.to_grid)
         self.repeat = 0 if self.factor else _factor(self.to_grid, self.grid)
@@ -147,14 +171,14 @@ class Regrid(nn.Module):
         if self.factor:
             window = (1, self.factor) if line else self.factor
             return to_tokens(
-                F.avg_pool2d(spatial, window, ceil_mode=True, count_include_pad=False)
+                F.avg_pool2d(spatial, window, ceil_mode=True, count_include_pad=False), self.grid
             )
-        height, width = (1, self.to_grid[0]) if line else self.to_grid
+        height, width = (1, self.to_grid[0]) if line else sides(self.to_grid)
         if self.repeat:
             spatial = spatial.repeat_interleave(self.repeat, 3)
             spatial = spatial if line else spatial.repeat_interleave(self.repeat, 2)
-            return to_tokens(spatial[:, :, :height, :width])
-        return to_tokens(F.adaptive_avg_pool2d(spatial, (height, width)))
+            return to_tokens(spatial[:, :, :height, :width], self.grid)
+        return to_tokens(F.adaptive_avg_pool2d(spatial, (height, width)), self.grid)
 
 
 def _factor(grid: Grid, to: Grid) -> int:

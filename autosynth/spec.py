@@ -41,6 +41,8 @@ class InputSpec:
       more than the largest code;
     - audio: `(samples,)`, float32 in -1 ... 1, one channel, `rate` samples a second; NaN past the
       end of a shorter one;
+    - frames: `(channels, steps, height, width)`, uint8 or float32, raw values of pictures in a
+      row; NaN where one is missing or past the end of a shorter row;
     - ids: `(length,)`, int32 codes of things met before, the newest first, 0 after the oldest;
       `cardinalities` as for a text.
 

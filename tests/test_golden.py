@@ -20,7 +20,8 @@ from autosynth.run import open_run
 
 HERE = Path(__file__).parent / "golden"
 CASES = (
-    "audio_binary", "forecasting", "image_multiclass", "image_table_regression", "ranking",
+    "audio_binary", "forecasting", "frames_binary", "image_multiclass", "image_table_regression",
+    "ranking",
     "series_binary", "series_multiclass", "series_regression", "table_binary",
     "table_regression", "table_series_multilabel", "table_targets", "table_text_multiclass",
     "text_binary",
@@ -67,9 +68,9 @@ def test_every_folder_is_looked_at() -> None:
 
 def test_the_goldens_hold_what_is_saved_specially() -> None:
     bundles = [stored(case, name) for case in CASES for name in ("bundle", "run/bundle")]
-    assert {bundle["format"] for bundle in bundles} == {3}
+    assert {bundle["format"] for bundle in bundles} == {3, 4}
     kinds = {spec["kind"] for bundle in bundles for spec in bundle["inputs"]}
-    assert kinds == {"table", "image", "series", "text", "audio", "ids"}
+    assert kinds == {"table", "image", "frames", "series", "text", "audio", "ids"}
     assert {bundle["target"]["task"] for bundle in bundles} == {
         *("classification", "regression", "multilabel", "multitask", "ranking", "forecasting")
     }

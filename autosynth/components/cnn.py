@@ -9,12 +9,14 @@ from torch.nn import functional as F
 
 from autosynth.components.family import Config, Family, Hyperparameter, block_options
 from autosynth.piece import (
+    Film,
     Grid,
     Piece,
     Plane,
     Tokens,
     coarser,
     n_tokens,
+    sides,
     to_map,
     to_tokens,
     zeroed,
@@ -22,7 +24,7 @@ from autosynth.piece import (
 
 
 class Convolution(nn.Module):
-    """GELU and a convolution on a line or a plane; masked tokens enter it as zeros."""
+    """GELU and a convolution on a line, a plane or each picture; masked tokens enter as zeros."""
 
     def __init__(self, line: bool, width: int, kernel: int, stride: int) -> None:
         super().__init__()
@@ -39,14 +41,14 @@ class Convolution(nn.Module):
         """The change of tokens that stand on `grid`; shared, it meets several."""
         x, mask = tokens
         x = zeroed(F.gelu(x), mask)
-        return to_tokens(self.conv(to_map(x, grid))), mask
+        return to_tokens(self.conv(to_map(x, grid)), grid), mask
 
 
 class CNN(Family):
     """Convolutional residual blocks."""
 
     name = "cnn"
-    about = "full convolutions over an image, a sound, a series or neighbouring columns"
+    about = "full convolutions over images, sounds, series, neighbouring columns or each frame"
     plane = True
     options = block_options(
         expand_by=0,
@@ -71,9 +73,10 @@ class CNN(Family):
         # Convolutions are cheap a token, and lose what is small where the cut is coarse: on
         # mnist1d a learned pooling pays over every step, and costs up to 5 points where steps are
         # cut in pairs (results/composition).
-        limit = 256 if len(grid) == 1 else 128 if isinstance(grid, Plane) else 16
+        sound = isinstance(grid, Plane) and not isinstance(grid, Film)
+        limit = 256 if len(grid) == 1 else 128 if sound else 16
         patch = 1
-        while max(grid) > limit * patch:
+        while max(sides(grid)) > limit * patch:
             patch *= 2
         return patch
 
@@ -86,7 +89,7 @@ class CNN(Family):
         width, kernel = int(config["width"]), int(config["kernel"])
         stride = 2 if index in _halving(int(config["depth"]), int(config["stages"])) else 1
         to = coarser(grid, stride)
-        weights = kernel ** len(grid) * width * width
+        weights = kernel ** len(sides(grid)) * width * width
         make = lambda: Convolution(len(grid) == 1, width, kernel, stride)  # noqa: E731
         return Piece(make, 2 * n_tokens(to) * weights, weights + width, (grid,)), to
 

@@ -100,8 +100,8 @@ class Family(ABC):
     part stands first in a chain, and shares no stem and no layers with others. Without an option
     `depth` it has no blocks.
 
-    `plane`: of a sound it reads frames and bands of frequency as a plane; others read one token a
-    frame, with the bands as its channels.
+    `plane`: of a sound it reads frames and bands of frequency as a plane, and of pictures in a row
+    each one as a plane; others read one token a frame, which holds all of it.
     """
 
     name: ClassVar[str]
@@ -125,7 +125,7 @@ class Family(ABC):
 
     def default_kernel(self, grid: Grid) -> int:
         """The default of an option `kernel` that is left open."""
-        return 3 if len(grid) == 2 else 5
+        return 3 if len(grid) > 1 else 5
 
     def tokenisation(self, config: Config, spec: InputSpec) -> str:
         """Which other tokenisation of an input it reads, such as `minilm`; empty for the input.

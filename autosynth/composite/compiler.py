@@ -327,11 +327,11 @@ class Compiler:
         return Value(self.emit(f"{name}_join", Piece(JoinTokens), *values), grid, width)
 
     def folded(self, part: Part, value: Value, width: int, name: str) -> Value:
-        """Tokens of a plane as one a frame, of all its bands side by side, where a part asks."""
+        """Tokens of a plane or a film as one a frame, of all that it holds, where a part asks."""
         grid = folded(part, value.grid)
         if grid == value.grid:
             return value
-        piece = fold(grid, value.grid[1] * value.width, width)
+        piece = fold(grid, n_tokens(value.grid) // grid[0] * value.width, width)
         return Value(self.emit(f"{name}_fold", piece, value), grid, width)
 
     def own_stem(

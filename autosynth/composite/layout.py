@@ -9,8 +9,10 @@ A part's stem stands on the input's grid, or on that of a picture of it. A sound
 frames and bands for a family that convolves over both, and a line of frames for the others. Parts
 that share a stem read the line, unless all of them read the plane; so does a part that reads
 several inputs, whose tokens stand in one line. After a plane in a chain, it reads the bands of
-each frame side by side: `Fold`. Which parts can share, and the one stem they share, follow from
-what they read.
+each frame side by side: `Fold`. Pictures in a row are a film for the first, each convolved by
+itself with the same weights, and a line of whole pictures for the others: so `cnn > gru` is a
+network of pictures, and one of their order after it. Which parts can share, and the one stem they
+share, follow from what they read.
 """
 
 from collections.abc import Mapping
@@ -94,7 +96,7 @@ def folded(part: Part, grid: Grid) -> Grid:
 
 
 class Fold(nn.Module):
-    """A linear map of all bands of each frame to one token, from a plane to a line."""
+    """A linear map of all bands or cells of each frame to one token, from a plane to a line."""
 
     def __init__(self, frames: int, inputs: int, to: int) -> None:
         super().__init__()

@@ -24,12 +24,12 @@ from autosynth.spec import Array, InputSpec
 _SIDE = 32
 
 
-def _augmented(x: Tensor, level: str) -> Tensor:
+def augmented_pictures(x: Tensor, level: str, *, mirror: bool = True) -> Tensor:
     """Shift by up to 1/14 of each side (He et al., 2016); strong: mirror and blank a square."""
     batch, _, height, width = x.shape
     rows = _shifted(batch, height, max(1, height // 14), x.device)
     columns = _shifted(batch, width, max(1, width // 14), x.device)
-    if level == "strong":
+    if level == "strong" and mirror:
         mirrored = torch.rand(batch, 1, device=x.device) < 0.5
         columns = torch.where(mirrored, columns.flip(1), columns)
     at = torch.arange(batch, device=x.device)[:, None, None]
@@ -90,7 +90,7 @@ def _occlusion(x: Array, amount: float, given: Given) -> Array:
 
 
 def _range(x: Array) -> tuple[float, float]:
-    return (0.0, 255.0) if x.dtype == np.uint8 else (float(x.min()), float(x.max()))
+    return (0.0, 255.0) if x.dtype == np.uint8 else (float(np.nanmin(x)), float(np.nanmax(x)))
 
 
 def _back(values: Array, x: Array) -> Array:
@@ -144,7 +144,7 @@ class ImageModality(ConvolutionModality):
 
     def augment(self, x: Tensor, spec: InputSpec, level: str) -> Tensor:
         """Moved a little; strong: also mirrored, and a square blanked."""
-        return _augmented(x, level)
+        return augmented_pictures(x, level)
 
     def limit(self, specs: Sequence[InputSpec]) -> str:
         """Their size."""

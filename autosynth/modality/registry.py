@@ -16,6 +16,7 @@ from torch import Tensor
 from autosynth.data.encoder.registry import ENCODERS
 from autosynth.errors import ConfigError
 from autosynth.modality.audio import AudioModality
+from autosynth.modality.frames import FramesModality
 from autosynth.modality.ids import IdsModality
 from autosynth.modality.image import ImageModality
 from autosynth.modality.modality import Modality
@@ -26,7 +27,7 @@ from autosynth.plugin import with_plugins
 from autosynth.spec import InputSpec
 
 _OWN = (
-    *(ImageModality(), AudioModality(), TextModality(), SeriesModality()),
+    *(ImageModality(), FramesModality(), AudioModality(), TextModality(), SeriesModality()),
     *(IdsModality(), TableModality()),
 )
 MODALITIES: Mapping[str, Modality] = with_plugins(

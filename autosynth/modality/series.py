@@ -93,7 +93,7 @@ def _gap(x: Array, amount: float, given: Given, *, is_sound: bool) -> Array:
     Of a sound it is silent.
     """
     line = _channels(x)
-    start, end = _stretch(lengths(line), amount, given.rng)
+    start, end = stretch(lengths(line), amount, given.rng)
     steps = np.arange(line.shape[2])
     inside = (steps >= start[:, None]) & (steps < end[:, None])
     if is_sound:
@@ -106,7 +106,7 @@ def _gap(x: Array, amount: float, given: Given, *, is_sound: bool) -> Array:
     return np.where(inside[:, None], held, line).reshape(x.shape).astype(x.dtype)
 
 
-def _stretch(
+def stretch(
     size: NDArray[np.int64], amount: float, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Where a stretch of that share of each row begins and ends; a longer one covers a shorter."""

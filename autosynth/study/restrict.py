@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from autosynth.errors import ConfigError
 from autosynth.modality import MODALITIES
+from autosynth.piece import sides
 from autosynth.plugin import TASKS
 from autosynth.spec import InputSpec, Kind
 from autosynth.strategy import Chain, Fusion, Node, Part, Scalar, Strategy
@@ -164,7 +165,9 @@ def _by_kind(space: Space) -> Space:
 def _fitted(space: Space, keys: Collection[str], inputs: Sequence[InputSpec]) -> Space:
     """The space with patches and kernels at `keys` that fit what is read there."""
     kinds = [(MODALITIES[each.kind], each) for each in inputs]
-    grids = [(k.most_a_side, k.grid(each, plane=True)) for k, each in kinds if k.most_a_side]
+    grids = [
+        (k.most_a_side, sides(k.grid(each, plane=True))) for k, each in kinds if k.most_a_side
+    ]
     if not grids:
         return _without(space, "patch", keys)
     # A patch at the end may be short: 28 pixels are four patches of 8.

@@ -141,22 +141,22 @@ def check_rows(case: FamilyCase) -> None:
 
 
 def check_padding(case: FamilyCase) -> None:
-    """The same weights on a longer series give the same outputs: its end is padding.
+    """The same weights on more steps or pictures give the same outputs: the end is padding.
 
     What has weights for every place keeps those of the first; the others must not matter.
     """
-    if not (case.spec.is_line and case.spec.masked):
+    if not (case.spec.masked and len(case.spec.shape) > 1):
         return
-    channels, steps = case.spec.shape
+    channels, steps, *sides = case.spec.shape
     longer = steps + 7
-    wide = replace(case, spec=replace(case.spec, shape=(channels, longer)))
+    wide = replace(case, spec=replace(case.spec, shape=(channels, longer, *sides)))
     model, raw = case.fitted()
     other = build(resolve(case.resolved.strategy, (wide.spec,), TARGET), seed=4)
     there = other.state_dict()
     for name, value in model.state_dict().items():
         there[name][tuple(slice(size) for size in value.shape)].copy_(value)
     x = raw[case.spec.name]
-    padding = torch.full((len(x), channels, longer - steps), torch.nan)
+    padding = torch.full((len(x), channels, longer - steps, *sides), torch.nan)
     padded = {case.spec.name: torch.cat([x, padding], 2)}
     with torch.no_grad():
         # Batch normalisation takes statistics in training; they must not see the padding either.

@@ -14,7 +14,10 @@ from autosynth.strategy import parse
 Raw = Callable[[InputSpec, int], Tensor]
 DEAD = re.compile(r"(cnn\d+|t0)_.*(conv|linear)\.bias")
 # Where every norm is of batches, whatever only moves the residual line.
-MOVES = re.compile(r"(stem_x\.conv|layer\d+_mlp\.down|mlp\d+_open\.linear|gru\d+_out)\.bias")
+MOVES = re.compile(
+    r"(stem_x\.(conv|linear|halvings\.\d\.conv)|layer\d+_mlp\.down|mlp\d+_open\.linear|gru\d+_out)"
+    r"\.bias"
+)
 PLACES = {
     "parallel": "{}(cnn[width=4, depth=1, stages=1], gru[width=6, depth=1])",
     "hybrid": "{}(cnn[width=4, depth=1, stages=1] > gru[width=6, depth=1], mlp[width=4, depth=1])",
@@ -39,6 +42,7 @@ TEXTS = list(dict.fromkeys(AT_ROOT + TEXTS))
 
 
 CASES = [("masked", text) for text in TEXTS]
+CASES += [("unequal frames", text) for text in [*AT_ROOT[: len(FUSIONS)], *OTHERS]]
 CASES += [("audio", text) for text in [*AT_ROOT[: len(FUSIONS)], *OTHERS]]
 CASES += [
     (kind, text) for kind in ("image", "table") for text in [*AT_ROOT[: len(FUSIONS)], *OTHERS]

@@ -24,6 +24,7 @@ SPECS = (
     InputSpec(name="x", kind="table", shape=(5,), cardinalities=(0, 0, 4, 0, 3)),
     InputSpec(name="x", kind="table", shape=(5,), cardinalities=(0, DATE, 4, DATE, 3)),
     InputSpec(name="x", kind="audio", shape=(300,), masked=True, rate=2000),
+    InputSpec(name="x", kind="frames", shape=(1, 3, 6, 8), masked=True),
 )
 TINY = (  # PyTorch's counter takes a recurrence apart, step by step
     InputSpec(name="x", kind="image", shape=(1, 3, 4)),
@@ -31,6 +32,7 @@ TINY = (  # PyTorch's counter takes a recurrence apart, step by step
     SPECS[3],
     SPECS[4],
     InputSpec(name="x", kind="audio", shape=(60,), masked=True, rate=2000),  # of 3 frames
+    InputSpec(name="x", kind="frames", shape=(1, 2, 3, 5)),
 )
 
 # On a series (2, 10), without a head, worked out in tests/components/test_cost.py:

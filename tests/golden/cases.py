@@ -236,6 +236,20 @@ def _sounds(rng: Rng, n: int, stem: Path, labelled: bool) -> Path:
     return stem
 
 
+def _films(rng: Rng, n: int, stem: Path, labelled: bool) -> Path:
+    """A bright spot goes to the left or to the right, in three to five pictures of 10 x 10."""
+    for number in range(n):
+        kind = ("left", "right")[number % 2]
+        folder = (stem / kind if labelled else stem) / f"{number:03}"
+        folder.mkdir(parents=True, exist_ok=True)
+        places = np.linspace(1, 8, int(rng.integers(3, 6))).round().astype(int)
+        for step, place in enumerate(places if kind == "right" else places[::-1]):
+            pixels = rng.integers(0, 40, (10, 10), np.uint8)
+            pixels[rng.integers(3, 7), place] = 230
+            Image.fromarray(pixels).save(folder / f"{step}.png")
+    return stem
+
+
 def _visits(rng: Rng, n: int, stem: Path, labelled: bool) -> Path:
     """Everybody goes on to the next of 14 pages, from anywhere; of a page a column is known."""
     rows = [
@@ -326,6 +340,10 @@ CASES: Mapping[str, Case] = {
     ),
     "audio_binary": Case(
         write=_sounds, rows=60, families=("cnn",), composites=("cnn > cnn",),
+    ),
+    # Of the commit that brought them; all others are older.
+    "frames_binary": Case(
+        write=_films, rows=60, families=("cnn", "gru"), composites=("cnn > gru",),
     ),
     # Histories of items, and what is known of these.
     "ranking": Case(

@@ -11,7 +11,8 @@ Takes the names of cases; gives a folder each, beside this file:
 
 Why: whatever is renamed or moved in AutoSynth, what users have saved must still open and predict
 the same; `tests/test_golden.py` holds the code to it. It was all made once, by commit c4893d6,
-the last one before the refactoring, with bundles of format 3. It is not to be made again: a new
+the last one before the refactoring, with bundles of format 3; kinds of input that came later
+(`frames_binary`) by the commits that brought them. It is not to be made again: a new
 format gets goldens of its own beside these, and a case that has a folder is refused.
 
 Some files are left out, so that a case stays under 200 kB (under 480 where tokens are embedded).

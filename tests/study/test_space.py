@@ -23,8 +23,8 @@ from autosynth.study.spacefile import load_space
 from autosynth.study.suggest import suggest
 
 SHIPPED = (
-    "audio", "everything", "forecast", "image", "multimodal", "pretrained", "recommend",
-    "series", "small", "table", "text",
+    "audio", "everything", "forecast", "frames", "image", "multimodal", "pretrained",
+    "recommend", "series", "small", "table", "text",
 )  # fmt: skip
 
 
@@ -38,6 +38,7 @@ INPUTS = {
     "mnist1d": an_input("series", 1, 40),
     "CricketX": an_input("series", 1, 300),
     "fsdd": replace(an_input("audio", 8000), masked=True, rate=8000),
+    "film": replace(an_input("frames", 1, 12, 32, 32), masked=True),
     "iris": replace(an_input("table", 4), cardinalities=(0, 0, 0, 3)),
     "visits": replace(an_input("ids", 50), cardinalities=(90,), masked=True),
 }
@@ -297,7 +298,9 @@ def test_the_default_space_is_that_of_the_kind_of_input_or_of_several():
     assert default_space([INPUTS["iris"], INPUTS["visits"]]) == "recommend"
     assert default_space([INPUTS["mnist"], INPUTS["digits"]]) == "image"
     assert default_space([INPUTS["fsdd"]]) == "audio"
+    assert default_space([INPUTS["film"]]) == "frames"
     assert default_space([INPUTS["iris"], an_input("text", 9)]) == "multimodal"
+    assert default_space([INPUTS["iris"], INPUTS["film"]]) == "multimodal"
     assert default_space([INPUTS["iris"], INPUTS["mnist"], INPUTS["mnist1d"]]) == "multimodal"
 
 
@@ -345,3 +348,12 @@ def test_a_regression_is_offered_no_cascade():
     assert any(name.startswith("cascade") for name in space.fusions)
     narrowed = restrict(space, [INPUTS["iris"]], "regression")
     assert not any(name.startswith("cascade") for name in narrowed.fusions)
+
+
+def test_pictures_in_a_row_have_a_place_beside_other_inputs():
+    inputs = [replace(INPUTS["film"], name="scan"), replace(INPUTS["iris"], name="person")]
+    space = restrict(load_space("multimodal"), inputs, "classification")
+    written = [str(each) for each in space.composites]
+    assert "concat(cnn:scan > gru, mlp:person)" in written
+    for strategy in space.composites:
+        cost(resolve(complete_strategy(strategy, space), inputs, TARGET))

@@ -16,8 +16,8 @@ from autosynth.study.spacefile import load_space, names, read_space
 from autosynth.study.suggest import suggest
 
 SHIPPED = (
-    "audio", "everything", "forecast", "image", "multimodal", "pretrained", "recommend",
-    "series", "small", "table", "text",
+    "audio", "everything", "forecast", "frames", "image", "multimodal", "pretrained",
+    "recommend", "series", "small", "table", "text",
 )  # fmt: skip
 
 GOOD = """
@@ -156,8 +156,8 @@ def test_every_problem_of_a_file_is_told_at_once(tmp_path):
     expected = [
         r"unknown key 'max_flop'; valid: name, about",
         r"Did you mean 'max_flops'?",
-        "kinds: tabel: unknown kind 'tabel'; valid: image, audio, text, series, ids, table. "
-        "Did you mean 'table'?",
+        "kinds: tabel: unknown kind 'tabel'; valid: image, frames, audio, text, series, ids, "
+        "table. Did you mean 'table'?",
         "max_parts: a whole number from 2 to 8, not 0",
         "settings.lr: must be from 1e-06 to 1.0, not -1",
         "settings.lr: must be a number, not 'fast'",

@@ -32,6 +32,7 @@ DETAILS: Mapping[ColumnKind, Callable[[str], str]] = {
     "number": _wrong_number,
     "series": _unseen,
     "image": _unseen,
+    "frames": _unseen,
     "audio": _unseen,
 }
 """The kinds that take a detail, and what says of a text why it is none; empty where it is one."""

@@ -29,6 +29,7 @@ from autosynth.data.column.path import Folders, find_beside, is_content, paths_b
 from autosynth.data.encoder.array import array_of_cells, is_cell, spread
 from autosynth.data.encoder.audio import AudioEncoder, audio_rate
 from autosynth.data.encoder.encoder import Encoder
+from autosynth.data.encoder.frames import FramesEncoder
 from autosynth.data.encoder.image import ImageEncoder
 from autosynth.data.encoder.registry import ENCODERS
 from autosynth.data.encoder.series import SeriesEncoder
@@ -44,6 +45,14 @@ CELL_KINDS = ("number", "category", "date")
 """Columns that stand beside each other in the table; every other is an input of its own."""
 ARRAY_KINDS = ("series", "table")
 """What a cell is beside pictures and sounds that holds an array."""
+PATH_KINDS = (*MEDIA_SUFFIXES, FramesEncoder.kind)
+"""What a cell is that holds a picture, a sound or pictures in a row, or names where they are."""
+ARRAY_ENCODERS: Mapping[str, type[ImageEncoder] | type[FramesEncoder] | type[SeriesEncoder]] = {
+    "image": ImageEncoder,
+    "frames": FramesEncoder,
+    "series": SeriesEncoder,
+}
+"""What reads the rows of an array, by what it holds."""
 _SAMPLE = 1_000
 _LOOKED_AT = 2**28  # bytes of the arrays in cells, from which their shape is known
 
@@ -99,7 +108,7 @@ def fit_frame(
         if column.kind in CELL_KINDS:
             continue
         values, name = frame[column.name], _name(column.name, taken)
-        if column.kind in MEDIA_SUFFIXES:
+        if column.kind in PATH_KINDS:
             values = paths_of(values, folders)
             chosen = [path for path in values.iloc[train[:_SAMPLE]] if not is_content(path)]
             named.update(Path(path).parent.name for path in chosen)
@@ -134,7 +143,7 @@ def _held(
                 f"column {name!r} cannot be read as {told}: a cell holds one value (it begins "
                 f"{text_of(first)[:40]!r}), and of a {told} a list or an array."
             )
-        if not is_cell(first) or not (name in arrays or told in (*ARRAY_KINDS, *MEDIA_SUFFIXES)):
+        if not is_cell(first) or not (name in arrays or told in (*ARRAY_KINDS, *PATH_KINDS)):
             continue
         place = choice.details.get(name)
         if told == "audio":
@@ -163,7 +172,7 @@ def _fit_held(
     if layout.kind == "audio":
         rate = audio_rate(choice.details.get(column), column)
         return AudioEncoder.fit(values, train, name, rate=rate)
-    of_arrays = ImageEncoder if layout.kind == "image" else SeriesEncoder
+    of_arrays = ARRAY_ENCODERS[layout.kind]
     first = next(cell for cell in values.iloc[train] if is_cell(cell))
     most = max(_SAMPLE, _LOOKED_AT // max(1, np.asarray(first).nbytes))
     cells = values.iloc[subsample(train, most)]

@@ -269,10 +269,17 @@ class ImageEncoder(Encoder):
         if self.column is None or self.sizes is None:
             return
         yield files_line(self.column, self.folder)
+        yield f"            {self.about_files}"
+
+    @property
+    def about_files(self) -> str:
+        """Colours and sizes of the files that it was fitted on, in words."""
+        if self.sizes is None:
+            return ""
         low, high, now = map(shape_text, (*self.sizes, self.shape[1:]))
         sizes = low if low == high else f"{low} to {high}"
         resized = "" if low == high == now else f", resized to {now}"
-        yield f"            {_MODES[self.shape[0]]}, files are {sizes}{resized}"
+        return f"{_MODES[self.shape[0]]}, files are {sizes}{resized}"
 
     def to_dict(self) -> dict[str, Any]:
         """As `Encoder`, of what was learnt in training alone."""

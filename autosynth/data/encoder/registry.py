@@ -9,6 +9,7 @@ from typing import Any
 
 from autosynth.data.encoder.audio import AudioEncoder
 from autosynth.data.encoder.encoder import Encoder
+from autosynth.data.encoder.frames import FramesEncoder
 from autosynth.data.encoder.ids import IdsEncoder
 from autosynth.data.encoder.image import ImageEncoder
 from autosynth.data.encoder.series import SeriesEncoder
@@ -18,7 +19,10 @@ from autosynth.errors import lookup
 from autosynth.plugin import with_plugin_classes
 from autosynth.spec import FittedInput, InputSpec
 
-_OWN = (ImageEncoder, SeriesEncoder, TableEncoder, TextEncoder, AudioEncoder, IdsEncoder)
+_OWN = (
+    *(ImageEncoder, FramesEncoder, SeriesEncoder, TableEncoder, TextEncoder, AudioEncoder),
+    IdsEncoder,
+)
 ENCODERS: Mapping[str, type[Encoder]] = with_plugin_classes(
     {encoder.kind: encoder for encoder in _OWN},
     "autosynth.encoders",

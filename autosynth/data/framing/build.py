@@ -18,14 +18,13 @@ from autosynth.data.column.path import subfolders
 from autosynth.data.column.span import targets_in_seconds
 from autosynth.data.encoder.apply import adapted, apply, apply_by_part, unfamiliar_in
 from autosynth.data.encoder.encoder import Applied, Encoder
-from autosynth.data.encoder.frame import fit_frame, understood_columns
-from autosynth.data.encoder.image import ImageEncoder
-from autosynth.data.encoder.series import SeriesEncoder
+from autosynth.data.encoder.frame import ARRAY_ENCODERS, fit_frame, understood_columns
 from autosynth.data.framing.join import JoinedRows, settled
 from autosynth.data.inspection.describe import describe
 from autosynth.data.inspection.leak import leaks
 from autosynth.data.inspection.scalechoice import choose_scales
 from autosynth.data.source.classfolder import AUDIO_COLUMN
+from autosynth.data.source.framefolder import FRAMES_COLUMN
 from autosynth.data.source.frames import check_flat
 from autosynth.data.source.layout import Layout
 from autosynth.data.source.mappedarray import concatenate_rows
@@ -66,11 +65,8 @@ def understand_array(raw: Raw, rows: JoinedRows, layout: Layout, config: DataCon
             f"only columns of a table can be named with {flags[0]}; {raw.source} has none."
         )
     assert raw.main is not None
-    fitted: Encoder
-    if layout.kind == "image":
-        fitted = ImageEncoder.fit_array(rows_of(raw.main.x).whole(), layout)
-    else:
-        fitted = SeriesEncoder.fit_array(rows.x.whole(), layout)
+    x = rows.x if layout.kind == "series" else rows_of(raw.main.x)
+    fitted = ARRAY_ENCODERS[layout.kind].fit_array(x.whole(), layout)
     applied = apply([fitted], rows.x, raw.source)
     x = rows_of(applied.x[fitted.name], rows.x.batching)
     return _LoadState(rows=rows.only(applied.keep, x), inputs=[fitted], warnings=applied.warnings)
@@ -241,7 +237,7 @@ def _fit(state: _LoadState, raw: Raw, train: NDArray[np.int64], config: DataConf
 
 def _kinds(raw: Raw, config: DataConfig, is_table: bool) -> dict[str, str]:
     """Kinds of columns that are told: by the user, or by the form of the source."""
-    own = {AUDIO_COLUMN: "audio"} if raw.kind == "audio" else {}
+    own = {raw.kind: raw.kind} if raw.kind in (AUDIO_COLUMN, FRAMES_COLUMN) else {}
     return {**own, **config.columns} if is_table else own
 
 

@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 
 from autosynth.cell import text_of
 from autosynth.data.column.choice import choose
-from autosynth.data.encoder.frame import ARRAY_KINDS
+from autosynth.data.encoder.frame import ARRAY_KINDS, PATH_KINDS
 from autosynth.data.encoder.image import ImageEncoder
 from autosynth.data.encoder.series import pad_steps
 from autosynth.data.source.layout import Layout, infer_layout, with_channels
 from autosynth.data.source.mappedarray import concatenate_rows
-from autosynth.data.source.mediafile import MEDIA_SUFFIXES
 from autosynth.data.source.memory import Batching
 from autosynth.data.source.object import cells_of
 from autosynth.data.source.raw import PARTS, Raw, RawRows
@@ -32,6 +31,9 @@ from autosynth.task.target import drop_words, settle_words
 
 # The standard error of an accuracy on 30 rows is up to nine points.
 _FEW_TO_CHOOSE = 30
+_UNEQUAL = ("series", "frames")
+"""Kinds whose rows may have unequal numbers of steps."""
+_PICTURES = ("image", "frames")
 _ROWS = {"image": "images", "series": "series"}
 
 
@@ -73,7 +75,7 @@ class JoinedRows:
 def join(raw: Raw, layout: Layout, batching: Batching) -> JoinedRows:
     """The rows of `raw`; parts without a target are left out, with a warning."""
     found = {"main": raw.main, "val": raw.validation, "test": raw.test}
-    told = _images_alike(found, layout, raw.source) if layout.kind == "image" else ()
+    told = _images_alike(found, layout, raw.source) if layout.kind in _PICTURES else ()
     labelled: dict[str, RawRows] = {}
     warnings = [*told]
     for name, rows in found.items():
@@ -107,7 +109,7 @@ def layout_of(raw: Raw, kinds: Mapping[str, str]) -> Layout:
     rows = rows_of(raw.main.x)
     if rows.is_table:
         return Layout(kind="table")
-    known = (*ARRAY_KINDS, *MEDIA_SUFFIXES)
+    known = (*ARRAY_KINDS, *PATH_KINDS)
     choice = choose([raw.array], raw.source, kinds=kinds, known=known)
     told = choice.kinds.get(raw.array)
     if told == "audio":
@@ -171,7 +173,8 @@ def _images_alike(
     main, *others = (name for name in parts if parts[name] is not None)
     first = parts[main]
     assert first is not None
-    fitted = ImageEncoder.fit_array(rows_of(first.x).whole(), layout)
+    of_one = replace(layout, kind="image")
+    fitted = ImageEncoder.fit_array(_pictures(rows_of(first.x).whole(), layout), of_one)
     told: list[str] = []
     for name in others:
         part = parts[name]
@@ -180,14 +183,23 @@ def _images_alike(
         rows, place = rows_of(part.x), f"the {part_name} part of {source}"
         if rows.is_table or not len(rows):
             continue
-        reader, warnings = fitted.adapted(rows, place)
-        if warnings or rows.whole().ndim != rows_of(first.x).whole().ndim:
-            x = reader.values_of(rows.whole(), place)
+        whole = rows.whole()
+        pictures = _pictures(whole, layout)
+        reader, warnings = fitted.adapted(rows_of(pictures), place)
+        if warnings or whole.ndim != rows_of(first.x).whole().ndim:
+            x = reader.values_of(pictures, place)
             if layout.channels != "first":
                 x = x[:, 0] if layout.channels == "none" else np.moveaxis(x, 1, -1)
+            if layout.kind == "frames":
+                x = x.reshape(*whole.shape[:2], *x.shape[1:])
             parts[name] = replace(part, x=x)
             told += warnings
     return tuple(told)
+
+
+def _pictures(x: NDArray[Any], layout: Layout) -> NDArray[Any]:
+    """The images of an array; of frames all of them under each other."""
+    return x.reshape(-1, *x.shape[2:]) if layout.kind == "frames" else x
 
 
 def _alike(
@@ -233,8 +245,8 @@ def _join_x(parts: Sequence[BatchedRows], layout: Layout, source: str) -> Batche
         )
     arrays: list[NDArray[Any]] = [part.whole() for part in parts]
     first = arrays[0]
-    if layout.kind == "series" and len({array.shape for array in arrays}) > 1:
-        axis = 1 if layout.channels != "first" else 2
+    if layout.kind in _UNEQUAL and len({array.shape for array in arrays}) > 1:
+        axis = 2 if layout.kind == "series" and layout.channels == "first" else 1
         steps = max(array.shape[axis] for array in arrays if array.ndim == first.ndim)
         arrays = [
             pad_steps(array.astype(np.result_type(array, np.float32)), steps, axis)

@@ -21,6 +21,7 @@ from autosynth.data.encoder.frame import understood_columns
 from autosynth.data.framing.build import build_dataset, understand_array, understand_table
 from autosynth.data.framing.framing import Encoded, Framing, LabelledRows
 from autosynth.data.framing.join import assumed_of, join, layout_of, with_cells
+from autosynth.data.source.framefolder import FRAMES_COLUMN, told_frames
 from autosynth.data.source.layout import Layout
 from autosynth.data.source.mappedarray import take_rows
 from autosynth.data.source.memory import BY_SIZE, Batching
@@ -152,7 +153,8 @@ class RowFraming(Framing):
 
 
 def _read(source: Source, config: DataConfig, batching: Batching) -> Raw:
-    raw = read_source(source, config.target, batching=batching)
+    frames = told_frames(config.columns)
+    raw = read_source(source, config.target, batching=batching, frames=frames)
     if raw.main is None:
         raise DataError(f"{raw.source} has test rows only; training needs others.")
     for part, beside in (("test", config.test), ("validation", config.validation)):
@@ -174,6 +176,8 @@ def _format(raw: Raw, config: DataConfig) -> RowFormat | None:
     """What the rows of images look like, to which those of other folders are brought."""
     assert raw.main is not None
     layout = layout_of(raw, config.columns)
+    if raw.kind == FRAMES_COLUMN:
+        return RowFormat(kind=raw.kind)
     if layout.kind != "image":
         return None
     return RowFormat(kind="image", shape=row_shape(rows_of(raw.main.x).whole(), layout))

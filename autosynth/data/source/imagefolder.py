@@ -15,11 +15,13 @@ import numpy as np
 
 from autosynth.data.source.classfolder import (
     ClassFolder,
+    FolderParts,
     LabelledFile,
     by_class,
     find_parts,
     find_unlabelled,
 )
+from autosynth.data.source.framefolder import FRAMES_COLUMN, are_frames, frames_raw
 from autosynth.data.source.pixels import (
     UNREADABLE,
     ImageHeader,
@@ -35,12 +37,23 @@ _MAX_SIDE = 256
 _SHOWN = 5
 
 
-def read_image_folder(folder: Path, like: tuple[int, ...] | None = None) -> Raw:
+def read_image_folder(
+    folder: Path, like: tuple[int, ...] | None = None, rows: bool | None = None
+) -> Raw:
     """The images of `folder` with their sub-folders' names as classes; official parts if there.
 
     `like` is a shape (channels, height, width) to bring them to, in place of one of their own.
+    `rows` says whether folders below the classes are rows of several images each; if left out,
+    their names say so.
     """
     found = find_parts(folder, "image")
+    if like is None and (rows or (rows is None and are_frames(found))):
+        return frames_raw(folder, found, told=rows is not None)
+    raw = _read_parts(folder, found, like)
+    return raw if rows is None else replace(raw, array=FRAMES_COLUMN)
+
+
+def _read_parts(folder: Path, found: FolderParts, like: tuple[int, ...] | None) -> Raw:
     everything = [file.path for part in found.parts.values() for file in part.files]
     headers, broken = picture_headers(everything)
     if not headers:

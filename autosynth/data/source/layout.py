@@ -40,11 +40,14 @@ def infer_layout(x: NDArray[Any], kind: Kind | None, place: str) -> Layout:
     - `(n, columns)`: a series where neighbouring columns move together, else a table;
     - `(n, a, b)`: grey images if bytes or if both sides are alike and at least 8, else series with
       the longer side as steps;
-    - `(n, a, b, c)`: images with channels last, or first.
+    - `(n, a, b, c)`: images with channels last, or first;
+    - `(n, a, b, c, d)`: frames, pictures in a row, each of them as an image.
 
     Raises `DataError`, naming `place`, for another number of axes.
     """
     x = _squeezed(x, kind)
+    if kind == "frames" or (kind is None and x.ndim == 5):
+        return Layout(kind="frames", channels=_frame_channels(x, place))
     if kind == "image" or (kind is None and x.ndim == 4):
         return Layout(kind="image", channels=_image_channels(x, place))
     if kind == "table" and x.ndim > 2:
@@ -64,7 +67,7 @@ def infer_layout(x: NDArray[Any], kind: Kind | None, place: str) -> Layout:
         return Layout(kind="table")
     raise DataError(
         f"x has {x.ndim} axes (shape {x.shape}) in {place}; 2 are a table or series of one "
-        "channel, 3 grey images or series, 4 images. Reshape it, rows first."
+        "channel, 3 grey images or series, 4 images, 5 images in a row. Reshape it, rows first."
     )
 
 
@@ -91,6 +94,8 @@ def arrange(x: NDArray[Any], layout: Layout) -> NDArray[Any]:
         return x[:, None] if x.ndim == 1 else x
     if layout.channels == "none":
         return x[:, None]
+    if layout.kind == "frames" and layout.channels == "first":
+        return np.moveaxis(x, 2, 1)
     return np.moveaxis(x, -1, 1) if layout.channels == "last" else x
 
 
@@ -129,6 +134,21 @@ def _image_channels(x: NDArray[Any], place: str) -> Channels:
     if x.shape[1] in _COLOURS:
         return "first"
     return "last" if x.shape[3] < x.shape[1] else "first"
+
+
+def _frame_channels(x: NDArray[Any], place: str) -> Channels:
+    """Where the channels of each picture stand, in (n, steps, ...)."""
+    if x.ndim not in (4, 5):
+        raise DataError(
+            f"frames have 4 or 5 axes, (rows, steps, channels, height, width); x in {place} has "
+            f"shape {x.shape}."
+        )
+    if x.ndim == 5 and x.shape[1] in _COLOURS and not {x.shape[2], x.shape[4]} & {*_COLOURS}:
+        raise DataError(
+            f"x in {place} has shape {x.shape}, whose channels seem to stand before the steps. "
+            "Give (rows, steps, channels, height, width): x.swapaxes(1, 2)."
+        )
+    return _image_channels(x[:, 0], place)
 
 
 def _looks_like_image(x: NDArray[Any]) -> bool:

@@ -345,7 +345,8 @@ def _of_rows(rows: Sequence[Any]) -> Any:
 def stacked(rows: Sequence[NDArray[Any]], place: str = "x") -> NDArray[Any]:
     """Arrays as the rows of one; series of unequal length end in NaN, as those of `.ts` files.
 
-    Series are (steps,), or have their channels on the axis that is alike in all.
+    Series are (steps,), or have their channels on the axis that is alike in all. Pictures in a row
+    are (steps, channels, height, width), or have their channels last.
 
     Raises:
         DataError: they differ in more than one axis, or in what is no number.
@@ -358,7 +359,7 @@ def stacked(rows: Sequence[NDArray[Any]], place: str = "x") -> NDArray[Any]:
     unequal = np.flatnonzero((sizes != sizes[:1]).any(axis=0)) if len(sizes) else np.array([])
     if (
         len(unequal) != 1
-        or not axes <= {1, 2}
+        or not (axes <= {1, 2} or (axes == {4} and unequal[0] == 0))
         or not all(row.dtype.kind in "biuf" for row in rows)
     ):
         told = sorted(map(str, shapes))
@@ -369,7 +370,8 @@ def stacked(rows: Sequence[NDArray[Any]], place: str = "x") -> NDArray[Any]:
             "shape, or give pictures as files."
         )
     full = sizes.max(axis=0)
-    x = np.full((len(rows), *full), np.nan, dtype=np.float64)
+    dtype = np.float32 if axes == {4} else np.float64
+    x = np.full((len(rows), *full), np.nan, dtype=dtype)
     for number, row in enumerate(rows):
         inside: tuple[Any, ...] = (number, *(slice(size) for size in row.shape))
         x[inside] = row

@@ -14,6 +14,7 @@ import pandas as pd
 from autosynth.data.source import (
     arrays,
     classfolder,
+    framefolder,
     given,
     hf,
     idx,
@@ -53,9 +54,9 @@ _REMOTE: Mapping[str, Callable[..., Raw]] = {
 }
 """What reads a dataset from elsewhere, by how its name begins."""
 
-_MEDIA: Mapping[str, Callable[[Path], Raw]] = {
-    "image": imagefolder.read_image_folder,
-    "audio": classfolder.read_audio_folder,
+_MEDIA: Mapping[str, Callable[[Path, bool | None], Raw]] = {
+    "image": lambda path, rows: imagefolder.read_image_folder(path, rows=rows),
+    "audio": lambda path, _: classfolder.read_audio_folder(path),
 }
 
 
@@ -65,17 +66,20 @@ def read_source(
     like: RowFormat | None = None,
     batching: Batching = BY_SIZE,
     headers: Headers = (),
+    frames: bool | None = None,
 ) -> Raw:
     """The rows of `source` with their target; images and series get the shape of those `like` it.
 
     `batching` says how much of a file may be in memory; `headers` are those of a table that the
-    rows belong to, whose file may lack them.
+    rows belong to, whose file may lack them. `frames` says whether folders of images below those
+    of classes are a row each, where the user does.
 
     Raises `DataNotFoundError` for a name that is neither a path nor built in, and `DataError` for
     a source that cannot be read or whose rows have no target.
     """
     with forgotten_if_unread(source):
-        raw = _named(_labelled(source, target, like, batching, headers), source)
+        found = _labelled(source, target, like, batching, headers, frames)
+        raw = _named(found, source)
     part = raw.main or raw.test
     if part is not None and part.y is None:
         raise DataError(
@@ -103,9 +107,14 @@ def _labelled(
     like: RowFormat | None,
     batching: Batching,
     headers: Headers,
+    frames: bool | None,
 ) -> Raw:
     if headers and _is_path(source) and table.is_table(path := _existing(source)):
         return tablefile.read_table(path, target, batching=batching, headers=headers)
+    if like is not None and like.kind == "frames" and _is_path(source):
+        path = _existing(source)
+        if _holds_frames(path):
+            return imagefolder.read_image_folder(path, rows=True)
     if like is not None and not like.columns and _is_path(source):
         path = _existing(source)
         if like.kind == "series" and ts.is_ts(path):
@@ -113,7 +122,7 @@ def _labelled(
         is_folder = path.is_dir() and not idx.is_idx(path)
         if like.kind == "image" and is_folder and _media(path) == "image":
             return imagefolder.read_image_folder(path, like.shape)
-    return _read(source, target, batching)
+    return _read(source, target, batching, frames)
 
 
 def read_unlabelled(source: Any, rows: RowFormat, batching: Batching = BY_SIZE) -> Raw:
@@ -184,6 +193,9 @@ def _file_rows(path: Path, rows: RowFormat, batching: Batching) -> Raw | None:
                 path, (), labelled=False, batching=batching, headers=rows.headers
             )
             return _test_or_all(folder)
+    if kind == "frames" and _holds_frames(path):
+        (column,) = rows.columns or (framefolder.FRAMES_COLUMN,)
+        return framefolder.read_frames(path, column)
     media = _media(path) if kind in _MEDIA and not idx.is_idx(path) else None
     if media is not None and media == kind:
         if rows.columns or kind == "audio":
@@ -204,7 +216,16 @@ def _file_rows(path: Path, rows: RowFormat, batching: Batching) -> Raw | None:
     return None
 
 
-def _read(source: Source, target: Sequence[str], batching: Batching) -> Raw:
+def _holds_frames(path: Path) -> bool:
+    """Whether a path is a folder of pictures, and of no table that names folders of them."""
+    if not path.is_dir() or idx.is_idx(path) or _media(path) != "image":
+        return False
+    return not (tablefile.only_table(path) or tablefile.is_table_folder(path))
+
+
+def _read(
+    source: Source, target: Sequence[str], batching: Batching, frames: bool | None = None
+) -> Raw:
     if not isinstance(source, str | Path):
         return given.read_given(source, target)
     if str(source) in BUILTIN:
@@ -212,8 +233,9 @@ def _read(source: Source, target: Sequence[str], batching: Batching) -> Raw:
     if remote := _remote(str(source)):
         return remote(str(source), target)
     path = _existing(source)
-    read = _read_folder if path.is_dir() else _read_file
-    return read(path, target, batching)
+    if path.is_dir():
+        return _read_folder(path, target, batching, frames)
+    return _read_file(path, target, batching)
 
 
 def _remote(source: str) -> Callable[..., Raw] | None:
@@ -227,7 +249,9 @@ def _is_path(source: Any) -> TypeGuard[str | Path]:
     return str(source) not in BUILTIN and _remote(str(source)) is None
 
 
-def _read_folder(path: Path, target: Sequence[str], batching: Batching) -> Raw:
+def _read_folder(
+    path: Path, target: Sequence[str], batching: Batching, frames: bool | None
+) -> Raw:
     readers: tuple[tuple[Callable[[Path], bool], Callable[[Path], Raw]], ...] = (
         (idx.is_idx, idx.read_idx_folder),
         (ts.is_ts, ts.read_ts),
@@ -244,7 +268,7 @@ def _read_folder(path: Path, target: Sequence[str], batching: Batching) -> Raw:
             if fits(path):
                 return reader(path)
         if media := _media(path):
-            return _MEDIA[media](path)
+            return _MEDIA[media](path, frames)
         if is_table:
             return tablefile.read_table_folder(path, target, batching=batching)
         found = sorted(file.name for file in path.iterdir())

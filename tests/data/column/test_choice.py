@@ -101,7 +101,7 @@ def test_a_kind_may_have_a_detail_and_others_take_none() -> None:
         choose(list(FRAME.columns), "here", kinds={"grade": "category:x", "when": "date:dd/mm"})
     assert str(raised.value).splitlines() == [
         "column 'grade' cannot be read as 'category:x': category takes no detail after a colon; "
-        "date, number, series, image, audio do.",
+        "date, number, series, image, frames, audio do.",
         "column 'when' cannot be read as 'date:dd/mm': a format says where day, month and year "
         "stand, such as date:%d/%m/%Y; %Y or %y, the year, is not in 'dd/mm'.",
     ]

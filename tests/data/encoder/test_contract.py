@@ -14,6 +14,7 @@ from PIL import Image
 
 from autosynth.data.encoder.encoder import Encoder, Transformed
 from autosynth.data.encoder.frame import fit_frame
+from autosynth.data.encoder.frames import FramesEncoder
 from autosynth.data.encoder.ids import IdsEncoder
 from autosynth.data.encoder.image import ImageEncoder
 from autosynth.data.encoder.registry import ENCODERS, encoder_from, encoders_from, input_spec
@@ -90,7 +91,9 @@ def of_columns(kind: str) -> Callable[[pd.DataFrame, np.ndarray], Encoder]:
     return fit
 
 
-def of_arrays(encoder: type[ImageEncoder] | type[SeriesEncoder]) -> Callable[..., Encoder]:
+def of_arrays(
+    encoder: type[ImageEncoder] | type[SeriesEncoder] | type[FramesEncoder],
+) -> Callable[..., Encoder]:
     def fit(rows: np.ndarray, train: np.ndarray) -> Encoder:
         return encoder.fit_array(rows[train], infer_layout(rows, encoder.kind, "here"))
 
@@ -161,6 +164,14 @@ def cases(folder: Path) -> dict[str, EncoderCase]:
         "bright images": EncoderCase(
             fit=of_arrays(ImageEncoder), rows=rng.random((ROWS, 8, 9), np.float32),
         ),
+        "frames": EncoderCase(
+            fit=of_arrays(FramesEncoder), rows=unequal(rng.random((ROWS, 5, 1, 8, 9))),
+            unseen=unequal(rng.random((3, 9, 1, 8, 9))),
+        ),
+        "frames files": EncoderCase(
+            fit=lambda rows, train: FramesEncoder.fit(rows["frames"], train, "frames"),
+            rows=scans(folder / "scans", ROWS, 4), unseen=scans(folder / "longer", 2, 9),
+        ),
         "image files": EncoderCase(
             fit=of_columns("image"), rows=pictures(folder, [(9, 8 + i % 3) for i in range(ROWS)]),
             unseen=pictures(folder, [(3, 40), (40, 3)]),
@@ -193,9 +204,28 @@ def cases(folder: Path) -> dict[str, EncoderCase]:
     }  # fmt: skip
 
 
+def unequal(x: np.ndarray) -> np.ndarray:
+    """Rows of frames that end one picture after another."""
+    x = x.astype(np.float32)
+    for row in range(len(x)):
+        x[row, x.shape[1] - row % 3 :] = np.nan
+    return x
+
+
+def scans(folder: Path, rows: int, steps: int) -> pd.DataFrame:
+    """A column of folders with pictures of three sizes."""
+    rng = np.random.default_rng(0)
+    for row in range(rows):
+        (folder / str(row)).mkdir(parents=True)
+        for step in range(steps):
+            pixels = rng.integers(0, 255, (9, 8 + row % 3), np.uint8)
+            Image.fromarray(pixels).save(folder / str(row) / f"{step}.png")
+    return pd.DataFrame({"frames": [str(folder / str(row)) for row in range(rows)]})
+
+
 CASES = ("table", "series of columns", "series", "images", "bright images", "image files",
-         "audio files", "series in cells", "images in cells", "image bytes", "text",
-         "ids")  # fmt: skip
+         "audio files", "series in cells", "images in cells", "frames",
+         "frames files", "image bytes", "text", "ids")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -131,9 +131,9 @@ def test_bytes_stay_bytes_and_the_rest_becomes_float32() -> None:
     assert to_raw_type(np.array([0.0, 1.0])).dtype == np.float32
 
 
-def test_five_axes_are_too_many() -> None:
-    with pytest.raises(DataError, match="x has 5 axes"):
-        infer_layout(np.zeros((2, 2, 2, 2, 2)), None, "here")
+def test_six_axes_are_too_many() -> None:
+    with pytest.raises(DataError, match="x has 6 axes"):
+        infer_layout(np.zeros((2, 2, 2, 2, 2, 2)), None, "here")
 
 
 def test_what_is_declared_is_checked_before_it_is_read(

@@ -160,9 +160,10 @@ def may_be_thousands(column: pa.ChunkedArray) -> bool:
     if not pa.types.is_floating(column.type):
         return False
     for values in (column.slice(0, _ROWS), column):  # most show in the first that they are not
-        thousandths = values.drop_null().to_numpy() * 1000
-        if not (np.abs(thousandths) < 1e6).all():
+        numbers = values.drop_null().to_numpy()
+        if not (np.abs(numbers) < 1e3).all():
             return False
+        thousandths = numbers * 1000
         if (np.abs(thousandths - np.round(thousandths)) > 1e-6).any():
             return False
     whole = np.round(thousandths) % 1000 == 0

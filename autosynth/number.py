@@ -61,10 +61,10 @@ _DIRECTIONS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
 
 
 def printable(text: str, keep: str = "") -> str:
-    """A text that changes nothing of a terminal but the cells that it takes.
+    r"""A text that changes nothing of a terminal but the cells that it takes.
 
     Control characters, and marks that turn the direction of writing, are shown as Python writes
-    them (`\\x1b`): names come from files of others, and an escape sequence in one would write over
+    them (`\x1b`): names come from files of others, and an escape sequence in one would write over
     what stands there, or hide it. What joins letters and signs stays.
 
     Args:

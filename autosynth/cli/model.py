@@ -27,10 +27,10 @@ def _predict(args: argparse.Namespace) -> None:
     from autosynth.bundle import load
 
     frames: Iterable[pd.DataFrame] = load(args.model).predict_parts(args.data)
-    put_predictions(map(_safe, frames) if args.spreadsheet_safe else frames, args.out)
+    put_predictions(map(spreadsheet_safe, frames) if args.spreadsheet_safe else frames, args.out)
 
 
-def _safe(frame: "pd.DataFrame") -> "pd.DataFrame":
+def spreadsheet_safe(frame: "pd.DataFrame") -> "pd.DataFrame":
     """A frame in whose cells, names of rows and titles a spreadsheet finds no formula."""
     safe = frame.rename(columns=_quoted)
     for name in safe.columns:

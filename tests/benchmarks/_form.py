@@ -1,4 +1,4 @@
-"""What a form of data is to `mutate.py`: a good file of it, what it stands beside, what reads it."""
+"""A form of data to `mutate.py`: a good file of it, what it stands beside, and what reads it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -66,9 +66,7 @@ def _waves() -> np.ndarray[Any, Any]:
 
 
 def _ucr() -> bytes:
-    lines = (
-        "\t".join(map(str, (i % 2 + 1, *row.tolist()))) for i, row in enumerate(_waves())
-    )
+    lines = ("\t".join(map(str, (i % 2 + 1, *row.tolist()))) for i, row in enumerate(_waves()))
     return ("\n".join(lines) + "\n").encode()
 
 
@@ -180,10 +178,7 @@ MEDIA: Mapping[str, Form] = {
     "ucr": Form(name="W_TRAIN.tsv", data=_ucr, steps=reading("W_TRAIN.tsv", whole_only=True)),
     "ts": Form(name="W_TRAIN.ts", data=_ts, steps=reading("W_TRAIN.ts", whole_only=True)),
     **{name.lower(): _sounds(name) for name in ("WAV", "FLAC", "OGG", "MP3")},
-    **{
-        name.lower(): _pictures(name)
-        for name in ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP")
-    },
+    **{name.lower(): _pictures(name) for name in ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP")},
     "pictures in parquet": Form(
         name="t.parquet",
         data=lambda: _parquet_of(_picture_bytes(0, "PNG")),
@@ -195,9 +190,7 @@ MEDIA: Mapping[str, Form] = {
         steps=reading("t.parquet", target="goal"),
         pack=_parquet_of,
     ),
-    "history to forecast": Form(
-        name="t.csv", data=_history, steps=reading("t.csv", **_FORECAST)
-    ),
+    "history to forecast": Form(name="t.csv", data=_history, steps=reading("t.csv", **_FORECAST)),
     "interactions": Form(name="t.csv", data=_interactions, steps=reading("t.csv", **_RANK)),
 }
 """Forms of data that are no plain tables, by name."""

@@ -37,9 +37,9 @@ def _bundle(case: str, name: str) -> Form:
     )
 
 
-def _run(name: str) -> Form:
-    """One file of a run, whose board is shown as the command does."""
-    source = _GOLDEN / _ONE / "run"
+def _run(name: str, case: str = _ONE) -> Form:
+    """One file of a run, whose board is shown, or whose best is exported, as the commands do."""
+    source = _GOLDEN / case / "run"
 
     def show(folder: Path) -> None:
         run = open_run(folder)
@@ -49,8 +49,7 @@ def _run(name: str) -> Form:
         assert run.finished in (True, False)
 
     def export(folder: Path) -> None:
-        run = open_run(folder)
-        run.export(folder.parent / "exported", pick=run.best.trial, force=True)
+        open_run(folder).export(folder.parent / "exported", force=True)
 
     def steps(folder: Path) -> list[Step]:
         wanted = export if name in ("data.json", "sample.safetensors") else show
@@ -88,7 +87,7 @@ SAVED: Mapping[str, Form] = {
     "record.json": _run("trials/000000/record.json"),
     "composing.json": _run("composing.json"),
     "state.json": _run("state.json"),
-    "data.json": _run("data.json"),
+    "data.json": _run("data.json", "forecasting"),  # its bundle is of another trial
     "a strategy": _text("s.txt", _STRATEGIES, _parsed),
     "space": _text("s.toml", _SPACE.read_bytes(), load_space),
 }

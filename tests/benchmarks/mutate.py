@@ -153,12 +153,33 @@ def _ended(process: "subprocess.Popen[str]") -> bool:
     return True
 
 
+KINDS = (*GOOD, "foreign error", "crash", "hang", "memory")
+
+
+def _head(mutants: int, seed: int) -> str:
+    return (
+        "# Damaged files\n\nMade by `python tests/benchmarks/mutate.py --out results/hostile.md`: "
+        f"{mutants} mutants of each form\n(seeds from {seed}), each read in a child process to "
+        "learn of it, whole and piece by piece, and to predict. More\nthan "
+        f"{SECONDS:.0f} s is a hang, more than {MEGABYTES} MB counts as memory. The last four "
+        "columns are to be 0.\n\n"
+        f"| form | {' | '.join(KINDS)} |\n| --- |{' ---: |' * len(KINDS)}\n"
+    )
+
+
+def _row(name: str, total: Counter[str]) -> str:
+    """How many mutants did what."""
+    counts = [sum(n for word, n in total.items() if word.startswith(kind)) for kind in KINDS]
+    return f"| {name} | {' | '.join(map(str, counts))} |\n"
+
+
 def main() -> int:
     """Count over the named forms, or all; 1 where any mutant did wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("forms", nargs="*", default=list(FORMS))
     parser.add_argument("--mutants", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, help="a table of Markdown")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     seeds = range(args.seed, args.seed + args.mutants)
@@ -166,13 +187,17 @@ def main() -> int:
         child(args.forms[0], seeds, args.child)
         return 0
     wrong = 0
+    lines: list[str] = []
     for name in args.forms:
         found = count(name, seeds)
         total = Counter({word: len(each) for word, each in found.items()})
         bad = {word: each for word, each in found.items() if word not in GOOD}
         wrong += sum(map(len, bad.values()))
+        lines.append(_row(name, total))
+        if args.out:
+            args.out.write_text(f"{_head(args.mutants, args.seed)}{''.join(lines)}")
         good = ", ".join(f"{word} {total[word]}" for word in GOOD)
-        print(f"{name:<14}{good}, wrong {sum(map(len, bad.values()))}", flush=True)
+        print(f"{name:<36}{good}, wrong {sum(map(len, bad.values()))}", flush=True)
         for word, each in bad.items():
             print(f"    {word}: {each[:10]}", flush=True)
     return int(wrong > 0)

@@ -28,7 +28,7 @@ from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.data.source.object import normalised, unequal_steps
 from autosynth.data.source.raw import Raw, RawRows, index_of
 from autosynth.data.source.table import checked_frame, with_index
-from autosynth.errors import DataError
+from autosynth.errors import AutosynthError, DataError
 
 _X = ("x", "images", "image", "data", "inputs", "features", "series")
 _Y = ("y", "labels", "label", "target", "targets")
@@ -82,7 +82,7 @@ def read_npz(path: Path, batching: Batching = BY_SIZE, wanted: Sequence[str] | N
             UNPACKED.check(size, str(path), packed, in_memory=True, cure=cure)
             arrays |= {name: archive[name] for name in left}
     except _UNREADABLE as error:
-        if isinstance(error, DataError):
+        if isinstance(error, AutosynthError):
             raise
         raise DataError(
             f"{path} cannot be read as .npz: {error}. Save plain arrays with numpy.savez."

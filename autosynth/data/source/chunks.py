@@ -378,7 +378,10 @@ def _is_plain(path: Path, dialect: Dialect) -> bool:
         return False
     with past_preface(path, dialect) as file:
         rows = csv.reader(file, **{**dialect.form.options(), "skipinitialspace": False})
-        return not any(cell.startswith(" ") for row in islice(rows, _HEAD) for cell in row)
+        try:
+            return not any(cell.startswith(" ") for row in islice(rows, _HEAD) for cell in row)
+        except csv.Error:
+            return False  # told where the lengths of rows are checked
 
 
 def _stream(path: Path) -> pa.NativeFile:

@@ -196,10 +196,12 @@ def _line_goes_on(piece: bytes, begun: int, path: Path) -> int:
 
     Raises `DataError` where one has more than may be: a text without a line is none.
     """
-    first, last = piece.find(b"\n"), piece.rfind(b"\n")
-    if first < 0:
-        first, last = piece.find(b"\r"), piece.rfind(b"\r")  # as old Macs end lines
-    LINE.check(begun + (len(piece) if first < 0 else first), str(path))
+    end = b"\n" if b"\n" in piece else b"\r"  # as old Macs end lines
+    first, last = piece.find(end), piece.rfind(end)
+    longest = begun + (len(piece) if first < 0 else first)
+    if len(piece) > LINE.allowed():
+        longest = max(longest, *map(len, piece.split(end)))
+    LINE.check(longest, str(path))
     return begun + len(piece) if first < 0 else len(piece) - last - 1
 
 

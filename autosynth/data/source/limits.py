@@ -80,9 +80,7 @@ class Limit:
 UNPACKED = Limit(what="unpacked", variable="AUTOSYNTH_UNPACKED_MB", most=256, ratio=_RATIO)
 DOWNLOADED = Limit(what="to download", variable="AUTOSYNTH_DOWNLOAD_MB", most=4096)
 # The ratio is to the values of series, of which padding makes more.
-PADDED = Limit(
-    what="padded to one length", variable="AUTOSYNTH_PADDED_MB", most=1024, ratio=8
-)
+PADDED = Limit(what="padded to one length", variable="AUTOSYNTH_PADDED_MB", most=1024, ratio=8)
 # A book has 1 MB. What is read line by line, or cell by cell, is in memory several times meanwhile.
 LINE = Limit(what="in one line or cell", variable="AUTOSYNTH_LINE_MB", most=64)
 # Tables of genes have 60,000; each column costs a millisecond of looking at.

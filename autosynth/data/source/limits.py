@@ -81,7 +81,7 @@ UNPACKED = Limit(what="unpacked", variable="AUTOSYNTH_UNPACKED_MB", most=256, ra
 DOWNLOADED = Limit(what="to download", variable="AUTOSYNTH_DOWNLOAD_MB", most=4096)
 # The ratio is to the values of series, of which padding makes more.
 PADDED = Limit(what="padded to one length", variable="AUTOSYNTH_PADDED_MB", most=1024, ratio=8)
-# A book has 1 MB. What is read line by line, or cell by cell, is in memory several times meanwhile.
+# A book has 1 MB. What is read by lines or cells is in memory several times meanwhile.
 LINE = Limit(what="in one line or cell", variable="AUTOSYNTH_LINE_MB", most=64)
 # Tables of genes have 60,000; each column costs a millisecond of looking at.
 COLUMNS = Limit(what="columns", variable="AUTOSYNTH_COLUMNS", most=100_000, counts=True)

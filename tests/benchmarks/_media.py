@@ -153,8 +153,8 @@ def _interactions() -> bytes:
     return str(frame.to_csv(index=False)).encode()
 
 
-_FORECAST = {"task": "forecasting", "target": "load", "horizon": 4}
-_RANK = {"task": "ranking", "target": "movie", "user": "viewer", "time": "when"}
+_FORECAST: dict[str, Any] = {"task": "forecasting", "target": "load", "horizon": 4}
+_RANK: dict[str, Any] = {"task": "ranking", "target": "movie", "user": "viewer", "time": "when"}
 
 MEDIA: Mapping[str, Form] = {
     "npz": Form(

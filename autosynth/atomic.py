@@ -1,10 +1,12 @@
 """Files that are whole or not there: what is written takes the place of the old in one step.
 
 Every write goes to a temporary file that then takes the place of the old one, so that a reader, or
-a run killed half-way, never sees half a file.
+a run killed half-way, never sees half a file. A link stays, and the file that it names is
+replaced; what is no file, as a pipe or a device, is written to.
 """
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,11 +29,21 @@ def write_text_atomic(path: Path, text: str) -> None:
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`, which takes its place when the block ends well.
 
-    Parent folders are made. When the block raises, `path` is as it was.
+    Parent folders are made. When the block raises, `path` is as it was. What is no file is given
+    itself.
 
     Raises:
         RunError: the folder cannot be made or written.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        try:
+            yield path
+        except OSError as problem:
+            if isinstance(problem, AutosynthError | BrokenPipeError):
+                raise
+            raise _unwritable(path, problem) from problem
+        return
+    path = Path(os.path.realpath(path)) if path.is_symlink() else path
     temporary = path.with_name(f".{uuid4().hex}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,6 +51,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())  # on the disk before it takes the place: survives a reboot
+        if path.is_file():
+            shutil.copymode(path, temporary)
         temporary.replace(path)
     except AutosynthError:
         raise  # some are OSErrors, of another file

@@ -1,9 +1,10 @@
-"""Numbers as a reader takes them in: counts, costs, scores and their differences, in few digits.
+"""What a reader takes in: counts, costs, scores and their differences in few digits, and texts.
 
 Takes a number, or what stands for none (None, NaN, an empty cell of a table), which is "-".
 """
 
 import math
+import unicodedata
 from numbers import Real
 from typing import Any, TypeGuard
 
@@ -52,6 +53,38 @@ def range_text(low: float, high: float) -> str:
 def signed(number: float) -> str:
     """A difference of scores with its sign."""
     return f"{number:+.4f}" if abs(number) < 10 else f"{number:+.4g}"
+
+
+_MARKS = frozenset("\u061c\u200e\u200f\u2028\u2029")
+# Embeddings, overrides and isolates: their ends too.
+_DIRECTIONS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
+
+
+def printable(text: str, keep: str = "") -> str:
+    r"""A text that changes nothing of a terminal but the cells that it takes.
+
+    Control characters, and marks that turn the direction of writing, are shown as Python writes
+    them (`\x1b`): names come from files of others, and an escape sequence in one would write over
+    what stands there, or hide it. What joins letters and signs stays.
+
+    Args:
+        text: what is shown.
+        keep: control characters that stay, such as the ends of lines of a text of several.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        sign if sign in keep or not _is_control(sign) else ascii(sign)[1:-1] for sign in text
+    )
+
+
+def _is_control(sign: str) -> bool:
+    # Cs: halves of a pair, as in a file's name of another encoding, which no terminal takes.
+    return (
+        unicodedata.category(sign) in ("Cc", "Cs")
+        or unicodedata.bidirectional(sign) in _DIRECTIONS
+        or sign in _MARKS
+    )
 
 
 def shorten(text: str, most: int) -> str:

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self, TextIO
 
 from autosynth.errors import lookup
-from autosynth.number import brief, score_text, shorten
+from autosynth.number import brief, printable, score_text, shorten
 
 # Between two drawings of the same numbers but for the time: nobody reads ten a second.
 _LEAST_SECONDS = 0.1
@@ -67,7 +67,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """A line, or several, that stay; the live line goes on under them."""
-        self._write(f"{text}\n")
+        self._write(printable(text, "\n") + "\n")
         self._draw()
 
     def trial(
@@ -112,7 +112,7 @@ class Progress:
             strategy,
             f"({' '.join(reason.split())})" if reason else "",
         )
-        self._write("  ".join(parts).rstrip() + "\n")
+        self._write(printable("  ".join(parts).rstrip()) + "\n")
 
     def status(self, **known: Any) -> None:
         """Any fields of `Status`; the others stay, and `trial` has counted what it was told.
@@ -143,7 +143,7 @@ class Progress:
         if not self._live or self._status == Status():
             return
         # The last cell stays free: many terminals begin a new line once it is written.
-        line = shorten(_line(self._status), shutil.get_terminal_size().columns - 1)
+        line = shorten(printable(_line(self._status)), shutil.get_terminal_size().columns - 1)
         self._drawn_at = time.monotonic()
         if line != self._shown:
             self._stream.write(f"\r{line}{_CLEAR}")

@@ -6,6 +6,7 @@ trained here.
 
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 
 import autosynth
 from autosynth.cli import main
+from autosynth.errors import RunError
 from autosynth.run import open_run
 
 HERE = Path(__file__).parent / "golden"
@@ -132,3 +134,29 @@ def test_a_trial_of_a_run_is_exported_from_its_weights(tmp_path: Path) -> None:
     out = open_run(HERE / EXPORTED / "run").export(tmp_path / "out", pick=number)
     assert (out / "model.pt2").exists()
     check_predictions(out, EXPORTED, "bundle.csv")
+
+
+DAMAGE = {
+    "run.toml": ("[search]", "[serch]"),
+    "state.json": ("elapsed_seconds", "elapsed"),
+    "composing.json": ('"difference": ', '"difference": {}, "low": "x", "high": '),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+@pytest.mark.parametrize("how", ["key", "cut off", "no text"])
+def test_a_damaged_file_of_a_run_is_named(tmp_path: Path, name: str, how: str) -> None:
+    shutil.copytree(HERE / "table_text_multiclass" / "run", tmp_path / "run")
+    path = tmp_path / "run" / name
+    whole = path.read_bytes()
+    old, new = DAMAGE[name]
+    assert old.encode() in whole
+    damaged = {
+        "key": whole.replace(old.encode(), new.encode()),
+        "cut off": whole[: len(whole) // 2 - 1],
+        "no text": b"\xff" + whole,
+    }
+    path.write_bytes(damaged[how])
+    run = open_run(tmp_path / "run")
+    with pytest.raises(RunError, match=re.escape(name)):
+        repr((run.finished, run.metric, run.sentence))

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autosynth.number import brief, human, score_text, shorten, signed
+from autosynth.number import brief, human, printable, score_text, shorten, signed
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,24 @@ def test_a_difference_has_a_sign() -> None:
 
 def test_what_is_too_long_ends_in_an_ellipsis() -> None:
     assert [shorten("abcdef", most) for most in (9, 6, 4, 1)] == ["abcdef", "abcdef", "abc…", "…"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[2J\x1b]0;title\x07", r"\x1b[2J\x1b]0;title\x07"),
+        ("a\rb\tc\nd\x00", r"a\rb\tc\nd\x00"),
+        ("\x9b31m\x85", r"\x9b31m\x85"),  # control characters beyond ASCII
+        ("a\u202eb\u2066c\u200fd\u061c\u2028", r"a\u202eb\u2066c\u200fd\u061c\u2028"),
+        ("\udcff", r"\udcff"),  # of a file's name in another encoding
+        ("Zürich שלום \U0001f468\u200d\U0001f469 क्\u200dष", None),  # letters and what joins them
+        (r"C:\x1b", None),
+    ],
+)
+def test_a_printable_text_changes_no_terminal(text: str, shown: str | None) -> None:
+    assert printable(text) == (text if shown is None else shown)
+    assert printable(printable(text)) == printable(text)
+
+
+def test_printable_keeps_what_is_asked() -> None:
+    assert printable("a\nb\r", "\n") == "a\nb\\r"

@@ -155,3 +155,18 @@ def test_a_terminal_gets_a_live_line_unless_it_can_not(term: str, lives: bool) -
     shown = screen(written)[:-1]
     assert shown[-1] == "end"
     assert len(shown) == (1 if lives else 2)
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_names_change_nothing_of_a_terminal(live: bool) -> None:
+    stream = io.StringIO()
+    name = "mlp@a\x1b[2J\r\u202eb"
+    with Progress(stream, live=live) as progress:
+        progress.say(f"input {name}\nof a table")
+        progress.trial(number=1, strategy=name, state="complete", score=0.5, reason=name)
+        progress.status(leader=name, best=0.9)
+    written = stream.getvalue().replace("\x1b[K", "")
+    if live:
+        written = "".join(part for part in written.split("\r"))
+    assert not {"\x1b", "\r", "\u202e"} & set(written)
+    assert r"mlp@a\x1b[2J\r\u202eb" in written

@@ -14,7 +14,7 @@ from typing import Any
 from autosynth import __version__
 from autosynth.cli import listing, model, run
 from autosynth.cli.option import Command, Parser
-from autosynth.cli.text import columns
+from autosynth.cli.text import columns, tell
 from autosynth.errors import AutosynthError, unknown
 
 COMMANDS: dict[str, Command] = {
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.call(args)
         sys.stdout.flush()
     except AutosynthError as problem:
-        sys.stderr.write(f"autosynth: {problem}\n")
+        tell(f"autosynth: {problem}")
         return 2
     except KeyboardInterrupt:
         return 130

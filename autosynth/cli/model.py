@@ -2,16 +2,16 @@
 
 import argparse
 import json
-import sys
+import os
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from autosynth.atomic import atomic_path, write_text_atomic
 from autosynth.cli.option import Command, Parser, format_argument, whole
-from autosynth.cli.text import lines_of, put, width
+from autosynth.cli.text import lines_of, put, put_text, tell, width
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,21 +19,56 @@ if TYPE_CHECKING:
     from autosynth.bundle import Evaluation
 
 
+# = + - @ begin a formula; a tab or the end of a line before them is passed over.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
 def _predict(args: argparse.Namespace) -> None:
     from autosynth.bundle import load
 
-    put_predictions(load(args.model).predict_parts(args.data), args.out)
+    frames: Iterable[pd.DataFrame] = load(args.model).predict_parts(args.data)
+    put_predictions(map(spreadsheet_safe, frames) if args.spreadsheet_safe else frames, args.out)
+
+
+def spreadsheet_safe(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """A frame in whose cells, names of rows and titles a spreadsheet finds no formula."""
+    safe = frame.rename(columns=_quoted)
+    for name in safe.columns:
+        if safe[name].dtype.kind not in "biuf":
+            safe[name] = safe[name].map(_quoted)
+    if safe.index.nlevels > 1:
+        safe.index = safe.index.map(lambda names: tuple(map(_quoted, names)))
+    else:
+        safe.index = safe.index.map(_quoted)
+    safe.index.names = [_quoted(name) for name in frame.index.names]
+    return safe
+
+
+def _quoted(value: Any) -> Any:
+    """Text that a spreadsheet takes for a formula, with an apostrophe before it; else `value`."""
+    if not isinstance(value, str) or not value.startswith(_FORMULA):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value  # -1 is a number there, too
 
 
 def put_predictions(frames: "Iterable[pd.DataFrame]", out: str | None) -> None:
     """Write frames under one title, one after another, to a file or to standard output."""
     rows = 0
+    out = None if _is_standard_output(out) else out
     with warnings.catch_warnings(record=True) as caught, _written(out) as file:
         warnings.simplefilter("always", UserWarning)
         for frame in frames:
             _tell(caught)
             title = frame.index.name or "row"
-            file.write(frame.to_csv(header=not rows, index_label=title, lineterminator="\n"))
+            text = frame.to_csv(header=not rows, index_label=title, lineterminator="\n")
+            if file is None:
+                put_text(text, is_data=True)
+            else:
+                file.write(text)
             rows += len(frame)
         _tell(caught)
     if out is not None:
@@ -41,18 +76,30 @@ def put_predictions(frames: "Iterable[pd.DataFrame]", out: str | None) -> None:
 
 
 @contextmanager
-def _written(out: str | None) -> Iterator[TextIO]:
-    """A file that is there when all of it is, or standard output."""
+def _written(out: str | None) -> Iterator[TextIO | None]:
+    """A file that is there when all of it is; None for standard output."""
     if out is None:
-        yield sys.stdout
+        yield None
         return
-    with atomic_path(Path(out)) as path, path.open("w", encoding="utf-8", newline="") as file:
+    with (
+        atomic_path(Path(out)) as path,
+        # Names of files are written back as the bytes that they are.
+        path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+    ):
         yield file
+
+
+def _is_standard_output(out: str | None) -> bool:
+    """Whether a path, such as `/dev/stdout`, names what standard output goes to."""
+    try:
+        return out is not None and os.path.samestat(Path(out).stat(), os.fstat(1))
+    except OSError:
+        return False
 
 
 def _tell(caught: "list[warnings.WarningMessage]") -> None:
     for warning in caught:
-        sys.stderr.write(f"warning: {warning.message}\n")
+        tell(f"warning: {warning.message}")
     caught.clear()
 
 
@@ -61,6 +108,11 @@ def _predict_options(parser: Parser) -> None:
     add("model", metavar="MODEL", help="folder of a bundle")
     add("data", metavar="DATA", help="in the form the search took; needs no target")
     add("-o", "--out", metavar="FILE", help="csv file (standard output)")
+    add(
+        "--spreadsheet-safe",
+        action="store_true",
+        help="put an apostrophe before texts that a spreadsheet takes for formulas",
+    )
 
 
 PREDICT = Command(
@@ -75,11 +127,15 @@ def _evaluate(args: argparse.Namespace) -> None:
         args.model, args.data, target=args.target, corrupt=args.corrupt, seed=args.seed
     )
     if args.format != "table" or args.out is not None:  # a table says it itself
-        sys.stderr.writelines(f"warning: {text}\n" for text in found.warnings)
-        sys.stderr.writelines(f"left out: {e.rows} rows {e.reason}\n" for e in found.left_out)
-    text = _text(found, args.format, None if args.out else width())
-    if args.out is None:
-        sys.stdout.write(text)
+        for line in (
+            *(f"warning: {text}" for text in found.warnings),
+            *(f"left out: {each.rows} rows {each.reason}" for each in found.left_out),
+        ):
+            tell(line)
+    to_output = args.out is None or _is_standard_output(args.out)
+    text = _text(found, args.format, width() if to_output else None)
+    if to_output:
+        put_text(text, is_data=args.format != "table")
     else:
         write_text_atomic(Path(args.out), text)
         score = found.scores.loc[found.metric, "score"]

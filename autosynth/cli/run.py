@@ -13,7 +13,7 @@ from autosynth.cli.option import (
     run_argument,
     whole,
 )
-from autosynth.cli.text import columns, put, put_bundle, put_prose, quoted, width
+from autosynth.cli.text import columns, put, put_bundle, put_prose, put_text, quoted, width
 from autosynth.number import human
 from autosynth.options import DataConfig, Options
 from autosynth.progress import Progress
@@ -37,7 +37,7 @@ def _leaderboard(args: argparse.Namespace) -> None:
     text = render(
         run.leaderboard, args.format, pareto_only=args.pareto, sort=args.sort, width=width()
     )
-    put(text.rstrip("\n"))
+    put_text(text, is_data=args.format in ("csv", "json"))
     if args.format == "table":
         put("")
         put_prose(run.sentence)
@@ -112,7 +112,7 @@ def _put_run(run: "Run") -> None:
     from autosynth.leaderboard import render
 
     board = run.leaderboard
-    put(render(_top(board), width=width()))
+    put_text(render(_top(board), width=width()) + "\n")
     put_prose(run.sentence)
     if run.warning:
         put_prose(run.warning)

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autosynth.number import printable
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -25,18 +27,33 @@ Cells = list[tuple[str, ...]]
 
 
 def put(*lines: str) -> None:
-    """Write lines to standard output."""
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    """Write lines to standard output; what would end or change them is shown as an escape."""
+    sys.stdout.write("".join(f"{printable(line)}\n" for line in lines))
+
+
+def put_text(text: str, *, is_data: bool = False) -> None:
+    """Write lines that are one text; data for programs as they are, but on a terminal."""
+    if is_data and not sys.stdout.isatty():
+        # Names of files may hold what no encoding has.
+        sys.stdout.write(text.encode(errors="backslashreplace").decode())
+    else:
+        sys.stdout.write(printable(text, "\n"))
 
 
 def put_prose(text: str) -> None:
     """Write a sentence; on a terminal, broken between words."""
     limit = width()
-    put(text if limit is None else textwrap.fill(text, limit))
+    put_text((text if limit is None else textwrap.fill(text, limit)) + "\n")
+
+
+def tell(text: str) -> None:
+    """Write a line, or several, to standard error."""
+    sys.stderr.write(printable(text, "\n") + "\n")
 
 
 def columns(rows: Sequence[Sequence[str]], words: int | None = None) -> list[str]:
     """Rows of cells under each other: the first `words` columns, or all, to the left."""
+    rows = [list(map(printable, row)) for row in rows]
     sizes = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from autosynth.errors import lookup
+from autosynth.errors import RunError, lookup
 from autosynth.leaderboard.rank import chosen
 from autosynth.number import human, score_text, shorten, signed
 from autosynth.record import Record
@@ -159,7 +159,20 @@ def _line(row: Sequence[str], titles: Sequence[str], sizes: Sequence[int]) -> st
 
 
 def composing_sentence(composing: Mapping[str, Any] | None) -> str:
-    """One sentence on whether composing paid, from a run's `composing.json`, or None."""
+    """One sentence on whether composing paid, from a run's `composing.json`, or None.
+
+    Raises:
+        RunError: what it holds is not what a run left.
+    """
+    try:
+        return _composing(composing)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise RunError(
+            f"composing.json of the run is damaged ({error!r}); remove it to do without it"
+        ) from error
+
+
+def _composing(composing: Mapping[str, Any] | None) -> str:
     if not composing or composing.get("difference") is None:
         return (
             "Whether composing paid is not known: it takes a complete composite and a "

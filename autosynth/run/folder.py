@@ -7,6 +7,8 @@ import re
 import sys
 import tempfile
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -24,9 +26,11 @@ from autosynth.bundle import write_bundle
 from autosynth.bundle.info import card_of_trial
 from autosynth.composite import Resolved, build, resolve
 from autosynth.data.encoder.registry import input_spec
-from autosynth.errors import RunError
+from autosynth.errors import AutosynthError, RunError
+from autosynth.jsonfields import from_fields
 from autosynth.leaderboard import build_leaderboard, composing_sentence, remarks
 from autosynth.leaderboard import pick as pick_of
+from autosynth.leaderboard.rank import COSTS
 from autosynth.options import Options
 from autosynth.record import Record, read_all, weights_path
 from autosynth.scale import scales_from
@@ -50,9 +54,9 @@ class RunState:
 
 
 def read_run(folder: Path) -> dict[str, Any]:
-    """What run.toml says. Raises RunError where the folder is no run."""
+    """What run.toml says. Raises RunError where the folder is no run, or the file is damaged."""
     try:
-        return tomllib.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
+        found = tomllib.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise RunError(
             f"{str(folder)!r} is no run: it has no {RUN_FILE}; name a folder that `autosynth "
@@ -60,12 +64,44 @@ def read_run(folder: Path) -> dict[str, Any]:
         ) from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RunError(f"cannot read {str(folder / RUN_FILE)!r}: {error}") from error
+    with _reading(folder / RUN_FILE):
+        metric, cost = found["search"]["metric"], found["search"]["cost"]
+        if not isinstance(metric, str) or cost not in COSTS:
+            raise ValueError(f"its metric is {metric!r} and its cost {cost!r}")
+        if not isinstance(found["data"]["source"], str) or not found["data"]["fingerprint"]:
+            raise ValueError("it does not say what data it is of")
+    return found
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """What goes wrong with a file of a run that is damaged, as one error that names it."""
+    try:
+        yield
+    except AutosynthError:
+        raise
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise RunError(
+            f"{path} is damaged ({type(error).__name__}: {error}); copy the run's folder again, "
+            "or take the file from a copy"
+        ) from error
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    """A JSON object of a run."""
+    found = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(found, dict):
+        raise TypeError(f"it holds a {type(found).__name__}, not a JSON object")
+    return found
 
 
 def read_state(folder: Path) -> RunState:
-    """How far a run got; nothing where it left no state."""
+    """How far a run got; nothing where it left no state. Raises RunError where it is damaged."""
     path = folder / STATE_FILE
-    return RunState(**json.loads(path.read_text())) if path.exists() else RunState()
+    if not path.exists():
+        return RunState()
+    with _reading(path):
+        return from_fields(RunState, _read_object(path))
 
 
 def write_state(folder: Path, state: RunState) -> None:
@@ -239,7 +275,8 @@ class Run:
     def sentence(self) -> str:
         """Whether composing paid here."""
         path = self.folder / "composing.json"
-        return composing_sentence(json.loads(path.read_text()) if path.exists() else None)
+        with _reading(path):
+            return composing_sentence(_read_object(path) if path.exists() else None)
 
     @property
     def finished(self) -> bool:
@@ -296,8 +333,10 @@ class Run:
 
     def _bundle_of(self, record: Record, folder: Path) -> Path:
         """A bundle of any complete trial, from the weights that the search kept."""
-        data = json.loads((self.folder / "data.json").read_text())
-        resolved = _resolved(data, record)
+        with _reading(self.folder / "data.json"):
+            data = _read_object(self.folder / "data.json")
+            resolved, scales = _resolved(data, record), scales_from(data)
+            dataset, fingerprint = str(data["name"]), str(data["fingerprint"])
         model = build(resolved, record.seed)
         weights = weights_path(self.folder, record.trial)
         if not weights.exists():
@@ -311,12 +350,12 @@ class Run:
             resolved=resolved,
             model=model,
             encoders=data["encoders"],
-            scales=scales_from(data),
+            scales=scales,
             calibration=record.calibration,
             card=card_of_trial(
                 record,
-                dataset=data["name"],
-                fingerprint=data["fingerprint"],
+                dataset=dataset,
+                fingerprint=fingerprint,
                 metric=self.metric,
             ),
         )

@@ -15,6 +15,7 @@ from autosynth.bundle import ModelCard, write_bundle
 from autosynth.bundle.info import card_of_trial, row_counts
 from autosynth.data import read_dataset
 from autosynth.leaderboard import pick
+from autosynth.number import printable
 from autosynth.options import Options, takes_options
 from autosynth.progress import Progress
 from autosynth.record import Record, claim, read_all, write_record
@@ -119,7 +120,7 @@ class _Session:
         self.options, self.folder, self.progress = options, folder, progress
         self.before, self.began = state.elapsed_seconds, began
         for line in (*dataset.summary, *(f"warning: {text}" for text in dataset.warnings)):
-            progress.say(line)
+            progress.say(printable(line))
         self.context = prepare(dataset, space, options, folder, began - self.before, progress)
         self.save(finished=False)
 

@@ -110,6 +110,10 @@ class AudioEncoder(Encoder):
 
     def transform(self, rows: pd.DataFrame, place: str = "", folders: Folders = "") -> Transformed:
         """The samples (n, samples) of the files that can be read."""
+        if self.column is None:
+            raise DataError(
+                f"{place} is a table, and the input {self.name!r} names no column of sounds"
+            )
         return self.read(files_of(rows[self.column], folders, "audio", self.folder))
 
     def read(self, values: "pd.Series[Any]") -> Transformed:

@@ -129,7 +129,13 @@ class TextEncoder(Encoder):
     @cached_property
     def _cutting(self) -> Tokenizer:
         """The tokenizer, once for all batches; it cuts texts at the length."""
-        tokenizer = Tokenizer.from_str(json.dumps(self.tokenizer))
+        try:
+            tokenizer = Tokenizer.from_str(json.dumps(self.tokenizer))
+        except Exception as error:  # the library raises nothing narrower
+            raise DataError(
+                f"the saved tokenizer of the input {self.name!r} is damaged: {error}; copy or "
+                "export the bundle again"
+            ) from error
         tokenizer.enable_truncation(self.shape[0])
         return tokenizer
 

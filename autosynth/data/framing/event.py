@@ -146,7 +146,11 @@ def name_codes(values: "pd.Series[Any]") -> tuple[NDArray[np.int64], tuple[str, 
     raw, found = pd.factorize(values)
     texts = [text_of(value) for value in found]
     numbers = numbers_of(pd.Series(texts, dtype=object)) if texts else None
-    names = sorted(set(texts), key=None if numbers is None else lambda text: (float(text), text))
+    names = sorted(set(texts))
+    if numbers is not None:
+        # As they were read, in whatever form; what is no number among them stands at the end.
+        value = dict(zip(texts, np.nan_to_num(numbers, nan=np.inf).tolist(), strict=True))
+        names.sort(key=value.__getitem__)
     place = {text: code for code, text in enumerate(names)}
     return np.array([place[text] for text in texts], dtype=np.int64)[raw], tuple(names)
 

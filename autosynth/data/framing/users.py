@@ -131,6 +131,10 @@ def _rows(
     seen: SeenItems,
     source: str,
 ) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
+    if "features" not in known:
+        raise DataError(
+            "what was saved of users and items lacks 'features'; copy or export the bundle again"
+        )
     tables = [About.from_dict(table) for table in known["features"]]
     return apply_rows(inputs, events, seen, tables, source)
 

@@ -182,10 +182,11 @@ def _where_present(
     if cells.column.kind != "category":
         return ""
     known = present & (cells.values >= FIRST_CATEGORY)
-    names = np.array(cells.column.categories)[
+    # As objects: an array of text is as wide as its longest, in every row.
+    names = np.array(cells.column.categories, dtype=object)[
         cells.values[known].astype(np.int64) - FIRST_CATEGORY
     ]
-    same = names == np.array(classes)[codes[known]]
+    same = names == np.array(classes, dtype=object)[codes[known]]
     luck = float(np.log(counts[codes[known]] / len(codes)).sum())
     if len(same) and same.mean() >= _MIN_SURE and luck < log(chance):
         return f"in {len(same)} of {len(codes)} rows it holds a class's name, and the right one"

@@ -22,12 +22,13 @@ import pandas as pd
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
+from autosynth.data.source.limits import UNPACKED
 from autosynth.data.source.mappedarray import ArrayHeader, array_header, mapped_npy, mapped_npz
-from autosynth.data.source.memory import BY_SIZE, Batching, check_unpacked
+from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.data.source.object import normalised, unequal_steps
 from autosynth.data.source.raw import Raw, RawRows, index_of
 from autosynth.data.source.table import checked_frame, with_index
-from autosynth.errors import DataError
+from autosynth.errors import AutosynthError, DataError
 
 _X = ("x", "images", "image", "data", "inputs", "features", "series")
 _Y = ("y", "labels", "label", "target", "targets")
@@ -77,11 +78,11 @@ def read_npz(path: Path, batching: Batching = BY_SIZE, wanted: Sequence[str] | N
             arrays: dict[str, Any] = mapped_npz(path, needed, batching)
             left = [name for name in needed if name not in arrays]
             size = sum(header.n_bytes for name in left if (header := headers[name]))
-            cure = "Save it with numpy.savez, which does not pack"
-            check_unpacked(size, path.stat().st_size, str(path), cure)
+            packed, cure = path.stat().st_size, "Save it with numpy.savez, which does not pack."
+            UNPACKED.check(size, str(path), packed, in_memory=True, cure=cure)
             arrays |= {name: archive[name] for name in left}
     except _UNREADABLE as error:
-        if isinstance(error, DataError):
+        if isinstance(error, AutosynthError):
             raise
         raise DataError(
             f"{path} cannot be read as .npz: {error}. Save plain arrays with numpy.savez."

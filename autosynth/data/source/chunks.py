@@ -23,7 +23,14 @@ from autosynth.data.source import database, sheet
 from autosynth.data.source.database import database_frames
 from autosynth.data.source.dialect import LABEL, Dialect
 from autosynth.data.source.encoding import FILE_ERRORS, PACKINGS, UTF8, packing
-from autosynth.data.source.frames import READERS, from_arrow, records_of, to_pandas
+from autosynth.data.source.frames import (
+    READERS,
+    from_arrow,
+    parquet_batches,
+    parquet_rows,
+    records_of,
+    to_pandas,
+)
 from autosynth.data.source.location import split_part
 from autosynth.data.source.memory import Batching
 from autosynth.data.source.parse import (
@@ -85,13 +92,13 @@ class Parquet(Chunks):
     def __init__(self, path: Path) -> None:
         self.path = path
         with _told(path), pq.ParquetFile(path) as file:
+            self.rows_at_once = parquet_rows(path)
             self.n_rows = file.metadata.num_rows
             self.names = _names(file.schema_arrow)
 
     def pieces(self, only: Sequence[str], most: int) -> Iterator[pa.RecordBatch]:
         """As `Chunks`."""
-        with pq.ParquetFile(self.path, memory_map=True, pre_buffer=False) as file:
-            yield from file.iter_batches(batch_size=most, columns=list(only))
+        return parquet_batches(self.path, min(most, self.rows_at_once), list(only))
 
 
 class Arrow(Chunks):
@@ -371,7 +378,10 @@ def _is_plain(path: Path, dialect: Dialect) -> bool:
         return False
     with past_preface(path, dialect) as file:
         rows = csv.reader(file, **{**dialect.form.options(), "skipinitialspace": False})
-        return not any(cell.startswith(" ") for row in islice(rows, _HEAD) for cell in row)
+        try:
+            return not any(cell.startswith(" ") for row in islice(rows, _HEAD) for cell in row)
+        except csv.Error:
+            return False  # told where the lengths of rows are checked
 
 
 def _stream(path: Path) -> pa.NativeFile:

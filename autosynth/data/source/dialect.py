@@ -14,12 +14,14 @@ from typing import TextIO, TypeAlias
 
 from autosynth.data.source.encoding import TextContent, find_encoding, opened
 from autosynth.data.source.header import (
+    check_width,
     has_header,
     is_number,
     lacking_header,
     made_up,
     names_numbers,
 )
+from autosynth.data.source.limits import LINE
 from autosynth.data.source.records import ALIGNED, CsvRecord, Form, all_fit, core, records
 from autosynth.errors import DataError
 
@@ -40,6 +42,7 @@ _RARE = ("::", "^", "~", "\x01", "\x1f", ALIGNED)
 # by apostrophes.
 _QUOTES = (('"', ""), ('"', "\\"), ("", ""), ("", "\\"), ("'", ""))
 _SAMPLE = 200
+_ENOUGH = 2**24  # characters: where lines are so long, fewer of them tell
 _MIN_LINES = 10
 _MOST_LABELS = 100
 _NEARLY = 0.95  # of the lines
@@ -114,9 +117,10 @@ def find_dialect(
     """
     content = content or find_encoding(path)
     with opened(path, content.encoding) as file:
-        lines, is_cut = _lines(file)
+        lines, is_cut = _lines(file, path)
     if not any(line.strip() for line in lines):
         raise DataError(f"{path} is an empty table; its first line holds the column names.")
+    check_width(lines, SEPARATORS, str(path))
     named, begin = _named_separator(lines)
     fit = _best(lines[begin:], named, is_cut=is_cut)
     if fit is None:
@@ -176,14 +180,18 @@ def _described(
     ), warnings
 
 
-def _lines(file: TextIO) -> tuple[list[str], bool]:
+def _lines(file: TextIO, path: Path) -> tuple[list[str], bool]:
     """The first lines, to the end of a quoted cell; and whether there are more."""
-    inside = False
+    inside, size, cell = False, 0, 0
     found: list[str] = []
     for number, line in enumerate(file):
-        if number >= 10 * _SAMPLE or (number >= _SAMPLE and not inside):
+        enough = number >= _SAMPLE or size > _ENOUGH
+        if number >= 10 * _SAMPLE or (enough and not inside):
             return found, True
+        cell = cell + len(line) if inside else 0
+        LINE.check(cell, f"{path}:{number + 1}")
         inside ^= bool(line.count('"') % 2)
+        size += len(line)
         found.append(line)
     return found, False
 

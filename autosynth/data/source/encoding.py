@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, TextIO
 import numpy as np
 import pyarrow as pa
 
-from autosynth.data.source.limits import UNPACKED
+from autosynth.data.source.limits import LINE, UNPACKED
 from autosynth.errors import DataError
 
 UTF8 = "utf-8-sig"
@@ -71,8 +71,8 @@ def plain_name(path: Path) -> str:
 
 @contextmanager
 def opened(path: Path, encoding: str) -> Iterator[TextIO]:
-    """The file as text, unpacked where it is packed; cells in it may be of any length."""
-    limit = csv.field_size_limit(sys.maxsize)
+    """The file as text, unpacked where it is packed; cells in it may be as long as lines."""
+    limit = csv.field_size_limit(min(sys.maxsize, LINE.allowed()))
     try:
         with unpacked(path) as file:
             yield io.TextIOWrapper(file, encoding=encoding, newline="")
@@ -161,12 +161,14 @@ def _check_utf16(path: Path, start: bytes, file: BinaryIO) -> TextContent:
 
 def _one_of(path: Path, start: bytes, file: BinaryIO) -> TextContent:
     encoding, wrong, place, left, quotes = UTF8, 0, 0, b"", False
+    begun = 0  # bytes of the line that goes on
     piece = start + file.read(_PIECE)
     while piece:
         if b"\0" in piece:
             raise DataError(
                 f"{path} is no text: byte {place + piece.index(0)} is zero. Save it as UTF-8 text."
             )
+        begun = _line_goes_on(piece, begun, path)
         quotes = quotes or b'"' in piece
         if encoding == UTF8 and (left or not piece.isascii()):
             whole, begin = left + piece, place - len(left)
@@ -187,6 +189,20 @@ def _one_of(path: Path, start: bytes, file: BinaryIO) -> TextContent:
     if encoding != UTF8:
         encoding, warnings = _told(path, encoding, wrong)
     return TextContent(encoding=encoding, n_bytes=place, quotes=quotes, warnings=warnings)
+
+
+def _line_goes_on(piece: bytes, begun: int, path: Path) -> int:
+    """The bytes of the line that a piece ends in; `begun` are those of the one it begins in.
+
+    Raises `DataError` where one has more than may be: a text without a line is none.
+    """
+    end = b"\n" if b"\n" in piece else b"\r"  # as old Macs end lines
+    first, last = piece.find(end), piece.rfind(end)
+    longest = begun + (len(piece) if first < 0 else first)
+    if len(piece) > LINE.allowed():
+        longest = max(longest, *map(len, piece.split(end)))
+    LINE.check(longest, str(path))
+    return begun + len(piece) if first < 0 else len(piece) - last - 1
 
 
 def _is_utf8(data: bytes) -> bool:

@@ -6,18 +6,19 @@ before it is used: of a damaged file it would read beyond its buffers, which end
 """
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import ipc, parquet
 
 from autosynth.data.source import database, sheet
 from autosynth.data.source.encoding import FILE_ERRORS, UTF8, opened
-from autosynth.data.source.limits import UNPACKED
+from autosynth.data.source.limits import COLUMNS, LINE, UNPACKED
 from autosynth.data.source.location import named_or_only, split_part
 from autosynth.errors import AutosynthError, DataError
 
@@ -29,26 +30,72 @@ _BATCH = 2**16  # rows
 
 def read_parquet(path: Path) -> pd.DataFrame:
     """The frame of a parquet file."""
-    size = path.stat().st_size
     try:
-        with parquet.ParquetFile(path) as file:
-            found = file.metadata
-            groups = range(found.num_row_groups)
-            unpacked = sum(found.row_group(group).total_byte_size for group in groups)
-            UNPACKED.check(max(unpacked, found.num_rows * found.num_columns), str(path), size)
-            batches, schema, read = [], file.schema_arrow, 0
-            # A dictionary of a few long texts says nothing of the bytes that rows of it take.
-            for batch in file.iter_batches(batch_size=_BATCH):
-                read += batch.nbytes
-                UNPACKED.check(read, str(path), size)
-                batches.append(batch)
-        table = pa.Table.from_batches(batches, schema if not batches else None)
+        batches = list(parquet_batches(path, parquet_rows(path)))
+        table = pa.Table.from_batches(batches, parquet.read_schema(path) if not batches else None)
         table.validate(full=True)
         return from_arrow(table)
     except AutosynthError:
         raise
     except (OSError, ValueError, pa.ArrowException) as error:
         raise DataError(f"{path} cannot be read as parquet: {str(error).rstrip('.')}.") from error
+
+
+def parquet_rows(path: Path) -> int:
+    """How many rows of a parquet file may be read at once, at most.
+
+    A dictionary of a few long texts says nothing of the bytes that rows of it take: of such
+    columns the longest text is looked up, and so many rows are read as are within the limit.
+
+    Raises:
+        DataError: it declares more than may be.
+    """
+    size = path.stat().st_size
+    with parquet.ParquetFile(path) as file:
+        found = file.metadata
+        COLUMNS.check(found.num_columns, str(path))
+        groups = [found.row_group(place) for place in range(found.num_row_groups)]
+        chunks = [group.column(i) for group in groups for i in range(group.num_columns)]
+        unpacked = sum(max(chunk.total_uncompressed_size, chunk.num_values) for chunk in chunks)
+        UNPACKED.check(unpacked, str(path), size)
+        most = UNPACKED.allowed(size)
+        # Where not even the whole column in every cell would be too much, nothing can be.
+        long = {
+            chunk.path_in_schema
+            for chunk in chunks
+            if chunk.physical_type == "BYTE_ARRAY"
+            and chunk.has_dictionary_page
+            and chunk.num_values * chunk.total_uncompressed_size > most
+        }
+    if not long:
+        return _BATCH
+    with parquet.ParquetFile(path, read_dictionary=sorted(long)) as file:
+        longest = 0
+        for group in range(file.num_row_groups):
+            first = next(file.iter_batches(1, row_groups=[group], columns=sorted(long)), None)
+            longest = max([longest, *(map(_longest, first.columns) if first else [])])
+    return max(1, min(_BATCH, most // max(1, longest * len(long))))
+
+
+def _longest(array: pa.Array) -> int:
+    """The bytes of the longest entry of the dictionaries in an array."""
+    if isinstance(array, pa.DictionaryArray):
+        return int(pc.max(pc.binary_length(array.dictionary)).as_py() or 0)
+    if pa.types.is_struct(array.type):
+        return max(map(_longest, array.flatten()), default=0)
+    return _longest(array.values) if pa.types.is_list(array.type) else 0
+
+
+def parquet_batches(
+    path: Path, rows: int, columns: Sequence[str] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """A parquet file, at most so many rows at a time; raises where all are more than may be."""
+    size, read = path.stat().st_size, 0
+    with parquet.ParquetFile(path, memory_map=True, pre_buffer=False) as file:
+        for batch in file.iter_batches(batch_size=rows, columns=columns):
+            read += batch.nbytes
+            UNPACKED.check(read, str(path), size)
+            yield batch
 
 
 def read_arrow(path: Path) -> pd.DataFrame:
@@ -82,9 +129,15 @@ def records_of(path: Path) -> Iterator[dict[str, Any]]:
     """The objects of a file with one a line; raises as `read_jsonl`."""
     try:
         with opened(path, UTF8) as file:
-            for number, line in enumerate(file, start=1):
+            # A character more than may be, so that a longer line is told from one that fits.
+            most, names = LINE.allowed() + 1, set[str]()
+            for number, line in enumerate(iter(lambda: file.readline(most), ""), start=1):
+                LINE.check(len(line), f"{path}:{number}")
                 if line.strip():
-                    yield _record(line, f"{path}:{number}")
+                    record = _record(line, f"{path}:{number}")
+                    names.update(record)
+                    COLUMNS.check(len(names), str(path))
+                    yield record
     except FILE_ERRORS as error:
         raise DataError(
             f"{path} cannot be read as lines of JSON in UTF-8: {str(error).rstrip('.')}."

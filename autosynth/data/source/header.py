@@ -2,8 +2,21 @@
 
 from collections.abc import Sequence
 
+from autosynth.data.source.limits import COLUMNS
+
+_FIRST_LINES = 10
 _MOSTLY = 0.8
 _FIRST_YEAR = 1000
+
+
+def check_width(lines: Sequence[str], separators: str, place: str) -> None:
+    """Raise `DataError` for more columns than may be, before any line is cut into cells.
+
+    What most of the first lines hold counts: one of them may be a text, or stand before the table.
+    """
+    first = [line for line in lines[:_FIRST_LINES] if line.strip()]
+    counts = sorted(max(map(line.count, separators)) + 1 for line in first)
+    COLUMNS.check(counts[len(counts) // 2] if counts else 0, place)
 
 
 def has_header(rows: Sequence[Sequence[str]]) -> bool:

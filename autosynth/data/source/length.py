@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from autosynth.data.source.limits import Limit
+from autosynth.data.source.limits import PADDED
 
 Crop = Literal["start", "middle"]
 """What is kept of a row that is too long."""
@@ -22,10 +22,6 @@ _TYPICAL = 0.9
 _MARGIN = 2.0
 _CHEAP = 128  # steps: padding to so many costs nothing, and no series is cut for it
 _BYTES = 4
-PADDED = Limit(
-    what="padded to one length", variable="AUTOSYNTH_PADDED_MB", megabytes=1024, ratio=8
-)
-"""Of series; the ratio is to their values, of which padding makes more."""
 
 
 def usual_length(lengths: Sequence[float] | NDArray[Any], covered: float = 1.0) -> float:
@@ -89,7 +85,7 @@ def stack_unequal(
         The series, and what a user is told of those that are cut.
 
     Raises:
-        DataError: padded to one length they take more than `PADDED` allows.
+        DataError: padded to one length they take more than the limit `PADDED` allows.
     """
     lengths = [max(map(len, channels)) for channels in rows]
     steps = max(1, min(max(lengths), steps))

@@ -16,7 +16,7 @@ from pathlib import Path
 from autosynth.data.source.cache import cache_folder
 from autosynth.data.source.download import cached_download, download_folder, is_address
 from autosynth.data.source.encoding import FILE_ERRORS, packing, plain_name, unpacked
-from autosynth.data.source.limits import MOST_MEMBERS, UNPACKED
+from autosynth.data.source.limits import MEMBERS, UNPACKED
 from autosynth.errors import AutosynthError, DataError, did_you_mean
 
 _PART = "::"
@@ -147,11 +147,8 @@ def _extract(path: Path, folder: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             members = [each for each in archive.infolist() if not each.is_dir()]
             members = [each for each in members if not _is_hidden(each.filename)]
-            if len(members) > MOST_MEMBERS:
-                raise DataError(
-                    f"{path} holds {len(members):,} files, and at most {MOST_MEMBERS:,} are read. "
-                    "Unpack it and name the folder."
-                )
+            cure = "Unpack it and name the folder."
+            MEMBERS.check(len(members), str(path), cure=cure)
             if any(each.flag_bits & 1 for each in members):
                 raise DataError(f"{path} is encrypted. Unpack it and name what it holds.")
             size = sum(each.file_size for each in members)

@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from autosynth.errors import DataError
-
 try:
     import resource
 except ImportError:  # Windows has no such limits
@@ -45,40 +43,6 @@ class Batching:
 
 
 BY_SIZE = Batching()
-
-UNPACKED = "AUTOSYNTH_MAX_UNPACKED"
-"""The variable of the environment that says how many bytes a packed file may unpack to."""
-
-# No more than 2 GiB of a small file, for what is worth reading packs to a twentieth at best:
-# arrays of bytes that are nearly all zero do, and bombs are made to do far better.
-_LEAST_UNPACKED = 2**31
-_RATIO = 20
-
-
-def check_unpacked(n_bytes: int, packed: int, place: str, cure: str) -> None:
-    """Raise `DataError` where a file declares more than is unpacked; before any of it is.
-
-    The limit is 20 times the size of the file, at least 2 GiB, and never more than a quarter of
-    memory, unless the variable AUTOSYNTH_MAX_UNPACKED says another.
-
-    Args:
-        n_bytes: that all of it takes, as its header declares.
-        packed: the size of the file.
-        place: the file, for the message.
-        cure: how else its content can be given.
-    """
-    told = os.environ.get(UNPACKED, "")
-    limit = min(max(_LEAST_UNPACKED, _RATIO * packed), most_in_memory())
-    if told:
-        if not told.isdecimal():
-            raise DataError(f"{UNPACKED} is a number of bytes, not {told!r}.")
-        limit = int(told)
-    if n_bytes > limit:
-        raise DataError(
-            f"{place} has {packed / 1e6:.1f} MB and declares to unpack to {n_bytes / 1e9:.2f} GB; "
-            f"the limit is {limit / 1e9:.2f} GB. {cure}, or set {UNPACKED}={n_bytes} if the file "
-            "is to be trusted."
-        )
 
 
 def most_in_memory() -> int:

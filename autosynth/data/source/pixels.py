@@ -6,7 +6,6 @@ those of a picture with more bits a pixel are scaled to them, or stay as they ar
 pictures are deep.
 """
 
-import os
 import struct
 import warnings
 import zlib
@@ -20,6 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
+
+from autosynth.data.source.limits import PIXELS
 
 UNREADABLE = (
     OSError,
@@ -40,11 +41,6 @@ UNREADABLE = (
 
 File = Path | BytesIO
 
-PIXELS_ENV = "AUTOSYNTH_MAX_PIXELS"
-"""The environment variable that says how many pixels a picture may have."""
-MOST_PIXELS = 2**30 // 12
-"""Of a picture that is read: 89 million, as Pillow has it. What is transparent takes 15 bytes a
-pixel while it is put on white, 1.3 GB at most."""
 SIGNED_FORMATS = (
     *("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF", "QOI", "DDS"),
 )
@@ -88,7 +84,7 @@ def picture_in(file: File, formats: tuple[str, ...] = IMAGE_FORMATS) -> Iterator
     Raises:
         UNREADABLE: it is none, or has more pixels than may be.
     """
-    most, pillows = _most_pixels(), Image.MAX_IMAGE_PIXELS
+    most, pillows = PIXELS.allowed(), Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = most  # also of what stands inside: an icon may hold a whole PNG
     try:
         with warnings.catch_warnings():
@@ -98,7 +94,7 @@ def picture_in(file: File, formats: tuple[str, ...] = IMAGE_FORMATS) -> Iterator
                 yield image
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise ValueError(
-            f"more than {most:,} pixels; the environment variable {PIXELS_ENV} allows more"
+            f"more than {most:,} pixels; the environment variable {PIXELS.variable} allows more"
         ) from error
     finally:
         Image.MAX_IMAGE_PIXELS = pillows
@@ -141,11 +137,6 @@ def has_colour(file: File) -> bool:
     except UNREADABLE:
         return False
     return bool((x != x[..., :1]).any())
-
-
-def _most_pixels() -> int:
-    told = os.environ.get(PIXELS_ENV, "")
-    return int(told) if told.isdecimal() else MOST_PIXELS
 
 
 def _dtype(image: Image.Image) -> str:

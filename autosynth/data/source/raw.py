@@ -177,7 +177,7 @@ def fingerprint(*parts: RawRows | None, batching: Batching = BY_SIZE) -> str:
 def _add_column(digest: Any, values: "pd.Series[Any]") -> None:
     if values.dtype.kind in "biuf" and isinstance(values.dtype, np.dtype):
         _add_array(digest, values.to_numpy())
-    elif isinstance(next(iter(values), None), bytes | np.ndarray):
+    elif any(isinstance(cell, bytes | np.ndarray) for cell in values):
         digest.update(b"cells")
         for cell in values:
             _add_cell(digest, cell)

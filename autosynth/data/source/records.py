@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from autosynth.data.source.limits import LINE
 from autosynth.errors import DataError
 
 ALIGNED = "  "
@@ -71,6 +72,7 @@ def records(lines: Iterable[str], form: Form) -> Iterator[CsvRecord]:
         except StopIteration:
             return
         except csv.Error as error:
+            _check_length(error, line)
             ends = "unexpected end" in str(error) and reader.line_num - line == 1
             # Between tabs quotes are often nothing but marks.
             unclosed = ends and form.separator != "\t"
@@ -113,7 +115,14 @@ def record_cells(lines: Iterable[str], form: Form, path: Path) -> Iterator[tuple
         for row in reader:
             yield reader.line_num, row
     except csv.Error as error:
+        _check_length(error, reader.line_num)
         raise DataError(f"{path}:{reader.line_num} cannot be read: {error}.") from error
+
+
+def _check_length(error: csv.Error, line: int) -> None:
+    """Raise `DataError` where a cell is longer than may be, as `opened` has told `csv`."""
+    if "larger than field limit" in str(error):
+        LINE.check(csv.field_size_limit() + 1, f"the record that begins in line {line + 1}")
 
 
 def core(row: Sequence[str], width: int) -> Sequence[str]:

@@ -16,12 +16,13 @@ from typing import Any
 import pandas as pd
 
 from autosynth.data.source.dialect import sheet_header
-from autosynth.data.source.limits import MOST_CELLS, UNPACKED
+from autosynth.data.source.limits import SHEET_CELLS, UNPACKED
 from autosynth.data.source.location import named_or_only, split_part
 from autosynth.data.source.parse import NA_VALUES
 from autosynth.errors import AutosynthError, DataError
 
 SHEET_SUFFIXES = (".xlsx", ".xlsm")
+_CURE = "Save it as CSV or parquet, which are read by pieces."
 _ERRORS = ("#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!", "#GETTING_DATA")
 _MISSING = frozenset((*NA_VALUES, *_ERRORS))
 
@@ -75,11 +76,7 @@ def _filled(sheet: Any) -> Iterator[tuple[Any, ...]]:
     cells = 0
     for row in sheet.iter_rows(values_only=True):
         cells += len(row) + 1
-        if cells > MOST_CELLS:
-            raise DataError(
-                f"sheet {sheet.title!r} has more than {MOST_CELLS:,} cells. Save it as CSV or "
-                "parquet, which are read by pieces."
-            )
+        SHEET_CELLS.check(cells, f"sheet {sheet.title!r}", cure=_CURE)
         width = len(row)
         while width and (row[width - 1] is None or row[width - 1] == ""):
             width -= 1

@@ -20,6 +20,7 @@ from autosynth.data.source.dialect import (
 )
 from autosynth.data.source.encoding import plain_name
 from autosynth.data.source.frames import READERS
+from autosynth.data.source.limits import COLUMNS
 from autosynth.data.source.location import split_part
 from autosynth.data.source.parse import parse_table, past_preface
 from autosynth.data.source.raw import Index, Raw, RawRows, index_of, levels_of
@@ -217,7 +218,8 @@ def checked_frame(frame: _Table, source: str) -> _Table:
 
 
 def check_names(names: Sequence[str], source: str) -> None:
-    """Raise `DataError` for columns of one name."""
+    """Raise `DataError` for columns of one name, or too many."""
+    COLUMNS.check(len(names), source)
     if found := twice(names):
         raise DataError(
             f"{source}: {len(found)} column names stand twice: {', '.join(found[:_LISTED])}. "

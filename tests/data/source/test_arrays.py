@@ -9,8 +9,8 @@ import pytest
 
 from autosynth.data.source.arrays import find_roles, make_rows, read_arrays, read_npy, read_npz
 from autosynth.data.source.layout import arrange, infer_layout, to_raw_type
-from autosynth.data.source.memory import UNPACKED
-from autosynth.errors import DataError
+from autosynth.data.source.limits import UNPACKED
+from autosynth.errors import ConfigError, DataError
 
 RNG = np.random.default_rng(0)
 
@@ -147,18 +147,18 @@ def test_what_is_declared_is_checked_before_it_is_read(
                 header = {"descr": "|u1", "fortran_order": False, "shape": shape}
                 np.lib.format.write_array_header_1_0(file, header)
     told = (
-        r"declares to unpack to 3\.00 GB; the limit is .* GB\. Save it with numpy\.savez, .* set"
+        r"holds 2,861 MB or more unpacked; at most .* MB are read .* Save it with numpy\.savez, .*"
     )
     with pytest.raises(DataError, match=told):
         read_npz(path)
-    np.savez_compressed(path, x=np.zeros((50, 1_000)), y=np.arange(50))
-    monkeypatch.setenv(UNPACKED, "1000")
-    with pytest.raises(DataError, match="AUTOSYNTH_MAX_UNPACKED=400400 if the file"):
+    np.savez_compressed(path, x=np.zeros((50, 4_000)), y=np.arange(50))
+    monkeypatch.setenv(UNPACKED.variable, "1")
+    with pytest.raises(DataError, match="environment variable AUTOSYNTH_UNPACKED_MB"):
         read_npz(path)
-    monkeypatch.setenv(UNPACKED, "400400")
+    monkeypatch.setenv(UNPACKED.variable, "2")
     assert read_npz(path).main is not None
-    monkeypatch.setenv(UNPACKED, "much")
-    with pytest.raises(DataError, match="a number of bytes, not 'much'"):
+    monkeypatch.setenv(UNPACKED.variable, "much")
+    with pytest.raises(ConfigError, match="AUTOSYNTH_UNPACKED_MB is 'much'; it holds a whole"):
         read_npz(path)
 
 

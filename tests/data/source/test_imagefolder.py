@@ -297,8 +297,8 @@ def test_a_picture_of_too_many_pixels_is_left_out(
     data = load_dataset(tmp_path)
     assert len(data.y) == 20
     (told,) = data.warnings
-    assert "bomb.png (more than 89,478,485 pixels; the environment variable AUTOSYNTH_MAX" in told
-    monkeypatch.setenv("AUTOSYNTH_MAX_PIXELS", "50")
+    assert "bomb.png (more than 89,478,485 pixels; the environment variable AUTOSYNTH_PIX" in told
+    monkeypatch.setenv("AUTOSYNTH_PIXELS", "50")
     with pytest.raises(DataError, match=r"none of the 21 images .*more than 50 pixels"):
         load_dataset(tmp_path)
 

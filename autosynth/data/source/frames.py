@@ -54,19 +54,15 @@ def parquet_rows(path: Path) -> int:
     with parquet.ParquetFile(path) as file:
         found = file.metadata
         COLUMNS.check(found.num_columns, str(path))
-        groups = [found.row_group(place) for place in range(found.num_row_groups)]
-        chunks = [group.column(i) for group in groups for i in range(group.num_columns)]
-        unpacked = sum(max(chunk.total_uncompressed_size, chunk.num_values) for chunk in chunks)
+        # Nothing is asked of a column of a group: where that is damaged, Arrow ends the process.
+        sizes = [found.row_group(place).total_byte_size for place in range(found.num_row_groups)]
+        unpacked = max(sum(sizes), found.num_rows * found.num_columns)
         UNPACKED.check(unpacked, str(path), size)
         most = UNPACKED.allowed(size)
-        # Where not even the whole column in every cell would be too much, nothing can be.
-        long = {
-            chunk.path_in_schema
-            for chunk in chunks
-            if chunk.physical_type == "BYTE_ARRAY"
-            and chunk.has_dictionary_page
-            and chunk.num_values * chunk.total_uncompressed_size > most
-        }
+        # Where not even a whole group in every cell would be too much, nothing can be.
+        columns = [file.schema.column(place) for place in range(found.num_columns)]
+        may_be = found.num_rows * max(sizes, default=0) > most
+        long = {each.path for each in columns if may_be and each.physical_type == "BYTE_ARRAY"}
     if not long:
         return _BATCH
     with parquet.ParquetFile(path, read_dictionary=sorted(long)) as file:

@@ -73,7 +73,10 @@ def test_without_a_test_part_one_is_drawn(tmp_path: Path) -> None:
         (b"\0\0\x08\x03\xff\xff\xff\xff\xff", r"announces 3 axes, and says the sizes of 1"),
         (b"\0\0\x08\x00a", r"announces 0 axes"),
         (b"\0\0\x0e" + b"\x03" + b"\xff" * 12, r"announces shape .*, and holds 0"),
-        (gzip.compress(b"\0\0\x08\x03" + b"\xff" * 12, mtime=0), r"MB or more unpacked; at most 256 MB"),
+        (
+            gzip.compress(b"\0\0\x08\x03" + b"\xff" * 12, mtime=0),
+            r"MB or more unpacked; at most 256 MB",
+        ),
         (gzip.compress(b"\0\0\x08\x01\0\0\0\x05" + b"a" * 9, mtime=0), "holds 6 or more"),
         (b"\x1f\x8b and then nothing", "cannot be read"),
     ],

@@ -13,6 +13,8 @@ from typing import Any
 
 import pandas as pd
 
+from autosynth.errors import DataError
+
 ISO = "ISO8601"
 """The word of pandas for all that the standard allows, a time of day or none."""
 
@@ -183,7 +185,13 @@ def parse_dates(texts: "pd.Series[Any]", form: str) -> "pd.Series[Any]":
 
 
 def _parse(texts: "pd.Series[Any]", form: str) -> "pd.Series[Any]":
-    return pd.to_datetime(texts, format=form, utc=True, errors="coerce")
+    try:
+        return pd.to_datetime(texts, format=form, utc=True, errors="coerce")
+    except ValueError as error:  # of a model whose file was changed
+        raise DataError(
+            f"dates are to be read in the format {form!r}, which is none ({error}). What was "
+            "saved of the model is damaged: export it again."
+        ) from error
 
 
 def _plain_format(form: str) -> str:

@@ -10,6 +10,7 @@ import pytest
 from autosynth.data.column.date import DATES, days_of, find_dates, read_dates
 from autosynth.data.column.dateformat import ISO, parse_dates, wrong_format
 from autosynth.data.column.dateorder import other_forms
+from autosynth.errors import DataError
 
 DAY = 19_846  # 2024-05-03, a Friday
 MOMENT = DAY + (16 * 60 + 5) / 1440
@@ -203,3 +204,8 @@ def test_formats_that_a_user_may_say(form: str) -> None:
 @pytest.mark.parametrize("form", ["dd/mm/yyyy", "%d/%m", "%d/%m/%Q%Y", "day first"])
 def test_what_is_no_format(form: str) -> None:
     assert "such as date:%d/%m/%Y" in wrong_format(form)
+
+
+def test_a_format_that_is_none_is_told() -> None:
+    with pytest.raises(DataError, match="the format '%t.%m.%Y', which is none"):
+        read_dates(pd.Series(["01.02.2024"]), ("%t.%m.%Y",))

@@ -170,11 +170,20 @@ def _hashes(frame: pd.DataFrame) -> NDArray[Any]:
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
     """Cells that hold files or arrays by what these hold, as text."""
     held = {
-        name: values.map(lambda cell: str(hash(cell if isinstance(cell, bytes) else repr(cell))))
+        name: values.map(lambda cell: str(hash(_content(cell))))
         for name, values in frame.items()
         if values.dtype == object and not values.map(_is_plain).all()
     }
     return frame.assign(**held)
+
+
+def _content(cell: Any) -> bytes | str:
+    """All that a cell holds: long arrays print their ends alone."""
+    if isinstance(cell, np.ndarray) and cell.dtype != object:
+        return f"{cell.shape}".encode() + cell.tobytes()
+    if isinstance(cell, np.ndarray):
+        cell = cell.tolist()
+    return cell if isinstance(cell, bytes) else repr(cell)
 
 
 def _is_plain(cell: Any) -> bool:

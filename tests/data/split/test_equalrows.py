@@ -101,3 +101,14 @@ def test_one_row_that_is_most_of_the_data_is_learnt_from() -> None:
     frame.loc[:59, ["a", "b"]] = frame.loc[0, ["a", "b"]].to_numpy()
     dataset = load_dataset(frame, target="y")
     assert set(range(60)) <= set(dataset.splits.train.tolist())
+
+
+def test_long_arrays_in_cells_are_held_against_each_other_whole() -> None:
+    cells = np.zeros((120, 3_000))
+    cells[:, 1_500] = np.arange(120)  # where printing leaves out
+    frame = pd.DataFrame({"signal": pd.Series(list(cells), dtype=object)})
+    assert copies_of(rows_of(frame)) is None
+    codes = copies_of(rows_of(pd.concat([frame, frame], ignore_index=True)))
+    assert codes is not None
+    np.testing.assert_array_equal(codes[:120], codes[120:])
+    assert len(np.unique(codes)) == 120

@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         of a search that then shows what is done; 141 where the reader of the output went away.
         Anything else that goes wrong is a bug: it is raised.
     """
-    started = time.time()  # a budget counts from here, and so takes in what is loaded late
+    started = time.monotonic()  # a budget counts from here, and so takes in what is loaded late
     # Before PyTorch is loaded: threads that wait spinning, beside other work on a machine, have
     # made a training of a second take 46.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -24,12 +24,6 @@ from autosynth.spec import Dataset, TargetSpec
 from autosynth.task.metric import Metric
 from autosynth.task.score import score_all
 
-# Of a budget, for the baselines that may be cut. They took 2 % of a run of five minutes; a tenth
-# bounds them on large data, and one that was cut is no bar for anything.
-BASELINE_SHARE = 1 / 10
-# At most, and always without a budget: boosting or MiniRocket of large data would take any time,
-# and a cut one says less than the trials that the time is worth.
-BASELINE_SECONDS = 30.0
 SIMPLE_SHARE = 1 / 4
 """Of a budget: the simple baselines, which are fitted whole, are ended after so much of it."""
 _MAX_KEPT = 2**24

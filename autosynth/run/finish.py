@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from autosynth.atomic import write_text_atomic
-from autosynth.composite import Composite, Resolved, resolve
+from autosynth.budget import Deadline
+from autosynth.composite import Composite, Resolved
 from autosynth.errors import TrialError
 from autosynth.leaderboard import TRIVIAL
 from autosynth.record import Record, cost_of, merit, read_all, worth, write_record
 from autosynth.run.baselines import baseline_outputs
 from autosynth.spec import Array
-from autosynth.strategy import parse
 from autosynth.study.context import RunContext
 from autosynth.study.finalist import RACERS, finalists
 from autosynth.study.trial import OutOfTime, fold_outputs, load_trained
@@ -55,8 +55,7 @@ class Refit:
 
 def resolved_of(context: RunContext, record: Record) -> Resolved:
     """The resolved strategy of a record."""
-    strategy = parse(record.canonical)
-    return resolve(strategy, context.dataset.inputs, context.dataset.target)
+    return context.resolved(record.canonical)
 
 
 def test_outputs(context: RunContext, record: Record, model: Composite) -> Array:
@@ -65,7 +64,7 @@ def test_outputs(context: RunContext, record: Record, model: Composite) -> Array
     return record.calibration.scores(found, context.dataset.target)
 
 
-def cross_validate(context: RunContext, records: Sequence[Record], deadline: float) -> None:
+def cross_validate(context: RunContext, records: Sequence[Record], deadline: Deadline) -> None:
     """Score the front by folds of all rows but test, as a race that ends at the deadline.
 
     The search's own `validation` is the first fold. After each further one the better half goes
@@ -75,7 +74,7 @@ def cross_validate(context: RunContext, records: Sequence[Record], deadline: flo
     Args:
         context: of the run.
         records: of the trials to score.
-        deadline: as `time.time()`.
+        deadline: by which it must have ended.
     """
     select = context.dataset.splits.validation
     ranked = sorted(records, key=lambda r: worth(r, context.metric.name))[::-1][:RACERS]
@@ -84,7 +83,7 @@ def cross_validate(context: RunContext, records: Sequence[Record], deadline: flo
     }
     rows, last = [select], ranked
     for inside, outside in context.other_folds():
-        ranked = _in_time(ranked, deadline - time.time())
+        ranked = _in_time(ranked, deadline.left)
         if len(ranked) < 2:
             break
         try:
@@ -115,12 +114,12 @@ def _in_time(ranked: list[Record], seconds: float) -> list[Record]:
 
 
 def _fold(
-    context: RunContext, record: Record, inside: Array, outside: Array, deadline: float
+    context: RunContext, record: Record, inside: Array, outside: Array, deadline: Deadline
 ) -> Array | None:
     """A strategy's outputs on held-out rows; None if its training failed."""
     try:
-        end = time.perf_counter() + deadline - time.time()
-        return fold_outputs(context, resolved_of(context, record), inside, outside, end)[0]
+        resolved = resolved_of(context, record)
+        return fold_outputs(context, resolved, inside, outside, deadline)[0]
     except TrialError:
         return None
 
@@ -134,7 +133,7 @@ def _trained(context: RunContext, record: Record) -> Composite:
     return load_trained(context, record, resolved_of(context, record))
 
 
-def refit(context: RunContext, record: Record, deadline: float) -> Refit | None:
+def refit(context: RunContext, record: Record, deadline: Deadline) -> Refit | None:
     """Train the winner on everything but test; None if it fails or there is no time.
 
     The schedule is the trial's: as many epochs, every phase ended at the share of it that was best
@@ -150,7 +149,7 @@ def refit(context: RunContext, record: Record, deadline: float) -> Refit | None:
     plan = replace(
         context.trainer_config, steps=max(1, round(context.trainer_config.steps * more))
     )
-    start = time.perf_counter()
+    start = time.monotonic()
     try:
         outcome = train(
             resolved,
@@ -159,7 +158,7 @@ def refit(context: RunContext, record: Record, deadline: float) -> Refit | None:
             plan,
             seed=context.seed,
             until=record.best_fractions,
-            deadline=start + max(1.0, deadline - time.time()),
+            deadline=deadline if deadline.left > 1.0 else Deadline.after(1.0),
         )
     except TrialError:
         return None
@@ -170,7 +169,7 @@ def refit(context: RunContext, record: Record, deadline: float) -> Refit | None:
     return Refit(
         model=outcome.model,
         test=score_all(y, found, context.dataset.target),
-        seconds=time.perf_counter() - start,
+        seconds=time.monotonic() - start,
         n_train=len(rows.train),
         n_calibration=len(rows.calibration),
     )

@@ -1,36 +1,33 @@
 """A request in, a run context out: device found, baselines scored, plan measured, data kept."""
 
 import json
-import time
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
 from autosynth.atomic import write_text_atomic
+from autosynth.budget import POLICY, Deadline
 from autosynth.composite import cost
 from autosynth.errors import ConfigError
 from autosynth.options import Options, check_device_name
 from autosynth.progress import Progress
 from autosynth.record import read_all
-from autosynth.run.baselines import BASELINE_SECONDS, BASELINE_SHARE, run_baselines
+from autosynth.run.baselines import run_baselines
 from autosynth.run.folder import read_run, write_run
 from autosynth.spec import Dataset
+from autosynth.study.agenda import ladder
 from autosynth.study.context import RunContext, trivial_score
 from autosynth.study.probe import fixed_plan, probe
 from autosynth.study.restrict import default_space, restrict
 from autosynth.study.space import Space
 from autosynth.study.spacefile import load_space
-from autosynth.study.study import ladder
 from autosynth.task.metric import Metric
 from autosynth.task.score import default_metric, find_metric
 from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import DeviceDataset, to_device
 from autosynth.training.weights import save_tensors
 
-# Of a budget, that measuring steps may take. What was not timed by then is foreseen from the rest;
-# the more is measured, the less is begun that cannot end, and the less time is left to begin it.
-PROBE_SHARE = 0.08
 # Rows of test that exports are checked on: enough for every part of a cascade to have some.
 EXAMPLE_ROWS = 256
 
@@ -52,21 +49,20 @@ def prepare(
     space: Space,
     options: Options,
     folder: Path,
-    started: float,
+    deadline: Deadline,
     progress: Progress,
 ) -> RunContext:
     """Everything that stands before the first trial.
 
-    A run that goes on keeps its baselines and its plan. `started` is `time.time()` at the start.
+    A run that goes on keeps its baselines and its plan.
     """
     metric = prepare_metric(dataset, options)
     if not any(r.kind == "baseline" for r in read_all(folder)):
-        seconds = BASELINE_SECONDS
+        seconds, share = POLICY.baseline_seconds, POLICY.baseline_share
         if options.budget_seconds is not None:
-            spent = time.time() - started
             # What starting and reading took is the budget's, too: the baselines bear their share
             # of it. A second lets the simple ones, which are fitted whole, begin.
-            seconds = max(1.0, min(seconds, options.budget_seconds * BASELINE_SHARE - 0.1 * spent))
+            seconds = max(1.0, min(seconds, share * deadline.left))
         run_baselines(
             dataset, metric, folder, options.seed, seconds, progress, options.budget_seconds
         )
@@ -77,7 +73,7 @@ def prepare(
         plan = TrainerConfig.from_dict(read_run(folder)["plan"])
         plan.use_threads()
     else:
-        plan = _plan(dataset, data, space, options)
+        plan = _plan(dataset, data, space, options, deadline)
     write_run(folder, dataset, options, plan)
     _keep_data(folder, dataset, data)
     return RunContext(
@@ -118,7 +114,9 @@ def check_limits(dataset: Dataset, space: Space, options: Options) -> None:
             )
 
 
-def _plan(dataset: Dataset, data: DeviceDataset, space: Space, options: Options) -> TrainerConfig:
+def _plan(
+    dataset: Dataset, data: DeviceDataset, space: Space, options: Options, deadline: Deadline
+) -> TrainerConfig:
     budget = options.budget_seconds
     if budget is None:
         n_train = len(dataset.splits.train)
@@ -128,7 +126,7 @@ def _plan(dataset: Dataset, data: DeviceDataset, space: Space, options: Options)
         data,
         space,
         device=options.device,
-        seconds=PROBE_SHARE * budget,
+        deadline=deadline.within(POLICY.probe_share * budget),
         budget=budget,
         workers=options.workers,
     )

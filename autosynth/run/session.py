@@ -7,10 +7,11 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from time import time as now
+from time import monotonic
 from typing import Any
 
 from autosynth.atomic import write_text_atomic
+from autosynth.budget import NEVER, POLICY, Deadline
 from autosynth.bundle import ModelCard, write_bundle
 from autosynth.bundle.info import card_of_trial, row_counts
 from autosynth.data import read_dataset
@@ -38,13 +39,21 @@ from autosynth.run.prepare import (
 )
 from autosynth.spec import Dataset
 from autosynth.study import storage
-from autosynth.study.agenda import why_longer
+from autosynth.study.agenda import ladder, why_longer
 from autosynth.study.context import RunContext
-from autosynth.study.finalist import choice_seconds, complete, expect, finalists
+from autosynth.study.driver import Driver, Limits
+from autosynth.study.finalist import (
+    choice_seconds,
+    complete,
+    expect,
+    finalists,
+    reserve_seconds,
+)
+from autosynth.study.job import Job
+from autosynth.study.processes import pool_of
+from autosynth.study.sampler import Sampler
 from autosynth.study.space import Space
-from autosynth.study.study import ladder
-from autosynth.study.trial import Job, initial_record, load_trained
-from autosynth.study.workers import Schedule, run_trials
+from autosynth.study.trial import initial_record, load_trained
 from autosynth.training.config import schedule
 
 
@@ -85,14 +94,14 @@ def search(
 
     `data` is a path, the name of a built-in set, a DataFrame, or a tuple of arrays; a table needs
     a `target`. The budget is ten minutes where neither `budget` nor `trials` is given, and counts
-    from `started`, a `time.time()`, or from now. With `trials` and no budget, one seed gives one
-    board. `progress` is told of the search.
+    from `started`, a `time.monotonic()`, or from now. With `trials` and no budget, one seed gives
+    one board. `progress` is told of the search.
 
     Raises:
         AutosynthError: the data, an option, the space or the folder cannot be used.
     """
     options = Options.from_arguments(locals())  # the parameters: nothing else is set as yet
-    began = now() if started is None else started
+    began = monotonic() if started is None else started
     options = replace(options, device=check_device(options.device))
     teller = progress or Progress(stream=io.StringIO(), live=False)
     dataset = read_dataset(data, options)
@@ -119,9 +128,11 @@ class _Session:
     ) -> None:
         self.options, self.folder, self.progress = options, folder, progress
         self.before, self.began = state.elapsed_seconds, began
+        budget = options.budget_seconds
+        self.deadline = NEVER if budget is None else Deadline(began - self.before + budget)
         for line in (*dataset.summary, *(f"warning: {text}" for text in dataset.warnings)):
             progress.say(printable(line))
-        self.context = prepare(dataset, space, options, folder, began - self.before, progress)
+        self.context = prepare(dataset, space, options, folder, self.deadline, progress)
         self.save(finished=False)
 
     def run(self) -> Run:
@@ -138,7 +149,7 @@ class _Session:
                 f"warning: these rows ask for trainings of {own:,} steps, and the budget has no "
                 "time for one; a longer --budget gives better models"
             )
-        whole = run_trials(self.context, self.schedule(), self.options.workers, self.progress)
+        whole = self.trials()
         self.save(finished=False)
         if not whole:
             self.progress.say("broken off: making the leaderboard of what is done")
@@ -149,24 +160,28 @@ class _Session:
             raise
         return open_run(self.folder)
 
-    @property
-    def deadline(self) -> float:
-        """When the budget ends, as `time.time()`."""
-        budget = self.options.budget_seconds
-        return float("inf") if budget is None else self.began - self.before + budget
+    def trials(self) -> bool:
+        """Run trials until the budget asks for what comes after them. False where broken off."""
+        options, context = self.options, self.context
 
-    def schedule(self) -> Schedule:
-        """When the trials end."""
-        return Schedule(
-            deadline=self.deadline,
-            budget=self.options.budget_seconds or 0.0,
-            trials=self.options.trials,
-            refit=self.options.refit,
-        )
+        def reserve(last: list[Record], coming: float) -> float:
+            budget = options.budget_seconds or 0.0
+            return reserve_seconds(
+                last, context, budget=budget, refit=options.refit, coming=coming
+            )
+
+        limits = Limits(deadline=self.deadline, trials=options.trials, reserve=reserve)
+        try:
+            with pool_of(context, options.workers) as pool:
+                sampler = Sampler.of_run(context)
+                Driver(context, limits, self.progress, pool, sampler).run()
+        except KeyboardInterrupt:
+            return False
+        return True
 
     def save(self, *, finished: bool) -> None:
         """Keep how long this run has gone."""
-        elapsed = self.before + now() - self.began
+        elapsed = self.before + monotonic() - self.began
         write_state(self.folder, RunState(elapsed_seconds=elapsed, finished=finished))
 
     def finish(self, whole: bool) -> None:
@@ -179,7 +194,8 @@ class _Session:
             budget = self.options.budget_seconds
             choice = math.inf if budget is None else choice_seconds(last, context, budget)
             # The scores on test and the report come after it, whatever the folds took.
-            cross_validate(context, last, min(now() + choice, self.deadline - 1.5))
+            end = self.deadline.earlier(POLICY.after_choice_seconds).within(choice)
+            cross_validate(context, last, end)
             self._expect()
         found = score_test(context)
         compare(context, found)
@@ -199,8 +215,9 @@ class _Session:
         context = self.context
         best = pick(read_all(self.folder), "best", metric=context.metric.name, cost=context.cost)
         resolved = resolved_of(context, best)
-        # A second for the bundle and the report: half-trained, a winner is worth nothing.
-        trained: Refit | None = refit(context, best, self.deadline - 1.0) if again else None
+        # The bundle and the report come after it: half-trained, a winner is worth nothing.
+        end = self.deadline.earlier(POLICY.after_refit_seconds)
+        trained: Refit | None = refit(context, best, end) if again else None
         model = trained.model if trained else load_trained(context, best, resolved)
         best = replace(
             best,
@@ -225,7 +242,12 @@ class _Session:
         seen = {r.canonical for r in records}
         for _, resolved in ladder(self.context.dataset, self.context.space):
             if str(resolved.strategy) not in seen:
-                job = Job(number=claim(self.folder), resolved=resolved, origin="ladder")
+                job = Job(
+                    number=claim(self.folder),
+                    strategy=str(resolved.strategy),
+                    origin="ladder",
+                    seed=self.options.seed,
+                )
                 record = initial_record(
                     self.context, job, "not_run", "the budget ended before its turn"
                 )

@@ -9,13 +9,16 @@ schedule of its own from the start: a strategy like any other, which the board s
 train again.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from heapq import nlargest
 from typing import Literal
 
-from autosynth.composite import Resolved
+from autosynth.composite import Resolved, cost, resolve
 from autosynth.record import Record, merit, worth
+from autosynth.spec import Dataset
 from autosynth.strategy import Scalar, Strategy, parse
+from autosynth.study.params import complete_strategy
 from autosynth.study.space import Space
 from autosynth.study.suggest import is_ordered
 
@@ -36,9 +39,23 @@ LONGER = "longer"  # the origin of such a trial
 BEST = 3
 
 
+def ladder(dataset: Dataset, space: Space) -> list[Candidate]:
+    """The single components that are always in, cheapest first."""
+    found = candidates(dataset, space, [s for steps in space.ladder.values() for s in steps])
+    return sorted(found, key=lambda pair: cost(pair[1]).flops)
+
+
+def candidates(dataset: Dataset, space: Space, written: Sequence[Strategy]) -> list[Candidate]:
+    """Written strategies, and what they are on this data."""
+    return [
+        (strategy, resolve(complete_strategy(strategy, space), dataset.inputs, dataset.target))
+        for strategy in written
+    ]
+
+
 @dataclass(kw_only=True)
 class Agenda:
-    """What one process has still to train of what is written, and what each turn has had.
+    """What a search has still to train of what is written, and what each turn has had.
 
     `singles` stand the quickest first, `composites` the best guesses first. `spent` are seconds,
     or trainings where no clock may decide.
@@ -124,20 +141,20 @@ def first_length(space: Space) -> dict[str, Scalar]:
 
 
 def worth_longer(
-    records: Iterable[Record], front: Iterable[Record], space: Space, metric: str
+    groups: Mapping[str, Sequence[Record]], front: Iterable[Record], space: Space, metric: str
 ) -> list[Longer]:
     """Longer trainings that may pay, the most promising first.
 
     Those of the best by score, then those of `front`. A strategy whose last lengthening brought
     nothing is left as it is, and so is one that was best on `calibration` before its end.
+    `groups` are as `by_strategy` gives them, in any order inside.
     """
     values = space.settings.get(LENGTH, ())
-    groups = by_strategy(records)
-    best = sorted(groups.values(), key=lambda group: max(worth(r, metric) for r in group))
-    chosen = list(best[::-1][:BEST])
-    chosen += [groups[_shared(record)] for record in front]
+    latest = list(groups.values())[::-1]
+    chosen = nlargest(BEST, latest, key=lambda group: max(worth(r, metric) for r in group))
+    chosen += [groups[shared_form(record)] for record in front]
     found: dict[str, Longer] = {}
-    for group in chosen:
+    for group in (sorted(each, key=length_of) for each in chosen):
         last = group[-1]
         following = [value for value in values if float(value) > length_of(last)]
         if following and still_gains(group, metric):
@@ -155,7 +172,7 @@ def by_strategy(records: Iterable[Record]) -> dict[str, list[Record]]:
     groups: dict[str, list[Record]] = {}
     for record in records:
         if record.kind == "strategy" and record.state == "complete":
-            groups.setdefault(_shared(record), []).append(record)
+            groups.setdefault(shared_form(record), []).append(record)
     return {key: sorted(group, key=length_of) for key, group in groups.items()}
 
 
@@ -183,7 +200,8 @@ def length_of(record: Record) -> float:
     return float(dict(parse(record.canonical).settings).get(LENGTH, 1.0))
 
 
-def _shared(record: Record) -> str:
+def shared_form(record: Record) -> str:
+    """A trial's strategy without its length."""
     return str(_at_length(parse(record.canonical), 1.0))
 
 

@@ -10,17 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import KFold, StratifiedKFold
 
-from autosynth.composite import Resolved
+from autosynth.composite import Resolved, resolve
 from autosynth.errors import ConfigError
-from autosynth.record import read_all, weights_path
 from autosynth.spec import Array, Dataset
+from autosynth.strategy import parse
 from autosynth.study.probe import foreseen_seconds
 from autosynth.study.space import Space
 from autosynth.task.metric import Metric
 from autosynth.task.task import task_of
 from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import DeviceDataset
-from autosynth.training.weights import Recipe, Weights, load_tensors
 
 # From 2,000 rows on a fifth held out is 400 rows, whose standard error is at most .025, and folds
 # cost more than they tell.
@@ -116,23 +115,9 @@ class RunContext:
         """What the search minimises, from a score."""
         return self.metric.error(score, self.trivial_score)
 
-    def trained(self, recipe: Recipe) -> tuple[Weights, float] | None:
-        """A `Bank` of what the run has trained: weights, and the share after which they were best.
-
-        A part of a composite that stood alone before need not be trained again, where its training
-        would be the same: the same part and settings, on all training rows, for as long.
-        """
-        if recipe.rows != "all":  # every trial was trained on all of them
-            return None
-        for record in read_all(self.folder):
-            path = weights_path(self.folder, record.trial)
-            if record.canonical != str(recipe.strategy) or not path.exists():
-                continue
-            samples = round((record.epochs or 0.0) * len(self.dataset.splits.train))
-            if record.state == "complete" and samples == recipe.samples:
-                share = min(record.best_fractions.values(), default=1.0)  # it had one phase
-                return load_tensors(path), share
-        return None
+    def resolved(self, strategy: str) -> Resolved:
+        """A strategy in the notation, resolved for the inputs and the target of this data."""
+        return resolve(parse(strategy), self.dataset.inputs, self.dataset.target)
 
     def other_folds(self) -> Iterator[tuple[Array, Array]]:
         """The rows inside and outside of the folds after the first, which is `validation`.

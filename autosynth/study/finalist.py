@@ -16,22 +16,15 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
+from autosynth.budget import POLICY
 from autosynth.components import FAMILIES
 from autosynth.record import Record, record_layers, score_of, worth
 from autosynth.strategy import parse
 from autosynth.study.context import RunContext
 from autosynth.study.space import TOPOLOGIES
 
-# The picture, the page, the bundle. A budget is to be kept within 5 % or 5 s: half of that is left
-# for what goes wrong.
-REPORT_SECONDS = 2.5
 # Strategies that the choice by folds starts with: after the first fold the better two go on.
 RACERS = 4
-# Of the budget at most, for the choice by folds on small data: the trials need most of it.
-CHOICE_SHARE = 0.15
-# Of the winner's training, more rows counted apart. Too little, and the winner is exported as the
-# search trained it, without the rows held back; too much is taken from the trials.
-REFIT_FACTOR = 1.25
 
 # Of the variance of two scores on the same rows: hard rows are hard for both. What all of this
 # gives was measured on pools of 11 to 17 strategies, 25 resamples of 40, 80 and 130 rows, truth
@@ -88,25 +81,25 @@ def _front(records: list[Record], context: RunContext) -> list[Record]:
 
 
 def reserve_seconds(
-    records: list[Record], context: RunContext, *, budget: float, refit: bool, coming: float = 0.0
+    last: list[Record], context: RunContext, *, budget: float, refit: bool, coming: float = 0.0
 ) -> float:
     """Seconds for scoring the finalists on test, the choice by folds, the refit and the report.
 
-    A trial of `coming` seconds may be the one that is trained again.
+    A trial of `coming` seconds may be the one that is trained again, beside those that would be
+    `last` as it stands.
     """
-    last = finalists(records, context)
     if not last:
-        return REPORT_SECONDS
+        return POLICY.report_seconds
     splits = context.dataset.splits
     ratio = len(splits.test) / max(1, len(splits.validation))
     # A trial is loaded before it is scored, and its interval takes a bootstrap.
     scoring = sum((r.eval_seconds or 0.0) + 0.02 for r in last) * ratio
     scoring += 0.1 * len(last)
-    after = REPORT_SECONDS + scoring
+    after = POLICY.report_seconds + scoring
     best = max(last, key=lambda r: worth(r, context.metric.name))
     if refit:
         more = len(context.learnable) / len(splits.train)
-        after += max(a_training(best), coming) * more * REFIT_FACTOR
+        after += max(a_training(best), coming) * more * POLICY.refit_factor
     return after + choice_seconds(last, context, budget)
 
 
@@ -119,7 +112,7 @@ def choice_seconds(last: list[Record], context: RunContext, budget: float) -> fl
     """The time for the race of the finalists over folds, on small data."""
     if not context.is_small:
         return 0.0
-    share = CHOICE_SHARE * budget
+    share = POLICY.choice_share * budget
     dearest = sorted((r.train_seconds or 0.0 for r in last), reverse=True)
     # Of five folds one is `validation`, one of all racers, and three at most of the last two. A
     # tenth more, for a training may take longer than the trial's did.

@@ -8,12 +8,12 @@ What frozen networks compute once is timed apart, and taken off.
 """
 
 import math
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import torch
 
+from autosynth.budget import NEVER, POLICY, Deadline
 from autosynth.composite import Resolved, build, resolve
 from autosynth.errors import StrategyError
 from autosynth.spec import Dataset, InputSpec, TargetSpec
@@ -29,18 +29,6 @@ from autosynth.training.work import remember, seconds_of
 # bfloat16 must be this much faster to be worth its rounding. Both cases were met: on two cores
 # without AMX it is no faster up to width 32, with AMX the probe took it (results/README.md).
 FASTER = 1.1
-# Of the budget, that one training may take: three such would fill it, and a search of fewer
-# compares nothing. What is foreseen to take longer stands on the board as infeasible.
-CEILING_SHARE = 0.3
-# Of the budget, within which at least the cheapest single component ends. Where it could not, the
-# schedule is cut, with a warning: no clock shortens a training otherwise, and without this a short
-# budget would end with no model at all.
-CHEAPEST_SHARE = 0.2
-# Seconds, that the steps of one measurement may take: steps so slow are told well enough by one.
-PATIENCE = 1.0
-# Of the time that is left, that timing a larger size may take: the other families need the rest. A
-# family whose large sizes were not timed is foreseen from its smallest, at `SLOWEST` at most.
-LARGE_SHARE = 0.2
 # Seconds. A line through two noisy measures may meet no FLOPs below zero, and no step is free.
 LEAST_STEP = 0.0005
 # FLOPs a second: a slower processor was busy with something else while we looked. A step of the
@@ -92,7 +80,7 @@ def probe(
     space: Space,
     *,
     device: str,
-    seconds: float,
+    deadline: Deadline,
     budget: float,
     workers: int = 1,
     clock: Callable[..., float] = time_steps,
@@ -104,7 +92,7 @@ def probe(
         data: the same on the device.
         space: restricted to the data; its ladder is what is timed.
         device: a torch device name.
-        seconds: that measuring may take: what was not timed by then is foreseen from the rest.
+        deadline: by which measuring ends: what was not timed by then is foreseen from the rest.
         budget: of the whole run, in seconds.
         workers: processes that will share the trials.
         clock: gives the seconds of a step; takes what `time_steps` takes.
@@ -112,7 +100,7 @@ def probe(
     batch, steps = schedule(len(dataset.splits.train), dataset.inputs, dataset.target)
     base = TrainerConfig(device=device, batch_size=batch, steps=steps)
     rows = TrainingRows(train=dataset.splits.train, calibration=dataset.splits.calibration)
-    timer = StepTimer(data, rows, time.perf_counter() + seconds, clock)
+    timer = StepTimer(data, rows, deadline, clock)
     if workers == 1:
         base = replace(base, threads=_threads(dataset, timer, space, base))
         base.use_threads()
@@ -130,7 +118,7 @@ def probe(
         step_seconds=lines,
         once_seconds=timer.once_seconds(),
         bf16=tuple(low),
-        ceiling_seconds=budget * CEILING_SHARE,
+        ceiling_seconds=budget * POLICY.ceiling_share,
     )
     return _shortened(plan, [each for found in sizes.values() for each in found], budget)
 
@@ -138,7 +126,7 @@ def probe(
 def _shortened(plan: TrainerConfig, singles: list[Resolved], budget: float) -> TrainerConfig:
     """The plan with fewer steps where not even the cheapest of `singles` could end."""
     quickest = min(foreseen_seconds(plan, each) for each in singles)
-    most = CHEAPEST_SHARE * budget
+    most = POLICY.cheapest_share * budget
     if quickest <= most:
         return plan
     return replace(plan, steps=max(1, int(plan.steps * most / quickest)))
@@ -157,16 +145,16 @@ class StepTimer:
         self,
         data: DeviceDataset,
         rows: TrainingRows,
-        end: float = math.inf,
+        deadline: Deadline = NEVER,
         clock: Callable[..., float] = time_steps,
     ) -> None:
-        self.data, self.rows, self.end, self.clock = data, rows, end, clock
+        self.data, self.rows, self.deadline, self.clock = data, rows, deadline, clock
         self.spent: dict[str, tuple[float, float]] = {}  # seconds and FLOPs by family
 
     @property
     def left(self) -> float:
         """Seconds until measuring has to end."""
-        return self.end - time.perf_counter()
+        return self.deadline.left
 
     def step_seconds(self, resolved: Resolved, plan: TrainerConfig) -> float:
         """The time of a step of a training."""
@@ -179,7 +167,7 @@ class StepTimer:
             plan,
             warmup=_WARMUP,
             steps=_TIMED,
-            patience=max(0.0, min(PATIENCE, self.left)),
+            patience=max(0.0, min(POLICY.patience_seconds, self.left)),
         )
 
     def once_seconds(self) -> dict[str, float]:
@@ -232,7 +220,7 @@ def seconds_line(
     least = single = timer.step_seconds(small, base)
     for size in sizes[1:-1]:
         coming = (_WARMUP + _TIMED) * single * _flops(size) / max(1, _flops(large))
-        if coming > LARGE_SHARE * timer.left:
+        if coming > POLICY.large_share * timer.left:
             break
         large, single = size, timer.step_seconds(size, base)
     few, many = flops_by_family(small)[family], flops_by_family(large)[family]

@@ -7,6 +7,8 @@ of these inputs is left.
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from autosynth.composite import Resolved
+from autosynth.composite.layout import readers
 from autosynth.errors import ConfigError
 from autosynth.modality import MODALITIES
 from autosynth.piece import sides
@@ -14,7 +16,7 @@ from autosynth.plugin import TASKS
 from autosynth.spec import InputSpec, Kind
 from autosynth.strategy import Chain, Fusion, Node, Part, Scalar, Strategy
 from autosynth.study.params import params_for
-from autosynth.study.space import Space, stem_kinds
+from autosynth.study.space import FORBID_KEYS, Space, stem_kinds
 
 # From so many rows on augmentation is off where a strategy is silent: on Fashion-MNIST shifts cost
 # a point at so short a schedule (results/README.md).
@@ -250,3 +252,21 @@ def _each(space: Space, change: Callable[[Strategy], Strategy | None]) -> Space:
         ladder={family: all_of(steps) for family, steps in space.ladder.items()},
         composites=all_of(space.composites),
     )
+
+
+def columns_of(resolved: Resolved) -> dict[str, str]:
+    """What a space's `forbid` is held against: a strategy's columns on the board.
+
+    Beside the families stand those that read inputs, each with the kinds of them:
+    `cnn:text+mlp:table`.
+    """
+    kinds = {spec.name: spec.kind for spec in resolved.inputs if not spec.of}
+    readings = {
+        f"{part.family}:{kinds[name]}"
+        for part in readers(resolved.strategy.root)
+        for name in part.inputs or kinds
+        if name in kinds
+    }
+    columns = {key: str(getattr(resolved, key)) for key in FORBID_KEYS}
+    columns["components"] += f"+{'+'.join(sorted(readings))}"
+    return columns

@@ -1,10 +1,13 @@
-"""One trial: a strategy in, a record and kept weights out. A bad strategy is a record, too."""
+"""One trial: a job in, a record and weights out. A bad strategy is a record, too.
+
+This is all that a worker does. It decides nothing, and writes nothing.
+"""
 
 import math
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -13,90 +16,62 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from autosynth.budget import POLICY, Deadline
 from autosynth.composite import Composite, Resolved, build, cost
 from autosynth.errors import TrialError
-from autosynth.record import Record, read_all, weights_path, write_record
+from autosynth.record import Record, weights_path
 from autosynth.spec import Array
 from autosynth.study.context import RunContext
-from autosynth.study.pruner import Decision
+from autosynth.study.job import Done, Event, Failed, Job, Rung, Started
 from autosynth.study.space import FORBID_KEYS
 from autosynth.task.calibration import Calibration, calibrate
 from autosynth.task.score import bootstrap_interval, score_all, standard_error
 from autosynth.task.task import task_of
 from autosynth.training.loop import Outcome, TrainingRows, sample, train
 from autosynth.training.output import outputs
-from autosynth.training.weights import load_weights, save_weights
+from autosynth.training.weights import (
+    Bank,
+    Recipe,
+    Weights,
+    load_tensors,
+    load_weights,
+    packed,
+)
 from autosynth.training.work import remember
 
-# Times the ceiling, that a training may take. Other work on the machine can come after the probe:
-# without this, a search on a busy machine stopped every composite as too slow, and had none.
-OVER = 1.5
-# That one row is timed for, after every trial: a median of up to 50 calls.
-LATENCY_SECONDS = 0.03
 # Standard errors that a trial may be behind the best, and is still scored on further folds.
 PROMISING = 2.0
 _LATE = "it would not have ended before the budget"
-PrunerCallback = Callable[[float, float, float], Decision | None]
-"""Fraction of the schedule, validation error, its standard error in; to prune, the decision."""
+Tell = Callable[[Event], bool]
+"""Takes an event; of a rung gives whether the training is to be stopped."""
 
 
 class OutOfTime(Exception):
     """A fold would not have ended in its time."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """What a trial is to do: number, resolved strategy, who asked for it, when it must end.
-
-    `seconds` is what its training is foreseen to take; 0 where nothing is known of it.
-    """
-
-    number: int
-    resolved: Resolved
-    origin: str
-    deadline: float = math.inf
-    seconds: float = 0.0
-
-    def ends_by(self, start: float, ceiling: float) -> float:
-        """When a training that starts then must have ended, in seconds of `time.perf_counter()`.
-
-        Somewhat over the ceiling, which is far over what most are foreseen to take: other work on
-        the machine may have come after the probe, and then a search that stops all has nothing to
-        show.
-        """
-        return min(self.deadline, start + OVER * ceiling) if ceiling else self.deadline
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrialResult:
-    """What a trial came to: its record, and the decision that it was pruned by, where it was."""
-
-    record: Record
-    pruned: Decision | None = None
-
-
 class _Rungs:
-    """Follows a training from rung to rung: its curve, and the decision that ended it, if any."""
+    """Follows a training from rung to rung: its curve, and whether it was ended there."""
 
-    def __init__(self, context: RunContext, on_rung: PrunerCallback | None) -> None:
-        self.context, self.on_rung = context, on_rung
+    def __init__(self, context: RunContext, number: int, tell: Tell) -> None:
+        self.context, self.number, self.tell = context, number, tell
         self.curve: tuple[tuple[float, float], ...] = ()
-        self.pruned: Decision | None = None
 
     def __call__(self, done: float, model: nn.Module) -> bool:
         """Whether the training is to be stopped here."""
         error, standard_error = error_of(self.context, model)
         self.curve = (*self.curve, (done, error))
-        self.pruned = self.on_rung(done, error, standard_error) if self.on_rung else None
-        return self.pruned is not None
+        rung = Rung(number=self.number, done=done, error=error, standard_error=standard_error)
+        return self.tell(rung)
 
 
 def initial_record(context: RunContext, job: Job, state: str, reason: str = "") -> Record:
     """The record of a trial as far as it is known before training."""
-    resolved, price = job.resolved, cost(job.resolved)
+    resolved = context.resolved(job.strategy)
+    price = cost(resolved)
     return Record(
         trial=job.number,
-        seed=context.seed,
+        seed=job.seed,
         strategy=str(resolved.short_form.without_settings()),
         settings=resolved.short_form.settings_text(),
         **{name: getattr(resolved, name) for name in FORBID_KEYS},
@@ -113,7 +88,7 @@ def initial_record(context: RunContext, job: Job, state: str, reason: str = "") 
 
 def over_limit(context: RunContext, job: Job) -> str:
     """Why a strategy is not to be trained, or nothing."""
-    price = cost(job.resolved)
+    price = cost(context.resolved(job.strategy))
     for name, amount, limit in (
         ("flops", price.flops, context.max_flops),
         ("params", price.params, context.max_params),
@@ -121,60 +96,82 @@ def over_limit(context: RunContext, job: Job) -> str:
         if limit is not None and amount > limit:
             return f"{name}={amount:,} is over --max-{name} {limit:,}"
     ceiling = context.trainer_config.ceiling_seconds
-    if ceiling and job.seconds > ceiling:
-        return f"would train for about {job.seconds:.0f} s, over the {ceiling:.0f} s one may take"
+    if ceiling and job.foreseen_seconds > ceiling:
+        foreseen = f"about {job.foreseen_seconds:.0f} s"
+        return f"would train for {foreseen}, over the {ceiling:.0f} s one may take"
     return ""
 
 
-def run_trial(context: RunContext, job: Job, on_rung: PrunerCallback | None = None) -> TrialResult:
-    """Train, score on validation rows, keep the weights, write the record.
+def run_trial(context: RunContext, job: Job, tell: Tell = lambda event: False) -> Done | Failed:
+    """Train a job and score it on validation rows; gives its record, and its weights.
 
-    Never raises for what is wrong with the strategy: the record says it.
+    Never raises for what is wrong with the strategy: the record says it. `tell` is told of every
+    rung.
     """
+    tell(Started(number=job.number))
+    resolved, splits = context.resolved(job.strategy), context.dataset.splits
     blank = initial_record(context, job, "failed")
-    rungs, splits = _Rungs(context, on_rung), context.dataset.splits
-    blank, ended = _remembered(context, job, blank)
+    rungs = _Rungs(context, job.number, tell)
+    blank, ended = _remembered(context, job, resolved, blank)
     if not ended:
-        write_record(blank, context.folder)
-        return TrialResult(record=blank)
-    start = time.perf_counter()
-    deadline = job.ends_by(start, context.trainer_config.ceiling_seconds)
+        return _told(blank)
+    start = time.monotonic()
+    deadline = job.ends_by(context.trainer_config.ceiling_seconds)
     try:
         outcome = train(
-            job.resolved,
+            resolved,
             context.device_dataset,
             TrainingRows(
                 train=splits.train, calibration=splits.calibration, unlabelled=splits.unlabelled
             ),
             context.trainer_config,
-            seed=context.seed,
+            seed=job.seed,
             score=context.metric.score,
             on_rung=rungs,
             deadline=deadline,
-            bank=context.trained,
+            bank=_bank(job),
         )
         record = _finished(context, job, blank, outcome, rungs, deadline)
     except TrialError as error:
         record = replace(blank, reason=str(error), curve=rungs.curve)
-        record = replace(record, train_seconds=time.perf_counter() - start)
-    write_record(record, context.folder)
-    return TrialResult(record=record, pruned=rungs.pruned if record.state == "pruned" else None)
+        return _told(replace(record, train_seconds=time.monotonic() - start))
+    whole = record.state == "complete"
+    return _told(record, packed(outcome.model.state_dict()) if whole else None)
 
 
-def _remembered(context: RunContext, job: Job, blank: Record) -> tuple[Record, bool]:
+def _told(record: Record, weights: bytes | None = None) -> Done | Failed:
+    if record.state == "failed":
+        return Failed(number=record.trial, record=record)
+    return Done(number=record.trial, record=record, weights=weights)
+
+
+def _bank(job: Job) -> Bank:
+    """What the job may begin from: the same part and settings, on all rows, for as long."""
+
+    def find(recipe: Recipe) -> tuple[Weights, float] | None:
+        if recipe.rows != "all":  # every trial was trained on all of them
+            return None
+        for part in job.begin:
+            if part.strategy == str(recipe.strategy) and part.samples == recipe.samples:
+                return load_tensors(part.weights), part.share
+        return None
+
+    return find
+
+
+def _remembered(
+    context: RunContext, job: Job, resolved: Resolved, blank: Record
+) -> tuple[Record, bool]:
     """Have the frozen networks of a trial run over all rows, of test too: no trial pays it again.
 
     Not a part of the time that one training may take. Gives the record with the seconds of it, and
     whether it ended before the budget; where it did not, the record of a trial that was stopped.
     """
-    if not any(
-        context.device_dataset.memory.lacking(
-            job.resolved.program, len(context.dataset.y)
-        ).values()
-    ):
+    memory = context.device_dataset.memory
+    if not any(memory.lacking(resolved.program, len(context.dataset.y)).values()):
         return blank, True
     try:
-        model = build(job.resolved, context.seed)
+        model = build(resolved, job.seed)
         model.fit_inputs(*sample(context.device_dataset, context.dataset.splits.train))
     except TrialError as error:
         return replace(blank, reason=str(error)), False
@@ -194,7 +191,7 @@ def _finished(
     blank: Record,
     outcome: Outcome,
     rungs: _Rungs,
-    deadline: float,
+    deadline: Deadline,
 ) -> Record:
     """The record of a training that ran, whole or in part."""
     record = replace(
@@ -207,22 +204,22 @@ def _finished(
         curve=rungs.curve,
     )
     if outcome.stopped == "pruned":
-        return replace(record, state="pruned", reason=rungs.pruned.why if rungs.pruned else "")
+        return replace(record, state="pruned", reason="told to stop")
     if outcome.stopped:
         ceiling = context.trainer_config.ceiling_seconds
         reason = f"too slow for the {ceiling:.0f} s that one training may take"
-        if job.deadline <= deadline:
+        if job.deadline.at <= deadline.at:
             reason = _LATE
         return replace(record, state="stopped", reason=reason)
-    start = time.perf_counter()
+    start = time.monotonic()
     rows, found, calibration = scored_outputs(context, outcome.model)
-    eval_seconds = round(time.perf_counter() - start, 3)
-    if context.folds > 1 and _promises(context, context.dataset.y[rows], found):
+    eval_seconds = round(time.monotonic() - start, 3)
+    if context.folds > 1 and _promises(context, job, context.dataset.y[rows], found):
         record, rows, found = _more_folds(context, job, record, rows, found)
     y = context.dataset.y[rows]
     val = score_all(y, found, context.dataset.target)
     val.setdefault(context.metric.name, context.metric.score(y, found))
-    record = replace(
+    return replace(
         record,
         state="complete",
         val=val,
@@ -232,12 +229,10 @@ def _finished(
         latency_ms=latency_ms(outcome.model, context),
         curve=(*rungs.curve, (1.0, context.error(val[context.metric.name]))),
     )
-    save_weights(outcome.model, weights_path(context.folder, job.number))
-    return record
 
 
 def fold_outputs(
-    context: RunContext, resolved: Resolved, inside: Array, outside: Array, deadline: float
+    context: RunContext, resolved: Resolved, inside: Array, outside: Array, deadline: Deadline
 ) -> tuple[Array, Outcome]:
     """A strategy's outputs on held-out rows, and its training on the others.
 
@@ -246,7 +241,7 @@ def fold_outputs(
         resolved: the strategy.
         inside: the rows to train on.
         outside: the rows to give outputs for.
-        deadline: as `time.perf_counter()`.
+        deadline: by which the training must have ended.
 
     Raises:
         OutOfTime: it would not have ended by the deadline.
@@ -261,7 +256,7 @@ def fold_outputs(
         rows,
         context.trainer_config,
         seed=context.seed,
-        deadline=max(deadline, time.perf_counter()),
+        deadline=deadline,
     )
     if outcome.stopped:
         raise OutOfTime("a fold would not have ended in its time")
@@ -280,10 +275,10 @@ def _more_folds(
     As many folds as the run asks for, or as there is time for. Of the first one the rows and
     outputs are known. Raises TrialError where a fold cannot be trained.
     """
-    numbers, parts = [rows], [fold_scores]
+    numbers, parts, resolved = [rows], [fold_scores], context.resolved(job.strategy)
     for inside, outside in islice(context.other_folds(), context.folds - 1):
         try:
-            part, outcome = fold_outputs(context, job.resolved, inside, outside, job.deadline)
+            part, outcome = fold_outputs(context, resolved, inside, outside, job.deadline)
         except OutOfTime:
             break
         numbers.append(outside)
@@ -298,15 +293,10 @@ def _more_folds(
     return record, np.concatenate(numbers), np.concatenate(parts)
 
 
-def _promises(context: RunContext, y: NDArray[Any], predictions: NDArray[Any]) -> bool:
-    """Whether a trial may be the best, by its outputs on the rows of the first fold.
-
-    Baselines count as well: there is one to stand beside from the first trial on.
-    """
-    name = context.metric.name
-    known = [r.val[name] for r in read_all(context.folder) if r.state == "complete"]
+def _promises(context: RunContext, job: Job, y: NDArray[Any], predictions: NDArray[Any]) -> bool:
+    """Whether a trial may be the best, by its outputs on the rows of the first fold."""
     slack = PROMISING * standard_error(context.metric, y, predictions)
-    return context.metric.score(y, predictions) + slack >= max(known, default=-math.inf)
+    return context.metric.score(y, predictions) + slack >= job.bar
 
 
 def error_of(context: RunContext, model: nn.Module) -> tuple[float, float]:
@@ -345,7 +335,7 @@ def latency_ms(model: Composite, context: RunContext) -> float:
     taken: list[float] = []
     model.eval()
     with torch.inference_mode():
-        end = time.perf_counter() + LATENCY_SECONDS
+        end = time.perf_counter() + POLICY.latency_seconds
         while len(taken) < 4 or (time.perf_counter() < end and len(taken) < 50):
             start = time.perf_counter()
             model(inputs).cpu()

@@ -6,7 +6,7 @@ training is the phases of the strategy's training plan, one after another, and t
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from autosynth.budget import NEVER, Clock, Deadline
 from autosynth.composite import Composite, Resolved, build, trained
 from autosynth.composite.objective import class_indicators
 from autosynth.composite.plan import Phase
@@ -82,7 +83,7 @@ def train(
     seed: int = 0,
     score: ScoreFunction | None = None,
     on_rung: OnRung | None = None,
-    deadline: float = math.inf,
+    deadline: Deadline = NEVER,
     until: Mapping[str, float] | None = None,
     bank: Bank | None = None,
 ) -> Outcome:
@@ -97,8 +98,8 @@ def train(
         score: of (targets, outputs), higher is better; needed where `rows.fit` is not empty.
         on_rung: called with the share of the schedule done and the model, or a part of it that is
             being trained alone; True stops the training.
-        deadline: `time.perf_counter()` by which it must have ended; a training that will not is
-            stopped as soon as that is clear.
+        deadline: by which it must have ended; a training that will not is stopped as soon as
+            that is clear.
         until: the fractions, above 0, at which phases are complete: the `best_fractions` of a
             training on fewer rows.
         bank: where parts are found that were trained before, alone and in the same way.
@@ -136,7 +137,7 @@ def time_steps(
     warmup: int,
     steps: int,
     patience: float = math.inf,
-    clock: Callable[[], float] = time.perf_counter,
+    clock: Clock = time.perf_counter,
 ) -> float:
     """The seconds that a training takes for each step of the plan.
 
@@ -151,8 +152,8 @@ def time_steps(
     trainer = Trainer(resolved, data, replace(rows, train=few), config, 0, config.batch_size)
     seconds = 0.0
     with torch.random.fork_rng(devices=_cuda(data.device)):
-        for index, phase in enumerate(trainer.phases):
-            phase_trainer, taken = trainer.phase_trainer(phase, index), []
+        for phase in trainer.phases:
+            phase_trainer, taken = trainer.phase_trainer(phase), []
             for step in range(warmup + steps):
                 start = clock()
                 float(phase_trainer.step(step + 1))
@@ -200,8 +201,13 @@ class Trainer:
             if not (bank and self._found(phase, bank))
         ]
 
-    def phase_trainer(self, phase: Phase, index: int, deadline: float = math.inf) -> PhaseTrainer:
-        """A phase of this training, ready for its first step."""
+    def phase_trainer(self, phase: Phase, deadline: Deadline = NEVER) -> PhaseTrainer:
+        """A phase of this training, ready for its first step.
+
+        It draws its own numbers, whatever was trained before it: so it comes to the same weights
+        wherever it is trained.
+        """
+        torch.manual_seed(self._seed(phase))
         rows = self.rows.train
         if not phase.supervised:
             rows = np.concatenate([rows, self.rows.unlabelled])
@@ -213,13 +219,18 @@ class Trainer:
             self.settings,
             steps=self.steps,
             batch=self.batch,
-            seed=self.seed + 1000 * index,
+            seed=self._seed(phase),
             deadline=deadline,
         )
 
-    def run(self, score: ScoreFunction | None, on_rung: OnRung | None, deadline: float) -> Outcome:
+    def _seed(self, phase: Phase) -> int:
+        return self.seed + 1000 * self.resolved.training_plan.phases.index(phase)
+
+    def run(
+        self, score: ScoreFunction | None, on_rung: OnRung | None, deadline: Deadline
+    ) -> Outcome:
         """Train to the end of the training plan, or until it is stopped."""
-        start, stopped, steps = time.perf_counter(), "", 0
+        start, stopped, steps = time.monotonic(), "", 0
         monitor = Monitor(score, on_rung, deadline, start)
         with torch.random.fork_rng(devices=_cuda(self.data.device)):
             torch.manual_seed(self.seed)
@@ -232,6 +243,7 @@ class Trainer:
             if fraction < 1 and monitor.late(fraction):
                 stopped = stopped or "out of time"
             if self.post_hoc and not stopped:
+                torch.manual_seed(self.seed)
                 settle(
                     self.model,
                     self.post_hoc,
@@ -244,7 +256,7 @@ class Trainer:
         self.model.bf16 = frozenset()
         return Outcome(
             model=trained(self.resolved, self.model).requires_grad_(True),
-            seconds=time.perf_counter() - start,
+            seconds=time.monotonic() - start,
             steps=steps,
             samples_seen=self.samples,
             stopped=stopped,
@@ -254,9 +266,9 @@ class Trainer:
 
     def _phase(self, phase: Phase, index: int, monitor: Monitor) -> tuple[int, str]:
         """Train one phase, and keep its best moment; the steps it took, and why it was stopped."""
-        start = time.perf_counter()
-        phase_trainer = self.phase_trainer(phase, index, monitor.deadline)
-        monitor.setup_seconds += time.perf_counter() - start
+        start = time.monotonic()
+        phase_trainer = self.phase_trainer(phase, monitor.deadline)
+        monitor.setup_seconds += time.monotonic() - start
         rungs, checks = self._rungs(phase_trainer, index), self._checks(phase_trainer, monitor)
         until = self.until.get(phase.name, 1.0)
         best: tuple[float, int, dict[str, Tensor]] | None = None
@@ -359,7 +371,7 @@ class Trainer:
         plan = replace(self.config, steps=steps)
         trainer = Trainer(self.resolved, self.data, rows, plan, self.seed, self.batch, self.until)
         for index, phase in enumerate(trainer.phases):
-            trainer._phase(phase, index, Monitor(None, None, math.inf, 0.0))
+            trainer._phase(phase, index, Monitor(None, None, NEVER, 0.0))
         self.flops += trainer.flops
         self.samples += trainer.samples
         without: Composite = trainer.model

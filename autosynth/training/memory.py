@@ -5,7 +5,6 @@ alone, packed side by side. A training reads its batches from here, and so does 
 a search that stands on one pretrained network runs it once over the data, not once a trial.
 """
 
-import math
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from autosynth.budget import NEVER, Deadline
 from autosynth.components import Piece
 from autosynth.composite import Composite
 from autosynth.composite.program import Program
@@ -108,7 +108,7 @@ class Memory:
         *,
         n_rows: int,
         chunk: int,
-        deadline: float = math.inf,
+        deadline: Deadline = NEVER,
     ) -> bool:
         """Compute what frozen pieces give for the rows that lack it, and keep it.
 
@@ -118,7 +118,7 @@ class Memory:
             rows: to be known afterwards.
             n_rows: of the data.
             chunk: rows at a time.
-            deadline: `time.perf_counter()` by which it must have ended.
+            deadline: by which it must have ended.
 
         Returns:
             False where that would not end in time; what was computed stays, and a later call goes
@@ -148,9 +148,9 @@ class Memory:
         kept: Kept,
         rows: Tensor,
         chunk: int,
-        deadline: float,
+        deadline: Deadline,
     ) -> bool:
-        start, chunks, taken = time.perf_counter(), [], 0
+        start, chunks, taken = time.monotonic(), [], 0
         program = model.program
         (source,) = program.step(at).args
         name = program.inputs[source]
@@ -161,8 +161,8 @@ class Memory:
             chunks.append(value)
             taken += len(part)
             size += _bytes(value)
-            each = (time.perf_counter() - start) / len(chunks)
-            in_time = start + each * len(parts) <= deadline
+            each = (time.monotonic() - start) / len(chunks)
+            in_time = each * (len(parts) - len(chunks)) <= deadline.left
             if not in_time or size + kept.n_bytes > self.most_bytes:
                 break
         if chunks:

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from autosynth.budget import NEVER, POLICY, Deadline
 from autosynth.composite import Composite
 from autosynth.composite.objective import loss_of
 from autosynth.composite.plan import Phase
@@ -24,11 +25,6 @@ from autosynth.training.devicedataset import DeviceDataset
 from autosynth.training.weights import Average
 from autosynth.training.work import Known, work_of
 
-# Whether a training is late is judged once this share of its time is spent. It was .05, without
-# the doubt below: slow first steps had then cost a run its last training.
-JUDGED_FROM = 0.1
-# The share of its time that a training may be foreseen to be late by; less, the more is done.
-LATE_BY = 0.25
 ScoreFunction = Callable[[NDArray[Any], NDArray[Any]], float]
 OnRung = Callable[[float, nn.Module], bool]
 
@@ -42,14 +38,14 @@ class Monitor:
 
     score: ScoreFunction | None
     on_rung: OnRung | None
-    deadline: float
+    deadline: Deadline
     start: float
     setup_seconds: float = 0.0
 
     @property
     def over(self) -> bool:
         """Whether the deadline has passed."""
-        return time.perf_counter() > self.deadline
+        return self.deadline.over
 
     def late(self, done: float) -> bool:
         """Whether the training cannot end by the deadline, with so much of it done.
@@ -57,15 +53,15 @@ class Monitor:
         Judged once a tenth of its time is spent, and with doubt at first: first steps are slow,
         and machines hiccup.
         """
-        if self.deadline == math.inf:
+        if self.deadline.at == math.inf:
             return False
-        now = time.perf_counter()
+        now, time_given = time.monotonic(), self.deadline.at - self.start
         worked = now - self.start - self.setup_seconds
-        if worked < JUDGED_FROM * (self.deadline - self.start):
+        if worked < POLICY.judged_from * time_given:
             return False
         left = worked / done * (1 - done)
-        doubt = 1.0 + LATE_BY * (1 - done) * (self.deadline - self.start)
-        return now > self.deadline or now + left > self.deadline + doubt
+        doubt = 1.0 + POLICY.late_by * (1 - done) * time_given
+        return self.deadline.over or left > self.deadline.left + doubt
 
 
 def check_finite(total: Tensor, step: int, steps: int) -> None:
@@ -93,7 +89,7 @@ class PhaseTrainer:
         steps: float,
         batch: int,
         seed: int,
-        deadline: float = math.inf,
+        deadline: Deadline = NEVER,
     ) -> None:
         self.model, self.phase, self.data, self.settings = model, phase, data, settings
         rows = phase_rows(phase, train, data, seed)

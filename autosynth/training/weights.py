@@ -54,10 +54,19 @@ def load_weights(model: nn.Module, path: Path) -> None:
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
     """Write named tensors to `path`, in one step."""
-    plain = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+    write_packed(packed(tensors), path)
+
+
+def packed(tensors: Mapping[str, Tensor]) -> bytes:
+    """Named tensors as the bytes of a safetensors file, which can travel."""
+    return save({name: t.detach().cpu().contiguous() for name, t in tensors.items()})
+
+
+def write_packed(content: bytes, path: Path) -> None:
+    """Write what `packed` gave to `path`, in one step."""
     with atomic_path(path) as part:
         # Not `save_file`, which makes a file that only its owner may read.
-        part.write_bytes(save(plain))
+        part.write_bytes(content)
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
@@ -127,6 +136,24 @@ Bank = Callable[[Recipe], tuple[Weights, float] | None]
 """Of a recipe that was trained before: the weights and the share after which it was best."""
 
 
+def alone_of(resolved: Resolved, phase: Phase) -> Resolved | None:
+    """The part that a phase trains, as a strategy of its own; None where it is no such part."""
+    unit, program = phase.unit, resolved.training_plan.program
+    if unit is None:
+        return None
+    ours = program.names([unit.output])
+    learnt = {name for name in ours if program.pieces[name].params} - program.frozen
+    if not learnt <= set(unit.names):  # it stands on what an earlier part has trained
+        return None
+    settings = resolved.strategy.settings
+    alone = resolve(Strategy(root=unit.node, settings=settings), resolved.inputs, resolved.target)
+    theirs = alone.program.names([alone.program.output])
+    plan = alone.training_plan
+    if len(plan.phases) > 1 or plan.post_hoc or len(ours) != len(theirs):
+        return None
+    return alone
+
+
 def taken_from(
     bank: Bank, resolved: Resolved, phase: Phase, samples: int, mine: Weights
 ) -> tuple[Weights, float] | None:
@@ -139,22 +166,11 @@ def taken_from(
         samples: that the phase would see.
         mine: the composite's weights as they are.
     """
-    unit, program = phase.unit, resolved.training_plan.program
-    if unit is None:
+    alone = alone_of(resolved, phase)
+    if phase.unit is None or alone is None:
         return None
-    ours = program.names([unit.output])
-    learnt = {name for name in ours if program.pieces[name].params} - program.frozen
-    if not learnt <= set(unit.names):  # it stands on what an earlier part has trained
-        return None
-    settings = resolved.strategy.settings
-    alone = resolve(Strategy(root=unit.node, settings=settings), resolved.inputs, resolved.target)
+    ours = resolved.training_plan.program.names([phase.unit.output])
     theirs = alone.program.names([alone.program.output])
-    if (
-        len(alone.training_plan.phases) > 1
-        or alone.training_plan.post_hoc
-        or len(ours) != len(theirs)
-    ):
-        return None
     found = bank(Recipe(strategy=alone.strategy, rows=phase.rows, samples=samples))
     if found is None:
         return None

@@ -7,7 +7,6 @@ values of the inputs as they are, either way: augmentation changes only what tra
 themselves.
 """
 
-import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from autosynth.budget import NEVER, Deadline
 from autosynth.composite import Composite
 from autosynth.composite.plan import Phase
 from autosynth.composite.program import Program
@@ -106,7 +106,7 @@ class Known:
         data: DeviceDataset,
         rows: Tensor,
         work: Work,
-        deadline: float = math.inf,
+        deadline: Deadline = NEVER,
     ) -> None:
         self.model, self.data, self.rows = model, data, rows
         self.kept: dict[int, Any] = {}
@@ -159,13 +159,13 @@ class Known:
         size = sum(_bytes(value) for value in few) / max(1, min(8, len(self.rows)))
         return size * len(self.rows) <= min(self.data.static_bytes, most_in_memory() // 2)
 
-    def _compute(self, deadline: float) -> dict[int, Any]:
+    def _compute(self, deadline: Deadline) -> dict[int, Any]:
         """The values of all rows; none where that would not end by `deadline`."""
-        parts, chunks, start = torch.split(self.rows, CHUNK), [], time.perf_counter()
+        parts, chunks, start = torch.split(self.rows, CHUNK), [], time.monotonic()
         for part in parts:
             chunks.append(values(self.model, self.data, part, self.deep))
-            each = (time.perf_counter() - start) / len(chunks)
-            if start + each * len(parts) > deadline:
+            each = (time.monotonic() - start) / len(chunks)
+            if each * (len(parts) - len(chunks)) > deadline.left:
                 return {}
         return {at: _join([c[i] for c in chunks]) for i, at in enumerate(self.deep)}
 
@@ -198,20 +198,20 @@ def remember(
     model: Composite,
     data: DeviceDataset,
     rows: Tensor,
-    deadline: float = math.inf,
+    deadline: Deadline = NEVER,
     chunk: int = CHUNK,
 ) -> tuple[bool, float]:
     """Have the memory know what a fitted model's frozen networks give for some rows.
 
     `chunk` rows are computed at once.
 
-    Returns whether it ended by `deadline` (`time.perf_counter()`), and the seconds that it took.
+    Returns whether it ended by `deadline`, and the seconds that it took.
     """
-    start = time.perf_counter()
+    start = time.monotonic()
     ended = data.memory.fill(
         model, dict(data.inputs), rows, n_rows=len(data.y), chunk=chunk, deadline=deadline
     )
-    return ended, time.perf_counter() - start
+    return ended, time.monotonic() - start
 
 
 def _take(value: Any, places: Tensor) -> Any:

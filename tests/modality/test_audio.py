@@ -153,7 +153,7 @@ def test_pictures_are_made_once_and_learnt_from_as_changed(
     plan = TrainerConfig(device="cpu", batch_size=20, steps=200)
     known = (
         Trainer(resolved, data, rows, plan, 0, 20)
-        .phase_trainer(resolved.training_plan.phases[-1], 0)
+        .phase_trainer(resolved.training_plan.phases[-1])
         .known
     )
     (at,) = known.pictures

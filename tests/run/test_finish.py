@@ -1,24 +1,24 @@
 """After the trials: the choice among the front on small data, and the winner trained again."""
 
-import math
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from autosynth.composite import build, resolve
+from autosynth.budget import NEVER, Deadline
+from autosynth.composite import build
 from autosynth.data import load_dataset
 from autosynth.plugin import TASKS
-from autosynth.record import Record, claim, read_all
+from autosynth.record import Record, read_all
 from autosynth.run.finish import cross_validate, refit, resolved_of
-from autosynth.strategy import parse
 from autosynth.study import spacefile
 from autosynth.study.context import RunContext, trivial_score
+from autosynth.study.history import History
+from autosynth.study.job import Done, Job
 from autosynth.study.probe import fixed_plan
 from autosynth.study.restrict import restrict
-from autosynth.study.trial import Job, run_trial
+from autosynth.study.trial import run_trial
 from autosynth.training.devicedataset import to_device
 
 
@@ -35,22 +35,19 @@ def context(tmp_path: Path) -> RunContext:
 
 
 def trained(context: RunContext, *texts: str) -> list[Record]:
-    data = context.dataset
-    return [
-        run_trial(
-            context,
-            Job(
-                number=claim(context.folder), origin="given",
-                resolved=resolve(parse(text), data.inputs, data.target),
-            ),
-        ).record
-        for text in texts
-    ]  # fmt: skip
+    history, found = History(context, read_all(context.folder)), []
+    for text in texts:
+        job = Job(number=history.number(), strategy=str(context.resolved(text).strategy))
+        ended = run_trial(context, job)
+        assert isinstance(ended, Done), ended.record.reason
+        history.add(ended.record, ended.weights)
+        found.append(ended.record)
+    return found
 
 
 def test_the_front_is_scored_over_all_folds(context: RunContext) -> None:
     records = trained(context, "mlp[width=16]", "cnn[width=8]")
-    cross_validate(context, records, math.inf)
+    cross_validate(context, records, NEVER)
     after = read_all(context.folder)
     assert [r.n_folds for r in after] == [3, 3]
     assert all(r.cv is not None and 0.4 < r.cv <= 1 for r in after)
@@ -58,14 +55,14 @@ def test_the_front_is_scored_over_all_folds(context: RunContext) -> None:
 
 def test_after_each_fold_the_better_half_goes_on(context: RunContext) -> None:
     records = trained(context, *(f"mlp[width={width}]" for width in (4, 8, 16, 32)))
-    cross_validate(context, records, math.inf)
+    cross_validate(context, records, NEVER)
     assert sorted(r.n_folds for r in read_all(context.folder) if r.cv is not None) == [3, 3]
 
 
 def test_without_time_or_a_rival_there_is_no_race(context: RunContext) -> None:
     records = trained(context, "mlp[width=16]", "mlp[width=8]")
-    cross_validate(context, records[:1], math.inf)
-    cross_validate(context, records, time.time())
+    cross_validate(context, records[:1], NEVER)
+    cross_validate(context, records, Deadline.after(0.0))
     assert [r.cv for r in read_all(context.folder)] == [None, None]
 
 
@@ -74,13 +71,13 @@ def test_a_fold_that_takes_longer_than_foreseen_counts_for_none(context: RunCont
         replace(r, train_seconds=0.0) for r in trained(context, "mlp[width=16]", "cnn[width=8]")
     ]
     slow = replace(context, trainer_config=replace(context.trainer_config, steps=100_000))
-    cross_validate(slow, records, time.time() + 2.0)
+    cross_validate(slow, records, Deadline.after(2.0))
     assert [r.cv for r in read_all(context.folder)] == [None, None]
 
 
 def test_the_winner_learns_from_everything_but_test(context: RunContext) -> None:
     (record,) = trained(context, "mlp[width=16]")
-    again = refit(context, record, math.inf)
+    again = refit(context, record, NEVER)
     assert again is not None
     assert (again.n_train, again.n_calibration) == (len(context.learnable), 0)
     assert again.test["accuracy"] > 0.5
@@ -89,8 +86,8 @@ def test_the_winner_learns_from_everything_but_test(context: RunContext) -> None
 def test_the_winner_is_trained_as_far_as_was_best(context: RunContext) -> None:
     (record,) = trained(context, "mlp[width=16] | average=none")
     (phase,) = resolved_of(context, record).training_plan.phases
-    early = refit(context, replace(record, best_fractions={phase.name: 0.05}), math.inf)
-    late = refit(context, replace(record, best_fractions={phase.name: 1.0}), math.inf)
+    early = refit(context, replace(record, best_fractions={phase.name: 0.05}), NEVER)
+    late = refit(context, replace(record, best_fractions={phase.name: 1.0}), NEVER)
     assert early is not None
     assert late is not None
     first = dict(build(resolved_of(context, record), context.seed).named_parameters())
@@ -109,7 +106,7 @@ def test_rows_to_fit_a_threshold_on_are_kept_for_it(context: RunContext) -> None
     cut = replace(splits, train=splits.train[10:], calibration=splits.train[:10])
     context = replace(context, dataset=replace(context.dataset, splits=cut))
     (record,) = trained(context, "cascade(mlp[width=4], mlp[width=16])")
-    again = refit(context, record, math.inf)
+    again = refit(context, record, NEVER)
     assert again is not None
     assert (again.n_train, again.n_calibration) == (len(context.learnable) - 10, 10)
     (gate,) = [m for m in again.model.modules_by_name.values() if hasattr(m, "threshold")]

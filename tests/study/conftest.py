@@ -10,11 +10,20 @@ from optuna.distributions import CategoricalDistribution
 from optuna.trial import FixedTrial
 
 from autosynth.plugin import TASKS
+from autosynth.progress import Progress
+from autosynth.record import Record, read_all
 from autosynth.spec import Dataset
 from autosynth.study import spacefile
 from autosynth.study.context import RunContext, trivial_score
+from autosynth.study.driver import Driver, Limits
+from autosynth.study.history import History
+from autosynth.study.job import Done, Job
+from autosynth.study.pool import LocalPool
 from autosynth.study.probe import fixed_plan
+from autosynth.study.pruner import Decision, decide
 from autosynth.study.restrict import restrict
+from autosynth.study.sampler import Sampler
+from autosynth.study.trial import run_trial
 from autosynth.training.devicedataset import to_device
 
 
@@ -61,3 +70,34 @@ def context_of() -> Callable[..., RunContext]:
         return RunContext(**known)  # type: ignore[arg-type]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def driver_of() -> Callable[..., Driver]:
+    """A driver on a pool that trains in this process, until the limits."""
+
+    def make(
+        context: RunContext, pruner: Callable[..., Decision] = decide, **limits: Any
+    ) -> Driver:
+        pool, sampler = LocalPool(context), Sampler.of_run(context)
+        progress = Progress(live=False)
+        return Driver(context, Limits(**limits), progress, pool, sampler, pruner)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def trial_of() -> Callable[..., Record]:
+    """Trains a job, or a strategy in the notation, and keeps it as the driver does."""
+
+    def train(context: RunContext, asked: str | Job) -> Record:
+        history = History(context, read_all(context.folder))
+        job = asked
+        if isinstance(job, str):
+            canonical = str(context.resolved(job).strategy)
+            job = Job(number=history.number(), strategy=canonical, bar=history.bar)
+        ended = run_trial(context, job)
+        history.add(ended.record, ended.weights if isinstance(ended, Done) else None)
+        return ended.record
+
+    return train

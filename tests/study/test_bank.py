@@ -13,8 +13,11 @@ from autosynth.data import load_dataset
 from autosynth.record import Record, read_all
 from autosynth.strategy import parse
 from autosynth.study.context import RunContext
-from autosynth.study.trial import Job, run_trial
+from autosynth.study.history import History
+from autosynth.study.job import Done, Job
+from autosynth.study.trial import run_trial
 from autosynth.training.loop import TrainingRows, train
+from autosynth.training.weights import alone_of
 
 MakeBench = Callable[..., RunContext]
 WIDE, DEEP = "mlp[depth=1, width=32]", "mlp[depth=2, width=16]"
@@ -42,10 +45,14 @@ def context(begun: RunContext, tmp_path: Path) -> RunContext:
 
 
 def trial(context: RunContext, text: str, number: int = 9) -> Record:
-    resolved = resolve(parse(text), context.dataset.inputs, context.dataset.target)
-    record = run_trial(context, Job(number=number, resolved=resolved, origin="given")).record
-    assert record.state == "complete", record.reason
-    return record
+    history = History(context, read_all(context.folder))
+    resolved = context.resolved(text)
+    phases = [alone_of(resolved, phase) for phase in resolved.training_plan.phases]
+    begin = tuple(each for p in phases if p for each in history.part(str(p.strategy)))
+    ended = run_trial(context, Job(number=number, strategy=str(resolved.strategy), begin=begin))
+    assert isinstance(ended, Done), ended.record.reason
+    history.add(ended.record, ended.weights)
+    return ended.record
 
 
 def phases_trained(context: RunContext, text: str) -> float:

@@ -8,29 +8,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autosynth.composite import resolve
+from autosynth.budget import Deadline
 from autosynth.data import load_dataset
-from autosynth.progress import Progress
-from autosynth.record import Record, claim, read_all, write_record
+from autosynth.record import Record, read_all, write_record
 from autosynth.spec import Array, Dataset
-from autosynth.strategy import parse
 from autosynth.study.context import RunContext
+from autosynth.study.driver import Driver
+from autosynth.study.job import Job
 from autosynth.study.pruner import Decision
-from autosynth.study.study import Limits, Study
-from autosynth.study.trial import Job, OutOfTime, fold_outputs, run_trial
+from autosynth.study.trial import OutOfTime, fold_outputs, run_trial
 
 MakeBench = Callable[..., RunContext]
+MakeTrial = Callable[..., Record]
 
 
 @pytest.fixture(scope="module")
 def wine() -> Dataset:
     return load_dataset("wine")
-
-
-def trained(context: RunContext, text: str = "mlp[width=8]") -> Record:
-    resolved = resolve(parse(text), context.dataset.inputs, context.dataset.target)
-    job = Job(number=claim(context.folder), resolved=resolved, origin="given")
-    return run_trial(context, job).record
 
 
 def test_folds_hold_every_row_out_once(
@@ -46,17 +40,17 @@ def test_folds_hold_every_row_out_once(
 
 
 def test_few_rows_are_all_scored_out_of_fold(
-    context_of: MakeBench, wine: Dataset, tmp_path: Path
+    context_of: MakeBench, trial_of: MakeTrial, wine: Dataset, tmp_path: Path
 ) -> None:
     context = context_of(wine, tmp_path)
     assert context.folds == 3
-    record = trained(context)
+    record = trial_of(context, "mlp[width=8]")
     hits = record.val["accuracy"] * len(context.learnable)
     assert hits == pytest.approx(round(hits))
     assert record.n_folds == 3
     behind = replace(record, trial=99, val={"accuracy": 2.0})
     write_record(behind, tmp_path)  # what is far behind the best is scored on the first fold alone
-    assert trained(context, "mlp[width=4]").n_folds == 1
+    assert trial_of(context, "mlp[width=4]").n_folds == 1
     # Three trainings were paid for; one of them is what is kept.
     assert record.samples_seen == pytest.approx(
         3 * record.epochs * len(wine.splits.train), rel=0.1
@@ -64,12 +58,12 @@ def test_few_rows_are_all_scored_out_of_fold(
 
 
 def test_rows_that_lie_together_are_not_dealt_to_folds(
-    context_of: MakeBench, wine: Dataset, tmp_path: Path
+    context_of: MakeBench, trial_of: MakeTrial, wine: Dataset, tmp_path: Path
 ) -> None:
     context = context_of(replace(wine, independent=False), tmp_path)
     assert context.folds == 1
     assert not context.is_small
-    record = trained(context)
+    record = trial_of(context, "mlp[width=8]")
     hits = record.val["accuracy"] * len(wine.splits.validation)
     assert hits == pytest.approx(round(hits))
     assert record.n_folds == 1
@@ -77,10 +71,10 @@ def test_rows_that_lie_together_are_not_dealt_to_folds(
 
 def test_a_fold_without_time_is_none(context_of: MakeBench, wine: Dataset, tmp_path: Path) -> None:
     context = context_of(wine, tmp_path, steps=100_000)
-    resolved = resolve(parse("mlp[width=8]"), wine.inputs, wine.target)
+    resolved = context.resolved("mlp[width=8]")
     inside, outside = next(iter(context.other_folds()))
     with pytest.raises(OutOfTime, match="fold"):
-        fold_outputs(context, resolved, inside, outside, 0.0)
+        fold_outputs(context, resolved, inside, outside, Deadline(0.0))
 
 
 def test_what_was_split_by_group_or_time_lies_together() -> None:
@@ -106,14 +100,13 @@ def test_folds_that_do_not_end_leave_the_trial_whole(
     context_of: MakeBench, wine: Dataset, tmp_path: Path
 ) -> None:
     context = context_of(wine, tmp_path)
-    resolved = resolve(parse("mlp[width=8]"), wine.inputs, wine.target)
-    job = Job(number=claim(tmp_path), resolved=resolved, origin="given")
+    job = Job(number=0, strategy=str(context.resolved("mlp[width=8]").strategy))
 
     class Late(RunContext):
         """The time is up when the first training has ended, on any machine."""
 
         def other_folds(self) -> Iterator[tuple[Array, Array]]:
-            object.__setattr__(job, "deadline", 0.0)
+            object.__setattr__(job, "deadline", Deadline(0.0))
             return super().other_folds()
 
     record = run_trial(Late(**vars(context)), job).record
@@ -121,7 +114,9 @@ def test_folds_that_do_not_end_leave_the_trial_whole(
     assert record.n_folds == 1
 
 
-def test_few_rows_end_no_training(context_of: MakeBench, wine: Dataset, tmp_path: Path) -> None:
+def test_few_rows_end_no_training(
+    context_of: MakeBench, driver_of: Callable[..., Driver], wine: Dataset, tmp_path: Path
+) -> None:
     asked: list[float] = []
 
     def worst(*_: object, **more: object) -> Decision:
@@ -129,7 +124,7 @@ def test_few_rows_end_no_training(context_of: MakeBench, wine: Dataset, tmp_path
         return Decision(prune=True, constraint=1.0, why="behind")
 
     def search(context: RunContext) -> set[str]:
-        Study(context, Limits(trials=1), Progress(live=False), pruner=worst).run()
+        driver_of(context, pruner=worst, trials=1).run()
         return {r.state for r in read_all(context.folder)}
 
     few = context_of(wine, tmp_path, steps=360)  # the first rung is at 120

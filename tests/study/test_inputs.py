@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from autosynth.composite import cost, resolve
 from autosynth.composite.layout import readers
 from autosynth.errors import ConfigError
-from autosynth.progress import Progress
 from autosynth.record import read_all
 from autosynth.spec import Dataset, InputSpec, Kind, Splits, TargetSpec
 from autosynth.strategy import parse, parts, topology
@@ -22,7 +21,6 @@ from autosynth.study.params import complete_strategy, params_for
 from autosynth.study.restrict import default_space, restrict
 from autosynth.study.space import Space
 from autosynth.study.spacefile import load_space, read_space
-from autosynth.study.study import Limits, Study
 from autosynth.study.suggest import reads_choices, suggest
 
 PHOTO = InputSpec(name="photo", kind="image", shape=(3, 28, 28))
@@ -285,10 +283,12 @@ def _mixed() -> Dataset:
     )
 
 
-def test_a_search_over_three_kinds_trains_singles_and_composites(mixed, tmp_path, context_of):
+def test_a_search_over_three_kinds_trains_singles_and_composites(
+    mixed, tmp_path, context_of, driver_of
+):
     space = replace(a_space(*mixed.inputs), forbidden=({"components": "cnn:text"},))
     context = context_of(mixed, tmp_path, steps=4, space=space)
-    Study(context, Limits(trials=10), Progress(live=False)).run()
+    driver_of(context, trials=10).run()
     records = [r for r in read_all(tmp_path) if r.kind == "strategy"]
     assert {r.state for r in records} == {"complete"}
     read = {r.strategy: parse(r.strategy) for r in records}

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from autosynth.data import load_dataset
-from autosynth.progress import Progress
 from autosynth.record import Record, read_all
 from autosynth.spec import Dataset
 from autosynth.study.agenda import (
@@ -19,10 +18,10 @@ from autosynth.study.agenda import (
     worth_longer,
 )
 from autosynth.study.context import RunContext
+from autosynth.study.driver import Driver
 from autosynth.study.restrict import restrict
 from autosynth.study.space import Space
 from autosynth.study.spacefile import load_space
-from autosynth.study.study import Limits, Study
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +46,7 @@ def trained(
 
 
 def lengths(records: list[Record], space: Space) -> list[str]:
-    return [each.resolved for each in worth_longer(records, [], space, "accuracy")]
+    return [each.resolved for each in worth_longer(by_strategy(records), [], space, "accuracy")]
 
 
 def test_what_was_pruned_or_stopped_is_no_training_of_that_length() -> None:
@@ -64,7 +63,7 @@ def test_the_best_are_trained_twice_as_long_the_very_best_first(space: Space) ->
         f"{name} | lr=0.002 length=2.0" for name in ("mlp", "cnn", "gru")
     ]
     front = [records[3]]
-    found = worth_longer(records, front, space, "accuracy")
+    found = worth_longer(by_strategy(records), front, space, "accuracy")
     assert found[-1].trained == "lstm | lr=0.002 length=1.0"
 
 
@@ -98,14 +97,18 @@ def test_a_first_training_is_of_the_spaces_own_length(space: Space) -> None:
 
 
 def test_a_search_lengthens_what_is_good(
-    context_of: Callable[..., RunContext], wine: Dataset, space: Space, tmp_path: Path
+    context_of: Callable[..., RunContext],
+    driver_of: Callable[..., Driver],
+    wine: Dataset,
+    space: Space,
+    tmp_path: Path,
 ) -> None:
     few = replace(
         space, families=("mlp",), topologies=("single",), ladder={"mlp": space.ladder["mlp"][:2]}
     )
     wine = replace(wine, independent=False)  # a trial is one training
     context = context_of(wine, tmp_path, space=replace(few, composites=()), steps=8)
-    Study(context, Limits(trials=10), Progress(live=False)).run()
+    driver_of(context, trials=10).run()
     records = [r for r in read_all(tmp_path) if r.state == "complete"]
     longer = [r for r in records if r.origin == "longer"]
     assert longer

@@ -1,7 +1,6 @@
 """Trials on a frozen network: it runs once over the rows, in time that is foreseen."""
 
 import math
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,16 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from autosynth.composite import resolve
+from autosynth.budget import Deadline
 from autosynth.data.encoder.modelfolder import MODELS_ENV
 from autosynth.plugin import TASKS
 from autosynth.spec import Dataset, InputSpec, Splits, TargetSpec
-from autosynth.strategy import parse
 from autosynth.study.context import RunContext, trivial_score
+from autosynth.study.job import Job
 from autosynth.study.probe import probe
 from autosynth.study.restrict import restrict
 from autosynth.study.spacefile import load_space
-from autosynth.study.trial import Job, run_trial
+from autosynth.study.trial import run_trial
 from autosynth.training.devicedataset import to_device
 
 transformers = pytest.importorskip("transformers", reason="needs autosynth[pretrained]")
@@ -69,7 +68,7 @@ def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunContext:
     space = restrict(load_space(tmp_path / "mine.toml"), dataset.inputs, "classification")
     data = to_device(dataset, torch.device("cpu"), order[:250])
     metric = TASKS["classification"].metrics["accuracy"]
-    plan = probe(dataset, data, space, device="cpu", seconds=3.0, budget=9.0)
+    plan = probe(dataset, data, space, device="cpu", deadline=Deadline.after(3.0), budget=9.0)
     plan = replace(plan, ceiling_seconds=60.0)  # the machine may have other work
     (tmp_path / "trials").mkdir()
     return RunContext(
@@ -84,20 +83,13 @@ def test_one_trial_pays_for_all_and_it_was_foreseen(context: RunContext) -> None
         for stop, rest in ((2, " > mlp[width=4]"), (2, ""), (1, ""))
     )
     jobs = [
-        Job(
-            number=number, origin="given",
-            resolved=resolve(
-                parse(text),
-                context.dataset.inputs, context.dataset.target,
-            ),
-        )
+        Job(number=number, strategy=str(context.resolved(text).strategy))
         for number, text in enumerate(texts)
-    ]  # fmt: skip
+    ]
+    resolved = [context.resolved(job.strategy) for job in jobs]
     assert context.trainer_config.once_seconds["pretrained"] > 0
-    assert 0 < context.once_seconds(jobs[0].resolved) < math.inf
-    late = Job(
-        number=9, origin="given", resolved=jobs[0].resolved, deadline=time.perf_counter() - 1
-    )
+    assert 0 < context.once_seconds(resolved[0]) < math.inf
+    late = replace(jobs[0], number=9, deadline=Deadline.after(-1))
     stopped = run_trial(context, late).record
     assert stopped.state == "stopped"
     assert "before the budget" in stopped.reason
@@ -106,4 +98,4 @@ def test_one_trial_pays_for_all_and_it_was_foreseen(context: RunContext) -> None
     assert [record.state for record in records] == ["complete"] * 3
     # What the stopped one computed stays: the two on the same layers compute nothing.
     assert [record.once_seconds is not None for record in records] == [False, False, True]
-    assert [context.once_seconds(job.resolved) for job in jobs] == [0.0] * 3
+    assert [context.once_seconds(each) for each in resolved] == [0.0] * 3

@@ -74,8 +74,8 @@ def check(row: tuple[str, ...], digits: Dataset, folder: Path) -> None:
     rows = TrainingRows(train=digits.splits.train[:300], calibration=digits.splits.calibration)
     plan = TrainerConfig(device="cpu", batch_size=32, steps=STEPS)
     trainer = Trainer(resolved, data, rows, plan, 0, 32)
-    for index, phase in enumerate(trainer.phases):
-        phase_trainer = trainer.phase_trainer(phase, index)
+    for phase in trainer.phases:
+        phase_trainer = trainer.phase_trainer(phase)
         before = {n: p.detach().clone() for n, p in trainer.model.named_parameters()}
         losses = [float(phase_trainer.step(step)) for step in range(1, 4)]
         assert np.isfinite(losses).all()

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 
+from autosynth.budget import Deadline
 from autosynth.components.pretrained import Pretrained
 from autosynth.composite import Composite, build, cost, resolve
 from autosynth.spec import Dataset
@@ -121,7 +122,7 @@ def test_what_is_trained_beside_it_sees_augmented_pictures(digits: Dataset) -> N
     trainer = Trainer(
         resolved, data, rows, TrainerConfig(device="cpu", batch_size=64, steps=9), 0, 64
     )
-    phase_trainer = trainer.phase_trainer(resolved.training_plan.phases[0], 0)
+    phase_trainer = trainer.phase_trainer(resolved.training_plan.phases[0])
     places = torch.arange(20)
     known, _ = phase_trainer.known.batch(places, "strong")
     still, _ = phase_trainer.known.batch(places, "none")
@@ -154,16 +155,16 @@ def test_features_are_not_computed_for_longer_than_there_is_time(
     data = to_device(digits, torch.device("cpu"), digits.splits.train)
     rows = TrainingRows(train=digits.splits.train, calibration=digits.splits.calibration[:0])
     plan = TrainerConfig(device="cpu", batch_size=64, steps=10**6)
-    done = train(resolved, data, rows, plan, deadline=time.perf_counter())
+    done = train(resolved, data, rows, plan, deadline=Deadline.after(0.0))
     assert done.stopped == "out of time"
     assert sum(seen) == 8 + CHUNK + done.samples_seen
 
 
 def test_what_is_computed_once_is_no_sign_of_slow_steps() -> None:
     """Of 30 seconds 20 have gone, 18 of them before the first step; half of the steps are done."""
-    now = time.perf_counter()
-    assert not Monitor(None, None, now + 10, now - 20, setup_seconds=18.0).late(0.5)
-    assert Monitor(None, None, now + 10, now - 20).late(0.5)
+    deadline, start = Deadline.after(10), time.monotonic() - 20
+    assert not Monitor(None, None, deadline, start, setup_seconds=18.0).late(0.5)
+    assert Monitor(None, None, deadline, start).late(0.5)
 
 
 def test_timing_a_step_computes_no_more_rows_than_it_needs(

@@ -45,7 +45,7 @@ def loop(dataset: Dataset, text: str, device: str, bf16: tuple[str, ...] = ()) -
     rows = TrainingRows(train=dataset.splits.train, calibration=NONE)
     made = TrainerConfig(device=device, batch_size=32, steps=60, bf16=bf16)
     return Trainer(resolved, data, rows, made, 0, 32).phase_trainer(
-        resolved.training_plan.phases[-1], 0
+        resolved.training_plan.phases[-1]
     )
 
 

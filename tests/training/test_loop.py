@@ -1,6 +1,5 @@
 """The training loop: what it learns, what stops it, and that every setting has its effect."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from autosynth.budget import Deadline
 from autosynth.composite import Composite, build, resolve
 from autosynth.errors import TrialError
 from autosynth.piece import Stem
@@ -271,10 +271,10 @@ def test_a_look_on_a_rung_changes_nothing(digits: Dataset) -> None:
 
 
 def test_a_training_that_cannot_end_in_time_is_stopped_early(digits: Dataset) -> None:
-    outcome, _ = run(digits, "mlp[width=4]", steps=100_000, deadline=time.perf_counter() + 2)
+    outcome, _ = run(digits, "mlp[width=4]", steps=100_000, deadline=Deadline.after(2.0))
     assert outcome.stopped == "out of time"
     assert outcome.seconds < 2  # it does not wait for its deadline to know
-    late, _ = run(digits, "mlp[width=4]", steps=100_000, deadline=time.perf_counter() - 1)
+    late, _ = run(digits, "mlp[width=4]", steps=100_000, deadline=Deadline.after(-1.0))
     assert (late.stopped, late.steps) == ("out of time", 1)
 
 

@@ -1,7 +1,6 @@
 """Training schemes: what a phase moves and leaves, what is counted, what is fitted after."""
 
 import itertools
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -10,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from autosynth.budget import Deadline
 from autosynth.composite import Resolved, build, cost, resolve
 from autosynth.spec import Dataset
 from autosynth.strategy import Chain, parse
@@ -282,7 +282,7 @@ def test_hidden_pieces_are_restored_better_with_training(digits: Dataset) -> Non
     trainer = Trainer(
         resolved, data, rows, TrainerConfig(device="cpu", batch_size=64, steps=200), 0, 64
     )
-    phase_trainer = trainer.phase_trainer(resolved.training_plan.phases[0], 0)
+    phase_trainer = trainer.phase_trainer(resolved.training_plan.phases[0])
     losses = [float(phase_trainer.step(step)) for step in range(1, phase_trainer.steps + 1)]
     assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])
 
@@ -290,7 +290,7 @@ def test_hidden_pieces_are_restored_better_with_training(digits: Dataset) -> Non
 def test_trainings_out_of_fold_are_not_begun_where_they_cannot_end(digits: Dataset) -> None:
     alone, _ = run(digits, f"mean({CNN}, {MLP})", steps=300, fit=False)
     assert alone.seconds > 0.6  # below, the doubt of a second would be all of the time
-    deadline = time.perf_counter() + 1.3 * alone.seconds
+    deadline = Deadline.after(1.3 * alone.seconds)
     late, _ = run(digits, f"stack({CNN}, {MLP})", steps=300, fit=False, deadline=deadline)
     assert late.stopped == "out of time"
     assert late.samples_seen <= alone.samples_seen
@@ -322,6 +322,6 @@ def test_rows_without_a_target_serve_what_needs_none(digits: Dataset) -> None:
     trainer = Trainer(
         resolved, data, rows, TrainerConfig(device="cpu", batch_size=64, steps=20), 0, 64
     )
-    masked, together = (trainer.phase_trainer(phase, 0) for phase in trainer.phases)
+    masked, together = (trainer.phase_trainer(phase) for phase in trainer.phases)
     assert list(masked.known.rows.numpy()) == [*few, *rest]
     assert list(together.known.rows.numpy()) == list(few)

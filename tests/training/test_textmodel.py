@@ -1,6 +1,5 @@
 """A text model in a training: computed once where it is frozen, trained whole where it is not."""
 
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 
+from autosynth.budget import Deadline
 from autosynth.components.textmodel import TextModel
 from autosynth.composite import Composite, build, resolve
 from autosynth.data.encoder.modelfolder import MODELS_ENV
@@ -173,7 +173,7 @@ def test_a_memory_that_had_no_time_goes_on_where_it_ended(
 ) -> None:
     model, data = fresh()
     everything, program = torch.arange(240), model.program
-    assert not remember(model, data, everything, deadline=time.perf_counter(), chunk=100)[0]
+    assert not remember(model, data, everything, deadline=Deadline.after(0.0), chunk=100)[0]
     assert list(data.memory.lacking(program, 240).values()) == [140]
     assert not data.memory.find(model, everything)
     assert remember(model, data, everything, chunk=100)[0]

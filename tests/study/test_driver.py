@@ -1,4 +1,4 @@
-"""The study of one process: turns, repeats, failures, reserves, and the plan it keeps to."""
+"""The driver of a run: turns, repeats, failures, reserves, and the plan it keeps to."""
 
 import math
 import time
@@ -11,22 +11,25 @@ import numpy as np
 import pytest
 import torch
 
+from autosynth.budget import Deadline
 from autosynth.composite import cost, resolve
 from autosynth.data import load_dataset
-from autosynth.progress import Progress
-from autosynth.record import Record, claim, read_all, write_record
+from autosynth.record import Record, read_all, write_record
 from autosynth.spec import Dataset
 from autosynth.strategy import parse
+from autosynth.study.agenda import ladder
 from autosynth.study.context import RunContext
+from autosynth.study.driver import Driver
 from autosynth.study.finalist import finalists, reserve_seconds
+from autosynth.study.job import Failed, Job
 from autosynth.study.probe import StepTimer, fixed_plan, flops_by_family, probe, seconds_line
-from autosynth.study.study import Limits, Study, ladder
-from autosynth.study.trial import Job, over_limit, run_trial
+from autosynth.study.trial import over_limit, run_trial
 from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import to_device
 from autosynth.training.loop import TrainingRows
 
 MakeBench = Callable[..., RunContext]
+MakeDriver = Callable[..., Driver]
 
 
 @pytest.fixture(scope="module")
@@ -35,18 +38,13 @@ def wine() -> Dataset:
 
 
 def job_of(context: RunContext, text: str) -> Job:
-    resolved = resolve(parse(text), context.dataset.inputs, context.dataset.target)
-    return Job(number=claim(context.folder), resolved=resolved, origin="given")
-
-
-def study_of(context: RunContext, trials: int) -> Study:
-    return Study(context, Limits(trials=trials), Progress(live=False))
+    return Job(number=0, strategy=str(context.resolved(text).strategy))
 
 
 def test_a_search_trains_singles_and_composites(
-    context_of: MakeBench, wine: Dataset, tmp_path: Path
+    context_of: MakeBench, driver_of: MakeDriver, wine: Dataset, tmp_path: Path
 ) -> None:
-    study_of(context_of(replace(wine, independent=False), tmp_path), trials=6).run()
+    driver_of(context_of(replace(wine, independent=False), tmp_path), trials=6).run()
     records = [r for r in read_all(tmp_path) if r.kind == "strategy"]
     assert len(records) == 6
     assert {r.topology == "single" for r in records} == {True, False}
@@ -61,44 +59,44 @@ def test_a_search_trains_singles_and_composites(
 
 
 def test_what_was_trained_is_not_trained_again(
-    context_of: MakeBench, wine: Dataset, tmp_path: Path
+    context_of: MakeBench, driver_of: MakeDriver, wine: Dataset, tmp_path: Path
 ) -> None:
     context = context_of(replace(wine, independent=False), tmp_path)
-    study_of(context, trials=2).run()
+    driver_of(context, trials=2).run()
     before = {r.canonical for r in read_all(tmp_path)}
-    study_of(context, trials=4).run()
+    driver_of(context, trials=4).run()
     after = [r.canonical for r in read_all(tmp_path)]
     assert before < set(after)
     assert len(after) == len(set(after)) == 4
 
 
 def test_what_the_sampler_suggests_again_is_told_and_not_trained(
-    context_of: MakeBench, wine: Dataset, tmp_path: Path
+    context_of: MakeBench, driver_of: MakeDriver, wine: Dataset, tmp_path: Path
 ) -> None:
     """The sampler learns the same error and cost from a repeat, and no time is spent on it."""
     context = context_of(replace(wine, independent=False), tmp_path)
-    study_of(context, trials=1).run()
-    again = study_of(context, trials=2)
-    (first,) = again.study.get_trials()
-    again.study.enqueue_trial(first.params)
+    driver_of(context, trials=1).run()
+    again = driver_of(context, trials=2)
+    (first,) = again.sampler.study.get_trials()
+    again.sampler.enqueue(first.params, "sampler")
     again.run()
     one, two = read_all(tmp_path)
     assert one.canonical != two.canonical
-    repeat = again.study.get_trials()[1]
+    repeat = again.sampler.study.get_trials()[1]
     assert repeat.params == first.params
     assert (repeat.state, repeat.values) == (first.state, first.values)
 
 
 def test_below_a_hundredth_of_the_dearest_cheaper_is_no_better_to_the_sampler(
-    context_of: MakeBench, wine: Dataset, tmp_path: Path
+    context_of: MakeBench, driver_of: MakeDriver, wine: Dataset, tmp_path: Path
 ) -> None:
     context = context_of(replace(wine, independent=False), tmp_path)
-    study = study_of(context, trials=1)
+    driver = driver_of(context, trials=1)
     dearest = max(cost(resolved).flops for _, resolved in ladder(wine, context.space))
-    assert study.floor == pytest.approx(dearest / 100)
-    study.floor = 1e6  # as if a thousand times as dear a one were there
-    study.run()
-    (trial,) = study.study.get_trials()
+    assert driver.floor == pytest.approx(dearest / 100)
+    driver.floor = 1e6  # as if a thousand times as dear a one were there
+    driver.run()
+    (trial,) = driver.sampler.study.get_trials()
     assert trial.values[1] == pytest.approx(6)
 
 
@@ -109,10 +107,10 @@ def test_a_loss_that_is_not_finite_is_a_failed_record(
     x[:, 0] = np.inf
     broken = replace(wine, x={"table": x})
     context = context_of(broken, tmp_path)
-    record = run_trial(context, job_of(context, "mlp[width=8]")).record
-    assert record.state == "failed"
-    assert "not finite" in record.reason
-    assert read_all(tmp_path) == [record]
+    ended = run_trial(context, job_of(context, "mlp[width=8]"))
+    assert isinstance(ended, Failed)
+    assert "not finite" in ended.record.reason
+    assert read_all(tmp_path) == []  # a worker writes nothing
 
 
 def test_a_limit_is_kept_before_training(
@@ -149,7 +147,15 @@ def test_a_plan_counts_no_folds_where_rows_are_held_back(
 
     context = context_of(replace(wine, splits=splits), tmp_path)
     data, space = context.device_dataset, context.space
-    probe(context.dataset, data, space, device="cpu", seconds=50, budget=50, clock=clock)
+    probe(
+        context.dataset,
+        data,
+        space,
+        device="cpu",
+        deadline=Deadline.after(50),
+        budget=50,
+        clock=clock,
+    )
     assert set(held) == {20}
 
 
@@ -164,7 +170,7 @@ def test_no_clock_shortens_a_training(
             context.device_dataset,
             context.space,
             device="cpu",
-            seconds=0.08 * budget,
+            deadline=Deadline.after(0.08 * budget),
             budget=budget,
         )
         assert (plan.steps, plan.batch_size) == (own.steps, own.batch_size)
@@ -179,7 +185,12 @@ def test_a_budget_too_short_for_one_training_shortens_it(
     context = context_of(wine, tmp_path)
     own = fixed_plan("cpu", len(wine.splits.train), inputs=wine.inputs, target=wine.target)
     plan = probe(
-        wine, context.device_dataset, context.space, device="cpu", seconds=0.01, budget=0.2
+        wine,
+        context.device_dataset,
+        context.space,
+        device="cpu",
+        deadline=Deadline.after(0.01),
+        budget=0.2,
     )
     assert 1 <= plan.steps < own.steps
 
@@ -200,7 +211,7 @@ def test_measuring_ends_in_its_time(context_of: MakeBench, wine: Dataset, tmp_pa
         context.device_dataset,
         context.space,
         device="cpu",
-        seconds=0.2,
+        deadline=Deadline.after(0.2),
         budget=50,
         workers=2,
         clock=clock,
@@ -250,9 +261,14 @@ def test_finalists_are_both_fronts(context_of: MakeBench, wine: Dataset, tmp_pat
     assert [r.trial for r in finalists(records, context)] == [0, 1, 2]
     beaten = [record_of(0, 0.9, 100), record_of(5, 0.7, 900, "parallel")]
     assert [r.trial for r in finalists(beaten, context)] == [0, 5]  # whether composing paid
-    with_refit = reserve_seconds(records, context, budget=1000, refit=True)
-    assert with_refit > reserve_seconds(records, context, budget=1000, refit=False) + 2.0
-    with_dearer = reserve_seconds(records, context, budget=1000, refit=True, coming=12.0)
+    with_refit = reserve_seconds(finalists(records, context), context, budget=1000, refit=True)
+    assert (
+        with_refit
+        > reserve_seconds(finalists(records, context), context, budget=1000, refit=False) + 2.0
+    )
+    with_dearer = reserve_seconds(
+        finalists(records, context), context, budget=1000, refit=True, coming=12.0
+    )
     assert with_dearer > with_refit + 10.0  # it may be the one to train again
     assert reserve_seconds([], context, budget=1000, refit=True) < 10
 
@@ -260,14 +276,14 @@ def test_finalists_are_both_fronts(context_of: MakeBench, wine: Dataset, tmp_pat
 def test_a_training_may_take_half_as_long_again_as_the_ceiling(
     context_of: MakeBench, wine: Dataset, tmp_path: Path
 ) -> None:
-    job = replace(job_of(context_of(wine, tmp_path), "mlp[width=8]"), deadline=65.0)
-    assert job.ends_by(5.0, ceiling=10.0) == 5 + 15
-    assert job.ends_by(5.0, ceiling=100.0) == 65
-    assert job.ends_by(5.0, ceiling=0.0) == 65
+    job = Job(number=0, strategy="mlp", deadline=Deadline(65.0, lambda: 5.0))
+    assert job.ends_by(10.0).at == 5 + 15
+    assert job.ends_by(100.0).at == 65
+    assert job.ends_by(0.0).at == 65
 
 
 def test_a_busy_spell_does_not_end_a_search(
-    context_of: MakeBench, wine: Dataset, tmp_path: Path
+    context_of: MakeBench, driver_of: MakeDriver, wine: Dataset, tmp_path: Path
 ) -> None:
     context = context_of(replace(wine, independent=False), tmp_path)
     steps = dict.fromkeys(("mlp", "cnn", "gru", "attention", "transformer", "lstm"), (1e-4, 0.0))
@@ -279,14 +295,13 @@ def test_a_busy_spell_does_not_end_a_search(
             train_seconds=100.0,
             foreseen_seconds=0.01,
         )
-        (tmp_path / "trials" / f"{trial:06d}").mkdir()
         write_record(slow, tmp_path)
 
     def trained() -> list[Record]:
         return [r for r in read_all(tmp_path) if r.trial > 2 and r.state == "complete"]
 
-    limits = Limits(deadline=time.time() + 30, stop=lambda: bool(trained()))
-    Study(context, limits, Progress(live=False)).run()
+    deadline = Deadline.after(30)
+    driver_of(context, deadline=deadline, stop=lambda: bool(trained())).run()
     assert trained()
 
 
@@ -295,7 +310,7 @@ def test_a_hurried_measure_of_one_small_size_foresees_no_hours(wine: Dataset) ->
     resolved = resolve(parse("mlp[width=8]"), wine.inputs, wine.target)
     rows = TrainingRows(train=wine.splits.train, calibration=wine.splits.train[:0])
     data = to_device(wine, torch.device("cpu"), wine.splits.train)
-    timer = StepTimer(data, rows, 0.0, clock=lambda *_, **__: 0.2)
+    timer = StepTimer(data, rows, Deadline(0.0), clock=lambda *_, **__: 0.2)
     _, (seconds, slope) = seconds_line("mlp", [resolved], timer, fixed_plan("cpu", 64))
     flops = flops_by_family(resolved)["mlp"]
     assert seconds + slope * flops == pytest.approx(0.2)

@@ -1,0 +1,129 @@
+"""The clock of a run, the moment by which it must end, and what each thing may take of its time.
+
+There is one clock, which nobody can set: it only goes forward, and setting the machine's time
+changes nothing. It is the same in all processes of a machine, and means nothing on another: what
+travels further are seconds that are left. All that is known about sharing a budget stands in one
+`Policy`, so that its parts can be read beside each other.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+Clock = Callable[[], float]
+"""Seconds since some moment; never fewer than before."""
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """A moment by which something must have ended, in seconds of its clock; infinite for none.
+
+    The clock is `time.monotonic` but where a search is simulated.
+    """
+
+    at: float = math.inf
+    clock: Clock = field(default=time.monotonic, compare=False, repr=False)
+
+    @classmethod
+    def after(cls, seconds: float | None, clock: Clock = time.monotonic) -> "Deadline":
+        """The moment so many seconds from now; None: there is none."""
+        return cls(math.inf if seconds is None else clock() + seconds, clock)
+
+    @property
+    def left(self) -> float:
+        """Seconds until then; below 0 where it has passed."""
+        return self.at - self.clock()
+
+    @property
+    def over(self) -> bool:
+        """Whether it has passed."""
+        return self.left < 0
+
+    def earlier(self, seconds: float) -> "Deadline":
+        """The moment so many seconds before this one."""
+        return Deadline(self.at - seconds, self.clock)
+
+    def within(self, seconds: float) -> "Deadline":
+        """This moment, or the one so many seconds from now if that comes first."""
+        return Deadline(min(self.at, self.clock() + seconds), self.clock)
+
+
+NEVER = Deadline()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """How the time of a run is shared: seconds, and shares of what each comment names."""
+
+    # Of a budget, for the baselines that may be cut. They took 2 % of a run of five minutes; a
+    # tenth bounds them on large data, and one that was cut is no bar for anything.
+    baseline_share: float = 1 / 10
+    # Seconds at most, and always without a budget: boosting or MiniRocket of large data would take
+    # any time, and a cut one says less than the trials that the time is worth.
+    baseline_seconds: float = 30.0
+
+    # Of a budget, that measuring steps may take. What was not timed by then is foreseen from the
+    # rest; the more is measured, the less is begun that cannot end, and the less time is left to
+    # begin it.
+    probe_share: float = 0.08
+    # Seconds, that the steps of one measurement may take: steps so slow are told well enough by
+    # one.
+    patience_seconds: float = 1.0
+    # Of the time that is left for measuring, that timing a larger size may take: the other
+    # families need the rest. A family whose large sizes were not timed is foreseen from its
+    # smallest.
+    large_share: float = 0.2
+
+    # Of a budget, that one training may take: three such would fill it, and a search of fewer
+    # compares nothing. What is foreseen to take longer stands on the board as infeasible.
+    ceiling_share: float = 0.3
+    # Times the ceiling, that a training may take. Other work on the machine can come after the
+    # probe: without this, a search on a busy machine stopped every composite as too slow, and had
+    # none.
+    over_ceiling: float = 1.5
+    # Of a budget, within which at least the cheapest single component ends. Where it could not,
+    # the schedule is cut, with a warning: no clock shortens a training otherwise, and without this
+    # a short budget would end with no model at all.
+    cheapest_share: float = 0.2
+
+    # Of the time for trials, that the first size of a family may take: with six families, the
+    # first round of all of them ends within half of it.
+    quick_share: float = 1 / 12
+    # Of the time that is left, that a dear single component may take, which has its turn early:
+    # the composites need the rest.
+    bold_share: float = 1 / 4
+    # Last trials, whose median says how a training's time compares with the foreseen: one that was
+    # slow had set the pace of all, and a search on a busy machine then found nothing that fitted.
+    pace_trials: int = 9
+
+    # Whether a training is late is judged once this share of its time is spent. It was .05,
+    # without the doubt below: slow first steps had then cost a run its last training.
+    judged_from: float = 0.1
+    # The share of its time that a training may be foreseen to be late by; less, the more is done.
+    late_by: float = 0.25
+    # Seconds that one row is timed for, after every trial: a median of up to 50 calls.
+    latency_seconds: float = 0.03
+
+    # Of the budget at most, for the choice by folds on small data: the trials need most of it.
+    choice_share: float = 0.15
+    # Of the winner's training, more rows counted apart. Too little, and the winner is exported as
+    # the search trained it, without the rows held back; too much is taken from the trials.
+    refit_factor: float = 1.25
+    # Seconds for the picture, the page and the bundle. A budget is to be kept within 5 % or 5 s:
+    # half of that is left for what goes wrong.
+    report_seconds: float = 2.5
+    # Seconds before the end by which the choice by folds, and then the last training, must have
+    # ended: scores on test and the report come after the one, the bundle after the other.
+    after_choice_seconds: float = 1.5
+    after_refit_seconds: float = 1.0
+
+    # Seconds after a job's end that a worker has to answer: it ends its step, and one whose step
+    # hangs is ended and its job given to another.
+    grace_seconds: float = 15.0
+    # Seconds between two notes in the run's folder of how long a sitting has gone: so much of it
+    # is not counted when the machine goes off, and the run goes on that much longer.
+    save_seconds: float = 2.0
+
+
+POLICY = Policy()

@@ -1,0 +1,99 @@
+"""What proposes strategies, and learns what came of them: an optuna study, behind a small face.
+
+The driver asks for a strategy, written down or of the sampler's own choice, and tells what came of
+it. What the sampler knows is kept in the study's storage.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import optuna
+
+from autosynth.strategy import Scalar, Strategy
+from autosynth.study import storage
+from autosynth.study.context import RunContext
+from autosynth.study.pruner import Curve
+from autosynth.study.space import Space
+from autosynth.study.suggest import suggest
+
+_ORIGIN = "origin"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposal:
+    """A trial of the study, and who asked for it."""
+
+    trial: optuna.Trial
+    origin: str
+
+
+class Sampler:
+    """Proposes strategies of a space, and learns from what came of them."""
+
+    def __init__(self, study: optuna.Study, space: Space) -> None:
+        self.study, self.space = study, space
+        self._begun: dict[str, dict[str, Scalar]] = {
+            canonical: dict(trial.params)
+            for canonical, trial in storage.trials_by_strategy(study).items()
+        }
+        self._canonical: dict[int, str] = {}
+
+    @classmethod
+    def of_run(cls, context: RunContext) -> "Sampler":
+        """The sampler of a run, with what it learnt in earlier sittings.
+
+        Trials that a killed process left running are failed, so that nothing is made of them.
+
+        Raises:
+            RunError: the study in the folder is damaged, or of another space.
+        """
+        storage.mend(context.journal)
+        study = storage.open_study(
+            context.journal, seed=context.seed, fingerprint=context.space.fingerprint
+        )
+        storage.reap(study)
+        return cls(study, context.space)
+
+    def enqueue(self, params: Mapping[str, Scalar], origin: str) -> None:
+        """Have the next proposal answer some questions so; the others are the sampler's."""
+        self.study.enqueue_trial(dict(params), user_attrs={_ORIGIN: origin})
+
+    def propose(self) -> Proposal:
+        """The next trial: what was enqueued first, or one of the sampler's choice."""
+        trial = self.study.ask()
+        return Proposal(trial=trial, origin=str(trial.user_attrs.get(_ORIGIN, "sampler")))
+
+    def strategy(self, proposal: Proposal) -> Strategy:
+        """The strategy that the answers make. Raises StrategyError where they make none."""
+        return suggest(proposal.trial, self.space)
+
+    def params(self, canonical: str) -> dict[str, Scalar] | None:
+        """The answers that made a strategy which was begun; None where it was not."""
+        return self._begun.get(canonical)
+
+    def curves(self) -> dict[int, Curve]:
+        """What the trials of the study have shown, by their number in it."""
+        return storage.curves(self.study)
+
+    def begin(self, proposal: Proposal, *, cost: float, canonical: str) -> None:
+        """Note what is known of it before it is trained."""
+        storage.start(proposal.trial, cost=cost, strategy=canonical)
+        self._begun[canonical] = dict(proposal.trial.params)
+        self._canonical[proposal.trial.number] = canonical
+
+    def rung(self, proposal: Proposal, done: float, error: float) -> None:
+        """Note its error with a share of the schedule done."""
+        storage.write_rung(proposal.trial, done, error)
+
+    def finish(self, proposal: Proposal, *, error: float, cost: float) -> None:
+        """It was trained to the end."""
+        storage.finish(self.study, proposal.trial, error=error, cost=cost)
+
+    def prune(self, proposal: Proposal, *, constraint: float, why: str) -> None:
+        """It was not trained to the end, and is so far behind."""
+        storage.prune(self.study, proposal.trial, constraint=constraint, why=why)
+
+    def fail(self, proposal: Proposal, why: str) -> None:
+        """It broke: nothing is learnt from it."""
+        self._begun.pop(self._canonical.get(proposal.trial.number, ""), None)
+        storage.fail(self.study, proposal.trial, why=why)

@@ -1,0 +1,91 @@
+"""A pool that trains nothing: jobs take the time, and give the records, that somebody foretells.
+
+Its clock stands still but while the driver waits, and then jumps to the next event: a day of a
+thousand workers is over in seconds. It says how busy the driver is, and what a way to search would
+come to, without a training.
+"""
+
+import heapq
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from autosynth.budget import Clock
+from autosynth.record import Record
+from autosynth.study.job import Done, Event, Failed, Job, Rung, Started
+from autosynth.study.pool import Handle, Pool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replay:
+    """How a job goes: its record, how long it takes, and its rungs.
+
+    Of a rung stand the seconds from the beginning, and what is told there.
+    """
+
+    record: Record
+    seconds: float
+    rungs: tuple[tuple[float, Rung], ...] = ()
+    stopped: Record | None = None
+    """Its record where it is stopped at a rung; the whole one, as pruned, if left out."""
+
+
+@dataclass
+class SimulatedPool(Pool):
+    """Workers that replay, `size` of them."""
+
+    size: int
+    replay: Callable[[Job], Replay]
+    now: float = 0.0
+    _busy: set[int] = field(default_factory=set)
+    _ahead: list[tuple[float, int, Event]] = field(default_factory=list)
+    _replays: dict[int, Replay] = field(default_factory=dict)
+    _order: "itertools.count[int]" = field(default_factory=itertools.count)
+
+    @property
+    def clock(self) -> Clock:  # type: ignore[override]
+        """Seconds since the pool was made, in its own time."""
+        return lambda: self.now
+
+    @property
+    def free(self) -> int:
+        """Workers without a job."""
+        return self.size - len(self._busy)
+
+    def start(self, job: Job) -> None:
+        """Foretell the job, and put its events in the order of their time."""
+        if not self.free:
+            raise ValueError("no worker is free")
+        replay = self._replays[job.number] = self.replay(job)
+        self._busy.add(job.number)
+        self._put(self.now, Started(number=job.number))
+        for seconds, rung in replay.rungs:
+            self._put(self.now + seconds, rung)
+        ended = Failed if replay.record.state == "failed" else Done
+        self._put(self.now + replay.seconds, ended(number=job.number, record=replay.record))
+
+    def wait(self, handle: Handle, seconds: float) -> None:
+        """Go on to the next event."""
+        while self._ahead:
+            at, _, event = heapq.heappop(self._ahead)
+            if event.number not in self._busy:
+                continue  # of a job that was stopped
+            self.now = at
+            if isinstance(event, Done | Failed):
+                self._end(event, handle)
+            elif handle(event):
+                self._stop(event.number, handle)
+            return
+        self.now += seconds
+
+    def _put(self, at: float, event: Event) -> None:
+        heapq.heappush(self._ahead, (at, next(self._order), event))
+
+    def _stop(self, number: int, handle: Handle) -> None:
+        replay = self._replays[number]
+        self._end(Done(number=number, record=replay.stopped or replay.record), handle)
+
+    def _end(self, event: Event, handle: Handle) -> None:
+        self._busy.discard(event.number)
+        del self._replays[event.number]
+        handle(event)

@@ -1,0 +1,112 @@
+"""A worker: a process that trains what it is sent, and writes nothing.
+
+It is run as `python -m autosynth.study.worker` by `processes.py`, and speaks over its standard
+input and output. The first message is its setting, every further one a job, or the answer to a
+rung. What is heavy is loaded late, when the pipe is watched already: no worker outlives its
+driver, also one that is killed while the worker still loads.
+"""
+
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import IO, Any
+
+# What ends with its driver has nobody left to tell.
+_GONE = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What a worker works with: `context` as `transport.share` gave it, its device and threads."""
+
+    context: bytes
+    device: str
+    threads: int
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The worker has its data, and waits for jobs."""
+
+
+class _Wire:
+    """The pipe to the driver. A thread reads it, so that its end is seen during a training."""
+
+    def __init__(self, source: IO[bytes], sink: IO[bytes]) -> None:
+        self._source, self._sink = source, sink
+        self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        from autosynth.study.transport import receive
+
+        while True:
+            try:
+                self._inbox.put(receive(self._source))
+            except Exception:
+                os._exit(_GONE)  # at once: the training in the other thread is for nobody
+
+    def get(self) -> Any:
+        return self._inbox.get()
+
+    def put(self, message: object) -> None:
+        from autosynth.study.transport import send
+
+        try:
+            send(message, self._sink)
+        except OSError:
+            os._exit(_GONE)
+
+
+def main() -> None:
+    """Train until the driver is no more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to answer
+    sink = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints goes to the errors, and never between messages
+    wire = _Wire(sys.stdin.buffer, sink)
+
+    from autosynth.study.job import Job, Rung
+    from autosynth.study.trial import run_trial
+
+    context = _context(wire.get())
+    wire.put(Ready())
+
+    def tell(event: Any) -> bool:
+        wire.put(event)
+        return bool(wire.get()) if isinstance(event, Rung) else False
+
+    while True:
+        job = wire.get()
+        assert isinstance(job, Job)
+        wire.put(run_trial(context, job, tell))
+
+
+def _context(setting: Setting) -> Any:
+    import torch
+
+    from autosynth.study.context import RunContext
+    from autosynth.study.transport import attach
+    from autosynth.task.score import find_metric
+    from autosynth.training.devicedataset import to_device
+
+    torch.set_num_threads(setting.threads)
+    known: Mapping[str, Any] = attach(setting.context)
+    dataset, plan = known["dataset"], replace(known["trainer_config"], device=setting.device)
+    return RunContext(
+        **{
+            **known,
+            "trainer_config": plan,
+            "metric": find_metric(known["metric"], dataset.target),
+            "device_dataset": to_device(
+                dataset, torch.device(setting.device), dataset.splits.train
+            ),
+        }
+    )
+
+
+if __name__ == "__main__":
+    main()

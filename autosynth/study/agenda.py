@@ -9,7 +9,7 @@ schedule of its own from the start: a strategy like any other, which the board s
 train again.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import nlargest
 from typing import Literal
@@ -78,9 +78,8 @@ class Agenda:
             return sorted(found, key=lambda turn: turn == "longer")
         return sorted(found, key=lambda turn: turn != "longer") if begun >= MANY else found
 
-    def fresh(self, records: Sequence[Record], able: Able) -> Strategy | None:
-        """The quickest size of a family that had none; None once every family had one."""
-        had = {record.components for record in records if record.topology == "single"}
+    def fresh(self, had: Collection[str], able: Able) -> Strategy | None:
+        """The quickest size of a family that is not among `had`; None once every family is."""
         return self._take([p for p in self.singles if p[1].components not in had], able)
 
     def single(
@@ -88,15 +87,15 @@ class Agenda:
     ) -> Strategy | None:
         """The dearest size of the family with the best score; every other time, the quickest.
 
+        `records` are of single components.
         So the search comes soon to what is worth most where it stands best, and knows of the
         others. The dearest is that of which `bold` is true.
         """
         self._leader = not self._leader
         if self._leader:
-            singles = [r for r in records if r.kind == "strategy" and r.topology == "single"]
             order = {
                 record.components: place
-                for place, record in enumerate(sorted(singles, key=lambda r: worth(r, metric)))
+                for place, record in enumerate(sorted(records, key=lambda r: worth(r, metric)))
             }
             places = [(order.get(r.components, -1), at) for at, (_, r) in enumerate(self.singles)]
             dearest = [self.singles[at] for _, at in sorted(places, reverse=True)]

@@ -250,8 +250,8 @@ class Driver:
             seconds = self._seconds(resolved, self._pace())
             return able(resolved) and seconds <= POLICY.bold_share * self._left()
 
-        singles = [*self.history.singles, *self._blanks()]
-        if fresh := self.agenda.fresh(singles, quick):
+        running = {each.resolved.components for each in self.running.values()}
+        if fresh := self.agenda.fresh(self.history.families | running, quick):
             self._ask(fresh, "ladder")
             return
         topologies = self.context.space.topologies
@@ -262,7 +262,8 @@ class Driver:
                     return
                 continue
             if turn == "single":
-                written = self.agenda.single(singles, able, bold, self.context.metric.name)
+                singles, metric = self.history.singles, self.context.metric.name
+                written = self.agenda.single(singles, able, bold, metric)
             else:
                 written = self.agenda.composite(able)
             if written:
@@ -275,11 +276,6 @@ class Driver:
                 params = topology | first_length(self.context.space)
                 self.sampler.enqueue(params, "sampler")
                 return
-
-    def _blanks(self) -> list[Record]:
-        """Records of the single components that are being trained, as if they had no score."""
-        jobs = [each.job for each in self.running.values() if each.resolved.topology == "single"]
-        return [initial_record(self.context, job, "not_run") for job in jobs]
 
     def _ask(self, written: Strategy, origin: str) -> None:
         self.sampler.enqueue(params_for(written, self.context.space), origin)

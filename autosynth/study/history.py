@@ -14,7 +14,7 @@ from autosynth.budget import POLICY
 from autosynth.record import Record, score_of, weights_path, write_record
 from autosynth.study.agenda import shared_form
 from autosynth.study.context import RunContext
-from autosynth.study.finalist import a_training, expect, finalists, front_of
+from autosynth.study.finalist import MOST, a_training, expect, finalists, front_of
 from autosynth.study.job import TrainedPart
 from autosynth.training.weights import write_packed
 
@@ -30,6 +30,9 @@ class History:
         self.groups: dict[str, list[Record]] = {}
         """Complete trials of strategies that are equal but for their length, by what is equal."""
         self.singles: list[Record] = []
+        """Trials of single components."""
+        self.families: set[str] = set()
+        """The families that stood alone in one."""
         self.n_trained = 0
         self.next_number = 0
         self.bar = -math.inf
@@ -83,7 +86,7 @@ class History:
             write_packed(weights, weights_path(folder, record.trial))
         write_record(record, folder)
         self._take(record)
-        if record.state == "complete":
+        if record.state == "complete" and self._is_among_best(record):
             self._expect()
 
     def part(self, strategy: str) -> list[TrainedPart]:
@@ -110,8 +113,9 @@ class History:
         metric = self._context.metric.name
         if record.state == "complete":
             self.bar = max(self.bar, score_of(record, metric))
-        if record.topology == "single":
+        if record.kind == "strategy" and record.topology == "single":
             self.singles.append(record)
+            self.families.add(record.components)
         if record.kind != "strategy" or record.state == "not_run":
             return
         self.n_trained += 1
@@ -121,6 +125,12 @@ class History:
             if record.foreseen_seconds:
                 self._paces.append(a_training(record) / record.foreseen_seconds)
             self.groups.setdefault(shared_form(record), []).append(record)
+
+    def _is_among_best(self, record: Record) -> bool:
+        """Whether what is to be expected of the others may change by a record."""
+        metric = self._context.metric.name
+        scores = sorted((score_of(r, metric) for r in self._records.values()), reverse=True)
+        return score_of(record, metric) >= scores[min(MOST, len(scores)) - 1]
 
     def _expect(self) -> None:
         """Renew what is to be expected of strategies, where rows are few."""

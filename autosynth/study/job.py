@@ -102,3 +102,17 @@ class Lost(Event):
     """The worker is no more, and why; what it trained is lost."""
 
     reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What a worker works with: `context` as `transport.share` gave it, its device and threads."""
+
+    context: bytes
+    device: str
+    threads: int
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The worker has its data, and waits for jobs."""

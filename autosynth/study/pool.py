@@ -22,7 +22,9 @@ Handle = Callable[[Event], bool]
 class Pool(ABC):
     """Some workers, each with one job at a time, on a clock that they share with the driver."""
 
-    clock: Clock = staticmethod(time.monotonic)
+    clock: Clock = time.monotonic
+    size = 1
+    """How many workers there are, or are coming up."""
 
     @property
     @abstractmethod

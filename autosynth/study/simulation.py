@@ -8,7 +8,7 @@ come to, without a training.
 import heapq
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from autosynth.budget import Clock
 from autosynth.record import Record
@@ -30,22 +30,16 @@ class Replay:
     """Its record where it is stopped at a rung; the whole one, as pruned, if left out."""
 
 
-@dataclass
 class SimulatedPool(Pool):
-    """Workers that replay, `size` of them."""
+    """Workers that replay, `size` of them; `now` are the seconds that went by in their time."""
 
-    size: int
-    replay: Callable[[Job], Replay]
-    now: float = 0.0
-    _busy: set[int] = field(default_factory=set)
-    _ahead: list[tuple[float, int, Event]] = field(default_factory=list)
-    _replays: dict[int, Replay] = field(default_factory=dict)
-    _order: "itertools.count[int]" = field(default_factory=itertools.count)
-
-    @property
-    def clock(self) -> Clock:  # type: ignore[override]
-        """Seconds since the pool was made, in its own time."""
-        return lambda: self.now
+    def __init__(self, size: int, replay: Callable[[Job], Replay]) -> None:
+        self.size, self.replay, self.now = size, replay, 0.0
+        self.clock: Clock = lambda: self.now
+        self._busy: set[int] = set()
+        self._ahead: list[tuple[float, int, Event]] = []
+        self._replays: dict[int, Replay] = {}
+        self._order = itertools.count()
 
     @property
     def free(self) -> int:

@@ -12,25 +12,11 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import IO, Any
 
 # What ends with its driver has nobody left to tell.
 _GONE = 3
-
-
-@dataclass(frozen=True, kw_only=True)
-class Setting:
-    """What a worker works with: `context` as `transport.share` gave it, its device and threads."""
-
-    context: bytes
-    device: str
-    threads: int
-
-
-@dataclass(frozen=True)
-class Ready:
-    """The worker has its data, and waits for jobs."""
 
 
 class _Wire:
@@ -69,7 +55,7 @@ def main() -> None:
     os.dup2(2, 1)  # what a library prints goes to the errors, and never between messages
     wire = _Wire(sys.stdin.buffer, sink)
 
-    from autosynth.study.job import Job, Rung
+    from autosynth.study.job import Job, Ready, Rung
     from autosynth.study.trial import run_trial
 
     context = _context(wire.get())
@@ -85,7 +71,7 @@ def main() -> None:
         wire.put(run_trial(context, job, tell))
 
 
-def _context(setting: Setting) -> Any:
+def _context(setting: Any) -> Any:
     import torch
 
     from autosynth.study.context import RunContext

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from autosynth.record import layers
+from autosynth.front import layers
 
 # Trials at a rung, this one included, before anything is pruned there: layers of fewer say little.
 MIN_PEERS = 5

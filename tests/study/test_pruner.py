@@ -3,12 +3,11 @@
 import math
 from collections.abc import Iterable
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autosynth.record import layers
+from autosynth.front import layers
 from autosynth.study.pruner import Curve, Decision, decide, is_spared
 
 RUNG = 1 / 9
@@ -134,30 +133,6 @@ def test_a_trial_on_the_front_at_every_rung_is_never_pruned(rows, q, n_val):
                 assert not judged(seen, others, n_val=n_val, e_ref=0.9, q=q).prune
                 # nor if it sees only some of the others
                 assert not judged(seen, others[::2], n_val=n_val, e_ref=0.9, q=q).prune
-
-
-@given(
-    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=40),
-)
-def test_layers_are_what_peeling_the_front_gives(points):
-    def dominated(point, others):
-        return any(o[0] <= point[0] and o[1] <= point[1] and o != point for o in others)
-
-    left, expected, number = list(range(len(points))), {}, 0
-    while left:
-        number += 1
-        rest = [points[i] for i in left]
-        front = [i for i in left if not dominated(points[i], rest)]
-        expected.update(dict.fromkeys(front, number))
-        left = [i for i in left if i not in front]
-    assert layers(points).tolist() == [expected[i] for i in range(len(points))]
-
-
-def test_layers_take_no_points_infinities_and_no_nan():
-    assert layers(np.empty((0, 2))).tolist() == []
-    assert layers([(0, math.inf), (1, 1), (1, math.inf)]).tolist() == [1, 1, 2]
-    with pytest.raises(ValueError, match="without NaN"):
-        layers([(0, math.nan)])
 
 
 @given(st.integers(min_value=0, max_value=10**6), st.integers(min_value=0, max_value=500))

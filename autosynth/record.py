@@ -117,7 +117,9 @@ def merit(record: Record, metric: str) -> tuple[float, float]:
     Minus infinity where there is no score.
     """
     score = score_of(record, metric)
-    return score, record.val.get("neg_log_loss", 0.0) if score > -math.inf else -math.inf
+    tie = record.val.get("neg_log_loss", 0.0)
+    tie = 0.0 if math.isnan(tie) else tie  # as in its file, which leaves such a number out
+    return score, tie if score > -math.inf else -math.inf
 
 
 def worth(record: Record, metric: str) -> tuple[float, float]:

@@ -14,7 +14,7 @@ import argparse
 import math
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -133,13 +133,18 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, object]:
         **of_rung(records),
         **of_board(records),
     }
-    found = {name: [cpu_seconds(call) for _ in range(args.repeats)] for name, call in calls.items()}
+    found = {
+        name: [cpu_seconds(call) for _ in range(args.repeats)] for name, call in calls.items()
+    }
     show(found)
     return {"n": n, "seconds": {name: spread(values) for name, values in found.items()}}
 
 
-def show(found: dict[str, Sequence[float]]) -> None:
-    rows = [(name, f"{1e3 * values[0]:,.2f}", spread(values).text(2, 1e3)) for name, values in found.items()]
+def show(found: Mapping[str, Sequence[float]]) -> None:
+    rows = [
+        (name, f"{1e3 * values[0]:,.2f}", spread(values).text(2, 1e3))
+        for name, values in found.items()
+    ]
     put_table(("call", "first", "median (least-largest)"), rows)
 
 

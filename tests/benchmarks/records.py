@@ -23,9 +23,9 @@ from _common import machine, make_parser, parse, put, put_machine, put_table, sa
 from _records import synthetic_records
 
 from autosynth.data import load_dataset
+from autosynth.front import layers
 from autosynth.leaderboard import build_leaderboard, chosen, remarks, render
 from autosynth.plugin import TASKS
-from autosynth.front import layers
 from autosynth.record import Record, from_json, read_all, record_layers, to_json, write_record
 from autosynth.study import spacefile
 from autosynth.study.agenda import by_strategy, why_longer, worth_longer

@@ -95,7 +95,7 @@ def test_standings_are_those_of_all_records(context: RunContext, records: list[R
 
 
 def test_more_strategies_than_expectations_are_made_of(context: RunContext) -> None:
-    """The best hundred change as records come; those that leave are judged by their score again."""
+    """The best hundred change as records come; of those that leave the score counts again."""
     rng, standings, records = random.Random(0), Standings(context), []
     for trial in range(140):
         name = rng.choice(["cnn", "mlp", "mean(cnn, mlp)"])

@@ -23,17 +23,20 @@ from _common import machine, make_parser, parse, put, put_machine, put_table, sa
 from _records import synthetic_records
 
 from autosynth.data import load_dataset
-from autosynth.front import layers
+from autosynth.front import ParetoFront, layers
 from autosynth.leaderboard import build_leaderboard, chosen, remarks, render
 from autosynth.plugin import TASKS
 from autosynth.record import Record, from_json, read_all, record_layers, to_json, write_record
+from autosynth.report.front import picture
+from autosynth.report.page import page
 from autosynth.study import spacefile
 from autosynth.study.agenda import by_strategy, why_longer, worth_longer
 from autosynth.study.context import RunContext, trivial_score
-from autosynth.study.finalist import expect, finalists, front_of, reserve_seconds
+from autosynth.study.finalist import expect, finalists, front_of, reserve_seconds, seconds_after
 from autosynth.study.probe import fixed_plan
-from autosynth.study.pruner import Curve, decide
+from autosynth.study.pruner import Curve, RungBook, decide
 from autosynth.study.restrict import restrict
+from autosynth.study.standings import Standings
 from autosynth.training.devicedataset import to_device
 
 METRIC, COST, RUNG = "accuracy", "flops", 0.333
@@ -83,19 +86,70 @@ def of_turn(records: list[Record], context: RunContext) -> dict[str, Call]:
     }
 
 
+def of_standings(records: list[Record], context: RunContext) -> dict[str, Call]:
+    """The same of records that are kept up: one more comes, and all is asked."""
+    kept = Standings(context)
+    for record in records:
+        kept.put(record)
+    best = kept.finalists()[-1]
+    number = iter(range(len(records), 10 * len(records)))
+
+    def come(score: float) -> None:
+        kept.put(replace(best, trial=next(number), val={METRIC: score}, flops=10**15))
+
+    def ask() -> None:
+        last = kept.finalists()
+        seconds_after(last, context, budget=600, refit=True)
+        kept.worth_longer(context.space)
+
+    def come_and_ask(score: float) -> None:
+        come(score)
+        ask()
+
+    return {
+        "standings: one comes": lambda: come(0.5),
+        "standings: all is asked": ask,
+        "standings: one comes, all is asked": lambda: come_and_ask(0.5),
+        "standings: one of the best comes": lambda: come_and_ask(1.0),
+        "standings of all, from nothing": lambda: [
+            (fresh := Standings(context)),
+            *map(fresh.put, records),
+            fresh.finalists(),
+        ],
+    }
+
+
 def of_rung(records: list[Record]) -> dict[str, Call]:
     """A decision of the pruner that needs all layers."""
     curves = [Curve(cost=float(r.flops or 1), errors=dict(r.curve)) for r in records if r.curve]
     mine, *others = curves
     mine = replace(mine, errors={RUNG: 0.9 * max(c.errors[RUNG] for c in curves)})
+    limits = {"e_ref": 0.9, "standard_error": 0.0, "q": 0.9}
+    book = RungBook()
+    for number, curve in enumerate(others):
+        book.write(number, curve)
+    number = iter(range(len(curves), 10 * len(curves)))
+
+    def judge_and_write() -> None:
+        new = next(number)
+        book.decide(new, mine, **limits)
+        book.write(new, mine)
+
+    front = ParetoFront()
+    points = iter(others * 10)
+
+    def insert() -> None:
+        point = next(points)
+        front.insert(0, math.log(point.cost), point.errors[RUNG])
+
     return {
-        f"decide at a rung of {len(curves):,}": lambda: decide(
-            mine, others, e_ref=0.9, standard_error=0.0, q=0.9
-        )
+        f"decide at a rung of {len(curves):,}": lambda: decide(mine, others, **limits),
+        "book of rungs: decide and write": judge_and_write,
+        "front: insert": insert,
     }
 
 
-def of_board(records: list[Record]) -> dict[str, Call]:
+def of_board(records: list[Record], path: Path) -> dict[str, Call]:
     """What the end of a run, and `leaderboard`, make of them."""
     able = [r for r in records if r.state == "complete" and r.flops is not None]
     points = [(-r.val[METRIC], math.log(r.flops or 1)) for r in able]
@@ -112,6 +166,8 @@ def of_board(records: list[Record]) -> dict[str, Call]:
         "render markdown": lambda: render(frame, "markdown"),
         "why_longer": lambda: why_longer(records, best, METRIC),
         "remarks": lambda: remarks(records, metric=METRIC, cost=COST),
+        "page": lambda: page(records, metric=METRIC, cost=COST, title="digits"),
+        "picture": lambda: picture(records, path, metric=METRIC, cost=COST, title="digits"),
     }
 
 
@@ -130,8 +186,9 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, object]:
     calls = {
         **of_reading(records, context),
         **of_turn(records, context),
+        **of_standings(records, context),
         **of_rung(records),
-        **of_board(records),
+        **of_board(records, folder / "front.png"),
     }
     found = {
         name: [cpu_seconds(call) for _ in range(args.repeats)] for name, call in calls.items()

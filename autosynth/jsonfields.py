@@ -7,12 +7,12 @@ by the tables here: in a dotted key, the part after a dot stands inside what the
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache, partial
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
 _Saved = TypeVar("_Saved")
 
@@ -45,7 +45,7 @@ def field_problems(kind: type[Any], plain: Mapping[str, Any]) -> list[str]:
     """What keeps a JSON object from being a `kind`: keys that lack or are unknown, and values."""
     if not isinstance(plain, Mapping):
         return [f"it is a JSON object, not {plain!r}"]
-    readers, needed = _readers(kind)
+    readers, needed = _readers(cast(Hashable, kind))
     problems = [f"no {name!r}" for name in sorted(needed - plain.keys())]
     problems += [f"unknown key {name!r}" for name in sorted(plain.keys() - readers.keys())]
     hints = {field.name: field.type for field in fields(kind)}
@@ -77,7 +77,7 @@ class _MisfitError(Exception):
 
 
 @cache
-def _readers(kind: type[Any]) -> tuple[dict[str, tuple[frozenset[Any], Reader]], frozenset[str]]:
+def _readers(kind: Any) -> tuple[dict[str, tuple[frozenset[Any], Reader]], frozenset[str]]:
     """By a field's name the types whose values are taken as they are, and how others are read.
 
     And the names of fields without a default. A class is looked through once, for a run has
@@ -111,7 +111,7 @@ def _fits(read: Reader, value: Any) -> bool:
 
 
 def _read_object(kind: type[_Saved], plain: Any) -> _Saved:
-    readers, needed = _readers(kind)
+    readers, needed = _readers(cast(Hashable, kind))
     if not isinstance(plain, Mapping) or not readers.keys() >= plain.keys() >= needed:
         raise _MisfitError
     values = {}

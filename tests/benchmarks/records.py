@@ -128,10 +128,10 @@ def of_rung(records: list[Record]) -> dict[str, Call]:
     book = RungBook()
     for number, curve in enumerate(others):
         book.write(number, curve)
-    number = iter(range(len(curves), 10 * len(curves)))
+    numbers = iter(range(len(curves), 10 * len(curves)))
 
     def judge_and_write() -> None:
-        new = next(number)
+        new = next(numbers)
         book.decide(new, mine, **limits)
         book.write(new, mine)
 

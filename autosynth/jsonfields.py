@@ -7,11 +7,12 @@ by the tables here: in a dotted key, the part after a dot stands inside what the
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import MISSING, fields, is_dataclass
-from types import UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+from functools import cache, partial
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
 _Saved = TypeVar("_Saved")
 
@@ -44,16 +45,12 @@ def field_problems(kind: type[Any], plain: Mapping[str, Any]) -> list[str]:
     """What keeps a JSON object from being a `kind`: keys that lack or are unknown, and values."""
     if not isinstance(plain, Mapping):
         return [f"it is a JSON object, not {plain!r}"]
-    hints = _hints(kind)
-    needed = {
-        field.name
-        for field in fields(kind)
-        if field.default is MISSING and field.default_factory is MISSING
-    }
+    readers, needed = _readers(cast(Hashable, kind))
     problems = [f"no {name!r}" for name in sorted(needed - plain.keys())]
-    problems += [f"unknown key {name!r}" for name in sorted(plain.keys() - hints.keys())]
+    problems += [f"unknown key {name!r}" for name in sorted(plain.keys() - readers.keys())]
+    hints = {field.name: field.type for field in fields(kind)}
     for name, value in plain.items():
-        if name not in hints or _fits(hints[name], value):
+        if name not in hints or _fits(readers[name][1], value):
             continue
         if get_origin(hints[name]) is Literal and isinstance(value, str):
             valid = ", ".join(map(str, get_args(hints[name])))
@@ -69,50 +66,115 @@ def from_fields(kind: type[_Saved], plain: Mapping[str, Any]) -> _Saved:
     Raises:
         ValueError: it is none; all its problems are named.
     """
-    if problems := field_problems(kind, plain):
-        raise ValueError("; ".join(problems))
-    hints = _hints(kind)
-    return kind(**{name: _value(hints[name], value) for name, value in plain.items()})
+    try:
+        return _read_object(kind, plain)
+    except _MisfitError:
+        raise ValueError("; ".join(field_problems(kind, plain))) from None
 
 
-def _hints(kind: type[Any]) -> dict[str, Any]:
-    """The types of the fields, which are no text: a saved class quotes no annotation."""
-    return {field.name: field.type for field in fields(kind)}
+class _MisfitError(Exception):
+    """A JSON value is not of the type that a field has."""
 
 
-def _fits(hint: Any, value: Any) -> bool:
-    """Whether a JSON value is one of a type."""
+@cache
+def _readers(kind: Any) -> tuple[dict[str, tuple[frozenset[Any], Reader]], frozenset[str]]:
+    """By a field's name the types whose values are taken as they are, and how others are read.
+
+    And the names of fields without a default. A class is looked through once, for a run has
+    thousands of records; most of their values are taken as they are, without a call. The types of
+    fields are no text: a saved class quotes no annotation.
+    """
+    needed = {
+        field.name
+        for field in fields(kind)
+        if field.default is MISSING and field.default_factory is MISSING
+    }
+    readers = {f.name: (_as_they_are(f.type), _reader(f.type)) for f in fields(kind)}
+    return readers, frozenset(needed)
+
+
+def _as_they_are(hint: Any) -> frozenset[Any]:
+    """The types whose values are of the type `hint` and stay the same."""
+    if get_origin(hint) in (Union, UnionType):
+        return frozenset().union(*map(_as_they_are, get_args(hint)))
+    if hint is float:
+        return frozenset({int, float})
+    return frozenset({hint}) if hint in (str, int, bool, NoneType) else frozenset()
+
+
+def _fits(read: Reader, value: Any) -> bool:
+    try:
+        read(value)
+    except _MisfitError:
+        return False
+    return True
+
+
+def _read_object(kind: type[_Saved], plain: Any) -> _Saved:
+    readers, needed = _readers(cast(Hashable, kind))
+    if not isinstance(plain, Mapping) or not readers.keys() >= plain.keys() >= needed:
+        raise _MisfitError
+    values = {}
+    for name, value in plain.items():
+        kept, read = readers[name]
+        values[name] = value if type(value) in kept else read(value)
+    return kind(**values)
+
+
+def _reader(hint: Any) -> Reader:
+    """What makes a value of a type from a JSON value, or raises `_MisfitError`."""
     origin, args = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):
-        return any(_fits(arg, value) for arg in args)
+        return partial(_read_first, [_reader(arg) for arg in args])
     if origin is Literal:
-        return value in args
+        return partial(_read_known, args)
     if origin is Mapping:
-        return isinstance(value, dict) and all(_fits(args[1], item) for item in value.values())
+        return partial(_read_mapping, _reader(args[1]))
+    if origin is tuple and args[-1] is ...:
+        return partial(_read_sequence, _reader(args[0]))
     if origin is tuple:
-        if not isinstance(value, list):
-            return False
-        parts = args[:1] * len(value) if args[-1] is ... else args
-        return len(parts) == len(value) and all(map(_fits, parts, value))
+        return partial(_read_tuple, [_reader(arg) for arg in args])
     if isinstance(hint, type) and is_dataclass(hint):
-        return isinstance(value, dict) and not field_problems(hint, value)
-    if isinstance(value, bool):
-        return hint is bool
-    return isinstance(value, (int, float) if hint is float else hint)
+        return partial(_read_object, hint)
+    return partial(_read_plain, (int, float) if hint is float else hint, hint is bool)
 
 
-def _value(hint: Any, value: Any) -> Any:
-    """A JSON value that fits a type, as one of that type."""
-    args = get_args(hint)
-    if get_origin(hint) in (Union, UnionType):
-        return next(_value(arg, value) for arg in args if _fits(arg, value))
-    if get_origin(hint) is tuple:
-        parts = args[:1] * len(value) if args[-1] is ... else args
-        return tuple(map(_value, parts, value))
-    if get_origin(hint) is Mapping:
-        return {key: _value(args[1], item) for key, item in value.items()}
-    if isinstance(hint, type) and is_dataclass(hint):
-        return from_fields(hint, value)
+def _read_first(readers: Sequence[Reader], value: Any) -> Any:
+    for read in readers:
+        try:
+            return read(value)
+        except _MisfitError:
+            continue
+    raise _MisfitError
+
+
+def _read_known(known: tuple[Any, ...], value: Any) -> Any:
+    if value not in known:
+        raise _MisfitError
+    return value
+
+
+def _read_mapping(read: Reader, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _MisfitError
+    return {key: read(item) for key, item in value.items()}
+
+
+def _read_sequence(read: Reader, value: Any) -> tuple[Any, ...]:
+    if not isinstance(value, list):
+        raise _MisfitError
+    return tuple([read(item) for item in value])
+
+
+def _read_tuple(readers: Sequence[Reader], value: Any) -> tuple[Any, ...]:
+    if not isinstance(value, list) or len(value) != len(readers):
+        raise _MisfitError
+    return tuple([read(item) for read, item in zip(readers, value, strict=True)])
+
+
+def _read_plain(kind: Any, is_bool: bool, value: Any) -> Any:
+    if not isinstance(value, kind) or (isinstance(value, bool) and not is_bool):
+        raise _MisfitError
     return value
 
 

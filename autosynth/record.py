@@ -1,8 +1,7 @@
 """What one trial was and did: a frozen record in, a JSON file out, and back; and who beats whom.
 
 A run consists of these files alone (`trials/000012/record.json`); leaderboard, report and bundle
-read nothing else about a trial. The pruner, the leaderboard and the end of a search go by the same
-non-dominated layers, so they are computed here.
+read nothing else about a trial.
 """
 
 import json
@@ -13,11 +12,11 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from autosynth import __version__
 from autosynth.atomic import write_text_atomic
 from autosynth.errors import NewerRunError, RunError
+from autosynth.front import layers
 from autosynth.jsonfields import RECORD_1, from_fields, json_ready, renamed
 from autosynth.task.calibration import Calibration
 
@@ -118,7 +117,9 @@ def merit(record: Record, metric: str) -> tuple[float, float]:
     Minus infinity where there is no score.
     """
     score = score_of(record, metric)
-    return score, record.val.get("neg_log_loss", 0.0) if score > -math.inf else -math.inf
+    tie = record.val.get("neg_log_loss", 0.0)
+    tie = 0.0 if math.isnan(tie) else tie  # as in its file, which leaves such a number out
+    return score, tie if score > -math.inf else -math.inf
 
 
 def worth(record: Record, metric: str) -> tuple[float, float]:
@@ -215,38 +216,6 @@ def read_all(run_dir: Path) -> list[Record]:
                 f"{path}: {problem}; move its folder away to use the rest of the run"
             ) from problem
     return sorted(records, key=lambda record: record.trial)
-
-
-def layers(points: ArrayLike) -> NDArray[np.int64]:
-    """The layer of each point: 1 for the front, 2 for the front of what is left, and so on.
-
-    One point dominates another if it is no larger in any coordinate and smaller in one; equal
-    points share a layer. Non-dominated sorting as in Deb et al., NSGA-II (2002).
-
-    Args:
-        points: shape `(n, d)`; every coordinate is to be made small. Infinities may stand in it.
-
-    Returns:
-        Shape `(n,)`, from 1.
-
-    Raises:
-        ValueError: if `points` is not two-dimensional, or a coordinate is not a number.
-    """
-    values = np.asarray(points, dtype=np.float64)
-    if values.size == 0:
-        return np.zeros(len(values), dtype=np.int64)
-    if values.ndim != 2 or np.isnan(values).any():
-        raise ValueError(f"points are n rows of d numbers without NaN; got shape {values.shape}")
-    no_larger = np.ones((len(values), len(values)), dtype=bool)
-    smaller = np.zeros_like(no_larger)
-    for column in values.T:
-        no_larger &= column[:, None] <= column[None, :]
-        smaller |= column[:, None] < column[None, :]
-    dominates = no_larger & smaller
-    layer = np.zeros(len(values), dtype=np.int64)
-    while (left := layer == 0).any():
-        layer[left & ~dominates[left].any(axis=0)] = layer.max() + 1
-    return layer
 
 
 def record_layers(records: Sequence[Record], *, metric: str, cost: str) -> dict[int, int]:

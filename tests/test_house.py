@@ -28,7 +28,7 @@ ORDER = [
     *("errors", "budget", "plugin", "atomic", "jsonfields", "number", "options"),
     *("strategy", "scale", "spec", "cell", "task", "data", "baselines", "piece", "modality"),
     *("components", "composite", "training"),
-    *("record", "progress", "study", "leaderboard", "report", "bundle"),
+    *("front", "record", "progress", "study", "leaderboard", "report", "bundle"),
     *("testing", "run", "estimator", "cli", "__main__"),
 ]
 # And inside a package with rooms of its own, between these.

@@ -1,6 +1,7 @@
 """Saved dataclasses come back as they went, and what is none is named."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -79,6 +80,8 @@ def test_numbers_of_numpy_and_those_that_json_lacks() -> None:
 )
 def test_a_problem_is_named(changes: dict[str, object], problem: str) -> None:
     assert field_problems(Saved, {"name": "x", **changes}) == [problem]
+    with pytest.raises(ValueError, match=f"^{re.escape(problem)}$"):
+        from_fields(Saved, {"name": "x", **changes})
 
 
 def test_all_problems_are_named_at_once() -> None:

@@ -39,7 +39,6 @@ _MEASURES = (
     *("samples_seen", "epochs"),
 )
 _GUESSES = ("precision", "recall", "f1")
-_BLANK = Record(trial=0, seed=0, strategy="", state="complete")
 
 
 def build_leaderboard(
@@ -63,39 +62,36 @@ def build_leaderboard(
     records = list(records)
     layer = layer_numbers(records, metric=metric, cost=cost)
     ordered = _ordered(records, layer, metric, cost)
-    rank = ranks(records, metric=metric, cost=cost)
-    others = _other_metrics(records, metric)
-    rows = [
-        {
-            "rank": rank.get(r.trial),
-            **_row(r, metric, others),
-            "pareto": layer.get(r.trial),
-            "trial": r.trial,
-            "seed": r.seed,
-            "reason": r.reason,
-        }
-        for r in ordered
-    ]
-    columns = ["rank", *_row(_BLANK, metric, others), "pareto", "trial", "seed", "reason"]
-    frame = pd.DataFrame(rows, columns=columns)
+    rank = _ranks(ordered, layer)
+    columns = {
+        "rank": [rank.get(r.trial) for r in ordered],
+        **_columns(ordered, metric, _other_metrics(records, metric)),
+        "pareto": [layer.get(r.trial) for r in ordered],
+        **{name: [getattr(r, name) for r in ordered] for name in ("trial", "seed", "reason")},
+    }
     scores = [name for name in columns if name.startswith(("val_", "test_"))]
     types = {**dict.fromkeys(_WHOLE, "Int64"), **dict.fromkeys((*_NUMBERS, *scores), "float64")}
-    return frame.astype(types)
+    # An empty column has no type of its own: a text, until told that it is a number.
+    return pd.DataFrame(columns, dtype=None if ordered else object).astype(types)
 
 
 def ranks(records: Iterable[Record], *, metric: str, cost: str = "flops") -> dict[int, int]:
     """The rank, from 1, of each trial that has one, by trial number."""
     records = list(records)
     layer = layer_numbers(records, metric=metric, cost=cost)
-    placed = [r for r in _ordered(records, layer, metric, cost) if r.trial in layer]
-    return {record.trial: rank for rank, record in enumerate(placed, start=1)}
+    return _ranks(_ordered(records, layer, metric, cost), layer)
+
+
+def _ranks(ordered: Sequence[Record], layer: Mapping[int, int]) -> dict[int, int]:
+    placed = (record.trial for record in ordered if record.trial in layer)
+    return {trial: rank for rank, trial in enumerate(placed, start=1)}
 
 
 def _ordered(
     records: Sequence[Record], layer: Mapping[int, int], metric: str, cost: str
 ) -> list[Record]:
     """The records as a board lists them."""
-    best = chosen(records, metric=metric, cost=cost)
+    best = _chosen(records, layer, metric, cost)
     return sorted(
         records, key=lambda r: (r is not best, *_order(r, layer.get(r.trial), metric, cost))
     )
@@ -131,8 +127,13 @@ def chosen(records: Iterable[Record], *, metric: str, cost: str = "flops") -> Re
     is.
     """
     records = list(records)
+    return _chosen(records, layer_numbers(records, metric=metric, cost=cost), metric, cost)
+
+
+def _chosen(
+    records: Sequence[Record], layer: Mapping[int, int], metric: str, cost: str
+) -> Record | None:
     able = [r for r in records if r.kind == "strategy" and score_of(r, metric) > -math.inf]
-    layer = layer_numbers(records, metric=metric, cost=cost)
     able = [r for r in able if r.trial in layer] or able
     judged = [r for r in able if r.expected is not None]
     raced = [r for r in able if r.cv is not None]  # as runs before there were expectations
@@ -174,20 +175,21 @@ def _other_metrics(records: Sequence[Record], metric: str) -> tuple[str, ...]:
     return tuple(name for name in names if name != metric)
 
 
-def _row(record: Record, metric: str, others: tuple[str, ...]) -> dict[str, Any]:
-    low, high = record.test_interval or (None, None)
-    words = {name: getattr(record, name) for name in _WORDS}
-    if record.kind == "baseline":
-        words["topology"] = "baseline"
+def _columns(
+    records: Sequence[Record], metric: str, others: tuple[str, ...]
+) -> dict[str, list[Any]]:
+    columns: dict[str, list[Any]] = {name: [getattr(r, name) for r in records] for name in _WORDS}
+    columns["topology"] = ["baseline" if r.kind == "baseline" else r.topology for r in records]
+    intervals = [r.test_interval or (None, None) for r in records]
     return {
-        **words,
-        f"val_{metric}": record.val.get(metric),
-        f"test_{metric}": record.test.get(metric),
-        "test_low": low,
-        "test_high": high,
-        **{f"val_{name}": record.val.get(name) for name in others},
-        **{f"test_{name}": record.test.get(name) for name in others},
-        **{name: getattr(record, name) for name in _MEASURES},
+        **columns,
+        f"val_{metric}": [r.val.get(metric) for r in records],
+        f"test_{metric}": [r.test.get(metric) for r in records],
+        "test_low": [low for low, _ in intervals],
+        "test_high": [high for _, high in intervals],
+        **{f"val_{name}": [r.val.get(name) for r in records] for name in others},
+        **{f"test_{name}": [r.test.get(name) for r in records] for name in others},
+        **{name: [getattr(r, name) for r in records] for name in _MEASURES},
     }
 
 

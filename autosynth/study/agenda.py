@@ -9,9 +9,9 @@ schedule of its own from the start: a strategy like any other, which the board s
 train again.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from heapq import nlargest
+from functools import lru_cache
 from typing import Literal
 
 from autosynth.composite import Resolved, cost, resolve
@@ -140,27 +140,34 @@ def first_length(space: Space) -> dict[str, Scalar]:
 
 
 def worth_longer(
-    groups: Mapping[str, Sequence[Record]], front: Iterable[Record], space: Space, metric: str
+    records: Iterable[Record], front: Iterable[Record], space: Space, metric: str
 ) -> list[Longer]:
     """Longer trainings that may pay, the most promising first.
 
     Those of the best by score, then those of `front`. A strategy whose last lengthening brought
     nothing is left as it is, and so is one that was best on `calibration` before its end.
-    `groups` are as `by_strategy` gives them, in any order inside.
     """
+    groups = by_strategy(records)
+    best = sorted(groups.values(), key=lambda group: max(worth(r, metric) for r in group))
+    chosen = list(best[::-1][:BEST])
+    chosen += [groups[without_length(record.canonical)] for record in front]
+    return longer_trainings(chosen, space, metric)
+
+
+def longer_trainings(
+    groups: Iterable[Sequence[Record]], space: Space, metric: str
+) -> list[Longer]:
+    """What `worth_longer` says of some strategies' trainings, each group the shortest first."""
     values = space.settings.get(LENGTH, ())
-    latest = list(groups.values())[::-1]
-    chosen = nlargest(BEST, latest, key=lambda group: max(worth(r, metric) for r in group))
-    chosen += [groups[shared_form(record)] for record in front]
     found: dict[str, Longer] = {}
-    for group in (sorted(each, key=length_of) for each in chosen):
+    for group in groups:
         last = group[-1]
         following = [value for value in values if float(value) > length_of(last)]
         if following and still_gains(group, metric):
-            longer = _at_length(parse(last.canonical), float(following[0]))
-            found[str(longer)] = Longer(
+            longer = _at_length(last.canonical, float(following[0]))
+            found[longer] = Longer(
                 trained=last.canonical,
-                resolved=str(longer),
+                resolved=longer,
                 param=_param(values, following[0]),
             )
     return list(found.values())
@@ -171,7 +178,7 @@ def by_strategy(records: Iterable[Record]) -> dict[str, list[Record]]:
     groups: dict[str, list[Record]] = {}
     for record in records:
         if record.kind == "strategy" and record.state == "complete":
-            groups.setdefault(shared_form(record), []).append(record)
+            groups.setdefault(without_length(record.canonical), []).append(record)
     return {key: sorted(group, key=length_of) for key, group in groups.items()}
 
 
@@ -196,17 +203,26 @@ def why_longer(records: Iterable[Record], best: Record, metric: str) -> str:
 
 def length_of(record: Record) -> float:
     """The length of a trial's training, over that of the plan."""
-    return float(dict(parse(record.canonical).settings).get(LENGTH, 1.0))
+    return _length(record.canonical)
 
 
-def shared_form(record: Record) -> str:
-    """A trial's strategy without its length."""
-    return str(_at_length(parse(record.canonical), 1.0))
+def without_length(canonical: str) -> str:
+    """A strategy's text at the plan's own length: what trainings of any length have in common."""
+    return _at_length(canonical, 1.0)
 
 
-def _at_length(strategy: Strategy, length: float) -> Strategy:
+# Asked of every record before every trial; to read a text takes a quarter of a millisecond. As
+# many as a run of days has, at about half a kilobyte each.
+@lru_cache(maxsize=2**15)
+def _length(canonical: str) -> float:
+    return float(dict(parse(canonical).settings).get(LENGTH, 1.0))
+
+
+@lru_cache(maxsize=2**15)
+def _at_length(canonical: str, length: float) -> str:
+    strategy = parse(canonical)
     settings = tuple((k, length if k == LENGTH else v) for k, v in strategy.settings)
-    return replace(strategy, settings=settings)
+    return str(replace(strategy, settings=settings))
 
 
 def _param(values: Sequence[Scalar], value: Scalar) -> Scalar:

@@ -22,14 +22,13 @@ from autosynth.study.agenda import (
     candidates,
     first_length,
     ladder,
-    worth_longer,
 )
 from autosynth.study.context import RunContext
 from autosynth.study.history import History
 from autosynth.study.job import Done, Event, Failed, Job, Lost, Rung
 from autosynth.study.params import params_for
 from autosynth.study.pool import Pool
-from autosynth.study.pruner import Curve, Decision, decide, is_spared
+from autosynth.study.pruner import Curve, Decision, RungBook, is_spared
 from autosynth.study.restrict import columns_of
 from autosynth.study.sampler import Proposal, Sampler
 from autosynth.study.trial import initial_record, over_limit
@@ -80,6 +79,7 @@ class _Running:
     job: Job
     proposal: Proposal
     resolved: Resolved
+    curve: Curve
     tries: int = 1
     pruned: Decision | None = None
 
@@ -94,10 +94,10 @@ class Driver:
         progress: Progress,
         pool: Pool,
         sampler: Sampler,
-        pruner: Callable[..., Decision] = decide,
+        book: RungBook | None = None,
     ) -> None:
         self.context, self.limits, self.progress = context, limits, progress
-        self.pool, self.sampler, self.pruner = pool, sampler, pruner
+        self.pool, self.sampler, self.book = pool, sampler, book or RungBook()
         self.history = History(context, read_all(context.folder))
         singles = ladder(context.dataset, context.space)
         self.agenda = Agenda(
@@ -113,7 +113,8 @@ class Driver:
         self.running: dict[int, _Running] = {}
         self.again: list[Job] = []
         self.begun: set[str] = set()
-        self.curves = sampler.curves()
+        for number, curve in sampler.curves().items():
+            self.book.write(number, curve)
         # What takes longer than that comes first of nothing.
         self.quick = POLICY.quick_share * limits.deadline.left
 
@@ -157,7 +158,9 @@ class Driver:
 
     def _left(self, seconds: float = 0.0) -> float:
         """The time for trials, if the next one takes so many seconds."""
-        return self.limits.deadline.left - self.limits.reserve(self.history.finalists, seconds)
+        return self.limits.deadline.left - self.limits.reserve(
+            self.history.standings.finalists(), seconds
+        )
 
     def _pace(self) -> float:
         return 1.0 if self.hopeful else self.history.pace
@@ -170,7 +173,7 @@ class Driver:
 
     def _show(self, left: float) -> None:
         """Tell how the search stands, before a trial starts."""
-        front = [r for r in self.history.finalists if r.topology != "baseline"]
+        front = [r for r in self.history.standings.finalists() if r.topology != "baseline"]
         self.progress.status(
             running=len(self.running) + 1,
             front=len(front),
@@ -211,7 +214,7 @@ class Driver:
     def _begin(self, proposal: Proposal, resolved: Resolved) -> None:
         """Hand out a job; or keep a record where it is over a limit."""
         foreseen = self._pace() * self.context.foreseen_seconds(resolved)
-        after = self.limits.reserve(self.history.finalists, foreseen)
+        after = self.limits.reserve(self.history.standings.finalists(), foreseen)
         phases = resolved.training_plan.phases
         alone = [part for phase in phases if (part := alone_of(resolved, phase))]
         job = Job(
@@ -230,8 +233,10 @@ class Driver:
             self.history.add(record)
             self._tell(record)
             return
-        self.curves[proposal.trial.number] = Curve(cost=cost(resolved).flops, errors={})
-        self.running[job.number] = _Running(job=job, proposal=proposal, resolved=resolved)
+        curve = Curve(cost=cost(resolved).flops)
+        self.running[job.number] = _Running(
+            job=job, proposal=proposal, resolved=resolved, curve=curve
+        )
         self.begun.add(job.strategy)
         self.pool.start(job)
 
@@ -262,8 +267,8 @@ class Driver:
                     return
                 continue
             if turn == "single":
-                singles, metric = self.history.singles, self.context.metric.name
-                written = self.agenda.single(singles, able, bold, metric)
+                singles = self.history.singles()
+                written = self.agenda.single(singles, able, bold, self.context.metric.name)
             else:
                 written = self.agenda.composite(able)
             if written:
@@ -282,8 +287,8 @@ class Driver:
 
     def _lengthen(self, able: Callable[[Resolved], bool]) -> bool:
         """Have the sampler propose the longer training that promises most, if there is one."""
-        space, metric, done = self.context.space, self.context.metric.name, self.history.done
-        for each in worth_longer(self.history.groups, self.history.front, space, metric):
+        done = self.history.done
+        for each in self.history.standings.worth_longer(self.context.space):
             params = self.sampler.params(each.trained)
             if params is None or each.resolved in done or each.resolved in self.begun:
                 continue
@@ -337,16 +342,17 @@ class Driver:
         """Whether a training ends at a rung, by the pruner."""
         trial = each.proposal.trial.number
         self.sampler.rung(each.proposal, rung.done, rung.error)
-        mine = self.curves[trial]
-        mine = replace(mine, errors={**mine.errors, rung.done: rung.error})
-        self.curves[trial] = mine
+        curve = each.curve = replace(
+            each.curve, errors={**each.curve.errors, rung.done: rung.error}
+        )
         doubt = DOUBT * rung.standard_error + STILL_TO_FALL * (1 - rung.done) * rung.error
-        verdict = self.pruner(
-            mine,
-            [curve for number, curve in self.curves.items() if number != trial],
+        verdict = self.book.decide(
+            trial,
+            curve,
             e_ref=self.context.error(self.context.trivial_score),
             standard_error=doubt,
         )
+        self.book.write(trial, curve)
         # A longer one is there because a shorter one was among the best; and where a trial is
         # scored on several folds, the rows of the first are too few to end it.
         spared = each.job.origin == LONGER or self.context.folds > 1

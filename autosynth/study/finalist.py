@@ -9,6 +9,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +19,9 @@ from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
 from autosynth.budget import POLICY
 from autosynth.components import FAMILIES
-from autosynth.record import Record, record_layers, score_of, worth
-from autosynth.strategy import parse
+from autosynth.front import ParetoFront
+from autosynth.record import Record, score_of, worth
+from autosynth.strategy import Scalar, parse
 from autosynth.study.context import RunContext
 from autosynth.study.space import TOPOLOGIES
 
@@ -58,7 +60,8 @@ def finalists(records: list[Record], context: RunContext) -> list[Record]:
     best = sorted(done, key=lambda r: (worth(r, context.metric.name), -getattr(r, context.cost)))
     chosen += best[-RACERS:] if context.is_small else best[-1:]
     chosen += [r for r in best if r.topology != "single"][-1:]
-    return [record for record in done if record in chosen]
+    numbers = {record.trial for record in chosen}
+    return [record for record in done if record.trial in numbers]
 
 
 def complete(records: list[Record], context: RunContext) -> list[Record]:
@@ -76,8 +79,12 @@ def front_of(records: list[Record], context: RunContext) -> list[Record]:
 
 
 def _front(records: list[Record], context: RunContext) -> list[Record]:
-    layer = record_layers(records, metric=context.metric.name, cost=context.cost)
-    return [r for r in records if layer[r.trial] == 1]
+    front = ParetoFront()
+    for record in records:
+        score, price = record.val[context.metric.name], float(getattr(record, context.cost))
+        front.insert(record.trial, -score, price)
+    members = set(front)
+    return [record for record in records if record.trial in members]
 
 
 def reserve_seconds(
@@ -98,7 +105,8 @@ def reserve_seconds(
     after = POLICY.report_seconds + scoring
     best = max(last, key=lambda r: worth(r, context.metric.name))
     if refit:
-        more = len(context.learnable) / len(splits.train)
+        held_out = len(splits.calibration) + len(splits.validation)
+        more = 1 + held_out / len(splits.train)
         after += max(a_training(best), coming) * more * POLICY.refit_factor
     return after + choice_seconds(last, context, budget)
 
@@ -129,14 +137,19 @@ def expect(records: Sequence[Record], metric: str, floor: float) -> list[Record]
         metric: the score.
         floor: the score of knowing no input; what is worse counts as this.
     """
-    able = [r for r in records if r.kind == "strategy" and _score(r, metric) > -math.inf]
-    best = sorted(able, key=lambda r: -_score(r, metric))[:MOST]
+    scores = [(r, score_to_expect(r, metric)) for r in records if r.kind == "strategy"]
+    able = sorted((pair for pair in scores if pair[1] > -math.inf), key=lambda pair: -pair[1])
+    known = expectations([record for record, _ in able[:MOST]], metric, floor)
+    return [replace(r, expected=known[r.trial]) if r.trial in known else r for r in records]
+
+
+def expectations(best: Sequence[Record], metric: str, floor: float) -> dict[int, float]:
+    """What is to be expected of the best strategies of a run, by trial; nothing of very few."""
     if len(best) < FEWEST:
-        return list(records)
-    scores = np.array([max(_score(r, metric), floor) for r in best])
+        return {}
+    scores = np.array([max(score_to_expect(r, metric), floor) for r in best])
     expected = zip(best, smoothed(best, scores), strict=True)
-    known = {record.trial: float(score) for record, score in expected}
-    return [replace(r, expected=known.get(r.trial, r.expected)) for r in records]
+    return {record.trial: float(score) for record, score in expected}
 
 
 def smoothed(records: Sequence[Record], scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -163,16 +176,22 @@ def smoothed(records: Sequence[Record], scores: NDArray[np.float64]) -> NDArray[
     return found
 
 
-def _score(record: Record, metric: str) -> float:
+def score_to_expect(record: Record, metric: str) -> float:
+    """The score that luck is taken out of: over several folds, where it was measured so."""
     return score_of(record, metric) if record.cv is None else record.cv
 
 
 def _features(record: Record) -> list[float]:
     """What a strategy is like: families, topology, size and settings, about one apart each."""
-    settings = dict(parse(record.canonical).settings)
+    settings = _settings_of(record.canonical)
     families = record.components.split("+")
     found = [float(name in families) for name in FAMILIES]
     found += [float(record.topology == name) for name in TOPOLOGIES]
     found.append(0.5 * math.log10(max(record.flops or 1, 1)))
     found += [0.5 * math.log2(float(settings.get(k, v)) / v) for k, v in _SETTINGS.items()]
     return [*found, _AUGMENT.get(str(settings.get("augment")), 0.0)]
+
+
+@lru_cache(maxsize=4 * MOST)  # of the best, which change by a few at a time
+def _settings_of(canonical: str) -> dict[str, Scalar]:
+    return dict(parse(canonical).settings)

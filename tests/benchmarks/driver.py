@@ -100,7 +100,8 @@ def replayed(context: RunContext) -> Callable[[Job], Replay]:
         )
         record = replace(
             blank, val={"accuracy": score}, train_seconds=SECONDS, eval_seconds=0.1, epochs=20.0,
-            latency_ms=1.0, curve=((1 / 9, 1.2 - score), (1.0, 1 - score)), foreseen_seconds=SECONDS,
+            latency_ms=1.0, curve=((1 / 9, 1.2 - score), (1.0, 1 - score)),
+            foreseen_seconds=SECONDS,
         )  # fmt: skip
         stopped: Record = replace(record, state="pruned", val={})
         return Replay(record=record, seconds=SECONDS, rungs=rungs, stopped=stopped)
@@ -134,9 +135,8 @@ def main() -> None:
         start = time.process_time()
         driver.run()
         busy = time.process_time() - start - TimedSampler.seconds
-        put(
-            f"{len(marks):,} trials of {SECONDS:.0f} s by {args.workers:,} workers: {pool.now:.0f} s"
-        )
+        what = f"{len(marks):,} trials of {SECONDS:.0f} s by {args.workers:,} workers"
+        put(f"{what}: {pool.now:.0f} s")
         put(f"driver busy {busy:.1f} s, {busy / pool.now:.1%} of them")
         put(f"sampler {TimedSampler.seconds:.1f} s")
         tail = marks[-max(2, len(marks) // 20) :]

@@ -20,7 +20,7 @@ from autosynth.study.history import History
 from autosynth.study.job import Done, Job
 from autosynth.study.pool import LocalPool
 from autosynth.study.probe import fixed_plan
-from autosynth.study.pruner import Decision, decide
+from autosynth.study.pruner import RungBook
 from autosynth.study.restrict import restrict
 from autosynth.study.sampler import Sampler
 from autosynth.study.trial import run_trial
@@ -76,12 +76,10 @@ def context_of() -> Callable[..., RunContext]:
 def driver_of() -> Callable[..., Driver]:
     """A driver on a pool that trains in this process, until the limits."""
 
-    def make(
-        context: RunContext, pruner: Callable[..., Decision] = decide, **limits: Any
-    ) -> Driver:
+    def make(context: RunContext, book: RungBook | None = None, **limits: Any) -> Driver:
         pool, sampler = LocalPool(context), Sampler.of_run(context)
         progress = Progress(live=False)
-        return Driver(context, Limits(**limits), progress, pool, sampler, pruner)
+        return Driver(context, Limits(**limits), progress, pool, sampler, book)
 
     return make
 

@@ -15,7 +15,7 @@ from autosynth.spec import Array, Dataset
 from autosynth.study.context import RunContext
 from autosynth.study.driver import Driver
 from autosynth.study.job import Job
-from autosynth.study.pruner import Decision
+from autosynth.study.pruner import Decision, RungBook
 from autosynth.study.trial import OutOfTime, fold_outputs, run_trial
 
 MakeBench = Callable[..., RunContext]
@@ -119,12 +119,15 @@ def test_few_rows_end_no_training(
 ) -> None:
     asked: list[float] = []
 
-    def worst(*_: object, **more: object) -> Decision:
-        asked.append(1.0)
-        return Decision(prune=True, constraint=1.0, why="behind")
+    class Worst(RungBook):
+        """Prunes whatever it is asked of."""
+
+        def decide(self, *_: object, **more: object) -> Decision:
+            asked.append(1.0)
+            return Decision(prune=True, constraint=1.0, why="behind")
 
     def search(context: RunContext) -> set[str]:
-        driver_of(context, pruner=worst, trials=1).run()
+        driver_of(context, Worst(), trials=1).run()
         return {r.state for r in read_all(context.folder)}
 
     few = context_of(wine, tmp_path, steps=360)  # the first rung is at 120

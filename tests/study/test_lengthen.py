@@ -46,7 +46,7 @@ def trained(
 
 
 def lengths(records: list[Record], space: Space) -> list[str]:
-    return [each.resolved for each in worth_longer(by_strategy(records), [], space, "accuracy")]
+    return [each.resolved for each in worth_longer(records, [], space, "accuracy")]
 
 
 def test_what_was_pruned_or_stopped_is_no_training_of_that_length() -> None:
@@ -63,7 +63,7 @@ def test_the_best_are_trained_twice_as_long_the_very_best_first(space: Space) ->
         f"{name} | lr=0.002 length=2.0" for name in ("mlp", "cnn", "gru")
     ]
     front = [records[3]]
-    found = worth_longer(by_strategy(records), front, space, "accuracy")
+    found = worth_longer(records, front, space, "accuracy")
     assert found[-1].trained == "lstm | lr=0.002 length=1.0"
 
 

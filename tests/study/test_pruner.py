@@ -3,13 +3,12 @@
 import math
 from collections.abc import Iterable
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autosynth.record import layers
-from autosynth.study.pruner import Curve, Decision, decide, is_spared
+from autosynth.front import layers
+from autosynth.study.pruner import Curve, Decision, RungBook, decide, is_spared
 
 RUNG = 1 / 9
 
@@ -136,28 +135,49 @@ def test_a_trial_on_the_front_at_every_rung_is_never_pruned(rows, q, n_val):
                 assert not judged(seen, others[::2], n_val=n_val, e_ref=0.9, q=q).prune
 
 
-@given(
-    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=40),
+few = st.sampled_from([0.0, 0.1, 0.2, 0.3, 0.31, math.inf, math.nan])
+prices = st.sampled_from([1.0, 1.04, 1.06, 2.0, 2.0 + 1e-15, 4.0])
+shown = st.builds(
+    Curve, cost=prices, errors=st.dictionaries(st.sampled_from([1 / 9, 1 / 3]), few, max_size=2)
 )
-def test_layers_are_what_peeling_the_front_gives(points):
-    def dominated(point, others):
-        return any(o[0] <= point[0] and o[1] <= point[1] and o != point for o in others)
-
-    left, expected, number = list(range(len(points))), {}, 0
-    while left:
-        number += 1
-        rest = [points[i] for i in left]
-        front = [i for i in left if not dominated(points[i], rest)]
-        expected.update(dict.fromkeys(front, number))
-        left = [i for i in left if i not in front]
-    assert layers(points).tolist() == [expected[i] for i in range(len(points))]
 
 
-def test_layers_take_no_points_infinities_and_no_nan():
-    assert layers(np.empty((0, 2))).tolist() == []
-    assert layers([(0, math.inf), (1, 1), (1, math.inf)]).tolist() == [1, 1, 2]
-    with pytest.raises(ValueError, match="without NaN"):
-        layers([(0, math.nan)])
+@given(
+    st.lists(shown, max_size=25),
+    prices,
+    st.sampled_from([0.0, 0.05, 0.2, 0.3, 0.9]),
+    st.booleans(),
+    st.sampled_from([0.0, 0.09, 0.25]),
+    st.sampled_from([0.15, 0.9]),
+    st.floats(min_value=0.01, max_value=1),
+)
+def test_a_book_decides_as_over_all_curves(
+    others, cost, error, is_written, standard_error, e_ref, q
+):
+    book, mine = RungBook(), Curve(cost=cost, errors={1 / 9: 0.5, 1 / 3: error})
+    for number, curve in enumerate(others):
+        book.write(number, curve)
+    if is_written:
+        book.write(len(others), mine)
+    limits = {"e_ref": e_ref, "standard_error": standard_error, "q": q}
+    assert book.decide(len(others), mine, **limits) == decide(mine, others, **limits)
+
+
+def test_a_book_has_one_line_of_a_trial_that_was_trained_again():
+    book = RungBook()
+    for number, curve in enumerate(FRONT):
+        book.write(number, curve)
+    book.write(2, at(1e6, 0.45))  # its training was lost, and is made again
+    assert book.decide(9, BEATEN, e_ref=0.9, standard_error=0.0) == decide(
+        BEATEN, [FRONT[0], FRONT[1], at(1e6, 0.45), FRONT[3]], e_ref=0.9, standard_error=0.0
+    )
+    book.write(2, FRONT[2])
+    assert book.decide(9, BEATEN, e_ref=0.9, standard_error=0.0).constraint == pytest.approx(0.18)
+
+
+def test_a_book_refuses_an_error_that_is_not_finite():
+    with pytest.raises(ValueError, match="is finite, not inf: fail the trial"):
+        RungBook().decide(0, at(1.0, math.inf), e_ref=0.9, standard_error=0.0)
 
 
 @given(st.integers(min_value=0, max_value=10**6), st.integers(min_value=0, max_value=500))

@@ -32,7 +32,7 @@ from autosynth.report.page import page
 from autosynth.study import spacefile
 from autosynth.study.agenda import by_strategy, why_longer, worth_longer
 from autosynth.study.context import RunContext, trivial_score
-from autosynth.study.finalist import expect, finalists, front_of, reserve_seconds, reserve_seconds
+from autosynth.study.finalist import expect, finalists, front_of, reserve_seconds
 from autosynth.study.probe import fixed_plan
 from autosynth.study.pruner import Curve, RungBook, decide
 from autosynth.study.restrict import restrict
@@ -75,10 +75,11 @@ def of_reading(records: list[Record], context: RunContext) -> dict[str, Call]:
 def of_turn(records: list[Record], context: RunContext) -> dict[str, Call]:
     """What is asked of all records before a trial, as pure functions of them."""
     space, front = context.space, front_of(records, context)
+    last = finalists(records, context)
     floor = context.trivial_score
     return {
         "finalists": lambda: finalists(records, context),
-        "reserve_seconds": lambda: reserve_seconds(records, context, budget=600, refit=True),
+        "reserve_seconds": lambda: reserve_seconds(last, context, budget=600, refit=True),
         "front_of": lambda: front_of(records, context),
         "expect": lambda: expect(records, METRIC, floor),
         "by_strategy": lambda: by_strategy(records),

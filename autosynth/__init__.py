@@ -14,6 +14,8 @@ command line for help, loads neither PyTorch nor pandas.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from autosynth.loading import quick_imports
+
 if TYPE_CHECKING:
     from autosynth.bundle import load
     from autosynth.bundle.evaluation import evaluate
@@ -39,7 +41,8 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, attribute = _HOMES[name]
-    return getattr(import_module(module), attribute)
+    with quick_imports():
+        return getattr(import_module(module), attribute)
 
 
 def __dir__() -> list[str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from autosynth.errors import AutosynthError, RunError
+from autosynth.number import brief_repr
 
 
 def write_text_atomic(path: Path, text: str) -> None:
@@ -66,3 +67,25 @@ def atomic_path(path: Path) -> Iterator[Path]:
 def _unwritable(path: Path, problem: OSError) -> RunError:
     why = problem.strerror or str(problem)
     return RunError(f"cannot write {str(path)!r}: {why}; name a folder you may write with --out")
+
+
+def path_of(given: object, what: str, problem: type[AutosynthError]) -> Path:
+    """The path that a user gives; it need not exist.
+
+    Args:
+        given: a text or a path.
+        what: it is to be, as a message begins: `a bundle is a folder`.
+        problem: is raised.
+
+    Raises:
+        AutosynthError: of the kind `problem`: it is no path, or one that no file can have here.
+    """
+    if not isinstance(given, str | os.PathLike):
+        raise problem(f"{what}, named by a path, not {brief_repr(given)}")
+    path = Path(given)
+    try:
+        path.exists()
+    except OSError as error:  # such as a name that is too long
+        shown = brief_repr(str(path))
+        raise problem(f"{what}, and {shown} cannot be one: {error.strerror}") from error
+    return path

@@ -5,11 +5,23 @@ caller would expect, so `except ValueError` works without knowing this package. 
 which rule was broken, by what value, where, and what to do.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
+from difflib import SequenceMatcher
+from heapq import nlargest
 from typing import TypeVar
 
+from autosynth.number import shorten, shorten_middle
+
 T = TypeVar("T")
+
+# A message is read by a person: a line is shown so far, both its ends. The longest that is written
+# here, of all options that are wrong together, has 1,500 signs.
+_MOST_SIGNS = 2_000
+# Of a name that nobody knows, and of the place that it stands in.
+_MOST_OF_NAME, _MOST_OF_PLACE = 80, 160
+# Valid names that are listed: there are 36 options of a search. A table can have 10,000 columns.
+_MOST_NAMES = 40
 
 
 class AutosynthError(Exception):
@@ -17,7 +29,8 @@ class AutosynthError(Exception):
 
     def __str__(self) -> str:
         # LookupError and OSError print their arguments in forms of their own.
-        return str(self.args[0]) if self.args else ""
+        lines = str(self.args[0]).split("\n") if self.args else []
+        return "\n".join(shorten_middle(line, _MOST_SIGNS) for line in lines)
 
 
 class StrategyError(AutosynthError, ValueError):
@@ -63,9 +76,13 @@ class TrialError(AutosynthError, RuntimeError):
 def unknown(what: str, name: str, valid: Iterable[str], place: str = "") -> UnknownNameError:
     """An error for `name`, with the valid names and the nearest of them."""
     names = list(valid)
-    at = f" {place}" if place else ""
+    at = f" {shorten_middle(place, _MOST_OF_PLACE)}" if place else ""
+    listed = ", ".join(names[:_MOST_NAMES])
+    if len(names) > _MOST_NAMES:
+        listed += f" and {len(names) - _MOST_NAMES:,} more"
+    shown = shorten(name, _MOST_OF_NAME)
     return UnknownNameError(
-        f"unknown {what} {name!r}{at}; valid: {', '.join(names)}.{did_you_mean(name, names)}"
+        f"unknown {what} {shown!r}{at}; valid: {listed}.{did_you_mean(name, names)}"
     )
 
 
@@ -75,7 +92,7 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
 
 
 def nearest(name: str, names: Iterable[str], *, most: int = 1, cutoff: float = 0.5) -> list[str]:
-    """The names nearest to one.
+    """The names nearest to one, in the order of its words or another: `auc_roc` is `roc_auc`.
 
     Args:
         name: what was written.
@@ -83,7 +100,24 @@ def nearest(name: str, names: Iterable[str], *, most: int = 1, cutoff: float = 0
         most: names that are told.
         cutoff: how near one has to be, from 0 to 1.
     """
-    return get_close_matches(name, list(names), n=most, cutoff=cutoff)
+    forms = [SequenceMatcher(b=form) for form in _forms(name[:_MOST_OF_NAME])]
+    scored = [
+        (max(_likeness(a, b, cutoff) for a, b in zip(forms, _forms(each), strict=True)), each)
+        for each in names
+    ]
+    return [each for score, each in nlargest(most, scored) if score >= cutoff]
+
+
+def _forms(name: str) -> tuple[str, str]:
+    """As it is written, and its words in order."""
+    return name, "_".join(sorted(re.findall(r"[^\W_]+", name.lower())))
+
+
+def _likeness(matcher: "SequenceMatcher[str]", other: str, cutoff: float) -> float:
+    """From 0 to 1; 0 where a quick look says that it is under `cutoff`."""
+    matcher.set_seq1(other)
+    able = min(matcher.real_quick_ratio(), matcher.quick_ratio())
+    return matcher.ratio() if able >= cutoff else 0.0
 
 
 def question(names: Sequence[str]) -> str:

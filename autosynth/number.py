@@ -90,3 +90,16 @@ def _is_control(sign: str) -> bool:
 def shorten(text: str, most: int) -> str:
     """A text in so many characters; the last is an ellipsis where it was longer."""
     return text if len(text) <= most else text[: max(0, most - 1)] + "…"
+
+
+def shorten_middle(text: str, most: int) -> str:
+    """A text in so many characters; an ellipsis stands for what its middle has over them."""
+    if len(text) <= most:
+        return text
+    tail = (most - 1) // 2
+    return f"{text[: most - 1 - tail]}…{text[len(text) - tail :]}"
+
+
+def brief_repr(value: object, most: int = 60) -> str:
+    """A value as Python writes it, in so many characters."""
+    return shorten_middle(repr(value), most)

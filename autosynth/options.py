@@ -16,6 +16,7 @@ from numbers import Real
 from typing import Any, ParamSpec, Self, TypedDict, TypeVar
 
 from autosynth.errors import ArgumentError, AutosynthError, ConfigError, together, unknown
+from autosynth.number import brief_repr
 from autosynth.plugin import MULTITASK, TASKS
 
 DEFAULT_BUDGET = "10m"
@@ -97,12 +98,13 @@ def parse_budget(text: str | float) -> float:
         ConfigError: it is no such time, or not above zero.
     """
     rule = "a budget is a time above zero such as 90s, 10m or 1h30m"
+    shown = brief_repr(str(text))
     parts = re.findall(r"(\d+(?:\.\d+)?)([smhd]?)", str(text).strip().lower())
     if not parts or "".join(a + b for a, b in parts) != str(text).strip().lower():
-        raise ConfigError(f"{rule}, not {str(text)!r} (--budget)")
+        raise ConfigError(f"{rule}, not {shown} (--budget)")
     seconds = sum(float(amount) * _UNITS[unit] for amount, unit in parts)
-    if seconds <= 0:
-        raise ConfigError(f"{rule}, not {str(text)!r} (--budget)")
+    if not 0 < seconds < float("inf"):
+        raise ConfigError(f"{rule}, not {shown} (--budget)")
     return seconds
 
 
@@ -114,10 +116,15 @@ def check_device_name(name: str) -> None:
 
 
 def _check_columns(columns: Any) -> None:
-    if not isinstance(columns, Mapping | list | tuple):
+    try:
+        pairs = dict(columns)
+        right = all(isinstance(text, str) for pair in pairs.items() for text in pair)
+    except (TypeError, ValueError):
+        right = False
+    if not right:
         raise ConfigError(
-            f"columns say the kind of each by its name, such as {{'zip': 'category'}}, not "
-            f"{columns!r} (--column)"
+            "columns say the kind of each by its name, both as text, such as {'zip': 'category'}, "
+            f"not {brief_repr(columns)} (--column)"
         )
 
 
@@ -266,8 +273,13 @@ def _problem(each: "Field[Any]", value: Any) -> Iterator[AutosynthError]:
     known, flag = option_of(each), flags_of(each)[-1]
     if value is None and each.default is None:
         return
+    if wrong := _wrong_type(each, value):
+        # A flag that says no takes no value: it is wrong in Python alone.
+        yield ConfigError(f"{each.name if each.type is bool else flag} {wrong}")
+        return
     if known.least is not None and not _is_whole(value, known.least):
-        yield ConfigError(f"{flag} is a whole number from {known.least}, not {value!r}")
+        shown = brief_repr(value)
+        yield ConfigError(f"{flag} is a whole number from {known.least}, not {shown}")
     if known.choices and value not in known.choices:
         yield unknown(each.name, str(value), known.choices, f"({flag})")
     if known.check is not None:
@@ -275,6 +287,30 @@ def _problem(each: "Field[Any]", value: Any) -> Iterator[AutosynthError]:
             known.check(value)
         except AutosynthError as error:
             yield error
+
+
+_TEXTS, _PATHS = (str, str | None), (str | os.PathLike[str] | None,)
+
+
+def _wrong_type(each: "Field[Any]", value: Any) -> str:
+    """What is wrong with the type of a value, by the field's own; empty for nothing."""
+    known, shown = option_of(each), brief_repr(value)
+    named = [value]
+    if known.repeat and isinstance(value, list | tuple):
+        named = list(value)
+    is_column = known.metavar == "COL"
+    if is_column and not all(isinstance(name, str) for name in named):
+        return f"names a column by a text, such as '0' for one that a frame numbers, not {shown}"
+    is_path = known.metavar.endswith("FILE") and isinstance(value, os.PathLike)
+    if each.type in _TEXTS and not (isinstance(value, str) or is_path):
+        more = "; a function of your own is not taken" if callable(value) else ""
+        return f"is a name, not {shown}{more}"
+    if each.type in _PATHS and not isinstance(value, str | os.PathLike):
+        return f"is a path, not {shown}"
+    # NumPy has a truth value of its own.
+    if each.type is bool and not isinstance(getattr(value, "item", lambda: value)(), bool):
+        return f"is True or False, not {shown}"
+    return ""
 
 
 def _is_whole(value: Any, least: int) -> bool:
@@ -301,16 +337,40 @@ def takes_options(function: Callable[P, R]) -> Callable[P, R]:
             if new in names and old in kwargs:
                 kwargs[new] = kwargs.pop(old)
         wrong = [name for name in kwargs if name not in names]
+        found = [*_problems_of_call(kwargs)]
         if wrong:
             of = type(args[0]).__name__ if function.__name__ == "__init__" else function.__name__
-            found = [unknown("argument", name, names, f"of {of}") for name in wrong]
+            found = [*(unknown("argument", name, names, f"of {of}") for name in wrong), *found]
             raise ArgumentError(str(together([*found, *problems(Options, kwargs)])))
+        if found:
+            raise together([*found, *problems(Options, kwargs)])
         return function(*args, **kwargs)
 
     lines = [f"    {f.name}: {_about(f)}." for f in fields(Options) if f.name in names]
     text = "\n".join([inspect.cleandoc(function.__doc__ or ""), "", "Options:", *lines])
     call.__dict__["__signature__"], call.__doc__ = shown, text
     return call
+
+
+_TELLS = ("say", "trial", "status")  # what a search asks of a `progress.Progress`
+
+
+def _problems_of_call(given: Mapping[str, Any]) -> Iterator[AutosynthError]:
+    """What is wrong with keywords that are no options of the command line."""
+    progress, started, epochs = map(given.get, ("progress", "started", "epochs"))
+    if progress is not None and not all(callable(getattr(progress, n, None)) for n in _TELLS):
+        yield ConfigError(
+            f"progress has the methods {', '.join(_TELLS)}, as autosynth.progress.Progress, not "
+            f"{brief_repr(progress)}"
+        )
+    if started is not None and not _is_above_zero(started):
+        yield ConfigError(f"started is a time.time(), not {brief_repr(started)}")
+    if epochs is not None and not _is_above_zero(epochs):
+        yield ConfigError(f"epochs is a number above zero, not {brief_repr(epochs)} (--epochs)")
+
+
+def _is_above_zero(value: Any) -> bool:
+    return isinstance(value, Real) and 0 < float(value) < float("inf")
 
 
 def _about(each: "Field[Any]") -> str:

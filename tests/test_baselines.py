@@ -9,6 +9,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from pkgutil import resolve_name
 
 import numpy as np
 import pytest
@@ -403,6 +404,12 @@ def test_a_child_ends_with_its_parent(tmp_path):
     while is_alive(child) and time.monotonic() < end:
         time.sleep(0.1)
     assert not is_alive(child)
+
+
+def test_every_baseline_is_where_its_name_says() -> None:
+    for task, named in BASELINES.items():
+        for name, at in named.items():
+            assert callable(resolve_name(f"autosynth.baselines.{at}")), (task, name)
 
 
 def test_texts_are_read_by_their_tokens_and_pairs() -> None:

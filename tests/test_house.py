@@ -1,6 +1,7 @@
 """The house: order of imports, sizes of files, weight of an import, what a wheel holds."""
 
 import ast
+import gc
 import os
 import re
 import statistics
@@ -18,6 +19,7 @@ from pathlib import Path
 import pytest
 
 import autosynth
+from autosynth.loading import quick_imports
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "autosynth"
@@ -25,7 +27,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # A file imports only from what stands before it.
 ORDER = [
-    *("errors", "budget", "plugin", "atomic", "jsonfields", "number", "options"),
+    *("loading", "number", "errors", "budget", "plugin", "atomic", "jsonfields", "options"),
     *("strategy", "scale", "spec", "cell", "task", "data", "baselines", "piece", "modality"),
     *("components", "composite", "training"),
     *("front", "record", "progress", "study", "leaderboard", "report", "bundle"),
@@ -244,11 +246,28 @@ def test_data_is_read_without_pytorch(tmp_path: Path) -> None:
 
 
 def test_a_search_begins_without_what_few_need(tmp_path: Path) -> None:
-    """Sound alone is resampled, and a picture is drawn when all else is done."""
-    code = "from autosynth.run import session\nimport sys; print(*sys.modules)"
+    """Sound alone is resampled, baselines have a process, a picture is drawn at the end."""
+    code = (
+        "import autosynth, pandas as pd; autosynth.search\n"
+        "frame = pd.DataFrame({name: [0.5, 1.5, 4.0] * 20 for name in 'abcd'})\n"
+        "autosynth.load_dataset(frame, target='d', task='regression')\n"
+        "import sys; print(*sys.modules)"
+    )
     loaded = set(python(code, cwd=tmp_path, PYTHONPATH=str(ROOT)).split())
-    assert "autosynth.run.session" in loaded
-    assert {"scipy.signal", "matplotlib", "transformers", "sktime"} & loaded == set()
+    assert {"autosynth.run.session", "autosynth.data.encoder.table"} <= loaded
+    late = {"sklearn", "scipy.stats", "scipy.signal", "matplotlib", "optuna.importance"}
+    never = {"torch._dynamo", "torch._inductor", "sympy", "transformers", "sktime", "numba"}
+    assert (late | never) & loaded == set()
+
+
+def test_late_imports_leave_the_collector_as_it_was() -> None:
+    assert gc.isenabled()
+    with quick_imports():
+        assert not gc.isenabled()
+        with quick_imports():
+            pass
+        assert not gc.isenabled()
+    assert gc.isenabled()
 
 
 def test_reading_data_and_fitting_baselines_need_no_torch(tmp_path: Path) -> None:

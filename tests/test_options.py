@@ -16,7 +16,14 @@ import autosynth
 from autosynth.cli import main
 from autosynth.cli.entry import COMMANDS
 from autosynth.cli.option import Parser, options_of
-from autosynth.errors import ArgumentError, ConfigError, UnknownNameError
+from autosynth.errors import (
+    ArgumentError,
+    BundleError,
+    ConfigError,
+    DataError,
+    StrategyError,
+    UnknownNameError,
+)
 from autosynth.estimator import AutoSynthClassifier, AutoSynthRegressor
 from autosynth.options import (
     DATA_NAMES,
@@ -119,6 +126,85 @@ def test_every_wrong_value_is_told_at_once() -> None:
         autosynth.search("digits", cost="flop")
     with pytest.raises(ConfigError, match=r"columns say the kind.*'zip' \(--column\)"):
         autosynth.load_dataset("digits", columns="zip")
+
+
+def own_metric(y: Any, output: Any) -> float:
+    return 0.0
+
+
+WRONG = [
+    ({"metric": own_metric}, "--metric is a name, not <function.*of your own is not taken"),
+    ({"metric": ["accuracy"]}, r"--metric is a name, not \['accuracy'\]"),
+    ({"metric": "auc_roc"}, r"unknown metric 'auc_roc' .*\(--metric\).*Did you mean 'roc_auc'"),
+    ({"space": {"a": 1}}, "--space is a name, not {'a': 1}"),
+    ({"space": "imges"}, "unknown search space 'imges'.*Did you mean 'image'"),
+    ({"space": "x" * 400_000}, "a search space is the name of one .* cannot be one"),
+    ({"task": own_metric}, "--task is a name"),
+    ({"cost": ["flops"]}, "--cost is a name"),
+    ({"device": 3}, "--device is a name, not 3"),
+    ({"refit": "no"}, "refit is True or False, not 'no'"),
+    ({"keep_missing_words": "yes"}, "keep_missing_words is True or False, not 'yes'"),
+    ({"seed": None}, "--seed is a whole number from 0, not None"),
+    ({"trials": 2.5}, "--trials is a whole number from 1, not 2.5"),
+    ({"workers": "two"}, "--workers is a whole number from 1, not 'two'"),
+    ({"budget": "ten"}, "a budget is a time above zero .*, not 'ten'"),
+    ({"budget": "9" * 400_000}, "a budget is a time above zero .*, not '9+…9+'"),
+    ({"out": 3}, "--out is a path, not 3"),
+    ({"target": 5}, "--target names a column by a text, .* not 5"),
+    ({"drop": [3]}, r"--drop names a column by a text, .* not \[3\]"),
+    ({"group": ["a"]}, r"--group names a column by a text, .* not \['a'\]"),
+    ({"columns": ["a"]}, r"columns say the kind of each .* not \['a'\] \(--column\)"),
+    ({"columns": {"zip": 3}}, "columns say the kind of each .* not {'zip': 3}"),
+    ({"columns": {3: "category"}}, "columns say the kind of each .* not {3: 'category'}"),
+    ({"progress": "yes"}, "progress has the methods say, trial, status, .* not 'yes'"),
+    ({"started": "now"}, r"started is a time.time\(\), not 'now'"),
+]
+
+
+@pytest.mark.parametrize(("given", "message"), WRONG, ids=lambda v: str(v)[:30])
+def test_a_value_of_a_wrong_kind_is_told_in_a_short_sentence(
+    given: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(autosynth.AutosynthError, match=message) as caught:
+        autosynth.search("digits", **{"trials": 1, **given})
+    assert len(str(caught.value)) < 400
+
+
+def test_values_of_wrong_kinds_are_told_together() -> None:
+    rule = "--seed.*--space is a name.*--metric is a name.*refit is True"
+    with pytest.raises(ConfigError, match=rule):
+        autosynth.search("digits", seed=None, space=3, metric=own_metric, refit="x")
+    with pytest.raises(ConfigError, match="started is a.*progress has|progress has.*started is a"):
+        autosynth.search("digits", started="now", progress=3)
+
+
+@pytest.mark.parametrize("epochs", ["two", -1, float("nan"), 0])
+def test_epochs_are_a_number_above_zero(epochs: Any) -> None:
+    with pytest.raises(ConfigError, match=r"epochs is a number above zero, not .*\(--epochs\)"):
+        train_strategy("digits", "mlp", epochs=epochs)
+
+
+@pytest.mark.parametrize("given", [5, None])
+def test_a_strategy_to_train_is_a_text(given: Any) -> None:
+    with pytest.raises(StrategyError, match="a strategy is a text"):
+        train_strategy("digits", given)
+
+
+@pytest.mark.parametrize("given", [3, None, "x" * 400_000])
+def test_what_can_be_no_bundle_is_said_to_be_none(given: Any) -> None:
+    for use in (autosynth.load, lambda path: autosynth.evaluate(path, "digits")):
+        with pytest.raises(BundleError, match="a bundle is a folder") as caught:
+            use(given)
+        assert len(str(caught.value)) < 200
+
+
+def test_a_path_that_no_file_can_have_is_no_data() -> None:
+    with pytest.raises(DataError, match="data is .* 'x+…x+' cannot be one"):
+        autosynth.load_dataset("x" * 400_000)
+
+
+def test_a_numpy_truth_value_is_one() -> None:
+    assert Options(refit=np.bool_(False)).refit == np.bool_(False)
 
 
 def test_the_first_parameter_has_its_old_name_too() -> None:

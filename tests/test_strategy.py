@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autosynth.errors import StrategyError
+from autosynth.number import shorten
 from autosynth.strategy import (
     MAX_DEPTH,
     Chain,
@@ -147,8 +148,36 @@ def test_a_syntax_error_points_at_its_column(text: str, column: int, message: st
         parse(text)
     first, shown, mark = str(caught.value).split("\n")
     assert re.search(message, first)
-    assert shown == "    " + text.replace("\n", " ")
+    assert shown == "    " + shorten(text.replace("\n", " "), column - 1 + 100)
     assert mark == " " * (4 + column - 1) + "^"
+
+
+MANY = 20_000
+LONG = [
+    ("cnn[" + ", ".join(f"k{i}={i}" for i in range(MANY)) + ", k7=1]", "'k7' is given twice"),
+    ("cnn | " + " ".join(f"k{i}={i}" for i in range(MANY)) + " k7=1", "'k7' is given twice"),
+    ("cnn " + " ".join(f"k{i}=a" for i in range(MANY)) + " k7=a", "'k7' is given twice"),
+    ("cnn:" + "+".join(f"i{i}" for i in range(MANY)) + "+i7", "the input 'i7' is named twice"),
+    (" > ".join(["cnn"] * MANY), "at most 256 parts"),
+    ("mean(" + ", ".join(["cnn"] * MANY) + ")", "at most 256 parts"),
+    ("m(" * MANY, "fusions nest at most 32 deep"),
+    ("cnn" + "[" * MANY, "expected a value.*; found '\\['"),
+    ("(" * MANY, "parentheses need a fusion"),
+    ("cnn > " + "-" * MANY, "expected a component .*; found '-+…-+'"),
+    ("w[" + "a" * MANY + "](cnn, gru", "expected '>', ',' or '\\)'"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), LONG, ids=lambda v: str(v)[:12])
+def test_an_error_of_a_long_strategy_is_short_and_marks_its_place(text: str, message: str) -> None:
+    with pytest.raises(StrategyError, match=message) as caught:
+        parse(text)
+    assert len(str(caught.value)) < 700
+    first, shown, mark = str(caught.value).split("\n")
+    column = int(re.findall(r"column (\d+)", first)[0])
+    under = len(mark) - 1
+    assert mark.strip() == "^"
+    assert shown[under : under + 5] == text[column - 1 : column + 4]
 
 
 def test_the_deepest_strategy_allowed_reads() -> None:
@@ -186,6 +215,36 @@ UNPRINTABLE = [
     (lambda: Strategy(root=CNN, settings=(("a", 1), ("a", 2))), "'a' is given twice as a key"),
     (lambda: Strategy(root=deep()), "nested more than 32 deep"),
 ]
+
+
+def nested(levels: int) -> dict:
+    node: dict = {"part": "cnn"}
+    for _ in range(levels):
+        node = {"fusion": "m", "parts": [{"part": "gru"}, node]}
+    return {"root": node}
+
+
+def endless(levels: int) -> Fusion:
+    root = Fusion(method="m", parts=(CNN, GRU))
+    for _ in range(levels):
+        root = Fusion(method="m", parts=(CNN, root))
+    return root
+
+
+def test_what_is_nested_without_end_is_refused_however_it_is_given() -> None:
+    with pytest.raises(StrategyError, match="nested more than 32 deep"):
+        from_dict(nested(5_000))
+    with pytest.raises(StrategyError, match="nested more than 32 deep"):
+        Strategy(root=endless(5_000))
+    with pytest.raises(StrategyError, match="at most 256 parts"):
+        Strategy(root=Fusion(method="m", parts=(CNN,) * 257))
+    assert from_dict(to_dict(Strategy(root=Fusion(method="m", parts=(CNN,) * 256))))
+
+
+@pytest.mark.parametrize("value", [5, None, ["cnn"], b"cnn"])
+def test_what_is_no_text_is_no_strategy(value: object) -> None:
+    with pytest.raises(StrategyError, match="a strategy is a text, such as 'cnn > gru', not"):
+        parse(value)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("make", "message"), UNPRINTABLE, ids=lambda v: str(v)[:24])

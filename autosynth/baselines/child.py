@@ -1,7 +1,7 @@
 """The child that fits baselines: the folder its parent made in, one file a finished baseline out.
 
-`python -m autosynth.baselines.child FOLDER`; only `process.py` starts it. Its time begins when it
-has imported what it needs and has read the dataset, which it tells by a file `ready`. The simple
+Only `process.py` starts it. Its time begins when it has imported what it needs and has read the
+dataset, which it tells by a file `ready`. The simple
 baselines are fitted on all rows at once; the others on few, and then on as many as there is time
 for. The last answer of each one stands.
 """
@@ -12,7 +12,6 @@ import math
 import os
 import pickle
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,8 +22,17 @@ from types import FrameType
 
 import numpy as np
 
-from autosynth.baselines.model import ALONE, GROWING, MAX_ROWS, BaselineResult, run
-from autosynth.baselines.rocket import ROCKET, warm
+from autosynth.baselines.model import (
+    ALONE,
+    GROWING,
+    MAX_ROWS,
+    ROCKET,
+    BaselineResult,
+    load_fit,
+    run,
+)
+from autosynth.baselines.rocket import warm
+from autosynth.loading import quick_imports
 from autosynth.spec import Dataset
 
 # Of more than `MANY_ROWS`, so many give a first answer, and tell what all of them would take:
@@ -92,11 +100,15 @@ class _Task:
         )
 
 
-def _main(folder: Path) -> None:
+def fit_in(folder: Path) -> None:
+    """Fit what `spec.json` of the folder names."""
     spec = json.loads((folder / "spec.json").read_text())
     watch = _Watch(spec["parent"])
     with (folder / "dataset.pickle").open("rb") as file:
         dataset = pickle.load(file)
+    with quick_imports():
+        for name in spec["names"]:
+            load_fit(name, dataset)
     (folder / "ready").write_text(str(os.getpid()))
     begin, seconds, limit = time.monotonic(), spec["seconds"], spec["limit"]
     _end_after(limit)
@@ -193,7 +205,3 @@ def _send(path: Path, result: BaselineResult) -> None:
     temporary = path.with_suffix(".tmp.npz")
     np.savez(temporary, said=np.asarray(json.dumps(said)), **arrays)
     temporary.replace(path)
-
-
-if __name__ == "__main__":
-    _main(Path(sys.argv[1]))

@@ -27,6 +27,14 @@ START_SECONDS = 60.0
 """A child that is not ready by then will not be: imports take 3 s, 10 on a busy machine."""
 # The most that the simple ones may take, which are fitted to their end whatever the budget.
 LIMIT_SECONDS = 300.0
+_CHILD = """
+import sys
+from pathlib import Path
+from autosynth.loading import quick_imports
+with quick_imports():
+    from autosynth.baselines.child import fit_in
+fit_in(Path(sys.argv[1]))
+"""
 _ALARM = int(getattr(signal, "SIGALRM", 0))
 
 
@@ -139,7 +147,7 @@ def _child(folder: Path, threads: int) -> "subprocess.Popen[bytes]":
     }
     with (folder / "stderr").open("wb") as stderr:
         return subprocess.Popen(
-            [sys.executable, "-P", "-m", "autosynth.baselines.child", str(folder)],
+            [sys.executable, "-P", "-c", _CHILD, str(folder)],
             stdin=subprocess.DEVNULL,
             stdout=stderr,
             stderr=stderr,

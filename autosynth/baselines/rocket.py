@@ -6,7 +6,6 @@ time series classification", arXiv:2012.08791; the transform is sktime's, in the
 
 from collections.abc import Callable
 from importlib import import_module
-from importlib.util import find_spec
 
 import numpy as np
 from scipy.special import expit, softmax
@@ -14,20 +13,11 @@ from sklearn.linear_model import RidgeClassifierCV, RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from autosynth.baselines.model import LEAST_STEPS
 from autosynth.baselines.table import BaselineInputs, FittedBaseline
-from autosynth.spec import Array, Dataset
+from autosynth.spec import Array
 
-ROCKET = "minirocket"
-LEAST_STEPS = 9  # of a kernel
 _PENALTIES = np.logspace(-3, 3, 10)
-
-
-def can_read(dataset: Dataset) -> bool:
-    """Whether a dataset is of series alone, long enough, and the library is there."""
-    return find_spec("sktime") is not None and all(
-        spec.is_line and not spec.anchored and spec.shape[1] >= LEAST_STEPS
-        for spec in dataset.inputs
-    )
 
 
 def warm() -> None:

@@ -5,7 +5,7 @@ past first. Of a ranking they read whole histories, not the part of them that a 
 a user had before is left out of their rankings, as it is of every other.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from autosynth.baselines.table import BaselineInputs, FitBaseline, FittedBaseline, Table
+from autosynth.baselines.table import BaselineInputs, FittedBaseline, Table
 from autosynth.data.encoder.feature import MAX_FEATURES
 from autosynth.spec import Array, SeenItems
 from autosynth.task.forecasting import mean_of_known
@@ -101,7 +101,7 @@ def _changes(table: Table, x: Array) -> Array:
 _DENSE = 5_000
 
 
-def _fit_popularity(it: BaselineInputs) -> FittedBaseline:
+def fit_popularity(it: BaselineInputs) -> FittedBaseline:
     """How often each item came next."""
     counts = np.bincount(it.y, minlength=it.target.n_outputs)
     return FittedBaseline(
@@ -109,7 +109,7 @@ def _fit_popularity(it: BaselineInputs) -> FittedBaseline:
     )
 
 
-def _fit_neighbours(it: BaselineInputs) -> FittedBaseline:
+def fit_neighbours(it: BaselineInputs) -> FittedBaseline:
     """Cosines of items by the users who had both, summed over a user's history.
 
     Item-based collaborative filtering (Sarwar et al., 2001).
@@ -150,6 +150,3 @@ def _seen(table: Table) -> SeenItems:
 def _matrix(rows: Array, codes: Array, n: int, width: int) -> Any:
     """Of `n` rows times items: 1 where a row's user had the item."""
     return csr_array((np.ones(len(rows)), (rows, codes)), shape=(n, width))
-
-
-RANKERS: Mapping[str, FitBaseline] = {"popularity": _fit_popularity, "neighbours": _fit_neighbours}

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from autosynth.atomic import path_of
 from autosynth.errors import BundleError
 
 MODEL = "model.json"
@@ -32,7 +33,7 @@ def find(path: str | Path) -> Path:
     Raises:
         BundleError: there is no bundle, or it lacks files.
     """
-    folder = Path(path).expanduser()
+    folder = path_of(path, "a bundle is a folder", BundleError).expanduser()
     if not (folder / MODEL).is_file() and (folder / "bundle" / MODEL).is_file():
         folder = folder / "bundle"
     if not folder.is_dir():

@@ -5,11 +5,13 @@ from typing import Any
 
 from autosynth.cli.option import Command, Parser, add_options, data_argument, options_of
 from autosynth.cli.text import columns, put
+from autosynth.loading import quick_imports
 from autosynth.options import DataConfig
 
 
 def _inspect(args: argparse.Namespace) -> None:
-    from autosynth.data import load_dataset
+    with quick_imports():
+        from autosynth.data import load_dataset
 
     dataset = load_dataset(args.data, **options_of(args))
     put(*dataset.summary, *(f"warning     {text}" for text in dataset.warnings))
@@ -21,20 +23,23 @@ def _inspect_options(parser: Parser) -> None:
 
 
 def _datasets(args: argparse.Namespace) -> None:
-    from autosynth.data import BUILTIN
+    with quick_imports():
+        from autosynth.data import BUILTIN
 
     put(*columns([(builtin.name, builtin.description) for builtin in BUILTIN.values()]))
 
 
 def _spaces(args: argparse.Namespace) -> None:
-    from autosynth.study.spacefile import load_space, names
+    with quick_imports():
+        from autosynth.study.spacefile import load_space, names
 
     put(*columns([(name, load_space(name).about) for name in names()]))
 
 
 def _components(args: argparse.Namespace) -> None:
-    from autosynth.components import FAMILIES
-    from autosynth.composite import FUSIONS, INITS, SETTINGS, SHARING, TRAINING
+    with quick_imports():
+        from autosynth.components import FAMILIES
+        from autosynth.composite import FUSIONS, INITS, SETTINGS, SHARING, TRAINING
 
     put("components, such as cnn[width=32] > gru")
     for family in FAMILIES.values():

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from autosynth.atomic import atomic_path, write_text_atomic
 from autosynth.cli.option import Command, Parser, format_argument, whole
 from autosynth.cli.text import lines_of, put, put_text, tell, width
+from autosynth.loading import quick_imports
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +25,8 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def _predict(args: argparse.Namespace) -> None:
-    from autosynth.bundle import load
+    with quick_imports():
+        from autosynth.bundle import load
 
     frames: Iterable[pd.DataFrame] = load(args.model).predict_parts(args.data)
     put_predictions(map(spreadsheet_safe, frames) if args.spreadsheet_safe else frames, args.out)
@@ -121,7 +123,8 @@ PREDICT = Command(
 
 
 def _evaluate(args: argparse.Namespace) -> None:
-    from autosynth.bundle import evaluate
+    with quick_imports():
+        from autosynth.bundle import evaluate
 
     found = evaluate(
         args.model, args.data, target=args.target, corrupt=args.corrupt, seed=args.seed

@@ -14,6 +14,7 @@ from autosynth.cli.option import (
     whole,
 )
 from autosynth.cli.text import columns, put, put_bundle, put_prose, put_text, quoted, width
+from autosynth.loading import quick_imports
 from autosynth.number import human
 from autosynth.options import DataConfig, Options
 from autosynth.progress import Progress
@@ -30,8 +31,9 @@ _BEST_OF_THE_REST = 5
 
 
 def _leaderboard(args: argparse.Namespace) -> None:
-    from autosynth.leaderboard import render
-    from autosynth.run import open_run
+    with quick_imports():
+        from autosynth.leaderboard import render
+        from autosynth.run import open_run
 
     run = open_run(args.run)
     text = render(
@@ -52,7 +54,8 @@ def _leaderboard_options(parser: Parser) -> None:
 
 
 def _export(args: argparse.Namespace) -> None:
-    from autosynth.run import open_run
+    with quick_imports():
+        from autosynth.run import open_run
 
     made = open_run(args.run).export(
         args.out, pick=args.pick, max_flops=args.max_flops, force=args.force
@@ -70,8 +73,9 @@ def _export_options(parser: Parser) -> None:
 
 
 def _report(args: argparse.Namespace) -> None:
-    from autosynth.report import report
-    from autosynth.run import open_run
+    with quick_imports():
+        from autosynth.report import report
+        from autosynth.run import open_run
 
     put(*map(str, report(open_run(args.run).folder)))
 
@@ -97,7 +101,8 @@ REPORT = Command(
 
 
 def _search(args: argparse.Namespace) -> None:
-    from autosynth.run import search
+    with quick_imports():
+        from autosynth.run import search
 
     with Progress() as progress:
         found = search(args.data, **options_of(args), progress=progress, started=args.started)
@@ -109,7 +114,8 @@ def _search(args: argparse.Namespace) -> None:
 
 def _put_run(run: "Run") -> None:
     """What a search found, where it is, and what to type next."""
-    from autosynth.leaderboard import render
+    with quick_imports():
+        from autosynth.leaderboard import render
 
     board = run.leaderboard
     put_text(render(_top(board), width=width()) + "\n")
@@ -143,7 +149,8 @@ def _search_options(parser: Parser) -> None:
 
 def _train(args: argparse.Namespace) -> None:
     parse(args.strategy)  # for its syntax, before anything heavy is loaded
-    from autosynth.run import train_strategy
+    with quick_imports():
+        from autosynth.run import train_strategy
 
     with Progress() as progress:
         trained = train_strategy(

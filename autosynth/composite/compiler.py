@@ -20,7 +20,6 @@ from autosynth.composite.layout import (
     folded,
     read_by,
     readers,
-    shared_stem,
     sources,
     used,
 )
@@ -356,7 +355,7 @@ class Compiler:
             title = f"{name}_stem_{spec.kind}" if part.tag else f"{name}_stem_{spec.name}"
             piece, grid = stem(spec, uncut, patch, width)
             return Value(self.emit(title, piece, raw, family=family), grid, width)
-        finest, widest = shared_stem(self.root, spec.name, self.arrays)
+        finest, widest = self.layouts.shared_stem(spec.name)
         piece, grid = stem(spec, uncut, finest, widest)
         value = Value(self.emit(f"stem_{spec.name}", piece, raw), grid, widest)
         if patch % finest:

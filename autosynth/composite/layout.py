@@ -78,7 +78,9 @@ class Layouts:
 
     def __init__(self, root: Node, share: str, inputs: Mapping[str, InputSpec]) -> None:
         there = tuple(sources(inputs))
+        self.root, self.inputs = root, inputs
         self.share, self.lines = share, set[str]()
+        self.stems: dict[str, tuple[int, int]] = {}
         for part in readers(root):
             named = part.inputs or there
             if len(named) > 1 or not _plane(part):
@@ -88,6 +90,15 @@ class Layouts:
         """The uncut grid of an input that a part reads, `alone` or beside others."""
         shared = self.share in ("stem", "layers") and spec.name in self.lines
         return MODALITIES[spec.kind].grid(spec, plane=alone and _plane(part) and not shared)
+
+    def shared_stem(self, name: str) -> tuple[int, int]:
+        """The finest patch and largest width that the readers of an input ask of its stem."""
+        if name not in self.stems:  # once, and not for each of them
+            sharers = _sharers(self.root, name, self.inputs)
+            configs = [(FAMILIES[part.family], config_of(part)) for part in sharers]
+            widest = max(family.entry_width(config, None) for family, config in configs)
+            self.stems[name] = min(int(config["patch"]) for _, config in configs), widest
+        return self.stems[name]
 
 
 def folded(part: Part, grid: Grid) -> Grid:
@@ -135,13 +146,6 @@ def check_sharing(root: Node, share: str, inputs: Mapping[str, InputSpec]) -> No
             f"share=stem needs two parts that read one input by the stem of its kind, and "
             f"{root} has no two; leave it out"
         )
-
-
-def shared_stem(root: Node, name: str, inputs: Mapping[str, InputSpec]) -> tuple[int, int]:
-    """The finest patch and the largest width that the readers of an input ask of its stem."""
-    configs = [(FAMILIES[part.family], config_of(part)) for part in _sharers(root, name, inputs)]
-    patch = min(int(config["patch"]) for _, config in configs)
-    return patch, max(family.entry_width(config, None) for family, config in configs)
 
 
 def _sharers(root: Node, name: str, inputs: Mapping[str, InputSpec]) -> list[Part]:

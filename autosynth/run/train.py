@@ -72,7 +72,7 @@ def train_strategy(
         AutosynthError: the data, the strategy, an option or the folder cannot be used.
         TrialError: the training itself failed.
     """
-    parsed = parse(strategy) if isinstance(strategy, str) else strategy
+    parsed = strategy if isinstance(strategy, Strategy) else parse(strategy)
     options = Options.from_arguments(
         {**data, "metric": metric, "budget": budget, "device": device, "seed": seed}
     )

@@ -11,6 +11,7 @@ Which families, fusions, words and settings there are, and which sizes they take
 from autosynth.strategy.parse import parse
 from autosynth.strategy.tree import (
     MAX_DEPTH,
+    MOST_PARTS,
     Chain,
     Fusion,
     Node,
@@ -27,6 +28,7 @@ from autosynth.strategy.tree import (
 
 __all__ = [
     "MAX_DEPTH",
+    "MOST_PARTS",
     "Chain",
     "Fusion",
     "Node",

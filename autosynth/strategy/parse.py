@@ -11,20 +11,24 @@ A recursive descent over few tokens:
 
 import math
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import NoReturn
 
 from autosynth.errors import StrategyError
+from autosynth.number import brief_repr, shorten
 from autosynth.strategy.tree import (
     BOOLS,
     INT_LIMIT,
     MAX_DEPTH,
+    MOST_PARTS,
     Chain,
     Fusion,
     Node,
     Part,
     Scalar,
     Strategy,
+    too_many_parts,
 )
 
 _TOKEN = re.compile(
@@ -36,6 +40,10 @@ _TOKEN = re.compile(
 )
 _NODE = "a component or a fusion, such as cnn or mean(cnn, gru)"
 _VALUE = "a value: a number, true, false or a name"
+# Columns that an error shows to either side of its mark: what a person writes is shown whole.
+_SHOWN = 100
+# Signs of a name or a number, in an error.
+_MOST_SIGNS = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +64,10 @@ def parse(text: str) -> Strategy:
 
     Raises:
         StrategyError: with the text, a mark under the column (counted from 1), and what was
-            expected there.
+            expected there; or it is no text.
     """
+    if not isinstance(text, str):
+        raise StrategyError(f"a strategy is a text, such as 'cnn > gru', not {brief_repr(text)}")
     return _Parser(text).strategy()
 
 
@@ -68,6 +78,7 @@ class _Parser:
         self.tokens = _scan(self.text)
         self.at = 0
         self.depth = 0
+        self.parts = 0
 
     def strategy(self) -> Strategy:
         if self.token.kind == "end":
@@ -83,20 +94,20 @@ class _Parser:
         return Strategy(root=root, flags=tuple(words), settings=tuple(settings))
 
     def words(self) -> list[tuple[str, str]]:
-        flags: list[tuple[str, str]] = []
+        flags: dict[str, str] = {}
         while self.token.kind == "name" and self.following == "=":
-            key = self.key([known for known, _ in flags])
-            flags.append((key, self.name("a name, such as layers in share=layers")))
-        return flags
+            key = self.key(flags)
+            flags[key] = self.name("a name, such as layers in share=layers")
+        return list(flags.items())
 
     def settings(self) -> list[tuple[str, Scalar]]:
-        pairs: list[tuple[str, Scalar]] = []
+        pairs: dict[str, Scalar] = {}
         while not pairs or self.token.kind != "end":
             if self.token.kind != "name":
                 self.expected("a setting, such as lr=0.003" + (", or the end" if pairs else ""))
-            key = self.key([known for known, _ in pairs])
-            pairs.append((key, self.value()))
-        return pairs
+            key = self.key(pairs)
+            pairs[key] = self.value()
+        return list(pairs.items())
 
     def node(self) -> Node:
         steps = [self.item()]
@@ -115,10 +126,14 @@ class _Parser:
         args = self.brackets()
         if self.take("("):
             return self.fusion(name, args)
+        self.parts += 1
+        if self.parts > MOST_PARTS:
+            self.fail(too_many_parts(), bracket)
         config = tuple((key, value) for key, value in args if key is not None)
         if len(config) < len(args):
+            shown = brief_repr(name, _MOST_SIGNS)
             self.fail(
-                f"{name!r} has a value without a key: a component takes [key=value, ...], "
+                f"{shown} has a value without a key: a component takes [key=value, ...], "
                 "and a fusion takes its parts in parentheses after the brackets",
                 bracket,
             )
@@ -140,7 +155,8 @@ class _Parser:
             why = "; words and settings stand after the whole strategy" if early else ""
             self.expected("'>', ',' or ')'", why)
         if len(joined) < 2:
-            self.fail(f"the fusion {method!r} joins 2 or more parts; add ', ' and another part")
+            shown = brief_repr(method, _MOST_SIGNS)
+            self.fail(f"the fusion {shown} joins 2 or more parts; add ', ' and another part")
         self.take(")")
         self.depth -= 1
         if self.token.text in ("[", "@", ":"):
@@ -148,13 +164,15 @@ class _Parser:
         return Fusion(method=method, args=tuple(args), parts=tuple(joined))
 
     def inputs(self) -> tuple[str, ...]:
-        names: list[str] = []
+        names: dict[str, None] = {}
         while not names or self.take("+"):
             if self.token.text in names:
-                self.fail(f"the input {self.token.text!r} is named twice; name it once")
-            names.append(self.name("the name of an input"))
+                shown = brief_repr(self.token.text, _MOST_SIGNS)
+                self.fail(f"the input {shown} is named twice; name it once")
+            name = self.name("the name of an input")
+            names[name] = None
             if self.token.text.startswith("."):
-                model, name = self.token.text[1:] or "minilm", names[-1]
+                model = self.token.text[1:] or "minilm"
                 self.fail(
                     f"a strategy names the input alone, and the component says how it is read: "
                     f"pretrained[model={model}]:{name}"
@@ -164,12 +182,14 @@ class _Parser:
     def brackets(self) -> list[tuple[str | None, Scalar]]:
         """Reads `[0.7, key=value]`, or nothing at all."""
         pairs: list[tuple[str | None, Scalar]] = []
+        known: set[str] = set()
         if not self.take("["):
             return pairs
         while not pairs or self.take(","):
             key = None
             if self.token.kind == "name" and self.following == "=":
-                key = self.key([known for known, _ in pairs])
+                key = self.key(known)
+                known.add(key)
             elif pairs and pairs[-1][0] is not None:
                 self.expected("key=value, for values without a key come first")
             pairs.append((key, self.value()))
@@ -177,13 +197,13 @@ class _Parser:
             self.expected("',' or ']'")
         return pairs
 
-    def key(self, known: list[str | None] | list[str]) -> str:
+    def key(self, known: Collection[str]) -> str:
         """Reads `name =`."""
         if self.token.text in known:
-            self.fail(f"{self.token.text!r} is given twice; give it once")
+            self.fail(f"{brief_repr(self.token.text, _MOST_SIGNS)} is given twice; give it once")
         name = self.name("a name")
         if not self.take("="):
-            self.expected(f"'=' and the value of {name!r}")
+            self.expected(f"'=' and the value of {brief_repr(name, _MOST_SIGNS)}")
         return name
 
     def value(self) -> Scalar:
@@ -226,13 +246,18 @@ class _Parser:
         return self.tokens[min(self.at + 1, len(self.tokens) - 1)].text
 
     def expected(self, wanted: str, why: str = "") -> NoReturn:
-        actual = "the end" if self.token.kind == "end" else repr(self.token.text)
+        is_end = self.token.kind == "end"
+        actual = "the end" if is_end else brief_repr(self.token.text, _MOST_SIGNS)
         self.fail(f"expected {wanted}; found {actual}{why}")
 
     def fail(self, message: str, token: _Token | None = None) -> NoReturn:
         start = (token or self.token).start
+        text, mark = self.text, start
+        if start > _SHOWN + 1:
+            text, mark = f"…{text[start - _SHOWN :]}", _SHOWN + 1
+        text = shorten(text, mark + _SHOWN)
         raise StrategyError(
-            f"strategy, column {start + 1}: {message}\n    {self.text}\n    {' ' * start}^"
+            f"strategy, column {start + 1}: {message}\n    {text}\n    {' ' * mark}^"
         )
 
 

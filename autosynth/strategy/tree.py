@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from autosynth.errors import StrategyError
+from autosynth.number import brief_repr
 
 Scalar: TypeAlias = int | float | bool | str
 Topology: TypeAlias = Literal["single", "parallel", "sequential", "hybrid"]
@@ -25,6 +26,10 @@ BOOLS = {"true": True, "false": False}
 INT_LIMIT = 2**63
 # Of fusions inside fusions: beyond any use, and well inside Python's own limit of recursion.
 MAX_DEPTH = 32
+# Of a whole strategy: beyond any use too. A cascade of a thousand meets Python's limit.
+MOST_PARTS = 256
+# Of nodes, where it is saved: a chain stands in every fusion, or none.
+_MOST_LEVELS = 2 * MAX_DEPTH + 2
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 _KINDS = {
@@ -71,7 +76,7 @@ class Chain:
         _check_nodes(self.steps, "a chain", "steps")
         if any(isinstance(step, Chain) for step in self.steps):
             raise StrategyError(
-                f"a step of a chain is not itself a chain: {self}; put all the steps in one chain"
+                "a step of a chain is not itself a chain; put all the steps in one chain"
             )
 
     def __str__(self) -> str:
@@ -120,9 +125,10 @@ class Strategy:
         _check_pairs(self.settings, "after the bar")
         if _depth(self.root) > MAX_DEPTH:
             raise StrategyError(
-                f"fusions are nested more than {MAX_DEPTH} deep: {str(self.root)[:60]}...; "
-                "join parts side by side instead"
+                f"fusions are nested more than {MAX_DEPTH} deep; join parts side by side instead"
             )
+        if len(parts(self.root)) > MOST_PARTS:
+            raise StrategyError(too_many_parts())
 
     def __str__(self) -> str:
         words = "".join(f" {key}={value}" for key, value in self.flags)
@@ -173,9 +179,21 @@ def _children(node: Node) -> tuple[Node, ...]:
     return node.parts if isinstance(node, Fusion) else ()
 
 
+def too_many_parts() -> str:
+    """What is wrong of a strategy of more than `MOST_PARTS`, and what to do."""
+    return f"a strategy has at most {MOST_PARTS} parts; make larger ones, or fewer"
+
+
 def _depth(node: Node) -> int:
-    below = max((_depth(child) for child in _children(node)), default=0)
-    return below + isinstance(node, Fusion)
+    """Of fusions in fusions; level by level, since what is nested too deep has no end here."""
+    depth, level = 0, [node]
+    while fusions := [step for each in level for step in _steps(each) if isinstance(step, Fusion)]:
+        depth, level = depth + 1, [part for fusion in fusions for part in fusion.parts]
+    return depth
+
+
+def _steps(node: Node) -> tuple[Node, ...]:
+    return node.steps if isinstance(node, Chain) else (node,)
 
 
 def _brackets(pairs: Iterable[tuple[str | None, Scalar]]) -> str:
@@ -195,7 +213,7 @@ def _check_names(names: Iterable[str]) -> None:
         if not (isinstance(name, str) and _NAME.fullmatch(name)):
             raise StrategyError(
                 f"a name in a strategy is letters, digits and _, not starting with a digit, "
-                f"not {name!r}"
+                f"not {brief_repr(name)}"
             )
 
 
@@ -203,7 +221,7 @@ def _check_unique(names: Iterable[str], what: str) -> None:
     seen = set()
     for name in names:
         if name in seen:
-            raise StrategyError(f"{name!r} is given twice as {what}; give it once")
+            raise StrategyError(f"{brief_repr(name)} is given twice as {what}; give it once")
         seen.add(name)
 
 
@@ -227,14 +245,17 @@ def _check_value(value: Scalar, place: str) -> None:
         or (kind is float and math.isfinite(value))  # type: ignore[arg-type]
     ):
         raise StrategyError(
-            f"a value {place} is an int below 2**63, finite float, a bool or a name; got {value!r}"
+            f"a value {place} is an int below 2**63, finite float, a bool or a name; got "
+            f"{brief_repr(value)}"
         )
 
 
 def _check_nodes(nodes: tuple[Node, ...], owner: str, what: str, at_least: int = 2) -> None:
     for node in nodes:
         if not isinstance(node, Part | Chain | Fusion):
-            raise StrategyError(f"{owner} is made of Part, Chain and Fusion, not {node!r}")
+            raise StrategyError(
+                f"{owner} is made of Part, Chain and Fusion, not {brief_repr(node)}"
+            )
     if len(nodes) < at_least:
         raise StrategyError(f"{owner} has {at_least} or more {what}, not {len(nodes)}")
 
@@ -278,19 +299,24 @@ def _node_to_dict(node: Node) -> dict[str, Any]:
     }
 
 
-def _node_from_dict(data: Any) -> Node:
+def _node_from_dict(data: Any, depth: int = 0) -> Node:
     kinds = [kind for kind in _KINDS if isinstance(data, Mapping) and kind in data]
     if not kinds:
-        raise StrategyError(f"a node has one of the keys {', '.join(_KINDS)}; got {data!r}")
+        shown = brief_repr(data)
+        raise StrategyError(f"a node has one of the keys {', '.join(_KINDS)}; got {shown}")
+    if depth > _MOST_LEVELS:
+        raise StrategyError(
+            f"fusions are nested more than {MAX_DEPTH} deep; join parts side by side instead"
+        )
     kind = kinds[0]
     _check_keys(data, _KINDS[kind], f"a {kind}")
     if kind == "chain":
-        return Chain(steps=_nodes(data["chain"], "chain"))
+        return Chain(steps=_nodes(data["chain"], "chain", depth))
     if kind == "fusion":
         return Fusion(
             method=data["fusion"],
             args=_pairs(data.get("args", ()), "args"),
-            parts=_nodes(data.get("parts", ()), "parts"),
+            parts=_nodes(data.get("parts", ()), "parts", depth),
         )
     return Part(
         family=data["part"],
@@ -300,8 +326,8 @@ def _node_from_dict(data: Any) -> Node:
     )
 
 
-def _nodes(items: Any, place: str) -> tuple[Node, ...]:
-    return tuple(_node_from_dict(item) for item in _list(items, place))
+def _nodes(items: Any, place: str, depth: int) -> tuple[Node, ...]:
+    return tuple(_node_from_dict(item, depth + 1) for item in _list(items, place))
 
 
 def _lists(pairs: Iterable[tuple[str | None, Scalar]]) -> list[list[str | Scalar | None]]:
@@ -312,18 +338,21 @@ def _pairs(items: Any, place: str) -> tuple[Any, ...]:
     pairs = [_list(item, place) for item in _list(items, place)]
     for pair in pairs:
         if len(pair) != 2:
-            raise StrategyError(f"{place!r} is a list of [key, value]; got {pair!r} in it")
+            raise StrategyError(
+                f"{place!r} is a list of [key, value]; got {brief_repr(pair)} in it"
+            )
     return tuple((key, value) for key, value in pairs)
 
 
 def _list(items: Any, place: str) -> list[Any]:
     if not isinstance(items, list | tuple):
-        raise StrategyError(f"{place!r} is a list; got {items!r}")
+        raise StrategyError(f"{place!r} is a list; got {brief_repr(items)}")
     return list(items)
 
 
 def _check_keys(data: Any, known: set[str], what: str) -> None:
     if not isinstance(data, Mapping):
-        raise StrategyError(f"{what} is an object of {', '.join(sorted(known))}; got {data!r}")
+        shown = brief_repr(data)
+        raise StrategyError(f"{what} is an object of {', '.join(sorted(known))}; got {shown}")
     if extra := sorted(set(data) - known):
         raise StrategyError(f"{what} has no key {extra[0]!r}; it has {', '.join(sorted(known))}")

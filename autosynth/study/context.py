@@ -4,11 +4,11 @@ import math
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import KFold, StratifiedKFold
 
 from autosynth.composite import Resolved, resolve
 from autosynth.errors import ConfigError
@@ -125,7 +125,10 @@ class RunContext:
         The rows that the search trains on are dealt to them.
         """
         rows = self.dataset.splits.train
-        kind = StratifiedKFold if task_of(self.dataset.target).few_classes else KFold
+        # Late: half a second of a processor, where rows are few and a training has ended.
+        dealers = import_module("sklearn.model_selection")
+        classes = task_of(self.dataset.target).few_classes
+        kind = dealers.StratifiedKFold if classes else dealers.KFold
         n_folds = max(2, min(self.all_folds - 1, len(rows)))
         folds = kind(n_folds, shuffle=True, random_state=self.seed)
         with warnings.catch_warnings():

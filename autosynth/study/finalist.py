@@ -10,12 +10,11 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
 from autosynth.budget import POLICY
 from autosynth.components import FAMILIES
@@ -163,13 +162,17 @@ def smoothed(records: Sequence[Record], scores: NDArray[np.float64]) -> NDArray[
     if spread == 0:
         return scores
     errors = np.array([r.standard_error or 0.0 for r in records])
-    alike = ConstantKernel(1.0, (0.01, 100.0)) * RBF(1.0, (0.3, 10.0))
-    kernel = alike + WhiteKernel(0.1, (1e-4, 10.0))  # what is a strategy's own, and no luck
+    # Late: half a second of a processor, and needed where rows are few, from the third trial on.
+    gaussian: Any = import_module("sklearn.gaussian_process")
+    kernels = gaussian.kernels
+    alike = kernels.ConstantKernel(1.0, (0.01, 100.0)) * kernels.RBF(1.0, (0.3, 10.0))
+    own = kernels.WhiteKernel(0.1, (1e-4, 10.0))  # what is a strategy's own, and no luck
     noise = SHARED * (errors / spread) ** 2
-    process = GaussianProcessRegressor(kernel, alpha=noise + 1e-6, random_state=0)
+    process = gaussian.GaussianProcessRegressor(alike + own, alpha=noise + 1e-6, random_state=0)
     places = np.array([_features(record) for record in records])
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # at a bound of the length scale
+        # Of convergence, at a bound of the length scale.
+        warnings.simplefilter("ignore", import_module("sklearn.exceptions").ConvergenceWarning)
         process.fit(places, (scores - scores.mean()) / spread)
     # Not `predict`, which takes what is a strategy's own for noise.
     found: NDArray[np.float64] = process.kernel_(places) @ process.alpha_ * spread + scores.mean()

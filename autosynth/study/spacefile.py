@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from autosynth.atomic import path_of
 from autosynth.errors import ConfigError, unknown
 from autosynth.study.space import Space
 from autosynth.study.spacereader import SpaceReader
@@ -26,7 +27,7 @@ def load_space(name_or_path: str | Path) -> Space:
         UnknownNameError: if there is neither.
         ConfigError: if the file cannot be read, or listing every problem in it.
     """
-    path = Path(name_or_path)
+    path = path_of(name_or_path, "a search space is the name of one or a file", ConfigError)
     if path.suffix == ".toml" or path.is_file():
         return read_space(path)
     if str(name_or_path) not in names():

@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import optuna
 from optuna.exceptions import ExperimentalWarning
-from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.samplers import TPESampler
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
@@ -207,10 +206,11 @@ def importance(study: optuna.Study) -> dict[str, float]:
     if len(complete) < MIN_FOR_IMPORTANCE:
         return {}
     # The best tenth, but at least five trials: with fewer the density of good values is noise.
-    evaluator = PedAnovaImportanceEvaluator(target_quantile=max(0.1, 5 / len(complete)))
+    importance = optuna.importance  # which optuna loads here, with scikit-learn's forests
+    evaluator = importance.PedAnovaImportanceEvaluator(target_quantile=max(0.1, 5 / len(complete)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # "low values are taken for good": they are
-        shares = get_param_importances(
+        shares = importance.get_param_importances(
             study, evaluator=evaluator, target=lambda trial: trial.values[0]
         )
     return {name: float(share) for name, share in shares.items()}

@@ -5,10 +5,10 @@ out-of-fold ones from further trainings where there are no such rows, and for a 
 """
 
 from collections.abc import Callable, Iterator
+from importlib import import_module
 
 import numpy as np
 import torch
-from sklearn.model_selection import KFold, StratifiedKFold
 from torch import Tensor
 
 from autosynth.composite import Composite
@@ -74,8 +74,10 @@ def _folds(
 ) -> Iterator[tuple[RowNumbers, RowNumbers]]:
     """RowNumbers to train on and rows held out, so that each row is held out once."""
     y = data.y[data.rows(train)].cpu().numpy()
-    kind = KFold
+    # Late: half a second of a processor, for strategies that fit what joins them out of fold.
+    dealers = import_module("sklearn.model_selection")
+    kind = dealers.KFold
     if task_of(data.target).few_classes and np.bincount(y).min() >= FOLDS:
-        kind = StratifiedKFold
+        kind = dealers.StratifiedKFold
     for inside, held in kind(FOLDS, shuffle=True, random_state=seed).split(train, y):
         yield train[inside], train[held]

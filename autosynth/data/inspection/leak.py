@@ -17,7 +17,7 @@ from math import log
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import binom
+from scipy.special import bdtrc
 
 from autosynth.data.column.column import FIRST_CATEGORY, MISSING, Column
 from autosynth.data.encoder.registry import encoders_from
@@ -203,7 +203,7 @@ def _is_sure(right: int, n: int, base: float, chance: float) -> bool:
     return (
         fraction >= _MIN_SURE
         and 1 - fraction <= _MAX_ERRORS * (1 - base)
-        and float(binom.sf(right - 1, n, base)) < chance
+        and float(bdtrc(right - 1, n, base)) < chance
     )
 
 

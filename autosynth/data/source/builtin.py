@@ -5,10 +5,10 @@ Gives them as a reader would, so that they take the same way as a user's own dat
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import pandas as pd
-from sklearn import datasets
 
 from autosynth.data.source import mnist1d
 from autosynth.data.source.arrays import make_rows
@@ -24,8 +24,13 @@ class Builtin:
     read: Callable[[], Raw]
 
 
+def _sklearn() -> Any:
+    # Late: it brings scipy.stats, and takes 0.6 s of a processor where own data need neither.
+    return import_module("sklearn.datasets")
+
+
 def _digits() -> Raw:
-    bunch = datasets.load_digits()
+    bunch = _sklearn().load_digits()
     main = make_rows(bunch.images, bunch.target, "digits")
     return Raw(
         name="digits", source="digits", target="digit", main=main, kind="image", labels=True
@@ -55,19 +60,19 @@ def _table(name: str, target: str, bunch: Any) -> Raw:
 
 
 def _breast_cancer() -> Raw:
-    return _table("breast_cancer", "diagnosis", datasets.load_breast_cancer(as_frame=True))
+    return _table("breast_cancer", "diagnosis", _sklearn().load_breast_cancer(as_frame=True))
 
 
 def _wine() -> Raw:
-    return _table("wine", "cultivar", datasets.load_wine(as_frame=True))
+    return _table("wine", "cultivar", _sklearn().load_wine(as_frame=True))
 
 
 def _iris() -> Raw:
-    return _table("iris", "species", datasets.load_iris(as_frame=True))
+    return _table("iris", "species", _sklearn().load_iris(as_frame=True))
 
 
 def _diabetes() -> Raw:
-    bunch = datasets.load_diabetes(as_frame=True, scaled=False)
+    bunch = _sklearn().load_diabetes(as_frame=True, scaled=False)
     return _table("diabetes", "progression", bunch)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from autosynth.atomic import path_of
 from autosynth.data.source.cache import cache_folder
 from autosynth.data.source.download import cached_download, download_folder, is_address
 from autosynth.data.source.encoding import FILE_ERRORS, packing, plain_name, unpacked
@@ -74,7 +75,9 @@ def located(source: str | Path) -> Path:
     Raises:
         DataError: an address that gives no file, or an archive that cannot be unpacked.
     """
-    path = cached_download(str(source)) if is_address(source) else Path(source).expanduser()
+    what = "data is the name of a built-in set or a file or folder"
+    here = cached_download(str(source)) if is_address(source) else source
+    path = path_of(here, what, DataError).expanduser()
     file, part = split_part(path)
     if not file.is_file():
         return path

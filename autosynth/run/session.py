@@ -46,6 +46,7 @@ from autosynth.study.study import ladder
 from autosynth.study.trial import Job, initial_record, load_trained
 from autosynth.study.workers import Schedule, run_trials
 from autosynth.training.config import schedule
+from autosynth.training.determinism import deterministic_kernels
 
 
 @takes_options
@@ -74,8 +75,10 @@ def search(
     cost: str = "flops",
     max_flops: int | None = None,
     max_params: int | None = None,
+    max_latency_ms: float | None = None,
     device: str = "auto",
     workers: int = 1,
+    deterministic: bool = False,
     refit: bool = True,
     out: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
@@ -99,9 +102,10 @@ def search(
     options = replace(options, metric=prepare_metric(dataset, options).name)
     chosen = prepare_space(dataset, options)
     options = replace(options, space=options.space or chosen.name)
-    check_limits(dataset, chosen, options)
-    folder, state = place(dataset, options, out)
-    return _Session(dataset, chosen, options, folder, state, began, teller).run()
+    with deterministic_kernels(options.deterministic, options.device):
+        check_limits(dataset, chosen, options)
+        folder, state = place(dataset, options, out)
+        return _Session(dataset, chosen, options, folder, state, began, teller).run()
 
 
 class _Session:

@@ -1,9 +1,11 @@
 """A request in, a run context out: device found, baselines scored, plan measured, data kept."""
 
 import json
+import math
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -17,6 +19,7 @@ from autosynth.run.baselines import BASELINE_SECONDS, BASELINE_SHARE, run_baseli
 from autosynth.run.folder import read_run, write_run
 from autosynth.spec import Dataset
 from autosynth.study.context import RunContext, trivial_score
+from autosynth.study.latency import untrained_latency_ms
 from autosynth.study.probe import fixed_plan, probe
 from autosynth.study.restrict import default_space, restrict
 from autosynth.study.space import Space
@@ -33,6 +36,7 @@ from autosynth.training.weights import save_tensors
 PROBE_SHARE = 0.08
 # Rows of test that exports are checked on: enough for every part of a cascade to have some.
 EXAMPLE_ROWS = 256
+_Limit = TypeVar("_Limit", int, float)
 
 
 def prepare_space(dataset: Dataset, options: Options) -> Space:
@@ -92,10 +96,11 @@ def prepare(
         cost=options.cost,
         max_flops=_least(options.max_flops, space.max_flops),
         max_params=_least(options.max_params, space.max_params),
+        max_latency_ms=_least(options.max_latency_ms, space.max_latency_ms),
     )
 
 
-def _least(*limits: int | None) -> int | None:
+def _least(*limits: _Limit | None) -> _Limit | None:
     return min((limit for limit in limits if limit is not None), default=None)
 
 
@@ -116,13 +121,31 @@ def check_limits(dataset: Dataset, space: Space, options: Options) -> None:
                 f"no strategy of space {space.name!r} can meet --max-{name} {limit:,}: its "
                 f"smallest single component has {smallest:,}; raise the limit"
             )
+    limit_ms = _least(options.max_latency_ms, space.max_latency_ms)
+    if limit_ms is not None:
+        _check_latency(dataset, space, options, limit_ms)
+
+
+def _check_latency(dataset: Dataset, space: Space, options: Options, limit: float) -> None:
+    """Time single components, cheapest first, until one is within the limit."""
+    data = to_device(dataset, torch.device(options.device), dataset.splits.train)
+    least = math.inf
+    for _, resolved in ladder(dataset, space):
+        least = min(least, untrained_latency_ms(resolved, data, dataset.splits, limit))
+        if least <= limit:
+            return
+    raise ConfigError(
+        f"no strategy of space {space.name!r} can meet --max-latency {limit:g}: its fastest "
+        f"single component takes {least:.3g} ms for a row on {options.device}; raise the limit"
+    )
 
 
 def _plan(dataset: Dataset, data: DeviceDataset, space: Space, options: Options) -> TrainerConfig:
     budget = options.budget_seconds
     if budget is None:
         n_train = len(dataset.splits.train)
-        return fixed_plan(options.device, n_train, inputs=dataset.inputs, target=dataset.target)
+        plan = fixed_plan(options.device, n_train, inputs=dataset.inputs, target=dataset.target)
+        return replace(plan, deterministic=options.deterministic)
     return probe(
         dataset,
         data,
@@ -131,6 +154,7 @@ def _plan(dataset: Dataset, data: DeviceDataset, space: Space, options: Options)
         seconds=PROBE_SHARE * budget,
         budget=budget,
         workers=options.workers,
+        deterministic=options.deterministic,
     )
 
 

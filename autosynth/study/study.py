@@ -36,7 +36,7 @@ from autosynth.study.params import complete_strategy, params_for
 from autosynth.study.pruner import Decision, decide, is_spared
 from autosynth.study.space import FORBID_KEYS, Space
 from autosynth.study.suggest import suggest
-from autosynth.study.trial import Job, initial_record, over_limit, run_trial
+from autosynth.study.trial import Job, initial_record, over_limit, run_trial, timed
 
 # Suggestions in a row that bring nothing new, before a search gives up: a small space is soon
 # exhausted, and a suggestion costs far less than a training.
@@ -221,6 +221,8 @@ class Study:
             seconds=foreseen,
         )
         reason = over_limit(self.context, job)
+        if not reason:
+            job, reason = timed(self.context, job)
         if reason:
             record = initial_record(self.context, job, "infeasible", reason)
             write_record(record, self.context.folder)

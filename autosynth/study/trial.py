@@ -1,7 +1,6 @@
 """One trial: a strategy in, a record and kept weights out. A bad strategy is a record, too."""
 
 import math
-import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -9,7 +8,6 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -18,6 +16,7 @@ from autosynth.errors import TrialError
 from autosynth.record import Record, read_all, weights_path, write_record
 from autosynth.spec import Array
 from autosynth.study.context import RunContext
+from autosynth.study.latency import latency_ms, untrained_latency_ms
 from autosynth.study.pruner import Decision
 from autosynth.study.space import FORBID_KEYS
 from autosynth.task.calibration import Calibration, calibrate
@@ -31,8 +30,6 @@ from autosynth.training.work import remember
 # Times the ceiling, that a training may take. Other work on the machine can come after the probe:
 # without this, a search on a busy machine stopped every composite as too slow, and had none.
 OVER = 1.5
-# That one row is timed for, after every trial: a median of up to 50 calls.
-LATENCY_SECONDS = 0.03
 # Standard errors that a trial may be behind the best, and is still scored on further folds.
 PROMISING = 2.0
 _LATE = "it would not have ended before the budget"
@@ -49,6 +46,7 @@ class Job:
     """What a trial is to do: number, resolved strategy, who asked for it, when it must end.
 
     `seconds` is what its training is foreseen to take; 0 where nothing is known of it.
+    `latency_ms` is measured before it is trained where the run limits that.
     """
 
     number: int
@@ -56,6 +54,7 @@ class Job:
     origin: str
     deadline: float = math.inf
     seconds: float = 0.0
+    latency_ms: float | None = None
 
     def ends_by(self, start: float, ceiling: float) -> float:
         """When a training that starts then must have ended, in seconds of `time.perf_counter()`.
@@ -105,6 +104,7 @@ def initial_record(context: RunContext, job: Job, state: str, reason: str = "") 
         flops=price.flops,
         params=price.params,
         worst_flops=price.worst_flops,
+        latency_ms=job.latency_ms,
         origin=job.origin,
         canonical=str(resolved.strategy),
         foreseen_seconds=round(context.foreseen_seconds(resolved), 3),
@@ -124,6 +124,23 @@ def over_limit(context: RunContext, job: Job) -> str:
     if ceiling and job.seconds > ceiling:
         return f"would train for about {job.seconds:.0f} s, over the {ceiling:.0f} s one may take"
     return ""
+
+
+def timed(context: RunContext, job: Job) -> tuple[Job, str]:
+    """The job with the latency of its strategy, and why that is too long, or nothing.
+
+    Where the run has no such limit nothing is measured; nor of what cannot be built, whose trial
+    says so.
+    """
+    limit, splits = context.max_latency_ms, context.dataset.splits
+    if limit is None:
+        return job, ""
+    try:
+        found = untrained_latency_ms(job.resolved, context.device_dataset, splits, limit)
+    except TrialError:
+        return job, ""
+    over = f"takes {found:.3g} ms for a row, over --max-latency {limit:g}"
+    return replace(job, latency_ms=found), over if found > limit else ""
 
 
 def run_trial(context: RunContext, job: Job, on_rung: PrunerCallback | None = None) -> TrialResult:
@@ -229,7 +246,9 @@ def _finished(
         standard_error=standard_error(context.metric, y, found),
         calibration=calibration,
         eval_seconds=eval_seconds,
-        latency_ms=latency_ms(outcome.model, context),
+        # That which was held against the limit, so that none on the board is over it.
+        latency_ms=job.latency_ms
+        or latency_ms(outcome.model, context.device_dataset, context.dataset.splits),
         curve=(*rungs.curve, (1.0, context.error(val[context.metric.name]))),
     )
     save_weights(outcome.model, weights_path(context.folder, job.number))
@@ -335,22 +354,6 @@ def scored_outputs(
             context.dataset.y[splits.calibration], calibration_outputs, context.metric, target
         )
     return splits.validation, calibration.scores(predictions, target), calibration
-
-
-def latency_ms(model: Composite, context: RunContext) -> float:
-    """The median time of one row through the network, in milliseconds, on the run's device."""
-    row = context.device_dataset.rows(context.dataset.splits.validation[:1])
-    inputs = context.device_dataset.batch(row)[0]
-    # The first call is not counted: it allocates. Three at least, for a median.
-    taken: list[float] = []
-    model.eval()
-    with torch.inference_mode():
-        end = time.perf_counter() + LATENCY_SECONDS
-        while len(taken) < 4 or (time.perf_counter() < end and len(taken) < 50):
-            start = time.perf_counter()
-            model(inputs).cpu()
-            taken.append((time.perf_counter() - start) * 1000)
-    return statistics.median(taken[1:])
 
 
 def load_trained(context: RunContext, record: Record, resolved: Resolved) -> Composite:

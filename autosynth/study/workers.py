@@ -29,6 +29,7 @@ from autosynth.study.context import RunContext
 from autosynth.study.finalist import reserve_seconds
 from autosynth.study.study import Limits, Study
 from autosynth.task.score import find_metric
+from autosynth.training.determinism import deterministic_kernels
 from autosynth.training.devicedataset import to_device
 
 # A worker that was told to end finishes its step and its write; one that hangs is killed.
@@ -191,9 +192,11 @@ def _main(folder: Path, number: int, workers: int) -> None:
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
     with (folder / "context.pickle").open("rb") as file:
         dataset, parts, schedule = pickle.load(file)
-    context = _context(dataset, parts)
+    plan = parts["trainer_config"]
     try:
-        _study(context, Schedule(**schedule), _Teller(folder / "events"), number, workers).run()
+        with deterministic_kernels(plan.deterministic, plan.device):
+            context, teller = _context(dataset, parts), _Teller(folder / "events")
+            _study(context, Schedule(**schedule), teller, number, workers).run()
     except KeyboardInterrupt:
         return
 

@@ -21,7 +21,7 @@ from autosynth.study.context import RunContext
 from autosynth.study.finalist import finalists, reserve_seconds
 from autosynth.study.probe import StepTimer, fixed_plan, flops_by_family, probe, seconds_line
 from autosynth.study.study import Limits, Study, ladder
-from autosynth.study.trial import Job, over_limit, run_trial
+from autosynth.study.trial import Job, over_limit, run_trial, timed
 from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import to_device
 from autosynth.training.loop import TrainingRows
@@ -121,6 +121,33 @@ def test_a_limit_is_kept_before_training(
     context = context_of(wine, tmp_path, max_flops=1000, max_params=10**9)
     assert "over --max-flops 1,000" in over_limit(context, job_of(context, "mlp[width=64]"))
     assert over_limit(context_of(wine, tmp_path), job_of(context, "mlp[width=64]")) == ""
+
+
+def test_what_is_too_slow_for_a_row_is_not_trained(
+    context_of: MakeBench, wine: Dataset, tmp_path: Path
+) -> None:
+    """Measured once it is built; nothing is as quick as that, and the sampler is told."""
+    context = context_of(wine, tmp_path, max_latency_ms=1e-6)
+    study = study_of(context, trials=2)
+    study.run()
+    records = read_all(tmp_path)
+    assert {r.state for r in records} == {"infeasible"}
+    for record in records:
+        assert (record.latency_ms or 0) > 1e-6
+        assert record.reason.endswith("ms for a row, over --max-latency 1e-06")
+        assert record.train_seconds is None
+    told = study.study.get_trials()
+    assert [each.user_attrs["reason"] for each in told] == [r.reason for r in records]
+
+
+def test_the_latency_that_was_held_against_a_limit_is_the_records(
+    context_of: MakeBench, wine: Dataset, tmp_path: Path
+) -> None:
+    context = context_of(wine, tmp_path, max_latency_ms=1e6)
+    job, reason = timed(context, job_of(context, "mlp[width=8]"))
+    assert reason == ""
+    assert run_trial(context, job).record.latency_ms == job.latency_ms
+    assert timed(replace(context, max_latency_ms=None), job) == (job, "")
 
 
 def test_a_training_that_cannot_end_in_time_is_stopped(
@@ -300,3 +327,18 @@ def test_a_hurried_measure_of_one_small_size_foresees_no_hours(wine: Dataset) ->
     flops = flops_by_family(resolved)["mlp"]
     assert seconds + slope * flops == pytest.approx(0.2)
     assert seconds + slope * 1_000 * flops < 1
+
+
+@pytest.mark.parametrize(("device", "low"), [("cuda", False), ("cpu", True)])
+def test_no_precision_is_chosen_by_the_clock_of_a_deterministic_run_on_a_gpu(
+    device: str, low: bool, wine: Dataset
+) -> None:
+    sizes = [resolve(parse(f"mlp[width={n}]"), wine.inputs, wine.target) for n in (8, 16, 32)]
+    rows = TrainingRows(train=wine.splits.train, calibration=wine.splits.train[:0])
+    data = to_device(wine, torch.device("cpu"), wine.splits.train)
+    # In bfloat16 each step takes half the time.
+    timer = StepTimer(
+        data, rows, math.inf, clock=lambda _r, _d, _t, plan, **_: 0.1 if plan.bf16 else 0.2
+    )
+    plan = replace(fixed_plan(device, 64), deterministic=True)
+    assert seconds_line("mlp", sizes, timer, plan)[0] == low

@@ -35,7 +35,7 @@ def deterministic_kernels(asked: bool, device: str) -> Iterator[None]:
         yield
         return
     if os.environ.get(WORKSPACE) not in FIXED_SIZES:
-        if torch.cuda.is_initialized():
+        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
             raise ConfigError(
                 f"deterministic results need {WORKSPACE}={FIXED_SIZES[0]} in the environment "
                 "before a process first uses its GPU, and this one has used it already: set it "

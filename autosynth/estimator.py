@@ -46,8 +46,10 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no 
         cost: str = "flops",
         max_flops: int | None = None,
         max_params: int | None = None,
+        max_latency_ms: float | None = None,
         device: str = "auto",
         workers: int = 1,
+        deterministic: bool = False,
         refit: bool = True,
         out: str | Path | None = None,
         verbose: bool = False,
@@ -65,8 +67,10 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no 
         self.cost = cost
         self.max_flops = max_flops
         self.max_params = max_params
+        self.max_latency_ms = max_latency_ms
         self.device = device
         self.workers = workers
+        self.deterministic = deterministic
         self.refit = refit
         self.out = out
         self.verbose = verbose

@@ -58,7 +58,8 @@ class DataArguments(TypedDict, total=False):
 class Option:
     """What is known of an option beside its type and default.
 
-    `flags` of the command line, where they are not the field's name; `least` of whole numbers;
+    `flags` of the command line, where they are not the field's name; `least` of whole numbers,
+    `above` of others, that are over it;
     `repeat` of what may be several, and is a tuple; `pairs` of a dict of names, which a flag gives
     one by one; `check` raises an AutosynthError;
     `estimator_default` where the scikit-learn estimators have another default.
@@ -69,6 +70,7 @@ class Option:
     flags: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
     least: int | None = None
+    above: float | None = None
     repeat: bool = False
     pairs: bool = False
     check: Callable[[Any], object] | None = None
@@ -182,6 +184,8 @@ class DataConfig:
                 value = dict(value or ())
             elif known.least is not None and value is not None:
                 value = int(value)
+            elif known.above is not None and value is not None:
+                value = float(value)
             object.__setattr__(self, each.name, value)
 
     @classmethod
@@ -236,8 +240,16 @@ class Options(DataConfig):
     cost: str = option("flops", "what is paid for the score", metavar="C", choices=COST_NAMES)
     max_flops: int | None = option(None, "nothing that costs more; such as 5M", least=1)
     max_params: int | None = option(None, "nothing larger; such as 100k", least=1)
+    max_latency_ms: float | None = option(
+        None,
+        "nothing slower; milliseconds of one row",
+        metavar="MS",
+        flags=("--max-latency",),
+        above=0.0,
+    )
     device: str = option("auto", "auto, cpu or cuda", metavar="D", check=check_device_name)
     workers: int = option(1, "processes that train", least=1)
+    deterministic: bool = option(False, "the same weights each time on one GPU, more slowly")
     refit: bool = option(
         True, "train the best again on everything but test", flags=("--no-refit",)
     )
@@ -257,10 +269,15 @@ class Options(DataConfig):
 
     def search_section(self) -> dict[str, Any]:
         """What decides a search, as run.toml keeps it; what is None is left out."""
-        section: dict[str, Any] = {"budget_seconds": self.budget_seconds}
-        names = [f.name for f in fields(self) if f.name not in (*DATA_NAMES, "budget", "out")]
-        section |= {name: getattr(self, name) for name in names}
-        return {name: value for name, value in section.items() if value is not None}
+        budget = self.budget_seconds
+        section: dict[str, Any] = {} if budget is None else {"budget_seconds": budget}
+        for each in fields(self):
+            value = getattr(self, each.name)
+            # What is off unless asked for is left out: runs from before it was there go on.
+            asked = value is not None and not (each.default is False and value is False)
+            if asked and each.name not in (*DATA_NAMES, "budget", "out"):
+                section[each.name] = value
+        return section
 
 
 def problems(cls: type[DataConfig], values: Mapping[str, Any]) -> list[AutosynthError]:
@@ -280,6 +297,8 @@ def _problem(each: "Field[Any]", value: Any) -> Iterator[AutosynthError]:
     if known.least is not None and not _is_whole(value, known.least):
         shown = brief_repr(value)
         yield ConfigError(f"{flag} is a whole number from {known.least}, not {shown}")
+    if known.above is not None and not _is_above(value, known.above):
+        yield ConfigError(f"{flag} is a number above {known.above:g}, not {brief_repr(value)}")
     if known.choices and value not in known.choices:
         yield unknown(each.name, str(value), known.choices, f"({flag})")
     if known.check is not None:
@@ -317,6 +336,12 @@ def _is_whole(value: Any, least: int) -> bool:
     """Also a float such as 5e6, and numbers of numpy."""
     number = float(value) if isinstance(value, Real) else float("nan")
     return least <= number < float("inf") and number.is_integer()
+
+
+def _is_above(value: Any, low: float) -> bool:
+    """Numbers, of numpy too; no truth values, and none without an end."""
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    return is_number and low < float(value) < float("inf")
 
 
 def takes_options(function: Callable[P, R]) -> Callable[P, R]:

@@ -178,7 +178,21 @@ class Regrid(nn.Module):
             spatial = spatial.repeat_interleave(self.repeat, 3)
             spatial = spatial if line else spatial.repeat_interleave(self.repeat, 2)
             return to_tokens(spatial[:, :, :height, :width], self.grid)
+        if torch.are_deterministic_algorithms_enabled():  # adaptive pooling has no such gradient
+            rows, columns = _windows(spatial, 2, height), _windows(spatial, 3, width)
+            means = torch.einsum("bdhw,yh,xw->bdyx", spatial, rows, columns)
+            return to_tokens(means, self.grid)
         return to_tokens(F.adaptive_avg_pool2d(spatial, (height, width)), self.grid)
+
+
+def _windows(x: Tensor, axis: int, size: int) -> Tensor:
+    """A row of weights for each window of adaptive pooling along an axis: its mean."""
+    length = x.shape[axis]
+    to = torch.arange(size, device=x.device)[:, None]
+    at = torch.arange(length, device=x.device)
+    # From the floor of its share of the axis to the ceiling of the next one's, as PyTorch's.
+    inside = (at >= to * length // size) & (at < -((to + 1) * -length // size))
+    return (inside / inside.sum(1, keepdim=True)).to(x.dtype)
 
 
 def _factor(grid: Grid, to: Grid) -> int:

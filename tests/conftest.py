@@ -15,6 +15,9 @@ from hypothesis import settings
 settings.register_profile("house", deadline=None, derandomize=True)
 settings.load_profile("house")
 
+# Read when a process first uses its GPU: tests of `--deterministic` come after others.
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     # importorskip, so that tests without tensors start without PyTorch.

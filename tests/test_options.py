@@ -52,7 +52,8 @@ def test_the_functions_take_the_fields() -> None:
     assert signature(autosynth.search, "data", "progress", "started") == DEFAULTS
     assert list(inspect.signature(autosynth.search).parameters)[:2] == ["data", "target"]
     assert signature(autosynth.load_dataset, "source") == DATA
-    more = {name: DEFAULTS[name] for name in ("budget", "metric", "device", "out")}
+    named = ("budget", "metric", "device", "deterministic", "out")
+    more = {name: DEFAULTS[name] for name in named}
     own = ("source", "strategy", "epochs", "progress")
     assert signature(train_strategy, *own) == DATA | more
     assert tuple(DataArguments.__annotations__) == DATA_NAMES
@@ -110,7 +111,10 @@ def test_a_wrong_keyword_is_told_with_all_else_that_is_wrong() -> None:
 
 
 def test_every_wrong_value_is_told_at_once() -> None:
-    rule = r"--horizon.*a budget is.*--trials.*'flop'.*--max-flops.*'cudo'.*--workers"
+    rule = (
+        r"--horizon.*a budget is.*--trials.*'flop'.*--max-flops.*"
+        r"--max-latency is a number above 0, not -1.*'cudo'.*--workers"
+    )
     with pytest.raises(ConfigError, match=rule):
         autosynth.search(
             "digits",
@@ -120,6 +124,7 @@ def test_every_wrong_value_is_told_at_once() -> None:
             cost="flop",
             device="cudo",
             max_flops=0.5,
+            max_latency_ms=-1,
             horizon="2",
         )
     with pytest.raises(UnknownNameError, match="unknown cost 'flop'.*Did you mean 'flops'"):
@@ -224,7 +229,10 @@ def test_values_come_in_one_form() -> None:
     assert replace(options) == options
     section = options.search_section()
     assert section["budget_seconds"] == 600
-    assert not {"out", "budget", "trials", "target"} & section.keys()
+    assert not {"out", "budget", "trials", "target", "deterministic"} & section.keys()
+    more = Options(deterministic=True, max_latency_ms=np.float32(2)).search_section()
+    assert (more["deterministic"], more["max_latency_ms"], more["refit"]) == (True, 2.0, True)
+    assert type(more["max_latency_ms"]) is float
 
 
 def test_a_frame_to_test_on_is_an_option() -> None:

@@ -1,5 +1,7 @@
 """Tokens brought to another grid, norms and recurrences under a mask, against plain arithmetic."""
 
+from math import prod
+
 import pytest
 import torch
 from torch import nn
@@ -72,3 +74,20 @@ def test_a_recurrence_reads_a_padded_row_as_the_short_row(
     changed, _ = layer((other, None))
     assert torch.equal(changed[:, 0, :2], expected[:, 0, :2])
     assert not torch.equal(changed[:, 0, 2:], expected[:, 0, 2:])
+
+
+@pytest.mark.parametrize(("grid", "to"), [((7,), (5,)), ((5, 8), (3, 3)), ((2, 3), (4, 5))])
+def test_deterministic_means_over_windows_are_those_of_adaptive_pooling(
+    grid: tuple[int, ...], to: tuple[int, ...]
+) -> None:
+    x = torch.randn(2, prod(grid), 3, generator=torch.Generator().manual_seed(0))
+    real = torch.arange(prod(grid))[None].expand(2, -1) < prod(grid) - 2
+    regrid = Regrid(grid, to)
+    expected = regrid((x, real))
+    torch.use_deterministic_algorithms(True)
+    try:
+        out, mask = regrid((x, real))
+    finally:
+        torch.use_deterministic_algorithms(False)
+    torch.testing.assert_close(out, expected[0])
+    assert torch.equal(mask, expected[1])

@@ -74,6 +74,21 @@ def whole(least: int) -> Callable[[str], int]:
     return read
 
 
+def above(low: float) -> Callable[[str], float]:
+    """Reads a number over `low`."""
+
+    def read(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = float("nan")
+        if not low < number < float("inf"):
+            raise argparse.ArgumentTypeError(f"must be a number above {low:g}, not {text!r}")
+        return number
+
+    return read
+
+
 def _pair(text: str) -> tuple[str, str]:
     """NAME=KIND."""
     name, mark, kind = text.rpartition("=")
@@ -122,6 +137,8 @@ def _reader(each: "Field[Any]") -> Callable[[str], Any]:
         return one_of(each.name, known.choices)
     if known.least is not None:
         return whole(known.least)
+    if known.above is not None:
+        return above(known.above)
     return _pair if known.pairs else str
 
 

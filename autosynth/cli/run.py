@@ -171,7 +171,7 @@ def _train_options(parser: Parser) -> None:
     data_argument(parser)
     add = parser.add_argument
     add("--strategy", required=True, metavar="TEXT", help='such as "cnn > gru | lr=0.004"')
-    add_options(parser, DataConfig, "budget", "metric", "device", "out")
+    add_options(parser, DataConfig, "budget", "metric", "device", "deterministic", "out")
     add("--epochs", type=whole(1), metavar="N", help="passes over the rows")
 
 

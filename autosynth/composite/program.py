@@ -166,6 +166,9 @@ class Composite(nn.Module):
         """The same network with weights of its own, equal to these."""
         copy = Composite(self.program, deepcopy(dict(self.modules_by_name)))
         copy.bf16 = self.bf16
+        for module in copy.modules():
+            if isinstance(module, nn.RNNBase):  # cuDNN would put its weights together every time
+                module.flatten_parameters()
         return copy
 
     def fit_inputs(self, inputs: Mapping[str, Tensor], indicators: Tensor | None = None) -> None:

@@ -79,9 +79,9 @@ class ReconstructText(nn.Module):
         x = tokens[0].flatten(1) if self.whole else tokens[0]
         guess = self.linear(x).reshape(len(raw), -1, self.buckets)[:, : raw.shape[1]]
         hidden = masked & (raw > MASK)
-        loss = F.cross_entropy(
-            guess.transpose(1, 2), (raw % self.buckets).long(), reduction="none"
-        )
+        codes = (raw % self.buckets).long().flatten()
+        # One cell a row: that of two axes has no deterministic kernel on a GPU.
+        loss = F.cross_entropy(guess.flatten(0, 1), codes, reduction="none").view(raw.shape)
         return (loss * hidden).sum() / hidden.sum().clamp(min=1)
 
 

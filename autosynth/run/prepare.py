@@ -1,8 +1,10 @@
 """A request in, a run context out: device found, baselines scored, plan measured, data kept."""
 
 import json
-from dataclasses import asdict
+import math
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -18,6 +20,7 @@ from autosynth.run.folder import read_run, write_run
 from autosynth.spec import Dataset
 from autosynth.study.agenda import ladder
 from autosynth.study.context import RunContext, trivial_score
+from autosynth.study.latency import untrained_latency_ms
 from autosynth.study.probe import fixed_plan, probe
 from autosynth.study.restrict import default_space, restrict
 from autosynth.study.space import Space
@@ -30,6 +33,7 @@ from autosynth.training.weights import save_tensors
 
 # Rows of test that exports are checked on: enough for every part of a cascade to have some.
 EXAMPLE_ROWS = 256
+_Limit = TypeVar("_Limit", int, float)
 
 
 def prepare_space(dataset: Dataset, options: Options) -> Space:
@@ -88,10 +92,11 @@ def prepare(
         cost=options.cost,
         max_flops=_least(options.max_flops, space.max_flops),
         max_params=_least(options.max_params, space.max_params),
+        max_latency_ms=_least(options.max_latency_ms, space.max_latency_ms),
     )
 
 
-def _least(*limits: int | None) -> int | None:
+def _least(*limits: _Limit | None) -> _Limit | None:
     return min((limit for limit in limits if limit is not None), default=None)
 
 
@@ -112,6 +117,23 @@ def check_limits(dataset: Dataset, space: Space, options: Options) -> None:
                 f"no strategy of space {space.name!r} can meet --max-{name} {limit:,}: its "
                 f"smallest single component has {smallest:,}; raise the limit"
             )
+    limit_ms = _least(options.max_latency_ms, space.max_latency_ms)
+    if limit_ms is not None:
+        _check_latency(dataset, space, options, limit_ms)
+
+
+def _check_latency(dataset: Dataset, space: Space, options: Options, limit: float) -> None:
+    """Time single components, cheapest first, until one is within the limit."""
+    data = to_device(dataset, torch.device(options.device), dataset.splits.train)
+    least = math.inf
+    for _, resolved in ladder(dataset, space):
+        least = min(least, untrained_latency_ms(resolved, data, dataset.splits, limit))
+        if least <= limit:
+            return
+    raise ConfigError(
+        f"no strategy of space {space.name!r} can meet --max-latency {limit:g}: its fastest "
+        f"single component takes {least:.3g} ms for a row on {options.device}; raise the limit"
+    )
 
 
 def _plan(
@@ -120,7 +142,8 @@ def _plan(
     budget = options.budget_seconds
     if budget is None:
         n_train = len(dataset.splits.train)
-        return fixed_plan(options.device, n_train, inputs=dataset.inputs, target=dataset.target)
+        plan = fixed_plan(options.device, n_train, inputs=dataset.inputs, target=dataset.target)
+        return replace(plan, deterministic=options.deterministic)
     return probe(
         dataset,
         data,
@@ -129,6 +152,7 @@ def _plan(
         deadline=deadline.within(POLICY.probe_share * budget),
         budget=budget,
         workers=options.workers,
+        deterministic=options.deterministic,
     )
 
 

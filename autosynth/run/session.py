@@ -55,6 +55,7 @@ from autosynth.study.sampler import Sampler
 from autosynth.study.space import Space
 from autosynth.study.trial import initial_record, load_trained
 from autosynth.training.config import schedule
+from autosynth.training.determinism import deterministic_kernels
 
 
 @takes_options
@@ -83,8 +84,10 @@ def search(
     cost: str = "flops",
     max_flops: int | None = None,
     max_params: int | None = None,
+    max_latency_ms: float | None = None,
     device: str = "auto",
     workers: int = 1,
+    deterministic: bool = False,
     refit: bool = True,
     out: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
@@ -108,9 +111,10 @@ def search(
     options = replace(options, metric=prepare_metric(dataset, options).name)
     chosen = prepare_space(dataset, options)
     options = replace(options, space=options.space or chosen.name)
-    check_limits(dataset, chosen, options)
-    folder, state = place(dataset, options, out)
-    return _Session(dataset, chosen, options, folder, state, began, teller).run()
+    with deterministic_kernels(options.deterministic, options.device):
+        check_limits(dataset, chosen, options)
+        folder, state = place(dataset, options, out)
+        return _Session(dataset, chosen, options, folder, state, began, teller).run()
 
 
 class _Session:

@@ -21,6 +21,7 @@ from autosynth.strategy import Strategy, parse
 from autosynth.study.probe import fixed_plan
 from autosynth.task.score import score_all
 from autosynth.training.config import TrainerConfig
+from autosynth.training.determinism import deterministic_kernels
 from autosynth.training.devicedataset import DeviceDataset, to_device
 from autosynth.training.loop import Outcome, TrainingRows, time_steps
 from autosynth.training.loop import train as train_composite
@@ -48,6 +49,7 @@ def train_strategy(
     budget: str | float | None = None,
     epochs: float | None = None,
     device: str = "auto",
+    deterministic: bool = False,
     seed: int = 0,
     out: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
@@ -63,6 +65,7 @@ def train_strategy(
         epochs: length of the schedule in passes over the training rows; that of a search on the
             same rows if neither is given.
         device: auto, cpu, cuda or cuda:N.
+        deterministic: the same weights each time on one GPU, more slowly.
         seed: of splits and training.
         out: the bundle's folder; `results/<dataset>-model-<n>` if left out.
         progress: what is told of the training.
@@ -74,7 +77,14 @@ def train_strategy(
     """
     parsed = strategy if isinstance(strategy, Strategy) else parse(strategy)
     options = Options.from_arguments(
-        {**data, "metric": metric, "budget": budget, "device": device, "seed": seed}
+        {
+            **data,
+            "metric": metric,
+            "budget": budget,
+            "device": device,
+            "deterministic": deterministic,
+            "seed": seed,
+        }
     )
     device = check_device(device)
     seconds = None if budget is None else options.budget_seconds
@@ -83,17 +93,17 @@ def train_strategy(
     resolved = resolve(parsed, dataset.inputs, dataset.target)
     folder = _folder(dataset.name, out)
     splits = dataset.splits
-    ours = to_device(dataset, torch.device(device), splits.train)
     rows = TrainingRows(
         train=splits.train, calibration=splits.calibration, unlabelled=splits.unlabelled
     )
-    plan = _plan(resolved, ours, rows, device, seconds, epochs)
-    if progress:
-        progress.say(
-            f"training {resolved.short_form} for {plan.steps:,} steps of {plan.batch_size} rows"
-        )
-    outcome = train_composite(resolved, ours, rows, plan, seed=seed, score=chosen.score)
-    return _bundle(dataset, ours, resolved, outcome, folder, chosen.name, seed)
+    with deterministic_kernels(deterministic, device):
+        ours = to_device(dataset, torch.device(device), splits.train)
+        plan = _plan(resolved, ours, rows, device, seconds, epochs)
+        if progress:
+            size = f"{plan.steps:,} steps of {plan.batch_size} rows"
+            progress.say(f"training {resolved.short_form} for {size}")
+        outcome = train_composite(resolved, ours, rows, plan, seed=seed, score=chosen.score)
+        return _bundle(dataset, ours, resolved, outcome, folder, chosen.name, seed)
 
 
 def _plan(

@@ -36,8 +36,8 @@ JUDGED_ROWS = 100
 class RunContext:
     """The place a trial runs at. `trivial_score` is that of the baseline that knows no input.
 
-    `cost` is what the front charges: flops, params or latency_ms; strategies over `max_flops` or
-    `max_params` are not trained.
+    `cost` is what the front charges: flops, params or latency_ms; strategies over `max_flops`,
+    `max_params` or, for one row on the run's device, `max_latency_ms` are not trained.
     """
 
     dataset: Dataset
@@ -51,6 +51,7 @@ class RunContext:
     cost: str = "flops"
     max_flops: int | None = None
     max_params: int | None = None
+    max_latency_ms: float | None = None
 
     @property
     def journal(self) -> Path:

@@ -111,6 +111,7 @@ class Setting:
     context: bytes
     device: str
     threads: int
+    deterministic: bool = False
 
 
 @dataclass(frozen=True)

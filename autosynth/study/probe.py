@@ -33,7 +33,10 @@ FASTER = 1.1
 LEAST_STEP = 0.0005
 # FLOPs a second: a slower processor was busy with something else while we looked. A step of the
 # smallest size that took a fifth of a second had so foreseen hours for the large ones.
-SLOWEST = 2e9
+# A GPU is bound by launches: on an H200 a step of 32 rows at 3.1 million FLOPs each took 6.5 ms,
+# one at 5 thousand 3.2 ms (results/gpu), so that with a processor's rate all but the smallest were
+# foreseen to take ten times what they did, and were not begun.
+SLOWEST = {"cpu": 2e9, "cuda": 5e10}
 # The least of three steps counts, since other work only adds to it; the first ones are slow, for
 # they allocate memory and choose kernels.
 _TIMED, _WARMUP = 3, 2
@@ -83,6 +86,7 @@ def probe(
     deadline: Deadline,
     budget: float,
     workers: int = 1,
+    deterministic: bool = False,
     clock: Callable[..., float] = time_steps,
 ) -> TrainerConfig:
     """Measure what steps take, and set threads, precision and ceiling.
@@ -95,13 +99,20 @@ def probe(
         deadline: by which measuring ends: what was not timed by then is foreseen from the rest.
         budget: of the whole run, in seconds.
         workers: processes that will share the trials.
+        deterministic: no precision is chosen by the clock on a GPU: a seed would else give other
+            weights on another day.
         clock: gives the seconds of a step; takes what `time_steps` takes.
     """
     batch, steps = schedule(len(dataset.splits.train), dataset.inputs, dataset.target)
-    base = TrainerConfig(device=device, batch_size=batch, steps=steps)
+    base = TrainerConfig(device=device, batch_size=batch, steps=steps, deterministic=deterministic)
     rows = TrainingRows(train=dataset.splits.train, calibration=dataset.splits.calibration)
+    on_gpu = data.device.type == "cuda"
+    if on_gpu:
+        left = deadline.left
+        _warm_up(dataset, data, rows, space, base)
+        deadline = deadline.earlier(deadline.left - left)  # the loading is no measuring
     timer = StepTimer(data, rows, deadline, clock)
-    if workers == 1:
+    if workers == 1 and not on_gpu:
         base = replace(base, threads=_threads(dataset, timer, space, base))
         base.use_threads()
     sizes = {family: _sizes(steps, dataset, space) for family, steps in space.ladder.items()}
@@ -121,6 +132,19 @@ def probe(
         ceiling_seconds=budget * POLICY.ceiling_share,
     )
     return _shortened(plan, [each for found in sizes.values() for each in found], budget)
+
+
+def _warm_up(
+    dataset: Dataset, data: DeviceDataset, rows: TrainingRows, space: Space, plan: TrainerConfig
+) -> None:
+    """A step of one single component, which loads the libraries of a GPU.
+
+    That took over 3 seconds on an H200, once a process: more than a short run has for measuring,
+    and what was timed with it came out eight times as slow as it was.
+    """
+    ladders = (_sizes(steps, dataset, space) for steps in space.ladder.values())
+    if smallest := min((size for found in ladders for size in found), key=_flops, default=None):
+        time_steps(smallest, data, rows, plan, warmup=0, steps=1)
 
 
 def _shortened(plan: TrainerConfig, singles: list[Resolved], budget: float) -> TrainerConfig:
@@ -224,12 +248,12 @@ def seconds_line(
             break
         large, single = size, timer.step_seconds(size, base)
     few, many = flops_by_family(small)[family], flops_by_family(large)[family]
-    steepest = 3 * base.batch_size / SLOWEST  # forward and backward
+    steepest = 3 * base.batch_size / SLOWEST[timer.data.device.type]  # forward and backward
     if many <= few:
         slope = min(least / max(1, few), steepest)
         return False, (max(LEAST_STEP, least - slope * few), slope)
     narrow = replace(base, bf16=(family,))
-    half = _if_it_can(timer, large, narrow)
+    half = math.inf if base.keeps_float32 else _if_it_can(timer, large, narrow)
     low = half * FASTER < single
     if low:
         least = timer.step_seconds(small, narrow)

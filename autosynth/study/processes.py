@@ -148,8 +148,14 @@ class ProcessPool(Pool):
         )
         worker = _Worker(number, process, errors)
         threading.Thread(target=self._read, args=(worker,), daemon=True).start()
-        device = _device(self._context.trainer_config.device, number)
-        self._send(worker, Setting(context=self._head, device=device, threads=threads))
+        plan = self._context.trainer_config
+        setting = Setting(
+            context=self._head,
+            device=_device(plan.device, number),
+            threads=threads,
+            deterministic=plan.deterministic,
+        )
+        self._send(worker, setting)
         return worker
 
     def _send(self, worker: _Worker, message: object) -> None:

@@ -99,6 +99,7 @@ class Space:
     composites: tuple[Strategy, ...] = ()
     max_flops: int | None = None
     max_params: int | None = None
+    max_latency_ms: float | None = None
 
     @property
     def most_parts(self) -> int:
@@ -134,6 +135,8 @@ class Space:
             "name": None,
             "about": None,
         }
+        if self.max_latency_ms is None:  # runs from before it was there go on
+            del content["max_latency_ms"]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -1,5 +1,6 @@
 """The tables of a space file in, a `Space` and a list of all that is wrong out."""
 
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -40,8 +41,7 @@ _KEYS = (
         "inits",
         "forbid",
         "full_families",
-        "max_flops",
-        "max_params",
+        *("max_flops", "max_params", "max_latency_ms"),
         "composites",
     ),
     *("family", "layers", "settings", "defaults", "ladder", "inputs"),
@@ -97,6 +97,7 @@ class SpaceReader:
             composites=self._strategies("composites", self.content.get("composites", [])),
             max_flops=self._number("max_flops", 1, _MANY),
             max_params=self._number("max_params", 1, _MANY),
+            max_latency_ms=self._above_zero("max_latency_ms"),
         )
         if not self.problems:  # only of a sound space can one ask what lies in it
             self._check_configs(options, space.layers)
@@ -333,6 +334,14 @@ class SpaceReader:
         if value is not None and not right:
             self._problem(key, f"a whole number from {low} to {high}, not {value!r}")
         return value if right else None
+
+    def _above_zero(self, key: str) -> float | None:
+        value = self.content.get(key)
+        if isinstance(value, int | float) and value is not True and 0 < value < math.inf:
+            return float(value)
+        if value is not None:
+            self._problem(key, f"a number above 0, not {value!r}")
+        return None
 
     def _table(self, parent: Mapping[str, Any], key: str, place: str = "") -> dict[str, Any]:
         value = parent.get(key, {})

@@ -4,7 +4,6 @@ This is all that a worker does. It decides nothing, and writes nothing.
 """
 
 import math
-import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,17 +11,17 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from autosynth.budget import POLICY, Deadline
+from autosynth.budget import Deadline
 from autosynth.composite import Composite, Resolved, build, cost
 from autosynth.errors import TrialError
 from autosynth.record import Record, weights_path
 from autosynth.spec import Array
 from autosynth.study.context import RunContext
 from autosynth.study.job import Done, Event, Failed, Job, Rung, Started
+from autosynth.study.latency import latency_ms, untrained_latency_ms
 from autosynth.study.space import FORBID_KEYS
 from autosynth.task.calibration import Calibration, calibrate
 from autosynth.task.score import bootstrap_interval, score_all, standard_error
@@ -112,6 +111,9 @@ def run_trial(context: RunContext, job: Job, tell: Tell = lambda event: False) -
     resolved, splits = context.resolved(job.strategy), context.dataset.splits
     blank = initial_record(context, job, "failed")
     rungs = _Rungs(context, job.number, tell)
+    blank = _timed(context, resolved, blank)
+    if blank.state == "infeasible":
+        return _told(blank)
     blank, ended = _remembered(context, job, resolved, blank)
     if not ended:
         return _told(blank)
@@ -157,6 +159,26 @@ def _bank(job: Job) -> Bank:
         return None
 
     return find
+
+
+def _timed(context: RunContext, resolved: Resolved, blank: Record) -> Record:
+    """The record with the latency of the strategy, infeasible where that is over the run's limit.
+
+    Where the run has no such limit nothing is measured before a training; nor of what cannot be
+    built, whose trial says so.
+    """
+    limit, splits = context.max_latency_ms, context.dataset.splits
+    if limit is None:
+        return blank
+    try:
+        found = untrained_latency_ms(resolved, context.device_dataset, splits, limit)
+    except TrialError:
+        return blank
+    record = replace(blank, latency_ms=found)
+    if found <= limit:
+        return record
+    over = f"takes {found:.3g} ms for a row, over --max-latency {limit:g}"
+    return replace(record, state="infeasible", reason=over)
 
 
 def _remembered(
@@ -226,7 +248,9 @@ def _finished(
         standard_error=standard_error(context.metric, y, found),
         calibration=calibration,
         eval_seconds=eval_seconds,
-        latency_ms=latency_ms(outcome.model, context),
+        # That which was held against the limit, so that none on the board is over it.
+        latency_ms=record.latency_ms
+        or latency_ms(outcome.model, context.device_dataset, context.dataset.splits),
         curve=(*rungs.curve, (1.0, context.error(val[context.metric.name]))),
     )
 
@@ -325,22 +349,6 @@ def scored_outputs(
             context.dataset.y[splits.calibration], calibration_outputs, context.metric, target
         )
     return splits.validation, calibration.scores(predictions, target), calibration
-
-
-def latency_ms(model: Composite, context: RunContext) -> float:
-    """The median time of one row through the network, in milliseconds, on the run's device."""
-    row = context.device_dataset.rows(context.dataset.splits.validation[:1])
-    inputs = context.device_dataset.batch(row)[0]
-    # The first call is not counted: it allocates. Three at least, for a median.
-    taken: list[float] = []
-    model.eval()
-    with torch.inference_mode():
-        end = time.perf_counter() + POLICY.latency_seconds
-        while len(taken) < 4 or (time.perf_counter() < end and len(taken) < 50):
-            start = time.perf_counter()
-            model(inputs).cpu()
-            taken.append((time.perf_counter() - start) * 1000)
-    return statistics.median(taken[1:])
 
 
 def load_trained(context: RunContext, record: Record, resolved: Resolved) -> Composite:

@@ -57,18 +57,21 @@ def main() -> None:
 
     from autosynth.study.job import Job, Ready, Rung
     from autosynth.study.trial import run_trial
+    from autosynth.training.determinism import deterministic_kernels
 
-    context = _context(wire.get())
-    wire.put(Ready())
+    setting = wire.get()
 
     def tell(event: Any) -> bool:
         wire.put(event)
         return bool(wire.get()) if isinstance(event, Rung) else False
 
-    while True:
-        job = wire.get()
-        assert isinstance(job, Job)
-        wire.put(run_trial(context, job, tell))
+    with deterministic_kernels(setting.deterministic, setting.device):
+        context = _context(setting)
+        wire.put(Ready())
+        while True:
+            job = wire.get()
+            assert isinstance(job, Job)
+            wire.put(run_trial(context, job, tell))
 
 
 def _context(setting: Any) -> Any:

@@ -37,7 +37,7 @@ class TrainerConfig:
     what frozen networks give of a row, in seconds per FLOP; both are empty without a probe.
     `steps` are those of a training of length 1. `ceiling_seconds` is what one full training may
     take at most; 0 for no ceiling. `threads` is how many a process uses; 0 for as many as there
-    are.
+    are. `deterministic` ones choose nothing by the clock, and take the same kernels each time.
     """
 
     device: str
@@ -48,11 +48,17 @@ class TrainerConfig:
     once_seconds: Mapping[str, float] = field(default_factory=dict)
     ceiling_seconds: float = 0.0
     threads: int = 0
+    deterministic: bool = False
 
     def use_threads(self) -> None:
         """Have this process use as many threads as the plan says."""
         if self.threads:
             torch.set_num_threads(self.threads)
+
+    @property
+    def keeps_float32(self) -> bool:
+        """Whether nothing is trained in bfloat16, however fast that is."""
+        return self.deterministic and self.device.startswith("cuda")
 
     @property
     def rungs(self) -> tuple[float, ...]:

@@ -21,6 +21,7 @@ from autosynth.composite.objective import class_indicators
 from autosynth.composite.plan import Phase
 from autosynth.errors import TrialError
 from autosynth.training.config import TrainerConfig
+from autosynth.training.determinism import refusal
 from autosynth.training.devicedataset import DeviceDataset
 from autosynth.training.output import outputs
 from autosynth.training.phase import (
@@ -120,8 +121,7 @@ def train(
                 raise
             if not _out_of_memory(error):
                 # One strategy's fault: it is recorded with its reason, and a search goes on.
-                lines = str(error).strip().splitlines() or [type(error).__name__]
-                raise TrialError(f"PyTorch cannot train it: {lines[0]}") from error
+                raise TrialError(refusal(error)) from error
             # Halved twice and no more: an eighth of the rows would take eight times the steps.
             if batch * 4 <= config.batch_size:
                 raise TrialError(f"out of memory at a batch of {batch} too") from error
@@ -143,14 +143,15 @@ def time_steps(
 
     For every phase the least time of some steps is taken, by a `clock` in seconds, after others to
     warm up: other work of the machine only adds to it. After `patience` seconds of steps, those
-    that were made have to do. Trainings out of fold are counted in.
+    that were made have to do; on a GPU the first is not counted, in which kernels are loaded.
+    Trainings out of fold are counted in.
     """
     parts = max(phase.n_units for phase in resolved.training_plan.phases)
     # No more rows than it takes: what stands is computed for all of them before the first step.
     # Of texts those of the mean length.
     few = data.lengths.typical(rows.train)[: config.batch_size * (warmup + steps) * parts]
     trainer = Trainer(resolved, data, replace(rows, train=few), config, 0, config.batch_size)
-    seconds = 0.0
+    seconds, cold = 0.0, int(data.device.type == "cuda")
     with torch.random.fork_rng(devices=_cuda(data.device)):
         for phase in trainer.phases:
             phase_trainer, taken = trainer.phase_trainer(phase), []
@@ -158,9 +159,9 @@ def time_steps(
                 start = clock()
                 float(phase_trainer.step(step + 1))
                 taken.append(clock() - start)
-                if sum(taken) > patience:
+                if len(taken) > cold and sum(taken[cold:]) > patience:
                     break
-            seconds += phase.fraction * min(taken[warmup:] or taken)
+            seconds += phase.fraction * min(taken[warmup:] or taken[cold:] or taken)
     return seconds * float(trainer.settings["length"]) / trainer.trained_share()
 
 

@@ -49,34 +49,36 @@ from autosynth.record import read_all
 from autosynth.run import search
 
 TARGET = 0.05
-RUN, PREPARE, FINISH, STUDY, TRIAL = (
+RUN, PREPARE, FINISH, DRIVER, HISTORY, SAMPLER, TRIAL = (
     f"autosynth.{name}"
-    for name in ("run.session", "run.prepare", "run.finish", "study.study", "study.trial")
+    for name in (
+        *("run.session", "run.prepare", "run.finish"),
+        *("study.driver", "study.history", "study.sampler", "study.trial"),
+    )
 )
 # What it is, the module that calls it, and its name there.
 PARTS: tuple[tuple[str, str, str], ...] = (
-    ("reading the data", RUN, "load_dataset"),
+    ("reading the data", RUN, "read_dataset"),
     ("baselines", PREPARE, "run_baselines"),
     ("probe", PREPARE, "probe"),
     ("trials: training", TRIAL, "train"),
     ("trials: scoring at rungs", TRIAL, "error_of"),
-    ("trials: pruner", STUDY, "decide"),
+    ("trials: pruner", DRIVER, "RungBook.decide"),
     ("trials: last score", TRIAL, "scored_outputs"),
     ("trials: last score", TRIAL, "score_all"),
     ("trials: latency", TRIAL, "latency_ms"),
-    ("trials: weights and records", TRIAL, "save_weights"),
-    ("trials: weights and records", TRIAL, "write_record"),
-    ("trials: weights and records", STUDY, "read_all"),
+    ("trials: weights and records", HISTORY, "write_packed"),
+    ("trials: weights and records", HISTORY, "write_record"),
+    ("trials: weights and records", DRIVER, "read_all"),
     ("trials: sampler", "optuna.study", "Study.ask"),
-    ("trials: sampler", STUDY, "suggest"),
-    ("trials: resolve and cost", STUDY, "resolve"),
+    ("trials: sampler", SAMPLER, "suggest"),
+    ("trials: resolve and cost", DRIVER, "resolve"),
     ("trials: resolve and cost", TRIAL, "initial_record"),
-    ("trials: study's journal", STUDY, "storage.start"),
-    ("trials: study's journal", STUDY, "storage.write_rung"),
-    ("trials: study's journal", STUDY, "storage.curves"),
-    ("trials: study's journal", STUDY, "storage.finish"),
-    ("trials: study's journal", STUDY, "storage.prune"),
-    ("trials: the rest", RUN, "run_trials"),
+    ("trials: study's journal", SAMPLER, "storage.start"),
+    ("trials: study's journal", SAMPLER, "storage.write_rung"),
+    ("trials: study's journal", SAMPLER, "storage.finish"),
+    ("trials: study's journal", SAMPLER, "storage.prune"),
+    ("trials: the rest", DRIVER, "Driver.run"),
     ("5-fold choice", RUN, "cross_validate"),
     ("training after the trials", FINISH, "train"),
     ("refit, but for its training", RUN, "refit"),

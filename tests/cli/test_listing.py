@@ -50,7 +50,7 @@ def test_search_has_the_options_of_the_design(capsys: Capture) -> None:
     for option in (
         *("--target", "--test", "--task", "--drop", "--space", "--budget", "--trials"),
         *("--metric", "--cost", "--max-flops", "--max-params", "--device", "--workers"),
-        *("--seed", "--no-refit", "--out"),
+        *("--seed", "--no-refit", "--out", "--max-latency", "--deterministic"),
     ):
         assert f" {option}" in text
 

@@ -65,6 +65,14 @@ BAD_INPUT: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "workers": (("search", "digits", "--workers", "two"), ("--workers", "'two'")),
     "seed": (("search", "digits", "--seed", "1.5"), ("--seed", "'1.5'")),
     "flops": (("search", "digits", "--max-flops", "5Q"), ("--max-flops", "'5Q'")),
+    "latency": (
+        ("search", "digits", "--max-latency", "0"), ("--max-latency", "above 0", "'0'")
+    ),
+    "latency limit": (
+        ("search", "digits", "--space", "small", "--trials", "1", "--max-latency", "1e-6",
+         "--out", "run"),
+        ("'small'", "--max-latency 1e-06", "ms for a row on cpu", "raise the limit"),
+    ),
     "limit": (
         ("search", "digits", "--space", "small", "--trials", "1", "--max-flops", "10",
          "--out", "run"),

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
+import torch
 from sklearn.datasets import load_digits
 
 import autosynth
 from autosynth.run import search, train_strategy
+from autosynth.training.weights import load_tensors
 
 pytestmark = pytest.mark.gpu
 
@@ -35,3 +37,18 @@ def test_a_search_leaves_a_bundle_that_answers_on_a_cpu(workers: int, tmp_path: 
 def test_every_way_to_join_trains(strategy: str, tmp_path: Path) -> None:
     trained = train_strategy("digits", strategy, epochs=4, device="cuda", out=tmp_path / "it")
     assert trained.test["accuracy"] > 0.5
+
+
+def test_a_seed_gives_the_same_weights_in_every_trial(tmp_path: Path) -> None:
+    found = []
+    for name in ("one", "two"):
+        run = search("digits", trials=4, device="cuda", deterministic=True, out=tmp_path / name)
+        assert not torch.are_deterministic_algorithms_enabled()
+        paths = sorted(run.folder.glob("trials/*/weights.safetensors"))
+        found.append({path.parent.name: load_tensors(path) for path in paths})
+    one, two = found
+    assert len(one) >= 4
+    assert one.keys() == two.keys()
+    for trial, tensors in one.items():
+        for name, tensor in tensors.items():
+            assert torch.equal(tensor, two[trial][name]), f"trial {trial}: {name}"

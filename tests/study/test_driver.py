@@ -121,6 +121,32 @@ def test_a_limit_is_kept_before_training(
     assert over_limit(context_of(wine, tmp_path), job_of(context, "mlp[width=64]")) == ""
 
 
+def test_what_is_too_slow_for_a_row_is_not_trained(
+    context_of: MakeBench, driver_of: MakeDriver, wine: Dataset, tmp_path: Path
+) -> None:
+    """Measured once it is built; nothing is as quick as that, and the sampler is told."""
+    context = context_of(wine, tmp_path, max_latency_ms=1e-6)
+    driver = driver_of(context, trials=2)
+    driver.run()
+    records = read_all(tmp_path)
+    assert {r.state for r in records} == {"infeasible"}
+    for record in records:
+        assert (record.latency_ms or 0) > 1e-6
+        assert record.reason.endswith("ms for a row, over --max-latency 1e-06")
+        assert record.train_seconds is None
+    told = driver.sampler.study.get_trials()
+    assert [each.user_attrs["reason"] for each in told] == [r.reason for r in records]
+
+
+def test_what_is_within_the_limit_is_trained(
+    context_of: MakeBench, wine: Dataset, tmp_path: Path
+) -> None:
+    context = context_of(wine, tmp_path, max_latency_ms=1e6)
+    ended = run_trial(context, job_of(context, "mlp[width=8]"))
+    assert ended.record.state == "complete"
+    assert 0 < (ended.record.latency_ms or 0) < 1e6
+
+
 def test_a_training_that_cannot_end_in_time_is_stopped(
     context_of: MakeBench, wine: Dataset, tmp_path: Path
 ) -> None:
@@ -315,3 +341,16 @@ def test_a_hurried_measure_of_one_small_size_foresees_no_hours(wine: Dataset) ->
     flops = flops_by_family(resolved)["mlp"]
     assert seconds + slope * flops == pytest.approx(0.2)
     assert seconds + slope * 1_000 * flops < 1
+
+
+@pytest.mark.parametrize(("device", "low"), [("cuda", False), ("cpu", True)])
+def test_no_precision_is_chosen_by_the_clock_of_a_deterministic_run_on_a_gpu(
+    device: str, low: bool, wine: Dataset
+) -> None:
+    sizes = [resolve(parse(f"mlp[width={n}]"), wine.inputs, wine.target) for n in (8, 16, 32)]
+    rows = TrainingRows(train=wine.splits.train, calibration=wine.splits.train[:0])
+    data = to_device(wine, torch.device("cpu"), wine.splits.train)
+    # In bfloat16 each step takes half the time.
+    timer = StepTimer(data, rows, clock=lambda _r, _d, _t, plan, **_: 0.1 if plan.bf16 else 0.2)
+    plan = replace(fixed_plan(device, 64), deterministic=True)
+    assert seconds_line("mlp", sizes, timer, plan)[0] == low

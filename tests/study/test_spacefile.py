@@ -32,6 +32,7 @@ sharings = ["none", "layers", "full"]
 full_families = ["gru"]
 composites = ["mean(mlp, gru[width=8])"]
 max_flops = 1_000_000
+max_latency_ms = 1.5
 
 [family.mlp]
 width = [8, 16]
@@ -96,6 +97,7 @@ def test_a_users_own_file_is_a_space(tmp_path):
     path.write_text(GOOD)
     space = load_space(str(path))
     assert space.max_flops == 1_000_000
+    assert space.max_latency_ms == 1.5
     assert space.options["gru"] == {"width": (8, 16), "depth": (1, 2, 3)}
     full = complete_strategy(space.composites[0], space)
     assert str(full) == "mean(mlp[width=16], gru[width=8, depth=1]) | lr=0.001"
@@ -211,6 +213,11 @@ def test_every_problem_of_a_file_is_told_at_once(tmp_path):
         ("[layers]", "[[forbid]]\nfusion = 3\n[layers]", "forbid[1].fusion: a text, not 3"),
         ("[layers]", '[[forbid]]\nkind = "x"\n[layers]', "forbid[1].kind: unknown column 'kind'"),
         ('about = "two families"', "", "about: missing"),
+        (
+            "max_latency_ms = 1.5",
+            "max_latency_ms = 0",
+            "max_latency_ms: a number above 0, not 0",
+        ),
         ("max_flops = 1_000_000", "max_flops = true", "max_flops: a whole number"),
         ("[family.mlp]\nwidth = [8, 16]", "[family]\nmlp = 3", "family.mlp: a table, not 3"),
         ("[defaults.mlp]\nwidth = 16", "", "defaults.mlp.width: missing"),

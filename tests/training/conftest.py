@@ -1,11 +1,15 @@
-"""Small datasets that are quickly learnt: pictures of digits, waves, a table."""
+"""Small datasets that are quickly learnt: digits, waves, a table; and noise of every kind."""
+
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
-from autosynth.spec import Dataset, InputSpec, Splits, TargetSpec
+from autosynth.spec import Dataset, InputSpec, SeenItems, Splits, TargetSpec
+from autosynth.testing import INPUTS, raw_rows
 
 
 def dataset(x: NDArray, y: NDArray, spec: InputSpec, target: TargetSpec, n: int) -> Dataset:
@@ -65,3 +69,40 @@ def prices() -> Dataset:
         TargetSpec(name="price", task="regression"),
         300,
     )
+
+
+def targets(task: str, n: int) -> tuple[TargetSpec, NDArray, SeenItems | None]:
+    """A target of a task and `n` values at random, a fifth missing where they may be."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, n)
+    values = np.where(rng.random((n, 3)) < 0.2, np.nan, rng.normal(size=(n, 3)) * 20 + 50)
+    kind = TargetSpec(name="kind", task="classification", classes=tuple("abc"))
+    if task == "multilabel":
+        known = np.where(np.isnan(values), np.nan, values > 50)
+        return replace(kind, task=task), known.astype(np.float32), None
+    if task == "forecasting":
+        return TargetSpec(name="next", task=task, steps=3), values, None
+    if task == "multitask":
+        parts = (kind, TargetSpec(name="size", task="regression"))
+        both = np.column_stack([y, np.nan_to_num(values[:, 0])])
+        return TargetSpec(name="both", task=task, parts=parts), both, None
+    if task == "ranking":
+        before = SeenItems(
+            codes=np.column_stack([(y + 1) % 5, (y + 3) % 5]).ravel(),
+            start=np.arange(n) * 2,
+            stop=np.arange(n) * 2 + 2,
+        )
+        return TargetSpec(name="item", task=task, classes=tuple("abcde")), y, before
+    return kind, y, None
+
+
+@pytest.fixture(scope="session")
+def noise() -> Callable[..., Dataset]:
+    """Makes a dataset of one kind of input, by its name in `INPUTS`, with a target of any task."""
+
+    def make(kind: str, task: str = "classification") -> Dataset:
+        target, y, seen = targets(task, 360)
+        x = raw_rows(INPUTS[kind], len(y)).numpy()
+        return replace(dataset(x, y, INPUTS[kind], target, 240), seen=seen)
+
+    return make

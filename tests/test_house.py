@@ -26,7 +26,8 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # A file imports only from what stands before it.
 ORDER = [
     *("errors", "plugin", "atomic", "jsonfields", "number", "options"),
-    *("strategy", "scale", "spec", "cell", "task", "data", "baselines", "piece", "modality"),
+    *("strategy", "scale", "spec", "cell", "spelling", "task", "data", "baselines"),
+    *("piece", "modality"),
     *("components", "composite", "training"),
     *("record", "progress", "study", "leaderboard", "report", "bundle"),
     *("testing", "run", "estimator", "cli", "__main__"),

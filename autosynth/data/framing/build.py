@@ -83,7 +83,7 @@ def understand_table(raw: Raw, rows: JoinedRows, layout: Layout, config: DataCon
     dropped = choose([*columns, *beside], raw.source, drop=config.drop).drop
     detail = date_detail(config.time or "", config.columns)
     keys = split_keys_of(table, config.group, config.time, raw.source, detail)
-    unused = {*dropped, *((config.group,) if config.group else ())}
+    unused = {*dropped, *config.group}
     table = table.drop([name for name in columns if name in unused])
     if not table.columns and not set(beside) - dropped:
         raise DataError(

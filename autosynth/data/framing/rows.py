@@ -168,7 +168,7 @@ def _read(source: Source, config: DataConfig, batching: Batching) -> Raw:
             warnings = (*raw.warnings, *other.warnings)
             raw = replace(raw, **found, has_words=words, warnings=warnings)
     # What is named may be a level of a frame's index.
-    asked = (config.group, config.time, *config.columns, *config.keep)
+    asked = (*config.group, config.time, *config.columns, *config.keep)
     named = {name for name in asked if name is not None}
     parts: dict[str, Any] = {part: with_levels(getattr(raw, part), named) for part in PARTS}
     return replace(raw, **parts)

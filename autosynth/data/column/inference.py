@@ -259,9 +259,7 @@ def _category(values: "pd.Series[Any]", name: str, distinct: int) -> Column | Ig
         return Column(name=name, kind="text")
     if counts.iloc[0] < _MIN_REPEATS or (_ID_NAME.search(name) and distinct > rows * _ID_DISTINCT):
         return IgnoredColumn(name=name, reason="an id: no value repeats")
-    spellings = spellings_of(counts.to_dict())
-    counts = _joined(counts, spellings.name_of)
-    column = _of_counts(counts, values, name, spellings)
+    column = _of_counts(counts, values, name)
     covered = int(counts.loc[list(column.categories)].sum())
     if covered < _MIN_COVERED * rows:
         most = " most frequent" if len(column.categories) == MAX_CATEGORIES else ""
@@ -270,9 +268,12 @@ def _category(values: "pd.Series[Any]", name: str, distinct: int) -> Column | Ig
             reason=f"{distinct} different values, and the {len(column.categories)}{most} that "
             f"repeat cover {covered / rows:.0%} of the rows",
         )
+    # Places that anyone types are no categories, though some of them differ in case alone.
+    spellings = spellings_of(counts.to_dict())
+    counts = _joined(counts, spellings.name_of)
     if len(counts) == 1 and not column.missing:
         return IgnoredColumn(name=name, reason=f"constant: {counts.index[0]}")
-    return column
+    return _of_counts(counts, values, name, spellings)
 
 
 def _joined(counts: "pd.Series[Any]", name_of: Mapping[str, str]) -> "pd.Series[Any]":

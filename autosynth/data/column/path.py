@@ -106,7 +106,8 @@ def file_contents(values: "pd.Series[Any]", folders: Folders) -> NDArray[np.obje
             f"{key} {_digest(path, most)}" if often[key] > 1 else key
             for key, path in zip(known, paths, strict=True)
         ]
-    return np.array(known, dtype=object)[codes]
+    contents: NDArray[np.object_] = np.array(known, dtype=object)[codes]
+    return contents
 
 
 def _size_of(path: str) -> str:

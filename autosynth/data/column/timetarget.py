@@ -33,8 +33,8 @@ from autosynth.number import date_text
 from autosynth.spec import TargetSpec
 from autosynth.task.target import DAYS, SECONDS, TimeUnit
 
-Column: TypeAlias = "pd.Series[Any]"
-Columns: TypeAlias = "pd.Series[Any] | pd.DataFrame"
+_Column: TypeAlias = "pd.Series[Any]"
+_Columns: TypeAlias = "pd.Series[Any] | pd.DataFrame"
 
 _MAX_CLASSES = 20  # whole numbers of a target that are more are no classes either
 _SAMPLE = 200
@@ -46,13 +46,13 @@ _PRINTED = (*_WHOLE, *(f"{form}{zone}" for zone in ("Z", "+00:00") for form in _
 
 
 def read_times(
-    y: Columns,
+    y: _Columns,
     name: str,
     beside: Callable[[], pd.DataFrame],
     *,
     certain: bool,
     kinds: Mapping[str, str],
-) -> tuple[Columns, dict[str, TimeUnit], tuple[str, ...], tuple[str, ...]]:
+) -> tuple[_Columns, dict[str, TimeUnit], tuple[str, ...], tuple[str, ...]]:
     """Targets with dates and spans of time as numbers.
 
     Args:
@@ -74,7 +74,7 @@ def read_times(
             return y, {}, (), ()
         numbers, unit, assumed, warnings = found
         return numbers, {name: unit}, assumed, warnings
-    columns: dict[str, Column] = {}
+    columns: dict[str, _Column] = {}
     units: dict[str, TimeUnit] = {}
     told: list[tuple[str, ...]] = [(), ()]
     for title in map(str, y.columns):
@@ -85,7 +85,7 @@ def read_times(
     return (pd.DataFrame(columns) if units else y), units, told[0], told[1]
 
 
-def times_again(y: Columns, target: TargetSpec) -> tuple[Columns, tuple[str, ...]]:
+def times_again(y: _Columns, target: TargetSpec) -> tuple[_Columns, tuple[str, ...]]:
     """Later columns of a target, those of dates and spans as numbers; and what is said of it."""
     if isinstance(y, pd.Series):
         return _again(y, target)
@@ -97,7 +97,7 @@ def times_again(y: Columns, target: TargetSpec) -> tuple[Columns, tuple[str, ...
     return pd.DataFrame({n: values for n, (values, _) in zip(y, pairs, strict=True)}), told
 
 
-def _again(y: Column, target: TargetSpec) -> tuple[Column, tuple[str, ...]]:
+def _again(y: _Column, target: TargetSpec) -> tuple[_Column, tuple[str, ...]]:
     if target.unit == DAYS:
         forms, told = other_forms(y, target.forms)
         days, _ = read_dates(y, forms)
@@ -111,8 +111,8 @@ def _again(y: Column, target: TargetSpec) -> tuple[Column, tuple[str, ...]]:
 
 
 def _read(
-    y: Column, beside: Callable[[], pd.DataFrame], *, certain: bool, kind: str
-) -> tuple[Column, TimeUnit, tuple[str, ...], tuple[str, ...]] | None:
+    y: _Column, beside: Callable[[], pd.DataFrame], *, certain: bool, kind: str
+) -> tuple[_Column, TimeUnit, tuple[str, ...], tuple[str, ...]] | None:
     what, _, detail = kind.partition(":")
     present = y.dropna()
     native = are_spans(present) or are_moments(present)
@@ -131,8 +131,8 @@ def _read(
 
 
 def _dates(
-    y: Column, beside: Callable[[], pd.DataFrame], *, detail: str, named: bool
-) -> tuple[Column, TimeUnit, tuple[str, ...], tuple[str, ...]] | None:
+    y: _Column, beside: Callable[[], pd.DataFrame], *, detail: str, named: bool
+) -> tuple[_Column, TimeUnit, tuple[str, ...], tuple[str, ...]] | None:
     name = str(y.name)
 
     def whole() -> pd.DataFrame:
@@ -168,7 +168,7 @@ def _dates(
     return pd.Series(days, index=y.index, name=y.name), unit, (told, *more), (*doubts, *warnings)
 
 
-def _printed(y: Column, forms: Sequence[str]) -> str:
+def _printed(y: _Column, forms: Sequence[str]) -> str:
     """The format that writes most of the dates as they stand."""
     present = y.dropna()
     if are_moments(present):

@@ -31,7 +31,7 @@ from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.data.source.raw import RowFormat, levels_of
 from autosynth.data.source.read import read_unlabelled
 from autosynth.data.source.rows import as_frame, rows_of
-from autosynth.data.split.splitkeys import check_column, together
+from autosynth.data.split.splitkeys import check_column, joint_labels
 from autosynth.errors import DataError
 
 NO_FORMS: Mapping[str, str] = MappingProxyType({})
@@ -156,7 +156,7 @@ def _grouped(table: _Table, group: Sequence[str]) -> tuple[_Table, str]:
 
     Several columns are one, named by all of them.
     """
-    label = together([table.frame[name] for name in group])
+    label = joint_labels([table.frame[name] for name in group])
     if label is None:
         return table, ""
     name = str(label.name)

@@ -10,7 +10,7 @@ one. So only what is hardly equal by chance is looked at: measured numbers, date
 the cells of pictures, series and the like.
 """
 
-from collections.abc import Container, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -169,7 +169,7 @@ def _shared(splits: Splits, codes: NDArray[np.int64]) -> float:
     return float(np.isin(codes[splits.test], codes[known]).mean())
 
 
-def _telling(frame: pd.DataFrame, files: Container[str]) -> dict[str, bool]:
+def _telling(frame: pd.DataFrame, files: Collection[str]) -> dict[str, bool]:
     """The columns by which rows are told apart, and which of them hold measured numbers.
 
     Those that only name a row are none.

@@ -90,7 +90,7 @@ def split_keys_of(
         DataError: there is no such column, or it holds no times.
     """
     columns = [_column(table, name, "--group", source) for name in group]
-    labels = together([each for each in columns if each is not None])
+    labels = joint_labels([each for each in columns if each is not None])
     values = _column(table, time, "--time", source)
     groups = times = dates = None
     lost: list[str] = []
@@ -113,7 +113,7 @@ def split_keys_of(
     )
 
 
-def together(columns: "Sequence[pd.Series[Any]]") -> "pd.Series[Any] | None":
+def joint_labels(columns: "Sequence[pd.Series[Any]]") -> "pd.Series[Any] | None":
     """What several columns say together (`store=1, item=7`), nothing where one says nothing.
 
     One column is what it is.

@@ -115,6 +115,8 @@ def _read(
 ) -> tuple[_Column, TimeUnit, tuple[str, ...], tuple[str, ...]] | None:
     what, _, detail = kind.partition(":")
     present = y.dropna()
+    if y.dtype == object and not present.map(pd.api.types.is_hashable).all():
+        return None  # lists of labels
     native = are_spans(present) or are_moments(present)
     many = certain or native or y.nunique() > _MAX_CLASSES
     if what in ("category", "number") or not (many or what == "date"):

@@ -87,6 +87,11 @@ def test_dates_that_fit_two_orders_are_told_and_may_be_named() -> None:
         load_dataset(both, target="when", columns={"when": "date:%Y.%m.%d"})
 
 
+def test_lists_of_dates_are_labels() -> None:
+    lists = [["2024-05-03"], ["2024-05-04", "2024-05-03"]] * (N // 2)
+    assert load_dataset(frame(lists), target="when").target.task == "multilabel"
+
+
 def test_a_date_and_a_number_are_two_targets() -> None:
     table = frame(DATES.dt.strftime("%d.%m.%Y")).assign(size=X * 3 + RNG.normal(0, 0.1, N))
     data = load_dataset(table, target=["when", "size"])

@@ -6,8 +6,7 @@ is decided over a whole column, and kept as an example by which later cells are 
 
 import math
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,9 +27,6 @@ NO_VALUE_WORDS = (
     *("#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "1.#IND", "1.#QNAN"),
 )
 """Words that mean that there is no value, as pandas has them, and a lone `?`."""
-
-TRUE, FALSE = ("true", "yes", "y", "t", "on", "1"), ("false", "no", "n", "f", "off", "0")
-"""The spellings of booleans, pair by pair, in lower case."""
 
 _CURRENCY = (
     r"(?:(?:US|CA|AU|NZ|HK|[ACRS])?\$|[€£¥₹₽₩₺₪₫₴₦₱฿¢]|Rs\.?|kr\.?|zł|Kč|Ft|Fr\.?|USD|EUR|GBP|CHF"
@@ -186,7 +182,7 @@ def read_numbers(
 
 def form_of(example: str) -> str:
     """The form of a number that a user gives as an example (`1.234,50`); nothing if it is none."""
-    readable = [form for form in (POINT, COMMA) if _number(example, form) is not None]
+    readable = [form for form in (POINT, COMMA) if number_of(example, form) is not None]
     return readable[0] if readable else ""
 
 
@@ -204,51 +200,7 @@ def without_no_value(values: "pd.Series[Any]") -> "pd.Series[Any]":
     return values.mask(np.array(gone)) if any(gone) else values
 
 
-@dataclass(frozen=True, kw_only=True)
-class NameMatch:
-    """Where texts stand among known names: by their text, or in another spelling of one name.
-
-    Case and blanks may differ, and the digits of a number (`1` for `01`), where that leaves one
-    name; and the spelling of a boolean, where the names are the two.
-    """
-
-    exact: Mapping[str, int]
-    alike: Mapping[str | float, int]
-    booleans: Mapping[bool, int]
-
-    @classmethod
-    def of(cls, names: Sequence[str], first: int = 0) -> "NameMatch":
-        """That of names whose codes count up from `first`."""
-        exact = {text: code for code, text in enumerate(names, start=first)}
-        pairs = [(key, code) for text, code in exact.items() for key in _alike(text)]
-        counts = Counter(key for key, _ in pairs)
-        words = sorted(name.lower() for name in names)
-        both = any(words == sorted(pair) for pair in zip(TRUE, FALSE, strict=True))
-        return cls(
-            exact=exact,
-            alike={key: code for key, code in pairs if counts[key] == 1},
-            booleans={text.lower() in TRUE: code for text, code in exact.items()} if both else {},
-        )
-
-    def place(self, text: str) -> int | None:
-        """The code of a text; None where it is none of the names."""
-        if text in self.exact:
-            return self.exact[text]
-        found = [self.alike[key] for key in _alike(text) if key in self.alike]
-        if not found and self.booleans and text.lower() in (*TRUE, *FALSE):
-            return self.booleans[text.lower() in TRUE]
-        return found[0] if found else None
-
-
-def _alike(text: str) -> list[str | float]:
-    """What a text has in common with other spellings: its words in lower case, its number."""
-    keys: list[str | float] = [" ".join(text.casefold().split())]
-    if (number := _number(text, POINT)) is not None:
-        keys.append(number[0])
-    return keys
-
-
-def _number(text: str, form: str) -> tuple[float, tuple[str, ...]] | None:
+def number_of(text: str, form: str) -> tuple[float, tuple[str, ...]] | None:
     """The number that a text is in a form, and the signs beside its digits; None if it is none."""
     text = text.translate(_SAME).strip()
     if (infinite := _INFINITE.get(text.lstrip("+-").lower())) is not None:
@@ -304,7 +256,7 @@ def _decided(codes: NDArray[np.int64], texts: list[str], hint: str) -> NumberRea
         return point
     here = {int(code) for code in np.unique(codes) if code >= 0}
     grouped = [texts[code] for code in here if _ONE_GROUP.fullmatch(texts[code].translate(_SAME))]
-    others = [_number(texts[code], POINT) for code in here if texts[code] not in grouped]
+    others = [number_of(texts[code], POINT) for code in here if texts[code] not in grouped]
     whole = [abs(found[0]) for found in others if found is not None]
     if len(grouped) >= _FEW and whole and max(whole) < 1_000:
         # Decimals that are always three are never left out: 987 beside 1,234 is a thousand's.
@@ -335,11 +287,11 @@ def are_grouped(texts: Sequence[str]) -> bool:
 
 
 def _is_written(text: str) -> bool:
-    return any(_number(text, form) is not None for form in _DIGITS)
+    return any(number_of(text, form) is not None for form in _DIGITS)
 
 
 def _reading(codes: NDArray[np.int64], texts: list[str], form: str) -> NumberReading:
-    found = [_number(text, form) for text in texts]
+    found = [number_of(text, form) for text in texts]
     known = np.array([np.nan if each is None else each[0] for each in found] + [np.nan])
     word = np.array([each is None for each in found] + [False])
     signs = [sign for each in found if each is not None for sign in each[1]]

@@ -223,9 +223,9 @@ class AutoSynthRegressor(RegressorMixin, _Estimator):  # type: ignore[misc]
         self._fit(X, numbers, _name(y), "regression")
         return self
 
-    def predict(self, X: Any) -> NDArray[np.float64]:
-        """The predicted numbers (n,), in the unit of `y`."""
-        found: NDArray[np.float64] = self._predicted(X)["prediction"].to_numpy(dtype=np.float64)
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The predicted numbers (n,), in the unit of `y`; dates as texts."""
+        found: NDArray[Any] = self._predicted(X)["prediction"].to_numpy()
         return found
 
 

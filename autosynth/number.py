@@ -4,9 +4,17 @@ Takes a number, or what stands for none (None, NaN, an empty cell of a table), w
 """
 
 import math
+import re
 import unicodedata
+from datetime import datetime, timedelta
 from numbers import Real
 from typing import Any, TypeGuard
+
+_EPOCH = datetime(1970, 1, 1)
+_FIRST_DAY, _LAST_DAY = -719_162.0, 2_932_865.0  # a month before the end of 9999
+_UNPADDED = re.compile(r"%-([dmHI])")
+_CLOCK = {"%f": 1e-6, "%S": 1.0, "%M": 60.0, "%H": 3600.0, "%I": 3600.0, "%-I": 3600.0}
+"""The seconds of the least that a format says of a time of day."""
 
 
 def is_known(number: Any) -> TypeGuard[float]:
@@ -48,6 +56,24 @@ def range_text(low: float, high: float) -> str:
     if size < float("inf") and 0 < apart < size * 1e-4:
         digits = min(17, 3 + math.ceil(math.log10(size / apart)))
     return f"{low:.{digits}g} ... {high:.{digits}g}"
+
+
+def date_text(days: float, form: str) -> str:
+    """A moment, in days since 1970-01-01 (UTC), in a format of `strftime`.
+
+    It is the nearest one that the format can say: a day, a month, a minute. `%-d` is a number
+    without a nought before it. What lies beyond the years 1 to 9999 is their end.
+    """
+    moment = _EPOCH + timedelta(days=min(max(days, _FIRST_DAY), _LAST_DAY))
+    if not any(each in form for each in ("%d", "%-d", "%j", "%u", "%A")):
+        first = moment.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        following = (first + timedelta(days=31)).replace(day=1)
+        moment = first if moment - first <= following - moment else following
+    size = next((size for mark, size in _CLOCK.items() if mark in form), 86_400.0)
+    whole = round((moment - _EPOCH).total_seconds() / size) * size
+    moment = _EPOCH + timedelta(seconds=whole)
+    form = _UNPADDED.sub(lambda found: str(int(moment.strftime(f"%{found[1]}"))), form)
+    return moment.strftime(form.replace("%Y", f"{moment.year:04}"))
 
 
 def signed(number: float) -> str:

@@ -46,7 +46,7 @@ class DataArguments(TypedDict, total=False):
     keep: str | Sequence[str]
     keep_missing_words: bool
     columns: Mapping[str, str] | None
-    group: str | None
+    group: str | Sequence[str]
     time: str | None
     horizon: int | None
     history: int | None
@@ -158,8 +158,11 @@ class DataConfig:
         pairs=True,
         check=_check_columns,
     )
-    group: str | None = option(
-        None, "column of which no value stands in two splits, or of series", metavar="COL"
+    group: tuple[str, ...] = option(
+        (),
+        "column of which no value stands in two splits, or of series",
+        metavar="COL",
+        repeat=True,
     )
     time: str | None = option(None, "column by which later rows are held out", metavar="COL")
     horizon: int | None = option(None, "steps to forecast", least=1)

@@ -88,8 +88,10 @@ class TargetSpec:
     of the outputs. `steps` are those of a forecast, and `base` the input whose first channel's
     last known value it is the change from, which is counted in `base_unit`; `by_row` says that its
     values are on the scale of each row's own series, from which `predict` brings them back. `form`
-    is how numbers are written, by an example, where they are not plain. `parts` are several
-    targets, each of a task of its own.
+    is how numbers are written, by an example, where they are not plain. Dates are numbers of days
+    since 1970-01-01 and spans of time of seconds, as `unit` says; `forms` are the formats in which
+    their cells are read, and `form` the one in which predicted dates are printed. `parts` are
+    several targets, each of a task of its own.
     """
 
     name: str
@@ -100,6 +102,8 @@ class TargetSpec:
     by_row: bool = False
     base_unit: NumberUnit = PLAIN
     form: str = ""
+    forms: tuple[str, ...] = ()
+    unit: str = ""
     parts: tuple["TargetSpec", ...] = ()
 
     @property
@@ -122,8 +126,8 @@ class TargetSpec:
         """The target of which `dataclasses.asdict` made JSON-able data."""
         parts = tuple(cls.from_dict(part) for part in plain["parts"])
         unit = NumberUnit(**plain.get("base_unit", {}))
-        known = {"classes": tuple(plain["classes"]), "parts": parts, "base_unit": unit}
-        return cls(**{**plain, **known})
+        lists = {name: tuple(plain.get(name, ())) for name in ("classes", "forms")}
+        return cls(**{**plain, **lists, "parts": parts, "base_unit": unit})
 
     @property
     def fields(self) -> tuple["Field", ...]:

@@ -1,4 +1,4 @@
-"""Single values: numbers as people write them, words among them, names in other spellings."""
+"""Single values: numbers as people write them, and words among them."""
 
 import math
 from typing import Any
@@ -10,7 +10,6 @@ import pytest
 from autosynth.cell import (
     COMMA,
     POINT,
-    NameMatch,
     NumberReading,
     form_of,
     numbers_of,
@@ -108,20 +107,3 @@ def test_later_cells_are_read_in_the_form_that_was_learnt() -> None:
     np.testing.assert_array_equal(numbers, [1234, 7.5, 1, np.nan, np.nan, np.nan])
     assert words.tolist() == [False, False, False, True, False, False]
     np.testing.assert_array_equal(read_numbers(pd.Series([True, False]), "")[0], [1, 0])
-
-
-def test_names_are_found_in_other_spellings() -> None:
-    towns = NameMatch.of(["Paris", "New York", "NEW  YORK"])
-    assert [towns.place(t) for t in ("Paris", " paris ", "new york", "Rome")] == [0, 0, None, None]
-    codes = NameMatch.of(["01", "007", "10"])
-    assert [codes.place(t) for t in ("01", "1", "7", "10.0", "2")] == [0, 0, 1, 2, None]
-    assert NameMatch.of(["1", "01"]).place("1.0") is None  # of two it is neither
-
-
-@pytest.mark.parametrize("pair", [("False", "True"), ("N", "Y"), ("no", "yes"), ("off", "on")])
-def test_booleans_are_the_same_in_any_spelling(pair: tuple[str, str]) -> None:
-    match = NameMatch.of(pair)
-    for no, yes in (("false", "TRUE"), ("0", "1"), ("n", "y"), ("f", "t"), ("No", "Yes")):
-        assert (match.place(no), match.place(yes)) == (0, 1)
-    assert match.place("maybe") is None
-    assert NameMatch.of([*pair, "maybe"]).place("1") is None

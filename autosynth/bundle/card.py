@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from autosynth.bundle.info import Info, ModelCard
 from autosynth.modality import MODALITIES
 from autosynth.strategy import topology
+from autosynth.task.target import DAYS
 from autosynth.task.task import task_of
 
 # Classes that are listed by name; all of them stand in `model.json`.
@@ -76,6 +77,9 @@ def _deploy(info: Info) -> str:
         gives = (
             f"float32 probabilities (rows, {info.target.n_outputs}), in the order of the classes"
         )
+    if info.target.unit:
+        since = " since 1970-01-01" if info.target.unit == DAYS else ""
+        gives = f"float64 values in {info.target.unit}{since}"
     if info.target.by_row:
         gives += ", less the `center` of the row's series in `encoders.json` and over its `spread`"
     if info.target.parts:
@@ -159,6 +163,10 @@ def _scores(info: Info) -> str:
 
 
 def _scaled(info: Info) -> str:
+    units = [(part.name, part.unit) for part, _, _ in info.target.fields if part.unit]
+    if units:
+        listed = ", ".join(f"`{name}` in {unit}" for name, unit in units)
+        return f" MAE and RMSE are of {listed}."
     if not info.target.by_row:
         return ""
     return " They are of values that are centred and scaled by series, as `encoders.json` says."

@@ -126,7 +126,8 @@ def _detail(detail: "Detail", named: bool) -> Iterator[str]:
         top = detail.labels.nlargest(_MOST_ROWS, "true")
         yield from _frame(top, "label", whole=("true", "predicted", "right"))
     if detail.residuals is not None:
-        yield f"residuals{suffix}, prediction minus truth"
+        unit = f", in {detail.target.unit}" if detail.target.unit else ""
+        yield f"residuals{suffix}, prediction minus truth{unit}"
         yield from _frame(detail.residuals.head(24), "value")
     if detail.worst is not None:
         yield ""
@@ -178,8 +179,8 @@ def _frame(frame: "pd.DataFrame", title: str, whole: Sequence[str] = ()) -> Iter
     rows: Cells = [(title, *map(str, frame.columns))]
     for name, row in frame.iterrows():
         cells = [
-            str(int(row[c])) if c in whole else row[c] if c == "step" else _number(row[c])
-            for c in frame.columns
+            str(int(cell)) if c in whole else cell if isinstance(cell, str) else _number(cell)
+            for c, cell in row.items()
         ]
         rows.append((_cut(str(name), 40), *cells))
     yield from columns(rows, 1)

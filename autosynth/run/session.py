@@ -70,7 +70,7 @@ def search(
     keep: str | Sequence[str] = (),
     keep_missing_words: bool = False,
     columns: Mapping[str, str] | None = None,
-    group: str | None = None,
+    group: str | Sequence[str] = (),
     time: str | None = None,
     horizon: int | None = None,
     history: int | None = None,

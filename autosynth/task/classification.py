@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from autosynth.cell import text_of
 from autosynth.errors import DataError
 from autosynth.spec import Array, TargetSpec
+from autosynth.spelling import AS_SPELT, Spellings, spellings_of
 from autosynth.task.metric import (
     COUNTS,
     LEAST_CHANCE,
@@ -61,7 +62,7 @@ class Classification(CodedTask):
     def encode(self, column: TargetColumn) -> Target:
         """Codes of classes; those that no training row has, or one row alone, are left out."""
         name, in_test = column.name, column.in_test
-        codes, names = _class_codes(column.values, column.numbers)
+        codes, names, spellings = _class_codes(column)
         if len(names) < 2:
             raise DataError(
                 f"target {name!r} has one class, {names[0]!r}, in {len(codes)} rows; "
@@ -79,8 +80,14 @@ class Classification(CodedTask):
         rows = good[codes]
         y = (np.cumsum(good) - 1)[codes[rows]].astype(np.int64)
         spec = TargetSpec(name=name, task=self.name, classes=classes)
-        warnings = _left_out(name, names, everywhere, learnable)
-        return column.target(spec, y, good=rows, warnings=warnings)
+        warnings = [*_left_out(name, names, everywhere, learnable)]
+        assumed: tuple[str, ...] = ()
+        if spellings.assumed:
+            assumed = (f"{name}: {spellings.assumed}. --column {name}=category keeps them apart",)
+        if spellings.doubt:
+            cure = f"--column {name}=category says they are two"
+            warnings.append(f"target {name!r}: {spellings.doubt}; {cure}")
+        return column.target(spec, y, good=rows, warnings=warnings, assumed=assumed)
 
     def loss(self, out: Tensor, y: Tensor, smoothing: float) -> Tensor:
         """Cross entropy."""
@@ -136,22 +143,29 @@ class Classification(CodedTask):
         return Detail(target=target, confusion=frame)
 
 
-def _class_codes(
-    values: "pd.Series[Any]", numbers: NDArray[np.float64] | None
-) -> tuple[NDArray[np.int64], list[str]]:
-    """Codes and names of the classes; numbers in their own order, names in alphabetic order."""
+def _class_codes(column: TargetColumn) -> tuple[NDArray[np.int64], list[str], Spellings]:
+    """Codes and names of the classes; numbers in their own order, names in alphabetic order.
+
+    Of the spellings of one class the most frequent is its name.
+    """
+    values, numbers = column.values, column.numbers
     if numbers is not None and values.dtype.kind in "iuf":
         found, codes = np.unique(numbers, return_inverse=True)
-        return codes.astype(np.int64), [text_of(value) for value in found]
+        return codes.astype(np.int64), [text_of(value) for value in found], AS_SPELT
     raw, found = pd.factorize(values.to_numpy(dtype=object))
     texts = [text_of(value) for value in found]
+    spellings = AS_SPELT
+    if numbers is None and not column.as_spelt:
+        rows = pd.Series(np.bincount(raw, minlength=len(texts))).groupby(texts).sum()
+        spellings = spellings_of(rows.to_dict())
+        texts = [spellings.name_of.get(text, text) for text in texts]
     # Text that reads as numbers keeps its own spelling ("01"), in the order of the numbers.
     names = sorted(set(texts))
     if numbers is not None:
         value = dict(zip(map(text_of, values), numbers.tolist(), strict=True))
         names.sort(key=lambda text: (value[text], text))
     place = {text: code for code, text in enumerate(names)}
-    return np.array([place[text] for text in texts], dtype=np.int64)[raw], names
+    return np.array([place[text] for text in texts], dtype=np.int64)[raw], names, spellings
 
 
 def _left_out(

@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.cell import missing_in, numbers_of, text_of
+from autosynth.cell import missing_in, text_of
 from autosynth.errors import DataError
 from autosynth.spec import Array, TargetSpec
+from autosynth.spelling import truths_of
 from autosynth.task.forecasting import mean_of_known
 from autosynth.task.metric import (
     COUNTS,
@@ -153,17 +154,20 @@ class Multilabel(Task):
 
 
 def _label_columns(named: "dict[str, pd.Series[Any]]", name: str) -> Target:
-    """A label a column, NaN where it is not known; rows that have none are left out."""
+    """A label a column, NaN where it is not known; rows that have none are left out.
+
+    It is 0 or 1, or says so in any spelling of booleans.
+    """
     columns = []
     for title, values in named.items():
-        numbers = numbers_of(values.astype(float) if values.dtype == bool else values)
-        if numbers is None or not np.isin(numbers[~np.isnan(numbers)], (0, 1)).all():
+        truths = truths_of(values)
+        if (np.isnan(truths) & ~missing_in(values)).any():
             shown = ", ".join(repr(text_of(value)) for value in values.unique()[:4])
             raise DataError(
-                f"label {title!r} is 0 or 1 in every row, and holds {shown}. Name another "
-                "target, or leave the task multilabel out."
+                f"label {title!r} is 0 or 1 in every row, or no and yes, and holds {shown}. Name "
+                "another target, or leave the task multilabel out."
             )
-        columns.append(numbers)
+        columns.append(truths)
     y = np.stack(columns, axis=1)
     missing = (~np.isnan(y)).sum(axis=1) == 0
     lost, some = int(missing.sum()), int((np.isnan(y).any(axis=1) & ~missing).sum())
@@ -224,8 +228,7 @@ def _labels(
 
 def _true_columns(values: pd.DataFrame, target: TargetSpec, place: str) -> TrueValues:
     columns = columns_of(values, len(target.classes), target.name, place)
-    y = np.stack([pd.to_numeric(column, errors="coerce") for column in columns], axis=1)
-    y = y.astype(np.float64)
+    y = np.stack([truths_of(column) for column in columns], axis=1)
     none = np.stack([missing_in(column) for column in columns], axis=1)
     good = (np.isin(y, (0, 1)) | none).all(axis=1) & ~none.all(axis=1)
     left = (LeftOut(reason="with no label, or one that is not 0 or 1", rows=int((~good).sum())),)

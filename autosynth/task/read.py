@@ -5,6 +5,9 @@ rows that have all of them; for a model, true values in the terms of its `Target
 with its reason, what cannot be scored.
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,15 +17,23 @@ from numpy.typing import NDArray
 from autosynth.errors import DataError
 from autosynth.plugin import MULTITASK, TASKS
 from autosynth.spec import TargetSpec
+from autosynth.task.classification import Classification
 from autosynth.task.multilabel import label_lists
+from autosynth.task.regression import Regression
 from autosynth.task.target import (
     SHOWN,
     Target,
+    TimeUnit,
     TrueValues,
     on_common_rows,
     target_column,
 )
 from autosynth.task.task import Task, task_of
+
+AS_IT_LOOKS: Mapping[str, str] = MappingProxyType({})
+"""Nothing is said of what targets are."""
+NO_TIMES: Mapping[str, TimeUnit] = MappingProxyType({})
+"""No target is one of times."""
 
 # Whole numbers of so few different values are classes: months, grades, digits. Counts and ages
 # have more; who has classes beyond that says --task classification.
@@ -43,6 +54,8 @@ def infer_target(
     labels: bool = False,
     coded: bool = False,
     decimal: str = "",
+    kinds: Mapping[str, str] = AS_IT_LOOKS,
+    times: Mapping[str, TimeUnit] = NO_TIMES,
 ) -> Target:
     """The target of `values`, rows first.
 
@@ -59,6 +72,9 @@ def infer_target(
         labels: the form of the data says that these are class labels.
         coded: whole numbers that count up from 0 or 1 may be class codes (arrays).
         decimal: how numbers are written where cells do not tell.
+        kinds: what targets are said to be, by name: a category, each spelling of which is a class
+            of its own, or a number.
+        times: the targets whose numbers stand for dates or spans of time, by name.
 
     Raises:
         DataError: a target of one value or without values, or labels that are none.
@@ -68,9 +84,17 @@ def infer_target(
             task = "multilabel"
         if task is None or not _named(task).joins_columns:
             known: Any = {"task": task, "in_test": in_test, "labels": labels, "coded": coded}
-            known["decimal"] = decimal
+            known |= {"decimal": decimal, "kinds": kinds, "times": times}
             parts = [infer_target(values[title], str(title), **known) for title in values]
             return _together(parts, name)
+    elif name in times:
+        days = _named(Regression.name).read(values, name, in_test, decimal)
+        return replace(days, spec=replace(days.spec, **vars(times[name])))
+    elif kinds.get(name) == "category" and task in (None, Classification.name):
+        column = target_column(values, name, in_test, numbers=False, as_spelt=True)
+        return _named(Classification.name).encode(column)
+    elif task is None and kinds.get(name) == "number":
+        return _named(Regression.name).read(values, name, in_test, decimal)
     elif task is None and label_lists(values) is None:
         column = target_column(values, name, in_test, decimal=decimal)
         found = _named(_understood(column.numbers, labels, coded))

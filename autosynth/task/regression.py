@@ -1,13 +1,17 @@
-"""Regression: one number a row, in the target's own unit. R², RMSE and MAE."""
+"""Regression: one number a row, in the target's own unit; dates in days. R², RMSE and MAE."""
 
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from math import nan
 from typing import Any, ClassVar
 
 import numpy as np
 
+from autosynth.number import date_text
 from autosynth.spec import Array, TargetSpec
 from autosynth.task.metric import TINY, Metric, Scorer, by_name
-from autosynth.task.task import Task, Tensor
+from autosynth.task.target import DAYS
+from autosynth.task.task import Detail, Task, Tensor, value_detail
 
 
 def _prepare_neg_mae(y: Array, output: Array) -> Scorer:
@@ -82,6 +86,24 @@ class Regression(Task):
 
         return mse_loss(out.squeeze(-1), y.to(out.dtype))
 
+    def about(self, target: TargetSpec) -> str:
+        """What is predicted, and in which unit its errors are."""
+        if target.unit == DAYS:
+            return f"{self.name} of dates (errors in {DAYS})"
+        return f"{self.name} (in {target.unit})" if target.unit else self.name
+
     def columns(self, target: TargetSpec, output: Array, scores: Array) -> dict[str, Any]:
-        """`prediction` in the target's own unit."""
-        return {"prediction": output}
+        """`prediction` in the target's own unit; dates as texts, as the training data has them."""
+        return {"prediction": _dates(target, output) if target.unit == DAYS else output}
+
+    def detail(self, target: TargetSpec, y: Array, output: Array, index: Sequence[Any]) -> Detail:
+        """The residuals; the rows that are furthest off with their dates, where these are some."""
+        found = value_detail(target, y, output, index)
+        if target.unit != DAYS or found.worst is None:
+            return found
+        dates = {name: _dates(target, found.worst[name]) for name in ("truth", "prediction")}
+        return replace(found, worst=found.worst.assign(**dates))
+
+
+def _dates(target: TargetSpec, days: Iterable[float]) -> list[str]:
+    return [date_text(float(each), target.form) for each in days]

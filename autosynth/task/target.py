@@ -26,6 +26,19 @@ _AS_MANY = 0.5
 """Of the rows of a middle class, for a word that may mean no value to be a class as well."""
 
 
+DAYS, SECONDS = "days", "seconds"
+"""The units of targets that are dates, since 1970-01-01, and spans of time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeUnit:
+    """What numbers of a target stand for that are times; as `TargetSpec` has it."""
+
+    unit: str
+    forms: tuple[str, ...]
+    form: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Target:
     """`y` for the rows of `keep` (row numbers); `warnings` say what was left out and why.
@@ -73,6 +86,7 @@ class TargetColumn:
     `values` are raw, and `numbers` the same where all are numbers; `in_test` marks rows of an
     official test part. `keep` are the row numbers, `missing` those of rows without a value.
     `reading` is how all cells are read as numbers, and `told` what is said of words among them.
+    `as_spelt` says that every spelling is a class of its own.
     """
 
     name: str
@@ -83,6 +97,7 @@ class TargetColumn:
     missing: NDArray[np.int64]
     reading: NumberReading | None = None
     told: str = ""
+    as_spelt: bool = False
 
     def target(
         self,
@@ -91,6 +106,7 @@ class TargetColumn:
         *,
         good: NDArray[np.bool_] | None = None,
         warnings: Iterable[str] = (),
+        assumed: tuple[str, ...] = (),
     ) -> Target:
         """The target of true values `y`, of all of these rows or of the `good` ones."""
         keep, missing = self.keep, self.missing
@@ -102,9 +118,11 @@ class TargetColumn:
             warnings = (lost, *warnings)
         if self.told:
             warnings = (f"target {self.name!r}: {self.told}", *warnings)
-        assumed: tuple[str, ...] = ()
         if spec.form and self.reading is not None:
-            assumed = (f"{self.name}: {self.reading.told()}",)
+            assumed = (
+                *assumed,
+                f"{self.name}: {self.reading.told()}",
+            )
             if not self.reading.sure:
                 warnings = (f"target {self.name!r}: {self.reading.told()}", *warnings)
         keep = keep if good is None else keep[good]
@@ -120,6 +138,7 @@ def target_column(
     *,
     decimal: str = "",
     numbers: bool | None = None,
+    as_spelt: bool = False,
 ) -> TargetColumn:
     """The rows of a column that have a value.
 
@@ -130,6 +149,7 @@ def target_column(
         decimal: how numbers are written where the column itself does not tell.
         numbers: whether these are numbers, a few words among them, or all of them names; None
             where the column has to tell.
+        as_spelt: every spelling of a class is one of its own.
 
     Raises:
         DataError: no row has a value.
@@ -159,6 +179,7 @@ def target_column(
         missing=np.flatnonzero(missing),
         reading=reading,
         told=told,
+        as_spelt=as_spelt,
     )
 
 

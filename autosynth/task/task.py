@@ -16,10 +16,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.cell import NameMatch, missing_in, read_numbers, text_of
+from autosynth.cell import missing_in, read_numbers, text_of
 from autosynth.errors import DataError
 from autosynth.plugin import TASKS
 from autosynth.spec import Array, TargetSpec
+from autosynth.spelling import NameMatch
 from autosynth.task.metric import Metric
 from autosynth.task.target import (
     Target,

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from autosynth.composite.objective import base_of
 from autosynth.scale import Scale, fit_scale, scaled
 from autosynth.spec import Dataset, InputSpec, SeenItems, TargetSpec
+from autosynth.task.target import DAYS
 from autosynth.task.task import task_of
 from autosynth.training.batch import Lengths, gather, lengths_of, on_device
 from autosynth.training.memory import Memory
@@ -145,7 +146,9 @@ def _standardised(dataset: Dataset, train: NDArray[np.int64]) -> _Scaled:
                 else fit_scale("linear", known[np.isfinite(known)])
             )
             # Of a forecast, `known` are changes: what must not be negative is where they lead.
-            scale = replace(scale, lowest=0.0 if least[columns].min() >= 0 else None)
+            # Of dates 0 is a day like any other.
+            is_amount = part.unit != DAYS and least[columns].min() >= 0
+            scale = replace(scale, lowest=0.0 if is_amount else None)
             y[:, columns] = scaled(scale, y[:, columns])
         scales.append(scale)
         weights.append(task.weight(known))

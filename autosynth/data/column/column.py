@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.cell import NO_VALUE_WORDS, NameMatch, read_numbers, text_of
+from autosynth.cell import NO_VALUE_WORDS, read_numbers, text_of
 from autosynth.data.column.date import read_dates
 from autosynth.data.column.span import SPAN_FORMS, read_spans
 from autosynth.data.source.layout import to_float32
 from autosynth.scale import PLAIN, NumberUnit, fit_unit
 from autosynth.spec import DATE
+from autosynth.spelling import NameMatch
 
 ColumnKind = str
 """How a column may be read: as one of `COLUMN_KINDS`, or as the kind of an encoder that reads one.
@@ -35,7 +36,8 @@ class Column:
     """How one column is read.
 
     `categories` stand in code order from 2. `missing` says that training rows miss its value, so
-    that the code for it is learnt; elsewhere a missing category reads as an unknown one. `forms`
+    that the code for it is learnt; elsewhere a missing category reads as an unknown one. `spelt`
+    says that they spell categories in more ways than one, so that another way is no news. `forms`
     are the formats of a date: each value is read in the first that fits it; or the one form of
     numbers as people write them, by an example, or of those that are spans of time. `unit` is what
     numbers and days are counted in, so that float32 holds them. `assumed` says how the column was
@@ -48,6 +50,7 @@ class Column:
     kind: ColumnKind
     categories: tuple[str, ...] = ()
     missing: bool = False
+    spelt: bool = False
     forms: tuple[str, ...] = ()
     unit: NumberUnit = PLAIN
     assumed: str = field(default="", compare=False)
@@ -68,6 +71,7 @@ class Column:
             "categories": list(self.categories),
             "missing": self.missing,
             "forms": list(self.forms),
+            **({"spelt": True} if self.spelt else {}),
             **({} if self.unit == PLAIN else {"unit": self.unit.to_list()}),
         }
 
@@ -161,7 +165,7 @@ def unfamiliar(frame: pd.DataFrame, columns: Sequence[Column]) -> list[str]:
         )
         is_value |= is_exact
         is_new = np.array([code is None for code in codes] + [False]) & is_value
-        is_other = is_value & ~is_exact & ~is_new & (not match.booleans)
+        is_other = is_value & ~is_exact & ~is_new & (not match.booleans and not column.spelt)
         n = int(is_value[raw].sum())
         for chosen, what in (
             (is_new, "are no category of the training"),

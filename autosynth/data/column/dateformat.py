@@ -29,9 +29,45 @@ _ZONES = {
     **{"EST": "-0500", "EDT": "-0400", "CST": "-0600", "CDT": "-0500"},
     **{"MST": "-0700", "MDT": "-0600", "PST": "-0800", "PDT": "-0700"},
 }
+_MONTHS = {
+    "Jan": "janvier janv januar jänner jän enero ene gennaio gen janeiro januari",
+    "Feb": "février fevrier févr fevr fév februar febrero febbraio fevereiro fev februari",
+    "Mar": "mars märz maerz mrz marzo março marco maart mrt",
+    "Apr": "avril avr abril abr aprile",
+    "May": "mai mayo maggio mag maio mei",
+    "Jun": "juin juni junio giugno giu junho",
+    "Jul": "juillet juil juli julio luglio lug julho",
+    "Aug": "août aout agosto ago augustus",
+    "Sep": "septembre septiembre setiembre settembre sett setembro set",
+    "Oct": "octobre oktober okt octubre ottobre ott outubro out",
+    "Nov": "novembre noviembre novembro",
+    "Dec": "décembre decembre déc dezember dez diciembre dic dicembre dezembro",
+}
+"""Months in French, German, Spanish, Italian, Portuguese and Dutch, whole and short.
+
+Short ones that are the English ones too, as most are, stand there already.
+"""
+_DAYS = (
+    "montag dienstag mittwoch donnerstag freitag samstag sonnabend sonntag mo di mi do fr sa so "
+    "lundi mardi mercredi jeudi vendredi samedi dimanche lun mer jeu ven sam dim "
+    "lunes martes miércoles miercoles jueves viernes sábado sabado domingo mié jue vie sáb dom "
+    "lunedì martedì mercoledì giovedì venerdì sabato domenica gio sab "
+    "segunda terça quarta quinta sexta seg ter qua qui sex "
+    "maandag dinsdag woensdag donderdag vrijdag zaterdag zondag ma wo vr za zo"
+)
+"""Days of the week in these languages; but `mar`, which is a month in others."""
+_OWN_MONTH = {name: month for month, names in _MONTHS.items() for name in names.split()}
+_LETTER = r"[^\W\d_]"
 _PLAIN: tuple[tuple[re.Pattern[str], Any], ...] = (
     (re.compile(r"(?<=:\d\d),(?=\d)"), "."),  # the fraction of a second, as Python's logs have it
     (re.compile(r"[\s,]+"), " "),
+    (re.compile(rf"(?i)^(?:{'|'.join(_DAYS.split())})(?:-feira)?\.? (?=\d)"), ""),
+    (
+        re.compile(rf"(?i)(?<!{_LETTER})(?:{'|'.join(_OWN_MONTH)})(?!{_LETTER})"),
+        lambda match: _OWN_MONTH[match[0].lower()],
+    ),
+    (re.compile(rf"(?i) del? (?={_MONTH}|\d{{4}})"), " "),  # 3 de mayo de 2024
+    (re.compile(r"(?i)(?<=\b1)er\b|(?<=\d)\.?[ºª]"), ""),  # 1er, 1º
     (
         re.compile(
             r"(?i)\b(mon|tue|tues|wed|weds|wednes|thu|thur|thurs|fri|sat|satur|sun)(day)?\b\.? ?"

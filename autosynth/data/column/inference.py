@@ -13,7 +13,7 @@ used as what it looks like, though it be an id.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,7 @@ from autosynth.data.column.dateorder import dates_of
 from autosynth.data.column.path import media_kind
 from autosynth.data.column.span import find_spans, said_of_spans
 from autosynth.errors import DataError
+from autosynth.spelling import AS_SPELT, Spellings, spellings_of
 
 # With the codes for unknown and missing no more than the 255 that gradient boosting takes.
 MAX_CATEGORIES = 253
@@ -267,17 +268,38 @@ def _category(values: "pd.Series[Any]", name: str, distinct: int) -> Column | Ig
             reason=f"{distinct} different values, and the {len(column.categories)}{most} that "
             f"repeat cover {covered / rows:.0%} of the rows",
         )
+    # Places that anyone types are no categories, though some of them differ in case alone.
+    spellings = spellings_of(counts.to_dict())
+    counts = _joined(counts, spellings.name_of)
     if len(counts) == 1 and not column.missing:
         return IgnoredColumn(name=name, reason=f"constant: {counts.index[0]}")
-    return column
+    return _of_counts(counts, values, name, spellings)
 
 
-def _of_counts(counts: "pd.Series[Any]", values: "pd.Series[Any]", name: str) -> Column:
+def _joined(counts: "pd.Series[Any]", name_of: Mapping[str, str]) -> "pd.Series[Any]":
+    """How often each name stands, in any of its spellings."""
+    if not name_of:
+        return counts
+    summed = counts.groupby([name_of.get(text, text) for text in counts.index]).sum()
+    return summed.sort_values(ascending=False, kind="stable")
+
+
+def _of_counts(
+    counts: "pd.Series[Any]", values: "pd.Series[Any]", name: str, spellings: Spellings = AS_SPELT
+) -> Column:
     """The most frequent categories, of those that repeat."""
     often = counts.iloc[:MAX_CATEGORIES]
     kept = tuple(sorted(str(text) for text in often[often >= _MIN_REPEATS].index))
-    missing = bool(missing_in(values).any())
-    return Column(name=name, kind="category", categories=kept, missing=missing)
+    cure = f". --column {name}=category keeps them apart"
+    return Column(
+        name=name,
+        kind="category",
+        categories=kept,
+        missing=bool(missing_in(values).any()),
+        spelt=bool(spellings.name_of),
+        assumed=spellings.assumed and spellings.assumed + cure,
+        doubt=spellings.doubt and f"{spellings.doubt}; --column {name}=category says they are two",
+    )
 
 
 def _is_prose(texts: Sequence[str]) -> bool:

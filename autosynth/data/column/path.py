@@ -6,9 +6,11 @@ file's name, without its suffix or with it, in a sub-folder beside the table (`i
 Or it holds the content itself: the bytes of a file, or an array of pixels or samples.
 """
 
+from collections import Counter
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from hashlib import file_digest, sha256
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,7 @@ _MIN_MATCHED = 0.95
 _MIN_USED = 0.5
 _SAMPLE = 1_000
 _HEAD = 20
+_BEGINNING = 2**16  # bytes, of which most that differ do so
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +82,49 @@ def _kind_of_bytes(values: "pd.Series[Any]") -> MediaKind | None:
         if good >= _MIN_NAMED * len(values):
             return kind
     return None
+
+
+def names_files(values: "pd.Series[Any]") -> bool:
+    """Whether cells name pictures or sounds, and hold none themselves."""
+    if values.dtype.kind in "biufcmM":
+        return False
+    first = next(iter(values.dropna()), None)
+    return isinstance(first, str) and media_kind(values) is not None
+
+
+def file_contents(values: "pd.Series[Any]", folders: Folders) -> NDArray[np.object_]:
+    """What stands for the content of the file that each cell names, (n,): the same where it is.
+
+    Only files of one size, and then of one beginning, are read to their end. A file that is not
+    there is known by its name.
+    """
+    codes, paths = pd.factorize(paths_of(values, folders).to_numpy(dtype=object))
+    known = [_size_of(path) for path in paths]
+    for most in (_BEGINNING, None):
+        often = Counter(known)
+        known = [
+            f"{key} {_digest(path, most)}" if often[key] > 1 else key
+            for key, path in zip(known, paths, strict=True)
+        ]
+    contents: NDArray[np.object_] = np.array(known, dtype=object)[codes]
+    return contents
+
+
+def _size_of(path: str) -> str:
+    """The size of a file; of what is none, its name."""
+    place = Path(path)
+    return str(place.stat().st_size) if path and place.is_file() else f"no file: {path}"
+
+
+def _digest(path: str, most: int | None) -> str:
+    """A digest of the first bytes of a file, or of all."""
+    try:
+        with Path(path).open("rb") as file:
+            if most is not None:
+                return sha256(file.read(most)).hexdigest()
+            return file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return path
 
 
 def is_content(cell: Any) -> bool:

@@ -60,13 +60,12 @@ _SAMPLE = 200
 _LONGEST = 60
 _HOURS = 24
 _NATIVE = ("timedelta", "timedelta64", "time")
-_MAX_CLASSES = 20  # whole numbers of a target that are more are no classes either
 
 
 def find_spans(values: "pd.Series[Any]") -> tuple[str, ...]:
     """The form in which at least 95 % of `values` read as spans of time; none if they are none."""
     present = without_no_value(values).dropna()
-    if _are_spans(present):
+    if are_spans(present):
         return (HOURS_FIRST,)
     if not len(present) or numbers_of(present.iloc[:_SAMPLE]) is not None:
         return ()
@@ -115,38 +114,17 @@ def said_of_spans(values: "pd.Series[Any]", forms: Sequence[str]) -> str:
     """What was assumed of a column of spans, and the option that reads it otherwise."""
     texts = values.dropna().map(text_of)
     two = texts[texts.str.fullmatch(_TWO)]
-    units = "hours and minutes" if forms[0] == HOURS_FIRST else "minutes and seconds"
-    more = f"; {two.iloc[0]} is {units}" if len(two) else ""
+    more = f"; {two.iloc[0]} is {units_of_two(forms)}" if len(two) else ""
     what = "spans of time, or times of day since midnight, as seconds"
     return f'{what}{more}. --column "{values.name}=category" reads words'
 
 
-def targets_in_seconds(
-    y: "pd.Series[Any] | pd.DataFrame", *, certain: bool
-) -> tuple[Any, tuple[str, ...]]:
-    """Targets with spans of time as seconds, 1:30 as hours and minutes; and what was assumed.
-
-    Args:
-        y: a column, or several.
-        certain: the targets are numbers; else a few different texts are classes.
-    """
-    if isinstance(y, pd.DataFrame):
-        found = {name: targets_in_seconds(y[name], certain=certain) for name in y}
-        told = tuple(text for _, texts in found.values() for text in texts)
-        return (
-            pd.DataFrame({name: each for name, (each, _) in found.items()}) if told else y
-        ), told
-    native = _are_spans(y.dropna())
-    if not find_spans(y):
-        return y, ()
-    if not (native or certain or y.nunique() > _MAX_CLASSES):
-        return y, ()
-    seconds, _ = read_spans(y, (HOURS_FIRST,))
-    told = (f"target {y.name!r}: spans of time, as seconds; 1:30 is hours and minutes",)
-    return pd.Series(seconds, index=y.index, name=y.name), told
+def units_of_two(forms: Sequence[str]) -> str:
+    """What two numbers with a colon between them are, in words."""
+    return "hours and minutes" if forms[0] == HOURS_FIRST else "minutes and seconds"
 
 
-def _are_spans(values: "pd.Series[Any]") -> bool:
+def are_spans(values: "pd.Series[Any]") -> bool:
     """Whether these are spans, or times of day, of pandas, Arrow or Python."""
     if pd.api.types.is_timedelta64_dtype(values.dtype):
         return True

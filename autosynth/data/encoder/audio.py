@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autosynth.data.column.path import Folders, files_of
-from autosynth.data.encoder.encoder import Encoder, Transformed, files_line, size_line
+from autosynth.data.encoder.encoder import CellEncoder, Transformed, files_line, size_line
 from autosynth.data.encoder.mel import mel_summary
 from autosynth.data.source.length import Crop, middle, usual_length
 from autosynth.data.source.mediafile import AUDIO_SUFFIXES
@@ -38,7 +38,7 @@ _KEPT = {None: "their beginning", "start": "their beginning", "middle": "their m
 
 
 @dataclass(frozen=True, kw_only=True)
-class AudioEncoder(Encoder):
+class AudioEncoder(CellEncoder):
     """Reads sound of one `rate`, as rows of `shape` (samples,).
 
     `column` is the one of the table that names the files; `folder` is the one that they stand in,
@@ -49,7 +49,6 @@ class AudioEncoder(Encoder):
 
     kind: ClassVar[Kind] = "audio"
     reads_column: ClassVar[bool] = True
-    column: str | None = None
     shape: tuple[int, ...]
     rate: int
     masked: bool = False
@@ -193,16 +192,6 @@ class AudioEncoder(Encoder):
     def few_numbers(cls, x: NDArray[Any], spec: InputSpec) -> NDArray[np.float64]:
         """The same."""
         return np.asarray(mel_summary(x, spec), dtype=np.float64)
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The column that names or holds its sounds."""
-        return () if self.column is None else (self.column,)
-
-    @property
-    def cell_columns(self) -> tuple[str, ...]:
-        """The same."""
-        return self.columns
 
 
 def audio_rate(told: str | None, column: str) -> int:

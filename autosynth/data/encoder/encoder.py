@@ -180,6 +180,23 @@ class Encoder(ABC):
         return RowFormat(kind=self.kind, shape=self.spec.shape, columns=self.columns)
 
 
+@dataclass(frozen=True, kw_only=True)
+class CellEncoder(Encoder):
+    """What makes an input of one `column` whose cells name files or hold arrays, or of arrays."""
+
+    column: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The column that names or holds what it reads; none of arrays alone."""
+        return self.cell_columns
+
+    @property
+    def cell_columns(self) -> tuple[str, ...]:
+        """The same."""
+        return () if self.column is None else (self.column,)
+
+
 def _lists(value: Any) -> Any:
     return [_lists(each) for each in value] if isinstance(value, tuple) else value
 

@@ -6,6 +6,7 @@ same columns are read again.
 
 import re
 from collections.abc import Collection, Container, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from autosynth.data.column.path import Folders, find_beside, is_content, paths_b
 from autosynth.data.encoder.array import array_of_cells, is_cell, spread
 from autosynth.data.encoder.audio import AudioEncoder, audio_rate
 from autosynth.data.encoder.encoder import Encoder
-from autosynth.data.encoder.frames import FramesEncoder
+from autosynth.data.encoder.frames import FramesEncoder, names_frames
 from autosynth.data.encoder.image import ImageEncoder
 from autosynth.data.encoder.registry import ENCODERS
 from autosynth.data.encoder.series import SeriesEncoder
@@ -90,6 +91,7 @@ def fit_frame(
     choice = choose(
         list(frame.columns), "the table", kinds=kinds, keep=keep, known=known, decimal=decimal
     )
+    choice = _with_frames(frame, train, choice, folders)
     held = _held(frame, train, choice, arrays)
     flat = [name for name, layout in held.items() if layout.kind == "table"]
     frame = spread(frame, [each for name in flat for each in _numbered(frame[name], train)])
@@ -123,6 +125,20 @@ def fit_frame(
         )
         raise DataError(f"no column is left to learn from ({reasons}).")
     return encoders, tuple(ignored)
+
+
+def _with_frames(
+    frame: pd.DataFrame, train: NDArray[np.int64], choice: Choice, folders: Folders
+) -> Choice:
+    """The choice with columns that name folders of pictures, of those that are said to be none."""
+    rows = train[:_SAMPLE]
+    own = folders if isinstance(folders, str) else folders[rows]
+    found = {
+        str(name): FramesEncoder.kind
+        for name in frame.columns
+        if name not in choice.kinds and names_frames(frame[name].iloc[rows], own)
+    }
+    return replace(choice, kinds={**found, **choice.kinds}) if found else choice
 
 
 def _held(

@@ -15,10 +15,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from autosynth.cell import missing_in
 from autosynth.data.column.path import Folders, paths_of
 from autosynth.data.encoder.apply import merge_warnings
 from autosynth.data.encoder.array import is_cell, leave_out, read_cells
-from autosynth.data.encoder.encoder import Encoder, Transformed, size_line
+from autosynth.data.encoder.encoder import CellEncoder, Transformed, size_line
 from autosynth.data.encoder.image import ImageEncoder
 from autosynth.data.source.framefolder import FRAMES_COLUMN, frames_in
 from autosynth.data.source.layout import Layout
@@ -33,7 +34,36 @@ _AXES = "channels x steps x height x width"
 _ROW_AXES = (4, 5)
 _LOOKED_AT = 2_000  # folders, for the number of their pictures
 _SHOWN = 5
+_LONGEST = 256  # characters of a name that a folder may have
+_MIN_NAMED, _OWN = 0.9, 0.5  # of the rows, that name a folder of pictures, and another one each
 _AT_ONCE, _FLOAT_BYTES = 2**26, 4  # bytes of the rows that are read from folders at once
+
+
+def names_frames(values: "pd.Series[Any]", folders: Folders) -> bool:
+    """Whether the cells of a column name folders of pictures, nearly every row one of its own.
+
+    Args:
+        values: cells of some rows.
+        folders: of the table that they come from, or of each row.
+    """
+    there = np.flatnonzero(~missing_in(values))
+    if not len(there) or values.dtype.kind in "fbmM" or not _is_name(values.iloc[there[0]]):
+        return False
+
+    def paths(rows: RowNumbers) -> "pd.Series[Any]":
+        own = folders if isinstance(folders, str) else folders[rows]
+        return paths_of(values.iloc[rows], own)
+
+    if not frames_in(paths(there[:1]).iloc[0]):
+        return False
+    every = paths(there)
+    if every.nunique() < _OWN * len(every):  # folders of classes are named again and again
+        return False
+    return bool(np.mean([bool(frames_in(path)) for path in every]) >= _MIN_NAMED)
+
+
+def _is_name(cell: Any) -> bool:
+    return isinstance(cell, str | int | np.integer) and len(str(cell)) < _LONGEST
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +77,7 @@ class _Found:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FramesEncoder(Encoder):
+class FramesEncoder(CellEncoder):
     """Reads pictures in a row of one shape, (channels, steps, height, width).
 
     `picture` is the encoder of one of them. Those of folders have the `column` that names them;
@@ -56,7 +86,6 @@ class FramesEncoder(Encoder):
 
     kind: ClassVar[Kind] = "frames"
     reads_column: ClassVar[bool] = True
-    column: str | None = None
     shape: tuple[int, ...]
     masked: bool = False
     picture: ImageEncoder
@@ -284,16 +313,6 @@ class FramesEncoder(Encoder):
     def few_numbers(cls, x: NDArray[Any], spec: InputSpec) -> NDArray[np.float64]:
         """The same."""
         return _pooled_over_steps(x).astype(np.float64)
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The column that names or holds its pictures; none of arrays alone."""
-        return () if self.column is None else (self.column,)
-
-    @property
-    def cell_columns(self) -> tuple[str, ...]:
-        """The same."""
-        return self.columns
 
 
 def _flat(x: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:

@@ -20,7 +20,13 @@ from numpy.typing import NDArray
 
 from autosynth.data.column.path import Folders, file_of, files_of
 from autosynth.data.encoder.array import arranged, leave_out, read_cells, row_shape
-from autosynth.data.encoder.encoder import Encoder, Transformed, files_line, shape_text, size_line
+from autosynth.data.encoder.encoder import (
+    CellEncoder,
+    Transformed,
+    files_line,
+    shape_text,
+    size_line,
+)
 from autosynth.data.encoder.pixelscale import PixelScale, Rescaling, rescaling
 from autosynth.data.source.layout import Channels, Layout, to_float32, to_raw_type
 from autosynth.data.source.pixels import (
@@ -58,7 +64,7 @@ class _Reading:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageEncoder(Encoder):
+class ImageEncoder(CellEncoder):
     """Reads images of one shape, (channels, height, width).
 
     Those of arrays have `channels`, which says where their channel axis stood in training, a
@@ -71,7 +77,6 @@ class ImageEncoder(Encoder):
 
     kind: ClassVar[Kind] = "image"
     reads_column: ClassVar[bool] = True
-    column: str | None = None
     shape: tuple[int, ...]
     channels: Channels | None = None
     masked: bool = False
@@ -284,16 +289,6 @@ class ImageEncoder(Encoder):
     def to_dict(self) -> dict[str, Any]:
         """As `Encoder`, of what was learnt in training alone."""
         return super(ImageEncoder, replace(self, reading=None)).to_dict()
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The column that names or holds its pictures; none of arrays alone."""
-        return () if self.column is None else (self.column,)
-
-    @property
-    def cell_columns(self) -> tuple[str, ...]:
-        """The same."""
-        return self.columns
 
 
 def _size(height: int, width: int, *, alike: bool) -> tuple[int, int]:

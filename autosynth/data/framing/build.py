@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from autosynth.data.column.choice import choose, date_detail
 from autosynth.data.column.column import IgnoredColumn
 from autosynth.data.column.path import subfolders
-from autosynth.data.column.span import targets_in_seconds
+from autosynth.data.column.timetarget import read_times
 from autosynth.data.encoder.apply import adapted, apply, apply_by_part, unfamiliar_in
 from autosynth.data.encoder.encoder import Applied, Encoder
 from autosynth.data.encoder.frame import ARRAY_ENCODERS, fit_frame, understood_columns
@@ -38,10 +38,12 @@ from autosynth.errors import DataError
 from autosynth.options import DataConfig
 from autosynth.spec import Dataset
 from autosynth.task.read import infer_target
-from autosynth.task.target import Target
+from autosynth.task.regression import Regression
+from autosynth.task.target import Target, TimeUnit
 from autosynth.task.task import task_of
 
 _MIN_ROWS = 10
+_MOST_BESIDE = 20_000  # rows that are asked which comes first in a date, the day or the month
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +83,7 @@ def understand_table(raw: Raw, rows: JoinedRows, layout: Layout, config: DataCon
     dropped = choose([*columns, *beside], raw.source, drop=config.drop).drop
     detail = date_detail(config.time or "", config.columns)
     keys = split_keys_of(table, config.group, config.time, raw.source, detail)
-    unused = {*dropped, *((config.group,) if config.group else ())}
+    unused = {*dropped, *config.group}
     table = table.drop([name for name in columns if name in unused])
     if not table.columns and not set(beside) - dropped:
         raise DataError(
@@ -90,15 +92,28 @@ def understand_table(raw: Raw, rows: JoinedRows, layout: Layout, config: DataCon
     return _LoadState(rows=replace(rows, x=table), drop=dropped, split_keys=keys)
 
 
-def build_dataset(raw: Raw, state: _LoadState, config: DataConfig) -> Dataset:
-    """Target, splits and encoders of the rows that were found."""
-    rows, told = settled(state.rows, raw, config)
-    goal = _goal(rows, raw, config)
+def build_dataset(
+    raw: Raw, state: _LoadState, config: DataConfig, kinds: Mapping[str, str]
+) -> Dataset:
+    """Target, splits and encoders of the rows that were found.
+
+    `kinds` are those that columns of the target are said to be.
+    """
+    rows, told = settled(state.rows, raw, config, kinds)
+    goal = _goal(rows, raw, config, kinds)
     spare = rows.only(goal.missing[rows.part[goal.missing] != "test"])
     rows, keys = rows.only(goal.keep), state.split_keys.only(goal.keep)
     _check_size(rows, raw)
     few = task_of(goal.spec).few_classes
-    copies = split_rows(goal.y, rows.x, rows.parts(), keys, stratified=few, seed=config.seed)
+    copies = split_rows(
+        goal.y,
+        rows.x,
+        rows.parts(),
+        keys,
+        stratified=few,
+        seed=config.seed,
+        folders=rows.folder_of_rows(),
+    )
     splits = copies.splits
     state = _fit(replace(state, rows=rows), raw, splits.train, config)
     if state.keep is not None and len(state.keep) < len(goal.y):
@@ -131,11 +146,18 @@ def build_dataset(raw: Raw, state: _LoadState, config: DataConfig) -> Dataset:
     return _with_unlabelled(dataset, state.inputs, spare) if len(spare.part) else dataset
 
 
-def _goal(rows: JoinedRows, raw: Raw, config: DataConfig) -> Target:
-    """The target of all rows; spans of time are learnt as numbers."""
-    y, told = rows.y, tuple[str, ...]()
-    if config.task in (None, "regression"):
-        y, told = targets_in_seconds(y, certain=config.task is not None)
+def _goal(rows: JoinedRows, raw: Raw, config: DataConfig, kinds: Mapping[str, str]) -> Target:
+    """The target of all rows; dates and spans of time are learnt as numbers."""
+    y, times = rows.y, dict[str, TimeUnit]()
+    told = doubts = tuple[str, ...]()
+    if config.task in (None, Regression.name):
+
+        def beside() -> pd.DataFrame:
+            few = rows.x.only(np.arange(min(len(rows.part), _MOST_BESIDE)))
+            return few.whole() if few.is_table else pd.DataFrame()
+
+        certain = config.task is not None
+        y, times, told, doubts = read_times(y, raw.target, beside, certain=certain, kinds=kinds)
     goal = infer_target(
         y,
         raw.target,
@@ -144,8 +166,10 @@ def _goal(rows: JoinedRows, raw: Raw, config: DataConfig) -> Target:
         labels=raw.labels,
         coded=raw.kind is None,
         decimal=raw.decimal,
+        kinds={name: kind.partition(":")[0] for name, kind in kinds.items()},
+        times=times,
     )
-    return replace(goal, assumed=(*told, *goal.assumed))
+    return replace(goal, assumed=(*told, *goal.assumed), warnings=(*doubts, *goal.warnings))
 
 
 def _learnt(inputs: Sequence[Encoder], raw: Raw) -> dict[str, Any]:

@@ -148,17 +148,23 @@ def with_cells(raw: Raw) -> Raw:
     return replace(raw, **parts, cells=frozenset({raw.array}))
 
 
-def settled(rows: JoinedRows, raw: Raw, config: DataConfig) -> tuple[JoinedRows, tuple[str, ...]]:
-    """The rows with a target in which words that mean no value are gone, and what is said."""
+def settled(
+    rows: JoinedRows, raw: Raw, config: DataConfig, kinds: Mapping[str, str]
+) -> tuple[JoinedRows, tuple[str, ...]]:
+    """The rows with a target in which words that mean no value are gone, and what is said.
+
+    `kinds` are those that its columns are said to be: such words are categories, too.
+    """
     if not raw.has_words:
         return rows, ()
-    y, keep = rows.y, config.keep_missing_words
+    y, every = rows.y, config.keep_missing_words
+    kept = {name for name, kind in kinds.items() if kind == "category"}
     if isinstance(y, pd.Series) and config.task == "multilabel":
         return replace(rows, y=drop_words(y, ())), ()  # of a cell that has no label
     if isinstance(y, pd.Series):
-        y, told = settle_words(y, raw.target, keep=keep)
+        y, told = settle_words(y, raw.target, keep=every or raw.target in kept)
         return replace(rows, y=y), told
-    found = {str(name): settle_words(y[name], str(name), keep=keep) for name in y}
+    found = {str(name): settle_words(y[name], str(name), keep=every or name in kept) for name in y}
     frame = pd.DataFrame({name: values for name, (values, _) in found.items()})
     return replace(rows, y=frame), tuple(text for _, told in found.values() for text in told)
 

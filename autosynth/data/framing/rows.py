@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from autosynth.cell import NO_VALUE_WORDS
-from autosynth.data.column.span import targets_in_seconds
+from autosynth.data.column.timetarget import times_again
 from autosynth.data.encoder.apply import adapted, apply
 from autosynth.data.encoder.array import row_shape
 from autosynth.data.encoder.encoder import Encoder
@@ -43,6 +43,8 @@ from autosynth.task.read import true_values_of
 from autosynth.task.target import LeftOut, drop_words
 from autosynth.task.task import task_of
 
+_TARGET_KINDS = ("number", "category", "date")
+
 
 class RowFraming(Framing):
     """Rows that stand for themselves, a row of the source each."""
@@ -57,13 +59,14 @@ class RowFraming(Framing):
         text = [n for n, kind in config.columns.items() if kind.startswith("number:")]
         batching = replace(batching, words=tuple(words), text=tuple(text))
         raw = _read(source, config, batching)
+        kinds, config = _target_kinds(raw, config)
         layout = layout_of(raw, config.columns)
         if layout.kind == "audio":
             raw, layout = with_cells(raw), Layout(kind="table")
         raw = assumed_of(raw, layout, config.columns)
         understand = understand_table if layout.kind == "table" else understand_array
         state = understand(raw, join(raw, layout, batching), layout, config)
-        return build_dataset(raw, state, config)
+        return build_dataset(raw, state, config, kinds)
 
     def encode(self, source: Any) -> Encoded:
         """As `Framing`."""
@@ -130,8 +133,7 @@ class RowFraming(Framing):
         y = rows.y
         if raw.has_words:
             y = drop_words(y, [name for part, _, _ in target.fields for name in part.classes])
-        if not target.classes:
-            y, _ = targets_in_seconds(y, certain=True)
+        y, told = times_again(y, target)
         true_values = true_values_of(y, target, raw.source)
         both, at_x, at_y = np.intersect1d(applied.keep, true_values.keep, return_indices=True)
         if not len(both):
@@ -148,7 +150,7 @@ class RowFraming(Framing):
             fingerprint=fingerprint(raw.main, raw.validation, raw.test, batching=self.batching),
             raw=rows_of(rows.x, self.batching).only(both),
             left_out=(*true_values.left_out, *lost),
-            warnings=(*raw.warnings, *applied.warnings, *true_values.warnings),
+            warnings=(*raw.warnings, *applied.warnings, *told, *true_values.warnings),
         )
 
 
@@ -166,10 +168,26 @@ def _read(source: Source, config: DataConfig, batching: Batching) -> Raw:
             warnings = (*raw.warnings, *other.warnings)
             raw = replace(raw, **found, has_words=words, warnings=warnings)
     # What is named may be a level of a frame's index.
-    asked = (config.group, config.time, *config.columns, *config.keep)
+    asked = (*config.group, config.time, *config.columns, *config.keep)
     named = {name for name in asked if name is not None}
     parts: dict[str, Any] = {part: with_levels(getattr(raw, part), named) for part in PARTS}
     return replace(raw, **parts)
+
+
+def _target_kinds(raw: Raw, config: DataConfig) -> tuple[dict[str, str], DataConfig]:
+    """What columns of the target are said to be, and what is asked of all others."""
+    assert raw.main is not None
+    y = raw.main.y
+    names = set(map(str, y.columns)) if isinstance(y, pd.DataFrame) else {raw.target}
+    kinds = {name: kind for name, kind in config.columns.items() if name in names}
+    for name, kind in kinds.items():
+        if kind.partition(":")[0] not in _TARGET_KINDS:
+            raise DataError(
+                f"target {name!r} cannot be read as {kind!r}: a target is one of "
+                f"{', '.join(_TARGET_KINDS)}."
+            )
+    others = {name: kind for name, kind in config.columns.items() if name not in names}
+    return kinds, replace(config, columns=others)
 
 
 def _format(raw: Raw, config: DataConfig) -> RowFormat | None:

@@ -26,9 +26,9 @@ class Steps:
     """Series in order, end to end: `values` (channels, n) in their own unit, NaN where missing.
 
     Series `i` is called `series[i]` and stands at `bounds[i]:bounds[i + 1]`; `group` is the column
-    of the names, none of a single series. `when` is None without a column of time. `ignored` are
-    the columns that make no channel, with the reason; `forms` how the numbers of channels are
-    written, where they are not plain.
+    of the names, none of a single series, made of the columns `keys`. `when` is None without a
+    column of time. `ignored` are the columns that make no channel, with the reason; `forms` how
+    the numbers of channels are written, where they are not plain.
     """
 
     source: str
@@ -38,6 +38,7 @@ class Steps:
     bounds: NDArray[np.int64]
     series: tuple[str, ...] = ("",)
     group: str = ""
+    keys: tuple[str, ...] = ()
     when: When | None = None
     ignored: tuple[tuple[str, str], ...] = ()
     forms: Mapping[str, str] = field(default_factory=dict)
@@ -101,12 +102,12 @@ def check_once(steps: Steps) -> None:
         raise DataError(
             f"{place} for {steps.group} {steps.series[steps.of[first]]!r} ({len(twice)} such "
             "rows); a series has one row a step. Sum or average those of one time, or name "
-            "another column of series with --group."
+            "another column of series with --group, or several that tell together."
         )
     raise DataError(
         f"{place} ({len(twice)} such rows); a series has one row a step. Name the column that "
-        "tells groups of rows, several series, apart with --group (make one of several columns, "
-        "such as shop and item); or sum or average the rows of one time."
+        "tells groups of rows, several series, apart with --group (of several that tell together, "
+        "such as shop and item, each with its own); or sum or average the rows of one time."
     )
 
 

@@ -16,27 +16,26 @@ from numpy.typing import NDArray
 from autosynth.cell import (
     NumberReading,
     missing_in,
-    numbers_of,
     read_numbers,
     reading_of,
     words_told,
 )
 from autosynth.data.column.date import find_dates
+from autosynth.data.column.span import SPAN_FORMS, find_spans, read_spans, said_of_spans
 from autosynth.data.encoder.apply import check_columns
 from autosynth.data.framing.clock import Clock, Moments, TimeGrid, When, find_clock
 from autosynth.data.framing.event import name_codes
+from autosynth.data.framing.panel import find_panel, told_panel
 from autosynth.data.framing.steps import Steps, check_once, completed
 from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.data.source.raw import RowFormat, levels_of
 from autosynth.data.source.read import read_unlabelled
 from autosynth.data.source.rows import as_frame, rows_of
-from autosynth.data.split.splitkeys import check_column
+from autosynth.data.split.splitkeys import check_column, joint_labels
 from autosynth.errors import DataError
 
 NO_FORMS: Mapping[str, str] = MappingProxyType({})
 _LISTED = 12
-_MOST_NAMELESS = 0.05  # of the rows, that may lack the name of their series
-_LEAST_STEPS = 8  # on average, of the series that a column tells apart by itself
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +56,7 @@ def read_steps(
     *,
     target: str | None,
     time: str | None,
-    group: str | None = None,
+    group: Sequence[str] = (),
     drop: Sequence[str] = (),
     columns: Mapping[str, str] | None = None,
     batching: Batching = BY_SIZE,
@@ -69,8 +68,8 @@ def read_steps(
         target: the column that is forecast; it may be left out where there is one channel, and
             is the first one of an array.
         time: the column of time; found by its content if left out.
-        group: the column that says whose series a row is a step of; found where times repeat if
-            left out.
+        group: the columns that say together whose series a row is a step of; found where times
+            repeat if left out.
         drop: columns that are not read.
         columns: kinds that columns are said to be: how the one of time writes its dates.
         batching: how much of the source may be in memory at once while it is read.
@@ -84,8 +83,8 @@ def read_steps(
             column, table.frame.columns, f"column {column!r}, to be dropped,", table.place
         )
     table = replace(table, frame=table.frame.drop(columns=list(drop)))
-    if group is not None:
-        check_column(group, table.frame.columns, f"column {group!r}, of series,", table.place)
+    for name in group:
+        check_column(name, table.frame.columns, f"column {name!r}, of series,", table.place)
     clock, dates = None, None
     if table.is_named or time:
         clock, dates = find_clock(table.frame, time, table.place, columns)
@@ -96,20 +95,21 @@ def read_steps(
             table, warnings=(*table.warnings, *doubt), assumed=(*table.assumed, *assumed)
         )
     table = _timed(table, clock)
-    if group is None and clock is not None:
-        table, group = _find_group(table, clock, target)
-    if group is not None:
-        table = _without(table, group, "series", missing_in(table.frame[group]))
-    numbers, ignored, readings = _numbers(table.frame, clock, group)
-    table = _told_of(table, readings)
+    if not group and clock is not None:
+        assert table.times is not None
+        group = find_panel(table.frame, table.times, target, clock.name, table.place)
+        table = replace(table, assumed=(*table.assumed, *told_panel(group)))
+    table, of_series = _grouped(table, group)
+    numbers, ignored, readings, spans = _numbers(table.frame, clock, of_series)
+    table = _told_of(table, readings, spans)
     names = _target_first(table, numbers, target, dict(ignored))
     if clock is None and table.is_named:
         told = f"{table.place} has no column of time: its rows are taken as steps in their order"
         table = replace(table, warnings=(*table.warnings, told))
     values = np.stack([numbers[column] for column in names])
-    steps = _ordered(table, names, values, clock, group or "", None)
-    forms = {each: found.form for each, found in readings.items() if found.form}
-    return replace(steps, ignored=ignored, forms=forms)
+    steps = _ordered(table, names, values, clock, of_series, None)
+    forms = {each: found.form for each, found in readings.items() if found.form} | spans
+    return replace(steps, ignored=ignored, forms=forms, keys=tuple(group))
 
 
 def read_again(
@@ -117,23 +117,28 @@ def read_again(
     channels: Sequence[str],
     clock: Clock | None,
     batching: Batching,
-    group: str = "",
+    group: Sequence[str] = (),
     grid: TimeGrid | None = None,
     forms: Mapping[str, str] = NO_FORMS,
 ) -> Steps:
     """The steps of a source of the same form: to test on, or to forecast from.
 
-    `forms` are how numbers of channels are written, where they are not plain.
+    `forms` are how numbers of channels are written, where they are not plain; those of spans of
+    time are read as seconds.
     """
     table = _read(source, batching, clock.name if clock else None, group)
-    named = [*([clock.name] if clock else []), *([group] if group else [])]
+    named = [*([clock.name] if clock else []), *group]
     check_columns([*channels, *named], table.frame.columns, table.place)
     table = _timed(table, clock)
-    if group:
-        table = _without(table, group, "series", missing_in(table.frame[group]))
+    table, of_series = _grouped(table, group)
     rows = []
     for column in channels:
-        numbers, words = read_numbers(table.frame[column], forms.get(column, ""))
+        form, values = forms.get(column, ""), table.frame[column]
+        if form in SPAN_FORMS:
+            numbers = read_spans(values, (form,))[0]
+            words = np.isnan(numbers) & ~missing_in(values)
+        else:
+            numbers, words = read_numbers(values, form)
         if words.all():
             raise DataError(
                 f"column {column!r} of {table.place} holds other than numbers; mend it."
@@ -142,10 +147,26 @@ def read_again(
             told = f"column {column!r}: {int(words.sum())} values are no numbers; taken as missing"
             table = replace(table, warnings=(*table.warnings, told))
         rows.append(_finite(numbers))
-    return _ordered(table, tuple(channels), np.stack(rows), clock, group, grid)
+    steps = _ordered(table, tuple(channels), np.stack(rows), clock, of_series, grid)
+    return replace(steps, keys=tuple(group))
 
 
-def _read(source: Any, batching: Batching, time: str | None, group: str | None) -> _Table:
+def _grouped(table: _Table, group: Sequence[str]) -> tuple[_Table, str]:
+    """The rows that say whose series they are of, and the column that does.
+
+    Several columns are one, named by all of them.
+    """
+    label = joint_labels([table.frame[name] for name in group])
+    if label is None:
+        return table, ""
+    name = str(label.name)
+    if len(group) > 1:
+        frame = table.frame.drop(columns=list(group))
+        table = replace(table, frame=frame.assign(**{name: label}))
+    return _without(table, name, "series", missing_in(label)), name
+
+
+def _read(source: Any, batching: Batching, time: str | None, group: Sequence[str]) -> _Table:
     """The columns over steps.
 
     A level of a frame's index is one of them where it is the `time` or the `group`, or holds dates
@@ -157,7 +178,7 @@ def _read(source: Any, batching: Batching, time: str | None, group: str | None) 
     x = rows.whole()
     if rows.is_table:
         for level, values in levels_of(raw.main.index, set(x.columns)).items():
-            if level in (time, group) or (time is None and find_dates(values)):
+            if level in (time, *group) or (time is None and find_dates(values)):
                 x = pd.concat([values, x], axis=1)
     elif x.ndim != 2:
         raise DataError(
@@ -203,54 +224,29 @@ def _without(table: _Table, name: str, what: str, lost: NDArray[np.bool_]) -> _T
     )
 
 
-def _find_group(table: _Table, clock: Clock, target: str | None) -> tuple[_Table, str | None]:
-    """Where times repeat, the one column that says whose they are, as is told; None elsewhere."""
-    frame, times = table.frame, table.times
-    if not pd.Series(times).duplicated().any():
-        return table, None
-    found: dict[bytes, str] = {}
-    for name in frame.columns:
-        gone = missing_in(frame[name])
-        if name in (clock.name, target) or gone.mean() > _MOST_NAMELESS:
-            continue
-        numbers = numbers_of(frame[name])
-        if numbers is not None and (numbers[~gone] != np.floor(numbers[~gone])).any():
-            continue
-        codes, names = pd.factorize(frame[name].where(~gone))
-        if not 1 < len(names) <= len(frame) / _LEAST_STEPS:
-            continue
-        if not pd.DataFrame({"of": codes, "at": times})[~gone].duplicated().any():
-            # A second name of the same series says no more.
-            found.setdefault(codes.tobytes(), name)
-    if len(found) > 1:
-        raise DataError(
-            f"times in column {clock.name!r} of {table.place} repeat, and several columns could "
-            f"say whose series a row is of: {', '.join(found.values())}. Name one with --group."
-        )
-    group = next(iter(found.values()), None)
-    if group is None:
-        return table, None
-    told = (
-        f"{group}: which series a row is a step of, for times repeat and no other column tells "
-        "them apart; --group names another"
-    )
-    return replace(table, assumed=(*table.assumed, told)), group
-
-
 def _numbers(
-    frame: pd.DataFrame, clock: Clock | None, group: str | None
-) -> tuple[dict[str, NDArray[np.float64]], tuple[tuple[str, str], ...], dict[str, NumberReading]]:
-    """The columns of numbers, those that are set aside, with the reason, and how they are read."""
-    numbers, ignored, readings = {}, [], {}
-    codes = None if group is None else pd.factorize(frame[group])[0]
+    frame: pd.DataFrame, clock: Clock | None, group: str
+) -> tuple[
+    dict[str, NDArray[np.float64]],
+    tuple[tuple[str, str], ...],
+    dict[str, NumberReading],
+    dict[str, str],
+]:
+    """The columns of numbers, those that are set aside, with the reason, and how they are read.
+
+    The last are the forms of spans of time, which are numbers of seconds.
+    """
+    numbers, ignored, readings, spans = {}, [], {}, {}
+    codes = pd.factorize(frame[group])[0] if group else None
     for name in frame.columns:
         if name == group or (clock and name == clock.name):
             continue
         reading = reading_of(frame[name])
-        if reading is None:
+        forms = () if reading is not None else find_spans(frame[name])
+        if reading is None and not forms:
             ignored.append((name, "no numbers: a step of a series is one"))
             continue
-        values = _finite(reading.numbers)
+        values = _finite(reading.numbers if reading else read_spans(frame[name], forms)[0])
         known = values[~np.isnan(values)]
         if not len(known):
             ignored.append((name, "no value in any row"))
@@ -259,13 +255,22 @@ def _numbers(
         elif codes is not None and pd.Series(values).groupby(codes).nunique().max() == 1:
             ignored.append((name, "constant in every series"))
         else:
-            numbers[name], readings[name] = values, reading
-    return numbers, tuple(ignored), readings
+            numbers[name] = values
+            if reading is not None:
+                readings[name] = reading
+            else:
+                spans[name] = forms[0]
+    return numbers, tuple(ignored), readings, spans
 
 
-def _told_of(table: _Table, readings: Mapping[str, NumberReading]) -> _Table:
+def _told_of(
+    table: _Table, readings: Mapping[str, NumberReading], spans: Mapping[str, str]
+) -> _Table:
     """The table, told of how the numbers of its columns are written, and of words among them."""
     assumed, warnings = list(table.assumed), list(table.warnings)
+    for name, form in spans.items():
+        said = said_of_spans(table.frame[name], (form,)).partition(". --column")[0]
+        assumed.append(f"{name}: {said}; --drop {name} leaves it out")
     for name, reading in readings.items():
         if reading.form:
             assumed.append(f"{name}: {reading.told()}")

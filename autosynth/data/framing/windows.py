@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autosynth.data.column.column import Column
+from autosynth.data.column.span import SPAN_FORMS
 from autosynth.data.encoder.encoder import Encoder
 from autosynth.data.encoder.registry import input_spec
 from autosynth.data.encoder.series import SeriesEncoder, filled
@@ -44,6 +45,7 @@ from autosynth.data.source.raw import RawRows, fingerprint
 from autosynth.errors import DataError
 from autosynth.options import DataConfig
 from autosynth.spec import Dataset, TargetSpec
+from autosynth.task.target import SECONDS
 
 _SAVED = "windows"  # the key of what is known of them, beside the encoders
 
@@ -76,7 +78,7 @@ class WindowFraming(Framing):
                 steps.channels,
                 steps.clock,
                 batching,
-                steps.group,
+                steps.keys,
                 steps.grid,
                 steps.forms,
             )
@@ -160,7 +162,7 @@ class WindowFraming(Framing):
             grid = TimeGrid.from_dict(known["grid"])
         forms = known.get("forms", {})
         batching = replace(self.batching, text=tuple(forms))
-        group = known.get("group", "")
+        group = known.get("keys") or ([known["group"]] if known.get("group") else [])
         return read_again(source, known["channels"], clock, batching, group, grid, forms)
 
     def _read_by(self, values: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -221,6 +223,7 @@ def _dataset(
             base=PAST,
             base_unit=units_of(steps, known)[0],
             by_row=known["series_scale"] is not None,
+            unit=_unit(steps, known),
         ),
         x=joined,
         y=np.concatenate([part.y for part in parts]),
@@ -231,6 +234,12 @@ def _dataset(
         fingerprint="",
         warnings=(*steps.warnings, *(later.warnings if later else ()), *_told_lost(lost)),
     )
+
+
+def _unit(steps: Steps, known: Mapping[str, Any]) -> str:
+    """What the target is counted in, where that is time and not each series' own spread."""
+    is_span = steps.forms.get(steps.channels[0]) in SPAN_FORMS
+    return SECONDS if is_span and known["series_scale"] is None else ""
 
 
 def _horizon(config: DataConfig) -> int:
@@ -303,6 +312,7 @@ def _encoders(
             "step": size,
             "grid": steps.grid.to_dict(),
             "group": steps.group,
+            **({"keys": list(steps.keys)} if len(steps.keys) > 1 else {}),
             "series_scale": None if scale is None else scale.to_dict(steps.series),
             "calendar": list(calendar),
             **({"forms": dict(steps.forms)} if steps.forms else {}),

@@ -13,8 +13,9 @@ from autosynth.data.encoder.registry import encoders_from
 from autosynth.data.source.mappedarray import bytes_on_disk
 from autosynth.data.source.raw import Raw
 from autosynth.data.source.rows import subsample
-from autosynth.number import range_text
+from autosynth.number import date_text, range_text
 from autosynth.spec import Dataset, TargetSpec
+from autosynth.task.target import DAYS
 from autosynth.task.task import task_of
 
 _MAX_CLASSES = 12
@@ -79,6 +80,10 @@ def _target(spec: TargetSpec, y: NDArray[Any]) -> str:
     """One target and its true values (n, columns)."""
     if not spec.classes:
         what = task_of(spec).about(spec)
+        if spec.unit == DAYS:
+            days = map(float, (y.min(), y.max(), y.mean()))
+            low, high, mean = (date_text(day, spec.form) for day in days)
+            return f"target      {spec.name}: {what}, {low} ... {high}, mean {mean}"
         ends = range_text(y.min(), y.max())
         return f"target      {spec.name}: {what}, {ends}, mean {y.mean():g}"
     counts = np.nansum(y, axis=0).astype(int)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from autosynth.data.encoder.registry import ENCODERS
 from autosynth.scale import Scale, ScaleKind, Values, fit_scale, scaled, unscaled
 from autosynth.spec import Dataset, TargetSpec
+from autosynth.task.target import DAYS
 from autosynth.task.task import task_of
 
 MIN_KURTOSIS = 5.0
@@ -95,7 +96,8 @@ def choose_scales(dataset: Dataset) -> ScaleChoice:
 def _is_scaled(target: TargetSpec) -> bool:
     """Whether its values are numbers that a network learns on a scale."""
     task = task_of(target)
-    return task.is_number and task.is_standardised
+    # Of dates only differences mean anything.
+    return task.is_number and task.is_standardised and target.unit != DAYS
 
 
 def _numbers_of(dataset: Dataset, rows: NDArray[np.int64]) -> NDArray[np.float64]:

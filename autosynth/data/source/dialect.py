@@ -20,6 +20,7 @@ from autosynth.data.source.header import (
     lacking_header,
     made_up,
     names_numbers,
+    titles_above,
 )
 from autosynth.data.source.limits import LINE
 from autosynth.data.source.records import ALIGNED, CsvRecord, Form, all_fit, core, records
@@ -283,10 +284,12 @@ def _past_comments(rows: Sequence[CsvRecord]) -> Sequence[CsvRecord]:
 
 
 def _past_filled(rows: Sequence[CsvRecord], begin: int, width: int) -> int:
-    """Where the table begins after lines that a spreadsheet filled up to its width."""
+    """Where the table begins after lines that a spreadsheet filled up to its width, or titles."""
     past = begin
     while past < len(rows) and sum(map(bool, rows[past].cells)) <= width // 2:
         past += 1
+    if past < len(rows):
+        past += titles_above([row.cells for row in rows[past:]])
     rest = [row.cells for row in rows[past:]]
     full = width > 2 and past > begin and len(rest) > 1 and all(rest[0])
     return past if full and (past > begin + 1 or names_numbers(rest)) else begin

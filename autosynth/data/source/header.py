@@ -1,5 +1,6 @@
 """Tells whether the first record of a table names its columns, and makes names where none does."""
 
+import re
 from collections.abc import Sequence
 
 from autosynth.data.source.limits import COLUMNS
@@ -7,6 +8,7 @@ from autosynth.data.source.limits import COLUMNS
 _FIRST_LINES = 10
 _MOSTLY = 0.8
 _FIRST_YEAR = 1000
+_DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}")
 
 
 def check_width(lines: Sequence[str], separators: str, place: str) -> None:
@@ -62,6 +64,24 @@ def names_numbers(rows: Sequence[Sequence[str]]) -> bool:
         if given and not is_number(name) and sum(map(is_number, given)) > _MOSTLY * len(given):
             return True
     return False
+
+
+def titles_above(rows: Sequence[Sequence[str]]) -> int:
+    """How many first rows, as wide as the table, stand above its names: `Sales, North, 2024`.
+
+    A number or a date in them names no column, where the row after them does: names of numbers.
+    """
+    above = 0
+    while above < min(_FIRST_LINES, len(rows) - 2) and any(map(_is_value, rows[above])):
+        above += 1
+    names = rows[above]
+    alike = all(len(row) == len(names) for row in rows[:above])
+    good = all(names) and len(set(names)) == len(names) and not any(map(_is_value, names))
+    return above if alike and good and names_numbers(rows[above:]) else 0
+
+
+def _is_value(cell: str) -> bool:
+    return is_number(cell) or _DATE.match(cell.strip()) is not None
 
 
 def is_number(cell: str) -> bool:

@@ -4,6 +4,7 @@ Takes an array with the rows first; gives its kind and where its channels stand,
 as `InputSpec` says (channels before height and width, or before steps).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autosynth.errors import DataError
+from autosynth.scale import PLAIN, fit_unit
 from autosynth.spec import Kind
 
 Channels = Literal["none", "first", "last"]
@@ -122,6 +124,15 @@ def to_float32(x: NDArray[Any]) -> NDArray[np.float32]:
     """`x` as float32; what is beyond its range becomes infinite."""
     with np.errstate(over="ignore"):
         return x.astype(np.float32, copy=False)
+
+
+def fits_float32(lines: Iterable[NDArray[np.float64]]) -> bool:
+    """Whether float32 holds the differences of series, a line a channel, as well as their values.
+
+    Those are kept that are far from 0 beside what they differ by, such as meters and prices of
+    thousands that change by thousandths.
+    """
+    return all(fit_unit(line, steps=True) == PLAIN for line in lines)
 
 
 def _image_channels(x: NDArray[Any], place: str) -> Channels:

@@ -21,7 +21,6 @@ _TYPICAL = 0.9
 # nine of ten have (99 % of an exponential's do); what lies beyond is of another make.
 _MARGIN = 2.0
 _CHEAP = 128  # steps: padding to so many costs nothing, and no series is cut for it
-_BYTES = 4
 
 
 def usual_length(lengths: Sequence[float] | NDArray[Any], covered: float = 1.0) -> float:
@@ -68,15 +67,15 @@ def told_cut(n_long: int, n_rows: int, steps: int, place: str, crop: Crop) -> tu
 
 
 def stack_unequal(
-    rows: Sequence[Sequence[NDArray[np.float32]]],
+    rows: Sequence[Sequence[NDArray[Any]]],
     steps: int,
     place: str,
     crop: Crop = "middle",
-) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+) -> tuple[NDArray[Any], tuple[str, ...]]:
     """Series of channels of unequal length as (n, channels, steps), NaN past an end.
 
     Args:
-        rows: the channels of each series.
+        rows: the channels of each series, float32 or float64; those of all are of one type.
         steps: that are kept of a series at most.
         place: where they come from, for messages.
         crop: what is kept of a longer series.
@@ -91,8 +90,10 @@ def stack_unequal(
     steps = max(1, min(max(lengths), steps))
     values = sum(len(channel) for channels in rows for channel in channels)
     unequal = f"{place}, whose series have {min(lengths):,} to {max(lengths):,} steps,"
-    PADDED.check(_BYTES * len(rows) * len(rows[0]) * steps, unequal, _BYTES * values)
-    x = np.full((len(rows), len(rows[0]), steps), np.nan, dtype=np.float32)
+    dtype = rows[0][0].dtype
+    size = dtype.itemsize
+    PADDED.check(size * len(rows) * len(rows[0]) * steps, unequal, size * values)
+    x = np.full((len(rows), len(rows[0]), steps), np.nan, dtype=dtype)
     for row, channels in enumerate(rows):
         kept = middle(lengths[row], steps) if crop == "middle" else slice(steps)
         for index, channel in enumerate(channels):

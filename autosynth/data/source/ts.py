@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.data.source.layout import to_float32
+from autosynth.data.source.layout import fits_float32, to_float32
 from autosynth.data.source.length import Crop, stack_unequal, usual_steps
 from autosynth.data.source.pair import find_pair, training_files
 from autosynth.data.source.raw import Raw, RawRows, RowFormat
@@ -25,6 +25,7 @@ _TRUE, _FALSE = "true", "false"
 _MISSING = "?"
 _DIGITS = 12  # of a number of steps that is believed
 _ENCODING = "utf-8-sig"
+_SAMPLE = 2_000  # series, by which it is known whether float32 holds them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +42,7 @@ class _Header:
 class _Series:
     """Series as they were read, each of some channels; and their labels."""
 
-    channels: Sequence[Sequence[NDArray[np.float32]]]
+    channels: Sequence[Sequence[NDArray[Any]]]
     y: "pd.Series[Any] | None"
 
     @property
@@ -125,6 +126,9 @@ def _read(path: Path) -> tuple[_Header, _Series]:
     if header.labelled:
         values = pd.Series(labels, name="label", dtype=object)
         y = pd.to_numeric(values).rename("target") if header.numeric else values
+    some = series[:: max(1, len(series) // _SAMPLE)]
+    if fits_float32(np.concatenate(channel) for channel in zip(*some, strict=True)):
+        series = [[to_float32(channel) for channel in channels] for channels in series]
     return header, _Series(channels=series, y=y)
 
 
@@ -179,9 +183,9 @@ def _first(fields: dict[str, list[str]], key: str) -> str:
 
 def _series(
     lines: Iterator[tuple[int, str]], header: _Header, path: Path
-) -> tuple[list[list[NDArray[np.float32]]], list[str | float | None]]:
+) -> tuple[list[list[NDArray[Any]]], list[str | float | None]]:
     """The channels of each series, and its label."""
-    series: list[list[NDArray[np.float32]]] = []
+    series: list[list[NDArray[Any]]] = []
     labels: list[str | float | None] = []
     for number, text in lines:
         parts = text.split(":")
@@ -227,7 +231,7 @@ def _label(text: str, header: _Header, place: str) -> str | float | None:
         raise DataError(f"{place}: target {text[:40]!r} is no number.") from error
 
 
-def _values(part: str, place: str) -> NDArray[np.float32]:
+def _values(part: str, place: str) -> NDArray[np.float64]:
     cells = part.split(",") if part.strip() else []
     try:
         values = [np.nan if cell.strip() == _MISSING else float(cell) for cell in cells]
@@ -235,4 +239,4 @@ def _values(part: str, place: str) -> NDArray[np.float32]:
         raise DataError(f"{place}: {error}; a step is a number, or ? where it is missing.") from (
             error
         )
-    return to_float32(np.array(values, dtype=np.float64))
+    return np.array(values, dtype=np.float64)

@@ -13,12 +13,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.data.source.layout import to_float32
+from autosynth.data.source.layout import fits_float32, to_float32
 from autosynth.data.source.pair import find_pair, training_files
 from autosynth.data.source.raw import Raw, RawRows
 from autosynth.errors import DataError
 
 _SUFFIX = ".tsv"
+_SAMPLE = 2_000  # series, by which it is known whether float32 holds them
 
 
 def is_ucr(path: Path) -> bool:
@@ -59,7 +60,9 @@ def _read_rows(path: Path) -> RawRows:
     if values.shape[1] < 2:
         raise DataError(f"{path}: a line holds a label and then the series; here it is one value.")
     y = pd.Series(values[:, 0].copy(), name="label")
-    return RawRows(x=to_float32(values[:, 1:]), y=y, index=range(len(values)))
+    x = values[:, 1:]
+    held = fits_float32([x[:: max(1, len(x) // _SAMPLE)]])
+    return RawRows(x=to_float32(x) if held else x, y=y, index=range(len(values)))
 
 
 def _read_values(path: Path) -> NDArray[np.float64]:

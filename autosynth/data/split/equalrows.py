@@ -10,6 +10,7 @@ one. So only what is hardly equal by chance is looked at: measured numbers, date
 the cells of pictures, series and the like.
 """
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autosynth.cell import numbers_of
+from autosynth.data.column.path import Folders, file_contents, names_files
 from autosynth.data.source.rows import BatchedRows
 from autosynth.data.split.split import Parts, left_out, split
 from autosynth.data.split.splitkeys import SplitKeys
@@ -67,6 +69,7 @@ def split_rows(
     *,
     stratified: bool,
     seed: int,
+    folders: Folders = "",
 ) -> Copies:
     """Splits as `split` draws them, in which copies stand together where rows may be moved.
 
@@ -77,6 +80,7 @@ def split_rows(
         keys: by which rows are split, if not one by one; they are not moved then.
         stratified: as `split` takes it.
         seed: as `split` takes it.
+        folders: of tables, from which their cells name files.
 
     Raises:
         DataError: as `split`.
@@ -87,7 +91,7 @@ def split_rows(
     lost = left_out(splits, len(y))
     shared = f"{lost} rows share a group with test rows and are left out"
     told = (shared,) if lost else ()
-    codes = copies_of(x)
+    codes = copies_of(x, folders)
     if codes is None:
         return Copies(splits=splits, warnings=told)
     counts = np.unique(codes, return_counts=True)[1]
@@ -108,21 +112,33 @@ def split_rows(
     return Copies(splits=splits, share=share, warnings=(*told, warning))
 
 
-def copies_of(x: BatchedRows) -> NDArray[np.int64] | None:
-    """Codes (n,), the same for rows that are copies of each other.
+def copies_of(x: BatchedRows, folders: Folders = "") -> NDArray[np.int64] | None:
+    """Codes (n,), the same for rows that are copies of each other; None where no row is one.
 
-    None where no row is one, and of rows that are too many for memory.
+    Files that cells name are what they hold. Of rows that are too many for memory some say which
+    columns tell, and all are read batch by batch.
+
+    Args:
+        x: rows.
+        folders: that files are named from, as `path.py` has it.
     """
-    if x.bytes_on_disk > x.batching.limit or len(x) < _MIN_ROWS:
+    if len(x) < _MIN_ROWS:
         return None
-    whole = x.whole()
-    if not x.is_table and whole[0].size < _MIN_CELLS:
-        return None
-    codes = pd.factorize(_hashes(whole) if x.is_table else _bytes_hashes(whole))[0]
-    equal = 1 - len(np.unique(codes)) / len(codes)
-    if not equal or (x.is_table and equal <= _TIMES_CHANCE * _by_chance(whole)):
-        return None
-    return np.asarray(codes, dtype=np.int64)
+    whole = x.only(x.sample(np.arange(len(x)))).whole()
+    batches = [(0, whole)] if len(whole) == len(x) else x.batches()
+    if not x.is_table:
+        if whole[0].size < _MIN_CELLS:
+            return None
+        hashes = np.concatenate([_bytes_hashes(batch) for _, batch in batches])
+        codes = pd.factorize(hashes)[0]
+        return np.asarray(codes, dtype=np.int64) if codes.max() + 1 < len(codes) else None
+    files = {n: file_contents(x[n], folders) for n in whole if names_files(whole[n])}
+    telling = _telling(whole, files)
+    found = [_hashes(batch, telling, files, start) for start, batch in batches]
+    codes = pd.factorize(np.concatenate(found))[0]
+    equal = 1 - (codes.max() + 1) / len(codes)
+    chance = 0.0 if files else _by_chance(whole, len(x))
+    return np.asarray(codes, dtype=np.int64) if equal > _TIMES_CHANCE * chance else None
 
 
 def _together(splits: Splits, codes: NDArray[np.int64], fixed: RowNumbers) -> Splits:
@@ -153,17 +169,45 @@ def _shared(splits: Splits, codes: NDArray[np.int64]) -> float:
     return float(np.isin(codes[splits.test], codes[known]).mean())
 
 
-def _hashes(frame: pd.DataFrame) -> NDArray[Any]:
-    """Of the cells of each row, but those that only name it."""
-    measured = frame.select_dtypes("floating")
-    parts = {
+def _telling(frame: pd.DataFrame, files: Collection[str]) -> dict[str, bool]:
+    """The columns by which rows are told apart, and which of them hold measured numbers.
+
+    Those that only name a row are none.
+    """
+    measured = set(frame.select_dtypes("floating").columns)
+    others = [name for name in frame if name not in measured and name not in files]
+    plain = _plain(frame[others])
+    named = {name for name in others if _names_row(plain[name])}
+    return {name: name in measured for name in frame if name not in (*named, *files)}
+
+
+def _hashes(
+    frame: pd.DataFrame,
+    telling: Mapping[str, bool],
+    files: Mapping[str, NDArray[np.object_]],
+    start: int,
+) -> NDArray[Any]:
+    """Of the cells of each row in columns that tell it, and of the files that it names.
+
+    Args:
+        frame: a batch of rows.
+        telling: as `_telling` has it.
+        files: what the files of all rows hold, by the column that names them.
+        start: the number of the first row of the batch.
+    """
+    measured = [name for name, is_measured in telling.items() if is_measured]
+    others = _plain(frame[[name for name in telling if name not in measured]])
+    parts: dict[str, Any] = {
         str(place): values if values.dtype.kind in "biu" else values.astype(str)
-        for place, (_, values) in enumerate(_plain(frame.drop(columns=measured.columns)).items())
-        if not _names_row(values)
+        for place, (_, values) in enumerate(others.items())
     }
-    if not measured.empty:
-        parts["measured"] = pd.Series(_bytes_hashes(measured.to_numpy(np.float64)), frame.index)
-    hashes: NDArray[Any] = pd.util.hash_pandas_object(pd.DataFrame(parts), index=False).to_numpy()
+    for name, contents in files.items():
+        parts[f"file {name}"] = pd.Series(contents[start : start + len(frame)], frame.index)
+    if measured:
+        numbers = frame[measured].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
+        parts["measured"] = pd.Series(_bytes_hashes(numbers), frame.index)
+    whole = pd.DataFrame(parts, index=frame.index)
+    hashes: NDArray[Any] = pd.util.hash_pandas_object(whole, index=False).to_numpy()
     return hashes
 
 
@@ -201,8 +245,8 @@ def _names_row(values: "pd.Series[Any]") -> bool:
     return values.dtype.kind in "iu" or bool(values.astype(str).str.fullmatch(_NAME).all())
 
 
-def _by_chance(frame: pd.DataFrame) -> float:
-    """About the share of rows that would have an equal one, were the columns independent.
+def _by_chance(frame: pd.DataFrame, rows: int) -> float:
+    """About the share of so many rows that had an equal one, were the columns independent.
 
     How often two rows agree in a column says how much it tells rows apart. Where copies stand, it
     says too little of each; of two such columns the product is still far below what is found.
@@ -214,7 +258,7 @@ def _by_chance(frame: pd.DataFrame) -> float:
         if _is_measured(values):
             counts = np.unique(pd.factorize(values)[0], return_counts=True)[1].astype(float)
             agree *= float((counts * (counts - 1)).sum() / (n * (n - 1)))
-    return float(-np.expm1(-(n - 1) * agree))
+    return float(-np.expm1(-(rows - 1) * agree))
 
 
 def _is_fine(values: "pd.Series[Any]") -> bool:

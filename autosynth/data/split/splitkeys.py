@@ -1,6 +1,6 @@
 """What decides which rows are held out, beside chance: the column of a group, or of a time."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autosynth.cell import missing_in
+from autosynth.cell import missing_in, text_of
 from autosynth.data.column.choice import means
 from autosynth.data.column.date import read_dates
 from autosynth.data.column.dateorder import Dates, dates_of
@@ -30,7 +30,7 @@ class SplitKeys:
     groups: NDArray[Any] | None = None
     times: NDArray[np.float64] | None = None
     time: str = ""
-    group: str = ""
+    group: tuple[str, ...] = ()
     dates: Dates | None = None
     lost: tuple[str, ...] = ()
 
@@ -67,7 +67,7 @@ class SplitKeys:
         """
         there = set(columns)
         own = {self.time: f"date:{self.dates.forms[0]}"} if self.dates else {}
-        keys = {name for name in (self.time, self.group) if name and name not in there}
+        keys = {name for name in (self.time, *self.group) if name and name not in there}
         return {
             name: kind
             for name, kind in {**own, **told}.items()
@@ -76,14 +76,21 @@ class SplitKeys:
 
 
 def split_keys_of(
-    table: BatchedRows, group: str | None, time: str | None, source: str, detail: str = ""
+    table: BatchedRows,
+    group: Sequence[str],
+    time: str | None,
+    source: str,
+    detail: str = "",
 ) -> SplitKeys:
     """The values of the columns `group` and `time` of a table; `detail` is the format of dates.
+
+    Of several columns of groups, rows are of one group that are alike in all of them.
 
     Raises:
         DataError: there is no such column, or it holds no times.
     """
-    labels = _column(table, group, "--group", source)
+    columns = [_column(table, name, "--group", source) for name in group]
+    labels = joint_labels([each for each in columns if each is not None])
     values = _column(table, time, "--time", source)
     groups = times = dates = None
     lost: list[str] = []
@@ -99,11 +106,27 @@ def split_keys_of(
     return SplitKeys(
         groups=groups,
         times=times,
-        group=group or "",
+        group=tuple(group),
         time=time or "",
         dates=dates,
         lost=tuple(lost),
     )
+
+
+def joint_labels(columns: "Sequence[pd.Series[Any]]") -> "pd.Series[Any] | None":
+    """What several columns say together (`store=1, item=7`), nothing where one says nothing.
+
+    One column is what it is.
+    """
+    if len(columns) < 2:
+        return columns[0] if columns else None
+    gone = np.any([missing_in(each) for each in columns], axis=0)
+    rows = zip(
+        *([f"{each.name}={text_of(cell)}" for cell in each] for each in columns), strict=True
+    )
+    name = ", ".join(str(each.name) for each in columns)
+    joined = pd.Series(list(map(", ".join, rows)), columns[0].index, dtype=object, name=name)
+    return joined.mask(gone)
 
 
 def _without(

@@ -209,3 +209,43 @@ def test_what_is_no_format(form: str) -> None:
 def test_a_format_that_is_none_is_told() -> None:
     with pytest.raises(DataError, match="the format '%t.%m.%Y', which is none"):
         read_dates(pd.Series(["01.02.2024"]), ("%t.%m.%Y",))
+
+
+@pytest.mark.parametrize(
+    ("texts", "days"),
+    [
+        (["3. Mai 2024", "11. Oktober 2023", "1. März 2024", "24. Dez. 2023"], "de"),
+        (
+            ["Freitag, 3. Mai 2024", "Mi., 11. Okt. 2023", "Fr, 1. Mrz 2024", "So 24. Dez 2023"],
+            "de",
+        ),
+        (["3 mai 2024", "11 octobre 2023", "1er mars 2024", "24 déc. 2023"], "fr"),
+        (
+            ["ven. 3 mai 2024", "mercredi 11 oct. 2023", "ven. 1 mars 2024", "dim. 24 DÉC. 2023"],
+            "fr",
+        ),
+        (
+            ["3 de mayo de 2024", "11 de octubre de 2023", "1 de marzo de 2024", "24 dic 2023"],
+            "es",
+        ),
+        (["3 maggio 2024", "11 ott 2023", "1º marzo 2024", "24 dicembre 2023"], "it"),
+        (["sexta-feira, 3 de maio de 2024", "11 out 2023", "1 março 2024", "24 dez 2023"], "pt"),
+        (["vrijdag 3 mei 2024", "wo 11 okt. 2023", "1 maart 2024", "24 december 2023"], "nl"),
+        (["03-Mai-2024", "11-Okt-2023", "01-Mrz-2024", "24-Dez-2023"], "de, with lines"),
+        (["3 May 2024", "Wednesday, 11 Oct 2023", "Mar 1 2024", "Sun 24 Dec 2023"], "en"),
+    ],
+)
+def test_months_and_days_of_the_week_have_names_in_other_languages(
+    texts: list[str], days: str
+) -> None:
+    column = pd.Series(texts * 5, name="when")
+    found = find_dates(column, named=True)
+    assert found is not None, days
+    read, told = read_dates(column, found.forms)
+    wanted = pd.to_datetime(["2024-05-03", "2023-10-11", "2024-03-01", "2023-12-24"])
+    np.testing.assert_array_equal(read, np.tile((wanted - pd.Timestamp(0)).days, 5))
+    assert not told
+
+
+def test_words_that_are_names_of_months_alone_are_no_dates() -> None:
+    assert find_dates(pd.Series(["mars", "venus", "gen 3", "set 12", "out of 10"] * 9)) is None

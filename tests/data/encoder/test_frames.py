@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -217,11 +218,46 @@ def test_a_column_may_name_folders(tmp_path: Path) -> None:
         "scan": "frames",
     }
     np.testing.assert_array_equal(dataset.x["scan"][3, 0], made[names[3]])
+    alone = autosynth.load_dataset(tmp_path / "patients.csv", target="ill")  # by what it names
+    np.testing.assert_array_equal(alone.x["scan"], dataset.x["scan"])
+    assert "of the pictures that column 'scan' names or holds" in "\n".join(alone.summary)
     found = encode(tmp_path / "patients.csv", dataset.encoders)
     np.testing.assert_array_equal(found.x["scan"], dataset.x["scan"])
     frame.assign(scan="nowhere").to_csv(tmp_path / "lost.csv", index=False)
     with pytest.raises(DataError, match="names folders of pictures, and none of .* holds any"):
         autosynth.load_dataset(tmp_path / "lost.csv", target="ill", columns={"scan": "frames"})
+
+
+@pytest.mark.parametrize("how", ["numbers", "absolute", "some_missing"])
+def test_folders_of_pictures_are_seen_in_a_column(how: str, tmp_path: Path) -> None:
+    made = list(films(tmp_path / "films", rows=10).values())
+    names: list[Any] = list(range(100, 120))
+    for name, film in zip(names, made, strict=True):
+        write(tmp_path / str(name), film)
+    if how == "absolute":
+        names = [str(tmp_path / str(name)) for name in names]
+    if how == "some_missing":
+        names = ["", *(f"./{name}" for name in names[1:])]
+    frame = pd.DataFrame({"scan": names, "age": range(20, 40), "ill": ["no", "yes"] * 10})
+    frame.to_csv(tmp_path / "patients.csv", index=False)
+    dataset = autosynth.load_dataset(tmp_path / "patients.csv", target="ill")
+    assert [each.kind for each in dataset.inputs] == ["table", "frames"]
+    found = encode(tmp_path / "patients.csv", dataset.encoders)
+    (key,) = set(found.x) - {"table"}
+    np.testing.assert_array_equal(found.x[key][-1, 0], made[-1])
+    assert len(found.x[key]) == sum(map(bool, names))
+
+
+def test_a_column_of_folders_of_classes_is_no_column_of_frames(tmp_path: Path) -> None:
+    made = list(films(tmp_path / "films", rows=10).values())
+    for name in ("cats", "dogs"):
+        write(tmp_path / name, made[0])
+    frame = pd.DataFrame(
+        {"pet": ["cats", "dogs"] * 10, "age": range(20, 40), "y": list("aabb") * 5}
+    )
+    frame.to_csv(tmp_path / "pets.csv", index=False)
+    dataset = autosynth.load_dataset(tmp_path / "pets.csv", target="y")
+    assert [each.kind for each in dataset.inputs] == ["table"]
 
 
 def test_a_model_of_arrays_reads_folders(tmp_path: Path) -> None:

@@ -212,3 +212,70 @@ def test_series_without_a_time_stand_in_the_order_of_their_rows() -> None:
     assert "no column of time" in data.warnings[0]
     assert data.encoders["windows"]["series_scale"]["series"] == ["a", "b"]
     assert encode(frame, data.encoders).index == ["a", "b"]
+
+
+def of_two_keys(**others: Any) -> pd.DataFrame:
+    """Six series of two shops and three items, 90 days each, in any order."""
+    frame = panel([90] * 6)
+    number = frame["shop"].str[-1].astype(int)
+    return frame.assign(shop=number // 3, item=number % 3 + 7, **others)
+
+
+@pytest.mark.parametrize("words", [False, True])
+def test_two_columns_tell_series_apart_together(words: bool) -> None:
+    frame = of_two_keys()
+    if words:
+        frame = frame.assign(shop=frame["shop"].map({0: "Bern", 1: "Chur"}))
+    data = forecast(frame)
+    told = "\n".join(data.summary)
+    assert "series      6 by shop, item, of 90 ... 90 steps: shop=" in told
+    assert "assumed     shop and item: which series a row is a step of" in told
+    named = forecast(frame, group=["shop", "item"])
+    assert named.fingerprint == data.fingerprint
+    assert "assumed" not in "\n".join(named.summary)
+    first = "shop=Bern, item=7" if words else "shop=0, item=7"
+    found = encode(frame, data.encoders)
+    assert (list(found.index)[0], found.called) == (first, "shop, item")
+    assert len(found.index) == 6
+    scored = read_labelled(frame, data.encoders, data.target)
+    assert scored.series is not None
+    assert scored.series[0] == first
+    # A step of a series that has no item is none of any series.
+    lost = frame.assign(item=frame["item"].astype(object).mask(frame.index == 3))
+    assert "1 of 540 rows hold no series" in forecast(lost, group=["shop", "item"]).warnings[0]
+
+
+def test_columns_that_tell_series_apart_together_are_named_where_several_do() -> None:
+    frame = of_two_keys()
+    place = frame.groupby("day").cumcount()  # as good a pair, of which no one knows better
+    with pytest.raises(DataError, match="shop and item.* each with a --group of its own"):
+        forecast(frame.assign(shelf=place // 3, box=place % 3))
+    with pytest.raises(DataError, match="01.01.2023|stands twice"):
+        forecast(frame, group="shop")
+    with pytest.raises(DataError, match="column 'stor', of series, is no column"):
+        forecast(frame, group=["stor", "item"])
+
+
+def test_spans_of_time_are_channels_of_seconds() -> None:
+    frame = panel([120])
+    minutes = (frame["sold"] * 10).round().astype(int)
+    written = {
+        "took": minutes.map(lambda m: f"{m // 60}:{m % 60:02}:00"),
+        "ran": minutes.map(lambda m: f"{m} min"),
+        "slept": pd.to_timedelta(minutes, unit="min"),
+    }
+    frame = frame.drop(columns="shop").assign(**written)
+    data = forecast(frame)
+    beside = data.x["beside"][:, -3:]
+    np.testing.assert_array_equal(beside[:, 0], beside[:, 1])
+    np.testing.assert_array_equal(beside[:, 0], beside[:, 2])
+    assert "assumed     took: spans of time" in "\n".join(data.summary)
+    later = encode(frame, data.encoders)
+    assert later.x["beside"][0, -1].max() == 60 * minutes.max() or later.x["beside"].max() > 2000
+    spans = forecast(frame, target="took")
+    assert spans.target.unit == "seconds"
+    assert set(np.unique(spans.y % 60)) == {0}
+    scored = read_labelled(frame, spans.encoders, spans.target)
+    assert set(np.unique(scored.y % 60)) == {0}
+    broken = frame.assign(took=["soon", *frame["took"].iloc[1:]])
+    assert "column 'took': 1 values are no numbers" in encode(broken, spans.encoders).warnings[0]

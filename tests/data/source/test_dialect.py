@@ -104,6 +104,21 @@ DIALECTS: dict[str, tuple[str, list[str], list[list[Any]]]] = {
         "Report,,,\n,,,\nid,name,v,w\n1,x,2,3\n2,y,3,4\n",
         ["id", "name", "v", "w"], [[1, "x", 2, 3], [2, "y", 3, 4]],
     ),
+    "a title as wide": (
+        "Sales,North,2024\nid,name,v\n1,x,2\n2,y,3\n",
+        ["id", "name", "v"], [[1, "x", 2], [2, "y", 3]],
+    ),
+    "a dated title as wide": (
+        "Export;2024-05-03;us;1\nid;name;v;w\n1;x;2;3\n2;y;3;4\n",
+        ["id", "name", "v", "w"], [[1, "x", 2, 3], [2, "y", 3, 4]],
+    ),
+    "two titles as wide": (
+        "Export,2024,us\npage,1,of 2\nid,name,v\n1,x,2\n2,y,3\n",
+        ["id", "name", "v"], [[1, "x", 2], [2, "y", 3]],
+    ),
+    "years for names are no title": (
+        "land,2023,2024\nch,1,2\nde,2,3\n", ["land", "2023", "2024"], [["ch", 1, 2], ["de", 2, 3]],
+    ),
     "separators after rows": ("id,b\n1,x,\n2,y,\n", ["id", "b"], [[1, "x"], [2, "y"]]),
     "some after some rows": (
         "id,b\n1,x,\n2,y\n3,z,,,\n",

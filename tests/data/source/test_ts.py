@@ -192,3 +192,24 @@ def test_reference_sets(
     assert (data.inputs[0].shape, data.inputs[0].masked) == (shape, masked)
     found = (splits.train, splits.calibration, splits.validation, splits.test)
     assert tuple(map(len, found)) == sizes
+
+
+def test_values_far_from_0_keep_what_they_differ_by(tmp_path: Path) -> None:
+    """Unequal lengths, a channel far from 0 beside one that is not."""
+    rng = np.random.default_rng(0)
+    series = [rng.integers(-400, 400, (2, 10 + i % 3)) / 256 for i in range(30)]
+    found = []
+    for name, offset in (("near", 0.0), ("far", 2.0**30)):
+        rows = [
+            f"{','.join(map(repr, map(float, a)))}:{','.join(map(repr, map(float, b + offset)))}:"
+            f"{('up', 'down')[i % 2]}"
+            for i, (a, b) in enumerate(series)
+        ]
+        path = write(tmp_path / f"{name}.ts", rows, header(2))
+        data = load_dataset(path)
+        (key,) = data.x
+        np.testing.assert_array_equal(encode(path, data.encoders).x[key], data.x[key])
+        found.append(data.x[key])
+    np.testing.assert_array_equal(found[0][:, 0], found[1][:, 0])
+    moved = [x[:, 1] - x[0, 1, 0] for x in found]
+    np.testing.assert_array_equal(moved[0], moved[1])

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autosynth.data import load_dataset
+from autosynth.data import encode, load_dataset
 from autosynth.errors import DataError
 
 
@@ -125,3 +125,25 @@ def test_numbers_beyond_all_types_are_missing_steps(pair: Path) -> None:
     rows[3] = "\t".join(["1", "9" * 400, "1e60", *["0"] * 22])
     data = load_dataset(write(pair, rows))
     assert "2 infinite values in series; taken as missing steps" in data.warnings
+
+
+@pytest.mark.parametrize("offset", [1e6, -3e8, 1.7e12])
+def test_values_far_from_0_keep_what_they_differ_by(offset: float, tmp_path: Path) -> None:
+    """As those of their twin near 0, in training, in the test part and in prediction."""
+    rng = np.random.default_rng(0)
+    near = rng.integers(-400, 400, (50, 24)) / 256  # float64 holds their sums
+    found = []
+    for name, values in (("near", near), ("far", near + offset)):
+        folder = tmp_path / name
+        folder.mkdir()
+        rows = ["\t".join([str(i % 2), *map(repr, map(float, r))]) for i, r in enumerate(values)]
+        write(folder / "Wave_TRAIN.tsv", rows[:40])
+        write(folder / "Wave_TEST.tsv", rows[40:])
+        data = load_dataset(folder)
+        (key,) = data.x
+        again = encode(folder / "Wave_TEST.tsv", data.encoders).x[key]
+        np.testing.assert_array_equal(again, data.x[key][data.splits.test])
+        found.append(data.x[key])
+    assert found[1].dtype == np.float32
+    moved = [x - x[0, 0, 0] for x in found]
+    np.testing.assert_allclose(*moved, atol=5e-4)  # an eighth of a step of 1 / 256

@@ -1,5 +1,7 @@
 """Copies of rows stand together; rows that are equal by chance are no copies."""
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,7 +9,8 @@ import pandas as pd
 import pytest
 
 from autosynth.data import load_dataset
-from autosynth.data.source.rows import rows_of
+from autosynth.data.source.memory import Batching
+from autosynth.data.source.rows import MemoryRows, rows_of
 from autosynth.data.split.equalrows import copies_of
 from autosynth.spec import Dataset
 
@@ -112,3 +115,51 @@ def test_long_arrays_in_cells_are_held_against_each_other_whole() -> None:
     assert codes is not None
     np.testing.assert_array_equal(codes[:120], codes[120:])
     assert len(np.unique(codes)) == 120
+
+
+@pytest.mark.parametrize("kind", ["wav", "png"])
+@pytest.mark.parametrize("twin", [True, False])
+def test_files_are_copies_by_what_they_hold(kind: str, twin: bool, tmp_path: Path) -> None:
+    """Every file stands there twice, by another name; or the second differs in its last bytes."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"file": [f"f{i}.{kind}" for i in range(160)]})
+    for i in range(80):
+        content = rng.bytes(70_000 + i % 3)
+        (tmp_path / f"f{i}.{kind}").write_bytes(content)
+        (tmp_path / f"f{i + 80}.{kind}").write_bytes(content if twin else content[:-1] + b"\0")
+    codes = copies_of(rows_of(frame), str(tmp_path))
+    if twin:
+        assert codes is not None
+        np.testing.assert_array_equal(codes[:80], codes[80:])
+        assert len(np.unique(codes)) == 80
+        told = copies_of(rows_of(frame.assign(speaker=range(160))), str(tmp_path))
+        assert told is not None  # a number a row makes no row its own
+        assert (
+            copies_of(rows_of(frame.assign(speaker=["a"] * 80 + ["b"] * 80)), str(tmp_path))
+            is None
+        )
+    else:
+        assert codes is None or len(np.unique(codes)) > 150
+    nowhere = copies_of(rows_of(frame.assign(file=[f"x{i}.wav" for i in range(160)])))
+    assert nowhere is None
+
+
+@pytest.mark.parametrize("rows", [40, 70])
+def test_copies_are_found_in_batches_as_at_once(rows: int) -> None:
+    frame = copied().drop(columns="y").assign(word=lambda f: f["b"].map("number {} of it".format))
+    few = Batching(most_bytes=1, rows=rows)
+    large = frame.to_numpy(dtype=object)[:, :2].astype(float).repeat(8, axis=1)
+    for whole in (frame, large):
+        at_once = copies_of(rows_of(whole))
+        assert at_once is not None
+        by_part = copies_of(_OnDisk(x=whole, batching=few))
+        np.testing.assert_array_equal(by_part, at_once)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _OnDisk(MemoryRows):
+    """Rows that count as if they stood on disk, and are read batch by batch."""
+
+    @property
+    def bytes_on_disk(self) -> int:
+        return 1_000_000

@@ -34,7 +34,7 @@ def test_rows_without_a_group_are_told_and_stand_alone(value: Any) -> None:
     (told,) = [text for text in data.warnings if "no group" in text]
     assert "column 'patient': 3 of 400 rows hold no group, the first is row 3" in told
     assert "each counts as a group of its own. Fill them in" in told
-    keys = split_keys_of(rows_of(frame), "patient", None, "frame")
+    keys = split_keys_of(rows_of(frame), ["patient"], None, "frame")
     assert keys.groups is not None
     assert [keys.groups[row] for row in (3, 50, 51)] == [None] * 3
 

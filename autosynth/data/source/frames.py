@@ -267,7 +267,7 @@ def check_flat(frame: pd.DataFrame, source: str, without: Collection[str] = ()) 
     """
     nested = {}
     for name, dtype in zip(frame.columns, frame.dtypes, strict=True):
-        if dtype == object and name not in without:
+        if isinstance(dtype, np.dtype) and dtype.kind == "O" and name not in without:
             values = frame[name]
             inside = values.map(lambda cell: isinstance(cell, _NESTED))
             if inside.any():

@@ -224,10 +224,11 @@ def number_of(text: str, form: str) -> tuple[float, tuple[str, ...]] | None:
 
 def _share_of_numbers(head: "pd.Series[Any]") -> float:
     """The share of first cells that are numbers in the one form or the other."""
-    texts = [text for text in map(text_of, head) if text and text not in NO_VALUE_WORDS]
+    counts = Counter(map(text_of, head))  # of words that repeat each is looked at once
+    texts = {text: n for text, n in counts.items() if text and text not in NO_VALUE_WORDS}
     if not texts:
         return 1.0
-    return sum(map(_is_written, texts)) / len(texts)
+    return sum(n for text, n in texts.items() if _is_written(text)) / sum(texts.values())
 
 
 def _distinct(values: "pd.Series[Any]") -> tuple[NDArray[np.int64], list[str]]:

@@ -78,30 +78,56 @@ def fit_unit(values: Values, *, whole: int = 0, steps: bool = False) -> NumberUn
     known = values[np.isfinite(values)]
     if not len(known):
         return PLAIN
-    # A middle one of them: the difference of two near numbers is exact in float64.
-    center = float(np.quantile(known, 0.5, method="lower"))
-    spread = _spread(known)
+    center, spread = float(_center(known)), float(_spread(known))
     if steps:
         with np.errstate(over="ignore", invalid="ignore"):
             changes = np.diff(values)
-        change = _spread(changes[np.isfinite(changes)])
+        changes = changes[np.isfinite(changes)]
+        change = float(_spread(changes)) if len(changes) else 0.0
         spread = min(spread, change) if change else spread
+    return _unit_of(center, spread, whole)
+
+
+def fit_units(values: Values, *, whole: int = 0) -> list[NumberUnit]:
+    """As `fit_unit`, of each column of `values` (rows, columns); as many known ones at once."""
+    finite = np.isfinite(values)
+    counts = finite.sum(0)
+    # Numbers that are not finite go last; quantiles depend on no order of the others.
+    ordered = values if finite.all() else np.sort(np.where(finite, values, np.nan), axis=0)
+    units = [PLAIN] * values.shape[1]
+    for count in np.unique(counts[counts > 0]).tolist():
+        own = np.flatnonzero(counts == count)
+        known = ordered[:count, own]
+        pairs = zip(own.tolist(), _center(known).tolist(), _spread(known).tolist(), strict=True)
+        for column, center, spread in pairs:
+            units[column] = _unit_of(center, spread, whole)
+    return units
+
+
+def _unit_of(center: float, spread: float, whole: int) -> NumberUnit:
+    """The unit of numbers around a center that nearly all lie in such a spread."""
     if not spread:
         return PLAIN
     size = 1.0 if _SIZES[0] <= spread <= _SIZES[1] or whole else spread
     if abs(center) / LOST <= spread:
         center = 0.0
+    if center == 0 and size == 1:
+        return PLAIN
     return NumberUnit(center=center // whole * whole if whole else center, size=size)
 
 
-def _spread(values: Values) -> float:
-    """What nearly all values lie in: of a few far off, or of one value mostly, the range."""
-    if not len(values):
-        return 0.0
-    low, high = np.quantile(values / 2, (0.05, 0.95))
-    if low == high:
-        low, high = values.min() / 2, values.max() / 2
-    return min(2 * float(high - low), np.finfo(np.float64).max)  # halves: no range is infinite
+def _center(values: Values) -> Any:
+    """A middle one of finite values: the difference of two near numbers is exact in float64."""
+    return np.quantile(values, 0.5, method="lower", axis=0)
+
+
+def _spread(values: Values) -> Any:
+    """What nearly all finite values lie in: of a few far off, or of one mostly, the range."""
+    low, high = np.quantile(values / 2, (0.05, 0.95), axis=0)
+    least, most = values.min(0) / 2, values.max(0) / 2
+    width = np.where(low == high, most - least, high - low)
+    with np.errstate(over="ignore"):
+        return np.minimum(2 * width, np.finfo(np.float64).max)  # halves: no range is infinite
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,10 +12,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autosynth.cell import NO_VALUE_WORDS, read_numbers, text_of
+from autosynth.data.column.block import is_numeric, numbers_of_columns, pieces
 from autosynth.data.column.date import read_dates
 from autosynth.data.column.span import SPAN_FORMS, read_spans
 from autosynth.data.source.layout import to_float32
-from autosynth.scale import PLAIN, NumberUnit, fit_unit
+from autosynth.scale import PLAIN, NumberUnit, fit_unit, fit_units
 from autosynth.spec import DATE
 from autosynth.spelling import NameMatch
 
@@ -124,6 +125,62 @@ def encode_column(
     return numbers, warnings
 
 
+def read_columns(
+    frame: pd.DataFrame, columns: Sequence[Column]
+) -> tuple[NDArray[np.float64], list[tuple[int, str]]]:
+    """As `read_column`, (rows, columns); what was wrong stands with the column's number."""
+    dtypes = dict(zip(frame.columns, frame.dtypes, strict=True))
+    whole = [
+        number
+        for number, column in enumerate(columns)
+        if column.kind == "number" and is_numeric(dtypes[column.name])
+        if not (column.forms and column.forms[0] in SPAN_FORMS)
+    ]
+    together = numbers_of_columns(frame, [columns[number].name for number in whole])
+    if len(whole) == len(columns):
+        return together, []
+    x = np.empty((len(frame), len(columns)), order="F")
+    x[:, whole] = together
+    told = []
+    for number in sorted(set(range(len(columns))) - set(whole)):
+        x[:, number], wrong = read_column(frame[columns[number].name], columns[number])
+        told += [(number, text) for text in wrong]
+    return x, told
+
+
+def counted_columns(
+    x: NDArray[np.float64], columns: Sequence[Column]
+) -> tuple[NDArray[np.float64], list[tuple[int, str]]]:
+    """What `read_columns` gave as `encode_column` counts it, and what was wrong besides."""
+    x = x.copy(order="F")
+    for number, column in enumerate(columns):
+        if column.unit != PLAIN:
+            x[:, number] = column.unit.encoded(x[:, number])
+    told = []
+    for some in pieces(x):
+        own = x[:, some]
+        infinite = ~np.isfinite(to_float32(own)) & ~np.isnan(own)
+        for number in np.flatnonzero(infinite.any(0)).tolist():
+            count, place = int(infinite[:, number].sum()), some.start + number
+            text = f"column {columns[place].name!r}: {count} infinite values; taken as missing"
+            told.append((place, text))
+        own[infinite] = np.nan
+    return x, told
+
+
+def with_units(columns: Sequence[Column], x: NDArray[np.float64]) -> list[Column]:
+    """As `with_unit`, of columns each by itself."""
+    found = list(columns)
+    for kind, whole in (("number", 0), ("date", _WEEK)):
+        own = [number for number, column in enumerate(columns) if column.kind == kind]
+        chosen = x[:, own]
+        units = [u for some in pieces(chosen) for u in fit_units(chosen[:, some], whole=whole)]
+        for number, unit in zip(own, units, strict=True):
+            if unit != found[number].unit:
+                found[number] = replace(found[number], unit=unit)
+    return found
+
+
 def with_unit(columns: Sequence[Column], x: NDArray[np.float64]) -> list[Column]:
     """Columns of numbers or days with the one unit in which float32 holds all of them.
 
@@ -142,12 +199,10 @@ def encode_columns(
     frame: pd.DataFrame, columns: Sequence[Column], warnings: list[str]
 ) -> NDArray[np.float32]:
     """The cells (rows, columns) of columns; what was wrong is added to `warnings`."""
-    out = np.empty((len(frame), len(columns)), dtype=np.float32)
-    for number, column in enumerate(columns):
-        values, wrong = encode_column(frame[column.name], column)
-        out[:, number] = to_float32(values)
-        warnings.extend(wrong)
-    return out
+    raw, told = read_columns(frame, columns)
+    x, more = counted_columns(raw, columns)
+    warnings.extend(text for _, text in sorted((*told, *more), key=lambda pair: pair[0]))
+    return np.ascontiguousarray(to_float32(x))
 
 
 def unfamiliar(frame: pd.DataFrame, columns: Sequence[Column]) -> list[str]:

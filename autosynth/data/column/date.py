@@ -35,6 +35,8 @@ _YEARS_OF_MONTHS = (1800, 2200)  # a month without a day is of these: 1101-12 is
 _DIGITS = {"%Y%m%d": 8, "%Y%m": 6, "%Y%m%d%H%M": 12, "%Y%m%d%H%M%S": 14}
 """How whole numbers write dates, and in how many digits."""
 _YEARS_OF_NUMBERS = (1900, 2100)
+LEAST_NUMBER = _YEARS_OF_NUMBERS[0] * 10.0 ** (min(_DIGITS.values()) - 4)
+"""No whole number that is less is a date by its look."""
 _NEVER = 9999  # the year of what has no end
 _NAMED = re.compile(
     r"(?i)date|datum|day|time|when|month|period|yyyymm|ymd|(^|[_\W])(dt|ts|dob|on|at)($|[_\W])"

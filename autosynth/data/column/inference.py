@@ -31,9 +31,10 @@ from autosynth.cell import (
     text_of,
     words_told,
 )
+from autosynth.data.column.block import are_measures, numbers_of_columns, numeric_names
 from autosynth.data.column.choice import Choice
 from autosynth.data.column.column import Column, ColumnKind, IgnoredColumn
-from autosynth.data.column.date import find_number_dates, read_dates
+from autosynth.data.column.date import LEAST_NUMBER, find_number_dates, read_dates
 from autosynth.data.column.dateorder import dates_of
 from autosynth.data.column.path import media_kind
 from autosynth.data.column.span import find_spans, said_of_spans
@@ -77,8 +78,13 @@ def infer_columns(
     near = frame.iloc[rows]
     found: list[Column | IgnoredColumn] = []
     problems: list[str] = []
-    readings = _readings(near, choice)
-    for name in map(str, frame.columns):
+    measures = _measures(near, choice)
+    names = list(map(str, frame.columns))
+    readings = _readings(near, [name for name in names if name not in measures], choice)
+    for name in names:
+        if name in measures:
+            found.append(Column(name=name, kind="number"))
+            continue
         kind, detail = choice.kinds.get(name), choice.details.get(name, "")
         column: Column | IgnoredColumn | str
         column = _told(near, name, kind, detail) if kind else _infer(near, name, readings[name])
@@ -93,9 +99,26 @@ def infer_columns(
     return found
 
 
-def _readings(frame: pd.DataFrame, choice: Choice) -> dict[str, NumberReading | None]:
-    """Each column as numbers. Where one fits both forms equally well, the others tell."""
-    found = {str(name): _reading(frame[name]) for name in frame.columns}
+def _measures(frame: pd.DataFrame, choice: Choice) -> frozenset[str]:
+    """The columns that are numbers and nothing else beyond doubt, found for all of them at once.
+
+    Of the others each is looked at by itself, which comes to the same of these.
+    """
+    names = numeric_names(frame, choice.kinds)
+    x = numbers_of_columns(frame, names)
+    sure = are_measures(x, frame.index.to_numpy(), LEAST_NUMBER, _EXACT / 2)
+    return frozenset(
+        name
+        for name, is_sure in zip(names, sure, strict=True)
+        if is_sure and not _ID_NAME.search(name)
+    )
+
+
+def _readings(
+    frame: pd.DataFrame, names: Sequence[str], choice: Choice
+) -> dict[str, NumberReading | None]:
+    """Columns as numbers. Where one fits both forms equally well, the others tell."""
+    found = {name: _reading(frame[name]) for name in names}
     texts = [each.form for each in found.values() if each and each.sure and each.form]
     hint = texts[0] if len(set(texts)) == 1 else "" if texts else choice.decimal
     for name, each in found.items():

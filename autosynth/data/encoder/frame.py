@@ -20,9 +20,10 @@ from autosynth.data.column.column import (
     COLUMN_KINDS,
     Column,
     IgnoredColumn,
-    encode_column,
-    read_column,
+    counted_columns,
+    read_columns,
     with_unit,
+    with_units,
 )
 from autosynth.data.column.group import find_groups, group_name
 from autosynth.data.column.inference import infer_columns
@@ -150,8 +151,10 @@ def _held(
         DataError: a column is said to hold some, and holds one value a cell.
     """
     found: dict[str, Layout] = {}
-    for name in frame.columns:
+    for name, dtype in zip(frame.columns, frame.dtypes, strict=True):
         told = choice.kinds.get(name)
+        if dtype.kind in "biufcmM" and told not in ARRAY_KINDS:
+            continue  # such a type holds one value a cell
         cells = frame[name].iloc[train[:_SAMPLE]].dropna()
         first = next(iter(cells), None)
         if told in ARRAY_KINDS and not is_cell(first):
@@ -210,9 +213,9 @@ def _fit_cells(
     cells = [column for column in columns if column.kind in CELL_KINDS]
     if not cells:
         return []
-    raw = np.column_stack([read_column(frame[c.name].iloc[train], c)[0] for c in cells])
-    cells = [one for i, c in enumerate(cells) for one in with_unit([c], raw[:, i : i + 1])]
-    x = np.column_stack([encode_column(frame[c.name].iloc[train], c)[0] for c in cells])
+    raw, _ = read_columns(frame.iloc[train], cells)
+    cells = with_units(cells, raw)
+    x, _ = counted_columns(raw, cells)
     free = [
         index
         for index, column in enumerate(cells)
@@ -225,11 +228,9 @@ def _fit_cells(
         indices = np.array(free)[np.array(group.places)]
         used.update(indices.ravel().tolist())
         steps = [with_unit([cells[i] for i in channel], raw[:, channel]) for channel in indices]
-        inside = [
-            encode_column(frame[c.name].iloc[train], c)[0] for channel in steps for c in channel
-        ]
+        inside, _ = counted_columns(raw[:, indices.ravel()], [c for own in steps for c in own])
         name = _name(group_name(group), taken)
-        encoders.append(SeriesEncoder.fit(steps, np.column_stack(inside), name, width))
+        encoders.append(SeriesEncoder.fit(steps, inside, name, width))
     left = [index for index in range(len(cells)) if index not in used]
     if left:
         alone = [cells[index] for index in left]

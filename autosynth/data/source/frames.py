@@ -266,9 +266,9 @@ def check_flat(frame: pd.DataFrame, source: str, without: Collection[str] = ()) 
     Those `without` are read as what their cells hold: a series, a picture.
     """
     nested = {}
-    for name in frame.columns:
-        values = frame[name]
-        if values.dtype == object and name not in without:
+    for name, dtype in zip(frame.columns, frame.dtypes, strict=True):
+        if isinstance(dtype, np.dtype) and dtype.kind == "O" and name not in without:
+            values = frame[name]
             inside = values.map(lambda cell: isinstance(cell, _NESTED))
             if inside.any():
                 nested[str(name)] = str(values[inside].iloc[0])[:_SHOWN]

@@ -6,6 +6,7 @@ is decided over a whole column, and kept as an example by which later cells are 
 
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any

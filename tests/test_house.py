@@ -25,7 +25,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # A file imports only from what stands before it.
 ORDER = [
-    *("errors", "plugin", "atomic", "jsonfields", "number", "options"),
+    *("errors", "plugin", "atomic", "scratch", "jsonfields", "number", "options"),
     *("strategy", "scale", "spec", "cell", "task", "data", "baselines", "piece", "modality"),
     *("components", "composite", "training"),
     *("record", "progress", "study", "leaderboard", "report", "bundle"),

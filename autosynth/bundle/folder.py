@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from autosynth.errors import BundleError
+from autosynth.atomic import FULL, flush_folder
+from autosynth.errors import AutosynthError, BundleError
 
 MODEL = "model.json"
 STRATEGY = "strategy.txt"
@@ -98,13 +99,17 @@ def replacing(folder: Path) -> Iterator[Path]:
         for path in temporary.iterdir():
             with path.open("rb+") as file:
                 os.fsync(file.fileno())  # on the disk before it takes the place
+        flush_folder(temporary)
         if folder.exists():
             folder.rename(old)
         temporary.rename(folder)
+        flush_folder(folder.parent)
+    except AutosynthError:
+        raise  # some are OSErrors, of another file
     except OSError as problem:
+        cure = "free some space on its disk" if problem.errno in FULL else "name one you may write"
         raise BundleError(
-            f"cannot write {str(folder)!r}: {problem.strerror or problem}; name a folder you may "
-            "write"
+            f"cannot write the folder {str(folder)!r}: {problem.strerror or problem}; {cure}"
         ) from problem
     finally:
         if old.exists() and not folder.exists():

@@ -11,7 +11,6 @@ import pickle
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -23,6 +22,7 @@ import torch
 
 from autosynth.progress import Progress
 from autosynth.record import Record
+from autosynth.scratch import scratch
 from autosynth.spec import Dataset
 from autosynth.study import storage
 from autosynth.study.context import RunContext
@@ -54,7 +54,7 @@ def run_trials(context: RunContext, schedule: Schedule, workers: int, progress: 
     A trial that was running when a worker died is failed in the study, so that the sampler
     forgets it, and leaves no record.
     """
-    storage.mend(context.journal)
+    storage.mend(context.journal, progress.say)
     study = storage.open_study(
         context.journal, seed=context.seed, fingerprint=context.space.fingerprint
     )
@@ -84,8 +84,7 @@ def _study(
 
 
 def _run_many(context: RunContext, schedule: Schedule, workers: int, progress: Progress) -> None:
-    with tempfile.TemporaryDirectory(prefix="autosynth-workers-") as name:
-        folder = Path(name)
+    with scratch("workers") as folder:
         parts = {
             k: v for k, v in context.__dict__.items() if k not in ("device_dataset", "dataset")
         }

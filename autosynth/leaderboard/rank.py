@@ -133,6 +133,7 @@ def chosen(records: Iterable[Record], *, metric: str, cost: str = "flops") -> Re
     records = list(records)
     able = [r for r in records if r.kind == "strategy" and score_of(r, metric) > -math.inf]
     layer = layer_numbers(records, metric=metric, cost=cost)
+    able = [r for r in able if not r.weights_dropped] or able
     able = [r for r in able if r.trial in layer] or able
     judged = [r for r in able if r.expected is not None]
     raced = [r for r in able if r.cv is not None]  # as runs before there were expectations

@@ -12,9 +12,8 @@ from autosynth.composite import cost
 from autosynth.errors import ConfigError
 from autosynth.options import Options, check_device_name
 from autosynth.progress import Progress
-from autosynth.record import read_all
 from autosynth.run.baselines import BASELINE_SECONDS, BASELINE_SHARE, run_baselines
-from autosynth.run.folder import read_run, write_run
+from autosynth.run.state import read_plan, write_run
 from autosynth.spec import Dataset
 from autosynth.study.context import RunContext, trivial_score
 from autosynth.study.probe import fixed_plan, probe
@@ -57,27 +56,24 @@ def prepare(
 ) -> RunContext:
     """Everything that stands before the first trial.
 
-    A run that goes on keeps its baselines and its plan. `started` is `time.time()` at the start.
+    A run that goes on keeps its baselines and its plan, as far as it has them. `started` is
+    `time.time()` at the start.
     """
     metric = prepare_metric(dataset, options)
-    if not any(r.kind == "baseline" for r in read_all(folder)):
-        seconds = BASELINE_SECONDS
-        if options.budget_seconds is not None:
-            spent = time.time() - started
-            # What starting and reading took is the budget's, too: the baselines bear their share
-            # of it. A second lets the simple ones, which are fitted whole, begin.
-            seconds = max(1.0, min(seconds, options.budget_seconds * BASELINE_SHARE - 0.1 * spent))
-        run_baselines(
-            dataset, metric, folder, options.seed, seconds, progress, options.budget_seconds
-        )
+    seconds = BASELINE_SECONDS
+    if options.budget_seconds is not None:
+        spent = time.time() - started
+        # What starting and reading took is the budget's, too: the baselines bear their share
+        # of it. A second lets the simple ones, which are fitted whole, begin.
+        seconds = max(1.0, min(seconds, options.budget_seconds * BASELINE_SHARE - 0.1 * spent))
+    run_baselines(dataset, metric, folder, options.seed, seconds, progress, options.budget_seconds)
     device = torch.device(options.device)
     data = to_device(dataset, device, dataset.splits.train)
-    known = (folder / "run.toml").exists()
-    if known:
-        plan = TrainerConfig.from_dict(read_run(folder)["plan"])
-        plan.use_threads()
-    else:
+    plan = read_plan(folder)
+    if plan is None:
         plan = _plan(dataset, data, space, options)
+    else:
+        plan.use_threads()
     write_run(folder, dataset, options, plan)
     _keep_data(folder, dataset, data)
     return RunContext(

@@ -27,8 +27,9 @@ from autosynth.run.finish import (
     refit,
     resolved_of,
     score_test,
+    sound_finalists,
 )
-from autosynth.run.folder import Run, RunState, open_run, place, write_state
+from autosynth.run.folder import place
 from autosynth.run.prepare import (
     check_device,
     check_limits,
@@ -36,11 +37,13 @@ from autosynth.run.prepare import (
     prepare_metric,
     prepare_space,
 )
+from autosynth.run.run import Run, open_run
+from autosynth.run.state import RunState, write_state
 from autosynth.spec import Dataset
 from autosynth.study import storage
 from autosynth.study.agenda import why_longer
 from autosynth.study.context import RunContext
-from autosynth.study.finalist import choice_seconds, complete, expect, finalists
+from autosynth.study.finalist import choice_seconds, complete, expect
 from autosynth.study.space import Space
 from autosynth.study.study import ladder
 from autosynth.study.trial import Job, initial_record, load_trained
@@ -100,8 +103,8 @@ def search(
     chosen = prepare_space(dataset, options)
     options = replace(options, space=options.space or chosen.name)
     check_limits(dataset, chosen, options)
-    folder, state = place(dataset, options, out)
-    return _Session(dataset, chosen, options, folder, state, began, teller).run()
+    with place(dataset, options, out, teller.say) as (folder, state):
+        return _Session(dataset, chosen, options, folder, state, began, teller).run()
 
 
 class _Session:
@@ -174,7 +177,7 @@ class _Session:
         context = self.context
         self._not_run()
         self._expect()
-        last = finalists(read_all(self.folder), context)
+        last = sound_finalists(context, self.progress.say)
         if whole and context.is_small:
             budget = self.options.budget_seconds
             choice = math.inf if budget is None else choice_seconds(last, context, budget)

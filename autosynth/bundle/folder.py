@@ -42,6 +42,11 @@ def find(path: str | Path) -> Path:
             f"a bundle is a folder, and {str(path)!r} {what}; name one that `autosynth search` or "
             "`autosynth export` made"
         )
+    if (folder / "run.toml").exists() and not (folder / MODEL).exists():
+        raise BundleError(
+            f"the run {str(path)!r} has no bundle: no training came to its end as yet. Type its "
+            f"search again with --out {str(path)!r} and a longer --budget, which goes on with it"
+        )
     lacking = [name for name in NEEDED if not (folder / name).is_file()]
     if lacking:
         raise BundleError(

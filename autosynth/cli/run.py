@@ -113,7 +113,7 @@ REPORT = Command(
 )
 
 
-def _search(args: argparse.Namespace) -> int | None:
+def _search(args: argparse.Namespace) -> int:
     from autosynth.run import search
 
     try:
@@ -126,12 +126,17 @@ def _search(args: argparse.Namespace) -> int | None:
     if not found.finished:
         put("", "broken off: the same command goes on with this run")
         raise KeyboardInterrupt  # for the exit code that any command has after Ctrl-C
-    if not any(record.state in ("complete", "cut") for record in found.records):
+    if code := exit_code(found):
         put(
             "", f"nothing could be fitted; `autosynth leaderboard {quoted(found.folder)}` says why"
         )
-        return NOTHING_FITTED
-    return None
+    return code
+
+
+def exit_code(run: "Run") -> int:
+    """That of a search which came to its end: 3 where it fitted nothing at all, or 0."""
+    fitted = any(record.state in ("complete", "cut") for record in run.records)
+    return 0 if fitted else NOTHING_FITTED
 
 
 def _put_run(run: "Run") -> None:

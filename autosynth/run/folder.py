@@ -4,7 +4,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from autosynth.atomic import is_temporary, unwritable
@@ -49,7 +49,16 @@ def latest() -> Path:
             f"there is no run under {str(RESULTS)!r}; name a run's folder, or make one with "
             "`autosynth search`"
         )
-    return max(runs, key=lambda run: max(path.stat().st_mtime for path in run.iterdir()))
+    return max(runs, key=_touched)
+
+
+def _touched(run: Path) -> float:
+    """When a run was written to last. A search may be writing, whose temporary files go."""
+    times = [run.stat().st_mtime]
+    for path in run.iterdir():
+        with suppress(FileNotFoundError):
+            times.append(path.stat().st_mtime)
+    return max(times)
 
 
 def numbered_folders(stem: str) -> dict[int, Path]:

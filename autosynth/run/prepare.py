@@ -18,6 +18,7 @@ from autosynth.spec import Dataset
 from autosynth.study.context import RunContext, trivial_score
 from autosynth.study.probe import fixed_plan, probe
 from autosynth.study.restrict import default_space, restrict
+from autosynth.study.shelf import WEIGHTS
 from autosynth.study.space import Space
 from autosynth.study.spacefile import load_space
 from autosynth.study.study import ladder
@@ -99,8 +100,10 @@ def check_limits(dataset: Dataset, space: Space, options: Options) -> None:
     """A limit that no single component meets is a mistake, and best said at once.
 
     Raises:
-        ConfigError: with the limit, and the smallest single component.
+        ConfigError: with the limit, and the smallest single component; or that of the disk is no
+            number.
     """
+    WEIGHTS.allowed()
     prices = [cost(resolved) for _, resolved in ladder(dataset, space)]
     for name, limit in (
         ("flops", _least(options.max_flops, space.max_flops)),

@@ -23,6 +23,7 @@ from autosynth.scale import scales_from
 from autosynth.scratch import scratch
 from autosynth.spec import TargetSpec
 from autosynth.strategy import parse
+from autosynth.study.shelf import WEIGHTS
 from autosynth.training.weights import load_tensors, load_weights
 
 _AGAIN = "type the run's search again, which makes it anew"
@@ -147,9 +148,10 @@ class Run:
         model = build(resolved, record.seed)
         weights = weights_path(self.folder, record.trial)
         if not weights.exists():
+            why = f"the disk's limit {WEIGHTS.variable}" if record.weights_dropped else "a loss"
             raise RunError(
-                f"the weights of trial {record.trial} were not kept; pick another, or train its "
-                "strategy with `autosynth train`"
+                f"the weights of trial {record.trial} are gone, by {why}; pick another, or train "
+                "its strategy with `autosynth train`"
             )
         load_weights(model, weights)
         return write_bundle(

@@ -100,10 +100,13 @@ def _problem(folder: Path, record: Record, metric: str, cost: str) -> str:
         return f"its record has no score {metric}"
     if getattr(record, cost) is None:
         return f"its record has no {cost}"
+    weights = weights_path(folder, record.trial)
     try:
         parse(record.canonical)
-        if not record.weights_dropped:
-            check_tensors(weights_path(folder, record.trial))
+        if record.weights_dropped:  # and perhaps killed before the file was gone
+            weights.unlink(missing_ok=True)
+        else:
+            check_tensors(weights)
     except AutosynthError as problem:
         return str(problem)
     return ""

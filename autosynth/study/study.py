@@ -34,6 +34,7 @@ from autosynth.study.context import RunContext
 from autosynth.study.finalist import a_training, expect, finalists, front_of
 from autosynth.study.params import complete_strategy, params_for
 from autosynth.study.pruner import Decision, decide, is_spared
+from autosynth.study.shelf import Shelf
 from autosynth.study.space import FORBID_KEYS, Space
 from autosynth.study.suggest import suggest
 from autosynth.study.trial import Job, initial_record, over_limit, run_trial
@@ -125,6 +126,7 @@ class Study:
         self.turn = 0
         self.repeats = 0
         self.hopeful = False
+        self.shelf = Shelf(context.folder)
         self.judged: tuple[frozenset[int], dict[int, float | None]] = frozenset(), {}
         # What takes longer than that comes first of nothing.
         self.quick = QUICK_SHARE * (limits.deadline - time.time())
@@ -150,7 +152,11 @@ class Study:
             if left <= 0:
                 return
             self._show(records, left)
+            self.shelf.drop(records, self._finalists, self.context.metric.name)
             self._next(records)
+
+    def _finalists(self, records: list[Record]) -> set[int]:
+        return {record.trial for record in finalists(records, self.context)}
 
     def _records(self) -> list[Record]:
         """The records so far, with what is to be expected of strategies where rows are few."""

@@ -105,7 +105,7 @@ class Record:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Damage:
+class DamagedTrial:
     """A trial whose record cannot be read: its folder, and why."""
 
     folder: Path
@@ -213,7 +213,12 @@ def trial_dir(run_dir: Path, trial: int) -> Path:
 
 
 def claim(folder: Path) -> int:
-    """The next free trial number of a run, made ours by making its folder."""
+    """The next free trial number of a run, made ours by making its folder.
+
+    Raises:
+        RunError: the run's folder is gone, or cannot be written.
+    """
+    _check_there(folder)
     names = [path.name.partition(".")[0] for path in (folder / "trials").glob("[0-9]*")]
     taken = [int(name) for name in names if name.isdecimal()]  # of those put aside, too
     number = max(taken, default=-1) + 1
@@ -222,6 +227,8 @@ def claim(folder: Path) -> int:
             trial_dir(folder, number).mkdir(parents=True)
         except FileExistsError:
             number += 1
+        except OSError as problem:
+            raise unwritable(trial_dir(folder, number), problem) from problem
         else:
             return number
 
@@ -231,16 +238,20 @@ def weights_path(run_dir: Path, trial: int) -> Path:
     return trial_dir(run_dir, trial) / "weights.safetensors"
 
 
+def _check_there(run_dir: Path) -> None:
+    if not run_dir.exists():  # it would be made again, and hold one trial alone
+        raise RunError(
+            f"the run's folder {str(run_dir)!r} is gone; type the same command again to begin anew"
+        )
+
+
 def write_record(record: Record, run_dir: Path) -> Path:
     """Write `trials/<trial>/record.json` under `run_dir`, in one step; gives its path.
 
     Raises:
         RunError: the folder cannot be written, or is gone.
     """
-    if not run_dir.exists():  # it would be made again, and hold this trial alone
-        raise RunError(
-            f"the run's folder {str(run_dir)!r} is gone; type the same command again to begin anew"
-        )
+    _check_there(run_dir)
     path = trial_dir(run_dir, record.trial) / "record.json"
     write_text_atomic(path, to_json(record))
     try:
@@ -262,7 +273,7 @@ def read_all(run_dir: Path) -> list[Record]:
     return read_records(run_dir)[0]
 
 
-def read_records(run_dir: Path) -> tuple[list[Record], list[Damage]]:
+def read_records(run_dir: Path) -> tuple[list[Record], list[DamagedTrial]]:
     """All records of a run by trial number, and the trials whose records are damaged.
 
     Raises:
@@ -285,7 +296,7 @@ def read_records(run_dir: Path) -> tuple[list[Record], list[Damage]]:
         except NewerRunError as problem:
             raise NewerRunError(f"{path}: {problem}") from problem
         except (OSError, UnicodeDecodeError, RunError) as problem:
-            damage.append(Damage(folder=path.parent, problem=f"{path.name}: {problem}"))
+            damage.append(DamagedTrial(folder=path.parent, problem=f"{path.name}: {problem}"))
     return sorted(records, key=lambda record: record.trial), damage
 
 

@@ -16,7 +16,7 @@ from autosynth.run.state import (
     RUN_FILE,
     STATE_FILE,
     RunState,
-    read_object,
+    json_object,
     read_run,
     read_state,
     reading,
@@ -215,7 +215,7 @@ def _lost_difference(folder: Path, dataset: Dataset, options: Options) -> str:
         return ""
     path, cure = folder / "data.json", f"copy {RUN_FILE} or data.json from another copy of the run"
     with reading(path, f"and {RUN_FILE} is lost: {cure}, or name another folder with --out"):
-        if str(read_object(path)["fingerprint"]) != dataset.fingerprint:
+        if str(json_object(path)["fingerprint"]) != dataset.fingerprint:
             return "its data has other content or another target"
     seeds = {record.seed for record in records} - {options.seed}
     return f"its seed is {min(seeds)}, not {options.seed}" if seeds else ""

@@ -18,7 +18,7 @@ from autosynth.spec import Dataset
 from autosynth.study.context import RunContext, trivial_score
 from autosynth.study.probe import fixed_plan, probe
 from autosynth.study.restrict import default_space, restrict
-from autosynth.study.shelf import WEIGHTS
+from autosynth.study.shelf import KEPT_WEIGHTS
 from autosynth.study.space import Space
 from autosynth.study.spacefile import load_space
 from autosynth.study.study import ladder
@@ -103,7 +103,7 @@ def check_limits(dataset: Dataset, space: Space, options: Options) -> None:
         ConfigError: with the limit, and the smallest single component; or that of the disk is no
             number.
     """
-    WEIGHTS.allowed()
+    KEPT_WEIGHTS.allowed()
     prices = [cost(resolved) for _, resolved in ladder(dataset, space)]
     for name, limit in (
         ("flops", _least(options.max_flops, space.max_flops)),

@@ -18,12 +18,12 @@ from autosynth.leaderboard import build_leaderboard, composing_sentence, remarks
 from autosynth.leaderboard import pick as pick_of
 from autosynth.record import Record, read_records, weights_path
 from autosynth.run.folder import latest
-from autosynth.run.state import RUN_FILE, read_object, read_run, read_state, reading
+from autosynth.run.state import RUN_FILE, json_object, read_run, read_state, reading
 from autosynth.scale import scales_from
 from autosynth.scratch import scratch
 from autosynth.spec import TargetSpec
 from autosynth.strategy import parse
-from autosynth.study.shelf import WEIGHTS
+from autosynth.study.shelf import KEPT_WEIGHTS
 from autosynth.training.weights import load_tensors, load_weights
 
 _AGAIN = "type the run's search again, which makes it anew"
@@ -84,7 +84,7 @@ class Run:
         if not path.exists():
             return composing_sentence(None)
         with reading(path, _AGAIN):
-            return composing_sentence(read_object(path))
+            return composing_sentence(json_object(path))
 
     @property
     def finished(self) -> bool:
@@ -142,13 +142,15 @@ class Run:
     def _bundle_of(self, record: Record, folder: Path) -> Path:
         """A bundle of any complete trial, from the weights that the search kept."""
         with reading(self.folder / "data.json", _AGAIN):
-            data = read_object(self.folder / "data.json")
+            data = json_object(self.folder / "data.json")
             resolved, scales = _resolved(data, record), scales_from(data)
             dataset, fingerprint = str(data["name"]), str(data["fingerprint"])
         model = build(resolved, record.seed)
         weights = weights_path(self.folder, record.trial)
         if not weights.exists():
-            why = f"the disk's limit {WEIGHTS.variable}" if record.weights_dropped else "a loss"
+            why = (
+                f"the disk's limit {KEPT_WEIGHTS.variable}" if record.weights_dropped else "a loss"
+            )
             raise RunError(
                 f"the weights of trial {record.trial} are gone, by {why}; pick another, or train "
                 "its strategy with `autosynth train`"

@@ -78,7 +78,7 @@ def reading(path: Path, cure: str) -> Iterator[None]:
         raise RunError(f"{path} is damaged ({type(error).__name__}: {error}); {cure}") from error
 
 
-def read_object(path: Path) -> dict[str, Any]:
+def json_object(path: Path) -> dict[str, Any]:
     """A JSON object of a run."""
     found = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(found, dict):
@@ -90,7 +90,7 @@ def read_state(folder: Path) -> RunState:
     """How far a run got; where it left no state that can be read, by what its records took."""
     try:
         with reading(folder / STATE_FILE, "it is done without"):
-            return from_fields(RunState, read_object(folder / STATE_FILE))
+            return from_fields(RunState, json_object(folder / STATE_FILE))
     except RunError:
         records = read_all(folder) if folder.is_dir() else []
         return RunState(elapsed_seconds=sum(r.train_seconds or 0.0 for r in records))

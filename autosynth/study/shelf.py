@@ -13,7 +13,7 @@ from autosynth.data.source.limits import Limit
 from autosynth.record import Record, merit, weights_path, write_record
 
 # A network of a search has 10 kB to 5 MB: some hundreds of the largest, or a search of days.
-WEIGHTS = Limit(what="of weights of trials", variable="AUTOSYNTH_WEIGHTS_MB", most=2048)
+KEPT_WEIGHTS = Limit(what="of weights of trials", variable="AUTOSYNTH_WEIGHTS_MB", most=2048)
 
 
 class Shelf:
@@ -47,7 +47,7 @@ class Shelf:
             and record.state == "complete"
             and not record.weights_dropped
         ]
-        over = sum(self._size(record.trial) for record in held) - WEIGHTS.allowed()
+        over = sum(self._size(record.trial) for record in held) - KEPT_WEIGHTS.allowed()
         if over <= 0:
             return []
         found, kept = [], spared(records)

@@ -10,7 +10,8 @@ import json
 import math
 import shutil
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 
 from autosynth.atomic import unwritable
-from autosynth.errors import RunError
+from autosynth.errors import AutosynthError, RunError
 from autosynth.study.pruner import Curve
 
 STUDY = "autosynth"
@@ -80,11 +81,27 @@ def _journal(path: str) -> JournalStorage:
 class _Journal(JournalFileBackend):
     """A journal whose disk may be full, or its folder gone: an error that says so."""
 
+    def __init__(self, path: str, lock_obj: JournalFileOpenLock) -> None:
+        self._path = Path(path)
+        with self._told():
+            super().__init__(path, lock_obj=lock_obj)
+
+    def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
+        with self._told():
+            yield from super().read_logs(log_number_from)
+
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        try:
+        with self._told():
             super().append_logs(logs)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except AutosynthError:
+            raise
         except OSError as problem:
-            raise unwritable(Path(self._file_path), problem) from problem
+            raise unwritable(self._path, problem) from problem
 
 
 def _sampler(entropy: list[int]) -> TPESampler:

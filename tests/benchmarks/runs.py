@@ -63,7 +63,7 @@ def _retype(path: Path, rng: random.Random) -> None:
         at = rng.randrange(len(lines) + 1)
         path.write_bytes(b"".join([*lines[:at], f"odd = {odd}\n".encode(), *lines[at:]]))
         return
-    place[key] = odd
+    place[key] = odd  # type: ignore[index]
     path.write_text(json.dumps(held))
 
 
@@ -98,8 +98,9 @@ def commands(run: Path, pick: str | None) -> list[list[str]]:
         ["leaderboard", where],
         ["report", where],
         *([["export", where, "--pick", pick, "-o", model]] if pick else []),
-        ["evaluate", where, SEARCH[0]],
+        *([["evaluate", where, SEARCH[0]]] if (run / "bundle").exists() else []),
         ["search", *SEARCH, "--trials", "2", "--out", where],
+        ["evaluate", where, SEARCH[0]],
         ["leaderboard", where],
     ]
 

@@ -112,9 +112,11 @@ def replacing(folder: Path) -> Iterator[Path]:
     except AutosynthError:
         raise  # some are OSErrors, of another file
     except OSError as problem:
-        cure = "free some space on its disk" if problem.errno in FULL else "name one you may write"
+        cure = "name a folder you may write"
+        if problem.errno in FULL:
+            cure = "free some space on its disk"
         raise BundleError(
-            f"cannot write the folder {str(folder)!r}: {problem.strerror or problem}; {cure}"
+            f"cannot write {str(folder)!r}: {problem.strerror or problem}; {cure}"
         ) from problem
     finally:
         if old.exists() and not folder.exists():

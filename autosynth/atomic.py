@@ -2,10 +2,14 @@
 
 Every write goes to a temporary file that then takes the place of the old one, so that a reader, or
 a run killed half-way, never sees half a file. A link stays, and the file that it names is
-replaced; what is no file, as a pipe or a device, is written to.
+replaced; what is no file, as a pipe or a device, is written to. A file is on the disk before it
+has its name, and its name is before the next file is written: after a power cut there is never one
+that tells of another which is not there.
 """
 
+import errno
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +18,12 @@ from uuid import uuid4
 
 from autosynth.errors import AutosynthError, RunError
 from autosynth.number import brief_repr
+
+FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+"""The errors of a disk, or of a user's share of it, that is full."""
+# Of some network and foreign file systems, that do not flush folders: nothing is to be done.
+_NO_FLUSH = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
+_TEMPORARY = re.compile(r"\.[0-9a-f]{32}(\..*)?", re.DOTALL)
 
 
 def write_text_atomic(path: Path, text: str) -> None:
@@ -42,7 +52,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         except OSError as problem:
             if isinstance(problem, AutosynthError | BrokenPipeError):
                 raise
-            raise _unwritable(path, problem) from problem
+            raise unwritable(path, problem) from problem
         return
     path = Path(os.path.realpath(path)) if path.is_symlink() else path
     temporary = path.with_name(f".{uuid4().hex}{path.suffix}")
@@ -55,18 +65,41 @@ def atomic_path(path: Path) -> Iterator[Path]:
         if path.is_file():
             shutil.copymode(path, temporary)
         temporary.replace(path)
+        flush_folder(path.parent)
     except AutosynthError:
         raise  # some are OSErrors, of another file
     except OSError as problem:
-        raise _unwritable(path, problem) from problem
+        raise unwritable(path, problem) from problem
     finally:
         if path.parent.is_dir():
             temporary.unlink(missing_ok=True)
 
 
-def _unwritable(path: Path, problem: OSError) -> RunError:
-    why = problem.strerror or str(problem)
-    return RunError(f"cannot write {str(path)!r}: {why}; name a folder you may write with --out")
+def flush_folder(folder: Path) -> None:
+    """Have the disk keep which files a folder holds. Raises OSError where the disk fails."""
+    if os.name != "posix":  # Windows opens no folder, and keeps names by itself
+        return
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    except OSError as problem:
+        if problem.errno not in _NO_FLUSH:
+            raise
+    finally:
+        os.close(number)
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file has a name that a write gives it until it is whole."""
+    return _TEMPORARY.fullmatch(name) is not None
+
+
+def unwritable(path: Path, problem: OSError) -> RunError:
+    """An error that names the file that could not be written, and the cure."""
+    cure = "name a folder you may write with --out"
+    if problem.errno in FULL:
+        cure = "free some space on its disk, and type the same command again"
+    return RunError(f"cannot write {str(path)!r}: {problem.strerror or problem}; {cure}")
 
 
 def path_of(given: object, what: str, problem: type[AutosynthError]) -> Path:

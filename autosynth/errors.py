@@ -61,6 +61,10 @@ class RunError(AutosynthError, RuntimeError):
     """A run folder that cannot be written, read, or does not belong to this request."""
 
 
+class RunningError(RunError):
+    """A run that another process works on; it says which."""
+
+
 class NewerRunError(RunError):
     """A run that was made by a newer version of AutoSynth than this."""
 

@@ -4,7 +4,6 @@ A search is made by `fit`; the retrained best strategy is the model. It fits whe
 own estimators do: in a pipeline, under cross-validation, cloned.
 """
 
-import tempfile
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,6 +28,7 @@ from autosynth.errors import DataError, RunError
 from autosynth.options import takes_options
 from autosynth.progress import Progress
 from autosynth.run import search
+from autosynth.scratch import scratch
 
 
 class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
@@ -94,8 +94,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no 
                 name += "_"
             source, target = X.assign(**{name: y}), name
         asked = {key: value for key, value in self.get_params().items() if key != "verbose"}
-        with tempfile.TemporaryDirectory() as folder, Progress() as progress:
-            asked["out"] = asked["out"] or Path(folder) / "run"
+        with scratch("fit") as folder, Progress() as progress:
+            asked["out"] = asked["out"] or folder / "run"
             run = search(
                 source,
                 target=target,
@@ -116,10 +116,10 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no 
         self.strategy_ = self.model_.info.short_form
 
     def _load(self) -> None:
-        with tempfile.TemporaryDirectory() as name:
+        with scratch("load") as folder:
             for file, content in self._bundle.items():
-                (Path(name) / file).write_bytes(content)
-            self.model_ = load(name)
+                (folder / file).write_bytes(content)
+            self.model_ = load(folder)
 
     # A network does not pickle, but its bundle does.
     def __getstate__(self) -> dict[str, Any]:

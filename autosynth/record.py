@@ -14,14 +14,17 @@ from typing import Literal
 import numpy as np
 
 from autosynth import __version__
-from autosynth.atomic import write_text_atomic
+from autosynth.atomic import flush_folder, unwritable, write_text_atomic
 from autosynth.errors import NewerRunError, RunError
 from autosynth.front import layers
 from autosynth.jsonfields import RECORD_1, from_fields, json_ready, renamed
 from autosynth.task.calibration import Calibration
 
-RECORD_VERSION = 2
-"""Of what is written; version 1 is read as well, by the table of `autosynth.jsonfields`."""
+RECORD_VERSION = 3
+"""Of what is written. Version 1 is read by the table of `autosynth.jsonfields`; version 2 had no
+`weights_dropped`."""
+# Numbers over that are no measure of anything, and no float of numpy's integers.
+_MOST = 2.0**62
 RecordKind = Literal["strategy", "baseline"]
 RecordState = Literal["complete", "cut", "pruned", "failed", "infeasible", "stopped", "not_run"]
 
@@ -53,6 +56,7 @@ class Record:
     which it was best on `calibration`, where not at its end. `curve` pairs the fraction of the
     schedule (0 to 1) with the validation error there. `still_gaining` says why a longer training
     may pay. `origin` says who proposed the trial: ladder, portfolio, longer, sampler or given.
+    Where `weights_dropped`, a limit of disk had no room for its weights: it is chosen no more.
     """
 
     version: int = RECORD_VERSION
@@ -96,6 +100,27 @@ class Record:
     curve: tuple[tuple[float, float], ...] = ()
     still_gaining: str = ""
     origin: str = ""
+    weights_dropped: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class DamagedTrial:
+    """A trial whose record cannot be read: its folder, and why."""
+
+    folder: Path
+    problem: str
+
+    @property
+    def text(self) -> str:
+        """Both, as a sentence."""
+        return f"trial {int(self.folder.name)} is damaged and left out ({self.problem})"
+
+
+_MEASURES = (
+    *("flops", "params", "worst_flops", "latency_ms", "foreseen_seconds", "once_seconds"),
+    *("eval_seconds", "train_flops", "train_seconds", "samples_seen", "epochs"),
+    *("standard_error", "refit_seconds"),
+)
 
 
 def score_of(record: Record, metric: str) -> float:
@@ -140,8 +165,8 @@ def from_json(text: str) -> Record:
         RunError: the text is no JSON, or no record; or one of a newer version.
     """
     try:
-        plain = json.loads(text)
-    except json.JSONDecodeError as problem:
+        plain = json.loads(text, parse_constant=_no_number)
+    except (ValueError, RecursionError) as problem:
         raise RunError(f"a record is JSON text, and this is not: {problem}") from problem
     if not isinstance(plain, dict):
         raise RunError(f"a record is a JSON object, not a {type(plain).__name__}")
@@ -157,9 +182,30 @@ def from_json(text: str) -> Record:
             plain = renamed(plain, RECORD_1)
             plain = {key: value for key, value in plain.items() if key != "notes"}
             plain["version"] = RECORD_VERSION
+        elif version == 2 and isinstance(version, int):
+            plain = plain | {"version": RECORD_VERSION}
         return from_fields(Record, plain)
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise RunError(f"not a record of this version of AutoSynth: {problem}") from problem
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"it holds {text}, which is no number")
+
+
+def _implausible(record: Record) -> list[str]:
+    """Values that have the right type and cannot be: what is reckoned with them would break."""
+    measures = {name: value for name in _MEASURES if (value := getattr(record, name)) is not None}
+    found = [f"{name} = {v}" for name, v in measures.items() if not 0 <= v < _MOST]
+    scores = [*record.val.values(), *record.test.values(), *record.refit_test.values()]
+    rates = [*record.best_fractions.values(), *(at for at, _ in record.curve)]
+    found += [f"a score of {v}" for v in scores if not abs(v) < _MOST]
+    found += [f"a fraction of {v}" for v in rates if not 0 <= v <= 1]
+    if not 0 < record.n_folds < _MOST:
+        found.append(f"n_folds = {record.n_folds}")
+    if record.kind == "strategy" and record.flops == 0:
+        found.append("flops = 0")
+    return found
 
 
 def trial_dir(run_dir: Path, trial: int) -> Path:
@@ -168,14 +214,22 @@ def trial_dir(run_dir: Path, trial: int) -> Path:
 
 
 def claim(folder: Path) -> int:
-    """The next free trial number of a run, made ours by making its folder."""
-    taken = [int(path.name) for path in (folder / "trials").glob("[0-9]*")]
+    """The next free trial number of a run, made ours by making its folder.
+
+    Raises:
+        RunError: the run's folder is gone, or cannot be written.
+    """
+    _check_there(folder)
+    names = [path.name.partition(".")[0] for path in (folder / "trials").glob("[0-9]*")]
+    taken = [int(name) for name in names if name.isdecimal()]  # of those put aside, too
     number = max(taken, default=-1) + 1
     while True:
         try:
             trial_dir(folder, number).mkdir(parents=True)
         except FileExistsError:
             number += 1
+        except OSError as problem:
+            raise unwritable(trial_dir(folder, number), problem) from problem
         else:
             return number
 
@@ -185,37 +239,66 @@ def weights_path(run_dir: Path, trial: int) -> Path:
     return trial_dir(run_dir, trial) / "weights.safetensors"
 
 
+def _check_there(run_dir: Path) -> None:
+    if not run_dir.exists():  # it would be made again, and hold one trial alone
+        raise RunError(
+            f"the run's folder {str(run_dir)!r} is gone; type the same command again to begin anew"
+        )
+
+
 def write_record(record: Record, run_dir: Path) -> Path:
     """Write `trials/<trial>/record.json` under `run_dir`, in one step; gives its path.
 
     Raises:
-        RunError: the folder cannot be written.
+        RunError: the folder cannot be written, or is gone.
     """
+    _check_there(run_dir)
     path = trial_dir(run_dir, record.trial) / "record.json"
     write_text_atomic(path, to_json(record))
+    try:
+        flush_folder(path.parents[1])  # which holds the name of the trial's folder
+    except OSError as problem:
+        raise unwritable(path, problem) from problem
     return path
 
 
 def read_all(run_dir: Path) -> list[Record]:
-    """All records of a run, by trial number; a trial that left none yet is passed over.
+    """All records of a run that can be read, by trial number.
+
+    A trial that left none yet is passed over, and so is one whose record is damaged: those are
+    told where a search begins and where a board is shown (`read_records`).
 
     Raises:
-        RunError: there is no such folder, or a file in it is not a record, or one of a newer
-            version; it names the file.
+        RunError: there is no such folder, or a record in it is one of a newer version.
+    """
+    return read_records(run_dir)[0]
+
+
+def read_records(run_dir: Path) -> tuple[list[Record], list[DamagedTrial]]:
+    """All records of a run by trial number, and the trials whose records are damaged.
+
+    Raises:
+        RunError: there is no such folder, or a record in it is one of a newer version; it is
+            named.
     """
     if not run_dir.is_dir():
         raise RunError(f"no run folder {str(run_dir)!r}: name one that `autosynth search` made")
-    records = []
+    records, damage = [], []
     for path in sorted((run_dir / "trials").glob("*/record.json")):
+        if not path.parent.name.isdecimal():  # put aside
+            continue
         try:
-            records.append(from_json(path.read_text(encoding="utf-8")))
+            record = from_json(path.read_text(encoding="utf-8"))
+            if trial_dir(run_dir, record.trial) != path.parent:
+                raise RunError(f"it is the record of trial {record.trial}")
+            if problems := _implausible(record):
+                raise RunError("; ".join(problems))
+            records.append(record)
         except NewerRunError as problem:
             raise NewerRunError(f"{path}: {problem}") from problem
         except (OSError, UnicodeDecodeError, RunError) as problem:
-            raise RunError(
-                f"{path}: {problem}; move its folder away to use the rest of the run"
-            ) from problem
-    return sorted(records, key=lambda record: record.trial)
+            damage.append(DamagedTrial(folder=path.parent, problem=f"{path.name}: {problem}"))
+    return sorted(records, key=lambda record: record.trial), damage
 
 
 def record_layers(records: Sequence[Record], *, metric: str, cost: str) -> dict[int, int]:

@@ -6,7 +6,6 @@ trained here.
 
 import io
 import json
-import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -136,27 +135,36 @@ def test_a_trial_of_a_run_is_exported_from_its_weights(tmp_path: Path) -> None:
     check_predictions(out, EXPORTED, "bundle.csv")
 
 
-DAMAGE = {
-    "run.toml": ("[search]", "[serch]"),
-    "state.json": ("elapsed_seconds", "elapsed"),
-    "composing.json": ('"difference": ', '"difference": {}, "low": "x", "high": '),
-}
-
-
-@pytest.mark.parametrize("name", DAMAGE)
-@pytest.mark.parametrize("how", ["key", "cut off", "no text"])
-def test_a_damaged_file_of_a_run_is_named(tmp_path: Path, name: str, how: str) -> None:
-    shutil.copytree(HERE / "table_text_multiclass" / "run", tmp_path / "run")
-    path = tmp_path / "run" / name
+def damaged(path: Path, how: str) -> None:
     whole = path.read_bytes()
-    old, new = DAMAGE[name]
-    assert old.encode() in whole
-    damaged = {
-        "key": whole.replace(old.encode(), new.encode()),
+    key = whole.split(b'"')[1] if path.suffix == ".json" else b"search"
+    changed = {
+        "key": whole.replace(key, key[::-1]),
         "cut off": whole[: len(whole) // 2 - 1],
         "no text": b"\xff" + whole,
+        "empty": b"",
     }
-    path.write_bytes(damaged[how])
+    path.write_bytes(changed[how])
+
+
+@pytest.mark.parametrize("name", ["state.json", "composing.json", "trials/000002/record.json"])
+@pytest.mark.parametrize("how", ["key", "cut off", "no text", "empty"])
+def test_a_damaged_file_of_a_run_is_done_without(tmp_path: Path, name: str, how: str) -> None:
+    shutil.copytree(HERE / "table_text_multiclass" / "run", tmp_path / "run")
+    before = open_run(tmp_path / "run").leaderboard
+    damaged(tmp_path / "run" / name, how)
     run = open_run(tmp_path / "run")
-    with pytest.raises(RunError, match=re.escape(name)):
-        repr((run.finished, run.metric, run.sentence))
+    assert len(run.leaderboard) == len(before) - ("trials" in name)
+    assert run.sentence
+    assert run.finished == ("state" not in name)
+    told = "\n".join(run.damage)
+    assert ("trial 2 is damaged" in told) == ("trials" in name)
+    assert ("composing.json is damaged" in told) == ("composing" in name and how != "key")
+
+
+@pytest.mark.parametrize("how", ["key", "cut off", "no text", "empty"])
+def test_a_damaged_request_of_a_run_is_named(tmp_path: Path, how: str) -> None:
+    shutil.copytree(HERE / "table_text_multiclass" / "run", tmp_path / "run")
+    damaged(tmp_path / "run" / "run.toml", how)
+    with pytest.raises(RunError, match=r"run\.toml is damaged .*type its search again with --out"):
+        repr(open_run(tmp_path / "run").metric)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autosynth.errors import NewerRunError, RunError
-from autosynth.record import Record, from_json, read_all, to_json, write_record
+from autosynth.record import (
+    Record,
+    claim,
+    from_json,
+    read_all,
+    read_records,
+    to_json,
+    write_record,
+)
 from autosynth.task.calibration import Calibration
 
 FULL = Record(
@@ -91,14 +100,43 @@ def test_numbers_json_does_not_have_are_left_out():
         (lambda text: text.replace('"params": 1234', '"params": true'), "params = True"),
         (lambda text: json.dumps({**json.loads(text), "curve": [[1]]}), r"curve = \[\[1\]\]"),
         (lambda text: text.replace('"bias"', '"biases"'), "calibration = {.*'biases'"),
-        (lambda text: text.replace('"version": 2', '"version": "2"'), "version = '2'"),
+        (lambda text: text.replace('"version": 3', '"version": "3"'), "version = '3'"),
+        (lambda text: text.replace("31.5", "NaN"), "NaN, which is no number"),
+        (lambda text: text.replace("31.5", "-31.5"), r"train_seconds = -31\.5"),
+        (lambda text: text.replace("1234", "9" * 400), "params = 999"),
+        (lambda text: text.replace('"n_folds": 3', '"n_folds": 0'), "n_folds = 0"),
+        (lambda text: text.replace("0.037", "1.37"), r"a fraction of 1\.37"),
+        (lambda text: text.replace('"trial": 12', '"trial": 2'), "it is the record of trial 2"),
+        (lambda text: "[" * 100_000, "JSON text, and this is not"),
     ],
 )
-def test_a_file_that_is_no_record_is_named(tmp_path, change, match):
+def test_a_damaged_record_costs_its_trial_and_is_told(tmp_path, change, match):
+    other = replace(FULL, trial=2)
+    write_record(other, tmp_path)
     path = write_record(FULL, tmp_path)
     path.write_text(change(path.read_text()))
-    with pytest.raises(RunError, match=rf"000012/record\.json: .*{match}"):
-        read_all(tmp_path)
+    records, (damage,) = read_records(tmp_path)
+    assert records == read_all(tmp_path) == [other]
+    assert damage.folder == tmp_path / "trials" / "000012"
+    assert re.search(rf"^trial 12 is damaged .*record\.json: .*{match}", damage.text)
+
+
+def test_what_was_put_aside_is_no_trial_and_its_number_stays_taken(tmp_path):
+    write_record(FULL, tmp_path).parent.rename(tmp_path / "trials" / "000012.damaged")
+    assert read_records(tmp_path) == ([], [])
+    assert claim(tmp_path) == 13
+
+
+def test_a_run_folder_that_is_gone_is_not_made_again(tmp_path):
+    with pytest.raises(RunError, match="the run's folder '.*gone' is gone; type the same command"):
+        write_record(FULL, tmp_path / "gone")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_record_of_the_version_before_is_read():
+    text = to_json(FULL).replace('"version": 3', '"version": 2')
+    plain = {key: value for key, value in json.loads(text).items() if key != "weights_dropped"}
+    assert from_json(json.dumps(plain)) == FULL
 
 
 OLD = """{
@@ -153,8 +191,8 @@ def test_an_old_record_that_is_none_is_named(old, new, match):
 
 def test_a_run_of_a_newer_version_says_so(tmp_path):
     path = write_record(FULL, tmp_path)
-    path.write_text(path.read_text().replace('"version": 2', '"version": 3, "colour": "red"'))
-    newer = "record.json: this run was made by a newer AutoSynth: .* version 3.*upgrade"
+    path.write_text(path.read_text().replace('"version": 3', '"version": 4, "colour": "red"'))
+    newer = "record.json: this run was made by a newer AutoSynth: .* version 4.*upgrade"
     with pytest.raises(NewerRunError, match=newer) as caught:
         read_all(tmp_path)
     assert "move" not in str(caught.value)  # the run is whole: nothing is to be moved away

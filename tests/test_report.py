@@ -165,13 +165,21 @@ def test_a_page_without_extras_says_what_is_not_known():
     [
         ("run.toml", "[data\n", r"run\.toml: a run folder says there what was asked"),
         ("run.toml", '[data]\nname = "x"\n', r"lacks \[search\] metric, \[search\] cost"),
-        ("composing.json", "{", r"composing\.json: .*remove it to report without it"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named(run_dir, name, content, match):
     (run_dir / name).write_text(content)
     with pytest.raises(RunError, match=match):
         report(run_dir)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"difference": "x", "low": []}', "[" * 100_000])
+def test_a_page_does_without_extras_that_are_damaged(run_dir, content):
+    (run_dir / "composing.json").write_text(content)
+    (run_dir / "importance.json").write_text(content)
+    text = report(run_dir)[1].read_text()
+    assert "Whether composing paid is not known" in text
+    assert "mattered" not in text
 
 
 def test_a_folder_without_trials_has_nothing_to_report(tmp_path):

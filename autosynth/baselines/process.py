@@ -10,7 +10,6 @@ import pickle
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -21,6 +20,7 @@ import numpy as np
 
 from autosynth.baselines.model import MAX_ROWS, BaselineResult, check, fitting
 from autosynth.data.source.mappedarray import MappedArray
+from autosynth.scratch import scratch
 from autosynth.spec import Dataset, Splits
 
 START_SECONDS = 60.0
@@ -71,10 +71,7 @@ def run_in_process(
     for name in names:
         check(name, dataset)
     limit = max(seconds, LIMIT_SECONDS if limit is None else limit)
-    with tempfile.TemporaryDirectory(
-        prefix="autosynth-baselines-", ignore_cleanup_errors=True
-    ) as place:
-        folder = Path(place)
+    with scratch("baselines") as folder:
         with (folder / "dataset.pickle").open("wb") as file:
             pickle.dump(_handed_over(dataset, seed), file, protocol=5)
         spec = {

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from autosynth.atomic import path_of
-from autosynth.errors import BundleError
+from autosynth.atomic import FULL, flush_folder, path_of
+from autosynth.errors import AutosynthError, BundleError
 
 MODEL = "model.json"
 STRATEGY = "strategy.txt"
@@ -41,6 +41,11 @@ def find(path: str | Path) -> Path:
         raise BundleError(
             f"a bundle is a folder, and {str(path)!r} {what}; name one that `autosynth search` or "
             "`autosynth export` made"
+        )
+    if (folder / "run.toml").exists() and not (folder / MODEL).exists():
+        raise BundleError(
+            f"the run {str(path)!r} has no bundle: no training came to its end as yet. Type its "
+            f"search again with --out {str(path)!r} and a longer --budget, which goes on with it"
         )
     lacking = [name for name in NEEDED if not (folder / name).is_file()]
     if lacking:
@@ -99,13 +104,19 @@ def replacing(folder: Path) -> Iterator[Path]:
         for path in temporary.iterdir():
             with path.open("rb+") as file:
                 os.fsync(file.fileno())  # on the disk before it takes the place
+        flush_folder(temporary)
         if folder.exists():
             folder.rename(old)
         temporary.rename(folder)
+        flush_folder(folder.parent)
+    except AutosynthError:
+        raise  # some are OSErrors, of another file
     except OSError as problem:
+        cure = "name a folder you may write"
+        if problem.errno in FULL:
+            cure = "free some space on its disk"
         raise BundleError(
-            f"cannot write {str(folder)!r}: {problem.strerror or problem}; name a folder you may "
-            "write"
+            f"cannot write {str(folder)!r}: {problem.strerror or problem}; {cure}"
         ) from problem
     finally:
         if old.exists() and not folder.exists():

@@ -6,9 +6,13 @@ optuna when they are called, so that `--help` and a mistyped option answer at on
 
 import argparse
 import os
+import signal
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 from autosynth import __version__
@@ -42,9 +46,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments after the program's name; those of this process if left out.
 
     Returns:
-        0; 2 for what the user can mend, with one message on standard error; 130 after Ctrl-C, also
-        of a search that then shows what is done; 141 where the reader of the output went away.
-        Anything else that goes wrong is a bug: it is raised.
+        0; 2 for what the user can mend, with one message on standard error; 3 after a search that
+        fitted nothing at all; 130 after Ctrl-C, and after a signal to end or that the terminal is
+        gone, also of a search that then shows what is done; 141 where the reader of the output
+        went away. Anything else that goes wrong is a bug: it is raised.
     """
     started = time.monotonic()  # a budget counts from here, and so takes in what is loaded late
     # Before PyTorch is loaded: threads that wait spinning, beside other work on a machine, have
@@ -53,8 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         args = _parse(list(sys.argv[1:] if argv is None else argv))
         args.started = started
-        args.call(args)
-        sys.stdout.flush()
+        with interrupts():
+            code = args.call(args) or 0
+            sys.stdout.flush()
     except AutosynthError as problem:
         tell(f"autosynth: {problem}")
         return 2
@@ -63,7 +69,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # as in `autosynth leaderboard | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
         return 141
-    return 0
+    return code
+
+
+@contextmanager
+def interrupts() -> Iterator[None]:
+    """Have the signals that end a process do what Ctrl-C does, while the block runs.
+
+    What asks a process to end (a scheduler, a terminal that is closed) is to find its work kept
+    and its children gone. A signal that is ignored, as by `nohup`, stays so.
+    """
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():  # no other is given any
+        for name in ("SIGTERM", "SIGHUP"):  # the second is not on Windows
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+                before[number] = signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:

@@ -10,7 +10,8 @@ from autosynth.options import DataConfig, Options, flags_of, option_of
 
 _THOUSANDS = {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 
-Call = Callable[[argparse.Namespace], None]
+Call = Callable[[argparse.Namespace], int | None]
+"""Runs a command; gives its exit code where that is not 0."""
 
 
 class Parser(argparse.ArgumentParser):

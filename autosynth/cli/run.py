@@ -13,7 +13,16 @@ from autosynth.cli.option import (
     run_argument,
     whole,
 )
-from autosynth.cli.text import columns, put, put_bundle, put_prose, put_text, quoted, width
+from autosynth.cli.text import (
+    columns,
+    put,
+    put_bundle,
+    put_prose,
+    put_text,
+    quoted,
+    tell,
+    width,
+)
 from autosynth.loading import quick_imports
 from autosynth.number import human
 from autosynth.options import DataConfig, Options
@@ -26,16 +35,28 @@ if TYPE_CHECKING:
     from autosynth.run import Run
 
 
+NOTHING_FITTED = 3
+"""The exit code of a search that has not even a model that knows the target alone."""
 # Beside the front and the baselines: the whole board is a command away.
 _BEST_OF_THE_REST = 5
+
+
+def _opened(args: argparse.Namespace) -> "Run":
+    """The run that a command reads; what of it is damaged is told."""
+    with quick_imports():
+        from autosynth.run import open_run
+
+    run = open_run(args.run)
+    for text in run.damage:
+        tell(f"warning: {text}")
+    return run
 
 
 def _leaderboard(args: argparse.Namespace) -> None:
     with quick_imports():
         from autosynth.leaderboard import render
-        from autosynth.run import open_run
 
-    run = open_run(args.run)
+    run = _opened(args)
     text = render(
         run.leaderboard, args.format, pareto_only=args.pareto, sort=args.sort, width=width()
     )
@@ -54,10 +75,7 @@ def _leaderboard_options(parser: Parser) -> None:
 
 
 def _export(args: argparse.Namespace) -> None:
-    with quick_imports():
-        from autosynth.run import open_run
-
-    made = open_run(args.run).export(
+    made = _opened(args).export(
         args.out, pick=args.pick, max_flops=args.max_flops, force=args.force
     )
     put_bundle(made)
@@ -75,9 +93,8 @@ def _export_options(parser: Parser) -> None:
 def _report(args: argparse.Namespace) -> None:
     with quick_imports():
         from autosynth.report import report
-        from autosynth.run import open_run
 
-    put(*map(str, report(open_run(args.run).folder)))
+    put(*map(str, report(_opened(args).folder)))
 
 
 LEADERBOARD = Command(
@@ -100,16 +117,31 @@ REPORT = Command(
 )
 
 
-def _search(args: argparse.Namespace) -> None:
+def _search(args: argparse.Namespace) -> int:
     with quick_imports():
         from autosynth.run import search
 
-    with Progress() as progress:
-        found = search(args.data, **options_of(args), progress=progress, started=args.started)
+    try:
+        with Progress() as progress:
+            found = search(args.data, **options_of(args), progress=progress, started=args.started)
+    except KeyboardInterrupt:
+        put("broken off: the same command goes on, with all trials that had ended")
+        raise
     _put_run(found)
     if not found.finished:
         put("", "broken off: the same command goes on with this run")
         raise KeyboardInterrupt  # for the exit code that any command has after Ctrl-C
+    if code := exit_code(found):
+        put(
+            "", f"nothing could be fitted; `autosynth leaderboard {quoted(found.folder)}` says why"
+        )
+    return code
+
+
+def exit_code(run: "Run") -> int:
+    """That of a search which came to its end: 3 where it fitted nothing at all, or 0."""
+    fitted = any(record.state in ("complete", "cut") for record in run.records)
+    return 0 if fitted else NOTHING_FITTED
 
 
 def _put_run(run: "Run") -> None:
@@ -125,7 +157,10 @@ def _put_run(run: "Run") -> None:
     put("", f"run      {run.folder}", f"picture  {run.folder / 'front.png'}")
     following = [(f"  autosynth leaderboard {quoted(run.folder)}", f"# all {len(board)} rows")]
     bundle = run.folder / "bundle"
-    if bundle.is_dir():
+    if not bundle.is_dir():
+        put("bundle   none: no training came to its end. The same command with a longer --budget")
+        put(f"         and --out {quoted(run.folder)} goes on with this run")
+    else:
         put(f"bundle   {bundle}", f"         {run.exported}")
         following += [
             (f"  autosynth predict {quoted(bundle)} DATA -o preds.csv", "# predictions"),

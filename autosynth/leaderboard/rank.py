@@ -134,6 +134,7 @@ def _chosen(
     records: Sequence[Record], layer: Mapping[int, int], metric: str, cost: str
 ) -> Record | None:
     able = [r for r in records if r.kind == "strategy" and score_of(r, metric) > -math.inf]
+    able = [r for r in able if not r.weights_dropped] or able
     able = [r for r in able if r.trial in layer] or able
     judged = [r for r in able if r.expected is not None]
     raced = [r for r in able if r.cv is not None]  # as runs before there were expectations

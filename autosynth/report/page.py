@@ -1,7 +1,7 @@
 """A run folder in, its leaderboard and picture out, made again from the records alone.
 
 Writes `leaderboard.csv`, `leaderboard.md` and `front.png`. It needs `run.toml` and the records;
-`composing.json` and `importance.json` add a sentence and a table where the run left them.
+`composing.json` and `importance.json` add a sentence and a table where the run left them whole.
 """
 
 import json
@@ -49,8 +49,8 @@ def report(run_dir: Path) -> tuple[Path, Path, Path]:
         metric=metric,
         cost=cost,
         title=title,
-        composing=_optional(run_dir / "composing.json"),
-        importance=_optional(run_dir / "importance.json"),
+        composing=_composing(run_dir / "composing.json"),
+        importance=_importance(run_dir / "importance.json"),
     )
     write_text_atomic(page_path, text)
     return table, page_path, front_path
@@ -122,11 +122,26 @@ def _asked(run_dir: Path) -> tuple[str, str, str]:
     return search["metric"], search["cost"], title
 
 
-def _optional(path: Path) -> dict[str, Any] | None:
-    if not path.is_file():
+def _composing(path: Path) -> dict[str, Any] | None:
+    """What the run left; None where it is damaged, and the page says that it is not known."""
+    held = _optional(path)
+    try:
+        composing_sentence(held)
+    except RunError:
         return None
+    return held
+
+
+def _importance(path: Path) -> dict[str, float] | None:
+    held = _optional(path) or {}
+    able = all(isinstance(share, int | float) and 0 <= share <= 1 for share in held.values())
+    return held if able else None
+
+
+def _optional(path: Path) -> dict[str, Any] | None:
+    """A JSON object that a page can do without; None where there is none that can be read."""
     try:
         held = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as problem:
-        raise RunError(f"{path}: {problem}; remove it to report without it") from problem
+    except (OSError, ValueError, RecursionError):
+        return None
     return held if isinstance(held, dict) else None

@@ -15,17 +15,18 @@ import torch
 from numpy.typing import NDArray
 
 from autosynth.atomic import atomic_path
-from autosynth.baselines import START_SECONDS, BaselineResult, run, run_in_process
-from autosynth.errors import RunError
+from autosynth.baselines import START_SECONDS, BaselineResult, fitting, run, run_in_process
 from autosynth.leaderboard import TRIVIAL
 from autosynth.progress import Progress
-from autosynth.record import Record, claim, trial_dir, write_record
+from autosynth.record import Record, claim, read_all, trial_dir, write_record
 from autosynth.spec import Dataset, TargetSpec
 from autosynth.task.metric import Metric
 from autosynth.task.score import score_all
 
 SIMPLE_SHARE = 1 / 4
 """Of a budget: the simple baselines, which are fitted whole, are ended after so much of it."""
+OUTPUTS = "outputs.npz"
+"""In the folder of a baseline's trial: what it gave on held-back rows."""
 _MAX_KEPT = 2**24
 """More outputs of one baseline are not kept: 64 MiB, of rankings of thousands of items."""
 
@@ -40,7 +41,7 @@ def run_baselines(
     budget: float | None,
     fit: Callable[..., Iterable[BaselineResult]] = run_in_process,
 ) -> None:
-    """Fit the baselines in a process of their own, and write their records.
+    """Fit the baselines that a run lacks in a process of their own, and write their records.
 
     Args:
         dataset: what they are fitted on and scored on.
@@ -52,10 +53,15 @@ def run_baselines(
         budget: seconds the whole run may take, of which the simple ones take a quarter at most.
         fit: fits them; takes what `run_in_process` takes.
     """
+    had = {record.strategy for record in read_all(folder) if record.kind == "baseline"}
+    names = [name for name in fitting(dataset) if name not in had]
+    if not names:
+        return
     limit = None if budget is None else budget * SIMPLE_SHARE
     threads = torch.get_num_threads()  # what the user allows this process
     for result in fit(
         dataset,
+        names=names,
         seconds=seconds,
         seed=seed,
         threads=threads,
@@ -66,7 +72,7 @@ def run_baselines(
             result = run(result.name, dataset, seed=seed)  # takes no time: always there
         record = _baseline_record(dataset, metric, result, claim(folder), seed)
         if record.state == "complete":
-            _keep(result, trial_dir(folder, record.trial) / "outputs.npz")
+            _keep(result, trial_dir(folder, record.trial) / OUTPUTS)
         write_record(record, folder)
         score = record.val.get(metric.name)
         said = record.reason if score is None else f"{metric.name} {score:.4f}"
@@ -83,21 +89,17 @@ def baseline_outputs(folder: Path, trial: int) -> NDArray[np.floating] | None:
         trial: the baseline's number.
 
     Returns:
-        Class probabilities `(n, k)` or predictions `(n,)`; None where none are kept.
-
-    Raises:
-        RunError: the file is there and cannot be read; it is named.
+        Class probabilities `(n, k)` or predictions `(n,)`; None where none are kept, or where
+        they were damaged while the run went on: what its folder holds is checked at its start.
     """
-    path = trial_dir(folder, trial) / "outputs.npz"
+    path = trial_dir(folder, trial) / OUTPUTS
     if not path.is_file():
         return None
     try:
         with np.load(path) as stored:
             return np.asarray(stored["test"]) if "test" in stored else None
-    except (OSError, ValueError, zipfile.BadZipFile) as problem:
-        raise RunError(
-            f"{path}: not the outputs of a baseline: {problem}; delete it to go on without"
-        ) from problem
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return None
 
 
 def _keep(result: BaselineResult, path: Path) -> None:

@@ -7,7 +7,7 @@ was trained to say it: the reason stands in its place.
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,10 +16,11 @@ import numpy as np
 from autosynth.atomic import write_text_atomic
 from autosynth.budget import Deadline
 from autosynth.composite import Composite, Resolved
-from autosynth.errors import TrialError
+from autosynth.errors import AutosynthError, TrialError
 from autosynth.leaderboard import TRIVIAL
-from autosynth.record import Record, cost_of, merit, read_all, worth, write_record
+from autosynth.record import Record, cost_of, merit, read_all, trial_dir, worth, write_record
 from autosynth.run.baselines import baseline_outputs
+from autosynth.run.sweep import put_aside
 from autosynth.spec import Array
 from autosynth.study.context import RunContext
 from autosynth.study.finalist import RACERS, finalists
@@ -56,6 +57,25 @@ class Refit:
 def resolved_of(context: RunContext, record: Record) -> Resolved:
     """The resolved strategy of a record."""
     return context.resolved(record.canonical)
+
+
+def sound_finalists(context: RunContext, say: Callable[[str], None]) -> list[Record]:
+    """The finalists of a run, all of which can be loaded: where one cannot, the next is one.
+
+    Args:
+        context: of the run.
+        say: is told of each trial that is put aside.
+    """
+    while True:
+        last = finalists(read_all(context.folder), context)
+        for record in last:
+            try:
+                _trained(context, record)
+            except AutosynthError as problem:
+                put_aside(trial_dir(context.folder, record.trial), str(problem), say)
+                break
+        else:
+            return last
 
 
 def test_outputs(context: RunContext, record: Record, model: Composite) -> Array:
@@ -220,7 +240,7 @@ def compare(context: RunContext, found: Mapping[int, Array]) -> None:
             content |= {"single": single.trial}
             content |= _difference(context, found[composite.trial], found[single.trial])
         outputs = baseline_outputs(context.folder, baseline.trial) if baseline else None
-        if baseline is not None and outputs is not None:
+        if baseline is not None and outputs is not None and len(outputs) == content["n"]:
             against = _difference(context, found[composite.trial], outputs)
             content["baseline"] = {"name": baseline.strategy, **against}
     write_text_atomic(context.folder / "composing.json", json.dumps(content, indent=1) + "\n")

@@ -14,15 +14,15 @@ from autosynth.composite import cost
 from autosynth.errors import ConfigError
 from autosynth.options import Options, check_device_name
 from autosynth.progress import Progress
-from autosynth.record import read_all
 from autosynth.run.baselines import run_baselines
-from autosynth.run.folder import read_run, write_run
+from autosynth.run.state import read_plan, write_run
 from autosynth.spec import Dataset
 from autosynth.study.agenda import ladder
 from autosynth.study.context import RunContext, trivial_score
 from autosynth.study.latency import untrained_latency_ms
 from autosynth.study.probe import fixed_plan, probe
 from autosynth.study.restrict import default_space, restrict
+from autosynth.study.shelf import KEPT_WEIGHTS
 from autosynth.study.space import Space
 from autosynth.study.spacefile import load_space
 from autosynth.task.metric import Metric
@@ -58,26 +58,22 @@ def prepare(
 ) -> RunContext:
     """Everything that stands before the first trial.
 
-    A run that goes on keeps its baselines and its plan.
+    A run that goes on keeps its baselines and its plan, as far as it has them.
     """
     metric = prepare_metric(dataset, options)
-    if not any(r.kind == "baseline" for r in read_all(folder)):
-        seconds, share = POLICY.baseline_seconds, POLICY.baseline_share
-        if options.budget_seconds is not None:
-            # What starting and reading took is the budget's, too: the baselines bear their share
-            # of it. A second lets the simple ones, which are fitted whole, begin.
-            seconds = max(1.0, min(seconds, share * deadline.left))
-        run_baselines(
-            dataset, metric, folder, options.seed, seconds, progress, options.budget_seconds
-        )
+    seconds, share = POLICY.baseline_seconds, POLICY.baseline_share
+    if options.budget_seconds is not None:
+        # What starting and reading took is the budget's, too: the baselines bear their share of
+        # it. A second lets the simple ones, which are fitted whole, begin.
+        seconds = max(1.0, min(seconds, share * deadline.left))
+    run_baselines(dataset, metric, folder, options.seed, seconds, progress, options.budget_seconds)
     device = torch.device(options.device)
     data = to_device(dataset, device, dataset.splits.train)
-    known = (folder / "run.toml").exists()
-    if known:
-        plan = TrainerConfig.from_dict(read_run(folder)["plan"])
-        plan.use_threads()
-    else:
+    plan = read_plan(folder)
+    if plan is None:
         plan = _plan(dataset, data, space, options, deadline)
+    else:
+        plan.use_threads()
     write_run(folder, dataset, options, plan)
     _keep_data(folder, dataset, data)
     return RunContext(
@@ -104,8 +100,10 @@ def check_limits(dataset: Dataset, space: Space, options: Options) -> None:
     """A limit that no single component meets is a mistake, and best said at once.
 
     Raises:
-        ConfigError: with the limit, and the smallest single component.
+        ConfigError: with the limit, and the smallest single component; or that of the disk is no
+            number.
     """
+    KEPT_WEIGHTS.allowed()
     prices = [cost(resolved) for _, resolved in ladder(dataset, space)]
     for name, limit in (
         ("flops", _least(options.max_flops, space.max_flops)),

@@ -28,8 +28,9 @@ from autosynth.run.finish import (
     refit,
     resolved_of,
     score_test,
+    sound_finalists,
 )
-from autosynth.run.folder import Run, RunState, open_run, place, write_state
+from autosynth.run.folder import place
 from autosynth.run.prepare import (
     check_device,
     check_limits,
@@ -37,18 +38,14 @@ from autosynth.run.prepare import (
     prepare_metric,
     prepare_space,
 )
+from autosynth.run.run import Run, open_run
+from autosynth.run.state import RunState, write_state
 from autosynth.spec import Dataset
 from autosynth.study import storage
 from autosynth.study.agenda import ladder, why_longer
 from autosynth.study.context import RunContext
 from autosynth.study.driver import Driver, Limits
-from autosynth.study.finalist import (
-    choice_seconds,
-    complete,
-    expect,
-    finalists,
-    reserve_seconds,
-)
+from autosynth.study.finalist import choice_seconds, complete, expect, reserve_seconds
 from autosynth.study.job import Job
 from autosynth.study.processes import pool_of
 from autosynth.study.sampler import Sampler
@@ -113,8 +110,9 @@ def search(
     options = replace(options, space=options.space or chosen.name)
     with deterministic_kernels(options.deterministic, options.device):
         check_limits(dataset, chosen, options)
-        folder, state = place(dataset, options, out)
-        return _Session(dataset, chosen, options, folder, state, began, teller).run()
+        with place(dataset, options, out, teller.say) as (folder, state):
+            session = _Session(dataset, chosen, options, folder, state, began, teller)
+            return session.run()
 
 
 class _Session:
@@ -177,7 +175,7 @@ class _Session:
         limits = Limits(deadline=self.deadline, trials=options.trials, reserve=reserve)
         try:
             with pool_of(context, options.workers) as pool:
-                sampler = Sampler.of_run(context)
+                sampler = Sampler.of_run(context, self.progress.say)
                 Driver(context, limits, self.progress, pool, sampler).run()
         except KeyboardInterrupt:
             return False
@@ -193,7 +191,7 @@ class _Session:
         context = self.context
         self._not_run()
         self._expect()
-        last = finalists(read_all(self.folder), context)
+        last = sound_finalists(context, self.progress.say)
         if whole and context.is_small:
             budget = self.options.budget_seconds
             choice = math.inf if budget is None else choice_seconds(last, context, budget)

@@ -48,8 +48,9 @@ def finalists(records: list[Record], context: RunContext) -> list[Record]:
 
     The front, the front of single components, and the best composite, by validation score. On
     small data also those that come next: a few rows do not say which of them is better. Where
-    nothing is better than knowing no input, the best there is.
+    nothing is better than knowing no input, the best there is. None whose weights were dropped.
     """
+    records = [record for record in records if not record.weights_dropped]
     done = complete(records, context)
     if not done:
         able = [r for r in records if r.kind == "strategy" and r.state == "complete"]

@@ -14,6 +14,7 @@ from autosynth.record import Record, score_of, weights_path, write_record
 from autosynth.study.context import RunContext
 from autosynth.study.finalist import a_training
 from autosynth.study.job import TrainedPart
+from autosynth.study.shelf import Shelf
 from autosynth.study.standings import Standings
 from autosynth.training.weights import write_packed
 
@@ -26,6 +27,7 @@ class History:
         self.done: dict[str, Record] = {}
         """Strategies that need not be trained again, by canonical form."""
         self.standings = Standings(context)
+        self.shelf = Shelf(context.folder)
         self.families: set[str] = set()
         """The families that stood alone in one."""
         self.n_trained = 0
@@ -64,15 +66,21 @@ class History:
             write_packed(weights, weights_path(folder, record.trial))
         write_record(record, folder)
         self._take(record)
+        if self.shelf.is_full:
+            metric = self._context.metric.name
+            for dropped in self.shelf.drop(list(self.standings), self._spared, metric):
+                self.standings.put(dropped)
+                self.done[dropped.canonical] = dropped
+
+    def _spared(self, records: list[Record]) -> set[int]:
+        return {record.trial for record in self.standings.finalists()}
 
     def part(self, strategy: str) -> list[TrainedPart]:
         """The trainings of a strategy whose weights are there."""
         record, folder = self.done.get(strategy), self._context.folder
-        if record is None or record.state != "complete":
+        if record is None or record.state != "complete" or record.weights_dropped:
             return []
         path = weights_path(folder, record.trial)
-        if not path.exists():
-            return []
         return [
             TrainedPart(
                 strategy=strategy,
@@ -96,5 +104,7 @@ class History:
         self.n_trained += 1
         if record.state != "stopped":
             self.done[record.canonical] = record
+        if record.state == "complete":
+            self.shelf.put(record)
         if record.state == "complete" and record.foreseen_seconds:
             self._paces.append(a_training(record) / record.foreseen_seconds)

@@ -4,7 +4,7 @@ The driver asks for a strategy, written down or of the sampler's own choice, and
 it. What the sampler knows is kept in the study's storage.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import optuna
@@ -39,15 +39,18 @@ class Sampler:
         self._canonical: dict[int, str] = {}
 
     @classmethod
-    def of_run(cls, context: RunContext) -> "Sampler":
+    def of_run(
+        cls, context: RunContext, say: Callable[[str], None] = lambda text: None
+    ) -> "Sampler":
         """The sampler of a run, with what it learnt in earlier sittings.
 
         Trials that a killed process left running are failed, so that nothing is made of them.
+        `say` is told where the study is damaged.
 
         Raises:
-            RunError: the study in the folder is damaged, or of another space.
+            RunError: the study in the folder is of another space, or cannot be read.
         """
-        storage.mend(context.journal)
+        storage.mend(context.journal, say)
         study = storage.open_study(
             context.journal, seed=context.seed, fingerprint=context.space.fingerprint
         )

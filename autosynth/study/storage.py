@@ -8,9 +8,12 @@ trials for good ones.
 
 import json
 import math
+import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import optuna
@@ -20,7 +23,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 
-from autosynth.errors import RunError
+from autosynth.atomic import unwritable
+from autosynth.errors import AutosynthError, RunError
 from autosynth.study.pruner import Curve
 
 STUDY = "autosynth"
@@ -70,7 +74,33 @@ def open_study(
 
 def _journal(path: str) -> JournalStorage:
     # Several workers write to one file. This lock needs no right to make symbolic links.
-    return JournalStorage(JournalFileBackend(path, lock_obj=JournalFileOpenLock(path)))
+    return JournalStorage(_Journal(path, lock_obj=JournalFileOpenLock(path)))
+
+
+class _Journal(JournalFileBackend):
+    """A journal whose disk may be full, or its folder gone: an error that says so."""
+
+    def __init__(self, path: str, lock_obj: JournalFileOpenLock) -> None:
+        self._path = Path(path)
+        with self._told():
+            super().__init__(path, lock_obj=lock_obj)
+
+    def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
+        with self._told():
+            yield from super().read_logs(log_number_from)
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        with self._told():
+            super().append_logs(logs)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except AutosynthError:
+            raise
+        except OSError as problem:
+            raise unwritable(self._path, problem) from problem
 
 
 def _sampler(entropy: list[int]) -> TPESampler:
@@ -85,36 +115,74 @@ def _sampler(entropy: list[int]) -> TPESampler:
         )
 
 
-def mend(journal: Path) -> int:
+def mend(journal: Path, say: Callable[[str], None] = lambda text: None) -> int:
     """Make a journal readable again after a crash, while no process has it open.
 
     A lock that a killed process held would keep the next one waiting for half a minute, and a
-    line that a power cut left half-written would spoil every line after it.
+    line that a power cut left half-written would spoil every line after it. Of one that is damaged
+    before its end, what stands before the damage is kept, or nothing where that cannot be read:
+    the sampler forgets some trials, whose records stay what they are.
+
+    Args:
+        journal: the file.
+        say: is told where more than its last line was damaged; the whole is kept beside it.
 
     Returns:
         The number of bytes dropped from the end of the journal.
 
     Raises:
-        RunError: if a line is unreadable that is not the last one.
+        RunError: it cannot be read, or not be written.
     """
-    journal.with_name(journal.name + ".lock").unlink(missing_ok=True)
-    if not journal.exists():
-        return 0
-    content = journal.read_bytes()
+    try:
+        journal.with_name(journal.name + ".lock").unlink(missing_ok=True)
+        if not journal.exists():
+            return 0
+        content = journal.read_bytes()
+        good = _sound_bytes(content)
+        if content[good:].partition(b"\n")[2].strip(b"\0\n"):
+            _keep(journal, f"line {content[:good].count(10) + 1} is not a line of a journal", say)
+        if good < len(content):
+            with journal.open("r+b") as file:
+                file.truncate(good)
+        if good and (problem := _replay_problem(journal)):
+            _keep(journal, problem, say)
+            journal.unlink()
+            good = 0
+    except OSError as problem:
+        raise unwritable(journal, problem) from problem
+    return len(content) - good
+
+
+def _sound_bytes(content: bytes) -> int:
+    """How many bytes stand before the first line that is none."""
     good = 0
-    for number, line in enumerate(content.splitlines(keepends=True), start=1):
+    for line in content.splitlines(keepends=True):
         if not _is_entry(line):
-            if content[good + len(line) :].strip(b"\0\n"):
-                raise RunError(
-                    f"{journal}:{number}: not a line of a journal; restore the file, or start a "
-                    "new run with another --out"
-                )
             break
         good += len(line)
-    if good < len(content):
-        with journal.open("r+b") as file:
-            file.truncate(good)
-    return len(content) - good
+    return good
+
+
+def _replay_problem(journal: Path) -> str:
+    """What keeps a journal of whole lines from being a study, or nothing."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        found = _journal(str(journal))
+        for study in found.get_all_studies():
+            found.get_all_trials(study._study_id, deepcopy=False)
+    except Exception as problem:  # optuna takes its lines for its own: anything may be in them
+        return f"{type(problem).__name__}: {problem}"
+    return ""
+
+
+def _keep(journal: Path, problem: str, say: Callable[[str], None]) -> None:
+    """Keep a damaged journal beside itself, over one that was kept before."""
+    kept = journal.with_name(f"{journal.name}.damaged")
+    shutil.copyfile(journal, kept)
+    say(
+        f"warning: {journal} is damaged ({problem}): the sampler forgets the trials from there "
+        f"on, and the trials themselves stay; the file is kept as {kept.name}"
+    )
 
 
 def _is_entry(line: bytes) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
@@ -73,6 +73,18 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
     """The named tensors of `path`, on the host. Raises `BundleError` where it cannot be read."""
     try:
         return load_file(path)
+    except (OSError, SafetensorError) as problem:
+        raise _damaged(path, f"is cut off or no safetensors file ({problem})") from problem
+
+
+def check_tensors(path: Path) -> None:
+    """Raise `BundleError` where the file at `path` is missing, cut off, or holds no tensors.
+
+    What it says that it holds is compared with its size; no tensor is read.
+    """
+    try:
+        with safe_open(path, "pt"):
+            pass
     except (OSError, SafetensorError) as problem:
         raise _damaged(path, f"is cut off or no safetensors file ({problem})") from problem
 

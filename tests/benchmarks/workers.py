@@ -44,7 +44,7 @@ from _trials import span
 from autosynth.composite import resolve
 from autosynth.data import load_dataset
 from autosynth.record import Record, read_all
-from autosynth.run.folder import read_run
+from autosynth.run.state import read_run
 from autosynth.spec import Dataset
 from autosynth.strategy import parse as parse_strategy
 from autosynth.study.probe import flops_by_family

@@ -152,6 +152,12 @@ def test_rows_do_not_depend_on_the_batch_they_are_in(make: Make) -> None:
     np.testing.assert_allclose(together, np.tile(made.expected(), (22, 1)), atol=1e-6)
 
 
+def test_a_run_without_a_bundle_is_told_how_to_have_one(tmp_path: Path) -> None:
+    (tmp_path / "run.toml").touch()
+    with pytest.raises(BundleError, match=r"has no bundle: no training .*longer --budget"):
+        load(tmp_path)
+
+
 def test_the_run_folder_of_a_bundle_loads_too(make: Make) -> None:
     folder = make("image", "mlp").folder
     assert load(folder.parent).folder == folder

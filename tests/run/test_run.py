@@ -15,7 +15,7 @@ from autosynth.progress import Progress
 from autosynth.record import read_all
 from autosynth.report import report
 from autosynth.run import Run, open_run, search, train_strategy
-from autosynth.run.folder import RunState, read_run, read_state, write_state
+from autosynth.run.state import RunState, read_run, read_state, write_state
 
 # Numbers that no clock enters.
 REPEATED = ["strategy", "settings", "state", "val_accuracy", "test_accuracy", "flops", "params"]

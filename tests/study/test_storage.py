@@ -124,12 +124,29 @@ def test_a_sound_or_missing_journal_is_left_alone(journal):
     assert storage.mend(journal) == 0
 
 
-def test_a_bad_line_in_the_middle_is_an_error(journal):
+def test_what_stands_before_a_bad_line_is_kept(journal):
+    run(storage.open_study(journal, seed=0), 2)
+    whole = journal.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    journal.write_bytes(b"".join([*lines[:5], b"oops\n", *lines[5:]]))
+    said: list[str] = []
+    assert storage.mend(journal, said.append) > 0
+    assert journal.read_bytes() == b"".join(lines[:5])
+    assert "line 6 is not a line of a journal" in said[0]
+    assert b"oops" in journal.with_name("study.journal.damaged").read_bytes()
+    assert storage.mend(journal, said.append) == 0
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize("line", [b'{"op_code":99}\n', b'{"op_code":5,"worker_id":1}\n', b"{}\n"])
+def test_a_journal_that_makes_no_study_is_begun_anew(journal, line):
     run(storage.open_study(journal, seed=0), 1)
-    lines = journal.read_bytes().splitlines(keepends=True)
-    journal.write_bytes(b"".join([*lines[:2], b"oops\n", *lines[2:]]))
-    with pytest.raises(RunError, match=r"study\.journal:3: not a line of a journal"):
-        storage.mend(journal)
+    journal.write_bytes(line + journal.read_bytes())
+    said: list[str] = []
+    storage.mend(journal, said.append)
+    assert "the sampler forgets" in said[0]
+    run(storage.open_study(journal, seed=0), 1)
+    assert len(asked(storage.open_study(journal, seed=0))) == 1
 
 
 def test_a_study_keeps_the_space_it_was_made_with(journal):

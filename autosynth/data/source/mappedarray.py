@@ -10,7 +10,6 @@ import mmap
 import os
 import shutil
 import struct
-import tempfile
 import weakref
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 
 from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.errors import DataError
+from autosynth.scratch import new_scratch
 
 _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
@@ -219,7 +219,7 @@ class _Store:
     def _begin(self, part: Mapping[str, NDArray[Any]]) -> None:
         needed = self.n_rows * sum(v.itemsize * math.prod(v.shape[1:]) for v in part.values())
         if needed > self.limit:
-            self.folder = Path(tempfile.mkdtemp(prefix="autosynth-rows-"))
+            self.folder = new_scratch("rows")
             free = shutil.disk_usage(self.folder).free
             if needed * _FREE > free:
                 raise DataError(

@@ -7,11 +7,16 @@ travels further are seconds that are left. All that is known about sharing a bud
 """
 
 import math
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-Clock = Callable[[], float]
+from autosynth.errors import ConfigError
+from autosynth.number import brief_repr
+
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+ClockFunction = Callable[[], float]
 """Seconds since some moment; never fewer than before."""
 
 
@@ -23,10 +28,10 @@ class Deadline:
     """
 
     at: float = math.inf
-    clock: Clock = field(default=time.monotonic, compare=False, repr=False)
+    clock: ClockFunction = field(default=time.monotonic, compare=False, repr=False)
 
     @classmethod
-    def after(cls, seconds: float | None, clock: Clock = time.monotonic) -> "Deadline":
+    def after(cls, seconds: float | None, clock: ClockFunction = time.monotonic) -> "Deadline":
         """The moment so many seconds from now; None: there is none."""
         return cls(math.inf if seconds is None else clock() + seconds, clock)
 
@@ -127,3 +132,20 @@ class Policy:
 
 
 POLICY = Policy()
+
+
+def parse_budget(text: str | float) -> float:
+    """Seconds from `90`, `90s`, `10m`, `1h30m`.
+
+    Raises:
+        ConfigError: it is no such time, or not above zero.
+    """
+    rule = "a budget is a time above zero such as 90s, 10m or 1h30m"
+    shown = brief_repr(str(text))
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smhd]?)", str(text).strip().lower())
+    if not parts or "".join(a + b for a, b in parts) != str(text).strip().lower():
+        raise ConfigError(f"{rule}, not {shown} (--budget)")
+    seconds = sum(float(amount) * _UNITS[unit] for amount, unit in parts)
+    if not 0 < seconds < float("inf"):
+        raise ConfigError(f"{rule}, not {shown} (--budget)")
+    return seconds

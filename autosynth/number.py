@@ -22,6 +22,18 @@ def is_known(number: Any) -> TypeGuard[float]:
     return isinstance(number, Real) and number == number
 
 
+def is_whole(value: Any, least: int) -> bool:
+    """Whether it is a whole number from `least` on; also a float such as 5e6, and of numpy."""
+    number = float(value) if isinstance(value, Real) else float("nan")
+    return least <= number < float("inf") and number.is_integer()
+
+
+def is_above(value: Any, low: float) -> bool:
+    """Whether it is a number over `low`, of numpy too; no truth value, and none without end."""
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    return is_number and low < float(value) < float("inf")
+
+
 def human(number: float | None) -> str:
     """A count in three digits: 13.3M, 45.1k, 850."""
     if not is_known(number):

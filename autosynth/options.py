@@ -8,21 +8,19 @@ a test compares the signatures. Light, so that `--help` answers at once.
 
 import inspect
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
 from functools import wraps
-from numbers import Real
 from typing import Any, ParamSpec, Self, TypedDict, TypeVar
 
+from autosynth.budget import parse_budget
 from autosynth.errors import ArgumentError, AutosynthError, ConfigError, together, unknown
-from autosynth.number import brief_repr
+from autosynth.number import brief_repr, is_above, is_whole
 from autosynth.plugin import MULTITASK, TASKS
 
 DEFAULT_BUDGET = "10m"
 TASK_NAMES = tuple(name for name in TASKS if name != MULTITASK)
 COST_NAMES = ("flops", "params", "latency_ms")
-_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _OPTION = "option"  # the key of a field's `Option` in its metadata
 _FIRST_NAMES = {"source": "data"}  # of arguments, in the first version of `search`
 
@@ -91,23 +89,6 @@ def option_of(each: "Field[Any]") -> Option:
 def flags_of(each: "Field[Any]") -> tuple[str, ...]:
     """The flags of a field on the command line, the long one last."""
     return option_of(each).flags or (f"--{each.name.replace('_', '-')}",)
-
-
-def parse_budget(text: str | float) -> float:
-    """Seconds from `90`, `90s`, `10m`, `1h30m`.
-
-    Raises:
-        ConfigError: it is no such time, or not above zero.
-    """
-    rule = "a budget is a time above zero such as 90s, 10m or 1h30m"
-    shown = brief_repr(str(text))
-    parts = re.findall(r"(\d+(?:\.\d+)?)([smhd]?)", str(text).strip().lower())
-    if not parts or "".join(a + b for a, b in parts) != str(text).strip().lower():
-        raise ConfigError(f"{rule}, not {shown} (--budget)")
-    seconds = sum(float(amount) * _UNITS[unit] for amount, unit in parts)
-    if not 0 < seconds < float("inf"):
-        raise ConfigError(f"{rule}, not {shown} (--budget)")
-    return seconds
 
 
 def check_device_name(name: str) -> None:
@@ -297,10 +278,10 @@ def _problem(each: "Field[Any]", value: Any) -> Iterator[AutosynthError]:
         # A flag that says no takes no value: it is wrong in Python alone.
         yield ConfigError(f"{each.name if each.type is bool else flag} {wrong}")
         return
-    if known.least is not None and not _is_whole(value, known.least):
+    if known.least is not None and not is_whole(value, known.least):
         shown = brief_repr(value)
         yield ConfigError(f"{flag} is a whole number from {known.least}, not {shown}")
-    if known.above is not None and not _is_above(value, known.above):
+    if known.above is not None and not is_above(value, known.above):
         yield ConfigError(f"{flag} is a number above {known.above:g}, not {brief_repr(value)}")
     if known.choices and value not in known.choices:
         yield unknown(each.name, str(value), known.choices, f"({flag})")
@@ -333,18 +314,6 @@ def _wrong_type(each: "Field[Any]", value: Any) -> str:
     if each.type is bool and not isinstance(getattr(value, "item", lambda: value)(), bool):
         return f"is True or False, not {shown}"
     return ""
-
-
-def _is_whole(value: Any, least: int) -> bool:
-    """Also a float such as 5e6, and numbers of numpy."""
-    number = float(value) if isinstance(value, Real) else float("nan")
-    return least <= number < float("inf") and number.is_integer()
-
-
-def _is_above(value: Any, low: float) -> bool:
-    """Numbers, of numpy too; no truth values, and none without an end."""
-    is_number = isinstance(value, Real) and not isinstance(value, bool)
-    return is_number and low < float(value) < float("inf")
 
 
 def takes_options(function: Callable[P, R]) -> Callable[P, R]:
@@ -391,14 +360,10 @@ def _problems_of_call(given: Mapping[str, Any]) -> Iterator[AutosynthError]:
             f"progress has the methods {', '.join(_TELLS)}, as autosynth.progress.Progress, not "
             f"{brief_repr(progress)}"
         )
-    if started is not None and not _is_above_zero(started):
-        yield ConfigError(f"started is a time.time(), not {brief_repr(started)}")
-    if epochs is not None and not _is_above_zero(epochs):
+    if started is not None and not is_above(started, 0.0):
+        yield ConfigError(f"started is a time.monotonic(), not {brief_repr(started)}")
+    if epochs is not None and not is_above(epochs, 0.0):
         yield ConfigError(f"epochs is a number above zero, not {brief_repr(epochs)} (--epochs)")
-
-
-def _is_above_zero(value: Any) -> bool:
-    return isinstance(value, Real) and 0 < float(value) < float("inf")
 
 
 def _about(each: "Field[Any]") -> str:

@@ -30,7 +30,7 @@ _COMMAND = 200
 
 
 @dataclass(frozen=True, kw_only=True)
-class Driver:
+class Holder:
     """Who works on a run: a process of a machine, since when, and by which command."""
 
     pid: int
@@ -42,11 +42,11 @@ class Driver:
         return f"process {self.pid} on {self.host}, since {self.since}: {self.command}"
 
 
-def read_driver(folder: Path) -> Driver | None:
+def read_driver(folder: Path) -> Holder | None:
     """Who drives a run, as it wrote itself down; None where that cannot be read."""
     try:
         plain = json.loads((folder / DRIVER_FILE).read_text(encoding="utf-8"))
-        return from_fields(Driver, plain)
+        return from_fields(Holder, plain)
     except (OSError, ValueError, RecursionError):
         return None
 
@@ -94,8 +94,8 @@ def is_locked(folder: Path) -> bool:
     return False
 
 
-def _this() -> Driver:
-    return Driver(
+def _this() -> Holder:
+    return Holder(
         pid=os.getpid(),
         host=platform.node() or "an unnamed machine",
         since=time.strftime("%Y-%m-%d %H:%M:%S"),

@@ -24,12 +24,12 @@ from autosynth.study.agenda import (
     ladder,
 )
 from autosynth.study.context import RunContext
-from autosynth.study.history import History
+from autosynth.study.history import RunHistory
 from autosynth.study.job import Done, Event, Failed, Job, Lost, Rung
 from autosynth.study.params import params_for
-from autosynth.study.pool import Pool
+from autosynth.study.pool import WorkerPool
 from autosynth.study.pruner import Curve, Decision, RungBook, is_spared
-from autosynth.study.restrict import columns_of
+from autosynth.study.restrict import forbid_columns
 from autosynth.study.sampler import Proposal, Sampler
 from autosynth.study.trial import initial_record, over_limit
 from autosynth.training.weights import alone_of
@@ -92,13 +92,13 @@ class Driver:
         context: RunContext,
         limits: Limits,
         progress: Progress,
-        pool: Pool,
+        pool: WorkerPool,
         sampler: Sampler,
         book: RungBook | None = None,
     ) -> None:
         self.context, self.limits, self.progress = context, limits, progress
         self.pool, self.sampler, self.book = pool, sampler, book or RungBook()
-        self.history = History(context, read_all(context.folder))
+        self.history = RunHistory(context, read_all(context.folder))
         singles = ladder(context.dataset, context.space)
         self.agenda = Agenda(
             singles=sorted(singles, key=lambda pair: self._seconds(pair[1])),
@@ -195,7 +195,7 @@ class Driver:
         except StrategyError as error:
             self._pass_over(proposal, str(error))
             return
-        if space.forbids(columns_of(resolved)):
+        if space.forbids(forbid_columns(resolved)):
             self._pass_over(proposal, "the space forbids it")
             return
         canonical = str(resolved.strategy)

@@ -19,7 +19,7 @@ from autosynth.study.standings import Standings
 from autosynth.training.weights import write_packed
 
 
-class History:
+class RunHistory:
     """What was trained so far, baselines among it."""
 
     def __init__(self, context: RunContext, records: Iterable[Record]) -> None:

@@ -12,8 +12,7 @@ import torch
 from autosynth.budget import POLICY
 from autosynth.composite import Composite, Resolved, build
 from autosynth.spec import Splits
-from autosynth.training.devicedataset import DeviceDataset
-from autosynth.training.loop import sample
+from autosynth.training.devicedataset import DeviceDataset, sample
 
 # Times that this is made, before a strategy is refused as too slow.
 LATENCY_TRIES = 3

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Self
 
-from autosynth.budget import Clock
+from autosynth.budget import ClockFunction
 from autosynth.study.context import RunContext
 from autosynth.study.job import Event, Job
 from autosynth.study.trial import run_trial
@@ -19,10 +19,10 @@ Handle = Callable[[Event], bool]
 """Takes an event; of a rung gives whether that training is to be stopped."""
 
 
-class Pool(ABC):
+class WorkerPool(ABC):
     """Some workers, each with one job at a time, on a clock that they share with the driver."""
 
-    clock: Clock = time.monotonic
+    clock: ClockFunction = time.monotonic
     size = 1
     """How many workers there are, or are coming up."""
 
@@ -55,7 +55,7 @@ class Pool(ABC):
         self.close()
 
 
-class LocalPool(Pool):
+class LocalPool(WorkerPool):
     """One worker: this process, which trains while the driver waits."""
 
     def __init__(self, context: RunContext) -> None:

@@ -21,8 +21,8 @@ from autosynth.strategy import Strategy
 from autosynth.study.params import complete_strategy
 from autosynth.study.space import Space
 from autosynth.training.config import TrainerConfig, schedule
-from autosynth.training.devicedataset import DeviceDataset
-from autosynth.training.loop import TrainingRows, sample, time_steps
+from autosynth.training.devicedataset import DeviceDataset, sample
+from autosynth.training.loop import TrainingRows, time_steps
 from autosynth.training.settle import trainings_of
 from autosynth.training.work import remember, seconds_of
 

@@ -21,7 +21,7 @@ from autosynth.budget import NEVER, POLICY, Deadline
 from autosynth.errors import RunError
 from autosynth.study.context import RunContext
 from autosynth.study.job import Done, Event, Failed, Job, Lost, Ready, Rung, Setting
-from autosynth.study.pool import Handle, LocalPool, Pool
+from autosynth.study.pool import Handle, LocalPool, WorkerPool
 from autosynth.study.transport import receive, send, share
 
 STORE = "store"
@@ -49,7 +49,7 @@ class _Worker:
         return self.errors.read().decode(errors="replace").strip()
 
 
-class ProcessPool(Pool):
+class ProcessPool(WorkerPool):
     """Workers that are processes of this machine."""
 
     def __init__(self, context: RunContext, size: int) -> None:
@@ -211,7 +211,7 @@ class ProcessPool(Pool):
                 continue  # what was not written yet is for nobody
 
 
-def pool_of(context: RunContext, workers: int) -> Pool:
+def pool_of(context: RunContext, workers: int) -> WorkerPool:
     """The pool of a run: this process, or several of their own."""
     return LocalPool(context) if workers == 1 else ProcessPool(context, workers)
 

@@ -254,7 +254,7 @@ def _each(space: Space, change: Callable[[Strategy], Strategy | None]) -> Space:
     )
 
 
-def columns_of(resolved: Resolved) -> dict[str, str]:
+def forbid_columns(resolved: Resolved) -> dict[str, str]:
     """What a space's `forbid` is held against: a strategy's columns on the board.
 
     Beside the families stand those that read inputs, each with the kinds of them:

@@ -10,10 +10,10 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from autosynth.budget import Clock
+from autosynth.budget import ClockFunction
 from autosynth.record import Record
 from autosynth.study.job import Done, Event, Failed, Job, Rung, Started
-from autosynth.study.pool import Handle, Pool
+from autosynth.study.pool import Handle, WorkerPool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,12 +30,12 @@ class Replay:
     """Its record where it is stopped at a rung; the whole one, as pruned, if left out."""
 
 
-class SimulatedPool(Pool):
+class SimulatedPool(WorkerPool):
     """Workers that replay, `size` of them; `now` are the seconds that went by in their time."""
 
     def __init__(self, size: int, replay: Callable[[Job], Replay]) -> None:
         self.size, self.replay, self.now = size, replay, 0.0
-        self.clock: Clock = lambda: self.now
+        self.clock: ClockFunction = lambda: self.now
         self._busy: set[int] = set()
         self._ahead: list[tuple[float, int, Event]] = []
         self._replays: dict[int, Replay] = {}

@@ -26,7 +26,8 @@ from autosynth.study.space import FORBID_KEYS
 from autosynth.task.calibration import Calibration, calibrate
 from autosynth.task.score import bootstrap_interval, score_all, standard_error
 from autosynth.task.task import task_of
-from autosynth.training.loop import Outcome, TrainingRows, sample, train
+from autosynth.training.devicedataset import sample
+from autosynth.training.loop import Outcome, TrainingRows, train
 from autosynth.training.output import outputs
 from autosynth.training.weights import (
     Bank,

@@ -11,6 +11,7 @@ import queue
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import IO, Any
@@ -48,7 +49,7 @@ class _Wire:
             os._exit(_GONE)
 
 
-def main() -> None:
+def _main() -> None:
     """Train until the driver is no more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to answer
     sink = os.fdopen(os.dup(1), "wb")
@@ -98,4 +99,10 @@ def _context(setting: Any) -> Any:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        _main()
+    except BaseException:
+        # A thread waits for the pipe, and Python would wait for it, or abort.
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from autosynth.composite.objective import base_of
+from autosynth.composite.objective import base_of, class_indicators
 from autosynth.scale import Scale, fit_scale, scaled
 from autosynth.spec import Dataset, InputSpec, SeenItems, TargetSpec
 from autosynth.task.target import DAYS
@@ -157,4 +157,18 @@ def _standardised(dataset: Dataset, train: NDArray[np.int64]) -> _Scaled:
         values.squeeze(1) if dataset.y.ndim == 1 else values,
         tuple(scales),
         tuple(weights) if target.parts else (),
+    )
+
+
+# Means, deviations and quantiles are taken from at least so many rows, if there are as many: the
+# sixteen bins of a column then have some five hundred each.
+STATISTICS_ROWS = 8192
+
+
+def sample(data: DeviceDataset, train: NDArray[np.int64]) -> tuple[dict[str, Tensor], Tensor]:
+    """Raw inputs of training rows and their outcomes, on the host: enough for statistics."""
+    rows = data.rows(train[:: max(1, len(train) // STATISTICS_ROWS)])
+    inputs, y = data.batch(rows)
+    return {name: raw.cpu() for name, raw in inputs.items()}, class_indicators(
+        y.cpu(), data.target
     )

@@ -15,14 +15,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from autosynth.budget import NEVER, Clock, Deadline
+from autosynth.budget import NEVER, ClockFunction, Deadline
 from autosynth.composite import Composite, Resolved, build, trained
-from autosynth.composite.objective import class_indicators
 from autosynth.composite.plan import Phase
 from autosynth.errors import TrialError
 from autosynth.training.config import TrainerConfig
 from autosynth.training.determinism import refusal
-from autosynth.training.devicedataset import DeviceDataset
+from autosynth.training.devicedataset import DeviceDataset, sample
 from autosynth.training.output import outputs
 from autosynth.training.phase import (
     Monitor,
@@ -36,9 +35,6 @@ from autosynth.training.settle import settle, trainings_of
 from autosynth.training.weights import Bank, taken_from
 from autosynth.training.work import seconds_of
 
-# Means, deviations and quantiles are taken from at least so many rows, if there are as many: the
-# sixteen bins of a column then have some five hundred each.
-STATISTICS_ROWS = 8192
 # When a better composite may be kept, beside the end, as shares of a schedule. With the learning
 # rate at 0 the end is best as a rule; a network that learns rows by heart was best before. Every
 # look costs a pass over `calibration`, so that there are few, and none before the middle.
@@ -137,7 +133,7 @@ def time_steps(
     warmup: int,
     steps: int,
     patience: float = math.inf,
-    clock: Clock = time.perf_counter,
+    clock: ClockFunction = time.perf_counter,
 ) -> float:
     """The seconds that a training takes for each step of the plan.
 
@@ -389,15 +385,6 @@ class Trainer:
         if weights[1] < 1:
             self.best_fractions[phase.name] = weights[1]
         return True
-
-
-def sample(data: DeviceDataset, train: NDArray[np.int64]) -> tuple[dict[str, Tensor], Tensor]:
-    """Raw inputs of training rows and their outcomes, on the host: enough for statistics."""
-    rows = data.rows(train[:: max(1, len(train) // STATISTICS_ROWS)])
-    inputs, y = data.batch(rows)
-    return {name: raw.cpu() for name, raw in inputs.items()}, class_indicators(
-        y.cpu(), data.target
-    )
 
 
 def _cuda(device: torch.device) -> list[torch.device]:

@@ -14,7 +14,7 @@ from autosynth.record import Record, read_all
 from autosynth.run.finish import cross_validate, refit, resolved_of
 from autosynth.study import spacefile
 from autosynth.study.context import RunContext, trivial_score
-from autosynth.study.history import History
+from autosynth.study.history import RunHistory
 from autosynth.study.job import Done, Job
 from autosynth.study.probe import fixed_plan
 from autosynth.study.restrict import restrict
@@ -35,7 +35,7 @@ def context(tmp_path: Path) -> RunContext:
 
 
 def trained(context: RunContext, *texts: str) -> list[Record]:
-    history, found = History(context, read_all(context.folder)), []
+    history, found = RunHistory(context, read_all(context.folder)), []
     for text in texts:
         job = Job(number=history.number(), strategy=str(context.resolved(text).strategy))
         ended = run_trial(context, job)

@@ -16,7 +16,7 @@ from autosynth.spec import Dataset
 from autosynth.study import spacefile
 from autosynth.study.context import RunContext, trivial_score
 from autosynth.study.driver import Driver, Limits
-from autosynth.study.history import History
+from autosynth.study.history import RunHistory
 from autosynth.study.job import Done, Job
 from autosynth.study.pool import LocalPool
 from autosynth.study.probe import fixed_plan
@@ -89,7 +89,7 @@ def trial_of() -> Callable[..., Record]:
     """Trains a job, or a strategy in the notation, and keeps it as the driver does."""
 
     def train(context: RunContext, asked: str | Job) -> Record:
-        history = History(context, read_all(context.folder))
+        history = RunHistory(context, read_all(context.folder))
         job = asked
         if isinstance(job, str):
             canonical = str(context.resolved(job).strategy)

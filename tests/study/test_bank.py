@@ -13,7 +13,7 @@ from autosynth.data import load_dataset
 from autosynth.record import Record, read_all
 from autosynth.strategy import parse
 from autosynth.study.context import RunContext
-from autosynth.study.history import History
+from autosynth.study.history import RunHistory
 from autosynth.study.job import Done, Job
 from autosynth.study.trial import run_trial
 from autosynth.training.loop import TrainingRows, train
@@ -45,7 +45,7 @@ def context(begun: RunContext, tmp_path: Path) -> RunContext:
 
 
 def trial(context: RunContext, text: str, number: int = 9) -> Record:
-    history = History(context, read_all(context.folder))
+    history = RunHistory(context, read_all(context.folder))
     resolved = context.resolved(text)
     phases = [alone_of(resolved, phase) for phase in resolved.training_plan.phases]
     begin = tuple(each for p in phases if p for each in history.part(str(p.strategy)))

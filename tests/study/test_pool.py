@@ -19,7 +19,7 @@ from autosynth.study import pool as pools
 from autosynth.study.context import RunContext
 from autosynth.study.driver import Driver
 from autosynth.study.job import Done, Event, Failed, Job, Lost, Rung
-from autosynth.study.pool import LocalPool, Pool
+from autosynth.study.pool import LocalPool, WorkerPool
 from autosynth.study.processes import ProcessPool
 from autosynth.study.simulation import Replay, SimulatedPool
 from autosynth.study.transport import attach, share
@@ -58,16 +58,16 @@ def processes(context: RunContext) -> Iterator[ProcessPool]:
 
 
 @pytest.fixture(params=["local", "processes", "simulated"])
-def pool(request: pytest.FixtureRequest, context: RunContext) -> Pool:
+def pool(request: pytest.FixtureRequest, context: RunContext) -> WorkerPool:
     if request.param == "processes":
-        found: Pool = request.getfixturevalue("processes")
+        found: WorkerPool = request.getfixturevalue("processes")
     else:
         found = LocalPool(context) if request.param == "local" else SimulatedPool(2, replay)
     wait_until(found, lambda: found.free == found.size)
     return found
 
 
-def wait_until(pool: Pool, done: Callable[[], bool], stop: bool = False) -> list[Event]:
+def wait_until(pool: WorkerPool, done: Callable[[], bool], stop: bool = False) -> list[Event]:
     """What a pool tells until then; every rung is answered with `stop`."""
     told: list[Event] = []
 
@@ -86,7 +86,9 @@ def ends(told: list[Event]) -> list[Event]:
     return [each for each in told if isinstance(each, Done | Failed | Lost)]
 
 
-def test_a_job_ends_once_and_its_worker_is_free_again(pool: Pool, context: RunContext) -> None:
+def test_a_job_ends_once_and_its_worker_is_free_again(
+    pool: WorkerPool, context: RunContext
+) -> None:
     free = pool.free
     pool.start(job(context, 7))
     assert pool.free == free - 1
@@ -100,7 +102,7 @@ def test_a_job_ends_once_and_its_worker_is_free_again(pool: Pool, context: RunCo
 
 
 def test_a_training_is_stopped_where_its_rung_is_answered_so(
-    pool: Pool, context: RunContext
+    pool: WorkerPool, context: RunContext
 ) -> None:
     free = pool.free
     pool.start(job(context, 8))
@@ -110,7 +112,7 @@ def test_a_training_is_stopped_where_its_rung_is_answered_so(
     assert last.weights is None
 
 
-def test_no_job_is_given_to_who_has_one(pool: Pool, context: RunContext) -> None:
+def test_no_job_is_given_to_who_has_one(pool: WorkerPool, context: RunContext) -> None:
     free = pool.free
     for number in range(free):
         pool.start(job(context, 20 + number))

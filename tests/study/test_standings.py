@@ -13,7 +13,7 @@ from autosynth.data import load_dataset
 from autosynth.record import Record
 from autosynth.study.agenda import worth_longer
 from autosynth.study.context import RunContext
-from autosynth.study.finalist import expect, finalists, front_of, reserve_seconds, seconds_after
+from autosynth.study.finalist import expect, finalists, front_of
 from autosynth.study.standings import Standings
 
 MakeContext = Callable[..., RunContext]
@@ -71,12 +71,6 @@ def agree(standings: Standings, records: Sequence[Record], context: RunContext) 
     assert standings.front() == front
     assert standings.worth_longer(context.space) == worth_longer(
         known, front, context.space, metric
-    )
-    more = {"budget": 100.0, "refit": True, "coming": 1.0}
-    assert seconds_after(standings.finalists(), context, **more) == reserve_seconds(  # type: ignore[arg-type]
-        known,
-        context,
-        **more,  # type: ignore[arg-type]
     )
 
 

@@ -17,8 +17,8 @@ from autosynth.piece import Stem
 from autosynth.spec import Dataset, InputSpec, TargetSpec
 from autosynth.strategy import parse
 from autosynth.training.config import TrainerConfig, batch_size, schedule
-from autosynth.training.devicedataset import DeviceDataset, to_device
-from autosynth.training.loop import Outcome, TrainingRows, sample, train
+from autosynth.training.devicedataset import DeviceDataset, sample, to_device
+from autosynth.training.loop import Outcome, TrainingRows, train
 from autosynth.training.output import outputs
 from autosynth.training.phase import PhaseTrainer, learning_rate
 

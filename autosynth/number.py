@@ -22,7 +22,7 @@ def is_known(number: Any) -> TypeGuard[float]:
     return isinstance(number, Real) and number == number
 
 
-def is_whole(value: Any, least: int) -> bool:
+def is_whole_number(value: Any, least: int) -> bool:
     """Whether it is a whole number from `least` on; also a float such as 5e6, and of numpy."""
     number = float(value) if isinstance(value, Real) else float("nan")
     return least <= number < float("inf") and number.is_integer()

@@ -15,7 +15,7 @@ from typing import Any, ParamSpec, Self, TypedDict, TypeVar
 
 from autosynth.budget import parse_budget
 from autosynth.errors import ArgumentError, AutosynthError, ConfigError, together, unknown
-from autosynth.number import brief_repr, is_above, is_whole
+from autosynth.number import brief_repr, is_above, is_whole_number
 from autosynth.plugin import MULTITASK, TASKS
 
 DEFAULT_BUDGET = "10m"
@@ -278,7 +278,7 @@ def _problem(each: "Field[Any]", value: Any) -> Iterator[AutosynthError]:
         # A flag that says no takes no value: it is wrong in Python alone.
         yield ConfigError(f"{each.name if each.type is bool else flag} {wrong}")
         return
-    if known.least is not None and not is_whole(value, known.least):
+    if known.least is not None and not is_whole_number(value, known.least):
         shown = brief_repr(value)
         yield ConfigError(f"{flag} is a whole number from {known.least}, not {shown}")
     if known.above is not None and not is_above(value, known.above):

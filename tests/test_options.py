@@ -157,12 +157,12 @@ WRONG = [
     ({"out": 3}, "--out is a path, not 3"),
     ({"target": 5}, "--target names a column by a text, .* not 5"),
     ({"drop": [3]}, r"--drop names a column by a text, .* not \[3\]"),
-    ({"group": ["a"]}, r"--group names a column by a text, .* not \['a'\]"),
+    ({"group": [1]}, r"--group names a column by a text, .* not \[1\]"),
     ({"columns": ["a"]}, r"columns say the kind of each .* not \['a'\] \(--column\)"),
     ({"columns": {"zip": 3}}, "columns say the kind of each .* not {'zip': 3}"),
     ({"columns": {3: "category"}}, "columns say the kind of each .* not {3: 'category'}"),
     ({"progress": "yes"}, "progress has the methods say, trial, status, .* not 'yes'"),
-    ({"started": "now"}, r"started is a time.time\(\), not 'now'"),
+    ({"started": "now"}, r"started is a time.monotonic\(\), not 'now'"),
 ]
 
 

@@ -136,8 +136,10 @@ def _with_frames(
     own = folders if isinstance(folders, str) else folders[rows]
     found = {
         str(name): FramesEncoder.kind
-        for name in frame.columns
-        if name not in choice.kinds and names_frames(frame[name].iloc[rows], own)
+        for name, dtype in frame.dtypes.items()
+        if dtype.kind not in "fbmM"
+        and name not in choice.kinds
+        and names_frames(frame[name].iloc[rows], own)
     }
     return replace(choice, kinds={**found, **choice.kinds}) if found else choice
 

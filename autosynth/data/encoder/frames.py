@@ -46,8 +46,10 @@ def names_frames(values: "pd.Series[Any]", folders: Folders) -> bool:
         values: cells of some rows.
         folders: of the table that they come from, or of each row.
     """
+    if values.dtype.kind in "fbmM":  # of numbers there may be twenty thousand columns
+        return False
     there = np.flatnonzero(~missing_in(values))
-    if not len(there) or values.dtype.kind in "fbmM" or not _is_name(values.iloc[there[0]]):
+    if not len(there) or not _is_name(values.iloc[there[0]]):
         return False
 
     def paths(rows: RowNumbers) -> "pd.Series[Any]":

@@ -38,6 +38,9 @@ _FINE, _NEAR = 1e5, 1e-3
 _NAME = r"[\w-]*[A-Za-z][\w-]*"
 # Copies are more than so many times as frequent as chance makes equal rows.
 _TIMES_CHANCE = 3
+# So seldom are rows equal by chance that further columns need not be looked at: one copy among a
+# hundred million rows is more.
+_NEVER = 1e-9
 # Copies of one row that are more of all than that are learnt from: held out, they were the score.
 _MOST_HELD = 0.05
 # Fewer copies than that change no score by more than its own noise, however they are dealt out.
@@ -132,7 +135,8 @@ def copies_of(x: BatchedRows, folders: Folders = "") -> NDArray[np.int64] | None
         hashes = np.concatenate([_bytes_hashes(batch) for _, batch in batches])
         codes = pd.factorize(hashes)[0]
         return np.asarray(codes, dtype=np.int64) if codes.max() + 1 < len(codes) else None
-    files = {n: file_contents(x[n], folders) for n in whole if names_files(whole[n])}
+    words = [name for name, dtype in whole.dtypes.items() if dtype.kind not in "biufmM"]
+    files = {n: file_contents(x[n], folders) for n in words if names_files(whole[n])}
     telling = _telling(whole, files)
     found = [_hashes(batch, telling, files, start) for start, batch in batches]
     codes = pd.factorize(np.concatenate(found))[0]
@@ -196,7 +200,7 @@ def _hashes(
         start: the number of the first row of the batch.
     """
     measured = [name for name, is_measured in telling.items() if is_measured]
-    others = _plain(frame[[name for name in telling if name not in measured]])
+    others = _plain(frame[[name for name, is_measured in telling.items() if not is_measured]])
     parts: dict[str, Any] = {
         str(place): values if values.dtype.kind in "biu" else values.astype(str)
         for place, (_, values) in enumerate(others.items())
@@ -204,7 +208,7 @@ def _hashes(
     for name, contents in files.items():
         parts[f"file {name}"] = pd.Series(contents[start : start + len(frame)], frame.index)
     if measured:
-        numbers = frame[measured].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
+        numbers = frame[measured].to_numpy(np.float64, na_value=np.nan)
         parts["measured"] = pd.Series(_bytes_hashes(numbers), frame.index)
     whole = pd.DataFrame(parts, index=frame.index)
     hashes: NDArray[Any] = pd.util.hash_pandas_object(whole, index=False).to_numpy()
@@ -258,6 +262,8 @@ def _by_chance(frame: pd.DataFrame, rows: int) -> float:
         if _is_measured(values):
             counts = np.unique(pd.factorize(values)[0], return_counts=True)[1].astype(float)
             agree *= float((counts * (counts - 1)).sum() / (n * (n - 1)))
+        if agree * rows < _NEVER:
+            return 0.0
     return float(-np.expm1(-(rows - 1) * agree))
 
 

@@ -56,7 +56,12 @@ class Resolved:
         """single, parallel, sequential or hybrid."""
         return topology(self.strategy.root)
 
-    @property
+    @cached_property
+    def canonical(self) -> str:
+        """The strategy as text: what equal ones have in common."""
+        return str(self.strategy)
+
+    @cached_property
     def components(self) -> str:
         """The families in order: `cnn+gru`."""
         return "+".join(part.family for part in parts(self.strategy.root))

@@ -4,6 +4,7 @@ import math
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 
@@ -58,7 +59,7 @@ class RunContext:
         """The file of the sampler's memory."""
         return self.folder / "study.journal"
 
-    @property
+    @cached_property
     def is_few(self) -> bool:
         """Whether there are under 2,000 rows but test: the best score on them is luck, too."""
         return len(self.learnable) < SMALL_ROWS
@@ -72,7 +73,7 @@ class RunContext:
         """
         return self.is_few and self.dataset.independent and self.folds == 1
 
-    @property
+    @cached_property
     def folds(self) -> int:
         """On how many folds a good trial is scored: until 100 rows were held out.
 
@@ -84,13 +85,13 @@ class RunContext:
         wanted = math.ceil(JUDGED_ROWS / max(1, len(self.dataset.splits.validation)))
         return min(self.all_folds, wanted)
 
-    @property
+    @cached_property
     def all_folds(self) -> int:
         """How many folds as large as `validation` there are, five at most."""
         rows = len(self.dataset.splits.validation)
         return min(MOST_FOLDS, max(2, round(len(self.learnable) / max(1, rows))))
 
-    @property
+    @cached_property
     def learnable(self) -> NDArray[np.int64]:
         """All rows but test."""
         splits = self.dataset.splits
@@ -100,10 +101,6 @@ class RunContext:
         """The time that a full training will take; 0 where nothing was measured."""
         has_fit = bool(len(self.dataset.splits.calibration))
         return foreseen_seconds(self.trainer_config, resolved, has_fit=has_fit)
-
-    def trial_seconds(self, resolved: Resolved) -> float:
-        """The time that the trainings of a good trial will take: one a fold."""
-        return self.foreseen_seconds(resolved) * self.folds
 
     def once_seconds(self, resolved: Resolved) -> float:
         """The time its frozen networks will take over the rows they have not seen; 0 unknown."""

@@ -99,6 +99,7 @@ class Driver:
         self.context, self.limits, self.progress = context, limits, progress
         self.pool, self.sampler, self.book = pool, sampler, book or RungBook()
         self.history = RunHistory(context, read_all(context.folder))
+        self.foreseen: dict[str, float] = {}
         singles = ladder(context.dataset, context.space)
         self.agenda = Agenda(
             singles=sorted(singles, key=lambda pair: self._seconds(pair[1])),
@@ -154,7 +155,14 @@ class Driver:
 
     def _seconds(self, resolved: Resolved, pace: float = 1.0) -> float:
         """The time foreseen for a trial, with what its frozen networks have still to compute."""
-        return pace * self.context.trial_seconds(resolved) + self.context.once_seconds(resolved)
+        once = self.context.once_seconds(resolved)
+        return pace * self._foreseen(resolved) * self.context.folds + once
+
+    def _foreseen(self, resolved: Resolved) -> float:
+        """The seconds of one training as they were measured; asked for again and again."""
+        if resolved.canonical not in self.foreseen:
+            self.foreseen[resolved.canonical] = self.context.foreseen_seconds(resolved)
+        return self.foreseen[resolved.canonical]
 
     def _left(self, seconds: float = 0.0) -> float:
         """The time for trials, if the next one takes so many seconds."""
@@ -168,7 +176,7 @@ class Driver:
     def _fits(self, resolved: Resolved) -> bool:
         """Whether a trial would end in time, and what comes after it, were it the best."""
         pace = self._pace()
-        left = self._left(pace * self.context.foreseen_seconds(resolved))
+        left = self._left(pace * self._foreseen(resolved))
         return self._seconds(resolved, pace) <= left
 
     def _show(self, left: float) -> None:
@@ -198,7 +206,7 @@ class Driver:
         if space.forbids(forbid_columns(resolved)):
             self._pass_over(proposal, "the space forbids it")
             return
-        canonical = str(resolved.strategy)
+        canonical = resolved.canonical
         self.sampler.begin(proposal, cost=cost(resolved).flops, canonical=canonical)
         if canonical in self.history.done:
             self.repeats += 1
@@ -213,13 +221,13 @@ class Driver:
 
     def _begin(self, proposal: Proposal, resolved: Resolved) -> None:
         """Hand out a job; or keep a record where it is over a limit."""
-        foreseen = self._pace() * self.context.foreseen_seconds(resolved)
+        foreseen = self._pace() * self._foreseen(resolved)
         after = self.limits.reserve(self.history.standings.finalists(), foreseen)
         phases = resolved.training_plan.phases
         alone = [part for phase in phases if (part := alone_of(resolved, phase))]
         job = Job(
             number=self.history.number(),
-            strategy=str(resolved.strategy),
+            strategy=resolved.canonical,
             origin=proposal.origin,
             seed=self.context.seed,
             deadline=self.limits.deadline.earlier(after),
@@ -227,7 +235,7 @@ class Driver:
             bar=self.history.bar,
             begin=tuple(each for p in alone for each in self.history.part(str(p.strategy))),
         )
-        if reason := over_limit(self.context, job):
+        if reason := over_limit(self.context, cost(resolved), foreseen):
             record = initial_record(self.context, job, "infeasible", reason)
             self.sampler.prune(proposal, constraint=FAR_BEHIND, why=reason)
             self.history.add(record)
@@ -245,7 +253,7 @@ class Driver:
         done, begun = self.history.done, self.begun
 
         def able(resolved: Resolved) -> bool:
-            canonical = str(resolved.strategy)
+            canonical = resolved.canonical
             return canonical not in done and canonical not in begun and self._fits(resolved)
 
         def quick(resolved: Resolved) -> bool:
@@ -287,14 +295,11 @@ class Driver:
 
     def _lengthen(self, able: Callable[[Resolved], bool]) -> bool:
         """Have the sampler propose the longer training that promises most, if there is one."""
-        done = self.history.done
         for each in self.history.standings.worth_longer(self.context.space):
             params = self.sampler.params(each.trained)
-            if params is None or each.resolved in done or each.resolved in self.begun:
+            if params is None or self.sampler.params(each.resolved) is not None:
                 continue
-            if self.sampler.params(each.resolved) is None and able(
-                self.context.resolved(each.resolved)
-            ):
+            if able(self.context.resolved(each.resolved)):
                 self.sampler.enqueue({**params, LENGTH: each.param}, LONGER)
                 return True
         return False
@@ -381,10 +386,9 @@ class Driver:
 
     def _tell(self, record: Record) -> None:
         metric = self.context.metric
-        last = record.curve[-1][1] if record.curve else None
         score = record.val.get(metric.name)
-        if score is None and last is not None and not metric.relative:
-            score = 1.0 - last
+        if score is None and record.curve and not metric.relative:
+            score = 1.0 - record.curve[-1][1]
         shown = f"{record.strategy} | {record.settings}" if record.settings else record.strategy
         self.progress.trial(
             number=record.trial,

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import IO, Any
 
 import torch
@@ -65,11 +65,8 @@ class ProcessPool(WorkerPool):
         self._context, self.size, self._stillborn = context, size, 0
         self._told: queue.SimpleQueue[tuple[_Worker, Any]] = queue.SimpleQueue()
         self._path = context.folder / STORE / f"{context.dataset.fingerprint[:16]}.arrays"
-        parts = {
-            key: value
-            for key, value in vars(context).items()
-            if key not in ("device_dataset", "metric")
-        }
+        names = [each.name for each in fields(context)]
+        parts = {name: getattr(context, name) for name in names if name != "device_dataset"}
         # A metric holds functions, which do not travel; a worker puts the data on its own device.
         self._head = share({**parts, "metric": context.metric.name}, self._path)
         self._workers: list[_Worker] = []

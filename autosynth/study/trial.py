@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from autosynth.budget import Deadline
-from autosynth.composite import Composite, Resolved, build, cost
+from autosynth.composite import Composite, Cost, Resolved, build, cost
 from autosynth.errors import TrialError
 from autosynth.record import Record, weights_path
 from autosynth.spec import Array
@@ -81,14 +81,13 @@ def initial_record(context: RunContext, job: Job, state: str, reason: str = "") 
         params=price.params,
         worst_flops=price.worst_flops,
         origin=job.origin,
-        canonical=str(resolved.strategy),
+        canonical=resolved.canonical,
         foreseen_seconds=round(context.foreseen_seconds(resolved), 3),
     )
 
 
-def over_limit(context: RunContext, job: Job) -> str:
-    """Why a strategy is not to be trained, or nothing."""
-    price = cost(context.resolved(job.strategy))
+def over_limit(context: RunContext, price: Cost, foreseen_seconds: float) -> str:
+    """Why a strategy of that cost and time is not to be trained, or nothing."""
     for name, amount, limit in (
         ("flops", price.flops, context.max_flops),
         ("params", price.params, context.max_params),
@@ -96,8 +95,8 @@ def over_limit(context: RunContext, job: Job) -> str:
         if limit is not None and amount > limit:
             return f"{name}={amount:,} is over --max-{name} {limit:,}"
     ceiling = context.trainer_config.ceiling_seconds
-    if ceiling and job.foreseen_seconds > ceiling:
-        foreseen = f"about {job.foreseen_seconds:.0f} s"
+    if ceiling and foreseen_seconds > ceiling:
+        foreseen = f"about {foreseen_seconds:.0f} s"
         return f"would train for {foreseen}, over the {ceiling:.0f} s one may take"
     return ""
 

@@ -117,8 +117,9 @@ def test_a_limit_is_kept_before_training(
     context_of: MakeBench, wine: Dataset, tmp_path: Path
 ) -> None:
     context = context_of(wine, tmp_path, max_flops=1000, max_params=10**9)
-    assert "over --max-flops 1,000" in over_limit(context, job_of(context, "mlp[width=64]"))
-    assert over_limit(context_of(wine, tmp_path), job_of(context, "mlp[width=64]")) == ""
+    price = cost(context.resolved("mlp[width=64]"))
+    assert "over --max-flops 1,000" in over_limit(context, price, 0.0)
+    assert over_limit(context_of(wine, tmp_path), price, 0.0) == ""
 
 
 def test_what_is_too_slow_for_a_row_is_not_trained(

@@ -24,7 +24,8 @@ from autosynth.run.sweep import put_aside
 from autosynth.spec import Array
 from autosynth.study.context import RunContext
 from autosynth.study.finalist import RACERS, finalists
-from autosynth.study.trial import OutOfTime, fold_outputs, load_trained
+from autosynth.study.fold import OutOfTime, fold_outputs
+from autosynth.study.trial import load_trained
 from autosynth.task.score import (
     paired_interval,
     resamples,

@@ -23,9 +23,10 @@ from autosynth.task.score import score_all
 from autosynth.training.config import TrainerConfig
 from autosynth.training.determinism import deterministic_kernels
 from autosynth.training.devicedataset import DeviceDataset, to_device
-from autosynth.training.loop import Outcome, TrainingRows, time_steps
+from autosynth.training.loop import Outcome, TrainingRows
 from autosynth.training.loop import train as train_composite
 from autosynth.training.output import outputs
+from autosynth.training.timing import time_steps
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ next, whether a training goes on, and what is kept. What comes next is the agend
 """
 
 import math
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -23,27 +24,20 @@ from autosynth.study.agenda import (
     first_length,
     ladder,
 )
+from autosynth.study.assembly import Assembly, has_room, parts_of
 from autosynth.study.context import RunContext
 from autosynth.study.history import RunHistory
 from autosynth.study.job import Done, Event, Failed, Job, Lost, Rung
 from autosynth.study.params import params_for
 from autosynth.study.pool import WorkerPool
-from autosynth.study.pruner import Curve, Decision, RungBook, is_spared
+from autosynth.study.pruner import Curve, Decision, RungBook, doubt, is_spared
 from autosynth.study.restrict import forbid_columns
 from autosynth.study.sampler import Proposal, Sampler
 from autosynth.study.trial import initial_record, over_limit
-from autosynth.training.weights import alone_of
 
 # Suggestions in a row that bring nothing new, before a search gives up: a small space is soon
 # exhausted, and a suggestion costs far less than a training.
 MAX_REPEATS = 30
-# What a trial is given the benefit of at a rung: standard errors, and the part of an error that
-# may still fall over a whole schedule, whose learning rate is high until late. Measured on adult,
-# trec, CricketX and mnist1d: the rank correlation of a rung with the end is -.29 to .89 at 1/27 of
-# the schedule and .88 to .96 at 1/3. So much slack saves 0 to 3 % of the compute and kills no
-# member of the front; without it 9 to 36 % are saved, and .3 to .95 of two to five members killed.
-DOUBT = 2.0
-STILL_TO_FALL = 0.3
 # Of the dearest single component: what is as cheap need not be cheaper. On a log scale of cost the
 # sampler would else go after ever smaller networks, which nobody wants.
 CHEAP_SHARE = 0.01
@@ -52,9 +46,6 @@ CHEAP_SHARE = 0.01
 FAR_BEHIND = 10.0
 # Seconds that the driver waits for workers at a time, before it looks at the clock again.
 WAIT_SECONDS = 1.0
-# Times that a job is begun: one whose worker was lost is tried once more, for the worker may have
-# been ended by another's doing; what ends two of them would end a third.
-TRIES = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,13 +65,12 @@ class Limits:
 
 @dataclass(kw_only=True)
 class _Running:
-    """A job at work: what it was proposed by, and how often it was begun."""
+    """A trial at work: what it was proposed by, and the jobs it is made of."""
 
-    job: Job
+    assembly: Assembly
     proposal: Proposal
     resolved: Resolved
     curve: Curve
-    tries: int = 1
     pruned: Decision | None = None
 
 
@@ -112,7 +102,7 @@ class Driver:
         self.repeats = 0
         self.hopeful = False
         self.running: dict[int, _Running] = {}
-        self.again: list[Job] = []
+        self.waiting: deque[Assembly] = deque()
         self.begun: set[str] = set()
         for number, curve in sampler.curves().items():
             self.book.write(number, curve)
@@ -140,9 +130,8 @@ class Driver:
         Where nothing new is found it is hoped, once, that the machine is as quick again as when it
         was measured.
         """
-        while self.pool.free and self.again:
-            self.pool.start(self.again.pop())
-        while self.pool.free and not self.limits.stop() and not self._enough():
+        self._hand_out()
+        while self.pool.free and not self.limits.stop() and self._to_come() > 0:
             left = self._left()
             if left <= 0:
                 return
@@ -152,6 +141,14 @@ class Driver:
                 self.hopeful, self.repeats = True, 0
             self._show(left)
             self._next()
+
+    def _hand_out(self) -> None:
+        """Give free workers what waits of trials that are begun, the earliest of them first."""
+        while self.pool.free and self.waiting:
+            if job := self.waiting[0].next():
+                self.pool.start(job)
+            else:
+                self.waiting.popleft()
 
     def _seconds(self, resolved: Resolved, pace: float = 1.0) -> float:
         """The time foreseen for a trial, with what its frozen networks have still to compute."""
@@ -188,9 +185,10 @@ class Driver:
             seconds_left=None if left == math.inf else left,
         )
 
-    def _enough(self) -> bool:
-        begun = self.history.n_trained + len(self.running)
-        return self.limits.trials is not None and begun >= self.limits.trials
+    def _to_come(self) -> float:
+        """How many trials may still be begun."""
+        most = math.inf if self.limits.trials is None else self.limits.trials
+        return most - self.history.n_trained - len(self.running)
 
     def _next(self) -> None:
         """Ask for one strategy, and do with it what is to be done."""
@@ -223,8 +221,7 @@ class Driver:
         """Hand out a job; or keep a record where it is over a limit."""
         foreseen = self._pace() * self._foreseen(resolved)
         after = self.limits.reserve(self.history.standings.finalists(), foreseen)
-        phases = resolved.training_plan.phases
-        alone = [part for phase in phases if (part := alone_of(resolved, phase))]
+        begin, parts = parts_of(self.context, self.history, resolved)
         job = Job(
             number=self.history.number(),
             strategy=resolved.canonical,
@@ -233,7 +230,7 @@ class Driver:
             deadline=self.limits.deadline.earlier(after),
             foreseen_seconds=foreseen,
             bar=self.history.bar,
-            begin=tuple(each for p in alone for each in self.history.part(str(p.strategy))),
+            begin=begin,
         )
         if reason := over_limit(self.context, cost(resolved), foreseen):
             record = initial_record(self.context, job, "infeasible", reason)
@@ -242,11 +239,14 @@ class Driver:
             self._tell(record)
             return
         curve = Curve(cost=cost(resolved).flops)
+        is_split = len(parts) > 1 and has_room(self.pool, self._to_come())
+        assembly = Assembly(self.context, job, parts if is_split else ())
         self.running[job.number] = _Running(
-            job=job, proposal=proposal, resolved=resolved, curve=curve
+            assembly=assembly, proposal=proposal, resolved=resolved, curve=curve
         )
         self.begun.add(job.strategy)
-        self.pool.start(job)
+        self.waiting.append(assembly)
+        self._hand_out()
 
     def _enqueue(self) -> None:
         """Have the sampler propose what comes next by the agenda, or a choice of its own."""
@@ -324,58 +324,60 @@ class Driver:
         """Decide on what a worker tells: whether its training is to be stopped."""
         each = self.running[event.number]
         if isinstance(event, Rung):
-            return self._judge(each, event)
-        if isinstance(event, Lost) and each.tries < TRIES:
-            each.tries += 1
-            self.again.append(each.job)
-            self.progress.say(
-                f"trial {event.number} begins again: its worker was lost ({event.reason})"
-            )
-        elif isinstance(event, Lost):
-            reason = f"its worker was lost, {TRIES} times: {event.reason}"
-            self._end(each, initial_record(self.context, each.job, "failed", reason))
-        elif isinstance(event, Failed):
-            self._end(each, event.record)
-        elif isinstance(event, Done):
-            record = event.record
+            return each.assembly.is_ending or self._judge(each, event)
+        if not isinstance(event, Done | Failed | Lost):
+            return False
+        if ended := each.assembly.take(event):
+            record = ended.record
             if record.state == "pruned" and each.pruned:
                 record = replace(record, reason=each.pruned.why)
-            self._end(each, record, event.weights)
+            self._end(each, record, ended.weights if isinstance(ended, Done) else None)
+        elif each.assembly.is_ending:
+            self.pool.stop(event.number)
+        else:
+            self.waiting.append(each.assembly)
+            if isinstance(event, Lost):
+                what = f"{event.part} of trial {event.number}".removeprefix(" of ")
+                self.progress.say(f"{what} begins again: its worker was lost ({event.reason})")
         return False
 
     def _judge(self, each: _Running, rung: Rung) -> bool:
-        """Whether a training ends at a rung, by the pruner."""
+        """Whether a training ends at a rung, by the pruner; all parts of it end with one."""
         trial = each.proposal.trial.number
         self.sampler.rung(each.proposal, rung.done, rung.error)
-        curve = each.curve = replace(
-            each.curve, errors={**each.curve.errors, rung.done: rung.error}
-        )
-        doubt = DOUBT * rung.standard_error + STILL_TO_FALL * (1 - rung.done) * rung.error
+        each.curve = replace(each.curve, errors={**each.curve.errors, rung.done: rung.error})
+        # Of parts side by side a later one may have told of a later rung before.
+        errors = {done: error for done, error in each.curve.errors.items() if done <= rung.done}
+        curve = replace(each.curve, errors=errors)
         verdict = self.book.decide(
             trial,
             curve,
             e_ref=self.context.error(self.context.trivial_score),
-            standard_error=doubt,
+            standard_error=doubt(rung.done, rung.error, rung.standard_error),
         )
         self.book.write(trial, curve)
         # A longer one is there because a shorter one was among the best; and where a trial is
         # scored on several folds, the rows of the first are too few to end it.
-        spared = each.job.origin == LONGER or self.context.folds > 1
+        spared = each.assembly.job.origin == LONGER or self.context.folds > 1
         if spared or is_spared(trial, self.context.seed) or not verdict.prune:
             return False
         each.pruned = verdict
+        if rung.part:
+            each.assembly.give_up("pruned", verdict.why)
+            self.pool.stop(rung.number)
         return True
 
     def _end(self, each: _Running, record: Record, weights: bytes | None = None) -> None:
         """Keep a trial that ended, and learn from it."""
         self.hopeful = False
         self.history.add(record, weights)
-        del self.running[each.job.number]
-        self.begun.discard(each.job.strategy)
+        job = each.assembly.job
+        del self.running[job.number]
+        self.begun.discard(job.strategy)
         self.repeats = 0 if self.running else self.repeats
         # Counted without a clock: the same seed gives the same trials.
         turn: Turn = "single" if record.topology == "single" else "composite"
-        turn = "longer" if each.job.origin == LONGER else turn
+        turn = "longer" if job.origin == LONGER else turn
         self.agenda.spent[turn] += 1.0 if self.limits.trials else record.train_seconds or 0.0
         if record.state == "failed":
             self.sampler.fail(each.proposal, record.reason)

@@ -1,12 +1,14 @@
 """What a worker is asked to train, and what it answers: plain data that can travel.
 
-A job names its strategy in the notation, so that whoever has the data can train it. Answers are
-events: `Started`, `Rung` by rung, then `Done` or `Failed`; or `Lost`, which the pool says of a
-worker that is no more. A worker writes nothing: its weights come with `Done`.
+A job names its strategy in the notation, so that whoever has the data can train it; or one part
+of it, which its trial's last job is then given. Answers are events: `Started`, `Rung` by rung,
+then `Done` or `Failed`; or `Lost`, which the pool says of a worker that is no more. A worker
+writes nothing: its weights come with `Done`.
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autosynth.budget import NEVER, POLICY, Deadline
@@ -26,40 +28,17 @@ class TrainedPart:
     samples: int
     share: float
 
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """One training of a strategy, in canonical form: its number, its seed, when it must end.
-
-    `foreseen_seconds` are what it is foreseen to take; 0 where nothing is known of it. What does
-    not come near the score `bar` is not scored on further folds. `begin` are parts that need not
-    be trained again.
-    """
-
-    number: int
-    strategy: str
-    origin: str = "given"
-    seed: int = 0
-    deadline: Deadline = NEVER
-    foreseen_seconds: float = 0.0
-    bar: float = -math.inf
-    begin: tuple[TrainedPart, ...] = ()
-
-    def ends_by(self, ceiling: float) -> Deadline:
-        """When a training that starts now must have ended; a `ceiling` in seconds, 0 for none.
-
-        Somewhat over the ceiling, which is far over what most are foreseen to take: other work on
-        the machine may have come after the probe, and then a search that stops all has nothing to
-        show.
-        """
-        return self.deadline.within(POLICY.over_ceiling * ceiling) if ceiling else self.deadline
+    def is_of(self, strategy: str, rows: str, samples: int) -> bool:
+        """Whether it was trained so: every trial was trained on `all` rows."""
+        return (self.strategy, "all", self.samples) == (strategy, rows, samples)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """What a worker tells of the job with that number."""
+    """What a worker tells of the job with that number, and of that part."""
 
     number: int
+    part: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,9 +60,9 @@ class Rung(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Done(Event):
-    """A training that ran, whole or in part, as its record says; `weights` where it is whole.
+    """A training that ran, to its end or not, as its record says; `weights` where it ended.
 
-    They are the bytes of a safetensors file.
+    They are the bytes of a safetensors file. Of a part, the record says what that took alone.
     """
 
     record: Record
@@ -102,6 +81,77 @@ class Lost(Event):
     """The worker is no more, and why; what it trained is lost."""
 
     reason: str
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Tells a worker to stop what it trains of the trial of that number."""
+
+    number: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One training of a strategy, in canonical form: its number, its seed, when it must end.
+
+    `foreseen_seconds` are what it is foreseen to take; 0 where nothing is known of it. What does
+    not come near the score `bar` is not scored on further folds. `begin` are parts that need not
+    be trained again.
+
+    A trial may be several jobs of one number. Where `part` names a phase of the training plan,
+    that alone is trained, and nothing scored. The job without one trains and scores the whole,
+    and takes what other jobs have trained of it, `given` in the order of the plan, as if it had
+    done so itself. `begun` says when the first of them was handed out, by the deadline's clock.
+    """
+
+    number: int
+    strategy: str
+    origin: str = "given"
+    seed: int = 0
+    deadline: Deadline = NEVER
+    foreseen_seconds: float = 0.0
+    bar: float = -math.inf
+    begin: tuple[TrainedPart, ...] = ()
+    part: str = ""
+    given: tuple[Done, ...] = ()
+    begun: float | None = None
+
+    def ends_by(self, ceiling: float) -> Deadline:
+        """When a training that starts now must have ended; a `ceiling` in seconds, 0 for none.
+
+        Somewhat over the ceiling, which is far over what most are foreseen to take: other work on
+        the machine may have come after the probe, and then a search that stops all has nothing to
+        show. All jobs of a trial must end by the same moment: trained side by side, or one after
+        another where no other worker is free, they take no longer than all of it in one.
+        """
+        if not ceiling:
+            return self.deadline
+        begun = self.deadline.clock() if self.begun is None else self.begun
+        seconds = POLICY.over_ceiling * ceiling
+        return Deadline(min(self.deadline.at, begun + seconds), self.deadline.clock)
+
+
+def with_parts(record: Record, parts: Sequence[Record], n_rows: int) -> Record:
+    """The record of a trial, with what other jobs took that trained parts of it on `n_rows`."""
+    if not parts:
+        return record
+    everyone = [*parts, record]
+    samples = [each.samples_seen for each in everyone if each.samples_seen is not None]
+    flops = [each.train_flops for each in everyone if each.train_flops is not None]
+    seconds = [each.train_seconds for each in everyone if each.train_seconds is not None]
+    once = [each.once_seconds for each in everyone if each.once_seconds is not None]
+    latencies = [each.latency_ms for each in everyone if each.latency_ms is not None]
+    return replace(
+        record,
+        latency_ms=max(latencies, default=None),
+        once_seconds=round(sum(once), 2) if once else None,
+        train_seconds=sum(seconds) if seconds else None,
+        samples_seen=sum(samples) if samples else None,
+        epochs=sum(samples) / n_rows if samples else None,
+        train_flops=sum(flops) if flops else None,
+        best_fractions={k: v for each in everyone for k, v in each.best_fractions.items()},
+        curve=tuple(sorted({point for each in everyone for point in each.curve})),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

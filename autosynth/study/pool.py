@@ -1,6 +1,7 @@
 """Who trains: jobs in, events out. The driver knows no more of its workers than this.
 
-A pool has some workers. `start` gives a job to one that is free; `wait` hands on what they tell.
+A pool has some workers. `start` gives a job to one that is free; `wait` hands on what they tell;
+`stop` has them give up a trial.
 Here is the interface, and the pool whose one worker is this process itself; `processes.py` has the
 pool of processes, `simulation.py` one that replays what was recorded on a clock of its own.
 """
@@ -36,6 +37,13 @@ class WorkerPool(ABC):
         """Have a free worker begin a job. Raises ValueError where none is free."""
 
     @abstractmethod
+    def stop(self, number: int) -> None:
+        """Have all jobs of the trial of that number end soon, as at a rung that is answered so.
+
+        Each still has its last event, in which it may have ended already.
+        """
+
+    @abstractmethod
     def wait(self, handle: Handle, seconds: float) -> None:
         """Hand on the next events, or none after so many seconds or where a worker came up.
 
@@ -61,6 +69,7 @@ class LocalPool(WorkerPool):
     def __init__(self, context: RunContext) -> None:
         self._context = context
         self._job: Job | None = None
+        self._stopped = False
 
     @property
     def free(self) -> int:
@@ -71,7 +80,11 @@ class LocalPool(WorkerPool):
         """Keep the job, to be trained when the driver waits."""
         if self._job:
             raise ValueError("the worker is not free")
-        self._job = job
+        self._job, self._stopped = job, False
+
+    def stop(self, number: int) -> None:
+        """Have the job end at its next step, from inside of an event of its own or before."""
+        self._stopped = self._stopped or (self._job is not None and self._job.number == number)
 
     def wait(self, handle: Handle, seconds: float) -> None:
         """Train the job to its end, however long that takes."""
@@ -79,7 +92,7 @@ class LocalPool(WorkerPool):
         if job is None:
             return
         try:
-            ended = run_trial(self._context, job, handle)
+            ended = run_trial(self._context, job, handle, lambda: self._stopped)
         finally:
             self._job = None
         handle(ended)

@@ -22,8 +22,9 @@ from autosynth.study.params import complete_strategy
 from autosynth.study.space import Space
 from autosynth.training.config import TrainerConfig, schedule
 from autosynth.training.devicedataset import DeviceDataset, sample
-from autosynth.training.loop import TrainingRows, time_steps
+from autosynth.training.loop import TrainingRows
 from autosynth.training.settle import trainings_of
+from autosynth.training.timing import time_steps
 from autosynth.training.work import remember, seconds_of
 
 # bfloat16 must be this much faster to be worth its rounding. Both cases were met: on two cores

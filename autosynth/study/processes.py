@@ -20,7 +20,7 @@ import torch
 from autosynth.budget import NEVER, POLICY, Deadline
 from autosynth.errors import RunError
 from autosynth.study.context import RunContext
-from autosynth.study.job import Done, Event, Failed, Job, Lost, Ready, Rung, Setting
+from autosynth.study.job import Done, Event, Failed, Job, Lost, Ready, Rung, Setting, Stop
 from autosynth.study.pool import Handle, LocalPool, WorkerPool
 from autosynth.study.transport import receive, send, share
 
@@ -90,6 +90,12 @@ class ProcessPool(WorkerPool):
                 self._send(worker, job)
                 return
         raise ValueError("no worker is free")
+
+    def stop(self, number: int) -> None:
+        """Tell the workers, who look at every step."""
+        for worker in self._workers:
+            if worker.job and worker.job.number == number:
+                self._send(worker, Stop(number=number))
 
     def wait(self, handle: Handle, seconds: float) -> None:
         """Hand on what the workers tell."""
@@ -191,7 +197,7 @@ class ProcessPool(WorkerPool):
                 )
         self._workers[self._workers.index(worker)] = self._spawn(worker.number)
         if worker.job:
-            handle(Lost(number=worker.job.number, reason=why))
+            handle(Lost(number=worker.job.number, part=worker.job.part, reason=why))
 
     def _end_the_late(self) -> None:
         for worker in self._workers:

@@ -24,6 +24,13 @@ COST_SLACK = 1.05
 # One in twenty costs a twentieth of what pruning saves at most, and is the only way to count what
 # was pruned by mistake.
 SPARED_EVERY = 20
+# What a trial is given the benefit of at a rung: standard errors, and the part of an error that
+# may still fall over a whole schedule, whose learning rate is high until late. Measured on adult,
+# trec, CricketX and mnist1d: the rank correlation of a rung with the end is -.29 to .89 at 1/27 of
+# the schedule and .88 to .96 at 1/3. So much slack saves 0 to 3 % of the compute and kills no
+# member of the front; without it 9 to 36 % are saved, and .3 to .95 of two to five members killed.
+DOUBT = 2.0
+STILL_TO_FALL = 0.3
 # A pruned trial is always behind something: optuna takes 0 for feasible.
 _SMALLEST = 1e-9
 
@@ -219,6 +226,11 @@ def _judge(
         why=f"error {error:.4g} at {rung:.3g} of the schedule, where {behind} {bar:.4g}, "
         f"and {better:.0%} of trials stand on a better layer",
     )
+
+
+def doubt(done: float, error: float, standard_error: float) -> float:
+    """What is in doubt of an error with a share (0 to 1) of the schedule done."""
+    return DOUBT * standard_error + STILL_TO_FALL * (1 - done) * error
 
 
 def is_spared(trial: int, seed: int) -> bool:

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import islice
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,12 @@ from torch import nn
 
 from autosynth.budget import Deadline
 from autosynth.composite import Composite, Cost, Resolved, build, cost
+from autosynth.composite.plan import Phase
 from autosynth.errors import TrialError
 from autosynth.record import Record, weights_path
-from autosynth.spec import Array
 from autosynth.study.context import RunContext
-from autosynth.study.job import Done, Event, Failed, Job, Rung, Started
+from autosynth.study.fold import more_folds, promises
+from autosynth.study.job import Done, Event, Failed, Job, Rung, Started, with_parts
 from autosynth.study.latency import latency_ms, untrained_latency_ms
 from autosynth.study.space import FORBID_KEYS
 from autosynth.task.calibration import Calibration, calibrate
@@ -29,40 +30,44 @@ from autosynth.task.task import task_of
 from autosynth.training.devicedataset import sample
 from autosynth.training.loop import Outcome, TrainingRows, train
 from autosynth.training.output import outputs
+from autosynth.training.part import train_part, weights_of
+from autosynth.training.phase import Told
 from autosynth.training.weights import (
     Bank,
     Recipe,
     Weights,
+    alone_of,
     load_tensors,
     load_weights,
     packed,
 )
 from autosynth.training.work import remember
 
-# Standard errors that a trial may be behind the best, and is still scored on further folds.
-PROMISING = 2.0
 _LATE = "it would not have ended before the budget"
 Tell = Callable[[Event], bool]
 """Takes an event; of a rung gives whether the training is to be stopped."""
 
 
-class OutOfTime(Exception):
-    """A fold would not have ended in its time."""
-
-
 class _Rungs:
     """Follows a training from rung to rung: its curve, and whether it was ended there."""
 
-    def __init__(self, context: RunContext, number: int, tell: Tell) -> None:
-        self.context, self.number, self.tell = context, number, tell
+    def __init__(self, context: RunContext, job: Job, tell: Tell) -> None:
+        self.context, self.job, self.tell = context, job, tell
         self.curve: tuple[tuple[float, float], ...] = ()
 
     def __call__(self, done: float, model: nn.Module) -> bool:
         """Whether the training is to be stopped here."""
         error, standard_error = error_of(self.context, model)
         self.curve = (*self.curve, (done, error))
-        rung = Rung(number=self.number, done=done, error=error, standard_error=standard_error)
-        return self.tell(rung)
+        return self.tell(
+            Rung(
+                number=self.job.number,
+                part=self.job.part,
+                done=done,
+                error=error,
+                standard_error=standard_error,
+            )
+        )
 
 
 def initial_record(context: RunContext, job: Job, state: str, reason: str = "") -> Record:
@@ -101,60 +106,102 @@ def over_limit(context: RunContext, price: Cost, foreseen_seconds: float) -> str
     return ""
 
 
-def run_trial(context: RunContext, job: Job, tell: Tell = lambda event: False) -> Done | Failed:
-    """Train a job and score it on validation rows; gives its record, and its weights.
+def run_trial(
+    context: RunContext,
+    job: Job,
+    tell: Tell = lambda event: False,
+    told: Told = lambda: False,
+) -> Done | Failed:
+    """Train a job, and score it on validation rows where it is no part; gives record and weights.
 
     Never raises for what is wrong with the strategy: the record says it. `tell` is told of every
-    rung.
+    rung; `told` is asked at every step whether to stop.
     """
-    tell(Started(number=job.number))
-    resolved, splits = context.resolved(job.strategy), context.dataset.splits
+    tell(Started(number=job.number, part=job.part))
+    resolved = context.resolved(job.strategy)
+    phases = resolved.training_plan.phases
+    part = next((phase for phase in phases if phase.name == job.part), None)
+    alone = alone_of(resolved, part) if part else resolved
+    assert alone is not None, f"{job.part} of {job.strategy} does not stand alone"
+    given, n = [each.record for each in job.given], len(context.dataset.splits.train)
+    rungs = _Rungs(context, job, tell)
     blank = initial_record(context, job, "failed")
-    rungs = _Rungs(context, job.number, tell)
-    blank = _timed(context, resolved, blank)
+    blank = blank if given else _timed(context, resolved, blank)
     if blank.state == "infeasible":
-        return _told(blank)
-    blank, ended = _remembered(context, job, resolved, blank)
+        return _told(job, blank)
+    blank, ended = _remembered(context, job, alone, blank)
     if not ended:
-        return _told(blank)
+        return _told(job, with_parts(blank, given, n))
     start = time.monotonic()
-    deadline = job.ends_by(context.trainer_config.ceiling_seconds)
+    deadline = _ends_by(context, job, blank)
     try:
-        outcome = train(
-            resolved,
-            context.device_dataset,
-            TrainingRows(
-                train=splits.train, calibration=splits.calibration, unlabelled=splits.unlabelled
-            ),
-            context.trainer_config,
-            seed=job.seed,
-            score=context.metric.score,
-            on_rung=rungs,
-            deadline=deadline,
-            bank=_bank(job),
-        )
+        outcome = _trained(context, job, part, rungs, deadline, told)
         record = _finished(context, job, blank, outcome, rungs, deadline)
+        record = with_parts(record, given, n)
+        if part is None and record.state == "complete":
+            record = _scored(context, job, record, outcome.model)
     except TrialError as error:
-        record = replace(blank, reason=str(error), curve=rungs.curve)
-        return _told(replace(record, train_seconds=time.monotonic() - start))
-    whole = record.state == "complete"
-    return _told(record, packed(outcome.model.state_dict()) if whole else None)
+        seconds = time.monotonic() - start
+        record = replace(blank, reason=str(error), curve=rungs.curve, train_seconds=seconds)
+        return _told(job, with_parts(record, given, n))
+    if record.state != "complete":
+        return _told(job, record)
+    model = outcome.model
+    return _told(job, record, weights_of(model, part) if part else packed(model.state_dict()))
 
 
-def _told(record: Record, weights: bytes | None = None) -> Done | Failed:
+def _told(job: Job, record: Record, weights: bytes | None = None) -> Done | Failed:
     if record.state == "failed":
-        return Failed(number=record.trial, record=record)
-    return Done(number=record.trial, record=record, weights=weights)
+        return Failed(number=job.number, part=job.part, record=record)
+    return Done(number=job.number, part=job.part, record=record, weights=weights)
+
+
+def _ends_by(context: RunContext, job: Job, blank: Record) -> Deadline:
+    """When the training of a job must have ended, that is now to begin.
+
+    What frozen networks took before is no part of its time, here and where its parts were trained.
+    """
+    if job.begun is not None:
+        once = max((each.record.once_seconds or 0.0 for each in job.given), default=0.0)
+        job = replace(job, begun=job.begun + once + (blank.once_seconds or 0.0))
+    return job.ends_by(context.trainer_config.ceiling_seconds)
+
+
+def _trained(
+    context: RunContext,
+    job: Job,
+    part: Phase | None,
+    rungs: _Rungs,
+    deadline: Deadline,
+    told: Told,
+) -> Outcome:
+    """Train what the job asks for: a part, or the whole with what is given of it."""
+    splits, resolved = context.dataset.splits, context.resolved(job.strategy)
+    rows = TrainingRows(
+        train=splits.train, calibration=splits.calibration, unlabelled=splits.unlabelled
+    )
+    given = {each.part: each.weights for each in job.given if each.weights is not None}
+    fit = partial(train, given=given) if part is None else partial(train_part, part=part)
+    return fit(
+        resolved,
+        context.device_dataset,
+        rows,
+        context.trainer_config,
+        seed=job.seed,
+        score=context.metric.score,
+        on_rung=rungs,
+        deadline=deadline,
+        bank=_bank(job),
+        told=told,
+    )
 
 
 def _bank(job: Job) -> Bank:
     """What the job may begin from: the same part and settings, on all rows, for as long."""
 
     def find(recipe: Recipe) -> tuple[Weights, float] | None:
-        if recipe.rows != "all":  # every trial was trained on all of them
-            return None
         for part in job.begin:
-            if part.strategy == str(recipe.strategy) and part.samples == recipe.samples:
+            if part.is_of(str(recipe.strategy), recipe.rows, recipe.samples):
                 return load_tensors(part.weights), part.share
         return None
 
@@ -215,7 +262,7 @@ def _finished(
     rungs: _Rungs,
     deadline: Deadline,
 ) -> Record:
-    """The record of a training that ran, whole or in part."""
+    """The record of a training that ran, to its end or not: what it took, and how it ended."""
     record = replace(
         blank,
         train_seconds=outcome.seconds,
@@ -233,94 +280,30 @@ def _finished(
         if job.deadline.at <= deadline.at:
             reason = _LATE
         return replace(record, state="stopped", reason=reason)
+    return replace(record, state="complete")
+
+
+def _scored(context: RunContext, job: Job, record: Record, model: Composite) -> Record:
+    """The record of a whole training with its scores; on further folds where it promises much."""
     start = time.monotonic()
-    rows, found, calibration = scored_outputs(context, outcome.model)
+    rows, found, calibration = scored_outputs(context, model)
     eval_seconds = round(time.monotonic() - start, 3)
-    if context.folds > 1 and _promises(context, job, context.dataset.y[rows], found):
-        record, rows, found = _more_folds(context, job, record, rows, found)
+    if context.folds > 1 and promises(context, job, context.dataset.y[rows], found):
+        record, rows, found = more_folds(context, job, record, rows, found)
     y = context.dataset.y[rows]
     val = score_all(y, found, context.dataset.target)
     val.setdefault(context.metric.name, context.metric.score(y, found))
     return replace(
         record,
-        state="complete",
         val=val,
         standard_error=standard_error(context.metric, y, found),
         calibration=calibration,
         eval_seconds=eval_seconds,
         # That which was held against the limit, so that none on the board is over it.
         latency_ms=record.latency_ms
-        or latency_ms(outcome.model, context.device_dataset, context.dataset.splits),
-        curve=(*rungs.curve, (1.0, context.error(val[context.metric.name]))),
+        or latency_ms(model, context.device_dataset, context.dataset.splits),
+        curve=(*record.curve, (1.0, context.error(val[context.metric.name]))),
     )
-
-
-def fold_outputs(
-    context: RunContext, resolved: Resolved, inside: Array, outside: Array, deadline: Deadline
-) -> tuple[Array, Outcome]:
-    """A strategy's outputs on held-out rows, and its training on the others.
-
-    Args:
-        context: of the run.
-        resolved: the strategy.
-        inside: the rows to train on.
-        outside: the rows to give outputs for.
-        deadline: by which the training must have ended.
-
-    Raises:
-        OutOfTime: it would not have ended by the deadline.
-        TrialError: it cannot be trained.
-    """
-    rows = TrainingRows(
-        train=inside, calibration=inside[:0], unlabelled=context.dataset.splits.unlabelled
-    )
-    outcome = train(
-        resolved,
-        context.device_dataset,
-        rows,
-        context.trainer_config,
-        seed=context.seed,
-        deadline=deadline,
-    )
-    if outcome.stopped:
-        raise OutOfTime("a fold would not have ended in its time")
-    return outputs(outcome.model, context.device_dataset, outside), outcome
-
-
-def _more_folds(
-    context: RunContext,
-    job: Job,
-    record: Record,
-    rows: NDArray[np.int64],
-    fold_scores: NDArray[Any],
-) -> tuple[Record, NDArray[np.int64], NDArray[Any]]:
-    """The record with what further folds took, all rows that were held out, and their outputs.
-
-    As many folds as the run asks for, or as there is time for. Of the first one the rows and
-    outputs are known. Raises TrialError where a fold cannot be trained.
-    """
-    numbers, parts, resolved = [rows], [fold_scores], context.resolved(job.strategy)
-    for inside, outside in islice(context.other_folds(), context.folds - 1):
-        try:
-            part, outcome = fold_outputs(context, resolved, inside, outside, job.deadline)
-        except OutOfTime:
-            break
-        numbers.append(outside)
-        parts.append(part)
-        record = replace(
-            record,
-            train_seconds=(record.train_seconds or 0.0) + outcome.seconds,
-            samples_seen=(record.samples_seen or 0) + outcome.samples_seen,
-            train_flops=(record.train_flops or 0.0) + outcome.train_flops,
-            n_folds=len(parts),
-        )
-    return record, np.concatenate(numbers), np.concatenate(parts)
-
-
-def _promises(context: RunContext, job: Job, y: NDArray[Any], predictions: NDArray[Any]) -> bool:
-    """Whether a trial may be the best, by its outputs on the rows of the first fold."""
-    slack = PROMISING * standard_error(context.metric, y, predictions)
-    return context.metric.score(y, predictions) + slack >= job.bar
 
 
 def error_of(context: RunContext, model: nn.Module) -> tuple[float, float]:

@@ -1,9 +1,9 @@
 """A worker: a process that trains what it is sent, and writes nothing.
 
 It is run as `python -m autosynth.study.worker` by `processes.py`, and speaks over its standard
-input and output. The first message is its setting, every further one a job, or the answer to a
-rung. What is heavy is loaded late, when the pipe is watched already: no worker outlives its
-driver, also one that is killed while the worker still loads.
+input and output. The first message is its setting, every further one a job, the answer to a rung,
+or what trial is to be stopped. What is heavy is loaded late, when the pipe is watched already: no
+worker outlives its driver, also one that is killed while the worker still loads.
 """
 
 import os
@@ -14,6 +14,7 @@ import threading
 import traceback
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import IO, Any
 
 # What ends with its driver has nobody left to tell.
@@ -25,6 +26,7 @@ class _Wire:
 
     def __init__(self, source: IO[bytes], sink: IO[bytes]) -> None:
         self._source, self._sink = source, sink
+        self.stopped: set[int] = set()  # the numbers of trials that are given up
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -33,9 +35,15 @@ class _Wire:
 
         while True:
             try:
-                self._inbox.put(receive(self._source))
+                message = receive(self._source)
             except Exception:
                 os._exit(_GONE)  # at once: the training in the other thread is for nobody
+            from autosynth.study.job import Stop  # which the first message has loaded
+
+            if isinstance(message, Stop):
+                self.stopped.add(message.number)
+            else:
+                self._inbox.put(message)
 
     def get(self) -> Any:
         return self._inbox.get()
@@ -72,7 +80,11 @@ def _main() -> None:
         while True:
             job = wire.get()
             assert isinstance(job, Job)
-            wire.put(run_trial(context, job, tell))
+            wire.put(run_trial(context, job, tell, partial(_is_stopped, wire, job.number)))
+
+
+def _is_stopped(wire: _Wire, number: int) -> bool:
+    return number in wire.stopped
 
 
 def _context(setting: Any) -> Any:

@@ -4,18 +4,18 @@ Takes a resolved strategy; gives the trained composite and what it took. It know
 training is the phases of the strategy's training plan, one after another, and then what is fitted.
 """
 
-import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from autosynth.budget import NEVER, ClockFunction, Deadline
+from autosynth.budget import NEVER, Deadline
 from autosynth.composite import Composite, Resolved, build, trained
 from autosynth.composite.plan import Phase
 from autosynth.errors import TrialError
@@ -29,16 +29,16 @@ from autosynth.training.phase import (
     PartOutput,
     PhaseTrainer,
     ScoreFunction,
+    Told,
     check_finite,
+    rungs_of,
+    samples_of,
 )
 from autosynth.training.settle import settle, trainings_of
-from autosynth.training.weights import Bank, taken_from
+from autosynth.training.weights import Bank, taken_from, unpacked
 from autosynth.training.work import seconds_of
 
-# When a better composite may be kept, beside the end, as shares of a schedule. With the learning
-# rate at 0 the end is best as a rule; a network that learns rows by heart was best before. Every
-# look costs a pass over `calibration`, so that there are few, and none before the middle.
-FIT_CHECKS = (0.5, 0.65, 0.8, 0.9)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +83,8 @@ def train(
     deadline: Deadline = NEVER,
     until: Mapping[str, float] | None = None,
     bank: Bank | None = None,
+    given: Mapping[str, bytes] | None = None,
+    told: Told = lambda: False,
 ) -> Outcome:
     """Train a composite on one fixed schedule.
 
@@ -100,18 +102,32 @@ def train(
         until: the fractions, above 0, at which phases are complete: the `best_fractions` of a
             training on fewer rows.
         bank: where parts are found that were trained before, alone and in the same way.
+        given: the weights of phases that were trained apart (`part.py`), by their names; what
+            they took is not counted.
+        told: whether it is to be stopped, asked after every step.
 
     Raises:
         TrialError: the loss is not finite, memory ran out for a quarter of the batch size too, or
             PyTorch raises another error.
     """
-    batch = config.batch_size
+
+    def attempt(batch: int) -> Outcome:
+        trainer = Trainer(resolved, data, rows, config, seed, batch, until, bank, given)
+        return trainer.run(score, on_rung, deadline, told)
+
+    return in_memory(attempt, config.batch_size)
+
+
+def in_memory(attempt: Callable[[int], T], whole: int) -> T:
+    """What an attempt gives at the `whole` batch size, or a smaller one that memory is there for.
+
+    Raises TrialError for what is the strategy's fault.
+    """
+    batch = whole
     while True:
         try:
             # Unnamed: what a failed attempt held on the device is free for the next.
-            return Trainer(resolved, data, rows, config, seed, batch, until, bank).run(
-                score, on_rung, deadline
-            )
+            return attempt(batch)
         except RuntimeError as error:
             if isinstance(error, TrialError):
                 raise
@@ -119,46 +135,9 @@ def train(
                 # One strategy's fault: it is recorded with its reason, and a search goes on.
                 raise TrialError(refusal(error)) from error
             # Halved twice and no more: an eighth of the rows would take eight times the steps.
-            if batch * 4 <= config.batch_size:
+            if batch * 4 <= whole:
                 raise TrialError(f"out of memory at a batch of {batch} too") from error
         batch //= 2
-
-
-def time_steps(
-    resolved: Resolved,
-    data: DeviceDataset,
-    rows: TrainingRows,
-    config: TrainerConfig,
-    *,
-    warmup: int,
-    steps: int,
-    patience: float = math.inf,
-    clock: ClockFunction = time.perf_counter,
-) -> float:
-    """The seconds that a training takes for each step of the plan.
-
-    For every phase the least time of some steps is taken, by a `clock` in seconds, after others to
-    warm up: other work of the machine only adds to it. After `patience` seconds of steps, those
-    that were made have to do; on a GPU the first is not counted, in which kernels are loaded.
-    Trainings out of fold are counted in.
-    """
-    parts = max(phase.n_units for phase in resolved.training_plan.phases)
-    # No more rows than it takes: what stands is computed for all of them before the first step.
-    # Of texts those of the mean length.
-    few = data.lengths.typical(rows.train)[: config.batch_size * (warmup + steps) * parts]
-    trainer = Trainer(resolved, data, replace(rows, train=few), config, 0, config.batch_size)
-    seconds, cold = 0.0, int(data.device.type == "cuda")
-    with torch.random.fork_rng(devices=_cuda(data.device)):
-        for phase in trainer.phases:
-            phase_trainer, taken = trainer.phase_trainer(phase), []
-            for step in range(warmup + steps):
-                start = clock()
-                float(phase_trainer.step(step + 1))
-                taken.append(clock() - start)
-                if len(taken) > cold and sum(taken[cold:]) > patience:
-                    break
-            seconds += phase.fraction * min(taken[warmup:] or taken[cold:] or taken)
-    return seconds * float(trainer.settings["length"]) / trainer.trained_share()
 
 
 def _out_of_memory(error: RuntimeError) -> bool:
@@ -178,6 +157,7 @@ class Trainer:
         batch: int,
         until: Mapping[str, float] | None = None,
         bank: Bank | None = None,
+        given: Mapping[str, bytes] | None = None,
     ) -> None:
         self.resolved, self.data, self.rows, self.config = resolved, data, rows, config
         self.seed, self.batch = seed, min(batch, len(rows.train))
@@ -197,6 +177,9 @@ class Trainer:
             for phase in resolved.training_plan.phases
             if not (bank and self._found(phase, bank))
         ]
+        self.apart = frozenset(given or ())
+        for weights in (given or {}).values():
+            self.model.load_state_dict(unpacked(weights), strict=False)
 
     def phase_trainer(self, phase: Phase, deadline: Deadline = NEVER) -> PhaseTrainer:
         """A phase of this training, ready for its first step.
@@ -224,15 +207,21 @@ class Trainer:
         return self.seed + 1000 * self.resolved.training_plan.phases.index(phase)
 
     def run(
-        self, score: ScoreFunction | None, on_rung: OnRung | None, deadline: Deadline
+        self,
+        score: ScoreFunction | None,
+        on_rung: OnRung | None,
+        deadline: Deadline,
+        told: Told = lambda: False,
     ) -> Outcome:
         """Train to the end of the training plan, or until it is stopped."""
         start, stopped, steps = time.monotonic(), "", 0
-        monitor = Monitor(score, on_rung, deadline, start)
-        with torch.random.fork_rng(devices=_cuda(self.data.device)):
+        monitor = Monitor(score, on_rung, deadline, start, told=told)
+        with torch.random.fork_rng(devices=cuda_of(self.data.device)):
             torch.manual_seed(self.seed)
             for index, phase in enumerate(self.phases):
-                taken, stopped = self._phase(phase, index, monitor)
+                if phase.name in self.apart:
+                    continue
+                taken, stopped = self.train_phase(phase, index, monitor)
                 steps += taken
                 if stopped:
                     break
@@ -261,12 +250,13 @@ class Trainer:
             train_flops=self.flops,
         )
 
-    def _phase(self, phase: Phase, index: int, monitor: Monitor) -> tuple[int, str]:
+    def train_phase(self, phase: Phase, index: int, monitor: Monitor) -> tuple[int, str]:
         """Train one phase, and keep its best moment; the steps it took, and why it was stopped."""
         start = time.monotonic()
         phase_trainer = self.phase_trainer(phase, monitor.deadline)
         monitor.setup_seconds += time.monotonic() - start
-        rungs, checks = self._rungs(phase_trainer, index), self._checks(phase_trainer, monitor)
+        rungs = rungs_of(self.phases, index, phase_trainer.steps, self.config.rungs)
+        checks = monitor.checks(phase, phase_trainer.steps, len(self.rows.calibration))
         until = self.until.get(phase.name, 1.0)
         best: tuple[float, int, dict[str, Tensor]] | None = None
         total = torch.zeros((), device=self.data.device)
@@ -285,6 +275,9 @@ class Trainer:
                     if best is None or value >= best[0]:
                         best = (value, step, _copy(phase_trainer.current))
                 phase_trainer.learn()
+            if monitor.told():
+                stopped = "pruned"
+                break
             # Steps may take seconds: a deadline that has passed is seen at once.
             is_due = step % 8 == 0 or monitor.over
             if step < end and is_due and monitor.late(self.done(index, step / end)):
@@ -317,10 +310,14 @@ class Trainer:
     def _lengths(self) -> tuple[list[float], list[float]]:
         """How long each phase is: by steps, and by the seconds foreseen.
 
-        What no probe has measured, such as a head alone, counts as the cheapest of the others.
+        What is trained apart takes nothing. What no probe has measured, such as a head alone,
+        counts as the cheapest of the others.
         """
         program = self.model.program
-        fractions = [phase.fraction * self.until.get(phase.name, 1.0) for phase in self.phases]
+        fractions = [
+            0.0 if phase.name in self.apart else phase.fraction * self.until.get(phase.name, 1.0)
+            for phase in self.phases
+        ]
         rates = [seconds_of(self.config, program, phase) / phase.fraction for phase in self.phases]
         least = min(filter(None, rates), default=1.0)
         return fractions, [s * (rate or least) for s, rate in zip(fractions, rates, strict=True)]
@@ -334,33 +331,6 @@ class Trainer:
             (sum(parts[:index]) + parts[index] * inside) / sum(parts) for parts in self._lengths
         )
 
-    def _rungs(self, phase_trainer: PhaseTrainer, index: int) -> dict[int, float]:
-        """The steps of a phase at which the training reports, and its share of the schedule."""
-        if not phase_trainer.phase.supervised:
-            return {}
-        rungs = {}
-        before = sum(phase.fraction for phase in self.phases[:index])
-        whole = sum(phase.fraction for phase in self.phases)
-        for fraction in self.config.rungs:
-            step = round(
-                (fraction * whole - before) / phase_trainer.phase.fraction * phase_trainer.steps
-            )
-            if 0 < step <= phase_trainer.steps:
-                rungs[step] = fraction
-        return rungs
-
-    def _checks(self, phase_trainer: PhaseTrainer, monitor: Monitor) -> set[int]:
-        """The steps of a phase at which a better moment may be kept."""
-        if (
-            not len(self.rows.calibration)
-            or monitor.score is None
-            or not phase_trainer.phase.supervised
-        ):
-            return set()
-        return {round(fraction * phase_trainer.steps) for fraction in FIT_CHECKS} | {
-            phase_trainer.steps
-        }
-
     def _without(self, inside: NDArray[np.int64], held_out: NDArray[np.int64]) -> Composite:
         """A composite trained on some of the rows for as many epochs, for out-of-fold outputs."""
         steps = max(1, round(self.config.steps * len(inside) / (len(inside) + len(held_out))))
@@ -368,7 +338,7 @@ class Trainer:
         plan = replace(self.config, steps=steps)
         trainer = Trainer(self.resolved, self.data, rows, plan, self.seed, self.batch, self.until)
         for index, phase in enumerate(trainer.phases):
-            trainer._phase(phase, index, Monitor(None, None, NEVER, 0.0))
+            trainer.train_phase(phase, index, Monitor(None, None, NEVER, 0.0))
         self.flops += trainer.flops
         self.samples += trainer.samples
         without: Composite = trainer.model
@@ -377,7 +347,7 @@ class Trainer:
 
     def _found(self, phase: Phase, bank: Bank) -> bool:
         """Take a part's weights from the bank, where the same training has been made before."""
-        samples = max(1, round(self.steps * phase.fraction)) * self.batch
+        samples = samples_of(phase, self.steps, self.batch)
         weights = taken_from(bank, self.resolved, phase, samples, self.model.state_dict())
         if weights is None:
             return False
@@ -387,7 +357,8 @@ class Trainer:
         return True
 
 
-def _cuda(device: torch.device) -> list[torch.device]:
+def cuda_of(device: torch.device) -> list[torch.device]:
+    """The devices beside the processor, whose random numbers a training leaves as they were."""
     return [device] if device.type == "cuda" else []
 
 

@@ -6,7 +6,7 @@ says whether a training with so much of it done will end in time.
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,12 @@ from autosynth.training.work import Known, work_of
 
 ScoreFunction = Callable[[NDArray[Any], NDArray[Any]], float]
 OnRung = Callable[[float, nn.Module], bool]
+Told = Callable[[], bool]
+"""Whether somebody wants a training to stop, for a reason that lies outside of it."""
+# When a better composite may be kept, beside the end, as shares of a schedule. With the learning
+# rate at 0 the end is best as a rule; a network that learns rows by heart was best before. Every
+# look costs a pass over `calibration`, so that there are few, and none before the middle.
+FIT_CHECKS = (0.5, 0.65, 0.8, 0.9)
 
 
 @dataclass
@@ -41,11 +47,18 @@ class Monitor:
     deadline: Deadline
     start: float
     setup_seconds: float = 0.0
+    told: Told = lambda: False
 
     @property
     def over(self) -> bool:
         """Whether the deadline has passed."""
         return self.deadline.over
+
+    def checks(self, phase: Phase, steps: int, n_held_back: int) -> set[int]:
+        """The steps of a phase at which a better moment may be kept, by rows held back."""
+        if not n_held_back or self.score is None or not phase.supervised:
+            return set()
+        return {round(fraction * steps) for fraction in FIT_CHECKS} | {steps}
 
     def late(self, done: float) -> bool:
         """Whether the training cannot end by the deadline, with so much of it done.
@@ -185,6 +198,26 @@ class PartOutput(nn.Module):
         return found
 
 
+def rungs_of(
+    phases: Sequence[Phase], index: int, steps: int, rungs: Sequence[float]
+) -> dict[int, float]:
+    """The steps of phase number `index` at which a training reports, and its share of the whole.
+
+    Args:
+        phases: of the training, in order.
+        index: of the one that takes so many `steps`.
+        steps: of that phase.
+        rungs: the shares of all phases at which it reports.
+    """
+    phase = phases[index]
+    if not phase.supervised:
+        return {}
+    before = sum(each.fraction for each in phases[:index])
+    whole = sum(each.fraction for each in phases)
+    found = {round((rung * whole - before) / phase.fraction * steps): rung for rung in rungs}
+    return {step: rung for step, rung in found.items() if 0 < step <= steps}
+
+
 def phase_rows(
     phase: Phase, train: NDArray[np.int64], data: DeviceDataset, seed: int
 ) -> NDArray[np.int64]:
@@ -202,6 +235,11 @@ def phase_rows(
     if data.target.is_coded:
         shuffled = shuffled[np.argsort(y[shuffled], kind="stable")]
     return np.sort(train[shuffled[phase.index :: phase.n_units]])
+
+
+def samples_of(phase: Phase, steps: float, batch: int) -> int:
+    """Rows that a phase sees, of a training of so many `steps` of `batch` rows; repeats count."""
+    return max(1, round(steps * phase.fraction)) * batch
 
 
 def learning_rate(done: float, settings: dict[str, float | str]) -> float:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
+from safetensors.torch import load, load_file, save
 from torch import Tensor, nn
 
 from autosynth.atomic import atomic_path
@@ -60,6 +60,11 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
 def packed(tensors: Mapping[str, Tensor]) -> bytes:
     """Named tensors as the bytes of a safetensors file, which can travel."""
     return save({name: t.detach().cpu().contiguous() for name, t in tensors.items()})
+
+
+def unpacked(content: bytes) -> dict[str, Tensor]:
+    """The named tensors of what `packed` gave, on the host."""
+    return load(content)
 
 
 def write_packed(content: bytes, path: Path) -> None:
@@ -149,10 +154,14 @@ Bank = Callable[[Recipe], tuple[Weights, float] | None]
 
 
 def alone_of(resolved: Resolved, phase: Phase) -> Resolved | None:
-    """The part that a phase trains, as a strategy of its own; None where it is no such part."""
+    """The part that a phase trains, as a strategy of its own; None where it is no such part.
+
+    Such a phase comes to the same weights wherever it is trained, and whatever else is: it begins
+    at what is drawn for its pieces and at nothing that another phase has learnt.
+    """
     unit, program = phase.unit, resolved.training_plan.program
-    if unit is None:
-        return None
+    if unit is None or not all(each.supervised for each in resolved.training_plan.phases):
+        return None  # no part, or one that goes on from what was learnt without targets
     ours = program.names([unit.output])
     learnt = {name for name in ours if program.pieces[name].params} - program.frozen
     if not learnt <= set(unit.names):  # it stands on what an earlier part has trained

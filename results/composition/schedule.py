@@ -21,7 +21,8 @@ from autosynth.spec import Dataset
 from autosynth.strategy import parse
 from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import DeviceDataset
-from autosynth.training.loop import TrainingRows, time_steps
+from autosynth.training.loop import TrainingRows
+from autosynth.training.timing import time_steps
 
 WARMUP, TIMED = 1, 3
 

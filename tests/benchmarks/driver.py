@@ -89,12 +89,20 @@ def replayed(context: RunContext) -> Callable[[Job], Replay]:
 
     def replay(job: Job) -> Replay:
         blank = initial_record(context, job, "complete")
+        if job.given:  # its parts took the time
+            return Replay(record=replace(blank, val={"accuracy": 0.7}), seconds=0.0)
         price = cost(context.resolved(job.strategy)).flops
         score = float(np.clip(0.5 + 0.06 * np.log10(price) + rng.normal(0, 0.03), 0.1, 1.0))
         rungs = tuple(
             (
                 SECONDS * done,
-                Rung(number=job.number, done=done, error=1.2 - score, standard_error=0.01),
+                Rung(
+                    number=job.number,
+                    part=job.part,
+                    done=done,
+                    error=1.2 - score,
+                    standard_error=0.01,
+                ),
             )
             for done in (1 / 9, 1 / 3)
         )

@@ -53,8 +53,9 @@ from autosynth.strategy import parse as parse_strategy
 from autosynth.study.probe import FASTER
 from autosynth.training.config import TrainerConfig, batch_size
 from autosynth.training.devicedataset import DeviceDataset, to_device
-from autosynth.training.loop import TrainingRows, time_steps, train
+from autosynth.training.loop import TrainingRows, train
 from autosynth.training.output import outputs
+from autosynth.training.timing import time_steps
 
 SAME_WORK = "augment=none average=none smoothing=0"
 N_ROWS, WARM_STEPS, LOADERS = 4096, 3, (0, 2)

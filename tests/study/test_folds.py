@@ -16,7 +16,8 @@ from autosynth.study.context import RunContext
 from autosynth.study.driver import Driver
 from autosynth.study.job import Job
 from autosynth.study.pruner import Decision, RungBook
-from autosynth.study.trial import OutOfTime, fold_outputs, run_trial
+from autosynth.study.fold import OutOfTime, fold_outputs
+from autosynth.study.trial import run_trial
 
 MakeBench = Callable[..., RunContext]
 MakeTrial = Callable[..., Record]

@@ -15,9 +15,10 @@ from autosynth.spec import Dataset
 from autosynth.strategy import Chain, parse
 from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import STATIC_BYTES, DeviceDataset, to_device
-from autosynth.training.loop import Outcome, Trainer, TrainingRows, time_steps, train
+from autosynth.training.loop import Outcome, Trainer, TrainingRows, train
 from autosynth.training.output import outputs
 from autosynth.training.phase import PartOutput, phase_rows
+from autosynth.training.timing import time_steps
 from autosynth.training.weights import Recipe
 
 CPU = torch.device("cpu")

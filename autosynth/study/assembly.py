@@ -1,0 +1,138 @@
+"""One trial as the jobs it is made of: handed out side by side, and put together at the end.
+
+Where a strategy is trained part by part, each part that needs nothing of the others can be a job
+of its own. When all of them stand, a last job takes them as given, fits what is fitted afterwards,
+and scores; its model is the one that a single job would have come to. What ends one part early
+ends the trial.
+"""
+
+from collections import Counter, deque
+from dataclasses import replace
+
+from autosynth.composite import Resolved
+from autosynth.record import Record, RecordState
+from autosynth.study.context import RunContext
+from autosynth.study.history import RunHistory
+from autosynth.study.job import Done, Failed, Job, Lost, TrainedPart, with_parts
+from autosynth.study.pool import WorkerPool
+from autosynth.study.trial import initial_record
+from autosynth.training.phase import samples_of
+from autosynth.training.weights import alone_of
+
+# Times that a job is begun: one whose worker was lost is tried once more, for the worker may have
+# been ended by another's doing; what ends two of them would end a third.
+TRIES = 2
+
+
+class Assembly:
+    """The jobs of a trial, and what has come of them so far."""
+
+    def __init__(self, context: RunContext, job: Job, parts: tuple[str, ...] = ()) -> None:
+        """Make the jobs of a trial.
+
+        Args:
+            context: of the run.
+            job: the whole training.
+            parts: phases to be trained as jobs of their own, in the order of the plan; none for
+                one job.
+        """
+        self.context, self.job, self.parts = context, job, parts
+        self._waiting = deque([replace(job, part=part) for part in parts] or [job])
+        self._out: dict[str, Job] = {}
+        self._tries: Counter[str] = Counter()
+        self._given: dict[str, Done] = {}
+        self._spent: list[Record] = []  # of parts that did not end
+        self._end: tuple[RecordState, str] | None = None
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether it has been given up, and waits for what its workers still say."""
+        return self._end is not None
+
+    def next(self) -> Job | None:
+        """The next job to hand out; None where there is none, or none yet."""
+        if not self._waiting:
+            return None
+        job = self._waiting.popleft()
+        if self.parts and self.job.begun is None:
+            self.job = replace(self.job, begun=job.deadline.clock())
+        job = replace(job, begun=self.job.begun)
+        self._out[job.part] = job
+        self._tries[job.part] += 1
+        return job
+
+    def give_up(self, state: RecordState, reason: str) -> None:
+        """Have nothing more of it handed out; the first reason is that of its record."""
+        self._end = self._end or (state, reason)
+        self._waiting.clear()
+
+    def take(self, event: Done | Failed | Lost) -> Done | Failed | None:
+        """Take in the last event of a job; gives that of the whole trial, once it has ended.
+
+        Until then either a further job waits, or others have still to end.
+        """
+        job = self._out.pop(event.part)
+        if isinstance(event, Lost):
+            if self._tries[job.part] < TRIES:
+                if not self.is_ending:
+                    self._waiting.append(job)
+            else:
+                self.give_up("failed", f"its worker was lost, {TRIES} times: {event.reason}")
+        elif not event.part:
+            return event
+        elif isinstance(event, Done) and event.record.state == "complete":
+            self._given[event.part] = event
+        else:
+            self._spent.append(event.record)
+            self.give_up(event.record.state, event.record.reason)
+        if len(self._given) == len(self.parts) and not (self._waiting or self.is_ending):
+            given = tuple(self._given[part] for part in self.parts)
+            self._waiting.append(replace(self.job, given=given))
+        return self._ended()
+
+    def _ended(self) -> Done | Failed | None:
+        """The last event of a trial that was given up, when nothing of it is trained any more."""
+        if self._end is None or self._out:
+            return None
+        state, reason = self._end
+        parts = [each.record for each in self._given.values()] + self._spent
+        n_rows = len(self.context.dataset.splits.train)
+        blank = initial_record(self.context, self.job, state, reason)
+        record = with_parts(blank, parts, n_rows)
+        kind = Failed if state == "failed" else Done
+        return kind(number=self.job.number, record=record)
+
+
+def has_room(pool: WorkerPool, to_come: float) -> bool:
+    """Whether the parts of a trial are to be jobs of their own, for workers would idle without.
+
+    So it is where more than one is free, or where the trials `to_come`, this one included, are too
+    few to fill the pool. Else every worker has a trial of its own: parts side by side would gain
+    no time over all, cost the making of the composite once a part, and have done more in vain when
+    a rung ends them. They never wait long: what is begun comes before anything new.
+    """
+    return pool.size > 1 and (pool.free > 1 or to_come < pool.size)
+
+
+def parts_of(
+    context: RunContext, history: RunHistory, resolved: Resolved
+) -> tuple[tuple[TrainedPart, ...], tuple[str, ...]]:
+    """The parts of a strategy that stand trained, and those to be trained that could be jobs.
+
+    The latter are phases of its training plan, in order, that need nothing of each other.
+    """
+    config, n_rows = context.trainer_config, len(context.dataset.splits.train)
+    steps = config.steps * float(resolved.settings["length"])
+    standing: list[TrainedPart] = []
+    apart: list[str] = []
+    for phase in resolved.training_plan.phases:
+        alone = alone_of(resolved, phase)
+        if alone is None:
+            continue
+        strategy = str(alone.strategy)
+        samples = samples_of(phase, steps, min(config.batch_size, n_rows))
+        known = history.part(strategy)
+        standing += known
+        if not any(part.is_of(strategy, phase.rows, samples) for part in known):
+            apart.append(phase.name)
+    return tuple(standing), tuple(apart)

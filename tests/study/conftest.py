@@ -1,6 +1,7 @@
 """A trial that follows a script, and a bench without a clock."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import FixedTrial
 
+from autosynth.data import load_dataset
 from autosynth.plugin import TASKS
 from autosynth.progress import Progress
 from autosynth.record import Record, read_all
@@ -20,6 +22,7 @@ from autosynth.study.history import RunHistory
 from autosynth.study.job import Done, Job
 from autosynth.study.pool import LocalPool
 from autosynth.study.probe import fixed_plan
+from autosynth.study.processes import ProcessPool
 from autosynth.study.pruner import RungBook
 from autosynth.study.restrict import restrict
 from autosynth.study.sampler import Sampler
@@ -70,6 +73,22 @@ def context_of() -> Callable[..., RunContext]:
         return RunContext(**known)  # type: ignore[arg-type]
 
     return make
+
+
+@pytest.fixture(scope="package")
+def wine_context(
+    context_of: Callable[..., RunContext], tmp_path_factory: pytest.TempPathFactory
+) -> RunContext:
+    """A run on wine where a trial is one training, with a rung at a third of 360 steps."""
+    wine = replace(load_dataset("wine"), independent=False)
+    return context_of(wine, tmp_path_factory.mktemp("wine"), steps=360)
+
+
+@pytest.fixture(scope="package")
+def processes(wine_context: RunContext) -> Iterator[ProcessPool]:
+    """Two workers of that run, which take seconds to come up."""
+    with ProcessPool(wine_context, 2) as pool:
+        yield pool
 
 
 @pytest.fixture(scope="session")

@@ -76,6 +76,7 @@ def phases_trained(context: RunContext, text: str) -> float:
         (f"mean({WIDE}, {DEEP}) train=staged", 1),
         (f"mean({WIDE}, {DEEP}) init=parts | lr=0.02", 3),
         (f"mean({WIDE}, {DEEP}) init=parts | length=2", 6),
+        (f"mean({WIDE}, {DEEP}) train=subsets rows=all init=masked", 2.5),
     ],
 )
 def test_a_part_is_taken_where_its_training_is_the_same(

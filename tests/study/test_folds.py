@@ -14,9 +14,9 @@ from autosynth.record import Record, read_all, write_record
 from autosynth.spec import Array, Dataset
 from autosynth.study.context import RunContext
 from autosynth.study.driver import Driver
+from autosynth.study.fold import OutOfTime, fold_outputs
 from autosynth.study.job import Job
 from autosynth.study.pruner import Decision, RungBook
-from autosynth.study.fold import OutOfTime, fold_outputs
 from autosynth.study.trial import run_trial
 
 MakeBench = Callable[..., RunContext]

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +25,6 @@ from autosynth.study.simulation import Replay, SimulatedPool
 from autosynth.study.transport import attach, share
 
 MakeBench = Callable[..., RunContext]
-STEPS = 360  # the first rung is at 120
 
 
 @pytest.fixture(scope="module")
@@ -34,27 +33,19 @@ def wine() -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def context(
-    context_of: MakeBench, wine: Dataset, tmp_path_factory: pytest.TempPathFactory
-) -> RunContext:
-    return context_of(wine, tmp_path_factory.mktemp("pool"), steps=STEPS)
+def context(wine_context: RunContext) -> RunContext:
+    return wine_context
 
 
-def job(context: RunContext, number: int, text: str = "mlp[width=8]") -> Job:
-    return Job(number=number, strategy=str(context.resolved(text).strategy))
+def job(context: RunContext, number: int, text: str = "mlp[width=8]", part: str = "") -> Job:
+    return Job(number=number, strategy=str(context.resolved(text).strategy), part=part)
 
 
 def replay(job: Job) -> Replay:
-    rung = Rung(number=job.number, done=1 / 3, error=0.5, standard_error=0.1)
+    rung = Rung(number=job.number, part=job.part, done=1 / 3, error=0.5, standard_error=0.1)
     record = Record(trial=job.number, seed=0, strategy="mlp", state="complete")
     stopped = replace(record, state="pruned")
     return Replay(record=record, seconds=60.0, rungs=((20.0, rung),), stopped=stopped)
-
-
-@pytest.fixture(scope="module")
-def processes(context: RunContext) -> Iterator[ProcessPool]:
-    with ProcessPool(context, 2) as pool:
-        yield pool
 
 
 @pytest.fixture(params=["local", "processes", "simulated"])
@@ -110,6 +101,56 @@ def test_a_training_is_stopped_where_its_rung_is_answered_so(
     assert isinstance(last, Done)
     assert last.record.state == "pruned"
     assert last.weights is None
+
+
+TWO = "mean(mlp[width=8], mlp[width=12]) train=subsets rows=all"
+
+
+def test_a_part_of_a_trial_is_told_by_its_name(pool: WorkerPool, context: RunContext) -> None:
+    free = pool.free
+    pool.start(job(context, 10, TWO, "part 1"))
+    told = wait_until(pool, lambda: pool.free == free)
+    assert {(event.number, event.part) for event in told} == {(10, "part 1")}
+    assert [type(event).__name__ for event in told] == ["Started", "Rung", "Done"]
+    (last,) = ends(told)
+    assert isinstance(last, Done)
+    assert last.record.state == "complete"
+
+
+def test_all_parts_of_a_trial_stop_where_it_is_asked_for(pool: WorkerPool, context: RunContext) -> None:
+    free = pool.free
+    parts = ["part 1", "part 2"][:free]
+    for part in parts:
+        pool.start(job(context, 11, TWO, part))
+    pool.stop(12)  # another
+    pool.stop(11)
+    told = ends(wait_until(pool, lambda: pool.free == free))
+    assert sorted((event.number, event.part) for event in told) == [(11, part) for part in parts]
+    assert {event.record.state for event in told if isinstance(event, Done)} == {"pruned"}
+    pool.start(job(context, 13))  # what is asked of one trial is not asked of the next
+    (last,) = ends(wait_until(pool, lambda: pool.free == free))
+    assert isinstance(last, Done)
+    assert last.record.state == "complete"
+
+
+def test_a_trial_is_stopped_from_within_its_own_event(pool: WorkerPool, context: RunContext) -> None:
+    free = pool.free
+    pool.start(job(context, 14))
+    told: list[Event] = []
+
+    def handle(event: Event) -> bool:
+        told.append(event)
+        if isinstance(event, Rung):
+            pool.stop(14)
+        return False
+
+    end = time.monotonic() + 120
+    while pool.free < free:
+        assert time.monotonic() < end, told
+        pool.wait(handle, 0.05)
+    (last,) = ends(told)
+    assert isinstance(last, Done)
+    assert last.record.state == "pruned"
 
 
 def test_no_job_is_given_to_who_has_one(pool: WorkerPool, context: RunContext) -> None:

@@ -1,0 +1,83 @@
+"""A part trained apart: the same weights and figures as in the training of the whole."""
+
+import pytest
+import torch
+from torch import nn
+
+from autosynth.composite import resolve
+from autosynth.spec import Dataset
+from autosynth.strategy import parse
+from autosynth.training.config import TrainerConfig
+from autosynth.training.devicedataset import to_device
+from autosynth.training.loop import TrainingRows, train
+from autosynth.training.part import train_part, weights_of
+from autosynth.training.weights import alone_of, packed
+
+CNN, MLP, DEEP = "cnn[width=8, depth=2]", "mlp[width=8, depth=1]", "mlp[width=8, depth=2]"
+STEPS = 360  # of a length at which there is a rung, at a third of all phases
+
+
+def accuracy(y: object, out: object) -> float:
+    return float((out.argmax(1) == y).mean())  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("text", "apart"),
+    [
+        (f"mean({MLP}, {DEEP}) train=subsets rows=all", 2),
+        (f"weighted[fit]({MLP}, {DEEP}, {CNN}) train=subsets", 3),
+        (f"stack[linear]({MLP}, {DEEP}) train=subsets rows=bootstrap", 2),
+        (f"concat({MLP}, {DEEP}) init=parts", 2),
+        (f"concat({MLP}, {DEEP}) train=staged", 2),
+        (f"cascade({MLP}, {DEEP}) train=subsets rows=all", 2),
+        (f"{MLP} > {DEEP} > {MLP} train=subsets rows=all", 1),  # one stands on the other
+        (f"mean({MLP}, {CNN}) share=layers train=subsets", 1),
+        (f"mean({MLP}, {DEEP}) train=subsets init=masked", 0),  # which both begin with
+        (f"mean({MLP}, {DEEP})", 0),
+    ],
+)
+def test_a_part_comes_to_the_same_apart(text: str, apart: int, digits: Dataset) -> None:
+    resolved = resolve(parse(f"{text} | length=.1"), digits.inputs, digits.target)
+    data = to_device(digits, torch.device("cpu"), digits.splits.train)
+    rows = TrainingRows(train=digits.splits.train, calibration=digits.splits.calibration)
+    place = (resolved, data, rows, TrainerConfig(device="cpu", batch_size=32, steps=STEPS))
+    rungs: list[tuple[str, float]] = []
+
+    def looked(at: str):  # type: ignore[no-untyped-def]
+        def look(done: float, model: nn.Module) -> bool:
+            rungs.append((at, done))
+            return False
+
+        return look
+
+    whole = train(*place, score=accuracy, on_rung=looked("whole"))
+    seen, steps, flops, best, given = 0, 0, 0.0, {}, {}
+    phases = [phase for phase in resolved.training_plan.phases if alone_of(resolved, phase)]
+    assert len(phases) == apart
+    for phase in reversed(phases):
+        part = train_part(*place, phase, score=accuracy, on_rung=looked("apart"))
+        given[phase.name] = weights_of(part.model, phase)
+        seen, steps = seen + part.samples_seen, steps + part.steps
+        flops, best = flops + part.train_flops, best | dict(part.best_fractions)
+    rest = train(*place, score=accuracy, on_rung=looked("apart"), given=given)
+    assert packed(rest.model.state_dict()) == packed(whole.model.state_dict())
+    assert (rest.samples_seen + seen, rest.steps + steps) == (whole.samples_seen, whole.steps)
+    assert rest.train_flops + flops == whole.train_flops
+    assert best | dict(rest.best_fractions) == whole.best_fractions
+    told = {at: [done for where, done in rungs if where == at] for at in ("whole", "apart")}
+    assert told["whole"] == told["apart"] == [1 / 3]
+
+
+def test_a_training_stops_when_it_is_told_to(digits: Dataset) -> None:
+    resolved = resolve(parse(MLP), digits.inputs, digits.target)
+    data = to_device(digits, torch.device("cpu"), digits.splits.train)
+    rows = TrainingRows(train=digits.splits.train, calibration=digits.splits.calibration[:0])
+    asked: list[int] = []
+
+    def told() -> bool:
+        asked.append(len(asked))
+        return len(asked) == 7
+
+    plan = TrainerConfig(device="cpu", batch_size=32, steps=10**6)
+    outcome = train(resolved, data, rows, plan, told=told)
+    assert (outcome.stopped, outcome.steps) == ("pruned", 7)

@@ -117,7 +117,9 @@ def test_a_part_of_a_trial_is_told_by_its_name(pool: WorkerPool, context: RunCon
     assert last.record.state == "complete"
 
 
-def test_all_parts_of_a_trial_stop_where_it_is_asked_for(pool: WorkerPool, context: RunContext) -> None:
+def test_all_parts_of_a_trial_stop_where_it_is_asked_for(
+    pool: WorkerPool, context: RunContext
+) -> None:
     free = pool.free
     parts = ["part 1", "part 2"][:free]
     for part in parts:
@@ -133,7 +135,9 @@ def test_all_parts_of_a_trial_stop_where_it_is_asked_for(pool: WorkerPool, conte
     assert last.record.state == "complete"
 
 
-def test_a_trial_is_stopped_from_within_its_own_event(pool: WorkerPool, context: RunContext) -> None:
+def test_a_trial_is_stopped_from_within_its_own_event(
+    pool: WorkerPool, context: RunContext
+) -> None:
     free = pool.free
     pool.start(job(context, 14))
     told: list[Event] = []

@@ -13,7 +13,7 @@ from autosynth.testing import INPUTS
 from autosynth.training.config import TrainerConfig
 from autosynth.training.determinism import deterministic_kernels
 from autosynth.training.devicedataset import to_device
-from autosynth.training.loop import Trainer, TrainingRows, time_steps, train
+from autosynth.training.loop import Trainer, TrainingRows, train
 from autosynth.training.output import outputs
 from autosynth.training.phase import PhaseTrainer
 

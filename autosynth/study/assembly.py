@@ -17,6 +17,7 @@ from autosynth.study.job import Done, Failed, Job, Lost, TrainedPart, with_parts
 from autosynth.study.pool import WorkerPool
 from autosynth.study.trial import initial_record
 from autosynth.training.phase import samples_of
+from autosynth.training.settle import fold_name, folds_of
 from autosynth.training.weights import alone_of
 
 # Times that a job is begun: one whose worker was lost is tried once more, for the worker may have
@@ -33,7 +34,7 @@ class Assembly:
         Args:
             context: of the run.
             job: the whole training.
-            parts: phases to be trained as jobs of their own, in the order of the plan; none for
+            parts: what is to be trained by jobs of their own, as `parts_of` gives it; none for
                 one job.
         """
         self.context, self.job, self.parts = context, job, parts
@@ -119,7 +120,8 @@ def parts_of(
 ) -> tuple[tuple[TrainedPart, ...], tuple[str, ...]]:
     """The parts of a strategy that stand trained, and those to be trained that could be jobs.
 
-    The latter are phases of its training plan, in order, that need nothing of each other.
+    The latter need nothing of each other: phases of its training plan, in order, and trainings out
+    of fold. The phases come first, for they alone have rungs: what is pruned there has done less.
     """
     config, n_rows = context.trainer_config, len(context.dataset.splits.train)
     steps = config.steps * float(resolved.settings["length"])
@@ -128,6 +130,8 @@ def parts_of(
     for phase in resolved.training_plan.phases:
         alone = alone_of(resolved, phase)
         if alone is None:
+            if len(resolved.training_plan.phases) == 1:
+                apart.append(phase.name)
             continue
         strategy = str(alone.strategy)
         samples = samples_of(phase, steps, min(config.batch_size, n_rows))
@@ -135,4 +139,7 @@ def parts_of(
         standing += known
         if not any(part.is_of(strategy, phase.rows, samples) for part in known):
             apart.append(phase.name)
+    has_fit = bool(len(context.dataset.splits.calibration))
+    plan = resolved.training_plan
+    apart += map(fold_name, range(folds_of(plan.program, plan.post_hoc, has_fit=has_fit)))
     return tuple(standing), tuple(apart)

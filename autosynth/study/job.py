@@ -98,10 +98,11 @@ class Job:
     not come near the score `bar` is not scored on further folds. `begin` are parts that need not
     be trained again.
 
-    A trial may be several jobs of one number. Where `part` names a phase of the training plan,
-    that alone is trained, and nothing scored. The job without one trains and scores the whole,
-    and takes what other jobs have trained of it, `given` in the order of the plan, as if it had
-    done so itself. `begun` says when the first of them was handed out, by the deadline's clock.
+    A trial may be several jobs of one number. Where `part` names a phase of the training plan, or
+    a training out of fold, that alone is trained, and nothing scored. The job without one trains
+    and scores the whole, and takes what other jobs have trained of it, `given` in the order of the
+    plan, as if it had done so itself. `begun` says when the first of them was handed out, by the
+    deadline's clock.
     """
 
     number: int

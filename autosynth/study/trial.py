@@ -16,7 +16,6 @@ from torch import nn
 
 from autosynth.budget import Deadline
 from autosynth.composite import Composite, Cost, Resolved, build, cost
-from autosynth.composite.plan import Phase
 from autosynth.errors import TrialError
 from autosynth.record import Record, weights_path
 from autosynth.study.context import RunContext
@@ -30,7 +29,7 @@ from autosynth.task.task import task_of
 from autosynth.training.devicedataset import sample
 from autosynth.training.loop import Outcome, TrainingRows, train
 from autosynth.training.output import outputs
-from autosynth.training.part import train_part, weights_of
+from autosynth.training.part import phase_of, train_part, weights_of
 from autosynth.training.phase import Told
 from autosynth.training.weights import (
     Bank,
@@ -39,7 +38,6 @@ from autosynth.training.weights import (
     alone_of,
     load_tensors,
     load_weights,
-    packed,
 )
 from autosynth.training.work import remember
 
@@ -119,10 +117,8 @@ def run_trial(
     """
     tell(Started(number=job.number, part=job.part))
     resolved = context.resolved(job.strategy)
-    phases = resolved.training_plan.phases
-    part = next((phase for phase in phases if phase.name == job.part), None)
-    alone = alone_of(resolved, part) if part else resolved
-    assert alone is not None, f"{job.part} of {job.strategy} does not stand alone"
+    phase = phase_of(resolved, job.part)
+    alone = (phase and alone_of(resolved, phase)) or resolved
     given, n = [each.record for each in job.given], len(context.dataset.splits.train)
     rungs = _Rungs(context, job, tell)
     blank = initial_record(context, job, "failed")
@@ -135,10 +131,10 @@ def run_trial(
     start = time.monotonic()
     deadline = _ends_by(context, job, blank)
     try:
-        outcome = _trained(context, job, part, rungs, deadline, told)
+        outcome = _trained(context, job, rungs, deadline, told)
         record = _finished(context, job, blank, outcome, rungs, deadline)
         record = with_parts(record, given, n)
-        if part is None and record.state == "complete":
+        if not job.part and record.state == "complete":
             record = _scored(context, job, record, outcome.model)
     except TrialError as error:
         seconds = time.monotonic() - start
@@ -146,8 +142,7 @@ def run_trial(
         return _told(job, with_parts(record, given, n))
     if record.state != "complete":
         return _told(job, record)
-    model = outcome.model
-    return _told(job, record, weights_of(model, part) if part else packed(model.state_dict()))
+    return _told(job, record, weights_of(outcome.model, resolved, job.part))
 
 
 def _told(job: Job, record: Record, weights: bytes | None = None) -> Done | Failed:
@@ -168,12 +163,7 @@ def _ends_by(context: RunContext, job: Job, blank: Record) -> Deadline:
 
 
 def _trained(
-    context: RunContext,
-    job: Job,
-    part: Phase | None,
-    rungs: _Rungs,
-    deadline: Deadline,
-    told: Told,
+    context: RunContext, job: Job, rungs: _Rungs, deadline: Deadline, told: Told
 ) -> Outcome:
     """Train what the job asks for: a part, or the whole with what is given of it."""
     splits, resolved = context.dataset.splits, context.resolved(job.strategy)
@@ -181,7 +171,7 @@ def _trained(
         train=splits.train, calibration=splits.calibration, unlabelled=splits.unlabelled
     )
     given = {each.part: each.weights for each in job.given if each.weights is not None}
-    fit = partial(train, given=given) if part is None else partial(train_part, part=part)
+    fit = partial(train_part, part=job.part) if job.part else partial(train, given=given)
     return fit(
         resolved,
         context.device_dataset,

@@ -34,7 +34,7 @@ from autosynth.training.phase import (
     rungs_of,
     samples_of,
 )
-from autosynth.training.settle import settle, trainings_of
+from autosynth.training.settle import fold_name, settle, trainings_of
 from autosynth.training.weights import Bank, taken_from, unpacked
 from autosynth.training.work import seconds_of
 
@@ -102,8 +102,8 @@ def train(
         until: the fractions, above 0, at which phases are complete: the `best_fractions` of a
             training on fewer rows.
         bank: where parts are found that were trained before, alone and in the same way.
-        given: the weights of phases that were trained apart (`part.py`), by their names; what
-            they took is not counted.
+        given: the weights of what was trained apart (`part.py`), by its name: of phases, and of
+            composites that were trained out of fold. What they took is not counted.
         told: whether it is to be stopped, asked after every step.
 
     Raises:
@@ -177,9 +177,11 @@ class Trainer:
             for phase in resolved.training_plan.phases
             if not (bank and self._found(phase, bank))
         ]
-        self.apart = frozenset(given or ())
-        for weights in (given or {}).values():
-            self.model.load_state_dict(unpacked(weights), strict=False)
+        self.given = given or {}
+        self.apart = frozenset(self.given)
+        for phase in self.phases:
+            if phase.name in self.given:
+                self.model.load_state_dict(unpacked(self.given[phase.name]), strict=False)
 
     def phase_trainer(self, phase: Phase, deadline: Deadline = NEVER) -> PhaseTrainer:
         """A phase of this training, ready for its first step.
@@ -295,7 +297,9 @@ class Trainer:
         return step, stopped
 
     def trained_share(self) -> float:
-        """The share of all trainings that the one on all rows is: the rest are out of fold."""
+        """The share of all trainings here that the one on all rows is: others are out of fold."""
+        if fold_name(0) in self.given:
+            return 1.0
         program, has_fit = self.model.program, bool(len(self.rows.calibration))
         return 1 / trainings_of(program, self.post_hoc, has_fit=has_fit)
 
@@ -331,19 +335,28 @@ class Trainer:
             (sum(parts[:index]) + parts[index] * inside) / sum(parts) for parts in self._lengths
         )
 
-    def _without(self, inside: NDArray[np.int64], held_out: NDArray[np.int64]) -> Composite:
-        """A composite trained on some of the rows for as many epochs, for out-of-fold outputs."""
-        steps = max(1, round(self.config.steps * len(inside) / (len(inside) + len(held_out))))
+    def without(self, inside: NDArray[np.int64]) -> "Trainer":
+        """The training on some of the rows, for as many epochs."""
+        steps = max(1, round(self.config.steps * len(inside) / len(self.rows.train)))
         rows = TrainingRows(train=inside, calibration=inside[:0], unlabelled=self.rows.unlabelled)
         plan = replace(self.config, steps=steps)
-        trainer = Trainer(self.resolved, self.data, rows, plan, self.seed, self.batch, self.until)
-        for index, phase in enumerate(trainer.phases):
-            trainer.train_phase(phase, index, Monitor(None, None, NEVER, 0.0))
-        self.flops += trainer.flops
-        self.samples += trainer.samples
-        without: Composite = trainer.model
-        without.bf16 = frozenset()
-        return without
+        return Trainer(self.resolved, self.data, rows, plan, self.seed, self.batch, self.until)
+
+    def _without(self, number: int, inside: NDArray[np.int64], _: NDArray[np.int64]) -> Composite:
+        """A composite for out-of-fold outputs: one that is given, or trained here."""
+        found: Composite
+        if weights := self.given.get(fold_name(number)):
+            found = self.model.twin()
+            found.load_state_dict(unpacked(weights))
+        else:
+            trainer = self.without(inside)
+            for index, phase in enumerate(trainer.phases):
+                trainer.train_phase(phase, index, Monitor(None, None, NEVER, 0.0))
+            self.flops += trainer.flops
+            self.samples += trainer.samples
+            found = trainer.model
+        found.bf16 = frozenset()
+        return found
 
     def _found(self, phase: Phase, bank: Bank) -> bool:
         """Take a part's weights from the bank, where the same training has been made before."""

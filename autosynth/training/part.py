@@ -1,7 +1,7 @@
-"""A part of a training, trained apart: one phase that needs nothing another one has learnt.
+"""A part of a training, trained apart: a phase, or a whole training out of fold.
 
-Such phases can be trained anywhere and at once, one a worker. What each comes to is taken by the
-training of the whole as if it had been trained there.
+What needs nothing that another part has learnt can be trained anywhere and at once, one a worker.
+The training of the whole takes what each comes to as if it had been trained there.
 """
 
 import time
@@ -15,6 +15,7 @@ from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import DeviceDataset
 from autosynth.training.loop import Outcome, Trainer, TrainingRows, cuda_of, in_memory
 from autosynth.training.phase import Monitor, OnRung, ScoreFunction, Told
+from autosynth.training.settle import FOLDS, deal_folds, fold_name
 from autosynth.training.weights import Bank, packed
 
 
@@ -23,7 +24,7 @@ def train_part(
     data: DeviceDataset,
     rows: TrainingRows,
     config: TrainerConfig,
-    part: Phase,
+    part: str,
     *,
     seed: int = 0,
     score: ScoreFunction | None = None,
@@ -32,21 +33,34 @@ def train_part(
     bank: Bank | None = None,
     told: Told = lambda: False,
 ) -> Outcome:
-    """Train the phase `part` of a composite and no other, to what it comes to in the whole.
+    """Train one part of a composite and no other, to what it comes to in the whole.
 
-    Only for one that `alone_of` gives: it needs nothing that another has learnt. The arguments are
-    those of `train`, and so is what it raises. The model is the composite, its other pieces as
-    they were drawn; `weights_of` gives what was trained.
+    `part` names a phase that needs nothing another one has learnt (`alone_of`, or the only one
+    there is), or a further training that leaves out a fold. The other arguments are those of
+    `train`, and so is what it raises. The model is the composite, with what else it has as it was
+    drawn; `weights_of` gives what was trained.
     """
 
     def attempt(batch: int) -> Outcome:
         trainer = Trainer(resolved, data, rows, config, seed, batch, None, bank)
         start = time.monotonic()
         monitor = Monitor(score, on_rung, deadline, start, told=told)
-        index = trainer.phases.index(part)
-        trainer.apart = frozenset(each.name for each in trainer.phases) - {part.name}
+        phases = [phase for phase in trainer.phases if phase.name == part]
+        if phases:
+            trainer.apart = frozenset(phase.name for phase in trainer.phases) - {part}
+        else:
+            names = [fold_name(number) for number in range(FOLDS)]
+            inside, _ = list(deal_folds(data, rows.train, seed))[names.index(part)]
+            trainer = trainer.without(inside)
+            phases = trainer.phases
+            monitor = Monitor(None, None, deadline, start, told=told)
+        steps, stopped = 0, ""
         with torch.random.fork_rng(devices=cuda_of(data.device)):
-            steps, stopped = trainer.train_phase(part, index, monitor)
+            for phase in phases:
+                taken, stopped = trainer.train_phase(phase, trainer.phases.index(phase), monitor)
+                steps += taken
+                if stopped:
+                    break
         return Outcome(
             model=trainer.model,
             seconds=time.monotonic() - start,
@@ -60,7 +74,15 @@ def train_part(
     return in_memory(attempt, config.batch_size)
 
 
-def weights_of(model: Composite, part: Phase) -> bytes:
-    """What a phase trains of a composite, as it is now, by the composite's names."""
-    state = model.state_dict()
-    return packed({key: v for key, v in state.items() if key.split(".", 2)[1] in part.trains})
+def weights_of(model: Composite, resolved: Resolved, part: str) -> bytes:
+    """What a part trains of a composite, as it is now, by the composite's names."""
+    state, phase = model.state_dict(), phase_of(resolved, part)
+    if phase is not None:
+        state = {key: v for key, v in state.items() if key.split(".", 2)[1] in phase.trains}
+    return packed(state)
+
+
+def phase_of(resolved: Resolved, part: str) -> Phase | None:
+    """The phase of that name; None for a further training out of fold."""
+    phases = resolved.training_plan.phases
+    return next((phase for phase in phases if phase.name == part), None)

@@ -23,8 +23,8 @@ from autosynth.training.work import CHUNK, values
 # with the last one three times the time of a composite that needs none. Two would leave parts that
 # have learnt from half of the rows, whose outputs are unlike those of the parts that are kept.
 FOLDS = 3
-TrainOn = Callable[[RowNumbers, RowNumbers], Composite]
-"""A composite trained without some rows: given (the others, these)."""
+TrainOn = Callable[[int, RowNumbers, RowNumbers], Composite]
+"""A composite trained without some rows: given (the number of the fold, the others, these)."""
 
 
 def folds_of(program: Program, settles: tuple[int, ...], *, has_fit: bool) -> int:
@@ -51,7 +51,8 @@ def settle(
     program = model.program
     sources: list[tuple[Composite, RowNumbers]] = [(model, fit)] if len(fit) else []
     if folds_of(program, settles, has_fit=bool(len(fit))):
-        sources += [(train_on(inside, held), held) for inside, held in _folds(data, train, seed)]
+        dealt = enumerate(deal_folds(data, train, seed))
+        sources += [(train_on(number, inside, held), held) for number, (inside, held) in dealt]
     for at in settles:
         step = program.step(at)
         found: list[list[Tensor]] = []
@@ -69,7 +70,12 @@ def settle(
             source.modules_by_name[step.name].load_state_dict(module.state_dict())
 
 
-def _folds(
+def fold_name(number: int) -> str:
+    """What the further training is called that leaves out the fold of a number, from 0."""
+    return f"fold {number + 1}"
+
+
+def deal_folds(
     data: DeviceDataset, train: RowNumbers, seed: int
 ) -> Iterator[tuple[RowNumbers, RowNumbers]]:
     """RowNumbers to train on and rows held out, so that each row is held out once."""

@@ -31,6 +31,7 @@ from autosynth.study.trial import initial_record, run_trial
 MakeContext = Callable[..., RunContext]
 A, B, C, D = (f"mlp[width={width}, depth=1]" for width in (8, 12, 16, 24))
 TWO = f"mean({A}, {B}) train=subsets rows=all"
+FOLDS = ["fold 1", "fold 2", "fold 3"]
 FOUR = f"mean({A}, {B}, {C}, {D}) train=subsets rows=all | length=.1"
 
 
@@ -48,7 +49,7 @@ class Writing(Sampler):
 def search(
     context: RunContext, pool: WorkerPool, *texts: str, book: RungBook | None = None, **limits: Any
 ) -> list[Record]:
-    """The records of a search that trains these strategies, and no others."""
+    """All records of the run, after a search that trains these strategies and no others."""
     sampler = Writing.of_run(context)
     sampler.texts = deque(texts)  # type: ignore[attr-defined]
     asked = Limits(trials=len(read_all(context.folder)) + len(texts), **limits)
@@ -138,21 +139,29 @@ MEASURED = {
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        (TWO, 2),
-        (f"stack[linear]({A}, {B}) train=subsets | length=.1", 2),
-        (f"weighted[fit]({A}, {B}) train=subsets rows=bootstrap | length=.1", 2),
-        (f"concat({A}, {B}, {C}) init=parts | length=.1", 3),
+        (TWO, ["part 1", "part 2"]),
+        (f"stack[linear]({A}, {B}) train=subsets | length=.1", ["part 1", "part 2", *FOLDS]),
+        (
+            f"weighted[fit]({A}, {B}) train=subsets rows=bootstrap | length=.1",
+            ["part 1", "part 2", *FOLDS],  # of few rows none are held back to fit on
+        ),
+        (f"stack[linear]({A}, {B}) | length=.1", ["together", *FOLDS]),
+        (f"concat({A}, {B}, {C}) init=parts | length=.1", ["part 1", "part 2", "part 3"]),
     ],
 )
 def test_parts_on_two_workers_come_to_what_one_worker_comes_to(
-    text: str, parts: int, context: RunContext, processes: ProcessPool, tmp_path: Path
+    text: str,
+    parts: list[str],
+    context: RunContext,
+    processes: ProcessPool,
+    tmp_path: Path,
 ) -> None:
     other = replace(context, folder=tmp_path / "other")
     (other.folder / "trials").mkdir(parents=True)
     (alone,) = search(context, LocalPool(context), text)
     pool = Noted(processes)
     (record,) = search(other, pool, text)
-    assert pool.parts == [*(f"part {i + 1}" for i in range(parts)), ""]
+    assert pool.parts == [*parts, ""]
     assert alone.state == "complete"
     assert replace(record, **MEASURED) == replace(alone, **MEASURED)  # type: ignore[arg-type]
     files = [weights_path(each.folder, 0).read_bytes() for each in (context, other)]
@@ -274,7 +283,10 @@ def rival_book() -> RungBook:
     return book
 
 
-def replayed(context: RunContext, rungs: bool = False) -> Callable[[Job], Replay]:
+Told = tuple[str, float, float]  # a part, the second of its rung, and what it is the rung of
+
+
+def replayed(context: RunContext, *rungs: Told) -> Callable[[Job], Replay]:
     """A minute in all; a part takes its share of it, and what is given is there at once."""
 
     def replay(job: Job) -> Replay:
@@ -282,10 +294,13 @@ def replayed(context: RunContext, rungs: bool = False) -> Callable[[Job], Replay
             initial_record(context, job, "complete"), val={"accuracy": 0.9}, train_seconds=60.0
         )
         seconds = 15.0 if job.part else 0.0 if job.given else 60.0
-        told = [Rung(number=job.number, part=job.part, done=1 / 3, error=0.9, standard_error=0.0)]
+        told = tuple(
+            (at, Rung(number=job.number, part=part, done=share, error=0.9, standard_error=0.0))
+            for part, at, share in rungs
+            if part == job.part
+        )
         stopped = replace(done, state="pruned", val={}, train_seconds=5.0)
-        at = tuple((5.0, rung) for rung in told) if rungs and job.part == "part 2" else ()
-        return Replay(record=done, seconds=seconds, rungs=at, stopped=stopped)
+        return Replay(record=done, seconds=seconds, rungs=told, stopped=stopped)
 
     return replay
 
@@ -308,7 +323,7 @@ def test_workers_that_have_trials_of_their_own_train_them_whole(context: RunCont
 
 
 def test_a_rung_of_one_part_ends_all(context: RunContext) -> None:
-    pool = SimulatedPool(3, replayed(context, rungs=True))
+    pool = SimulatedPool(3, replayed(context, ("part 2", 5.0, 1 / 3)))
     (record,) = search(context, pool, FOUR, book=rival_book())
     assert record.state == "pruned"
     assert "of trials stand on a better layer" in record.reason
@@ -316,6 +331,32 @@ def test_a_rung_of_one_part_ends_all(context: RunContext) -> None:
     assert record.train_seconds == 3 * 5.0  # the fourth had no worker yet
     assert pool.now == 5.0
     assert pool.free == 3
+
+
+def test_a_rung_is_judged_by_itself_when_a_later_one_was_told_before(context: RunContext) -> None:
+    """There are rivals at the earlier one alone."""
+    book = RungBook()
+    for number in range(100, 100 + PEERS):
+        book.write(number, Curve(cost=1.0, errors={1 / 9: -1.0}))
+    rungs = ("part 2", 3.0, 1 / 3), ("part 1", 5.0, 1 / 9)
+    pool = SimulatedPool(4, replayed(context, *rungs))
+    (record,) = search(context, pool, FOUR, book=book)
+    assert record.state == "pruned"
+    assert "at 0.111 of the schedule" in record.reason
+    assert pool.now == 5.0
+
+
+@pytest.mark.parametrize(("limit", "state"), [(1e-6, "infeasible"), (1e6, "complete")])
+def test_parts_are_held_against_the_limit_of_latency_before_they_are_trained(
+    limit: float, state: str, context: RunContext
+) -> None:
+    context = replace(context, max_latency_ms=limit)
+    pool = Turns(context, 2)
+    (record,) = search(context, pool, FOUR)
+    assert record.state == state
+    assert ((record.latency_ms or 0.0) > limit) == (state == "infeasible")
+    assert (record.train_seconds is None) == (state == "infeasible")
+    assert len(pool.parts) == (2 if state == "infeasible" else 5)
 
 
 def test_processes_end_their_parts_where_one_is_pruned(

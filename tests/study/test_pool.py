@@ -208,12 +208,13 @@ def test_a_lost_worker_is_told_and_another_takes_its_place(
     with ProcessPool(context, 1) as pool:
         wait_until(pool, lambda: pool.free == 1)
         (worker,) = set(children()) - before
-        pool.start(job(context, 5))
+        pool.start(job(context, 5, TWO, "part 1"))
         pool.wait(lambda event: False, 60)  # it has begun
         os.kill(worker, signal.SIGKILL)
         (last,) = ends(wait_until(pool, lambda: pool.free == 1))
         assert isinstance(last, Lost)
         assert "signal 9" in last.reason
+        assert (last.number, last.part) == (5, "part 1")
         assert next((tmp_path / "store").iterdir()).suffix == ".arrays"
         pool.start(job(context, 6))  # it is left with a job, and ended with it
     assert set(children()) == before

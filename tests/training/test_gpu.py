@@ -16,6 +16,7 @@ from autosynth.training.devicedataset import to_device
 from autosynth.training.loop import Trainer, TrainingRows, train
 from autosynth.training.output import outputs
 from autosynth.training.phase import PhaseTrainer
+from autosynth.training.timing import time_steps
 
 pytestmark = pytest.mark.gpu
 

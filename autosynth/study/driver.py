@@ -364,7 +364,6 @@ class Driver:
         each.pruned = verdict
         if rung.part:
             each.assembly.give_up("pruned", verdict.why)
-            self.pool.stop(rung.number)
         return True
 
     def _end(self, each: _Running, record: Record, weights: bytes | None = None) -> None:

@@ -93,9 +93,10 @@ def replayed(context: RunContext) -> Callable[[Job], Replay]:
             return Replay(record=replace(blank, val={"accuracy": 0.7}), seconds=0.0)
         price = cost(context.resolved(job.strategy)).flops
         score = float(np.clip(0.5 + 0.06 * np.log10(price) + rng.normal(0, 0.03), 0.1, 1.0))
+        seconds = SECONDS / 2 if job.part else SECONDS  # most have two
         rungs = tuple(
             (
-                SECONDS * done,
+                seconds * done,
                 Rung(
                     number=job.number,
                     part=job.part,
@@ -112,7 +113,7 @@ def replayed(context: RunContext) -> Callable[[Job], Replay]:
             foreseen_seconds=SECONDS,
         )  # fmt: skip
         stopped: Record = replace(record, state="pruned", val={})
-        return Replay(record=record, seconds=SECONDS, rungs=rungs, stopped=stopped)
+        return Replay(record=record, seconds=seconds, rungs=rungs, stopped=stopped)
 
     return replay
 

@@ -90,6 +90,7 @@ class Turns(WorkerPool):
         self.context, self.size, self.lost = context, size, list(lost)
         self.jobs: list[Job] = []
         self.parts: list[str] = []
+        self.begun: list[float | None] = []
         self.stopped: set[int] = set()
 
     @property
@@ -101,6 +102,7 @@ class Turns(WorkerPool):
         """Put it behind the others."""
         self.jobs.append(job)
         self.parts.append(job.part)
+        self.begun.append(job.begun)
 
     def stop(self, number: int) -> None:
         """At the next step."""
@@ -176,6 +178,8 @@ def test_the_seconds_of_a_trial_are_those_of_all_its_jobs(
     (record,) = search(context, pool, FOUR)
     last = run_trial(context, Job(number=5, strategy=record.canonical, part="part 2"))
     assert pool.parts == ["part 1", "part 2", "part 3", "part 4", ""]
+    (begun,) = set(pool.begun)  # of all of them, the last too
+    assert begun is not None
     samples = last.record.samples_seen
     assert samples is not None
     assert record.samples_seen == 4 * samples

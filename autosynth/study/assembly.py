@@ -34,7 +34,7 @@ class Assembly:
         Args:
             context: of the run.
             job: the whole training.
-            parts: what is to be trained by jobs of their own, as `parts_of` gives it; none for
+            parts: what is to be trained by jobs of their own, as `trial_parts` gives it; none for
                 one job.
         """
         self.context, self.job, self.parts = context, job, parts
@@ -115,7 +115,7 @@ def has_room(pool: WorkerPool, to_come: float) -> bool:
     return pool.size > 1 and (pool.free > 1 or to_come < pool.size)
 
 
-def parts_of(
+def trial_parts(
     context: RunContext, history: RunHistory, resolved: Resolved
 ) -> tuple[tuple[TrainedPart, ...], tuple[str, ...]]:
     """The parts of a strategy that stand trained, and those to be trained that could be jobs.

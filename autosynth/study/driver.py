@@ -24,7 +24,7 @@ from autosynth.study.agenda import (
     first_length,
     ladder,
 )
-from autosynth.study.assembly import Assembly, has_room, parts_of
+from autosynth.study.assembly import Assembly, has_room, trial_parts
 from autosynth.study.context import RunContext
 from autosynth.study.history import RunHistory
 from autosynth.study.job import Done, Event, Failed, Job, Lost, Rung
@@ -221,7 +221,7 @@ class Driver:
         """Hand out a job; or keep a record where it is over a limit."""
         foreseen = self._pace() * self._foreseen(resolved)
         after = self.limits.reserve(self.history.standings.finalists(), foreseen)
-        begin, parts = parts_of(self.context, self.history, resolved)
+        begin, parts = trial_parts(self.context, self.history, resolved)
         job = Job(
             number=self.history.number(),
             strategy=resolved.canonical,

@@ -29,7 +29,7 @@ from autosynth.task.task import task_of
 from autosynth.training.devicedataset import sample
 from autosynth.training.loop import Outcome, TrainingRows, train
 from autosynth.training.output import outputs
-from autosynth.training.part import phase_of, train_part, weights_of
+from autosynth.training.part import part_weights, phase_of, train_part
 from autosynth.training.phase import Told
 from autosynth.training.weights import (
     Bank,
@@ -142,7 +142,7 @@ def run_trial(
         return _told(job, with_parts(record, given, n))
     if record.state != "complete":
         return _told(job, record)
-    return _told(job, record, weights_of(outcome.model, resolved, job.part))
+    return _told(job, record, part_weights(outcome.model, resolved, job.part))
 
 
 def _told(job: Job, record: Record, weights: bytes | None = None) -> Done | Failed:

@@ -35,10 +35,10 @@ from autosynth.training.phase import (
     samples_of,
 )
 from autosynth.training.settle import fold_name, settle, trainings_of
-from autosynth.training.weights import Bank, taken_from, unpacked
+from autosynth.training.weights import Bank, taken_from, unpack_tensors
 from autosynth.training.work import seconds_of
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +118,7 @@ def train(
     return in_memory(attempt, config.batch_size)
 
 
-def in_memory(attempt: Callable[[int], T], whole: int) -> T:
+def in_memory(attempt: Callable[[int], _T], whole: int) -> _T:
     """What an attempt gives at the `whole` batch size, or a smaller one that memory is there for.
 
     Raises TrialError for what is the strategy's fault.
@@ -181,7 +181,7 @@ class Trainer:
         self.apart = frozenset(self.given)
         for phase in self.phases:
             if phase.name in self.given:
-                self.model.load_state_dict(unpacked(self.given[phase.name]), strict=False)
+                self.model.load_state_dict(unpack_tensors(self.given[phase.name]), strict=False)
 
     def phase_trainer(self, phase: Phase, deadline: Deadline = NEVER) -> PhaseTrainer:
         """A phase of this training, ready for its first step.
@@ -347,7 +347,7 @@ class Trainer:
         found: Composite
         if weights := self.given.get(fold_name(number)):
             found = self.model.twin()
-            found.load_state_dict(unpacked(weights))
+            found.load_state_dict(unpack_tensors(weights))
         else:
             trainer = self.without(inside)
             for index, phase in enumerate(trainer.phases):

@@ -38,7 +38,7 @@ def train_part(
     `part` names a phase that needs nothing another one has learnt (`alone_of`, or the only one
     there is), or a further training that leaves out a fold. The other arguments are those of
     `train`, and so is what it raises. The model is the composite, with what else it has as it was
-    drawn; `weights_of` gives what was trained.
+    drawn; `part_weights` gives what was trained.
     """
 
     def attempt(batch: int) -> Outcome:
@@ -74,7 +74,7 @@ def train_part(
     return in_memory(attempt, config.batch_size)
 
 
-def weights_of(model: Composite, resolved: Resolved, part: str) -> bytes:
+def part_weights(model: Composite, resolved: Resolved, part: str) -> bytes:
     """What a part trains of a composite, as it is now, by the composite's names."""
     state, phase = model.state_dict(), phase_of(resolved, part)
     if phase is not None:

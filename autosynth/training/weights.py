@@ -62,7 +62,7 @@ def packed(tensors: Mapping[str, Tensor]) -> bytes:
     return save({name: t.detach().cpu().contiguous() for name, t in tensors.items()})
 
 
-def unpacked(content: bytes) -> dict[str, Tensor]:
+def unpack_tensors(content: bytes) -> dict[str, Tensor]:
     """The named tensors of what `packed` gave, on the host."""
     return load(content)
 

@@ -16,7 +16,7 @@ from autosynth.progress import Progress
 from autosynth.record import Record, read_all, weights_path
 from autosynth.spec import Dataset
 from autosynth.strategy import Strategy, parse
-from autosynth.study.assembly import parts_of
+from autosynth.study.assembly import trial_parts
 from autosynth.study.context import RunContext
 from autosynth.study.driver import Driver, Limits
 from autosynth.study.history import RunHistory
@@ -200,7 +200,7 @@ def test_a_part_that_stands_is_not_trained_again(context: RunContext) -> None:
     single, whole = records
     assert whole.epochs == pytest.approx(3 * (single.epochs or 0.0))
     history = RunHistory(context, records)
-    standing, apart = parts_of(context, history, context.resolved(text))
+    standing, apart = trial_parts(context, history, context.resolved(text))
     assert [part.strategy for part in standing] == [single.canonical]
     assert apart == ("part 2", "part 3")
 

@@ -10,7 +10,7 @@ from autosynth.strategy import parse
 from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import to_device
 from autosynth.training.loop import TrainingRows, train
-from autosynth.training.part import train_part, weights_of
+from autosynth.training.part import part_weights, train_part
 from autosynth.training.weights import alone_of, packed
 
 CNN, MLP, DEEP = "cnn[width=8, depth=2]", "mlp[width=8, depth=1]", "mlp[width=8, depth=2]"
@@ -62,7 +62,7 @@ def test_a_part_comes_to_the_same_apart(text: str, parts: list[str], digits: Dat
     ]
     for name in reversed(parts):
         part = train_part(*place, name, score=accuracy, on_rung=looked("apart"))
-        given[name] = weights_of(part.model, resolved, name)
+        given[name] = part_weights(part.model, resolved, name)
         seen, flops = seen + part.samples_seen, flops + part.train_flops
         best = best | dict(part.best_fractions)
     rest = train(*place, score=accuracy, on_rung=looked("apart"), given=given)

@@ -37,6 +37,7 @@ class Assembly:
             parts: what is to be trained by jobs of their own, as `trial_parts` gives it; none for
                 one job.
         """
+        parts = parts if len(parts) > 1 else ()  # one alone gains nothing
         self.context, self.job, self.parts = context, job, parts
         self._waiting = deque([replace(job, part=part) for part in parts] or [job])
         self._out: dict[str, Job] = {}

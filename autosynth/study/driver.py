@@ -239,8 +239,8 @@ class Driver:
             self._tell(record)
             return
         curve = Curve(cost=cost(resolved).flops)
-        is_split = len(parts) > 1 and has_room(self.pool, self._to_come())
-        assembly = Assembly(self.context, job, parts if is_split else ())
+        parts = parts if has_room(self.pool, self._to_come()) else ()
+        assembly = Assembly(self.context, job, parts)
         self.running[job.number] = _Running(
             assembly=assembly, proposal=proposal, resolved=resolved, curve=curve
         )
@@ -346,9 +346,7 @@ class Driver:
         trial = each.proposal.trial.number
         self.sampler.rung(each.proposal, rung.done, rung.error)
         each.curve = replace(each.curve, errors={**each.curve.errors, rung.done: rung.error})
-        # Of parts side by side a later one may have told of a later rung before.
-        errors = {done: error for done, error in each.curve.errors.items() if done <= rung.done}
-        curve = replace(each.curve, errors=errors)
+        curve = each.curve.until(rung.done)
         verdict = self.book.decide(
             trial,
             curve,

@@ -11,7 +11,7 @@ competitor, so there are no locks.
 import hashlib
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from autosynth.front import ParetoFront, ParetoLayers, layers
@@ -44,6 +44,10 @@ class Curve:
 
     cost: float
     errors: Mapping[float, float] = field(default_factory=dict)
+
+    def until(self, rung: float) -> "Curve":
+        """What it has shown up to a rung; parts side by side tell of theirs in any order."""
+        return replace(self, errors={done: e for done, e in self.errors.items() if done <= rung})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -196,7 +196,7 @@ def test_no_clock_shortens_a_training(
             context.device_dataset,
             context.space,
             device="cpu",
-            deadline=Deadline.after(0.08 * budget),
+            deadline=Deadline.after(budget),
             budget=budget,
         )
         assert (plan.steps, plan.batch_size) == (own.steps, own.batch_size)
@@ -215,10 +215,34 @@ def test_a_budget_too_short_for_one_training_shortens_it(
         context.device_dataset,
         context.space,
         device="cpu",
-        deadline=Deadline.after(0.01),
+        deadline=Deadline.after(0.2),
         budget=0.2,
     )
     assert 1 <= plan.steps < own.steps
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_a_training_is_planned_for_the_time_that_is_left(
+    workers: int, context_of: MakeBench, wine: Dataset, tmp_path: Path
+) -> None:
+    context = context_of(wine, tmp_path)
+
+    def planned(left: float) -> TrainerConfig:
+        return probe(
+            wine,
+            context.device_dataset,
+            context.space,
+            device="cpu",
+            deadline=Deadline.after(left),
+            budget=6000.0,
+            workers=workers,
+            clock=lambda *_, **__: 0.01,
+        )
+
+    late, own = planned(6.0), planned(6000.0)  # of a budget that is mostly spent, and a whole one
+    assert 1 <= late.steps < own.steps
+    times = [late.seconds(flops_by_family(r)) for _, r in ladder(wine, context.space)]
+    assert min(times) < 0.5 * 6.0
 
 
 def test_measuring_ends_in_its_time(context_of: MakeBench, wine: Dataset, tmp_path: Path) -> None:
@@ -237,8 +261,8 @@ def test_measuring_ends_in_its_time(context_of: MakeBench, wine: Dataset, tmp_pa
         context.device_dataset,
         context.space,
         device="cpu",
-        deadline=Deadline.after(0.2),
-        budget=50,
+        deadline=Deadline.after(2.5),  # of which .2 seconds are for measuring
+        budget=2.5,
         workers=2,
         clock=clock,
     )

@@ -323,6 +323,23 @@ def test_finalists_are_both_fronts(context_of: MakeBench, wine: Dataset, tmp_pat
     assert reserve_seconds([], context, budget=1000, refit=True) < 10
 
 
+def test_one_finalist_alone_keeps_no_time_for_a_race(
+    context_of: MakeBench, tmp_path: Path
+) -> None:
+    context = context_of(load_dataset("digits"), tmp_path)
+    assert context.is_small
+    one, two = record_of(0, 0.9, 100), record_of(1, 0.95, 200)
+
+    def kept(last: list[Record], coming: float = 0.0) -> float:
+        reserved = reserve_seconds(last, context, budget=40, refit=False, coming=coming)
+        return reserved - reserve_seconds(last, context, budget=0, refit=False)
+
+    assert kept([one]) == 0
+    assert kept([one], coming=2.0) == pytest.approx(6.0)  # a share of 40
+    assert kept([one, two]) == pytest.approx(6.0)
+    assert kept([one], coming=9.0) == 0  # a race of these two is longer than its share
+
+
 def test_a_training_may_take_half_as_long_again_as_the_ceiling(
     context_of: MakeBench, wine: Dataset, tmp_path: Path
 ) -> None:

@@ -93,6 +93,9 @@ class Policy:
     # at all. It was a fifth of the budget: on an H200, where 15 of 20 seconds had gone into
     # loading and baselines, whole schedules were planned and nothing fitted (results/gpu).
     cheapest_share: float = 0.25
+    # Of a budget, that is planned for though less is left: a run that goes on with a longer budget
+    # keeps its plan, and trainings of one step would make it worthless.
+    least_planned_share: float = 0.1
 
     # Of the time for trials, that the first size of a family may take: with six families, the
     # first round of all of them ends within half of it.

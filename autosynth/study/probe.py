@@ -135,6 +135,7 @@ def probe(
     left = deadline.left - POLICY.report_seconds
     if workers > 1:
         left -= loading  # each of them has to load the same
+    left = max(left, POLICY.least_planned_share * budget)
     return _shortened(plan, [each for found in sizes.values() for each in found], left)
 
 

@@ -227,20 +227,21 @@ def test_a_training_is_planned_for_the_time_that_is_left(
 ) -> None:
     context = context_of(wine, tmp_path)
 
-    def planned(left: float) -> TrainerConfig:
+    def planned(left: float, budget: float) -> TrainerConfig:
         return probe(
             wine,
             context.device_dataset,
             context.space,
             device="cpu",
             deadline=Deadline.after(left),
-            budget=6000.0,
+            budget=budget,
             workers=workers,
             clock=lambda *_, **__: 0.01,
         )
 
-    late, own = planned(6.0), planned(6000.0)  # of a budget that is mostly spent, and a whole one
-    assert 1 <= late.steps < own.steps
+    late, own = planned(6.0, 30.0), planned(6000.0, 6000.0)
+    spent = planned(0.0, 30.0)  # a longer budget may go on with this plan
+    assert 10 < spent.steps <= late.steps < own.steps
     times = [late.seconds(flops_by_family(r)) for _, r in ladder(wine, context.space)]
     assert min(times) < 0.5 * 6.0
 

@@ -87,10 +87,15 @@ class Policy:
     # probe: without this, a search on a busy machine stopped every composite as too slow, and had
     # none.
     over_ceiling: float = 1.5
-    # Of a budget, within which at least the cheapest single component ends. Where it could not,
-    # the schedule is cut, with a warning: no clock shortens a training otherwise, and without this
-    # a short budget would end with no model at all.
-    cheapest_share: float = 0.2
+    # Of the time that is left for trials once steps are measured, within which at least the
+    # cheapest single component ends. Where it could not, the schedule is cut, with a warning: no
+    # clock shortens a training otherwise, and without this a short budget would end with no model
+    # at all. It was a fifth of the budget: on an H200, where 15 of 20 seconds had gone into
+    # loading and baselines, whole schedules were planned and nothing fitted (results/gpu).
+    cheapest_share: float = 0.25
+    # Of a budget, that is planned for though less is left: a run that goes on with a longer budget
+    # keeps its plan, and trainings of one step would make it worthless.
+    least_planned_share: float = 0.1
 
     # Of the time for trials, that the first size of a family may take: with six families, the
     # first round of all of them ends within half of it.

@@ -54,6 +54,7 @@ class _Watch:
     def __init__(self, parent: int) -> None:
         self._parent = parent
         self._deadline = math.inf
+        self._over = False
         signal.signal(signal.SIGINT, self._raise)  # Ctrl-C is the parent's to answer
         threading.Thread(target=self._look, daemon=True).start()
 
@@ -63,15 +64,21 @@ class _Watch:
 
         Compiled code goes on until it comes back to Python; the parent and an alarm end that.
         """
-        self._deadline = deadline
+        self._deadline, self._over = deadline, False
         try:
             yield
+        except Exception as error:
+            # Compiled code may make a fault of its own of what ends it: numpy, that was reading
+            # the format of a buffer of boosting, a ValueError.
+            if self._over:
+                raise _TimeUp from error
+            raise
         finally:
             self._deadline = math.inf
 
     def _raise(self, number: int, frame: FrameType | None) -> None:
         if time.monotonic() >= self._deadline:
-            self._deadline = math.inf  # once
+            self._deadline, self._over = math.inf, True  # once
             raise _TimeUp
 
     def _look(self) -> None:

@@ -147,7 +147,7 @@ def _plan(
         data,
         space,
         device=options.device,
-        deadline=deadline.within(POLICY.probe_share * budget),
+        deadline=deadline,
         budget=budget,
         workers=options.workers,
         deterministic=options.deterministic,

@@ -108,7 +108,7 @@ def reserve_seconds(
         held_out = len(splits.calibration) + len(splits.validation)
         more = 1 + held_out / len(splits.train)
         after += max(a_training(best), coming) * more * POLICY.refit_factor
-    return after + choice_seconds(last, context, budget)
+    return after + choice_seconds(last, context, budget, coming)
 
 
 def a_training(record: Record) -> float:
@@ -116,12 +116,20 @@ def a_training(record: Record) -> float:
     return (record.train_seconds or 0.0) / record.n_folds
 
 
-def choice_seconds(last: list[Record], context: RunContext, budget: float) -> float:
-    """The time for the race of the finalists over folds, on small data."""
-    if not context.is_small:
+def choice_seconds(
+    last: list[Record], context: RunContext, budget: float, coming: float = 0.0
+) -> float:
+    """The time for the race of the finalists over folds, on small data.
+
+    One alone runs no race, but with a trial of `coming` seconds: a second one is worth more than
+    time kept for a race that it had no rival in.
+    """
+    taken = [r.train_seconds or 0.0 for r in last]
+    taken += [coming] if len(taken) < 2 and coming > 0 else []
+    if not context.is_small or len(taken) < 2:
         return 0.0
     share = POLICY.choice_share * budget
-    dearest = sorted((r.train_seconds or 0.0 for r in last), reverse=True)
+    dearest = sorted(taken, reverse=True)
     # Of five folds one is `validation`, one of all racers, and three at most of the last two. A
     # tenth more, for a training may take longer than the trial's did.
     wanted = sum(dearest[:RACERS]) + 3 * sum(dearest[:2])

@@ -97,7 +97,8 @@ def probe(
         data: the same on the device.
         space: restricted to the data; its ladder is what is timed.
         device: a torch device name.
-        deadline: by which measuring ends: what was not timed by then is foreseen from the rest.
+        deadline: of the run; what was not timed in the share of measuring is foreseen from the
+            rest.
         budget: of the whole run, in seconds.
         workers: processes that will share the trials.
         deterministic: no precision is chosen by the clock on a GPU: a seed would else give other
@@ -108,11 +109,11 @@ def probe(
     base = TrainerConfig(device=device, batch_size=batch, steps=steps, deterministic=deterministic)
     rows = TrainingRows(train=dataset.splits.train, calibration=dataset.splits.calibration)
     on_gpu = data.device.type == "cuda"
+    before = deadline.left
     if on_gpu:
-        left = deadline.left
         _warm_up(dataset, data, rows, space, base)
-        deadline = deadline.earlier(deadline.left - left)  # the loading is no measuring
-    timer = StepTimer(data, rows, deadline, clock)
+    loading = before - deadline.left  # no measuring
+    timer = StepTimer(data, rows, deadline.within(POLICY.probe_share * budget), clock)
     if workers == 1 and not on_gpu:
         base = replace(base, threads=_threads(dataset, timer, space, base))
         base.use_threads()
@@ -132,7 +133,11 @@ def probe(
         bf16=tuple(low),
         ceiling_seconds=budget * POLICY.ceiling_share,
     )
-    return _shortened(plan, [each for found in sizes.values() for each in found], budget)
+    left = deadline.left - POLICY.report_seconds
+    if workers > 1:
+        left -= loading  # each of them has to load the same
+    left = max(left, POLICY.least_planned_share * budget)
+    return _shortened(plan, [each for found in sizes.values() for each in found], left)
 
 
 def _warm_up(
@@ -148,10 +153,10 @@ def _warm_up(
         time_steps(smallest, data, rows, plan, warmup=0, steps=1)
 
 
-def _shortened(plan: TrainerConfig, singles: list[Resolved], budget: float) -> TrainerConfig:
+def _shortened(plan: TrainerConfig, singles: list[Resolved], left: float) -> TrainerConfig:
     """The plan with fewer steps where not even the cheapest of `singles` could end."""
     quickest = min(foreseen_seconds(plan, each) for each in singles)
-    most = POLICY.cheapest_share * budget
+    most = POLICY.cheapest_share * left
     if quickest <= most:
         return plan
     return replace(plan, steps=max(1, int(plan.steps * most / quickest)))

@@ -197,7 +197,7 @@ def test_no_clock_shortens_a_training(
             context.device_dataset,
             context.space,
             device="cpu",
-            deadline=Deadline.after(0.08 * budget),
+            deadline=Deadline.after(budget),
             budget=budget,
         )
         assert (plan.steps, plan.batch_size) == (own.steps, own.batch_size)
@@ -216,10 +216,35 @@ def test_a_budget_too_short_for_one_training_shortens_it(
         context.device_dataset,
         context.space,
         device="cpu",
-        deadline=Deadline.after(0.01),
+        deadline=Deadline.after(0.2),
         budget=0.2,
     )
     assert 1 <= plan.steps < own.steps
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_a_training_is_planned_for_the_time_that_is_left(
+    workers: int, context_of: MakeBench, wine: Dataset, tmp_path: Path
+) -> None:
+    context = context_of(wine, tmp_path)
+
+    def planned(left: float, budget: float) -> TrainerConfig:
+        return probe(
+            wine,
+            context.device_dataset,
+            context.space,
+            device="cpu",
+            deadline=Deadline.after(left),
+            budget=budget,
+            workers=workers,
+            clock=lambda *_, **__: 0.01,
+        )
+
+    late, own = planned(6.0, 30.0), planned(6000.0, 6000.0)
+    spent = planned(0.0, 30.0)  # a longer budget may go on with this plan
+    assert 10 < spent.steps <= late.steps < own.steps
+    times = [late.seconds(flops_by_family(r)) for _, r in ladder(wine, context.space)]
+    assert min(times) < 0.5 * 6.0
 
 
 def test_measuring_ends_in_its_time(context_of: MakeBench, wine: Dataset, tmp_path: Path) -> None:
@@ -238,8 +263,8 @@ def test_measuring_ends_in_its_time(context_of: MakeBench, wine: Dataset, tmp_pa
         context.device_dataset,
         context.space,
         device="cpu",
-        deadline=Deadline.after(0.2),
-        budget=50,
+        deadline=Deadline.after(2.5),  # of which .2 seconds are for measuring
+        budget=2.5,
         workers=2,
         clock=clock,
     )
@@ -298,6 +323,23 @@ def test_finalists_are_both_fronts(context_of: MakeBench, wine: Dataset, tmp_pat
     )
     assert with_dearer > with_refit + 10.0  # it may be the one to train again
     assert reserve_seconds([], context, budget=1000, refit=True) < 10
+
+
+def test_one_finalist_alone_keeps_no_time_for_a_race(
+    context_of: MakeBench, tmp_path: Path
+) -> None:
+    context = context_of(load_dataset("digits"), tmp_path)
+    assert context.is_small
+    one, two = record_of(0, 0.9, 100), record_of(1, 0.95, 200)
+
+    def kept(last: list[Record], coming: float = 0.0) -> float:
+        reserved = reserve_seconds(last, context, budget=40, refit=False, coming=coming)
+        return reserved - reserve_seconds(last, context, budget=0, refit=False)
+
+    assert kept([one]) == 0
+    assert kept([one], coming=2.0) == pytest.approx(6.0)  # a share of 40
+    assert kept([one, two]) == pytest.approx(6.0)
+    assert kept([one], coming=9.0) == 0  # a race of these two is longer than its share
 
 
 def test_a_training_may_take_half_as_long_again_as_the_ceiling(

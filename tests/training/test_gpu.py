@@ -144,8 +144,8 @@ def waits_for_nothing(dataset: Dataset, text: str) -> None:
     data = to_device(dataset, where, dataset.splits.train)
     made = TrainerConfig(device="cuda", batch_size=32, steps=60)
     trainer = Trainer(resolved, data, rows, made, 0, 32)
-    for index, phase in enumerate(trainer.phases):
-        phase_trainer = trainer.phase_trainer(phase, index)
+    for phase in trainer.phases:
+        phase_trainer = trainer.phase_trainer(phase)
         for step in range(1, 4):
             phase_trainer.step(step)
         torch.cuda.synchronize()

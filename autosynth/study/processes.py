@@ -86,7 +86,7 @@ class ProcessPool(WorkerPool):
         for worker in self._workers:
             if worker.is_ready and worker.job is None:
                 worker.job = job
-                worker.deadline = job.ends_by(self._context.trainer_config.ceiling_seconds)
+                worker.deadline = job.deadline
                 self._send(worker, job)
                 return
         raise ValueError("no worker is free")

@@ -99,10 +99,10 @@ class ProcessPool(WorkerPool):
 
     def wait(self, handle: Handle, seconds: float) -> None:
         """Hand on what the workers tell."""
+        self._end_the_late()
         try:
             worker, message = self._told.get(timeout=seconds)
         except queue.Empty:
-            self._end_the_late()
             return
         if worker not in self._workers:
             return  # of one that was ended

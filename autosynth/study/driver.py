@@ -63,13 +63,14 @@ class Limits:
 
     `reserve(finalists, seconds)` is the time, in seconds, that what comes after the trials will
     take for those finalists, if one more trial of so many seconds comes before, which may be the
-    best.
+    best. `note()` is called whenever something happened, or nothing did for a second.
     """
 
     deadline: Deadline = NEVER
     trials: int | None = None
     stop: Callable[[], bool] = field(default=lambda: False)
     reserve: Callable[[list[Record], float], float] = field(default=lambda last, seconds: 0.0)
+    note: Callable[[], None] = field(default=lambda: None)
 
 
 @dataclass(kw_only=True)
@@ -129,6 +130,7 @@ class Driver:
                 if not self.running and (self.pool.free or self._left() <= 0):
                     return
                 self.pool.wait(self._handle, WAIT_SECONDS)
+                self.limits.note()
         finally:
             for each in self.running.values():
                 self.sampler.fail(each.proposal, "broken off")
@@ -340,6 +342,7 @@ class Driver:
 
     def _judge(self, each: _Running, rung: Rung) -> bool:
         """Whether a training ends at a rung, by the pruner."""
+        self.limits.note()
         trial = each.proposal.trial.number
         self.sampler.rung(each.proposal, rung.done, rung.error)
         curve = each.curve = replace(

@@ -117,7 +117,9 @@ def test_a_second_command_is_told_who_runs(process: Process, flowers: Flowers, h
         _, message = second.communicate(timeout=120)
         assert second.returncode == 2
         assert f"already running in 'results/flowers-1' (process {first.pid} on " in message
-    assert process("-m", "autosynth", "leaderboard", str(RUN), **PIPES).wait(120) == 0
+    board = process("-m", "autosynth", "leaderboard", str(RUN), **PIPES)
+    board.communicate(timeout=120)  # and not `wait`, which leaves the pipes open
+    assert board.returncode == 0
     first.send_signal(signal.SIGHUP)
     out, message = first.communicate(timeout=120)
     assert first.returncode == 130, message

@@ -16,7 +16,7 @@ from torch import nn
 
 from autosynth.budget import Deadline
 from autosynth.composite import Composite, Resolved, build, cost
-from autosynth.errors import TrialError
+from autosynth.errors import TrialError, lacking
 from autosynth.record import Record, weights_path
 from autosynth.spec import Array
 from autosynth.study.context import RunContext
@@ -135,8 +135,11 @@ def run_trial(context: RunContext, job: Job, tell: Tell = lambda event: False) -
             bank=_bank(job),
         )
         record = _finished(context, job, blank, outcome, rungs, deadline)
-    except TrialError as error:
-        record = replace(blank, reason=str(error), curve=rungs.curve)
+    except (TrialError, RuntimeError, MemoryError) as error:
+        reason = str(error) if isinstance(error, TrialError) else lacking(error)
+        if not reason:
+            raise
+        record = replace(blank, reason=reason, curve=rungs.curve)
         return _told(replace(record, train_seconds=time.monotonic() - start))
     whole = record.state == "complete"
     return _told(record, packed(outcome.model.state_dict()) if whole else None)

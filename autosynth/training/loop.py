@@ -112,7 +112,7 @@ def train(
             return Trainer(resolved, data, rows, config, seed, batch, until, bank).run(
                 score, on_rung, deadline
             )
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             if isinstance(error, TrialError):
                 raise
             if not _out_of_memory(error):
@@ -161,8 +161,10 @@ def time_steps(
     return seconds * float(trainer.settings["length"]) / trainer.trained_share()
 
 
-def _out_of_memory(error: RuntimeError) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+def _out_of_memory(error: RuntimeError | MemoryError) -> bool:
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return "can't allocate memory" in str(error)
 
 
 class Trainer:

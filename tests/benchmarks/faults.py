@@ -23,7 +23,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from _small import MARK, SEARCH, processes, strays, write_flowers
+from _small import COMMAND, MARK, SEARCH, processes, strays, write_flowers
 
 _MIB = 2**20
 _PATIENCE = 300.0
@@ -154,10 +154,13 @@ def _search(place: Path, fault: Fault, mark: str, *, refused: bool) -> "subproce
         for which, most in fault.limits if refused else ():
             resource.setrlimit(which, (most, most))
 
+    # What shortens trainings loads libraries by itself, before a command could say what lacks.
+    plain = refused and bool(fault.limits)
     with (place / ("first" if refused else "again")).open("w") as said:
+        begin = ["-m", "autosynth"] if plain else ["-c", COMMAND]
+        more = ["--workers", str(fault.workers), "--out", str(place / "disk" / "run")]
         return subprocess.Popen(
-            [sys.executable, "-m", "autosynth", *SEARCH, "--trials", "2", "--workers",
-             str(fault.workers), "--out", str(place / "disk" / "run")],
+            [sys.executable, *begin, *SEARCH, "--trials", "2", *more],
             cwd=place, text=True, stdout=said, stderr=subprocess.STDOUT, preexec_fn=limit,
             start_new_session=True,
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]),

@@ -109,7 +109,12 @@ def write_state(folder: Path, state: RunState) -> None:
 def write_run(
     folder: Path, dataset: Dataset, options: Options, plan: TrainerConfig | None = None
 ) -> None:
-    """Write run.toml: what was asked, and the plan once it was measured."""
+    """Write run.toml: what was asked, and the plan once it was measured.
+
+    Raises:
+        RunError: the folder is gone, or cannot be written.
+    """
+    check_there(folder)
     packages = ("torch", "optuna", "numpy", "pandas", "scikit-learn")
     content = {
         "data": {

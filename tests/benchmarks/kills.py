@@ -180,38 +180,36 @@ class Chain:
                 start_new_session=True,
             )
 
-    def kill_one(self, life: float) -> bool:
-        """Kill a search at a moment of its life; False where it had ended before."""
-        began = time.monotonic()
-        search = self.begin()
-        moment = began + self.rng.random() * life
+    def kill(self, life: float, kills: int) -> int:
+        """Kill a search at a moment of its life; gives how often, 0 where it ended before.
+
+        A driver whose worker is killed goes on: of such a search two are.
+        """
+        began, search = time.monotonic(), self.begin()
+        moments, most = [began + self.rng.random() * life], 1
         if self.kind.victim == "worker":
             while search.poll() is None and not workers_of(search.pid):
                 time.sleep(0.02)
-            moment = time.monotonic() + self.rng.random() * max(
-                1.0, began + life - time.monotonic()
-            )
-        while search.poll() is None and (left := moment - time.monotonic()) > 0:
-            with suppress(subprocess.TimeoutExpired):
-                search.wait(left)
-        if search.poll() is not None:
-            return self._ended(search)
-        before, phase = _trials(self.run), _phase(self.run, search.pid)
-        if not self._strike(search):
-            return self._ended(search)
-        kill = Kill(
-            kind=str(self.kind),
-            chain=self.mark[:8],
-            phase=phase,
-            after_seconds=round(time.monotonic() - began, 2),
-        )
-        if self.kind.victim == "worker":
-            search.wait(_PATIENCE)
-            self._ended(search)
-        else:
-            search.wait()
-        self._look(kill, before)
-        return True
+            left, most = max(1.0, began + life - time.monotonic()), min(2, kills)
+            moments = sorted(time.monotonic() + self.rng.random() * left for _ in range(most))
+        found: list[tuple[Kill, dict[str, Trial]]] = []
+        for moment in moments:
+            while search.poll() is None and (left := moment - time.monotonic()) > 0:
+                with suppress(subprocess.TimeoutExpired):
+                    search.wait(left)
+            before, phase = _trials(self.run), _phase(self.run, search.pid)
+            if search.poll() is None and self._strike(search):
+                seconds = round(time.monotonic() - began, 2)
+                kill = Kill(
+                    kind=str(self.kind), chain=self.mark[:8], phase=phase, after_seconds=seconds
+                )
+                found.append((kill, before))
+        search.wait(_PATIENCE)
+        for kill, before in found:
+            if self.kind.victim == "worker" and search.returncode:
+                kill.wrong.append(f"the driver of a worker ended with {search.returncode}")
+            self._look(kill, before)
+        return len(found)
 
     def _strike(self, search: "subprocess.Popen[bytes]") -> bool:
         """Kill who is to be killed; False where there is none any more."""
@@ -241,10 +239,6 @@ class Chain:
         self.known = _trials(self.run)
         kill.trials = sum(r.get("kind") == "strategy" for r, _ in self.known.values())
         self.kills.append(kill)
-
-    def _ended(self, search: "subprocess.Popen[bytes]") -> bool:
-        self._code = search.returncode
-        return False
 
     def end(self) -> float:
         """Type the command a last time, leave it to end, and see what is there; its seconds."""
@@ -322,10 +316,13 @@ class Campaign:
                 if kind.limit not in self.lives:
                     self.lives[kind.limit] = chain.end()
                     shutil.rmtree(chain.run)
-            for number in range(min(kills, self.length)):
-                # What goes on has less before it.
-                if not chain.kill_one(self.lives[kind.limit] * 0.9**number):
+            wanted = min(kills, self.length)
+            # What goes on has less before it.
+            while (had := len(chain.kills)) < wanted:
+                if not chain.kill(self.lives[kind.limit] * 0.9**had, wanted - had):
                     break
+                if kind.victim == "worker":
+                    break  # that search has ended
             last = chain.end()
             self.lives[kind.limit] = max(self.lives[kind.limit] * 0.95, last)
             kills -= len(chain.kills)

@@ -338,20 +338,36 @@ class Campaign:
                 shutil.rmtree(place, ignore_errors=True)
 
 
+PHASES = ("start", "baselines, plan", "trials", "end")
+
+
 def table(kills: Sequence[Kill]) -> str:
-    """Rows of the kinds, with how many of their kills went wrong, and of the moments."""
+    """Rows of the kinds: when they were killed, how long any process was left, what is wrong."""
     lines = [
-        "| killed, of | kills | start | baselines, plan | trials | end | left after 2 s | wrong |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        f"| killed, of a search by | kills | {' | '.join(PHASES)} | gone after, s | wrong |",
+        f"| --- |{' ---: |' * (len(PHASES) + 3)}",
     ]
-    for kind in dict.fromkeys(kill.kind for kill in kills):
-        own = [kill for kill in kills if kill.kind == kind]
+    kinds = {kind: [k for k in kills if k.kind == kind] for kind in map(str, KINDS)}
+    for kind, own in {**kinds, "all": kills}.items():
         phases = Counter(kill.phase for kill in own)
-        late = sum(any("are left" in text for text in kill.wrong) for kill in own)
-        other = sum(any("are left" not in text for text in kill.wrong) for kill in own)
-        cells = [len(own), *(phases[p] for p in ("start", "baselines, plan", "trials", "end"))]
-        lines.append(f"| {kind} | {' | '.join(map(str, [*cells, late, other]))} |")
+        longest = max((kill.gone_seconds for kill in own), default=0.0)
+        wrong = sum(bool(kill.wrong) for kill in own)
+        cells = [len(own), *(phases[each] for each in PHASES), f"{longest:.2f}", wrong]
+        lines.append(f"| {kind} | {' | '.join(map(str, cells))} |")
     return "\n".join(lines) + "\n"
+
+
+_HEAD = """# Searches killed at random moments
+
+Made by `python tests/benchmarks/kills.py --log kills.jsonl --jobs 2 --out results/kills.md`: {n}
+kills (`kill -9`) at moments drawn evenly over the life of a small search, of its driver, of one of
+its workers, or of all at once; then the same command again. `start` are imports, reading and a run
+that goes on, `end` the choice, the report and the end of the process. `gone after` is the longest
+that any process of a search was left, of two seconds at most. `wrong`, which is to be 0, is a kill
+after which a process was left, a trial that had ended was lost, altered or there twice, a file was
+left that should not, the journal could not be read, or the search did not end with 0.
+
+"""
 
 
 def main() -> int:
@@ -376,7 +392,7 @@ def main() -> int:
     kills = campaign.done()
     print(table(kills))
     if args.out:
-        args.out.write_text(table(kills))
+        args.out.write_text(_HEAD.format(n=len(kills)) + table(kills))
     return int(any(kill.wrong for kill in kills))
 
 

@@ -16,11 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-from autosynth.errors import AutosynthError, RunError
+from autosynth.errors import FULL, AutosynthError, RunError
 from autosynth.number import brief_repr
 
-FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
-"""The errors of a disk, or of a user's share of it, that is full."""
 # Of some network and foreign file systems, that do not flush folders: nothing is to be done.
 _NO_FLUSH = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
 _TEMPORARY = re.compile(r"\.[0-9a-f]{32}(\..*)?", re.DOTALL)

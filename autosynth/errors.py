@@ -5,6 +5,7 @@ caller would expect, so `except ValueError` works without knowing this package. 
 which rule was broken, by what value, where, and what to do.
 """
 
+import errno
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import SequenceMatcher
@@ -22,6 +23,41 @@ _MOST_SIGNS = 2_000
 _MOST_OF_NAME, _MOST_OF_PLACE = 80, 160
 # Valid names that are listed: there are 36 options of a search. A table can have 10,000 columns.
 _MOST_NAMES = 40
+
+FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+"""The errors of a disk, or of a user's share of it, that is full."""
+# What a machine lacks, by what Python, PyTorch and the loader of libraries say where it does.
+_LACKS = {
+    "memory": (
+        # The last are CPython's, where there was no room for an error either.
+        r"out of memory|(can't|cannot|unable to|failed to) (allocate|map segment)|std::bad_alloc"
+        r"|without (setting an exception|exception set)",
+        "the memory does not suffice for this; end other programs, give the process more, or have "
+        "it do less at a time: fewer --workers, fewer rows",
+    ),
+    "files": (
+        r"too many open files",
+        "this process may not open as many files as it needs; raise the limit, as by `ulimit -n "
+        "1024`, or take fewer --workers",
+    ),
+    "threads": (
+        r"can't start new thread|resource temporarily unavailable",
+        "this user may not start as many processes and threads as it needs; raise the limit, as "
+        "by `ulimit -u`, or take fewer --workers",
+    ),
+    "disk": (
+        r"no space left on device|disk quota exceeded|file too large",
+        "a disk is full; free some space on it, also where temporary files are kept (TMPDIR), and "
+        "type the same command again",
+    ),
+}
+_ERRNOS = {
+    errno.ENOMEM: "memory",
+    errno.EMFILE: "files",
+    errno.ENFILE: "files",
+    errno.EAGAIN: "threads",
+    **dict.fromkeys(FULL, "disk"),
+}
 
 
 class AutosynthError(Exception):
@@ -75,6 +111,32 @@ class BundleError(AutosynthError, RuntimeError):
 
 class TrialError(AutosynthError, RuntimeError):
     """Fails one trial with its reason, and lets the search go on."""
+
+
+def lacking(problem: BaseException) -> str:
+    """What the machine has too little of, where that is why something failed, and what to do.
+
+    Any line of any library can fail for it: it is looked for where errors end, and is no bug.
+
+    Args:
+        problem: what was raised; what it was raised for is looked at, too.
+
+    Returns:
+        A sentence with what was said; empty where it is another kind of error, or one of ours.
+    """
+    cause = None if isinstance(problem, AutosynthError) else problem
+    while cause is not None:
+        name = "memory" if isinstance(cause, MemoryError) else ""
+        if isinstance(cause, OSError) and cause.errno:
+            name = _ERRNOS.get(cause.errno, "")
+        elif isinstance(cause, OSError | RuntimeError | ImportError | SystemError):
+            said = str(cause).lower()
+            name = next((name for name, (sign, _) in _LACKS.items() if re.search(sign, said)), "")
+        if name:
+            said = shorten(" ".join(f"{type(cause).__name__}: {cause}".split()), _MOST_OF_PLACE)
+            return f"{_LACKS[name][1]} ({said.removesuffix(': ')})"
+        cause = cause.__cause__ or cause.__context__
+    return ""
 
 
 def unknown(what: str, name: str, valid: Iterable[str], place: str = "") -> UnknownNameError:

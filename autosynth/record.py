@@ -219,7 +219,7 @@ def claim(folder: Path) -> int:
     Raises:
         RunError: the run's folder is gone, or cannot be written.
     """
-    _check_there(folder)
+    check_there(folder)
     names = [path.name.partition(".")[0] for path in (folder / "trials").glob("[0-9]*")]
     taken = [int(name) for name in names if name.isdecimal()]  # of those put aside, too
     number = max(taken, default=-1) + 1
@@ -239,8 +239,13 @@ def weights_path(run_dir: Path, trial: int) -> Path:
     return trial_dir(run_dir, trial) / "weights.safetensors"
 
 
-def _check_there(run_dir: Path) -> None:
-    if not run_dir.exists():  # it would be made again, and hold one trial alone
+def check_there(run_dir: Path) -> None:
+    """A run's folder that went away is not to be made again by what is written to it.
+
+    Raises:
+        RunError: it is gone.
+    """
+    if not run_dir.exists():
         raise RunError(
             f"the run's folder {str(run_dir)!r} is gone; type the same command again to begin anew"
         )
@@ -252,7 +257,7 @@ def write_record(record: Record, run_dir: Path) -> Path:
     Raises:
         RunError: the folder cannot be written, or is gone.
     """
-    _check_there(run_dir)
+    check_there(run_dir)
     path = trial_dir(run_dir, record.trial) / "record.json"
     write_text_atomic(path, to_json(record))
     try:

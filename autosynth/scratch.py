@@ -15,8 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from autosynth.atomic import FULL
-from autosynth.errors import AutosynthError, RunError
+from autosynth.errors import FULL, AutosynthError, RunError
 
 _NAME = re.compile(r"autosynth-[a-z]+-([0-9a-f]{8})-(\d+)-.*")
 

@@ -406,6 +406,47 @@ def test_a_child_ends_with_its_parent(tmp_path):
     assert not is_alive(child)
 
 
+SLOW_IMPORTS = """
+import os, sys, time
+from pathlib import Path
+
+class Slow:
+    def find_spec(name, path=None, target=None):
+        if name == "numpy" and "autosynth-baselines" in sys.argv[-1]:
+            folder = Path(sys.argv[-1])
+            (folder / "written").write_text(str(os.getpid()))
+            (folder / "written").rename(folder / "ready")
+            time.sleep(1000)
+
+sys.meta_path.insert(0, Slow)
+"""
+
+
+def test_a_child_ends_with_its_parent_also_while_it_imports(tmp_path):
+    site, scratch = tmp_path / "site", tmp_path / "scratch"
+    site.mkdir()
+    scratch.mkdir()
+    (site / "sitecustomize.py").write_text(SLOW_IMPORTS)
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from test_baselines import hard\n"
+        "from autosynth.baselines import run_in_process\n"
+        "run_in_process(hard(), ['majority'], seconds=100)\n"
+    )
+    paths = os.pathsep.join((str(site), str(Path(__file__).parents[1])))
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code, str(Path(__file__).parent)],
+        env={**os.environ, "TMPDIR": str(scratch), "PYTHONPATH": paths},
+    )
+    child = child_in(scratch)
+    parent.kill()
+    parent.wait()
+    end = time.monotonic() + 60
+    while is_alive(child) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not is_alive(child)
+
+
 def test_every_baseline_is_where_its_name_says() -> None:
     for task, named in BASELINES.items():
         for name, at in named.items():

@@ -1,8 +1,19 @@
 """What is said of a name that nobody knows, and how long a message may be."""
 
+import errno
+import os
+
 import pytest
 
-from autosynth.errors import AutosynthError, DataNotFoundError, UnknownNameError, lookup, nearest
+from autosynth.errors import (
+    AutosynthError,
+    DataNotFoundError,
+    RunError,
+    UnknownNameError,
+    lacking,
+    lookup,
+    nearest,
+)
 from autosynth.number import brief_repr, shorten_middle
 
 METRICS = ("accuracy", "balanced_accuracy", "f1", "f1_micro", "roc_auc", "neg_log_loss")
@@ -59,3 +70,31 @@ def test_the_middle_of_a_text_is_left_out() -> None:
     assert shorten_middle("abcdefghij", 5) == "ab…ij"
     assert shorten_middle("abcdefghij", 4) == "ab…j"
     assert brief_repr("a" * 9, 7) == "'aa…aa'"
+
+
+@pytest.mark.parametrize(
+    ("problem", "cure"),
+    [
+        (MemoryError("Unable to allocate 8.00 GiB"), "the memory does not suffice"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9"), "the memory"),
+        (ImportError("libtorch_cpu.so: failed to map segment from shared object"), "the memory"),
+        (OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)), "the memory does not suffice"),
+        (OSError(errno.EMFILE, os.strerror(errno.EMFILE), "x.csv"), "ulimit -n"),
+        (RuntimeError("can't start new thread"), "ulimit -u"),
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "a disk is full"),
+    ],
+)
+def test_what_a_machine_lacks_is_told_with_a_cure(problem: Exception, cure: str) -> None:
+    told = lacking(problem)
+    assert cure in told
+    assert type(problem).__name__ in told
+    outer = ValueError("of another kind")
+    outer.__context__ = problem
+    assert lacking(outer) == told
+
+
+def test_what_is_no_lack_is_not_told_as_one() -> None:
+    assert lacking(ValueError("out of memory")) == ""
+    assert lacking(RuntimeError("shapes differ")) == ""
+    assert lacking(FileNotFoundError(errno.ENOENT, "gone")) == ""
+    assert lacking(RunError("cannot write 'x': No space left on device; free some space")) == ""

@@ -143,6 +143,43 @@ def test_a_file_imports_only_from_what_stands_before_it(path: Path) -> None:
         )
 
 
+# Clocks that a user can set, of the modules `time` and `datetime`.
+SETTABLE = {
+    "time",
+    "time_ns",
+    "localtime",
+    "gmtime",
+    "ctime",
+    "strftime",
+    "now",
+    "utcnow",
+    "today",
+}
+# Where a moment is written down for people to read, and nothing is decided by it.
+TOLD = {PACKAGE / "run" / "lock.py": {"time.strftime"}}
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_name)
+def test_nothing_goes_by_a_clock_that_can_be_set(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = {
+        f"{node.value.id}.{node.attr}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id in ("time", "datetime", "date", "Timestamp")
+        and node.attr in SETTABLE
+    }
+    found |= {
+        f"{node.module}.{alias.name}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "time"
+        for alias in node.names
+        if alias.name in SETTABLE
+    }
+    assert found == TOLD.get(path, set())
+
+
 def room(module: str, package: str) -> int:
     """The place of a module among the rooms of its package."""
     name = module.split(".")[2]

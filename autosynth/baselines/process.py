@@ -27,9 +27,20 @@ START_SECONDS = 60.0
 """A child that is not ready by then will not be: imports take 3 s, 10 on a busy machine."""
 # The most that the simple ones may take, which are fitted to their end whatever the budget.
 LIMIT_SECONDS = 300.0
+# It ends with its parent from its first moment on, also while it still imports: as long as that
+# lives, it holds the other end of the pipe. Read without Python's buffer, whose lock a thread that
+# waits would keep from the end of the interpreter.
 _CHILD = """
+import os
 import sys
+import threading
 from pathlib import Path
+
+def end_with_parent():
+    os.read(0, 1)
+    os._exit(1)
+
+threading.Thread(target=end_with_parent, daemon=True).start()
 from autosynth.loading import quick_imports
 with quick_imports():
     from autosynth.baselines.child import fit_in
@@ -79,7 +90,6 @@ def run_in_process(
             "seconds": seconds,
             "limit": limit,
             "seed": seed,
-            "parent": os.getpid(),
             "of": len(dataset.splits.train) + len(dataset.splits.calibration),
         }
         (folder / "spec.json").write_text(json.dumps(spec))
@@ -89,7 +99,7 @@ def run_in_process(
             late = child.poll() is None
         finally:  # Ctrl-C ends it too
             child.kill()
-            child.wait()
+            child.communicate()
         reason = "no time was left for it" if child.returncode == -_ALARM else ""
         if late:
             reason = f"ended after {limit:g} s"
@@ -145,7 +155,7 @@ def _child(folder: Path, threads: int) -> "subprocess.Popen[bytes]":
     with (folder / "stderr").open("wb") as stderr:
         return subprocess.Popen(
             [sys.executable, "-P", "-c", _CHILD, str(folder)],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=stderr,
             stderr=stderr,
             env=env,

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from autosynth.atomic import FULL, flush_folder, path_of
-from autosynth.errors import AutosynthError, BundleError
+from autosynth.atomic import flush_folder, path_of
+from autosynth.errors import FULL, AutosynthError, BundleError
 
 MODEL = "model.json"
 STRATEGY = "strategy.txt"

@@ -19,7 +19,7 @@ from autosynth import __version__
 from autosynth.cli import listing, model, run
 from autosynth.cli.option import Command, Parser
 from autosynth.cli.text import columns, tell
-from autosynth.errors import AutosynthError, unknown
+from autosynth.errors import AutosynthError, lacking, unknown
 
 COMMANDS: dict[str, Command] = {
     command.name: command
@@ -46,7 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments after the program's name; those of this process if left out.
 
     Returns:
-        0; 2 for what the user can mend, with one message on standard error; 3 after a search that
+        0; 2 for what the user can mend, with one message on standard error, also where the machine
+        has too little memory, disk or files; 3 after a search that
         fitted nothing at all; 130 after Ctrl-C, and after a signal to end or that the terminal is
         gone, also of a search that then shows what is done; 141 where the reader of the output
         went away. Anything else that goes wrong is a bug: it is raised.
@@ -69,6 +70,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # as in `autosynth leaderboard | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
         return 141
+    except (OSError, RuntimeError, ImportError, MemoryError, SystemError) as problem:
+        if not (lack := lacking(problem)):
+            raise
+        tell(f"autosynth: {lack}")
+        return 2
     return code
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from autosynth.atomic import is_temporary, unwritable
 from autosynth.errors import RunError, RunningError
 from autosynth.options import Options
-from autosynth.record import read_all, read_records
+from autosynth.record import check_there, read_all, read_records
 from autosynth.run.lock import DRIVER_FILE, LOCK_FILE, is_locked, lock
 from autosynth.run.state import (
     RUN_FILE,
@@ -108,6 +108,7 @@ def place(
             _make(folder)
             held.enter_context(lock(folder))
         _check_same(folder, dataset, options)  # again: no other process changes it from here on
+        check_there(folder)  # what holds the lock is not to be made again without it
         _make(folder / "trials")
         sweep(folder, options.metric or "", options.cost, say)
         state = read_state(folder)

@@ -172,7 +172,9 @@ class _Session:
                 last, context, budget=budget, refit=options.refit, coming=coming
             )
 
-        limits = Limits(deadline=self.deadline, trials=options.trials, reserve=reserve)
+        limits = Limits(
+            deadline=self.deadline, trials=options.trials, reserve=reserve, note=self.note
+        )
         try:
             with pool_of(context, options.workers) as pool:
                 sampler = Sampler.of_run(context, self.progress.say)
@@ -183,8 +185,14 @@ class _Session:
 
     def save(self, *, finished: bool) -> None:
         """Keep how long this run has gone."""
-        elapsed = self.before + monotonic() - self.began
+        self.saved = monotonic()
+        elapsed = self.before + self.saved - self.began
         write_state(self.folder, RunState(elapsed_seconds=elapsed, finished=finished))
+
+    def note(self) -> None:
+        """The same, where the last time was long enough ago: what is killed loses no more."""
+        if monotonic() - self.saved >= POLICY.save_seconds:
+            self.save(finished=False)
 
     def finish(self, whole: bool) -> None:
         """Choose, refit, score on test, compare, report. No refit where it was broken off."""

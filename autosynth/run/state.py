@@ -25,7 +25,7 @@ from autosynth.errors import AutosynthError, RunError
 from autosynth.jsonfields import from_fields
 from autosynth.leaderboard.rank import COSTS
 from autosynth.options import Options
-from autosynth.record import read_all
+from autosynth.record import check_there, read_all
 from autosynth.spec import Dataset
 from autosynth.training.config import TrainerConfig
 
@@ -97,14 +97,24 @@ def read_state(folder: Path) -> RunState:
 
 
 def write_state(folder: Path, state: RunState) -> None:
-    """Keep how far a run got."""
+    """Keep how far a run got.
+
+    Raises:
+        RunError: the folder is gone, or cannot be written.
+    """
+    check_there(folder)
     write_text_atomic(folder / STATE_FILE, json.dumps(state.__dict__) + "\n")
 
 
 def write_run(
     folder: Path, dataset: Dataset, options: Options, plan: TrainerConfig | None = None
 ) -> None:
-    """Write run.toml: what was asked, and the plan once it was measured."""
+    """Write run.toml: what was asked, and the plan once it was measured.
+
+    Raises:
+        RunError: the folder is gone, or cannot be written.
+    """
+    check_there(folder)
     packages = ("torch", "optuna", "numpy", "pandas", "scikit-learn")
     content = {
         "data": {

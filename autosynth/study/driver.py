@@ -52,15 +52,15 @@ WAIT_SECONDS = 1.0
 class Limits:
     """When a search ends: by its deadline, after so many trials, or when `stop()` is true.
 
-    `reserve(finalists, seconds)` is the time, in seconds, that what comes after the trials will
-    take for those finalists, if one more trial of so many seconds comes before, which may be the
-    best.
+    `reserve(finalists, seconds)` are the seconds that what comes after the trials will take, if
+    one more of so many seconds may be the best. `note()` is called at every event and second.
     """
 
     deadline: Deadline = NEVER
     trials: int | None = None
     stop: Callable[[], bool] = field(default=lambda: False)
     reserve: Callable[[list[Record], float], float] = field(default=lambda last, seconds: 0.0)
+    note: Callable[[], None] = field(default=lambda: None)
 
 
 @dataclass(kw_only=True)
@@ -120,6 +120,7 @@ class Driver:
                 if not self.running and (self.pool.free or self._left() <= 0):
                     return
                 self.pool.wait(self._handle, WAIT_SECONDS)
+                self.limits.note()
         finally:
             for each in self.running.values():
                 self.sampler.fail(each.proposal, "broken off")
@@ -127,8 +128,7 @@ class Driver:
     def _fill(self) -> None:
         """Give every free worker a job, as far as there are any.
 
-        Where nothing new is found it is hoped, once, that the machine is as quick again as when it
-        was measured.
+        Where nothing new is found it is hoped, once, that the machine is as quick as at first.
         """
         self._hand_out()
         while self.pool.free and not self.limits.stop() and self._to_come() > 0:
@@ -178,10 +178,9 @@ class Driver:
 
     def _show(self, left: float) -> None:
         """Tell how the search stands, before a trial starts."""
-        front = [r for r in self.history.standings.finalists() if r.topology != "baseline"]
         self.progress.status(
             running=len(self.running) + 1,
-            front=len(front),
+            front=len(self.history.standings.finalists()),
             seconds_left=None if left == math.inf else left,
         )
 
@@ -343,6 +342,7 @@ class Driver:
 
     def _judge(self, each: _Running, rung: Rung) -> bool:
         """Whether a training ends at a rung, by the pruner; all parts of it end with one."""
+        self.limits.note()
         trial = each.proposal.trial.number
         self.sampler.rung(each.proposal, rung.done, rung.error)
         each.curve = replace(each.curve, errors={**each.curve.errors, rung.done: rung.error})
@@ -388,7 +388,7 @@ class Driver:
         score = record.val.get(metric.name)
         if score is None and record.curve and not metric.relative:
             score = 1.0 - record.curve[-1][1]
-        shown = f"{record.strategy} | {record.settings}" if record.settings else record.strategy
+        shown = " | ".join(filter(None, (record.strategy, record.settings)))
         self.progress.trial(
             number=record.trial,
             strategy=shown,

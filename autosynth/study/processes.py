@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from typing import IO, Any
 
@@ -125,9 +126,10 @@ class ProcessPool(WorkerPool):
             self._bury(worker)
             worker.errors.close()
         self._workers = []
-        self._path.unlink(missing_ok=True)
-        if self._path.parent.is_dir() and not any(self._path.parent.iterdir()):
-            self._path.parent.rmdir()
+        with suppress(OSError):  # of a folder or a disk that went away: why, is told by others
+            self._path.unlink(missing_ok=True)
+            if self._path.parent.is_dir() and not any(self._path.parent.iterdir()):
+                self._path.parent.rmdir()
 
     def _spawn(self, number: int) -> _Worker:
         # Measured on digits, two workers of one thread against the best of one worker: 1.55 times

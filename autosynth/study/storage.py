@@ -73,17 +73,30 @@ def open_study(
 
 
 def _journal(path: str) -> JournalStorage:
-    # Several workers write to one file. This lock needs no right to make symbolic links.
-    return JournalStorage(_Journal(path, lock_obj=JournalFileOpenLock(path)))
+    return JournalStorage(_Journal(path))
+
+
+class _RunLock(JournalFileOpenLock):
+    """None of its own: the driver alone writes the journal, and holds the lock of its run.
+
+    Optuna's is a file that is made and removed for each line: what is killed leaves it, and where
+    the folder went away meanwhile, it says that a lock was not possessed.
+    """
+
+    def acquire(self) -> bool:
+        return True
+
+    def release(self) -> None:
+        return
 
 
 class _Journal(JournalFileBackend):
     """A journal whose disk may be full, or its folder gone: an error that says so."""
 
-    def __init__(self, path: str, lock_obj: JournalFileOpenLock) -> None:
+    def __init__(self, path: str) -> None:
         self._path = Path(path)
         with self._told():
-            super().__init__(path, lock_obj=lock_obj)
+            super().__init__(path, lock_obj=_RunLock(path))
 
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
         with self._told():
@@ -118,10 +131,9 @@ def _sampler(entropy: list[int]) -> TPESampler:
 def mend(journal: Path, say: Callable[[str], None] = lambda text: None) -> int:
     """Make a journal readable again after a crash, while no process has it open.
 
-    A lock that a killed process held would keep the next one waiting for half a minute, and a
-    line that a power cut left half-written would spoil every line after it. Of one that is damaged
-    before its end, what stands before the damage is kept, or nothing where that cannot be read:
-    the sampler forgets some trials, whose records stay what they are.
+    A line that a power cut left half-written would spoil every line after it. Of one that is
+    damaged before its end, what stands before the damage is kept, or nothing where that cannot be
+    read: the sampler forgets some trials, whose records stay what they are.
 
     Args:
         journal: the file.
@@ -134,7 +146,8 @@ def mend(journal: Path, say: Callable[[str], None] = lambda text: None) -> int:
         RunError: it cannot be read, or not be written.
     """
     try:
-        journal.with_name(journal.name + ".lock").unlink(missing_ok=True)
+        for lock in journal.parent.glob(f"{journal.name}.lock*"):  # of an earlier version
+            lock.unlink()
         if not journal.exists():
             return 0
         content = journal.read_bytes()

@@ -16,7 +16,7 @@ from torch import nn
 
 from autosynth.budget import Deadline
 from autosynth.composite import Composite, Cost, Resolved, build, cost
-from autosynth.errors import TrialError
+from autosynth.errors import TrialError, lacking
 from autosynth.record import Record, weights_path
 from autosynth.study.context import RunContext
 from autosynth.study.fold import more_folds, promises
@@ -136,9 +136,12 @@ def run_trial(
         record = with_parts(record, given, n)
         if not job.part and record.state == "complete":
             record = _scored(context, job, record, outcome.model)
-    except TrialError as error:
+    except (TrialError, RuntimeError, MemoryError) as error:
+        reason = str(error) if isinstance(error, TrialError) else lacking(error)
+        if not reason:
+            raise
         seconds = time.monotonic() - start
-        record = replace(blank, reason=str(error), curve=rungs.curve, train_seconds=seconds)
+        record = replace(blank, reason=reason, curve=rungs.curve, train_seconds=seconds)
         return _told(job, with_parts(record, given, n))
     if record.state != "complete":
         return _told(job, record)

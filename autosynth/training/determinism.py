@@ -57,7 +57,7 @@ def deterministic_kernels(asked: bool, device: str) -> Iterator[None]:
         cudnn.benchmark = before[2]
 
 
-def refusal(error: RuntimeError) -> str:
+def refusal(error: Exception) -> str:
     """What PyTorch does not train, in a sentence; of many lines the first."""
     if found := _REFUSED.search(str(error)):
         return (

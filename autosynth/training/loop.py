@@ -128,7 +128,7 @@ def in_memory(attempt: Callable[[int], _T], whole: int) -> _T:
         try:
             # Unnamed: what a failed attempt held on the device is free for the next.
             return attempt(batch)
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             if isinstance(error, TrialError):
                 raise
             if not _out_of_memory(error):
@@ -140,8 +140,10 @@ def in_memory(attempt: Callable[[int], _T], whole: int) -> _T:
         batch //= 2
 
 
-def _out_of_memory(error: RuntimeError) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+def _out_of_memory(error: RuntimeError | MemoryError) -> bool:
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return "can't allocate memory" in str(error)
 
 
 class Trainer:

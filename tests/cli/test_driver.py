@@ -117,7 +117,9 @@ def test_a_second_command_is_told_who_runs(process: Process, flowers: Flowers, h
         _, message = second.communicate(timeout=120)
         assert second.returncode == 2
         assert f"already running in 'results/flowers-1' (process {first.pid} on " in message
-    assert process("-m", "autosynth", "leaderboard", str(RUN), **PIPES).wait(120) == 0
+    board = process("-m", "autosynth", "leaderboard", str(RUN), **PIPES)
+    board.communicate(timeout=120)  # and not `wait`, which leaves the pipes open
+    assert board.returncode == 0
     first.send_signal(signal.SIGHUP)
     out, message = first.communicate(timeout=120)
     assert first.returncode == 130, message
@@ -148,6 +150,58 @@ def test_a_file_too_large_for_the_disk_is_told_and_the_rest_goes_on_later(
     out, message = again.communicate(timeout=240)
     assert again.returncode == 0, message
     assert strays(RUN) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("which", "least", "told"),
+    [("RLIMIT_NOFILE", 5, "ulimit -n"), ("RLIMIT_NOFILE", 8, "ulimit -n"),
+     ("RLIMIT_AS", 400 * 2**20, "the memory does not suffice")],
+)  # fmt: skip
+def test_a_machine_that_lacks_files_or_memory_is_told(
+    process: Process, flowers: Flowers, here: Path, which: str, least: int, told: str
+) -> None:
+    """The first of them, that the libraries are loaded: what fails is none of our lines."""
+    flowers(200).to_csv(here / "flowers.csv", index=False)
+    number = getattr(resource, which)
+    code = (
+        f"import resource, sys; resource.setrlimit({number}, ({least}, {least}))\n"
+        "from autosynth.cli import main; sys.exit(main())"
+    )
+    search = process("-c", code, *SEARCH[2:], "2", **PIPES)
+    _, message = search.communicate(timeout=240)
+    assert search.returncode == 2, message
+    assert "Traceback" not in message
+    assert told in message
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_end_ends_the_workers_too(
+    process: Process, flowers: Flowers, here: Path, sign: int
+) -> None:
+    flowers(200).to_csv(here / "flowers.csv", index=False)
+    search = process(*SEARCH, "500", "--workers", "2", **PIPES, AUTOSYNTH_TEST=str(here))
+    until(search, lambda: len(list(RUN.glob("trials/*/weights.safetensors"))) > 0)
+    search.send_signal(sign)
+    _, message = search.communicate(timeout=120)
+    assert search.returncode == 130, message
+    assert "Traceback" not in message
+    assert not [pid for pid in started_with(f"AUTOSYNTH_TEST={here}") if pid != search.pid]
+    assert strays(RUN) == []
+    assert not (RUN / "store").exists()
+
+
+def started_with(variable: str) -> list[int]:
+    """The processes that have a variable in their environment."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if variable.encode() in path.read_bytes().split(b"\0"):
+                found.append(int(path.parent.name))
+        except OSError:  # it has ended, or is another user's
+            continue
+    return found
 
 
 @pytest.fixture

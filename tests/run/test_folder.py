@@ -229,13 +229,22 @@ def test_what_a_killed_process_left_is_swept(wine: Dataset, tmp_path: Path) -> N
     (tmp_path / TRIAL / f"{hidden}.safetensors").touch()
     (tmp_path / "trials/000009").mkdir()
     (tmp_path / "trials/000009/weights.safetensors").touch()
+    (tmp_path / "store").mkdir()  # what workers read, where the next search may have none
+    (tmp_path / "store/0.arrays").touch()
     (tmp_path / hidden).mkdir()  # half a bundle
     (tmp_path / f"{hidden}.old").mkdir()  # the whole one that it was to replace
     (tmp_path / f"{hidden}.old/model.json").write_text("{}")
     assert goes_on(wine, tmp_path) == ([0, 1, 2], "")
     assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]
     assert not (tmp_path / "trials/000009").exists()
+    assert not (tmp_path / "store").exists()
     assert (tmp_path / "bundle/model.json").read_text() == "{}"
+
+
+def test_a_folder_that_went_away_is_not_made_again_to_note_the_time(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="the run's folder .*gone.* is gone; type the same"):
+        write_state(tmp_path / "gone", RunState(elapsed_seconds=2.0))
+    assert not (tmp_path / "gone").exists()
 
 
 def test_a_folder_that_was_moved_or_copied_goes_on(wine: Dataset, tmp_path: Path) -> None:

@@ -70,6 +70,20 @@ def test_what_was_trained_is_not_trained_again(
     assert len(after) == len(set(after)) == 4
 
 
+def test_how_long_a_search_has_gone_can_be_noted_during_a_training(
+    context_of: MakeBench, driver_of: MakeDriver, wine: Dataset, tmp_path: Path
+) -> None:
+    """What is killed in a training of hours is not to begin its budget anew."""
+    noted: list[int] = []
+    driver_of(
+        context_of(replace(wine, independent=False), tmp_path, steps=400),
+        trials=2,
+        note=lambda: noted.append(len(read_all(tmp_path))),
+    ).run()
+    assert noted[0] == 0
+    assert noted[-1] == 2
+
+
 def test_what_the_sampler_suggests_again_is_told_and_not_trained(
     context_of: MakeBench, driver_of: MakeDriver, wine: Dataset, tmp_path: Path
 ) -> None:

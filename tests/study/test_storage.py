@@ -117,6 +117,23 @@ def test_a_half_written_end_is_cut_off(journal, torn):
     assert len(asked(storage.open_study(journal, seed=0))) == 4
 
 
+def test_a_journal_whose_folder_went_away_is_told(journal):
+    study = storage.open_study(journal, seed=0)
+    run(study, 1)
+    journal.parent.rename(journal.parent.with_name("elsewhere"))
+    with pytest.raises(RunError, match=r"cannot write '.*': No such file or directory"):
+        run(study, 1)
+
+
+def test_nothing_stands_beside_a_journal_that_could_be_left_behind(journal):
+    run(storage.open_study(journal, seed=0), 1)
+    assert [path.name for path in journal.parent.iterdir()] == [journal.name]
+    older = journal.with_name(f"{journal.name}.lock1234.rename")
+    older.touch()
+    storage.mend(journal)
+    assert not older.exists()
+
+
 def test_a_sound_or_missing_journal_is_left_alone(journal):
     assert storage.mend(journal) == 0
     assert not journal.exists()

@@ -5,6 +5,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,8 +48,9 @@ def put_prose(text: str) -> None:
 
 
 def tell(text: str) -> None:
-    """Write a line, or several, to standard error."""
-    sys.stderr.write(printable(text, "\n") + "\n")
+    """Write a line, or several, to standard error, where that can be written."""
+    with suppress(OSError):  # such as of a full disk: the exit code says it, too
+        sys.stderr.write(printable(text, "\n") + "\n")
 
 
 def columns(rows: Sequence[Sequence[str]], words: int | None = None) -> list[str]:

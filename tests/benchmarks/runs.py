@@ -172,10 +172,29 @@ def _shorten() -> None:
         )
 
 
-def count(folder: Path, run: str, seeds: range) -> list[tuple[str, str, int]]:
-    """What was damaged, what came of it, and the seed, of each mutant of a run."""
-    found: list[tuple[str, str, int]] = []
-    begin = seeds.start
+class Mutants(list[tuple[str, str, int]]):
+    """What was damaged, what came of it, and the seed, of each mutant; kept in a file, if any."""
+
+    def __init__(self, log: Path | None, run: str, seeds: range) -> None:
+        self._log, self._run = log, run
+        lines = log.read_text().splitlines() if log and log.exists() else []
+        known = [
+            (what, word, seed) for each, what, word, seed in map(json.loads, lines) if each == run
+        ]
+        super().__init__(each for each in known if each[2] in seeds)
+
+    def add(self, what: str, word: str, seed: int) -> None:
+        """One more."""
+        self.append((what, word, seed))
+        if self._log:
+            with self._log.open("a") as file:
+                file.write(json.dumps([self._run, what, word, seed]) + "\n")
+
+
+def count(folder: Path, run: str, seeds: range, log: Path | None = None) -> Mutants:
+    """Damage and use a run; with a log, those that it has are not made again."""
+    found = Mutants(log, run, seeds)
+    begin = max((seed + 1 for _, _, seed in found), default=seeds.start)
     while begin < seeds.stop:
         args = ["--child", str(folder), "--seed", str(begin), "--mutants", str(seeds.stop - begin)]
         with subprocess.Popen(
@@ -193,14 +212,14 @@ def count(folder: Path, run: str, seeds: range) -> list[tuple[str, str, int]]:
                 if word == "begin":
                     what = "|".join(rest)
                 else:
-                    found.append((what, word, last))
+                    found.add(what, word, last)
                     what = ""
             hangs = process.poll() is None and bool(what)
             process.kill()
             if last < begin:
                 raise RuntimeError(f"{run}: nothing is read: {process.stderr.read()[-500:]}")
             if what:
-                found.append((what, "hang" if hangs else f"crash {process.wait()}", last))
+                found.add(what, "hang" if hangs else f"crash {process.wait()}", last)
         begin = last + 1
     return found
 
@@ -208,7 +227,7 @@ def count(folder: Path, run: str, seeds: range) -> list[tuple[str, str, int]]:
 GOOD = ("done", "own error")
 
 
-def table(found: Mapping[str, list[tuple[str, str, int]]]) -> str:
+def table(found: Mapping[str, Mutants]) -> str:
     """Rows of what was damaged, with how many mutants did what."""
     lines = ["| run | file | done | own error | wrong |", "| --- | --- | ---: | ---: | ---: |"]
     for run, mutants in found.items():
@@ -240,6 +259,7 @@ def main() -> int:
     parser.add_argument("--mutants", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="a table of Markdown")
+    parser.add_argument("--log", type=Path, help="a file of lines, to go on after a break")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     seeds = range(args.seed, args.seed + args.mutants)
@@ -247,11 +267,11 @@ def main() -> int:
         child(args.child, args.runs[0], seeds)
         return 0
     _shorten()
-    found: dict[str, list[tuple[str, str, int]]] = {}
+    found: dict[str, Mutants] = {}
     with tempfile.TemporaryDirectory() as name:
         make(Path(name))
         for run in args.runs:
-            found[run] = count(Path(name), run, seeds)
+            found[run] = count(Path(name), run, seeds, args.log)
     wrong = [(run, *each) for run, all_ in found.items() for each in all_ if each[1] not in GOOD]
     for each in wrong:
         print(*each, flush=True)

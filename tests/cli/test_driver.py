@@ -30,11 +30,14 @@ RUN = Path("results/flowers-1")
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 def test_a_signal_to_end_is_an_interrupt_while_a_command_runs(name: str) -> None:
     number = getattr(signal, name)
-    before = signal.getsignal(number)
-    with pytest.raises(KeyboardInterrupt), interrupts():  # noqa: PT012 - which statement, is open
-        os.kill(os.getpid(), number)
-        time.sleep(10)
-    assert signal.getsignal(number) == before
+    before = signal.signal(number, signal.SIG_DFL)  # tests may run where it is ignored
+    try:
+        with pytest.raises(KeyboardInterrupt), interrupts():  # noqa: PT012 - which, is open
+            os.kill(os.getpid(), number)
+            time.sleep(10)
+        assert signal.getsignal(number) == signal.SIG_DFL
+    finally:
+        signal.signal(number, before)
 
 
 def test_a_signal_that_is_ignored_stays_so() -> None:

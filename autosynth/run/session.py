@@ -42,9 +42,9 @@ from autosynth.run.run import Run, open_run
 from autosynth.run.state import RunState, write_state
 from autosynth.spec import Dataset
 from autosynth.study import storage
-from autosynth.study.agenda import ladder, why_longer
+from autosynth.study.agenda import Limits, ladder, why_longer
 from autosynth.study.context import RunContext
-from autosynth.study.driver import Driver, Limits
+from autosynth.study.driver import Driver
 from autosynth.study.finalist import choice_seconds, complete, expect, reserve_seconds
 from autosynth.study.job import Job
 from autosynth.study.processes import pool_of

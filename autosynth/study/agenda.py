@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Literal
 
+from autosynth.budget import NEVER, Deadline
 from autosynth.composite import Resolved, cost, resolve
 from autosynth.record import Record, merit, worth
 from autosynth.spec import Dataset
@@ -37,6 +38,21 @@ LENGTH = "length"
 LONGER = "longer"  # the origin of such a trial
 # By score, that are trained for longer before the front's other members are.
 BEST = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """When a search ends: by its deadline, after so many trials, or when `stop()` is true.
+
+    `reserve(finalists, seconds)` are the seconds that what comes after the trials will take, if
+    one more of so many seconds may be the best. `note()` is called at every event and second.
+    """
+
+    deadline: Deadline = NEVER
+    trials: int | None = None
+    stop: Callable[[], bool] = field(default=lambda: False)
+    reserve: Callable[[list[Record], float], float] = field(default=lambda last, seconds: 0.0)
+    note: Callable[[], None] = field(default=lambda: None)
 
 
 def ladder(dataset: Dataset, space: Space) -> list[Candidate]:
@@ -82,6 +98,10 @@ class Agenda:
         """The quickest size of a family that is not among `had`; None once every family is."""
         return self._take([p for p in self.singles if p[1].components not in had], able)
 
+    def quickest(self, able: Able) -> Strategy | None:
+        """The quickest single component."""
+        return self._take(self.singles, able)
+
     def single(
         self, records: Sequence[Record], able: Able, bold: Able, metric: str
     ) -> Strategy | None:
@@ -101,7 +121,7 @@ class Agenda:
             dearest = [self.singles[at] for _, at in sorted(places, reverse=True)]
             if (strategy := self._take(dearest, bold)) is not None:
                 return strategy
-        return self._take(self.singles, able)
+        return self.quickest(able)
 
     def composite(self, able: Able) -> Strategy | None:
         """The next written composite."""

@@ -7,9 +7,9 @@ next, whether a training goes on, and what is kept. What comes next is the agend
 import math
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from autosynth.budget import NEVER, POLICY, Deadline
+from autosynth.budget import POLICY
 from autosynth.composite import Resolved, cost, resolve
 from autosynth.errors import StrategyError
 from autosynth.progress import Progress
@@ -19,6 +19,7 @@ from autosynth.study.agenda import (
     LENGTH,
     LONGER,
     Agenda,
+    Limits,
     Turn,
     candidates,
     first_length,
@@ -46,21 +47,6 @@ CHEAP_SHARE = 0.01
 FAR_BEHIND = 10.0
 # Seconds that the driver waits for workers at a time, before it looks at the clock again.
 WAIT_SECONDS = 1.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """When a search ends: by its deadline, after so many trials, or when `stop()` is true.
-
-    `reserve(finalists, seconds)` are the seconds that what comes after the trials will take, if
-    one more of so many seconds may be the best. `note()` is called at every event and second.
-    """
-
-    deadline: Deadline = NEVER
-    trials: int | None = None
-    stop: Callable[[], bool] = field(default=lambda: False)
-    reserve: Callable[[list[Record], float], float] = field(default=lambda last, seconds: 0.0)
-    note: Callable[[], None] = field(default=lambda: None)
 
 
 @dataclass(kw_only=True)
@@ -263,12 +249,18 @@ class Driver:
             return able(resolved) and seconds <= POLICY.bold_share * self._left()
 
         running = {each.resolved.components for each in self.running.values()}
-        if fresh := self.agenda.fresh(self.history.families | running, quick):
-            self._ask(fresh, "ladder")
+        written = self.agenda.fresh(self.history.families | running, quick)
+        if not (written or done):  # in a budget too short for that there is to be a model, too
+            written = self.agenda.quickest(able)
+        if written:
+            self._ask(written, "ladder")
             return
         topologies = self.context.space.topologies
         begun_count = len(done) + len(self.running)
-        for turn in self.agenda.turns(begun_count, len(self.context.space.families)):
+        turns = self.agenda.turns(begun_count, len(self.context.space.families))
+        # Whose turn brought nothing new lets the next one try.
+        at = self.repeats % len(turns)
+        for turn in [*turns[at:], *turns[:at]]:
             if turn == "longer":
                 if self._lengthen(able):
                     return

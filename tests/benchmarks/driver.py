@@ -31,8 +31,9 @@ from autosynth.data import load_dataset
 from autosynth.plugin import TASKS
 from autosynth.progress import Progress
 from autosynth.record import Record
+from autosynth.study.agenda import Limits
 from autosynth.study.context import RunContext, trivial_score
-from autosynth.study.driver import Driver, Limits
+from autosynth.study.driver import Driver
 from autosynth.study.finalist import reserve_seconds
 from autosynth.study.job import Job, Rung
 from autosynth.study.probe import fixed_plan

@@ -16,8 +16,9 @@ from autosynth.progress import Progress
 from autosynth.record import Record, read_all
 from autosynth.spec import Dataset
 from autosynth.study import spacefile
+from autosynth.study.agenda import Limits
 from autosynth.study.context import RunContext, trivial_score
-from autosynth.study.driver import Driver, Limits
+from autosynth.study.driver import Driver
 from autosynth.study.history import RunHistory
 from autosynth.study.job import Done, Job
 from autosynth.study.pool import LocalPool

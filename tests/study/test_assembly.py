@@ -16,9 +16,10 @@ from autosynth.progress import Progress
 from autosynth.record import Record, read_all, weights_path
 from autosynth.spec import Dataset
 from autosynth.strategy import Strategy, parse
+from autosynth.study.agenda import Limits
 from autosynth.study.assembly import trial_parts
 from autosynth.study.context import RunContext
-from autosynth.study.driver import Driver, Limits
+from autosynth.study.driver import Driver
 from autosynth.study.history import RunHistory
 from autosynth.study.job import Job, Lost, Rung
 from autosynth.study.pool import Handle, LocalPool, WorkerPool

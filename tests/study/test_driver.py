@@ -388,6 +388,29 @@ def test_a_busy_spell_does_not_end_a_search(
     assert trained()
 
 
+def test_a_budget_too_short_for_a_first_round_begins_with_the_quickest(
+    context_of: MakeBench, driver_of: MakeDriver, wine: Dataset, tmp_path: Path
+) -> None:
+    """Nothing is quick in it, and a composite would be the next: there is to be a model."""
+    context = context_of(replace(wine, independent=False), tmp_path)
+    steps = dict.fromkeys(context.space.ladder, (0.05, 0.0))  # two seconds a training
+    context = replace(context, trainer_config=replace(context.trainer_config, step_seconds=steps))
+    limits = {"deadline": Deadline.after(12.0), "stop": lambda: bool(read_all(tmp_path))}
+    driver_of(context, **limits).run()
+    (record,) = read_all(tmp_path)
+    assert (record.topology, record.state) == ("single", "complete")
+
+
+def test_whose_turn_brings_nothing_lets_the_next_one_try(
+    context_of: MakeBench, driver_of: MakeDriver, wine: Dataset, tmp_path: Path
+) -> None:
+    context = context_of(replace(wine, independent=False), tmp_path)
+    kinds = ("parallel", "sequential", "hybrid")
+    space = replace(context.space, forbidden=tuple({"topology": kind} for kind in kinds))
+    driver_of(replace(context, space=space), trials=8).run()
+    assert [r.topology for r in read_all(tmp_path)] == ["single"] * 8
+
+
 def test_a_hurried_measure_of_one_small_size_foresees_no_hours(wine: Dataset) -> None:
     """What else ran just then made a step of the smallest size take a fifth of a second."""
     resolved = resolve(parse("mlp[width=8]"), wine.inputs, wine.target)

@@ -42,7 +42,7 @@ from autosynth.data.framing.steps import Steps, counted, hashed, saved_units, un
 from autosynth.data.framing.timeline import read_again, read_steps
 from autosynth.data.source.memory import Batching
 from autosynth.data.source.raw import RawRows, fingerprint
-from autosynth.errors import DataError
+from autosynth.errors import BundleError, DataError
 from autosynth.options import DataConfig
 from autosynth.spec import Dataset, TargetSpec
 from autosynth.task.target import SECONDS
@@ -92,7 +92,7 @@ class WindowFraming(Framing):
     def encode(self, source: Any) -> Encoded:
         """As `Framing`: the end of each series, to forecast from, as a row."""
         known, steps = self.encoders[_SAVED], self._steps(source)
-        history, horizon = int(known["history"]), int(known["horizon"])
+        history, horizon = self._lengths()
         if not steps.group and steps.values.shape[1] < history:
             raise DataError(
                 f"{steps.source} has {steps.values.shape[1]} steps, and the model reads {history} "
@@ -119,10 +119,22 @@ class WindowFraming(Framing):
             warnings=(*self._told(steps), *_told_new(steps, new)),
         )
 
+    def _lengths(self) -> tuple[int, int]:
+        """The steps that are read, and those ahead. Raises BundleError where that is damaged."""
+        known = self.encoders[_SAVED]
+        try:
+            return int(known["history"]), int(known["horizon"])
+        except (LookupError, TypeError, ValueError) as problem:
+            raise BundleError(
+                f"what the bundle saved of its series lacks whole numbers `history` and `horizon` "
+                f"({type(problem).__name__}: {problem}); copy or export the bundle again"
+            ) from problem
+
     def labelled(self, source: Any, target: TargetSpec, columns: Sequence[str]) -> LabelledRows:
         """As `Framing`: all windows with a known step ahead, named by the first of these."""
         steps, known = self._steps(source), self.encoders[_SAVED]
-        cut = Cut(history=int(known["history"]), horizon=int(known["horizon"]))
+        history, horizon = self._lengths()
+        cut = Cut(history=history, horizon=horizon)
         steps = long_enough(steps, cut.history + cut.horizon) if steps.group else steps
         cut = replace(cut, stride=stride_of(cut, steps, 0))
         learnt, scale, new = known_series_scale(

@@ -166,7 +166,7 @@ class Driver:
         """Tell how the search stands, before a trial starts."""
         self.progress.status(
             running=len(self.running) + 1,
-            front=len(self.history.standings.finalists()),
+            front=len(self.history.standings.front()),
             seconds_left=None if left == math.inf else left,
         )
 

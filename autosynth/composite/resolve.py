@@ -23,15 +23,20 @@ from autosynth.strategy import Fusion, Strategy, Topology, parts, topology, walk
 class Resolved:
     """A strategy that fits its data. `strategy` is canonical, every option filled in.
 
-    `short_form` is the same without what is default, which is shorter to read. Strategies with
-    equal `str(strategy)` are equal.
+    Strategies with equal `str(strategy)` are equal.
     """
 
     strategy: Strategy
-    short_form: Strategy
     inputs: tuple[InputSpec, ...]
     target: TargetSpec
     program: Program
+
+    @cached_property
+    def short_form(self) -> Strategy:
+        """The strategy without what is default, which is shorter to read."""
+        specs = {spec.name: spec for spec in self.inputs}
+        shown = {k: v for k, v in self.settings.items() if v != SETTINGS[k].default}
+        return replace(short_form(self.strategy, specs), settings=tuple(shown.items()))
 
     @cached_property
     def training_plan(self) -> TrainingPlan:
@@ -98,10 +103,8 @@ def resolve(strategy: Strategy, inputs: Sequence[InputSpec], target: TargetSpec)
     settings = complete_settings(dict(strategy.settings))
     root = canonicalise(strategy, specs)
     program = compile_program(root, specs, target, float(settings["dropout"]))
-    shown = tuple((k, v) for k, v in settings.items() if v != SETTINGS[k].default)
     return Resolved(
         strategy=replace(root, settings=tuple(settings.items())),
-        short_form=replace(short_form(root, specs), settings=shown),
         inputs=tuple(inputs),
         target=target,
         program=program,

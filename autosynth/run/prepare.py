@@ -2,7 +2,10 @@
 
 import json
 import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,7 +23,7 @@ from autosynth.spec import Dataset
 from autosynth.study.agenda import ladder
 from autosynth.study.context import RunContext, trivial_score
 from autosynth.study.latency import untrained_latency_ms
-from autosynth.study.probe import fixed_plan, probe
+from autosynth.study.probe import Measured, fixed_plan, probe
 from autosynth.study.restrict import default_space, restrict
 from autosynth.study.shelf import KEPT_WEIGHTS
 from autosynth.study.space import Space
@@ -66,14 +69,21 @@ def prepare(
         # What starting and reading took is the budget's, too: the baselines bear their share of
         # it. A second lets the simple ones, which are fitted whole, begin.
         seconds = max(1.0, min(seconds, share * deadline.left))
-    run_baselines(dataset, metric, folder, options.seed, seconds, progress, options.budget_seconds)
     device = torch.device(options.device)
     data = to_device(dataset, device, dataset.splits.train)
     plan = read_plan(folder)
+    with ThreadPoolExecutor(1) as beside:
+        # A GPU is loaded and measured while processors fit the baselines: steps of it wait for
+        # nothing else, and the two took half of a short run one after the other (results/gpu).
+        early = device.type == "cuda" and plan is None
+        measuring = partial(_measured, dataset, data, space, options, deadline)
+        measured = beside.submit(measuring) if early else None
+        run_baselines(
+            dataset, metric, folder, options.seed, seconds, progress, options.budget_seconds
+        )
     if plan is None:
-        plan = _plan(dataset, data, space, options, deadline)
-    else:
-        plan.use_threads()
+        plan = _plan(dataset, options, measured.result if measured else measuring, deadline)
+    plan.use_threads()
     write_run(folder, dataset, options, plan)
     _keep_data(folder, dataset, data)
     return RunContext(
@@ -135,20 +145,33 @@ def _check_latency(dataset: Dataset, space: Space, options: Options, limit: floa
 
 
 def _plan(
-    dataset: Dataset, data: DeviceDataset, space: Space, options: Options, deadline: Deadline
+    dataset: Dataset,
+    options: Options,
+    measure: Callable[[], Measured | None],
+    deadline: Deadline,
 ) -> TrainerConfig:
-    budget = options.budget_seconds
-    if budget is None:
-        n_train = len(dataset.splits.train)
-        plan = fixed_plan(options.device, n_train, inputs=dataset.inputs, target=dataset.target)
-        return replace(plan, deterministic=options.deterministic)
+    """By the clock where there is a budget, else the same on every machine."""
+    measured = measure()
+    if measured is not None and options.budget_seconds is not None:
+        return measured.shortened(deadline, options.budget_seconds)
+    n_train = len(dataset.splits.train)
+    plan = fixed_plan(options.device, n_train, inputs=dataset.inputs, target=dataset.target)
+    return replace(plan, deterministic=options.deterministic)
+
+
+def _measured(
+    dataset: Dataset, data: DeviceDataset, space: Space, options: Options, deadline: Deadline
+) -> Measured | None:
+    """What steps take; None where no clock decides."""
+    if options.budget_seconds is None:
+        return None
     return probe(
         dataset,
         data,
         space,
         device=options.device,
         deadline=deadline,
-        budget=budget,
+        budget=options.budget_seconds,
         workers=options.workers,
         deterministic=options.deterministic,
     )

@@ -6,7 +6,6 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -39,7 +38,7 @@ from autosynth.run.prepare import (
     prepare_space,
 )
 from autosynth.run.run import Run, open_run
-from autosynth.run.state import RunState, write_state
+from autosynth.run.sitting import Sitting
 from autosynth.spec import Dataset
 from autosynth.study import storage
 from autosynth.study.agenda import Limits, ladder, why_longer
@@ -111,8 +110,11 @@ def search(
     with deterministic_kernels(options.deterministic, options.device):
         check_limits(dataset, chosen, options)
         with place(dataset, options, out, teller.say) as (folder, state):
-            session = _Session(dataset, chosen, options, folder, state, began, teller)
-            return session.run()
+            sitting = Sitting(folder, state.elapsed_seconds, began)
+            with sitting.saving():
+                whole = _Session(dataset, chosen, options, sitting, teller).run()
+            sitting.save(finished=whole)
+            return open_run(folder)
 
 
 class _Session:
@@ -123,22 +125,19 @@ class _Session:
         dataset: Dataset,
         space: Space,
         options: Options,
-        folder: Path,
-        state: RunState,
-        began: float,
+        sitting: Sitting,
         progress: Progress,
     ) -> None:
-        self.options, self.folder, self.progress = options, folder, progress
-        self.before, self.began = state.elapsed_seconds, began
-        budget = options.budget_seconds
-        self.deadline = NEVER if budget is None else Deadline(began - self.before + budget)
+        self.options, self.folder, self.progress = options, sitting.folder, progress
+        self.deadline = NEVER
+        if options.budget_seconds is not None:
+            self.deadline = Deadline(sitting.began - sitting.before + options.budget_seconds)
         for line in (*dataset.summary, *(f"warning: {text}" for text in dataset.warnings)):
             progress.say(printable(line))
-        self.context = prepare(dataset, space, options, folder, self.deadline, progress)
-        self.save(finished=False)
+        self.context = prepare(dataset, space, options, self.folder, self.deadline, progress)
 
-    def run(self) -> Run:
-        """Trials, then what comes after them."""
+    def run(self) -> bool:
+        """Trials, then what comes after them. False where the trials were broken off."""
         plan = self.context.trainer_config
         self.progress.say(
             f"run {self.folder}: {plan.steps:,} steps of {plan.batch_size} rows a training"
@@ -152,7 +151,6 @@ class _Session:
                 "time for one; a longer --budget gives better models"
             )
         whole = self.trials()
-        self.save(finished=False)
         if not whole:
             self.progress.say("broken off: making the leaderboard of what is done")
         try:
@@ -160,7 +158,7 @@ class _Session:
         except KeyboardInterrupt:
             report(self.folder)
             raise
-        return open_run(self.folder)
+        return whole
 
     def trials(self) -> bool:
         """Run trials until the budget asks for what comes after them. False where broken off."""
@@ -172,9 +170,7 @@ class _Session:
                 last, context, budget=budget, refit=options.refit, coming=coming
             )
 
-        limits = Limits(
-            deadline=self.deadline, trials=options.trials, reserve=reserve, note=self.note
-        )
+        limits = Limits(deadline=self.deadline, trials=options.trials, reserve=reserve)
         try:
             with pool_of(context, options.workers) as pool:
                 sampler = Sampler.of_run(context, self.progress.say)
@@ -182,17 +178,6 @@ class _Session:
         except KeyboardInterrupt:
             return False
         return True
-
-    def save(self, *, finished: bool) -> None:
-        """Keep how long this run has gone."""
-        self.saved = monotonic()
-        elapsed = self.before + self.saved - self.began
-        write_state(self.folder, RunState(elapsed_seconds=elapsed, finished=finished))
-
-    def note(self) -> None:
-        """The same, where the last time was long enough ago: what is killed loses no more."""
-        if monotonic() - self.saved >= POLICY.save_seconds:
-            self.save(finished=False)
 
     def finish(self, whole: bool) -> None:
         """Choose, refit, score on test, compare, report. No refit where it was broken off."""
@@ -218,7 +203,6 @@ class _Session:
                     "best there is. More rows, other columns or a longer --budget may help"
                 )
         report(self.folder)
-        self.save(finished=whole)
 
     def _bundle(self, again: bool) -> None:
         """The best composite as a bundle, trained on everything but test where there is time."""

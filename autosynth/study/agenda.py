@@ -45,14 +45,13 @@ class Limits:
     """When a search ends: by its deadline, after so many trials, or when `stop()` is true.
 
     `reserve(finalists, seconds)` are the seconds that what comes after the trials will take, if
-    one more of so many seconds may be the best. `note()` is called at every event and second.
+    one more of so many seconds may be the best.
     """
 
     deadline: Deadline = NEVER
     trials: int | None = None
     stop: Callable[[], bool] = field(default=lambda: False)
     reserve: Callable[[list[Record], float], float] = field(default=lambda last, seconds: 0.0)
-    note: Callable[[], None] = field(default=lambda: None)
 
 
 def ladder(dataset: Dataset, space: Space) -> list[Candidate]:

@@ -90,6 +90,7 @@ class Driver:
         self.running: dict[int, _Running] = {}
         self.waiting: deque[Assembly] = deque()
         self.begun: set[str] = set()
+        self.families = set(self.history.families)  # that stand alone in one that was begun
         for number, curve in sampler.curves().items():
             self.book.write(number, curve)
         # What takes longer than that comes first of nothing.
@@ -106,7 +107,6 @@ class Driver:
                 if not self.running and (self.pool.free or self._left() <= 0):
                     return
                 self.pool.wait(self._handle, WAIT_SECONDS)
-                self.limits.note()
         finally:
             for each in self.running.values():
                 self.sampler.fail(each.proposal, "broken off")
@@ -204,6 +204,8 @@ class Driver:
 
     def _begin(self, proposal: Proposal, resolved: Resolved) -> None:
         """Hand out a job; or keep a record where it is over a limit."""
+        if resolved.topology == "single":
+            self.families.add(resolved.components)
         foreseen = self._pace() * self._foreseen(resolved)
         after = self.limits.reserve(self.history.standings.finalists(), foreseen)
         begin, parts = trial_parts(self.context, self.history, resolved)
@@ -248,8 +250,7 @@ class Driver:
             seconds = self._seconds(resolved, self._pace())
             return able(resolved) and seconds <= POLICY.bold_share * self._left()
 
-        running = {each.resolved.components for each in self.running.values()}
-        written = self.agenda.fresh(self.history.families | running, quick)
+        written = self.agenda.fresh(self.families, quick)
         if not (written or done):  # in a budget too short for that there is to be a model, too
             written = self.agenda.quickest(able)
         if written:
@@ -334,7 +335,6 @@ class Driver:
 
     def _judge(self, each: _Running, rung: Rung) -> bool:
         """Whether a training ends at a rung, by the pruner; all parts of it end with one."""
-        self.limits.note()
         trial = each.proposal.trial.number
         self.sampler.rung(each.proposal, rung.done, rung.error)
         each.curve = replace(each.curve, errors={**each.curve.errors, rung.done: rung.error})

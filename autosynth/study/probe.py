@@ -10,6 +10,7 @@ What frozen networks compute once is timed apart, and taken off.
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 
@@ -78,6 +79,26 @@ def fixed_plan(
     return TrainerConfig(device=device, batch_size=batch, steps=own if steps is None else steps)
 
 
+class Measured(NamedTuple):
+    """A plan with what steps take, and the seconds of the quickest training.
+
+    `loading` are those that a GPU's libraries take, where every worker has yet to load them.
+    """
+
+    plan: TrainerConfig
+    quickest: float
+    loading: float
+
+    def shortened(self, deadline: Deadline, budget: float) -> TrainerConfig:
+        """The plan with fewer steps where not even the quickest training could end in time."""
+        left = deadline.left - POLICY.report_seconds - self.loading
+        most = POLICY.cheapest_share * max(left, POLICY.least_planned_share * budget)
+        if self.quickest <= most:
+            return self.plan
+        steps = max(1, int(self.plan.steps * most / self.quickest))
+        return replace(self.plan, steps=steps)
+
+
 def probe(
     dataset: Dataset,
     data: DeviceDataset,
@@ -89,7 +110,7 @@ def probe(
     workers: int = 1,
     deterministic: bool = False,
     clock: Callable[..., float] = time_steps,
-) -> TrainerConfig:
+) -> Measured:
     """Measure what steps take, and set threads, precision and ceiling.
 
     Args:
@@ -133,11 +154,12 @@ def probe(
         bf16=tuple(low),
         ceiling_seconds=budget * POLICY.ceiling_share,
     )
-    left = deadline.left - POLICY.report_seconds
-    if workers > 1:
-        left -= loading  # each of them has to load the same
-    left = max(left, POLICY.least_planned_share * budget)
-    return _shortened(plan, [each for found in sizes.values() for each in found], left)
+    singles = [each for found in sizes.values() for each in found]
+    return Measured(
+        plan=plan,
+        quickest=min(foreseen_seconds(plan, each) for each in singles),
+        loading=loading if workers > 1 else 0.0,
+    )
 
 
 def _warm_up(
@@ -151,15 +173,6 @@ def _warm_up(
     ladders = (_sizes(steps, dataset, space) for steps in space.ladder.values())
     if smallest := min((size for found in ladders for size in found), key=_flops, default=None):
         time_steps(smallest, data, rows, plan, warmup=0, steps=1)
-
-
-def _shortened(plan: TrainerConfig, singles: list[Resolved], left: float) -> TrainerConfig:
-    """The plan with fewer steps where not even the cheapest of `singles` could end."""
-    quickest = min(foreseen_seconds(plan, each) for each in singles)
-    most = POLICY.cheapest_share * left
-    if quickest <= most:
-        return plan
-    return replace(plan, steps=max(1, int(plan.steps * most / quickest)))
 
 
 def _sizes(written: Iterable[Strategy], dataset: Dataset, space: Space) -> list[Resolved]:

@@ -112,7 +112,7 @@ class RungBook:
         for rung, error in curve.errors.items():
             if not math.isfinite(error):
                 continue
-            held = self._rungs.setdefault(rung, _Rung())
+            held = self._rungs.get(rung) or self._rungs.setdefault(rung, _Rung())
             point = error, curve.cost
             if held.points.get(number, point) != point:  # a lost trial that was trained again
                 held = self._rungs[rung] = _Rung(held.points | {number: point})
@@ -131,7 +131,7 @@ class RungBook:
             ValueError: the error is not finite.
         """
         rung, _ = _last(mine)
-        held = self._rungs.get(rung, _Rung())
+        held = self._rungs.get(rung) or _Rung()
         rivals: _Rivals = held
         if number in held.points:
             rivals = _Listed([point for n, point in held.points.items() if n != number])

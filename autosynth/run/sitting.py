@@ -1,0 +1,57 @@
+"""How long a run has gone, kept as it goes: who is killed has no budget begun anew.
+
+The seconds of this sitting are added to those of earlier ones, and saved by a thread of their own:
+reading, measuring, a training of hours and the last training count as they pass.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+from time import monotonic
+
+from autosynth.budget import POLICY
+from autosynth.errors import AutosynthError
+from autosynth.run.state import RunState, write_state
+
+
+class Sitting:
+    """One sitting of a run, which began at a moment of `time.monotonic()`."""
+
+    def __init__(self, folder: Path, before: float, began: float) -> None:
+        """`before` are the seconds of earlier sittings."""
+        self.folder, self.before, self.began = folder, before, began
+
+    def save(self, *, finished: bool = False) -> None:
+        """Keep how long the run has gone.
+
+        Raises:
+            RunError: the folder is gone, or cannot be written.
+        """
+        elapsed = self.before + monotonic() - self.began
+        write_state(self.folder, RunState(elapsed_seconds=elapsed, finished=finished))
+
+    @contextmanager
+    def saving(self, every: float = POLICY.save_seconds) -> Iterator[None]:
+        """Save now, and every so many seconds until the block ends.
+
+        Raises:
+            RunError: the first time it cannot. Later the thread ends, and whoever writes next to
+                the folder is told.
+        """
+        self.save()
+        ended = Event()
+        thread = Thread(target=self._save_until, args=(ended, every), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+    def _save_until(self, ended: Event, every: float) -> None:
+        while not ended.wait(every):
+            try:
+                self.save()
+            except AutosynthError:
+                return

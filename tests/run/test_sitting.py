@@ -1,0 +1,36 @@
+"""How long a run has gone, saved while it goes."""
+
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from autosynth.errors import RunError
+from autosynth.run.sitting import Sitting
+from autosynth.run.state import read_state
+
+
+def test_seconds_are_saved_as_they_pass(tmp_path: Path) -> None:
+    """Who is killed in a training of hours is not to begin its budget anew."""
+    sitting = Sitting(tmp_path, 100.0, time.monotonic() - 5.0)
+    with sitting.saving(every=0.01):
+        first = read_state(tmp_path).elapsed_seconds
+        while (now := read_state(tmp_path)).elapsed_seconds == first:
+            time.sleep(0.005)
+    assert 105 <= first < now.elapsed_seconds
+    assert not now.finished
+    sitting.save(finished=True)
+    assert read_state(tmp_path).finished
+
+
+def test_a_run_whose_folder_goes_away_is_told_by_who_writes_next(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    sitting = Sitting(folder, 0.0, time.monotonic())
+    with sitting.saving(every=0.01):
+        shutil.rmtree(folder, ignore_errors=True)
+        time.sleep(0.05)
+    shutil.rmtree(folder, ignore_errors=True)
+    with pytest.raises(RunError, match="the run's folder .* is gone"):
+        sitting.save()

@@ -25,7 +25,7 @@ from autosynth.budget import NEVER, Deadline
 from autosynth.components.forest import Forest, Link
 from autosynth.components.forestnodes import ForestNodes, constant_tree, pack_forest
 from autosynth.components.forestreader import (
-    MAX_CATEGORIES,
+    MOST_CODES,
     read_boosted_classes,
     read_boosting,
     read_tree_means,
@@ -36,7 +36,7 @@ ROUNDS, LEAVES, TREES = 100, 31, 100
 # Of extra trees. On adult, credit_taiwan and diamonds (2026-11) leaves of three rows had test
 # scores of .909, .782 and .980, and leaves of one .890, .760 and .980, with three to six times as
 # many nodes. The depth bounds what a row costs.
-LEAF_ROWS, DEPTH = 3, 20
+LEAF_ROWS, TREE_DEPTH = 3, 20
 # Rounds or trees of the first stage, whose time foretells that of the next, and by how much a
 # stage may be larger than all before: each begins with the same work again, such as binning.
 _FIRST, _GROWTH = 2, 4
@@ -45,7 +45,7 @@ _SAFELY = 0.7
 # From so many rows on boosting holds some back, by class, and stops by them; a class of one row
 # cannot be shared out.
 _STOPS_FROM = 10_000
-Task = Literal["classes", "labels", "values"]
+ForestTask = Literal["classes", "labels", "values"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ class ForestRows:
     x: NDArray[np.float32]
     cardinalities: NDArray[np.int64]
     y: NDArray[Any]
-    task: Task
+    task: ForestTask
     n_classes: int = 0
     weights: NDArray[np.float64] | None = None
 
@@ -113,7 +113,7 @@ def fit_boosted_forest(
     cards = rows.cardinalities[columns]
     settings = {
         # Codes of more than scikit-learn takes are cut as numbers are.
-        "categorical_features": (cards > 0) & (cards <= MAX_CATEGORIES),
+        "categorical_features": (cards > 0) & (cards <= MOST_CODES),
         "max_leaf_nodes": LEAVES,
         "random_state": seed,
     }
@@ -150,7 +150,7 @@ def fit_extra_trees(
     grown = _Growth("n_estimators", TREES, "trees", threads)
     settings = {
         "min_samples_leaf": LEAF_ROWS,
-        "max_depth": DEPTH,
+        "max_depth": TREE_DEPTH,
         "random_state": seed,
         "n_jobs": threads,
     }
@@ -169,7 +169,7 @@ def fit_extra_trees(
         columns=rows.columns,
         classes=rows.n_classes if rows.task == "classes" else None,
     )
-    links: dict[Task, Link] = {"classes": "log", "labels": "logit", "values": "identity"}
+    links: dict[ForestTask, Link] = {"classes": "log", "labels": "logit", "values": "identity"}
     return _fitted(rows, nodes, links[rows.task], grown)
 
 

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+Doubles = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tree:
+class ForestTree:
     """One tree of n nodes, the root first and every parent before its children.
 
     At a node that is no leaf a row goes `left` where its `feature` is at most the `threshold`, or,
@@ -31,12 +31,12 @@ class Tree:
     """
 
     feature: Ints
-    threshold: Floats
+    threshold: Doubles
     left: Ints
     right: Ints
     is_leaf: Flags
     missing_left: Flags
-    values: Floats
+    values: Doubles
     sets: Ints
     goes_left: Flags
 
@@ -66,10 +66,10 @@ class ForestNodes:
     bias: NDArray[np.float32]
 
 
-def constant_tree(values: Floats) -> Tree:
+def constant_tree(values: Doubles) -> ForestTree:
     """A tree that adds `values` (width) to every row."""
     none, no = np.zeros(1, np.int64), np.zeros(1, np.bool_)
-    return Tree(
+    return ForestTree(
         feature=none,
         threshold=np.zeros(1),
         left=none,
@@ -82,7 +82,7 @@ def constant_tree(values: Floats) -> Tree:
     )
 
 
-def float32_at_most(thresholds: Floats) -> NDArray[np.float32]:
+def float32_at_most(thresholds: Doubles) -> NDArray[np.float32]:
     """The greatest float32 that is no more than each threshold.
 
     For every float32 x, x <= t holds if and only if x <= float32_at_most(t): the largest x that is
@@ -94,7 +94,7 @@ def float32_at_most(thresholds: Floats) -> NDArray[np.float32]:
     return np.where(nearest.astype(np.float64) > thresholds, below, nearest)
 
 
-def pack_forest(trees: Sequence[Tree], bias: Floats, n_features: int) -> ForestNodes:
+def pack_forest(trees: Sequence[ForestTree], bias: Doubles, n_features: int) -> ForestNodes:
     """The arrays of a forest that adds up its trees.
 
     Args:
@@ -152,7 +152,7 @@ def pack_forest(trees: Sequence[Tree], bias: Floats, n_features: int) -> ForestN
     )
 
 
-def _comparisons(trees: Sequence[Tree], n_features: int) -> tuple[Ints, NDArray[np.float32]]:
+def _comparisons(trees: Sequence[ForestTree], n_features: int) -> tuple[Ints, NDArray[np.float32]]:
     """The column and the threshold of every node, as if there were no categories."""
     is_leaf = np.concatenate([tree.is_leaf for tree in trees])
     feature = np.concatenate([tree.feature for tree in trees]).astype(np.int64)
@@ -161,7 +161,7 @@ def _comparisons(trees: Sequence[Tree], n_features: int) -> tuple[Ints, NDArray[
     return np.where(is_leaf, 2 * n_features, feature), np.where(is_leaf, np.float32(0), threshold)
 
 
-def _shared_rows(values: Floats, is_leaf: Flags) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+def _shared_rows(values: Doubles, is_leaf: Flags) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """The different rows of the leaves, and which of them is each node's; 0 where it has none.
 
     A forest of classes has a million leaves that are sure of one of a few.
@@ -174,7 +174,7 @@ def _shared_rows(values: Floats, is_leaf: Flags) -> tuple[NDArray[np.float32], N
     return rows[first], leaf
 
 
-def _sets(trees: Sequence[Tree]) -> tuple[NDArray[np.int32], NDArray[np.uint8], Ints]:
+def _sets(trees: Sequence[ForestTree]) -> tuple[NDArray[np.int32], NDArray[np.uint8], Ints]:
     """The different comparisons with sets of categories, and which is each node's; -1 for none."""
     # A bit behind the codes for what is missing or unknown, and whole bytes.
     n_bytes = -(-(max(tree.goes_left.shape[1] for tree in trees) + 1) // 8)

@@ -15,16 +15,16 @@ from typing import Any
 import numpy as np
 
 from autosynth.components.forestnodes import (
-    Floats,
+    Doubles,
     ForestNodes,
+    ForestTree,
     Ints,
-    Tree,
     constant_tree,
     pack_forest,
 )
 
 # scikit-learn's bound on the categories of a column, and its codes: a byte, less one for missing.
-MAX_CATEGORIES = 255
+MOST_CODES = 255
 
 
 def read_boosting(
@@ -79,21 +79,24 @@ def read_boosted_classes(
     rounds = _boosted_trees(model, _places(columns, n_features))
     start = model._baseline_prediction.ravel()
     present = np.asarray(model.classes_).astype(np.int64)
-    if len(present) == 2:
-        halves = np.array([-0.5, 0.5])
-        rounds = [[_scaled(tree, half) for half in halves] for (tree,) in rounds]
-        start = start * halves
     rows = int(model._predictors[0][0].nodes["count"][0]) if rounds else 1
+    if len(present) == 2:  # one sum for both: a tree adds to all outputs at once
+        share = np.zeros(classes)
+        share[present] = -0.5, 0.5
+        trees = [replace(tree, values=tree.values * share) for (tree,) in rounds]
+        trees = trees or [constant_tree(np.zeros(classes))]
+        start = start * share[present]
+    else:
+        none = constant_tree(np.zeros(1))
+        places = {code: i for i, code in enumerate(present.tolist())}
+        trees = [
+            own[places[code]] if code in places else none
+            for own in rounds or [[none] * len(present)]
+            for code in range(classes)
+        ]
     # The starts are logarithms of shares, up to a number that is the same for all.
     bias = np.full(classes, np.logaddexp.reduce(start) - np.log(2 * rows))
     bias[present] = start
-    none = constant_tree(np.zeros(1))
-    trees = []
-    for own in rounds or [[none] * len(present)]:
-        whole = [none] * classes
-        for code, tree in zip(present, own, strict=True):
-            whole[code] = tree
-        trees += whole
     return pack_forest(trees, bias, n_features)
 
 
@@ -101,11 +104,7 @@ def _places(columns: Ints | None, n_features: int) -> Ints:
     return np.arange(n_features) if columns is None else columns
 
 
-def _scaled(tree: Tree, factor: float) -> Tree:
-    return replace(tree, values=tree.values * factor)
-
-
-def _boosted_trees(model: Any, columns: Ints) -> list[list[Tree]]:
+def _boosted_trees(model: Any, columns: Ints) -> list[list[ForestTree]]:
     """The trees of every round, each for one sum."""
     if model.loss not in ("squared_error", "log_loss"):
         raise ValueError(
@@ -135,7 +134,7 @@ def _codes(categories: Any) -> Ints:
     return known.astype(np.int64)
 
 
-def _boosted_tree(predictor: Any, names: Ints, codes: list[Ints] | None) -> Tree:
+def _boosted_tree(predictor: Any, names: Ints, codes: list[Ints] | None) -> ForestTree:
     nodes = predictor.nodes
     is_leaf = nodes["is_leaf"].astype(bool)
     missing_left = nodes["missing_go_to_left"].astype(bool)
@@ -150,7 +149,7 @@ def _boosted_tree(predictor: Any, names: Ints, codes: list[Ints] | None) -> Tree
         row = np.full(most, missing_left[node])  # what was never seen goes with what is missing
         row[known] = bits[: len(known)]
         goes_left[sets[node]] = row
-    return Tree(
+    return ForestTree(
         feature=names[np.where(is_leaf, 0, nodes["feature_idx"])],
         threshold=np.where(is_leaf | is_set, 0.0, nodes["num_threshold"]),
         left=nodes["left"].astype(np.int64),
@@ -199,7 +198,7 @@ def read_tree_means(
     return pack_forest(trees, np.concatenate(bias), n_features)
 
 
-def _leaf_values(model: Any, tree: Any, classes: int | None) -> Floats:
+def _leaf_values(model: Any, tree: Any, classes: int | None) -> Doubles:
     """What each node would give, (nodes, width)."""
     value = np.asarray(tree.value, np.float64)  # (nodes, targets, classes, or 1 of a number)
     if not hasattr(model, "classes_"):
@@ -214,9 +213,9 @@ def _leaf_values(model: Any, tree: Any, classes: int | None) -> Floats:
     return shares
 
 
-def _mean_tree(tree: Any, names: Ints, values: Floats) -> Tree:
+def _mean_tree(tree: Any, names: Ints, values: Doubles) -> ForestTree:
     is_leaf = tree.children_left < 0
-    return Tree(
+    return ForestTree(
         feature=names[np.where(is_leaf, 0, tree.feature)],
         threshold=np.asarray(tree.threshold, np.float64),
         left=np.asarray(tree.children_left, np.int64),

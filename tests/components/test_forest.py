@@ -10,7 +10,7 @@ from torch import Tensor
 
 from autosynth.components.forest import PAIRS_AT_ONCE, Forest, forest_flops
 from autosynth.components.forestnodes import (
-    Tree,
+    ForestTree,
     constant_tree,
     float32_at_most,
     pack_forest,
@@ -19,9 +19,9 @@ from autosynth.components.forestnodes import (
 NAN = float("nan")
 
 
-def numbers_tree() -> Tree:
+def numbers_tree() -> ForestTree:
     """Feature 0 <= 1.5 (missing: yes) ? (feature 1 <= 2 (missing: no) ? 1 : 2) : 4."""
-    return Tree(
+    return ForestTree(
         feature=np.array([0, 1, 0, 0, 0]),
         threshold=np.array([1.5, 2.0, 0, 0, 0]),
         left=np.array([1, 2, 0, 0, 0]),
@@ -34,9 +34,9 @@ def numbers_tree() -> Tree:
     )
 
 
-def codes_tree(missing_left: bool = False) -> Tree:
+def codes_tree(missing_left: bool = False) -> ForestTree:
     """Feature 2 is the code 0 or 2 ? 10 : 20."""
-    return Tree(
+    return ForestTree(
         feature=np.array([2, 0, 0]),
         threshold=np.zeros(3),
         left=np.array([1, 0, 0]),

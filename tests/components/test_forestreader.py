@@ -85,6 +85,8 @@ def test_boosted_classes_are_the_librarys(classes: int) -> None:
     y = np.minimum(CODES, classes - 1)
     model = HistGradientBoostingClassifier(**SETTINGS).fit(X, y)
     forest = Forest(F, classes).take(read_boosted_classes(model, classes, n_features=F))
+    # Two classes have one sum, and one tree a round.
+    assert forest.n_trees == 20 * (1 if classes == 2 else classes)
     x = probes(forest)
     shares = torch.from_numpy(outputs(forest, x)).softmax(1)
     np.testing.assert_allclose(shares, model.predict_proba(x), rtol=0, atol=1e-5)
@@ -97,6 +99,7 @@ def test_a_class_that_was_not_there_is_hardly_likely(present: list[int]) -> None
     forest = Forest(F, 4).take(read_boosted_classes(model, 4, n_features=F))
     shares = torch.from_numpy(outputs(forest, X)).softmax(1).numpy()
     assert 0 < shares[:, 1].max() < 5e-3
+    assert forest.n_trees == 20 * (1 if len(present) == 2 else 4)
     # It begins at half a row of so many.
     first = forest.bias.double().exp().numpy()
     np.testing.assert_allclose(first[1] / first[present].sum(), 0.5 / rows.sum(), rtol=1e-5)

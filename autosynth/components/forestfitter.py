@@ -35,7 +35,7 @@ from autosynth.components.forestreader import (
 ROUNDS, LEAVES, TREES = 100, 31, 100
 # Of extra trees. On adult, credit_taiwan and diamonds (2026-11) leaves of three rows had test
 # scores of .909, .782 and .980, and leaves of one .890, .760 and .980, with three to six times as
-# many nodes. The depth bounds what a row costs.
+# many nodes. The depth bounds what a row costs; with it they had .909, .785 and .980.
 LEAF_ROWS, TREE_DEPTH = 3, 20
 # Rounds or trees of the first stage, whose time foretells that of the next, and by how much a
 # stage may be larger than all before: each begins with the same work again, such as binning.

@@ -4,7 +4,7 @@ Takes a fitted `HistGradientBoosting…`, `ExtraTrees…` or `RandomForest…`; 
 add up to the same. It loads no scikit-learn: what was fitted has brought it.
 
 The trees of histogram boosting have no public form: `_predictors`, `_baseline_prediction` and
-`_preprocessor` are read as they are from 1.6 to 1.9. A version that changes them fails
+`_preprocessor` are read as they are in 1.9. A version that changes them fails
 `tests/components/test_forestreader.py`, which compares outputs.
 """
 

@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -69,7 +69,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     except OSError as problem:
         raise unwritable(path, problem) from problem
     finally:
-        if path.parent.is_dir():
+        with suppress(OSError):  # of a disk that went away, or can be written no more: it is told
             temporary.unlink(missing_ok=True)
 
 

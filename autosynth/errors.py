@@ -50,6 +50,11 @@ _LACKS = {
         "a disk is full; free some space on it, also where temporary files are kept (TMPDIR), and "
         "type the same command again",
     ),
+    "writing": (
+        r"read-only file system",
+        "a disk cannot be written; name a folder that can with --out, and one for temporary files "
+        "as TMPDIR, or make the disk writable and type the same command again",
+    ),
 }
 _ERRNOS = {
     errno.ENOMEM: "memory",
@@ -57,6 +62,7 @@ _ERRNOS = {
     errno.ENFILE: "files",
     errno.EAGAIN: "threads",
     **dict.fromkeys(FULL, "disk"),
+    errno.EROFS: "writing",
 }
 
 

@@ -5,6 +5,7 @@ name of each says which process of which machine made it, and the next search re
 maker is gone.
 """
 
+import errno
 import hashlib
 import os
 import platform
@@ -48,7 +49,7 @@ def scratch(what: str) -> Iterator[Path]:
     except AutosynthError:
         raise
     except OSError as problem:
-        if problem.errno not in FULL:
+        if problem.errno not in FULL and problem.errno != errno.EROFS:
             raise
         raise _no_room(problem) from problem
     finally:
@@ -58,7 +59,7 @@ def scratch(what: str) -> Iterator[Path]:
 def sweep_scratch() -> list[Path]:
     """Remove the folders of processes of this user and machine that are gone; gives them."""
     found = []
-    for folder in sorted(Path(tempfile.gettempdir()).glob("autosynth-*")):
+    for folder in sorted(Path(_place()).glob("autosynth-*")):
         match = _NAME.fullmatch(folder.name)
         if match is None or match[1] != _machine() or not _is_ours(folder):
             continue
@@ -94,8 +95,16 @@ def _machine() -> str:
 
 
 def _no_room(problem: OSError) -> RunError:
+    cure = "free some space there, or name a folder with more room as TMPDIR"
+    if problem.errno == errno.EROFS:
+        cure = "name a folder that can be written as TMPDIR"
     return RunError(
-        f"cannot write temporary files in {tempfile.gettempdir()!r}: "
-        f"{problem.strerror or problem}; free some space there, or name a folder with more room "
-        "as TMPDIR"
+        f"cannot write temporary files in {_place()!r}: {problem.strerror or problem}; {cure}"
     )
+
+
+def _place() -> str:
+    try:
+        return tempfile.gettempdir()
+    except OSError:  # of a system without one that can be written
+        return os.environ.get("TMPDIR", "the temporary folder")

@@ -82,6 +82,8 @@ def test_the_middle_of_a_text_is_left_out() -> None:
         (OSError(errno.EMFILE, os.strerror(errno.EMFILE), "x.csv"), "ulimit -n"),
         (RuntimeError("can't start new thread"), "ulimit -u"),
         (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "a disk is full"),
+        (OSError(errno.EROFS, os.strerror(errno.EROFS), "x.csv"), "a disk cannot be written"),
+        (RuntimeError("x.png: Read-only file system"), "one for temporary files as TMPDIR"),
     ],
 )
 def test_what_a_machine_lacks_is_told_with_a_cure(problem: Exception, cure: str) -> None:

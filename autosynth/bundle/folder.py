@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -120,7 +120,9 @@ def replacing(folder: Path) -> Iterator[Path]:
         ) from problem
     finally:
         if old.exists() and not folder.exists():
-            old.rename(folder)
+            # Of a disk that can be written no more: the next search puts it back.
+            with suppress(OSError):
+                old.rename(folder)
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 

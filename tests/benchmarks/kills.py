@@ -14,7 +14,6 @@ be broken off, and goes on.
 """
 
 import argparse
-import hashlib
 import json
 import os
 import random
@@ -32,21 +31,22 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
-from _small import COMMAND, MARK, SEARCH, processes, strays, workers_of, write_flowers
+from _small import (
+    COMMAND,
+    MARK,
+    SEARCH,
+    Trial,
+    problems,
+    processes,
+    strays,
+    trials_of,
+    workers_of,
+    write_flowers,
+)
 
 # Seconds in which all processes of a search are to be gone, and that any end is waited for.
 _GONE, _PATIENCE = 2.0, 600.0
-# What the end of a run adds to the record of a trial that has ended.
-_LATER = frozenset(
-    (
-        *("test", "test_interval", "cv", "expected", "n_folds", "standard_error"),
-        *("refit_test", "refit_seconds", "still_gaining"),
-    )
-)
-Trial = tuple[dict[str, Any], str]
-"""A record's JSON without what comes later, and the digest of its weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,21 +84,6 @@ class Kill:
     wrong: list[str] = field(default_factory=list)
 
 
-def _trials(run: Path) -> dict[str, Trial]:
-    """The trials of a run that have ended; a record that cannot be read is told as such."""
-    found: dict[str, Trial] = {}
-    for path in sorted(run.glob("trials/[0-9]*/record.json")):
-        try:
-            record = json.loads(path.read_text())
-        except ValueError as problem:
-            record = {"damaged": str(problem)}
-        weights = path.with_name("weights.safetensors")
-        digest = hashlib.sha256(weights.read_bytes()).hexdigest() if weights.exists() else ""
-        kept = {key: value for key, value in record.items() if key not in _LATER}
-        found[path.parent.name] = (kept, digest)
-    return found
-
-
 def _phase(run: Path, driver: int) -> str:
     """What a search was doing, as far as its folder tells."""
     with suppress(OSError, ValueError):
@@ -112,42 +97,6 @@ def _phase(run: Path, driver: int) -> str:
         if json.loads((run / "state.json").read_text())["finished"]:
             return "end"  # of the process, which has told what it found
     return "start"
-
-
-def _journal_problem(run: Path, *, ended: bool) -> str:
-    """What is wrong with the journal: the last line of one that was killed may be half a line."""
-    if not (journal := run / "study.journal").exists():
-        return "there is no journal" if ended else ""
-    lines = journal.read_bytes().split(b"\n")
-    if ended and lines[-1]:
-        return "the journal ends in half a line"
-    try:
-        _ = [json.loads(line) for line in lines[:-1]]
-    except ValueError as problem:
-        return f"the journal cannot be read: {problem}"
-    return ""
-
-
-def _problems(run: Path, known: Mapping[str, Trial], *, ended: bool = False) -> list[str]:
-    """What is wrong with the trials and the journal of a run, of whom some are known."""
-    now = _trials(run)
-    wrong = [f"trial {name} is lost" for name in known if name not in now]
-    wrong += [
-        f"trial {name} is altered" for name, trial in known.items() if now.get(name) != trial
-    ]
-    wrong += [f"the record of {name} is damaged" for name in now if "damaged" in now[name][0]]
-    had = [
-        record for record, _ in now.values() if record.get("state") not in ("not_run", "stopped")
-    ]
-    names = Counter(record.get("canonical") or record.get("strategy") for record in had)
-    wrong += [f"{name} is there {n} times" for name, n in names.items() if n > 1]
-    wrong += [
-        f"trial {name} has no weights"
-        for name, (record, digest) in now.items()
-        if record.get("state") == "complete" and record["kind"] == "strategy" and not digest
-    ]
-    problem = _journal_problem(run, ended=ended)
-    return [*wrong, *([problem] if problem else [])]
 
 
 class Chain:
@@ -197,7 +146,7 @@ class Chain:
             while search.poll() is None and (left := moment - time.monotonic()) > 0:
                 with suppress(subprocess.TimeoutExpired):
                     search.wait(left)
-            before, phase = _trials(self.run), _phase(self.run, search.pid)
+            before, phase = trials_of(self.run), _phase(self.run, search.pid)
             if search.poll() is None and self._strike(search):
                 seconds = round(time.monotonic() - began, 2)
                 kill = Kill(
@@ -235,8 +184,8 @@ class Chain:
             while processes(self.mark) and time.monotonic() - began < _PATIENCE:
                 time.sleep(0.1)
             kill.gone_seconds = round(time.monotonic() - began, 2)
-        kill.wrong += _problems(self.run, {**self.known, **before})
-        self.known = _trials(self.run)
+        kill.wrong += problems(self.run, {**self.known, **before})
+        self.known = trials_of(self.run)
         kill.trials = sum(r.get("kind") == "strategy" for r, _ in self.known.values())
         self.kills.append(kill)
 
@@ -251,13 +200,13 @@ class Chain:
             code = None
         seconds = time.monotonic() - began
         said = (self.place / "said").read_text(errors="replace")
-        wrong = _problems(self.run, self.known, ended=True) + strays(self.run)
+        wrong = problems(self.run, self.known, ended=True) + strays(self.run)
         wrong += [f"stray: {path.name}" for path in (self.place / "tmp").glob("autosynth-*")]
         wrong += [] if code == 0 else [f"it ended with {code}: {said[-300:]}"]
         wrong += [f"said: {word}" for word in ("Traceback", "warning: trial") if word in said]
         states = Counter(
             record["state"]
-            for record, _ in _trials(self.run).values()
+            for record, _ in trials_of(self.run).values()
             if record["kind"] == "strategy"
         )
         n_trained = sum(n for state, n in states.items() if state != "not_run")

@@ -287,7 +287,7 @@ def columns_of_ten():
 
 def test_boosting_is_what_the_library_gives_with_its_own_settings(columns_of_ten):
     data = columns_of_ten
-    (result,) = run_in_process(data, ["hgb"], seconds=60)
+    result = run("hgb", data)
     assert (result.state, result.note) == ("complete", "")
     rows = np.concatenate([data.splits.train, data.splits.calibration])
     outside = HistGradientBoostingRegressor(random_state=0).fit(data.x["x"][rows], data.y[rows])

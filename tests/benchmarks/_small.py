@@ -114,5 +114,10 @@ def problems(run: Path, known: Mapping[str, Trial], *, ended: bool = False) -> l
         for name, (record, digest) in now.items()
         if record.get("state") == "complete" and record["kind"] == "strategy" and not digest
     ]
+    wrong += [
+        f"trial {name} failed: {record['reason']}"
+        for name, (record, _) in now.items()
+        if record.get("state") == "failed" and "killed by signal" not in record["reason"]
+    ]
     problem = _journal_problem(run, ended=ended)
     return [*wrong, *([problem] if problem else [])]

@@ -9,8 +9,8 @@ import pty
 import re
 import shlex
 import struct
-import subprocess
 import termios
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,6 @@ from autosynth.record import read_all
 
 Capture = pytest.CaptureFixture[str]
 Flowers = Callable[[int], pd.DataFrame]
-Process = Callable[..., "subprocess.Popen[str]"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,16 +103,24 @@ def test_leaderboard_of_the_latest_run_in_every_format(run: Path, capsys: Captur
     assert pd.read_csv(io.StringIO(text))["params"].dropna().is_monotonic_increasing
 
 
-def test_on_a_terminal_the_leaderboard_fits_its_width(process: Process, run: Path) -> None:
+def test_on_a_terminal_the_leaderboard_fits_its_width(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "84")
     parent, child = pty.openpty()
     fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("4H", 24, 84, 0, 0))
-    asked = process("-m", "autosynth", "leaderboard", stdout=child, COLUMNS="84")
-    os.close(child)
-    written = b""
-    with contextlib.suppress(OSError):  # how a pseudo-terminal says that the other end is closed
-        while chunk := os.read(parent, 4096):
-            written += chunk
-    assert asked.wait() == 0
+    written = bytearray()
+
+    def read() -> None:
+        with contextlib.suppress(OSError):  # how a terminal says that its other end is closed
+            while chunk := os.read(parent, 4096):
+                written.extend(chunk)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    with os.fdopen(child, "w") as terminal, contextlib.redirect_stdout(terminal):
+        assert main(["leaderboard"]) == 0
+    reader.join()
     lines = written.decode().splitlines()
     os.close(parent)
     assert lines[0].startswith("rank  strategy")

@@ -23,6 +23,7 @@ def kill(log: Path, *args: str) -> None:
 
 
 def test_five_kills_of_a_driver_and_its_workers_lose_nothing(tmp_path: Path) -> None:
+    """And two workers share a run: each trial is trained once, and none of them fails."""
     # One search, killed five times: what it has done, it has not to do again.
     kill(tmp_path / "log", *("--kills", "5", "--chain", "5", "--kind", "3", "--life", "5"))
 

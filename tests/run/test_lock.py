@@ -37,7 +37,7 @@ def another(folder: Path) -> Iterator["subprocess.Popen[str]"]:
             process.kill()
 
 
-def test_the_second_is_told_who_holds_a_run(tmp_path: Path) -> None:
+def test_the_second_is_told_who_holds_a_run_and_who_was_killed_holds_none(tmp_path: Path) -> None:
     with another(tmp_path) as first:
         told = rf"already running in .*\(process {first.pid} on .*, since .*: -c .*\); wait"
         with pytest.raises(RunningError, match=told), lock(tmp_path):
@@ -46,10 +46,6 @@ def test_the_second_is_told_who_holds_a_run(tmp_path: Path) -> None:
         assert driver is not None
         assert driver.pid == first.pid
         assert is_locked(tmp_path)
-
-
-def test_a_driver_that_was_killed_holds_nothing(tmp_path: Path) -> None:
-    with another(tmp_path) as first:
         first.kill()
         first.wait()
         assert not is_locked(tmp_path)

@@ -29,14 +29,14 @@ def rows(n: int = 2500) -> tuple[pd.DataFrame, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def classifier() -> AutoSynthClassifier:
+def classifier(short_schedules: None) -> AutoSynthClassifier:
     frame, value = rows()
     labels = np.where(value > 300, "large", "small")
     return AutoSynthClassifier(**QUICK).fit(frame, pd.Series(labels, name="size"))
 
 
 @pytest.fixture(scope="module")
-def regressor() -> AutoSynthRegressor:
+def regressor(short_schedules: None) -> AutoSynthRegressor:
     frame, value = rows()
     frame = frame.assign(red=frame["colour"] == "red").drop(columns="colour")
     return AutoSynthRegressor(**QUICK).fit(frame.to_numpy(dtype=np.float64), value)
@@ -107,7 +107,7 @@ def test_a_clone_has_the_options_and_is_not_fitted(classifier: AutoSynthClassifi
         again.predict(rows()[0])
 
 
-def test_in_a_pipeline_with_whole_numbers_as_labels(tmp_path: Path) -> None:
+def test_in_a_pipeline_with_whole_numbers_as_labels(short_schedules: None, tmp_path: Path) -> None:
     frame, value = rows()
     x = frame[["size", "noise"]].to_numpy()
     labels = np.where(x[:, 0] > 0, 7, -3)

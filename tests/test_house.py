@@ -277,10 +277,15 @@ def test_a_light_import_loads_nothing_heavy(code: str, tmp_path: Path) -> None:
     assert HEAVY & set(loaded.split()) == set()
 
 
-def test_data_is_read_without_pytorch(tmp_path: Path) -> None:
-    code = "import sys, autosynth; autosynth.load_dataset('iris'); print(*sys.modules)"
+def test_reading_data_and_fitting_baselines_need_no_torch(tmp_path: Path) -> None:
+    """Of a kind of input both know its encoder, and not what networks make of it."""
+    code = (
+        "import sys, autosynth; autosynth.load_dataset('iris')\n"
+        "import autosynth.baselines.child; print(*sys.modules)"
+    )
     loaded = set(python(code, cwd=tmp_path, PYTHONPATH=str(ROOT)).split())
     assert {"autosynth.task.classification", "pandas"} <= loaded
+    assert "autosynth.data.encoder.registry" in loaded
     assert "torch" not in loaded
 
 
@@ -307,14 +312,6 @@ def test_late_imports_leave_the_collector_as_it_was() -> None:
             pass
         assert not gc.isenabled()
     assert gc.isenabled()
-
-
-def test_reading_data_and_fitting_baselines_need_no_torch(tmp_path: Path) -> None:
-    """Of a kind of input both know its encoder, and not what networks make of it."""
-    code = "import autosynth.data, autosynth.baselines.child\nimport sys; print(*sys.modules)"
-    loaded = python(code, cwd=tmp_path, PYTHONPATH=str(ROOT)).split()
-    assert "autosynth.data.encoder.registry" in loaded
-    assert "torch" not in loaded
 
 
 def test_every_public_name_is_there() -> None:

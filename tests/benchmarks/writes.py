@@ -284,12 +284,14 @@ def done(log: Path) -> list[Refusal]:
     return [Refusal(**json.loads(line)) for line in lines]
 
 
-def plan(log: Path, only: str, each: int) -> Iterator[tuple[Disk, Write]]:
+def plan(log: Path, only: str, each: int, most: int) -> Iterator[tuple[Disk, Write]]:
     """What is lacking."""
     had = {(x.disk, x.number) for x in done(log)}
     for disk in DISKS:
         if only in str(disk):
-            for write in chosen(count(disk), each):
+            found = chosen(count(disk), each)
+            step = max(1, -(-len(found) // most)) if most else 1
+            for write in found[::step]:
                 if (str(disk), write.number) not in had:
                     yield disk, write
 
@@ -300,13 +302,14 @@ def main() -> int:
     parser.add_argument("--log", type=Path, required=True, help="the file of lines, one a write")
     parser.add_argument("--only", default="", help="disks whose names hold that")
     parser.add_argument("--each", type=int, default=0, help="of writes alike, how many (all)")
+    parser.add_argument("--most", type=int, default=0, help="of each disk, how many (all)")
     parser.add_argument("--out", type=Path, help="a table of Markdown")
     args = parser.parse_args()
     if "REFUSE_LIBRARY" not in os.environ:  # again, with it in between
         made = str(library())
         os.environ |= {"LD_PRELOAD": made, "REFUSE_LIBRARY": made}
         os.execv(sys.executable, [sys.executable, *sys.argv])
-    for disk, write in plan(args.log, args.only, args.each):
+    for disk, write in plan(args.log, args.only, args.each, args.most):
         found = outcome(disk, write)
         with args.log.open("a") as file:
             file.write(json.dumps(asdict(found)) + "\n")

@@ -1,6 +1,7 @@
-"""Searches that are killed at random moments: nothing that had ended is lost, and all go on."""
+"""Searches that are killed, or refused a write: nothing that had ended is lost, all go on."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -31,3 +32,20 @@ def test_five_kills_of_a_driver_and_its_workers_lose_nothing(tmp_path: Path) -> 
 @pytest.mark.slow
 def test_kills_of_a_driver_a_worker_or_both_lose_nothing(tmp_path: Path) -> None:
     kill(tmp_path / "log", "--kills", "24", "--chain", "3")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux" or not shutil.which("cc"), reason="needs a C compiler")
+@pytest.mark.parametrize("disk", ["full from then on, 2 workers", "read-only from then on, 1"])
+def test_whatever_write_is_refused_is_told_and_loses_nothing(disk: str, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    done = subprocess.run(
+        [sys.executable, ROOT / "tests/benchmarks/writes.py", "--log", log, "--only", disk]
+        + ["--each", "1", "--most", "8"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert log.read_text().count("\n") >= 5

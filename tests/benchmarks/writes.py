@@ -204,11 +204,18 @@ def count(disk: Disk) -> list[Write]:
     if search(place, disk, at=0):
         sys.exit((place / "said").read_text())
     found = writes(place)
+    shutil.rmtree(place)
+    return found
+
+
+def load() -> None:
+    """Load what a search loads: some of it writes when it is first imported."""
+    place = _place()
+    search(place, DISKS[0], at=0)
     for name in (place / "modules").read_text().splitlines():
         with suppress(ImportError):
             import_module(name)
     shutil.rmtree(place)
-    return found
 
 
 def outcome(disk: Disk, write: Write) -> Refusal:
@@ -309,6 +316,7 @@ def main() -> int:
         made = str(library())
         os.environ |= {"LD_PRELOAD": made, "REFUSE_LIBRARY": made}
         os.execv(sys.executable, [sys.executable, *sys.argv])
+    load()
     for disk, write in plan(args.log, args.only, args.each, args.most):
         found = outcome(disk, write)
         with args.log.open("a") as file:

@@ -5,7 +5,7 @@ reading, measuring, a training of hours and the last training count as they pass
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
@@ -36,8 +36,8 @@ class Sitting:
         """Save now, and every so many seconds until the block ends.
 
         Raises:
-            RunError: the first time it cannot. Later the thread ends, and whoever writes next to
-                the folder is told.
+            RunError: the first time it cannot. Later the thread tries again each time: a disk may
+                have room again, and where it has none whoever writes next to the folder is told.
         """
         self.save()
         ended = Event()
@@ -51,7 +51,5 @@ class Sitting:
 
     def _save_until(self, ended: Event, every: float) -> None:
         while not ended.wait(every):
-            try:
+            with suppress(AutosynthError):
                 self.save()
-            except AutosynthError:
-                return

@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,18 @@ def test_a_run_whose_folder_goes_away_is_told_by_who_writes_next(tmp_path: Path)
     shutil.rmtree(folder, ignore_errors=True)
     with pytest.raises(RunError, match="the run's folder .* is gone"):
         sitting.save()
+
+
+def test_what_could_not_be_saved_once_is_saved_the_next_time(tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    with Sitting(tmp_path, 0.0, time.monotonic()).saving(every=0.01):
+        while not state.is_dir():  # which no file can take the place of
+            state.unlink(missing_ok=True)
+            with suppress(FileExistsError):
+                state.mkdir()
+        time.sleep(0.1)
+        state.rmdir()
+        end = time.monotonic() + 60
+        while not state.is_file() and time.monotonic() < end:
+            time.sleep(0.01)
+        assert state.is_file()

@@ -64,6 +64,10 @@ class Policy:
     # Of a budget, for the baselines that may be cut. They took 2 % of a run of five minutes; a
     # tenth bounds them on large data, and one that was cut is no bar for anything.
     baseline_share: float = 1 / 10
+    # Of the time that is left, that a part which is no network may take to be fitted by itself: of
+    # large data boosting would take any time, and cut short it says what it is.
+    fit_share: float = 0.08
+
     # Seconds at most, and always without a budget: boosting or MiniRocket of large data would take
     # any time, and a cut one says less than the trials that the time is worth.
     baseline_seconds: float = 30.0

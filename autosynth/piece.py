@@ -13,7 +13,7 @@ same. Those that are made for every place of the grid say so by an attribute `wh
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from math import prod
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +37,12 @@ class Film(Plane):
 Tokens = tuple[Tensor, Tensor | None]
 
 
+Learns = Literal["gradient", "fit", "held out", "out of fold", "never"]
+"""How a piece learns: by steps of a `gradient`; by one `fit` to all training rows; after the
+training, by rows `held out` of it or `out of fold`. One that learns `never` comes as it is: what
+it gives of raw values is computed once."""
+
+
 class Piece(NamedTuple):
     """What one step of a composite costs and how it is built.
 
@@ -44,9 +50,7 @@ class Piece(NamedTuple):
     PyTorch's own counter. `params` counts the module's parameters. `make` builds the module.
     `place` are grids that the module is told at every call, after its values: shared, it stands in
     several places. `tied` is what it is made for beside its parameters; to be shared, it is equal.
-    A piece that `post_hoc` is fitted after the training, on held-back rows; one with `folds` out
-    of fold. A `frozen` one comes as it is: no training changes it, and what it gives of raw values
-    is computed once.
+    `learns` says how the module comes to what it is.
     """
 
     make: Callable[[], nn.Module]
@@ -54,9 +58,12 @@ class Piece(NamedTuple):
     params: int = 0
     place: tuple[Grid, ...] = ()
     tied: tuple[int, ...] = ()
-    post_hoc: bool = False
-    folds: bool = False
-    frozen: bool = False
+    learns: Learns = "gradient"
+
+    @property
+    def is_post_hoc(self) -> bool:
+        """Whether it is fitted after the training, to rows that its parts have not learnt from."""
+        return self.learns in ("held out", "out of fold")
 
 
 class Stem(nn.Module, ABC):

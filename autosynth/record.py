@@ -49,13 +49,16 @@ class Record:
     `flops` are a sample's, at inference, as expected, and `worst_flops` those of one that goes
     through all parts of a cascade; `train_flops` the whole training's. `foreseen_seconds` are what
     one training was foreseen to take, `once_seconds` what its frozen networks took over all rows
-    before, and `eval_seconds` the scoring on `validation`. `epochs` are the passes that it made
+    before, `known_seconds` what parts took that stood trained, and `eval_seconds` the scoring on
+    `validation`. `epochs` are the passes that it made
     over its training rows, in all its phases; `samples_seen` counts trainings out of fold, too.
 
     `best_fractions` are, by phase of the training, the fraction (0 to 1) of its schedule after
     which it was best on `calibration`, where not at its end. `curve` pairs the fraction of the
     schedule (0 to 1) with the validation error there. `still_gaining` says why a longer training
-    may pay. `origin` says who proposed the trial: ladder, portfolio, longer, sampler or given.
+    may pay. `origin` says who proposed the trial: ladder, portfolio, composed, longer, sampler or
+    given.
+
     Where `weights_dropped`, a limit of disk had no room for its weights: it is chosen no more.
     """
 
@@ -91,6 +94,7 @@ class Record:
     latency_ms: float | None = None
     foreseen_seconds: float | None = None
     once_seconds: float | None = None
+    known_seconds: float | None = None
     eval_seconds: float | None = None
     train_flops: float | None = None
     train_seconds: float | None = None
@@ -118,6 +122,7 @@ class DamagedTrial:
 
 _MEASURES = (
     *("flops", "params", "worst_flops", "latency_ms", "foreseen_seconds", "once_seconds"),
+    "known_seconds",
     *("eval_seconds", "train_flops", "train_seconds", "samples_seen", "epochs"),
     *("standard_error", "refit_seconds"),
 )
@@ -237,6 +242,11 @@ def claim(folder: Path) -> int:
 def weights_path(run_dir: Path, trial: int) -> Path:
     """Where a trial's weights are kept."""
     return trial_dir(run_dir, trial) / "weights.safetensors"
+
+
+def outputs_path(run_dir: Path, trial: int) -> Path:
+    """Where a trial's outputs on rows held back are kept, for others that it may be a part of."""
+    return trial_dir(run_dir, trial) / "outputs.safetensors"
 
 
 def check_there(run_dir: Path) -> None:

@@ -216,7 +216,7 @@ def write_bundle(
     if len(resolved.reads) < len(resolved.inputs):
         # Where one input is left, the strategy need not name it: its canonical form is another.
         resolved = resolve(resolved.strategy, resolved.reads, resolved.target)
-    costs = cost(resolved)
+    costs = cost(resolved, model)
     info = Info(
         strategy=resolved.strategy,
         short_form=str(resolved.short_form),

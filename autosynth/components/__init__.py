@@ -4,9 +4,13 @@ from autosynth.components.attention import Attention
 from autosynth.components.bag import BagFamily
 from autosynth.components.cnn import CNN
 from autosynth.components.family import Config, Family, Hyperparameter
+from autosynth.components.forests import Boosting, Trees
+from autosynth.components.linear import Linear
 from autosynth.components.mlp import MLP
 from autosynth.components.pretrained import PretrainedFamily
 from autosynth.components.recurrent import GRU, LSTM
+from autosynth.components.rocketfamily import RocketFamily
+from autosynth.components.tfidf import Tfidf
 from autosynth.components.transformer import Transformer
 from autosynth.piece import Grid, Piece, Tokens
 from autosynth.plugin import with_plugins
@@ -23,6 +27,11 @@ FAMILIES: dict[str, Family] = with_plugins(
             MLP(),
             BagFamily(),
             PretrainedFamily(),
+            Linear(),
+            Boosting(),
+            Trees(),
+            RocketFamily(),
+            Tfidf(),
         )
     },
     "autosynth.components",

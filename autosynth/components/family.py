@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from autosynth.errors import StrategyError, unknown
 from autosynth.piece import Grid, Largest, Piece
 from autosynth.spec import InputSpec
+from autosynth.strategy import Part, Scalar
 
 Config = Mapping[str, int | str]
 
@@ -44,6 +46,22 @@ def problem_of(
     if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
         return f"must be a {'whole ' if whole else ''}number, not {value!r}"
     return None if low <= value <= high else f"must be from {low} to {high}, not {value}"
+
+
+def checked_options(part: Part, family: "Family") -> dict[str, Scalar]:
+    """The options that a part gives. Raises StrategyError with all that are wrong."""
+    given = dict(part.config)
+    for name in given:
+        if name not in family.options:
+            raise unknown("option", name, family.options, f"of {part.family} in {part}")
+    problems = [
+        f"{name} {problem}"
+        for name, value in given.items()
+        if (problem := family.options[name].check(value))
+    ]
+    if problems:
+        raise StrategyError(f"{part}: {'; '.join(problems)}")
+    return given
 
 
 # Small: a search on two cores trains dozens of networks in minutes. Spaces name larger ones.
@@ -100,6 +118,8 @@ class Family(ABC):
     part stands first in a chain, and shares no stem and no layers with others. Without an option
     `depth` it has no blocks.
 
+    One that `is_fitted` is no network (`FittedFamily`).
+
     `plane`: of a sound it reads frames and bands of frequency as a plane, and of pictures in a row
     each one as a plane; others read one token a frame, which holds all of it.
     """
@@ -109,6 +129,7 @@ class Family(ABC):
     options: ClassVar[Mapping[str, Hyperparameter]]
     reads: ClassVar[tuple[str, ...]] = ()
     plane: ClassVar[bool] = False
+    is_fitted: ClassVar[bool] = False
 
     def problem(self, config: Config) -> str | None:
         """What is wrong with options that are each valid alone, or None."""

@@ -61,6 +61,8 @@ class Forest(nn.Module):
     `link`. Its buffers are those of `ForestNodes`.
     """
 
+    grown = tuple(_TYPES)
+
     feature: Tensor
     threshold: Tensor
     child: Tensor

@@ -98,23 +98,31 @@ Fit = Callable[[NDArray[np.float32], NDArray[Any], NDArray[np.float64] | None, D
 
 
 def fit_boosted_forest(
-    rows: ForestRows, *, seed: int = 0, threads: int = 1, deadline: Deadline = NEVER
+    rows: ForestRows,
+    *,
+    rounds: int = ROUNDS,
+    leaves: int = LEAVES,
+    seed: int = 0,
+    threads: int = 1,
+    deadline: Deadline = NEVER,
 ) -> FittedForest:
     """Histogram gradient boosting: logits of classes or labels, or values, (B, n_outputs).
 
     Args:
         rows: what it is fitted to.
+        rounds: trees for every output.
+        leaves: of a tree at most.
         seed: of its chance.
         threads: that it may use.
         deadline: by which it should have ended, with fewer rounds if need be.
     """
-    grown = _Growth("max_iter", ROUNDS, "rounds", threads)
+    grown = _Growth("max_iter", rounds, "rounds", threads)
     columns = rows.columns
     cards = rows.cardinalities[columns]
     settings = {
         # Codes of more than scikit-learn takes are cut as numbers are.
         "categorical_features": (cards > 0) & (cards <= MOST_CODES),
-        "max_leaf_nodes": LEAVES,
+        "max_leaf_nodes": leaves,
         "random_state": seed,
     }
 
@@ -140,17 +148,24 @@ def fit_boosted_forest(
 
 
 def fit_extra_trees(
-    rows: ForestRows, *, seed: int = 0, threads: int = 1, deadline: Deadline = NEVER
+    rows: ForestRows,
+    *,
+    trees: int = TREES,
+    depth: int = TREE_DEPTH,
+    seed: int = 0,
+    threads: int = 1,
+    deadline: Deadline = NEVER,
 ) -> FittedForest:
     """Extra trees: log-probabilities of classes, logits of labels, or values, (B, n_outputs).
 
     Categories are cut by their codes, as numbers are. The method is that of Geurts, Ernst and
-    Wehenkel, 2006, "Extremely randomized trees". Arguments are those of `fit_boosted_forest`.
+    Wehenkel, 2006, "Extremely randomized trees". There are `trees` of at most `depth` comparisons;
+    the other arguments are those of `fit_boosted_forest`.
     """
-    grown = _Growth("n_estimators", TREES, "trees", threads)
+    grown = _Growth("n_estimators", trees, "trees", threads)
     settings = {
         "min_samples_leaf": LEAF_ROWS,
-        "max_depth": TREE_DEPTH,
+        "max_depth": depth,
         "random_state": seed,
         "n_jobs": threads,
     }

@@ -26,6 +26,11 @@ def n_dilations(steps: int) -> int:
     return int(np.log2((max(steps, LEAST_LENGTH) - 1) / 8)) + 1
 
 
+def hydra_features(steps: int, groups: int = _N_GROUPS, kernels: int = _N_KERNELS) -> int:
+    """Largest and smallest responses of every kernel at every dilation."""
+    return n_dilations(steps) * 2 * 2 * (groups // 2) * kernels
+
+
 class Hydra(nn.Module):
     """Features (B, n_features) of series (B, steps, channels), float32; NaN where a step lacks.
 
@@ -43,11 +48,11 @@ class Hydra(nn.Module):
         self.steps, self.length = steps, max(steps, LEAST_LENGTH)
         self.n_channels, self.groups, self.kernels = channels, groups // 2, kernels
         self.dilations = tuple(2**power for power in range(n_dilations(steps)))
-        size = (len(self.dilations), 2)
-        self.n_features = len(self.dilations) * 2 * 2 * self.groups * kernels
-        self.register_buffer("weights", torch.zeros(*size, kernels * self.groups, 1, 9))
+        size = 2 * len(self.dilations)  # of the series and of its differences
+        self.n_features = hydra_features(steps, groups, kernels)
+        self.register_buffer("weights", torch.zeros(size, kernels * self.groups, 1, 9))
         # How often a group adds a channel: they are drawn with replacement.
-        several = (*size, self.groups, channels) if channels > 1 else (0,)
+        several = (size, self.groups, channels) if channels > 1 else (0,)
         self.register_buffer("channels", torch.zeros(several))
 
     def fit(self, x: Tensor, seed: int = 0) -> None:
@@ -58,9 +63,9 @@ class Hydra(nn.Module):
         self.weights.copy_(drawn / drawn.abs().sum(-1, keepdim=True))
         if self.n_channels > 1:
             each = min(max(self.n_channels // 2, 2), _MOST_CHANNELS)
-            size = (*self.channels.shape[:3], each)
+            size = (*self.channels.shape[:2], each)
             picked = torch.randint(self.n_channels, size, generator=generator)
-            self.channels.copy_(F.one_hot(picked, self.n_channels).sum(3))
+            self.channels.copy_(F.one_hot(picked, self.n_channels).sum(2))
 
     def rows_at_once(self) -> int:
         """How many rows keep the work inside a core's cache."""
@@ -73,10 +78,10 @@ class Hydra(nn.Module):
         for index, dilation in enumerate(self.dilations):
             for order, series in enumerate((line, line.diff(dim=-1))):
                 one = self.n_channels == 1
-                added = series if one else torch.matmul(self.channels[index, order], series)
+                added = series if one else torch.matmul(self.channels[2 * index + order], series)
                 response = F.conv1d(
                     added,
-                    self.weights[index, order],
+                    self.weights[2 * index + order],
                     padding=4 * dilation,
                     dilation=dilation,
                     groups=1 if one else self.groups,

@@ -245,7 +245,7 @@ def _image_stem(config: Config, spec: InputSpec) -> tuple[Piece, Grid, int]:
         found.flops,
         found.params,
         tied=(size,),
-        frozen=config["tune"] == "frozen",
+        learns="never" if config["tune"] == "frozen" else "gradient",
     )
     return piece, (found.side, found.side), found.width
 
@@ -262,7 +262,7 @@ def _text_stem(config: Config, spec: InputSpec) -> tuple[Piece, Grid, int]:
         lambda: TextModel(folder, stop),
         found.flops,
         found.params,
-        frozen=config["tune"] == "frozen",
+        learns="never" if config["tune"] == "frozen" else "gradient",
     )
     return piece, spec.shape, found.width
 

@@ -10,8 +10,17 @@ from dataclasses import replace
 from itertools import count
 
 from autosynth.components import FAMILIES, Family, Grid
+from autosynth.components.family import checked_options
+from autosynth.composite.fittedpart import filled_part, has_fitted, shortened_part, words_around
 from autosynth.composite.fusion import FUSIONS
-from autosynth.composite.layout import Layouts, config_of, folded, sources, tokenised_name, used
+from autosynth.composite.layout import (
+    Layouts,
+    config_of,
+    folded,
+    sources,
+    tokenised_name,
+    used,
+)
 from autosynth.errors import StrategyError, lookup, unknown
 from autosynth.modality import MODALITIES
 from autosynth.piece import coarser, n_tokens
@@ -55,6 +64,8 @@ def canonicalise(strategy: Strategy, inputs: Mapping[str, InputSpec]) -> Strateg
     """The canonical strategy without its settings. Raises StrategyError, UnknownNameError."""
     words = _check_words(strategy)
     share = words["share"]
+    if has_fitted(strategy.root):
+        words = words_around(strategy, words)
     for name in ("share", "train", "init"):
         several = words[name] not in (FLAGS[name][0], "masked")
         if several and len(parts(strategy.root)) < 2:
@@ -123,8 +134,8 @@ class _Canonicaliser:
         if isinstance(node, Chain):
             steps: list[Node] = []
             for step in node.steps:
-                filled, grid = self.node(step, grid)
-                steps.append(filled)
+                step, grid = self.node(step, grid)
+                steps.append(step)
             assert grid is not None
             return Chain(steps=tuple(steps)), grid
         return self.fusion(node, grid, top)
@@ -138,19 +149,21 @@ class _Canonicaliser:
                 f"{node.method} is fitted when its parts are trained, and stands at the root of a "
                 f"strategy alone, not inside another part, as in {node}"
             )
-        filled = [self.node(part, grid) for part in node.parts]
+        found = [self.node(part, grid) for part in node.parts]
         children: list[Node] = []
-        for child, _ in filled:
+        for child, _ in found:
             same = isinstance(child, Fusion) and child.method == node.method and not child.args
             flat = same and node.method in _ASSOCIATIVE
             children.extend(child.parts if flat and isinstance(child, Fusion) else (child,))
-        return replace(node, args=args, parts=tuple(children)), filled[0][1]
+        return replace(node, args=args, parts=tuple(children)), found[0][1]
 
     def part(self, part: Part, grid: Grid | None) -> tuple[Part, Grid]:
         family = lookup(FAMILIES, part.family, "component", f"in {part}")
+        if family.is_fitted:
+            return filled_part(part, self.inputs), ()
         if family.reads:
             self.check_place(part, family, grid)
-        given = _check_options(part, family)
+        given = checked_options(part, family)
         own = self.own_input(part, family) if family.reads else None
         first = own.grid if own else self.source(part, grid)
         if grid is None and self.reads_uncut(part):
@@ -159,11 +172,11 @@ class _Canonicaliser:
         named = part.inputs if grid is not None else part.inputs or tuple(self.inputs)
         if grid is None and len(self.inputs) == 1:
             named = ()
-        filled = replace(part, config=tuple(sorted(options.items())), inputs=named)
-        config = config_of(filled)
+        whole = replace(part, config=tuple(sorted(options.items())), inputs=named)
+        config = config_of(whole)
         if problem := family.problem(config):
             raise StrategyError(f"{part}: {problem}")
-        return filled, family.leaves(config, coarser(first, int(config.get("patch", 1))))
+        return whole, family.leaves(config, coarser(first, int(config.get("patch", 1))))
 
     def check_place(self, part: Part, family: Family, grid: Grid | None) -> None:
         """Raise where a part whose family has a stem of its own cannot use it."""
@@ -260,8 +273,10 @@ class _ShortForm(_Canonicaliser):
     """Walks like a filler, and leaves out what it would fill in."""
 
     def part(self, part: Part, grid: Grid | None) -> tuple[Part, Grid]:
-        filled, leaves = super().part(part, grid)
-        family, config = FAMILIES[part.family], dict(filled.config)
+        whole, leaves = super().part(part, grid)
+        family, config = FAMILIES[part.family], dict(whole.config)
+        if family.is_fitted:
+            return shortened_part(whole, self.inputs), leaves
         own = self.own_input(part, family) if family.reads else None
         first = own.grid if own else self.source(part, grid)
 
@@ -270,26 +285,10 @@ class _ShortForm(_Canonicaliser):
             rest = {other: value for other, value in config.items() if other != name}
             return self.options(family, rest, first, own)[name]
 
-        kept = tuple((name, value) for name, value in filled.config if value != default(name))
-        everything = set(filled.inputs) == set(self.inputs) and not family.reads
-        named = () if everything else filled.inputs
-        return replace(filled, config=kept, inputs=named), leaves
-
-
-def _check_options(part: Part, family: Family) -> dict[str, Scalar]:
-    """The options that a part gives. Raises StrategyError with all that are wrong."""
-    given = dict(part.config)
-    for name in given:
-        if name not in family.options:
-            raise unknown("option", name, family.options, f"of {part.family} in {part}")
-    problems = [
-        f"{name} {problem}"
-        for name, value in given.items()
-        if (problem := family.options[name].check(value))
-    ]
-    if problems:
-        raise StrategyError(f"{part}: {'; '.join(problems)}")
-    return given
+        kept = tuple((name, value) for name, value in whole.config if value != default(name))
+        everything = set(whole.inputs) == set(self.inputs) and not family.reads
+        named = () if everything else whole.inputs
+        return replace(whole, config=kept, inputs=named), leaves
 
 
 def _tag_all(root: Node) -> Node:

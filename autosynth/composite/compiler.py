@@ -4,11 +4,12 @@ Names follow from the place in the tree alone, so that a part may be compiled ag
 values (the rows that go on in a cascade, an input with hidden patches), and is the same part.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from autosynth.components import FAMILIES, Family, Grid, Piece
 from autosynth.components.block import channel_mlp, norm, residual
+from autosynth.composite.fittedpart import is_fitted, model_of
 from autosynth.composite.fusion import FUSIONS, FusionInputs, weights_of
 from autosynth.composite.head import JoinTokens, Pool, head, heads
 from autosynth.composite.join import Concat, Gate, Gather, Joint, Scatter
@@ -20,6 +21,7 @@ from autosynth.composite.layout import (
     folded,
     read_by,
     readers,
+    refuse_repeats,
     sources,
     used,
 )
@@ -112,6 +114,8 @@ class Compiler:
 
     def output(self, node: Node, path: TreePath = ()) -> int:
         """The value of a node's outputs, (batch, n_outputs)."""
+        if isinstance(node, Part) and is_fitted(node):
+            return self.fitted(node, path)
         number = self.number("output", path)
         if not isinstance(node, Fusion):
             return self.head([self.pooled(node, path)], f"head{number}", None)
@@ -119,7 +123,7 @@ class Compiler:
         # Each has a head of its own, so their values differ; their text does not.
         tagged = [part for part in node.parts if all(leaf.tag for leaf in parts(part))]
         if method.joins == "outputs":
-            self.refuse_repeats(node, tagged)
+            refuse_repeats(node, tagged)
         if method.name == "cascade":
             return self.cascade(node, path, name, 0)
         if method.joins == "outputs":
@@ -133,7 +137,7 @@ class Compiler:
             )
             return self.emit(name, method.piece(joined), *outs)
         pooled = [self.pooled(part, (*path, i)) for i, part in enumerate(node.parts)]
-        self.refuse_repeats(node, [value.at for value in pooled])
+        refuse_repeats(node, [value.at for value in pooled])
         width = max(value.width for value in pooled)
         if not method.equal:
             return self.head(pooled, f"head{number}", width, name)
@@ -141,6 +145,15 @@ class Compiler:
         piece = method.piece(FusionInputs(n=len(pooled), rows=1, width=width, args=node.args))
         joint = Value(self.emit(name, piece, *pooled), (), width)
         return self.head([joint], f"head{number}", width)
+
+    def fitted(self, part: Part, path: TreePath) -> int:
+        """The outputs of a part that is no network."""
+        specs = [self.inputs[source] for source in part.inputs or self.sources]
+        name, piece = (
+            f"{part.family}{self.number('part', path)}",
+            model_of(part, specs, self.target),
+        )
+        return self.emit(name, piece, *map(self.shown, specs), family=part.family)
 
     def cascade(self, node: Fusion, path: TreePath, name: str, index: int) -> int:
         """The outputs of a cascade from one of its parts on."""
@@ -153,7 +166,7 @@ class Compiler:
         if index + 1 == len(node.parts):
             return outputs
         share = weights_of(node.args)[index]
-        gate = Piece(lambda: Gate(share), post_hoc=True)
+        gate = Piece(lambda: Gate(share), learns="held out")
         rows = self.emit(f"{name}_gate{index}", gate, outputs)
         before = self.places, self.share_of_rows
         gathered = {
@@ -196,14 +209,6 @@ class Compiler:
             piece = head(value.width, width, None, 0.0)
         return Value(self.emit(name, piece, value), value.grid, width)
 
-    def refuse_repeats(self, node: Node, values: Sequence[object]) -> None:
-        """Raise where two of a fusion's parts are one and the same."""
-        if len(set(values)) < len(values):
-            raise StrategyError(
-                f"{node}: two parts with the same parameters on the same input are one part; "
-                "leave one out, or do not share them"
-            )
-
     def slice(self, value: Value, width: int) -> Value:
         """The first channels of a shared stem: a narrower reader adds no parameters."""
         if value.width == width:
@@ -224,7 +229,7 @@ class Compiler:
             return before
         number, method = self.number("tokens", path), FUSIONS[node.method]
         values = [self.tokens(part, before, (*path, i)) for i, part in enumerate(node.parts)]
-        self.refuse_repeats(node, [value.at for value in values])
+        refuse_repeats(node, [value.at for value in values])
         grid, width = values[0].grid, values[0].width
         values = [self.regrid(value, grid) for value in values]
         if method.equal:

@@ -143,7 +143,7 @@ def _weighted(it: FusionInputs) -> Piece:
     flops = 2 * it.rows * it.n * it.width
     target = it.target
     if it.args == ((None, "fit"),) and target is not None:
-        return Piece(lambda: PostHocSum(it.n, target), flops, post_hoc=True)
+        return Piece(lambda: PostHocSum(it.n, target), flops, learns="held out")
     alpha = weights_of(it.args)
     if alpha:
         return Piece(lambda: Sum(alpha, learned=False), flops)
@@ -177,9 +177,7 @@ def _stack(it: FusionInputs) -> Piece:
     inputs, out = it.n * it.width, it.width
     weights = inputs * out + (STACK_HIDDEN * (inputs + out) if hidden else 0)
     params = weights + out + (STACK_HIDDEN if hidden else 0)
-    return Piece(
-        lambda: Stack(it.n, target, hidden), 2 * weights, params, post_hoc=True, folds=True
-    )
+    return Piece(lambda: Stack(it.n, target, hidden), 2 * weights, params, learns="out of fold")
 
 
 def _none(it: FusionInputs) -> Piece:

@@ -17,9 +17,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from autosynth.composite.objective import logs_of, loss_of, mean_of
+from autosynth.composite.objective import logs_of, mean_of
 from autosynth.piece import Tokens
 from autosynth.spec import TargetSpec
+from autosynth.task.loss import loss_of
 
 # A stack reads a few outputs of some hundred to some thousand rows, all of them at every step. It
 # is small and decayed so that it does not learn these by heart: on mnist1d one was 3 to 6 points

@@ -15,7 +15,7 @@ network of pictures, and one of their order after it. Which parts can share, and
 share, follow from what they read.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import nn
@@ -145,6 +145,15 @@ def check_sharing(root: Node, share: str, inputs: Mapping[str, InputSpec]) -> No
         raise StrategyError(
             f"share=stem needs two parts that read one input by the stem of its kind, and "
             f"{root} has no two; leave it out"
+        )
+
+
+def refuse_repeats(node: Node, values: Sequence[object]) -> None:
+    """Raise where two of a fusion's parts are one and the same."""
+    if len(set(values)) < len(values):
+        raise StrategyError(
+            f"{node}: two parts with the same parameters on the same input are one part; "
+            "leave one out, or do not share them"
         )
 
 

@@ -1,4 +1,4 @@
-"""What outputs are held against: the loss of a target, and outputs as probabilities or values.
+"""What outputs say: those of several parts as one, and outputs as probabilities or values.
 
 Takes a `TargetSpec` and the network's raw outputs (batch, n_outputs). Several targets are each
 held against their own outputs, as the task of each one says (`autosynth/task`).
@@ -15,32 +15,6 @@ from autosynth.modality.convolution import last_known
 from autosynth.scale import PLAIN, Scale
 from autosynth.spec import SeenItems, TargetSpec
 from autosynth.task.task import task_of
-
-
-def loss_of(
-    target: TargetSpec,
-    out: Tensor,
-    y: Tensor,
-    smoothing: float = 0.0,
-    weights: Sequence[float] = (),
-) -> Tensor:
-    """The loss of outputs `(batch, n_outputs)`, the mean over rows, as the task says.
-
-    Args:
-        target: what the outputs are of.
-        out: raw outputs.
-        y: `(batch,)`, or `(batch, n_columns)` where the target has several columns.
-        smoothing: of labels, 0 to 1.
-        weights: one for each of several targets; 1 if left out.
-    """
-    if not target.parts:
-        return task_of(target).loss(out, y, smoothing)
-    losses = []
-    for i, (part, outputs, columns) in enumerate(target.fields):
-        own = y[:, columns].squeeze(1) if part.n_columns == 1 else y[:, columns]
-        loss = task_of(part).loss(out[:, outputs], own, smoothing)
-        losses.append(loss * weights[i] if weights else loss)
-    return torch.stack(losses).sum()
 
 
 def logs_of(target: TargetSpec, out: Tensor) -> Tensor:

@@ -47,7 +47,8 @@ class Phase:
     `outputs` are scored by the loss, the mean of theirs; without `supervised` they are losses.
     `trains` names the pieces that change. `fraction` is its length over the schedule's. `rows`
     says which training rows it sees, as the strategy's word does, for number `index` of `n_units`;
-    `unit` which part is alone in it, that may stand trained already.
+    `unit` which part is alone in it, that may stand trained already. One that `is_fit` takes no
+    steps: its one piece is fitted at once.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Phase:
     index: int = 0
     n_units: int = 1
     unit: Unit | None = None
+    is_fit: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +87,7 @@ def make_training_plan(
     post_hoc = tuple(
         value_id
         for value_id in whole.needed([output])
-        if whole.pieces[whole.step(value_id).name].post_hoc
+        if whole.pieces[whole.step(value_id).name].is_post_hoc
     )
     fitted = frozenset(whole.step(value_id).name for value_id in post_hoc)
     train, init = strategy.flag("train", "joint"), strategy.flag("init", "random")
@@ -120,6 +122,13 @@ def make_training_plan(
         fraction = 1.0 if train == "joint" else 1 / (len(units) + 1)
         phases.append(Phase(name="together", outputs=outputs, trains=trains, fraction=fraction))
     phases = [replace(phase, trains=phase.trains - program.frozen) for phase in phases]
+    at_once = program.learning("fit")
+    phases = [
+        replace(phase, is_fit=True, fraction=0.0)
+        if phase.trains and phase.trains <= at_once
+        else phase
+        for phase in phases
+    ]
     return TrainingPlan(program=program, phases=tuple(phases), post_hoc=post_hoc)
 
 

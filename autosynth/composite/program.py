@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from autosynth.components import Grid, Piece
-from autosynth.piece import Stem
+from autosynth.piece import Learns, Stem
 
 
 class Step(NamedTuple):
@@ -53,7 +53,11 @@ class Program:
     @cached_property
     def frozen(self) -> frozenset[str]:
         """The pieces that no training changes."""
-        return frozenset(name for name, piece in self.pieces.items() if piece.frozen)
+        return self.learning("never")
+
+    def learning(self, *how: Learns) -> frozenset[str]:
+        """The pieces that learn in one of these ways."""
+        return frozenset(name for name, piece in self.pieces.items() if piece.learns in how)
 
     def step(self, at: int) -> Step:
         """The step that gives the value `at`."""

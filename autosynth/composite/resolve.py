@@ -10,11 +10,14 @@ from functools import cached_property
 
 import torch
 
+from autosynth.components.fitted import FittedModel
 from autosynth.composite.canonical import canonicalise, short_form
 from autosynth.composite.compiler import compile_program
+from autosynth.composite.fittedpart import is_fitted
 from autosynth.composite.plan import TrainingPlan, make_training_plan
 from autosynth.composite.program import Composite, Program
 from autosynth.composite.settings import SETTINGS, complete_settings
+from autosynth.errors import StrategyError
 from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import Fusion, Strategy, Topology, parts, topology, walk
 
@@ -102,6 +105,13 @@ def resolve(strategy: Strategy, inputs: Sequence[InputSpec], target: TargetSpec)
     specs = {spec.name: spec for spec in inputs}
     settings = complete_settings(dict(strategy.settings))
     root = canonicalise(strategy, specs)
+    if is_fitted(root.root) and (
+        told := [k for k, v in settings.items() if v != SETTINGS[k].default]
+    ):
+        raise StrategyError(
+            f"{root.root} is no network and takes no steps, so that it has no {', '.join(told)}; "
+            "leave out what stands after the bar"
+        )
     program = compile_program(root, specs, target, float(settings["dropout"]))
     return Resolved(
         strategy=replace(root, settings=tuple(settings.items())),
@@ -127,13 +137,25 @@ class Cost:
     worst_flops: int
 
 
-def cost(resolved: Resolved) -> Cost:
-    """FLOPs over steps, parameters over names."""
+def cost(resolved: Resolved, model: Composite | None = None) -> Cost:
+    """FLOPs over steps, parameters over names.
+
+    Of a part that is no network they may be an upper bound; where its fitted `model` is given,
+    what that says.
+    """
     program = resolved.program
+    params = {name: piece.params for name, piece in program.pieces.items()}
+    flops = [step.flops for step in program.steps]
+    if model is not None:
+        modules = model.modules_by_name.items()
+        known = {name: module for name, module in modules if isinstance(module, FittedModel)}
+        flops = [known[s.name].flops if s.name in known else s.flops for s in program.steps]
+        params |= {name: module.n_fitted for name, module in known.items()}
+    shares = [step.row_fraction for step in program.steps]
     return Cost(
-        flops=round(sum(step.flops * step.row_fraction for step in program.steps)),
-        worst_flops=sum(step.flops for step in program.steps),
-        params=sum(piece.params for piece in program.pieces.values()),
+        flops=round(sum(n * share for n, share in zip(flops, shares, strict=True))),
+        worst_flops=sum(flops),
+        params=sum(params.values()),
     )
 
 

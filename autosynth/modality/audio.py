@@ -28,6 +28,7 @@ from autosynth.modality.modality import (
     Reconstruct,
     TrainingLength,
     mask_spans,
+    moments,
     reconstruct_values,
 )
 from autosynth.modality.series import SPANS, corruptions_of_lines
@@ -118,7 +119,7 @@ def logmel(spec: InputSpec) -> Piece:
     frames = frames_of(spec)
     transform = round(2.5 * frames.fft * math.log2(frames.fft))
     flops = frames.count * (transform + 2 * (frames.fft // 2 + 1) * frames.bands)
-    return Piece(lambda: LogMel(spec), flops, tied=(spec.rate, *spec.shape), frozen=True)
+    return Piece(lambda: LogMel(spec), flops, tied=(spec.rate, *spec.shape), learns="never")
 
 
 def picture_of(spec: InputSpec, grid: Grid) -> InputSpec:
@@ -257,6 +258,14 @@ class AudioModality(Modality):
         picture = picture_of(spec, uncut)
         piece, grid = convolution(picture, uncut, patch, width)
         return piece._replace(make=lambda: PictureStem(picture, patch, width)), grid
+
+    def features(self, x: Tensor, spec: InputSpec) -> Tensor:
+        """Mean and deviation over time of each band of the picture (B, frames, bands)."""
+        return torch.cat(moments(x, 1), 1)
+
+    def cards(self, spec: InputSpec) -> tuple[int, ...]:
+        """Two numbers a band."""
+        return (0,) * (2 * frames_of(spec).bands)
 
     def mask(self, raw: Tensor, spec: InputSpec) -> Tensor:
         """Stretches of samples."""

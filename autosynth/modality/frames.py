@@ -26,6 +26,7 @@ from autosynth.modality.modality import (
     Modality,
     TrainingLength,
     conceal_by_mean,
+    moments,
     statistics,
 )
 from autosynth.modality.series import stretch
@@ -250,6 +251,13 @@ class FramesModality(Modality):
             return _token_stem(spec, patch, width), grid
         flops, params = _convolution(spec.shape[0], 2 * patch + 1, grid, width)
         return Piece(lambda: FramesStem(spec, patch, width), flops, params), grid
+
+    def features(self, x: Tensor, spec: InputSpec) -> Tensor:
+        """Mean and deviation over the steps of the means of at most 8 x 8 blocks of a picture."""
+        sides = min(8, x.shape[3]), min(8, x.shape[4])
+        blocks = F.adaptive_avg_pool2d(x.float().flatten(0, 2), sides)
+        means = torch.unflatten(blocks.flatten(1), 0, x.shape[:3])
+        return torch.cat(moments(means, 2), 1).flatten(1)
 
     def augment(self, x: Tensor, spec: InputSpec, level: str) -> Tensor:
         """All pictures of a row moved alike; strong: a square blanked in all of them.

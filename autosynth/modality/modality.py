@@ -13,7 +13,7 @@ the part's tokens and gives the loss on those values. None of it stays in the co
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
+from math import ceil, prod
 from typing import ClassVar
 from zlib import crc32
 
@@ -133,6 +133,19 @@ class Modality(ABC):
     def stem(self, spec: InputSpec, uncut: Grid, patch: int, width: int) -> tuple[Piece, Grid]:
         """The stem, a `Stem`, for an uncut grid, a patch and a width; and the grid it leaves."""
 
+    def features(self, x: Tensor, spec: InputSpec) -> Tensor:
+        """What parts that are no networks read of what stems read: (B, ...) to (B, columns).
+
+        Numbers, of which those that are missing are NaN, and codes of categories. Of many values
+        on a grid they are the means of neighbours.
+        """
+        return neighbour_means(x, spec).flatten(1).float()
+
+    def cards(self, spec: InputSpec) -> tuple[int, ...]:
+        """Of each column of the features, how many codes it may hold; 0 of numbers."""
+        size = self.features(torch.zeros(1, *spec.shape), spec).shape[1]
+        return (0,) * size
+
     # How it is learnt from.
 
     def augment(self, x: Tensor, spec: InputSpec, level: str) -> Tensor:
@@ -206,6 +219,37 @@ class Modality(ABC):
     def example_rows(self, spec: InputSpec, rows: int, generator: torch.Generator) -> Tensor:
         """Raw values (rows, *shape) as a data set may have them: far from standardised."""
         return 3 + 2 * torch.randn(rows, *spec.shape, generator=generator)
+
+
+def moments(x: Tensor, axis: int) -> tuple[Tensor, Tensor]:
+    """Mean and deviation along an axis of the values that are known; 0 where none is."""
+    known = ~x.isnan()
+    n = known.sum(axis, keepdim=True).clamp(min=1)
+    mean = x.nan_to_num().sum(axis, keepdim=True) / n
+    square = torch.where(known, (x - mean).square(), torch.zeros((), device=x.device))
+    return mean.squeeze(axis), (square.sum(axis, keepdim=True) / n).sqrt().squeeze(axis)
+
+
+MOST_FEATURES = 4096
+"""Images and series of more values are averaged over neighbours until they have no more."""
+
+
+def neighbour_means(x: Tensor, spec: InputSpec) -> Tensor:
+    """Values (B, channels, ...) as they are, or means of neighbours on their grid.
+
+    What is left over at an end is cut.
+    """
+    axes = len(spec.shape) - 1
+    excess = prod(spec.shape) / MOST_FEATURES
+    if not axes or excess <= 1:
+        return x
+    step = ceil(excess ** (1 / axes))
+    for axis in range(x.dim() - axes, x.dim()):
+        stride = min(step, x.shape[axis])
+        count = x.shape[axis] // stride
+        cut = x.float().narrow(axis, 0, count * stride)
+        x = torch.unflatten(cut, axis, (count, stride)).mean(axis + 1)
+    return x
 
 
 def mask_spans(raw: Tensor, most: int, ratio: float) -> Tensor:

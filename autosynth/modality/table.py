@@ -227,6 +227,14 @@ class TableModality(Modality):
         flops = 2 * (numeric * N_BINS + phases) * width
         return Piece(make, flops, rows * width, tied=spec.cardinalities), uncut
 
+    def features(self, x: Tensor, spec: InputSpec) -> Tensor:
+        """The cells."""
+        return x.float()
+
+    def cards(self, spec: InputSpec) -> tuple[int, ...]:
+        """Those of the columns; a date is a number of days."""
+        return tuple(max(0, card) for card in spec.cardinalities)
+
     def augment(self, x: Tensor, spec: InputSpec, level: str) -> Tensor:
         """A share of the cells takes the value of another row (swap noise, Yoon et al., 2020)."""
         swap = torch.rand(x.shape, device=x.device) < SWAPPED[level]

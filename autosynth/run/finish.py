@@ -23,7 +23,7 @@ from autosynth.run.baselines import baseline_outputs
 from autosynth.run.sweep import put_aside
 from autosynth.spec import Array
 from autosynth.study.context import RunContext
-from autosynth.study.finalist import RACERS, finalists
+from autosynth.study.finalist import RACERS, a_training, finalists
 from autosynth.study.fold import OutOfTime, fold_outputs
 from autosynth.study.trial import load_trained
 from autosynth.task.score import (
@@ -130,7 +130,7 @@ def cross_validate(context: RunContext, records: Sequence[Record], deadline: Dea
 def _in_time(ranked: list[Record], seconds: float) -> list[Record]:
     """The first of them that can be trained once more, one after another, in so many seconds."""
     # A tenth more than the trial took: the machine may be busier now.
-    spent = np.cumsum([1.1 * (r.train_seconds or 0.0) for r in ranked])
+    spent = np.cumsum([1.1 * a_training(r) * r.n_folds for r in ranked])
     return ranked[: int((spent <= seconds).sum())]
 
 

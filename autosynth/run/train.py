@@ -149,7 +149,7 @@ def _bundle(
         score_all(dataset.y[rows], outputs(outcome.model, data, rows), target)
         for rows in (splits.validation, splits.test)
     )
-    price = cost(resolved)
+    price = cost(resolved, outcome.model)
     card = ModelCard(
         dataset=dataset.name,
         fingerprint=dataset.fingerprint,

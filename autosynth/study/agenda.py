@@ -202,7 +202,12 @@ def by_strategy(records: Iterable[Record]) -> dict[str, list[Record]]:
 
 
 def still_gains(group: Sequence[Record], metric: str) -> bool:
-    """Whether the longest training was the best of them, and at its end, or is the only one."""
+    """Whether the longest training was the best of them, and at its end, or is the only one.
+
+    What takes no steps gains by none.
+    """
+    if group[-1].samples_seen == 0:
+        return False
     early = min(group[-1].best_fractions.values(), default=1.0) < 1
     return not early and merit(group[-1], metric) == max(merit(r, metric) for r in group)
 

@@ -16,9 +16,7 @@ from autosynth.study.history import RunHistory
 from autosynth.study.job import Done, Failed, Job, Lost, TrainedPart, with_parts
 from autosynth.study.pool import WorkerPool
 from autosynth.study.trial import initial_record
-from autosynth.training.phase import samples_of
 from autosynth.training.settle import fold_name, folds_of
-from autosynth.training.weights import alone_of
 
 # Times that a job is begun: one whose worker was lost is tried once more, for the worker may have
 # been ended by another's doing; what ends two of them would end a third.
@@ -124,21 +122,13 @@ def trial_parts(
     The latter need nothing of each other: phases of its training plan, in order, and trainings out
     of fold. The phases come first, for they alone have rungs: what is pruned there has done less.
     """
-    config, n_rows = context.trainer_config, len(context.dataset.splits.train)
-    steps = config.steps * float(resolved.settings["length"])
     standing: list[TrainedPart] = []
     apart: list[str] = []
-    for phase in resolved.training_plan.phases:
-        alone = alone_of(resolved, phase)
-        if alone is None:
-            if len(resolved.training_plan.phases) == 1:
-                apart.append(phase.name)
-            continue
-        strategy = str(alone.strategy)
-        samples = samples_of(phase, steps, min(config.batch_size, n_rows))
-        known = history.part(strategy)
+    phases = resolved.training_plan.phases
+    for phase, known in history.standing(resolved):
         standing += known
-        if not any(part.is_of(strategy, phase.rows, samples) for part in known):
+        may_be_apart = len(phases) == 1 or bool(history.alone(resolved, phase))
+        if not known and may_be_apart:
             apart.append(phase.name)
     has_fit = bool(len(context.dataset.splits.calibration))
     plan = resolved.training_plan

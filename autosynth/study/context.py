@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -97,10 +97,10 @@ class RunContext:
         splits = self.dataset.splits
         return np.concatenate([splits.train, splits.calibration, splits.validation])
 
-    def foreseen_seconds(self, resolved: Resolved) -> float:
-        """The time that a full training will take; 0 where nothing was measured."""
+    def foreseen_seconds(self, resolved: Resolved, known: Collection[str] = ()) -> float:
+        """The time that a full training will take, but of `known` phases; 0 where unmeasured."""
         has_fit = bool(len(self.dataset.splits.calibration))
-        return foreseen_seconds(self.trainer_config, resolved, has_fit=has_fit)
+        return foreseen_seconds(self.trainer_config, resolved, has_fit=has_fit, known=known)
 
     def once_seconds(self, resolved: Resolved) -> float:
         """The time its frozen networks will take over the rows they have not seen; 0 unknown."""

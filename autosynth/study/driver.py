@@ -75,7 +75,6 @@ class Driver:
         self.context, self.limits, self.progress = context, limits, progress
         self.pool, self.sampler, self.book = pool, sampler, book or RungBook()
         self.history = RunHistory(context, read_all(context.folder))
-        self.foreseen: dict[str, float] = {}
         singles = ladder(context.dataset, context.space)
         self.agenda = Agenda(
             singles=sorted(singles, key=lambda pair: self._seconds(pair[1])),
@@ -139,13 +138,7 @@ class Driver:
     def _seconds(self, resolved: Resolved, pace: float = 1.0) -> float:
         """The time foreseen for a trial, with what its frozen networks have still to compute."""
         once = self.context.once_seconds(resolved)
-        return pace * self._foreseen(resolved) * self.context.folds + once
-
-    def _foreseen(self, resolved: Resolved) -> float:
-        """The seconds of one training as they were measured; asked for again and again."""
-        if resolved.canonical not in self.foreseen:
-            self.foreseen[resolved.canonical] = self.context.foreseen_seconds(resolved)
-        return self.foreseen[resolved.canonical]
+        return pace * self.history.foreseen_seconds(resolved) * self.context.folds + once
 
     def _left(self, seconds: float = 0.0) -> float:
         """The time for trials, if the next one takes so many seconds."""
@@ -159,7 +152,7 @@ class Driver:
     def _fits(self, resolved: Resolved) -> bool:
         """Whether a trial would end in time, and what comes after it, were it the best."""
         pace = self._pace()
-        left = self._left(pace * self._foreseen(resolved))
+        left = self._left(pace * self.history.foreseen_seconds(resolved))
         return self._seconds(resolved, pace) <= left
 
     def _show(self, left: float) -> None:
@@ -206,7 +199,7 @@ class Driver:
         """Hand out a job; or keep a record where it is over a limit."""
         if resolved.topology == "single":
             self.families.add(resolved.components)
-        foreseen = self._pace() * self._foreseen(resolved)
+        foreseen = self._pace() * self.history.foreseen_seconds(resolved)
         after = self.limits.reserve(self.history.standings.finalists(), foreseen)
         begin, parts = trial_parts(self.context, self.history, resolved)
         job = Job(
@@ -215,7 +208,7 @@ class Driver:
             origin=proposal.origin,
             seed=self.context.seed,
             deadline=self.limits.deadline.earlier(after),
-            foreseen_seconds=foreseen,
+            foreseen_seconds=self.history.foreseen_seconds(resolved),
             bar=self.history.bar,
             begin=begin,
         )
@@ -256,6 +249,9 @@ class Driver:
         if written:
             self._ask(written, "ladder")
             return
+        if written := self.history.composer.propose(able):
+            self._ask(written, "composed")
+            return
         topologies = self.context.space.topologies
         begun_count = len(done) + len(self.running)
         turns = self.agenda.turns(begun_count, len(self.context.space.families))
@@ -267,7 +263,7 @@ class Driver:
                     return
                 continue
             if turn == "single":
-                singles = self.history.singles()
+                singles = self.history.standings.best_singles()
                 written = self.agenda.single(singles, able, bold, self.context.metric.name)
             else:
                 written = self.agenda.composite(able)
@@ -323,7 +319,8 @@ class Driver:
             record = ended.record
             if record.state == "pruned" and each.pruned:
                 record = replace(record, reason=each.pruned.why)
-            self._end(each, record, ended.weights if isinstance(ended, Done) else None)
+            kept = (ended.weights, ended.outputs) if isinstance(ended, Done) else (None, None)
+            self._end(each, record, *kept)
         elif each.assembly.is_ending:
             self.pool.stop(event.number)
         else:
@@ -356,10 +353,12 @@ class Driver:
             each.assembly.give_up("pruned", verdict.why)
         return True
 
-    def _end(self, each: _Running, record: Record, weights: bytes | None = None) -> None:
+    def _end(
+        self, each: _Running, record: Record, weights: bytes | None, outputs: bytes | None
+    ) -> None:
         """Keep a trial that ended, and learn from it."""
         self.hopeful = False
-        self.history.add(record, weights)
+        self.history.add(record, weights, outputs)
         job = each.assembly.job
         del self.running[job.number]
         self.begun.discard(job.strategy)

@@ -112,8 +112,11 @@ def reserve_seconds(
 
 
 def a_training(record: Record) -> float:
-    """The seconds of one training of a trial, which may have had one a fold."""
-    return (record.train_seconds or 0.0) / record.n_folds
+    """The seconds of one training of a trial, which may have had one a fold, from the beginning.
+
+    What stood trained of it was trained before, and would be again.
+    """
+    return (record.train_seconds or 0.0) / record.n_folds + (record.known_seconds or 0.0)
 
 
 def choice_seconds(
@@ -124,7 +127,7 @@ def choice_seconds(
     One alone runs no race, but with a trial of `coming` seconds: a second one is worth more than
     time kept for a race that it had no rival in.
     """
-    taken = [r.train_seconds or 0.0 for r in last]
+    taken = [a_training(r) * r.n_folds for r in last]
     taken += [coming] if len(taken) < 2 and coming > 0 else []
     if not context.is_small or len(taken) < 2:
         return 0.0

@@ -7,16 +7,24 @@ ten thousand of them as with ten. The folder is read once, and then only written
 import math
 import statistics
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+
+from torch import Tensor
 
 from autosynth.budget import POLICY
-from autosynth.record import Record, score_of, weights_path, write_record
+from autosynth.composite import Resolved
+from autosynth.composite.plan import Phase
+from autosynth.errors import BundleError
+from autosynth.record import Record, outputs_path, score_of, weights_path, write_record
+from autosynth.study.composer import Composer
 from autosynth.study.context import RunContext
 from autosynth.study.finalist import a_training
 from autosynth.study.job import TrainedPart
 from autosynth.study.shelf import Shelf
 from autosynth.study.standings import Standings
-from autosynth.training.weights import write_packed
+from autosynth.training.phase import samples_of
+from autosynth.training.weights import alone_of, load_tensors, unpack_tensors, write_packed
 
 
 class RunHistory:
@@ -28,6 +36,10 @@ class RunHistory:
         """Strategies that need not be trained again, by canonical form."""
         self.standings = Standings(context)
         self.shelf = Shelf(context.folder)
+        self.composer = Composer(context=context)
+        # Both are asked for again and again.
+        self._alone: dict[tuple[str, str], str] = {}
+        self._foreseen: dict[tuple[str, frozenset[str]], float] = {}
         self.families: set[str] = set()
         """The families that stood alone in one."""
         self.n_trained = 0
@@ -46,17 +58,15 @@ class RunHistory:
         """
         return statistics.median_low(self._paces)
 
-    def singles(self) -> list[Record]:
-        """The trials of single components."""
-        return [r for r in self.standings if r.kind == "strategy" and r.topology == "single"]
-
     def number(self) -> int:
         """A trial number that none has had."""
         self.next_number += 1
         return self.next_number - 1
 
-    def add(self, record: Record, weights: bytes | None = None) -> None:
-        """Keep a trial that ended: its weights first, then the record that names them.
+    def add(
+        self, record: Record, weights: bytes | None = None, outputs: bytes | None = None
+    ) -> None:
+        """Keep a trial that ended: weights and outputs first, then the record that names them.
 
         Raises:
             RunError: the folder cannot be written.
@@ -64,16 +74,55 @@ class RunHistory:
         folder = self._context.folder
         if weights is not None:
             write_packed(weights, weights_path(folder, record.trial))
+        if outputs is not None:
+            write_packed(outputs, outputs_path(folder, record.trial))
         write_record(record, folder)
-        self._take(record)
+        self._take(record, {} if outputs is None else unpack_tensors(outputs))
         if self.shelf.is_full:
             metric = self._context.metric.name
             for dropped in self.shelf.drop(list(self.standings), self._spared, metric):
                 self.standings.put(dropped)
                 self.done[dropped.canonical] = dropped
 
+    def _outputs(self, record: Record) -> dict[str, Tensor]:
+        """The outputs that a trial left in an earlier sitting; none where they are damaged."""
+        path = outputs_path(self._context.folder, record.trial)
+        with suppress(BundleError):
+            return load_tensors(path) if path.is_file() else {}
+        return {}
+
     def _spared(self, records: list[Record]) -> set[int]:
         return {record.trial for record in self.standings.finalists()}
+
+    def foreseen_seconds(self, resolved: Resolved) -> float:
+        """The seconds of one training as they were measured, without what stands trained of it."""
+        known: frozenset[str] = frozenset()
+        if len(resolved.training_plan.phases) > 1:
+            known = frozenset(phase.name for phase, found in self.standing(resolved) if found)
+        key = resolved.canonical, known
+        if key not in self._foreseen:
+            self._foreseen[key] = self._context.foreseen_seconds(resolved, known)
+        return self._foreseen[key]
+
+    def standing(self, resolved: Resolved) -> Iterator[tuple[Phase, list[TrainedPart]]]:
+        """The phases of a strategy, each with the trainings that came to what it would."""
+        config, n_rows = self._context.trainer_config, len(self._context.dataset.splits.train)
+        steps = config.steps * float(resolved.settings["length"])
+        for phase in resolved.training_plan.phases:
+            known: list[TrainedPart] = []
+            if strategy := self.alone(resolved, phase):
+                samples = samples_of(phase, steps, min(config.batch_size, n_rows))
+                trained = self.part(strategy)
+                known = [each for each in trained if each.is_of(strategy, phase.rows, samples)]
+            yield phase, known
+
+    def alone(self, resolved: Resolved, phase: Phase) -> str:
+        """The strategy of the part that a phase trains; empty where it is no such part."""
+        key = resolved.canonical, phase.name
+        if key not in self._alone:
+            found = alone_of(resolved, phase)
+            self._alone[key] = "" if found is None else found.canonical
+        return self._alone[key]
 
     def part(self, strategy: str) -> list[TrainedPart]:
         """The trainings of a strategy whose weights are there."""
@@ -87,10 +136,11 @@ class RunHistory:
                 weights=path,
                 samples=round((record.epochs or 0.0) * len(self._context.dataset.splits.train)),
                 share=min(record.best_fractions.values(), default=1.0),  # it had one phase
+                seconds=a_training(record),
             )
         ]
 
-    def _take(self, record: Record) -> None:
+    def _take(self, record: Record, outputs: Mapping[str, Tensor] | None = None) -> None:
         self.standings.put(record)
         self.next_number = max(self.next_number, record.trial + 1)
         if record.state == "complete":
@@ -106,5 +156,7 @@ class RunHistory:
             self.done[record.canonical] = record
         if record.state == "complete":
             self.shelf.put(record)
+            self.composer.put(record, self._outputs(record) if outputs is None else outputs)
         if record.state == "complete" and record.foreseen_seconds:
-            self._paces.append(a_training(record) / record.foreseen_seconds)
+            taken = (record.train_seconds or 0.0) / record.n_folds
+            self._paces.append(taken / record.foreseen_seconds)

@@ -20,13 +20,14 @@ class TrainedPart:
     """A strategy that stands trained, for a part of a composite that asks for the same training.
 
     `strategy` is canonical, `samples` are those it saw, `share` (0 to 1) the fraction of its
-    schedule after which it was best.
+    schedule after which it was best, and `seconds` what it took.
     """
 
     strategy: str
     weights: Path
     samples: int
     share: float
+    seconds: float = 0.0
 
     def is_of(self, strategy: str, rows: str, samples: int) -> bool:
         """Whether it was trained so: every trial was trained on `all` rows."""
@@ -62,11 +63,14 @@ class Rung(Event):
 class Done(Event):
     """A training that ran, to its end or not, as its record says; `weights` where it ended.
 
-    They are the bytes of a safetensors file. Of a part, the record says what that took alone.
+    They are the bytes of a safetensors file, and so are `outputs`, of what may be a part of
+    others: raw ones on `validation` and `calibration` rows. Of a part, the record says what that
+    took alone.
     """
 
     record: Record
     weights: bytes | None = None
+    outputs: bytes | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +98,8 @@ class Stop:
 class Job:
     """One training of a strategy, in canonical form: its number, its seed, when it must end.
 
-    `foreseen_seconds` are what it is foreseen to take; 0 where nothing is known of it. What does
+    `foreseen_seconds` are what it was foreseen to take, as steps were measured; 0 where nothing is
+    known of it, and left out where nobody has asked. What does
     not come near the score `bar` is not scored on further folds. `begin` are parts that need not
     be trained again.
 
@@ -110,7 +115,7 @@ class Job:
     origin: str = "given"
     seed: int = 0
     deadline: Deadline = NEVER
-    foreseen_seconds: float = 0.0
+    foreseen_seconds: float | None = None
     bar: float = -math.inf
     begin: tuple[TrainedPart, ...] = ()
     part: str = ""

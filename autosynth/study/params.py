@@ -18,6 +18,7 @@ from autosynth.study.suggest import (
     reads_input,
     reads_name,
     searched_options,
+    takes_fitted,
     walk_space,
 )
 
@@ -29,6 +30,15 @@ def params_for(strategy: Strategy, space: Space) -> dict[str, Scalar]:
         ConfigError: with everything in the strategy that the space does not offer.
     """
     return _inverse(strategy, space)[0]
+
+
+def is_suggested(strategy: Strategy, space: Space) -> bool:
+    """Whether the space could suggest a strategy."""
+    try:
+        params_for(strategy, space)
+    except ConfigError:
+        return False
+    return True
 
 
 def complete_strategy(strategy: Strategy, space: Space) -> Strategy:
@@ -211,7 +221,9 @@ def _wanted(strategy: Strategy, space: Space, form: _Form) -> dict[str, Scalar]:
     wanted["full.family"] = form.found[0].family
     keys = []
     for place, part, reads in form.placed():
-        name, _ = family_choices(space, place, strategy.flag("share", "none"))
+        sharing = strategy.flag("share", "none")
+        mixed = takes_fitted(kind, form.method or "", sharing)
+        name, _ = family_choices(space, place, sharing, mixed=mixed)
         wanted[name] = part.family
         if reads_input(place):
             name = reads_name(place, part.family, strategy.flag("share", "none"))

@@ -8,7 +8,7 @@ What frozen networks compute once is timed apart, and taken off.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from autosynth.errors import StrategyError
 from autosynth.spec import Dataset, InputSpec, TargetSpec
 from autosynth.strategy import Strategy
 from autosynth.study.params import complete_strategy
-from autosynth.study.space import Space
+from autosynth.study.space import Space, is_fitted_family
 from autosynth.training.config import TrainerConfig, schedule
 from autosynth.training.devicedataset import DeviceDataset, sample
 from autosynth.training.loop import TrainingRows
@@ -53,13 +53,21 @@ def flops_by_family(resolved: Resolved) -> dict[str, int]:
     return found
 
 
-def foreseen_seconds(plan: TrainerConfig, resolved: Resolved, *, has_fit: bool = True) -> float:
+def foreseen_seconds(
+    plan: TrainerConfig,
+    resolved: Resolved,
+    *,
+    has_fit: bool = True,
+    known: Collection[str] = (),
+) -> float:
     """The time that a full training of a strategy will take; 0 where nothing was measured.
 
     `has_fit`: there are held-back rows, on which what comes after the training can be fitted.
+    `known` phases are trained already, and take nothing.
     """
     course = resolved.training_plan
-    seconds = sum(seconds_of(plan, course.program, phase) for phase in course.phases)
+    left = [phase for phase in course.phases if phase.name not in known]
+    seconds = sum(seconds_of(plan, course.program, phase) for phase in left)
     seconds *= trainings_of(course.program, course.post_hoc, has_fit=has_fit)
     return seconds * float(resolved.settings["length"])
 
@@ -138,7 +146,11 @@ def probe(
     if workers == 1 and not on_gpu:
         base = replace(base, threads=_threads(dataset, timer, space, base))
         base.use_threads()
-    sizes = {family: _sizes(steps, dataset, space) for family, steps in space.ladder.items()}
+    sizes = {
+        family: _sizes(steps, dataset, space)
+        for family, steps in space.ladder.items()
+        if not is_fitted_family(family)  # takes no steps
+    }
     low: list[str] = []
     lines: dict[str, tuple[float, float]] = {}
     for family in sorted(filter(sizes.get, sizes), key=lambda each: _flops(sizes[each][0])):
@@ -157,7 +169,7 @@ def probe(
     singles = [each for found in sizes.values() for each in found]
     return Measured(
         plan=plan,
-        quickest=min(foreseen_seconds(plan, each) for each in singles),
+        quickest=min((foreseen_seconds(plan, each) for each in singles), default=0.0),
         loading=loading if workers > 1 else 0.0,
     )
 
@@ -170,7 +182,11 @@ def _warm_up(
     That took over 3 seconds on an H200, once a process: more than a short run has for measuring,
     and what was timed with it came out eight times as slow as it was.
     """
-    ladders = (_sizes(steps, dataset, space) for steps in space.ladder.values())
+    ladders = (
+        _sizes(steps, dataset, space)
+        for family, steps in space.ladder.items()
+        if not is_fitted_family(family)
+    )
     if smallest := min((size for found in ladders for size in found), key=_flops, default=None):
         time_steps(smallest, data, rows, plan, warmup=0, steps=1)
 

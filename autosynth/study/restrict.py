@@ -15,8 +15,8 @@ from autosynth.piece import sides
 from autosynth.plugin import TASKS
 from autosynth.spec import InputSpec, Kind
 from autosynth.strategy import Chain, Fusion, Node, Part, Scalar, Strategy
-from autosynth.study.params import params_for
-from autosynth.study.space import FORBID_KEYS, Space, stem_kinds
+from autosynth.study.params import is_suggested
+from autosynth.study.space import FORBID_KEYS, Space, fits_task, readable_kinds
 
 # From so many rows on augmentation is off where a strategy is silent: on Fashion-MNIST shifts cost
 # a point at so short a schedule (results/README.md).
@@ -73,7 +73,7 @@ def restrict(space: Space, inputs: Iterable[InputSpec], task: str, n_train: int 
                 f"search space {space.name!r} is for {', '.join(space.kinds)}; the input "
                 f"{each.name!r} is of kind {each.kind}: choose another with --space"
             )
-    space = _by_kind(_named(space, {each.name: each.kind for each in inputs}))
+    space = _by_kind(_named(space, {each.name: each.kind for each in inputs}, task))
     kinds = tuple(dict.fromkeys(space.inputs.values()))
     space = _fitted(space, space.families, inputs)
     for kind in kinds if len(kinds) > 1 else ():
@@ -85,22 +85,14 @@ def restrict(space: Space, inputs: Iterable[InputSpec], task: str, n_train: int 
         # A cascade goes by how sure a class is.
         fusions = tuple(name for name in space.fusions if not name.startswith("cascade"))
         space = _without_setting(replace(space, fusions=fusions), "smoothing")
-    return _each(space, lambda strategy: strategy if _suggested(strategy, space) else None)
-
-
-def _suggested(strategy: Strategy, space: Space) -> bool:
-    try:
-        params_for(strategy, space)
-    except ConfigError:
-        return False
-    return True
+    return _each(space, lambda strategy: strategy if is_suggested(strategy, space) else None)
 
 
 # Kinds to names.
 
 
-def _named(space: Space, inputs: Mapping[str, Kind]) -> Space:
-    """The space with the names of `inputs` in the place of their kinds."""
+def _named(space: Space, inputs: Mapping[str, Kind], task: str) -> Space:
+    """The space with the names of `inputs` in the place of their kinds, for one task."""
     names_by_kind: dict[str, list[str]] = {}
     for name, kind in inputs.items():
         names_by_kind.setdefault(kind, []).append(name)
@@ -108,10 +100,16 @@ def _named(space: Space, inputs: Mapping[str, Kind]) -> Space:
         name: [name] for name in space.inputs if name in inputs and name not in MODALITIES
     }
     kinds = set(inputs.values())
-    families = tuple(f for f in space.families if not stem_kinds(f) or kinds & set(stem_kinds(f)))
+    families = tuple(
+        f
+        for f in space.families
+        if fits_task(f, task) and (not readable_kinds(f) or kinds & set(readable_kinds(f)))
+    )
 
     def part(old: Part) -> Part | None:
         """A part that reads what is there, or None."""
+        if old.family not in families:
+            return None
         if not names_by_kind.keys() >= set(old.inputs):
             return None
         names = tuple(name for kind in old.inputs for name in names_by_kind[kind])

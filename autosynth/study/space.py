@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import cast
 
 from autosynth.components import FAMILIES, Config
+from autosynth.components.fitted import FittedFamily
 from autosynth.composite import FUSIONS, SETTINGS
 from autosynth.composite.canonical import canonicalise
 from autosynth.composite.fusion import Args
@@ -142,7 +143,29 @@ class Space:
 
 def has_layers(family: str) -> bool:
     """Whether a family has layers that it could share: not, where it brings a whole network."""
-    return not stem_kinds(family)
+    return not stem_kinds(family) and not is_fitted_family(family)
+
+
+def is_fitted_family(family: str) -> bool:
+    """Whether the parts of a family are no networks."""
+    return family in FAMILIES and FAMILIES[family].is_fitted
+
+
+def networks(families: Sequence[str]) -> tuple[str, ...]:
+    """Those of some families whose parts are networks."""
+    return tuple(family for family in families if not is_fitted_family(family))
+
+
+def readable_kinds(family: str) -> tuple[str, ...]:
+    """The kinds of input that a family can read; none: it reads any."""
+    found = FAMILIES.get(family)
+    return found.kinds if isinstance(found, FittedFamily) else stem_kinds(family)
+
+
+def fits_task(family: str, task: str) -> bool:
+    """Whether a family can be trained for a task."""
+    found = FAMILIES.get(family)
+    return not isinstance(found, FittedFamily) or task in found.tasks
 
 
 def stem_kinds(family: str) -> tuple[str, ...]:

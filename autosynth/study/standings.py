@@ -37,6 +37,7 @@ class Standings:
         self._smoothed: list[Record] = []  # what the expectations were made of
         self._scores = _Ranking()  # of strategies that something may be expected of
         self._able, self._done, self._composites = _Ranking(), _Ranking(), _Ranking()
+        self._singles: dict[str, _Ranking] = {}  # by family
         self._groups: dict[str, dict[int, Record]] = {}
         self._ranked_groups = _Ranking()
         self._points: dict[int, tuple[float, float]] = {}
@@ -73,6 +74,11 @@ class Standings:
         chosen = {*everyone, *singles, *self._done.best(RACERS if self._is_small else 1)}
         chosen.update(self._composites.best(1))
         return [self._judged[trial] for trial in sorted(chosen)]
+
+    def best_singles(self) -> list[Record]:
+        """Of each family that stood alone in a trial its best one."""
+        self._settle()
+        return [self._judged[trial] for each in self._singles.values() for trial in each.best(1)]
 
     def worth_longer(self, space: Space) -> list[Longer]:
         """Longer trainings that may pay, the most promising first; see `agenda.worth_longer`."""
@@ -112,6 +118,9 @@ class Standings:
         place = (value, -cost_of(record, self._cost), trial) if is_done else None
         self._done.put(trial, place)
         self._composites.put(trial, place if record.topology != "single" else None)
+        if record.kind == "strategy" and record.topology == "single":
+            ranking = self._singles.setdefault(record.components, _Ranking())
+            ranking.put(trial, (worth(record, self._metric), trial))
         self._place(record, is_done)
         if before is not None and before.canonical != record.canonical:
             self._group(before, is_member=False)

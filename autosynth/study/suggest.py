@@ -13,13 +13,18 @@ from dataclasses import replace
 from optuna.trial import BaseTrial
 
 from autosynth.composite import FUSIONS
+from autosynth.composite.fittedpart import joins_fitted
+from autosynth.spec import Kind
 from autosynth.strategy import Chain, Fusion, Node, Part, Scalar, Strategy, Topology, parts
 from autosynth.study.space import (
     Space,
     StrategyShape,
     has_layers,
     inner_fusions,
+    is_fitted_family,
+    networks,
     read_fusion,
+    readable_kinds,
     stem_kinds,
 )
 
@@ -69,11 +74,23 @@ def walk_space(space: Space, choose: Choose) -> Strategy:
         name = "inner.fusion" if inside else "fusion"
         method = str(choose(name, inner_fusions(space.fusions) if inside else space.fusions))
     sharing = str(choose(f"{kind}.sharing", _sharings(space, kind)))
-    root = _tree(shape, _parts(space, choose, shape, sharing), method)
-    words = (("share", sharing), *_training(space, choose, kind))
-    settings = tuple((name, choose(name, values)) for name, values in space.settings.items())
+    found = _parts(space, choose, shape, (sharing, takes_fitted(kind, method, sharing)))
+    root = _tree(shape, found, method)
+    # What is no network has nothing to say of its training, and no settings.
+    steps = networks([part.family for part in found])
+    words: tuple[tuple[str, str], ...] = (("share", sharing),)
+    if len(steps) == len(found):
+        words += tuple(_training(space, choose, kind))
+    settings = tuple((name, choose(name, v)) for name, v in space.settings.items() if steps)
     flags = tuple(pair for pair in words if pair not in _PLAIN)
     return Strategy(root=root, flags=flags, settings=settings)
+
+
+def takes_fitted(kind: Topology, method: str, sharing: str) -> bool:
+    """Whether parts that are no networks may stand in such a strategy."""
+    if kind == "single":
+        return True
+    return kind == "parallel" and sharing == "none" and joins_fitted(*read_fusion(method))
 
 
 def _training(space: Space, choose: Choose, kind: Topology) -> list[tuple[str, str]]:
@@ -112,8 +129,11 @@ def _sharings(space: Space, kind: Topology) -> list[str]:
     return [each for each in space.sharings if each in _SHARINGS[kind]] or ["none"]
 
 
-def _parts(space: Space, choose: Choose, shape: StrategyShape, sharing: str) -> list[Part]:
-    places = shape.places()
+def _parts(
+    space: Space, choose: Choose, shape: StrategyShape, around: tuple[str, bool]
+) -> list[Part]:
+    """The parts at the places of a shape, given the sharing, and whether any may be no network."""
+    places, (sharing, mixed) = shape.places(), around
     if sharing == "full":  # one set of parameters, used again and again
         family = str(choose("full.family", space.full_families))
         reads = _reads(space, choose, reads_name(places[0], family, sharing), family)
@@ -125,7 +145,7 @@ def _parts(space: Space, choose: Choose, shape: StrategyShape, sharing: str) -> 
     chosen = []
     reads = ()
     for place in places:
-        name, families = family_choices(space, place, sharing)
+        name, families = family_choices(space, place, sharing, mixed=mixed)
         family, is_reader = str(choose(name, families)), reads_input(place)
         if is_reader:
             reads = _reads(space, choose, reads_name(place, family, sharing), family)
@@ -164,32 +184,45 @@ def reads_choices(space: Space, family: str) -> tuple[str, ...]:
     All inputs, all of a kind, or one; a family that reads by a stem of its own, one of its kinds.
     """
     own = stem_kinds(family)
+    if is_fitted_family(family):
+        able = {n: kind for n, kind in space.inputs.items() if kind in readable_kinds(family)}
+        return _joint_choices(able) or ("",)
     if own:
         return tuple(name for name, kind in space.inputs.items() if kind in own) or ("",)
+    return _joint_choices(space.inputs)
+
+
+def _joint_choices(inputs: Mapping[str, Kind]) -> tuple[str, ...]:
+    """All of some inputs together, all of each kind, and each by itself."""
     kinds = [
-        "+".join(name for name, other in space.inputs.items() if other == kind)
-        for kind in dict.fromkeys(space.inputs.values())
+        "+".join(name for name, other in inputs.items() if other == kind)
+        for kind in dict.fromkeys(inputs.values())
     ]
-    single = tuple(space.inputs) if len(space.inputs) <= _MANY_INPUTS else ()
-    return tuple(dict.fromkeys(("+".join(space.inputs), *kinds, *single)))
+    single = tuple(inputs) if len(inputs) <= _MANY_INPUTS else ()
+    return tuple(dict.fromkeys(("+".join(inputs), *kinds, *single)))
 
 
-def family_choices(space: Space, place: str, sharing: str) -> tuple[str, tuple[str, ...]]:
+def family_choices(
+    space: Space, place: str, sharing: str, *, mixed: bool
+) -> tuple[str, tuple[str, ...]]:
     """The parameter that says what stands at a place, and its values.
 
-    A family with a stem of its own stands first in a chain, and shares nothing with others.
+    A family with a stem of its own stands first in a chain, and shares nothing with others. Those
+    that are no networks stand only where parts are `mixed`.
     """
     sharers = tuple(each for each in space.families if has_layers(each))
     if not reads_input(place):
         return f"{place}.family", sharers or space.families
-    if sharing == "none" or sharers in ((), space.families):
-        return f"{place}.family", space.families
+    able = space.families if mixed else networks(space.families)
+    if sharing == "none" or sharers in ((), networks(space.families)):
+        beside = able in ((), space.families)
+        return (f"{place}.family" if beside else f"{place}.network.family"), able or space.families
     return f"{place}.sharer.family", sharers
 
 
 def reads_name(place: str, family: str, sharing: str) -> str:
     """The parameter that says what a part reads: branches that share a stem read the same."""
-    if stem_kinds(family):
+    if readable_kinds(family):
         return f"{place}.{family}.reads"
     return "stem.reads" if sharing == "stem" else f"{place}.reads"
 

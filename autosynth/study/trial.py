@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from autosynth.budget import Deadline
+from autosynth.budget import POLICY, Deadline
 from autosynth.composite import Composite, Cost, Resolved, build, cost
+from autosynth.composite.fittedpart import is_fitted
 from autosynth.errors import TrialError, lacking
 from autosynth.record import Record, weights_path
+from autosynth.study.composer import may_be_part
 from autosynth.study.context import RunContext
 from autosynth.study.fold import more_folds, promises
 from autosynth.study.job import Done, Event, Failed, Job, Rung, Started, with_parts
@@ -28,7 +30,7 @@ from autosynth.task.score import bootstrap_interval, score_all, standard_error
 from autosynth.task.task import task_of
 from autosynth.training.devicedataset import sample
 from autosynth.training.loop import Outcome, TrainingRows, train
-from autosynth.training.output import outputs
+from autosynth.training.output import outputs, raw_outputs
 from autosynth.training.part import part_weights, phase_of, train_part
 from autosynth.training.phase import Told
 from autosynth.training.weights import (
@@ -38,6 +40,7 @@ from autosynth.training.weights import (
     alone_of,
     load_tensors,
     load_weights,
+    packed,
 )
 from autosynth.training.work import remember
 
@@ -71,7 +74,9 @@ class _Rungs:
 def initial_record(context: RunContext, job: Job, state: str, reason: str = "") -> Record:
     """The record of a trial as far as it is known before training."""
     resolved = context.resolved(job.strategy)
-    price = cost(resolved)
+    price, foreseen = cost(resolved), job.foreseen_seconds
+    if foreseen is None:
+        foreseen = context.foreseen_seconds(resolved)
     return Record(
         trial=job.number,
         seed=job.seed,
@@ -85,7 +90,8 @@ def initial_record(context: RunContext, job: Job, state: str, reason: str = "") 
         worst_flops=price.worst_flops,
         origin=job.origin,
         canonical=resolved.canonical,
-        foreseen_seconds=round(context.foreseen_seconds(resolved), 3),
+        foreseen_seconds=round(foreseen, 3),
+        known_seconds=round(sum(part.seconds for part in job.begin), 3) if job.begin else None,
     )
 
 
@@ -134,6 +140,8 @@ def run_trial(
         outcome = _trained(context, job, rungs, deadline, told)
         record = _finished(context, job, blank, outcome, rungs, deadline)
         record = with_parts(record, given, n)
+        if outcome.cut:
+            record = replace(record, note=f"cut short: {outcome.cut}")
         if not job.part and record.state == "complete":
             record = _scored(context, job, record, outcome.model)
     except (TrialError, RuntimeError, MemoryError) as error:
@@ -145,13 +153,31 @@ def run_trial(
         return _told(job, with_parts(record, given, n))
     if record.state != "complete":
         return _told(job, record)
-    return _told(job, record, part_weights(outcome.model, resolved, job.part))
+    weights = part_weights(outcome.model, resolved, job.part)
+    return _told(job, record, weights, _part_outputs(context, job, record, outcome.model))
 
 
-def _told(job: Job, record: Record, weights: bytes | None = None) -> Done | Failed:
+def _told(
+    job: Job, record: Record, weights: bytes | None = None, outputs: bytes | None = None
+) -> Done | Failed:
     if record.state == "failed":
         return Failed(number=job.number, part=job.part, record=record)
-    return Done(number=job.number, part=job.part, record=record, weights=weights)
+    return Done(number=job.number, part=job.part, record=record, weights=weights, outputs=outputs)
+
+
+def _part_outputs(context: RunContext, job: Job, record: Record, model: Composite) -> bytes | None:
+    """The outputs of a whole training that may be a part of others, on rows held back."""
+    if job.part or not may_be_part(context, record):
+        return None
+    splits = context.dataset.splits
+    held = {"validation": splits.validation, "calibration": splits.calibration}
+    return packed(
+        {
+            name: raw_outputs(model, context.device_dataset, rows)
+            for name, rows in held.items()
+            if len(rows)
+        }
+    )
 
 
 def _ends_by(context: RunContext, job: Job, blank: Record) -> Deadline:
@@ -162,7 +188,10 @@ def _ends_by(context: RunContext, job: Job, blank: Record) -> Deadline:
     if job.begun is not None:
         once = max((each.record.once_seconds or 0.0 for each in job.given), default=0.0)
         job = replace(job, begun=job.begun + once + (blank.once_seconds or 0.0))
-    return job.ends_by(context.trainer_config.ceiling_seconds)
+    ends = job.ends_by(context.trainer_config.ceiling_seconds)
+    if is_fitted(context.resolved(job.strategy).strategy.root):
+        return ends.within(POLICY.fit_share * ends.left)
+    return ends
 
 
 def _trained(
@@ -284,11 +313,15 @@ def _scored(context: RunContext, job: Job, record: Record, model: Composite) -> 
     if context.folds > 1 and promises(context, job, context.dataset.y[rows], found):
         record, rows, found = more_folds(context, job, record, rows, found)
     y = context.dataset.y[rows]
+    price = cost(context.resolved(job.strategy), model)
     val = score_all(y, found, context.dataset.target)
     val.setdefault(context.metric.name, context.metric.score(y, found))
     return replace(
         record,
         val=val,
+        flops=price.flops,
+        worst_flops=price.worst_flops,
+        params=price.params,
         standard_error=standard_error(context.metric, y, found),
         calibration=calibration,
         eval_seconds=eval_seconds,

@@ -87,10 +87,10 @@ def check_output(case: FamilyCase) -> None:
     """One finite output a class and row, in float32, that is not the same for all rows."""
     model, raw = case.fitted()
     out = model(raw).detach()
-    _must(out.shape == (ROWS, TARGET.n_outputs), f"outputs have shape {tuple(out.shape)}")
-    _must(out.dtype == torch.float32, f"outputs are {out.dtype}, not float32")
-    _must(bool(out.isfinite().all()), "an output is not finite")
-    _must(float(out.std(0).min()) > 0, "an output is the same for all rows")
+    must(out.shape == (ROWS, TARGET.n_outputs), f"outputs have shape {tuple(out.shape)}")
+    must(out.dtype == torch.float32, f"outputs are {out.dtype}, not float32")
+    must(bool(out.isfinite().all()), "an output is not finite")
+    must(float(out.std(0).min()) > 0, "an output is the same for all rows")
 
 
 def check_gradients(case: FamilyCase) -> None:
@@ -103,7 +103,7 @@ def check_gradients(case: FamilyCase) -> None:
         if not (case.unused and re.search(case.unused, name))
     }
     still = [name for name, size in sizes.items() if size < LEAST * max(sizes.values())]
-    _must(not still, f"no gradient reaches {', '.join(still)}")
+    must(not still, f"no gradient reaches {', '.join(still)}")
 
 
 def check_grid(case: FamilyCase) -> None:
@@ -125,7 +125,7 @@ def check_grid(case: FamilyCase) -> None:
     model(raw)
     shape = tuple(seen[0].shape[1:])
     wanted = (n_tokens(declared), config.get("width", shape[-1]))
-    _must(shape == wanted, f"leaves tokens of shape {shape}, and declares {wanted}")
+    must(shape == wanted, f"leaves tokens of shape {shape}, and declares {wanted}")
 
 
 def check_rows(case: FamilyCase) -> None:
@@ -186,7 +186,7 @@ def check_cost(case: FamilyCase) -> None:
     """
     model, raw = case.fitted()
     declared, params = cost(case.resolved), sum(p.numel() for p in model.parameters())
-    _must(declared.params == params, f"declares {declared.params} parameters, and has {params}")
+    must(declared.params == params, f"declares {declared.params} parameters, and has {params}")
     if MODALITIES[case.spec.kind].picture(case.spec):
         return
     with (
@@ -197,7 +197,7 @@ def check_cost(case: FamilyCase) -> None:
     ):
         model.eval()(raw)
     counted = counter.get_total_flops() / ROWS
-    _must(declared.flops == counted, f"declares {declared.flops} FLOPs; counted: {counted}")
+    must(declared.flops == counted, f"declares {declared.flops} FLOPs; counted: {counted}")
 
 
 @contextmanager
@@ -240,7 +240,7 @@ def check_family(
     Raises:
         AssertionError: the contract is broken; a note says on which input, and in which check.
     """
-    with _registered(family):
+    with registered(family):
         for spec in inputs:
             if family.reads and spec.kind not in family.reads:
                 continue
@@ -254,7 +254,7 @@ def check_family(
 
 
 @contextmanager
-def _registered(family: Family) -> Iterator[None]:
+def registered(family: Family) -> Iterator[None]:
     """A strategy may name the family, as when its package is installed."""
     before = FAMILIES.get(family.name)
     FAMILIES[family.name] = family
@@ -267,6 +267,7 @@ def _registered(family: Family) -> Iterator[None]:
             FAMILIES[family.name] = before
 
 
-def _must(holds: bool, otherwise: str) -> None:
+def must(holds: bool, otherwise: str) -> None:
+    """Raise an AssertionError that says what does not hold."""
     if not holds:
         raise AssertionError(otherwise)

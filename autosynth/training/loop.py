@@ -22,6 +22,7 @@ from autosynth.errors import TrialError
 from autosynth.training.config import TrainerConfig
 from autosynth.training.determinism import refusal
 from autosynth.training.devicedataset import DeviceDataset, sample
+from autosynth.training.fit import fit_phase
 from autosynth.training.output import outputs
 from autosynth.training.phase import (
     Monitor,
@@ -31,6 +32,7 @@ from autosynth.training.phase import (
     ScoreFunction,
     Told,
     check_finite,
+    phase_rows,
     rungs_of,
     samples_of,
 )
@@ -59,7 +61,8 @@ class Outcome:
 
     `best_fractions` are, by phase, the fraction of its schedule after which it was best on
     `calibration`, where not at its end, and `train_flops` is all that was spent: further
-    trainings, and what was computed once.
+    trainings, and what was computed once. `cut` says of parts that are no networks what they were
+    cut short of for want of time.
     """
 
     model: Composite
@@ -69,6 +72,7 @@ class Outcome:
     stopped: str = ""
     best_fractions: Mapping[str, float] = field(default_factory=dict)
     train_flops: float = 0.0
+    cut: str = ""
 
 
 def train(
@@ -174,6 +178,7 @@ class Trainer:
         self.post_hoc = resolved.training_plan.post_hoc
         self.until, self.best_fractions = until or {}, dict[str, float]()
         self.flops, self.samples = 0.0, 0
+        self.cuts: list[str] = []
         self.phases = [
             phase
             for phase in resolved.training_plan.phases
@@ -252,10 +257,17 @@ class Trainer:
             stopped=stopped,
             best_fractions=self.best_fractions,
             train_flops=self.flops,
+            cut="; ".join(self.cuts),
         )
 
     def train_phase(self, phase: Phase, index: int, monitor: Monitor) -> tuple[int, str]:
         """Train one phase, and keep its best moment; the steps it took, and why it was stopped."""
+        if phase.is_fit:
+            rows = phase_rows(phase, self.rows.train, self.data, self.seed)
+            seed, deadline = self.seed, monitor.deadline
+            cut = fit_phase(self.model, phase, self.data, rows, seed=seed, deadline=deadline)
+            self.cuts += [cut] if cut else []
+            return 0, ""
         start = time.monotonic()
         phase_trainer = self.phase_trainer(phase, monitor.deadline)
         monitor.setup_seconds += time.monotonic() - start
@@ -324,7 +336,10 @@ class Trainer:
             0.0 if phase.name in self.apart else phase.fraction * self.until.get(phase.name, 1.0)
             for phase in self.phases
         ]
-        rates = [seconds_of(self.config, program, phase) / phase.fraction for phase in self.phases]
+        rates = [
+            seconds_of(self.config, program, phase) / (phase.fraction or 1.0)
+            for phase in self.phases
+        ]
         least = min(filter(None, rates), default=1.0)
         return fractions, [s * (rate or least) for s, rate in zip(fractions, rates, strict=True)]
 
@@ -363,7 +378,7 @@ class Trainer:
     def _found(self, phase: Phase, bank: Bank) -> bool:
         """Take a part's weights from the bank, where the same training has been made before."""
         samples = samples_of(phase, self.steps, self.batch)
-        weights = taken_from(bank, self.resolved, phase, samples, self.model.state_dict())
+        weights = taken_from(bank, self.resolved, phase, samples, self.model)
         if weights is None:
             return False
         self.model.load_state_dict(weights[0], strict=False)

@@ -40,6 +40,14 @@ def outputs(
     return whole[np.argsort(order)]
 
 
+def raw_outputs(model: Composite, data: DeviceDataset, numbers: NDArray[Any]) -> Tensor:
+    """What a model gives for some rows as it is, (n, n_outputs) on the host: logits, or values."""
+    model.eval()
+    rows = torch.split(data.rows(numbers), 512)
+    with torch.inference_mode():
+        return torch.cat([_raw(model, data, part).float().cpu() for part in rows])
+
+
 def _series(data: DeviceDataset, rows: Tensor) -> Tensor | None:
     """What a forecast starts from, for some rows."""
     name = data.target.base

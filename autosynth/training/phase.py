@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from autosynth.budget import NEVER, POLICY, Deadline
 from autosynth.composite import Composite
-from autosynth.composite.objective import loss_of
 from autosynth.composite.plan import Phase
 from autosynth.errors import TrialError
+from autosynth.task.loss import loss_of
 from autosynth.training.batch import bucket_by_length
 from autosynth.training.devicedataset import DeviceDataset
 from autosynth.training.weights import Average
@@ -210,7 +210,7 @@ def rungs_of(
         rungs: the shares of all phases at which it reports.
     """
     phase = phases[index]
-    if not phase.supervised:
+    if not phase.supervised or phase.is_fit:
         return {}
     before = sum(each.fraction for each in phases[:index])
     whole = sum(each.fraction for each in phases)
@@ -239,7 +239,7 @@ def phase_rows(
 
 def samples_of(phase: Phase, steps: float, batch: int) -> int:
     """Rows that a phase sees, of a training of so many `steps` of `batch` rows; repeats count."""
-    return max(1, round(steps * phase.fraction)) * batch
+    return 0 if phase.is_fit else max(1, round(steps * phase.fraction)) * batch
 
 
 def learning_rate(done: float, settings: dict[str, float | str]) -> float:

@@ -29,7 +29,7 @@ TrainOn = Callable[[int, RowNumbers, RowNumbers], Composite]
 
 def folds_of(program: Program, settles: tuple[int, ...], *, has_fit: bool) -> int:
     """How many further trainings fitting takes."""
-    asked = any(program.pieces[program.step(at).name].folds for at in settles)
+    asked = any(program.pieces[program.step(at).name].learns == "out of fold" for at in settles)
     return FOLDS if settles and (asked or not has_fit) else 0
 
 

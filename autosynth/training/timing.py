@@ -39,6 +39,8 @@ def time_steps(
     seconds, cold = 0.0, int(data.device.type == "cuda")
     with torch.random.fork_rng(devices=cuda_of(data.device)):
         for phase in trainer.phases:
+            if phase.is_fit:
+                continue
             phase_trainer, taken = trainer.phase_trainer(phase), []
             for step in range(warmup + steps):
                 start = clock()

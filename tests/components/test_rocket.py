@@ -87,9 +87,10 @@ def test_rocket_gives_the_features_of_aeon(name: str, kind: str, aeon: dict[str,
 @pytest.mark.parametrize("name", SETS)
 def test_hydra_gives_the_features_of_aeon(name: str, aeon: dict[str, Tensor]) -> None:
     hydra = Hydra(STEPS, SETS[name], groups=8, kernels=4)
-    hydra.weights.copy_(aeon[f"{name}_hydra_weights"])
+    hydra.weights.copy_(aeon[f"{name}_hydra_weights"].flatten(0, 1))
     if SETS[name] > 1:
-        hydra.channels.copy_(F.one_hot(aeon[f"{name}_hydra_channels"], SETS[name]).sum(3))
+        drawn = F.one_hot(aeon[f"{name}_hydra_channels"], SETS[name]).sum(3)
+        hydra.channels.copy_(drawn.flatten(0, 1))
     features = hydra(aeon[f"{name}_x"][:4].transpose(1, 2))
     expected = aeon[f"{name}_hydra_features"]
     torch.testing.assert_close(features, expected, rtol=1e-6, atol=1e-5)

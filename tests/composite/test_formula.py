@@ -10,9 +10,9 @@ from torch.nn import functional as F
 from autosynth.composite import Composite, build, resolve
 from autosynth.composite.fusion import FUSIONS, FusionInputs
 from autosynth.composite.join import PostHocSum, Stack
-from autosynth.composite.objective import loss_of
 from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import parse
+from autosynth.task.loss import loss_of
 
 Raw = Callable[[InputSpec, int], Tensor]
 GRU, MLP = "gru[width=4, depth=1]", "mlp[width=4, depth=1]"

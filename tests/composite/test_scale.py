@@ -5,9 +5,9 @@ import torch
 from torch.nn import functional as F
 
 from autosynth.composite import FUSIONS, build, resolve
-from autosynth.composite.objective import loss_of
 from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import parse
+from autosynth.task.loss import loss_of
 
 CNN, GRU = "cnn[width=16, depth=2, kernel=3, patch=1]", "gru[width=16, depth=1, patch=2]"
 WIDE = "transformer[width=24, depth=1, patch=2]"

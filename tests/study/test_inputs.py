@@ -115,7 +115,8 @@ def test_choices_are_the_same_in_every_trial_and_every_input_is_read():
             read_alone[strategy.root.inputs] += 1
         for name, distribution in trial.distributions.items():
             assert seen.setdefault(name, distribution) == distribution
-    assert set(read_alone) == {(), ("photo",), ("body",), ("table",)}
+    # What is no network reads those that it can, together.
+    assert set(read_alone) == {(), ("photo",), ("body",), ("table",), ("photo", "table")}
     assert {"branch1.step1.reads", "branch2.step1.reads", "stem.reads"} <= set(seen)
 
 
@@ -288,7 +289,7 @@ def test_a_search_over_three_kinds_trains_singles_and_composites(
 ):
     space = replace(a_space(*mixed.inputs), forbidden=({"components": "cnn:text"},))
     context = context_of(mixed, tmp_path, steps=4, space=space)
-    driver_of(context, trials=10).run()
+    driver_of(context, trials=18).run()
     records = [r for r in read_all(tmp_path) if r.kind == "strategy"]
     assert {r.state for r in records} == {"complete"}
     read = {r.strategy: parse(r.strategy) for r in records}

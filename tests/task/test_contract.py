@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from autosynth.composite.objective import class_indicators, finished, loss_of, mean_of
+from autosynth.composite.objective import class_indicators, finished, mean_of
 from autosynth.plugin import MULTITASK, TASKS
 from autosynth.scale import Scale
 from autosynth.spec import TargetSpec
+from autosynth.task.loss import loss_of
 from autosynth.task.score import default_metric, score_all
 from autosynth.task.task import Task, task_of
 

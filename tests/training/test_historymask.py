@@ -5,9 +5,10 @@ import pytest
 import torch
 from torch import nn
 
-from autosynth.composite.objective import loss_of, mask_seen
+from autosynth.composite.objective import mask_seen
 from autosynth.modality import augment
 from autosynth.spec import Dataset, InputSpec, SeenItems, Splits, TargetSpec
+from autosynth.task.loss import loss_of
 from autosynth.training.devicedataset import history_mask, to_device
 from autosynth.training.output import outputs
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from autosynth.composite import build, resolve
-from autosynth.composite.objective import loss_of
 from autosynth.data import load_dataset
 from autosynth.scale import Scale
 from autosynth.spec import Dataset, TargetSpec
 from autosynth.strategy import parse
+from autosynth.task.loss import loss_of
 from autosynth.task.score import default_metric
 from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import to_device

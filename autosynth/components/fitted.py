@@ -1,0 +1,96 @@
+"""The contract of parts that are no networks: fitted to all training rows at once, by no gradient.
+
+Such a part reads raw values and gives outputs, as a network with its head does: logits of classes
+and labels, standardised values. So it stands alone, or beside other parts under a fusion of
+outputs. Its weights are tensors like any other's. What is known of its sizes only after the fit
+takes the shape of what is loaded.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from autosynth.budget import NEVER, Deadline
+from autosynth.components.family import Config, Family
+from autosynth.piece import Grid, Piece
+from autosynth.spec import InputSpec, TargetSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitRows:
+    """Training rows: raw values `(rows, ...)` of each input that is read, and true values.
+
+    `y` are codes of classes (rows,), labels (rows, n) of 0 and 1, or standardised values (rows,)
+    or (rows, n), of which some may be missing (NaN). A fit that would not end by the deadline is
+    cut short. `threads` is how many it may use.
+    """
+
+    raw: tuple[Tensor, ...]
+    y: Tensor
+    seed: int = 0
+    threads: int = 1
+    deadline: Deadline = NEVER
+
+
+class FittedModel(nn.Module, ABC):
+    """A part that is fitted at once.
+
+    `grown` names its own tensors whose sizes follow from the fit: they take those of what is
+    loaded, as any module's does that has such names.
+    """
+
+    grown: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def fit(self, it: FitRows) -> str:
+        """Fit it; gives what it was cut short of for want of time, empty for a whole fit.
+
+        Raises:
+            TrialError: these rows cannot be fitted.
+        """
+
+    @property
+    @abstractmethod
+    def flops(self) -> int:
+        """Of one row, as it is fitted: 2 a multiply-add, 1 a comparison."""
+
+    @property
+    @abstractmethod
+    def n_fitted(self) -> int:
+        """How many numbers were fitted: what parameters are to a network."""
+
+    def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *rest: Any) -> None:
+        """Let what was grown take the size of what comes."""
+        for name in self.grown:
+            coming, here = state.get(prefix + name), getattr(self, name)
+            if isinstance(coming, Tensor) and coming.dim() == here.dim():
+                shaped = here.new_empty(coming.shape)
+                kept = nn.Parameter(shaped) if isinstance(here, nn.Parameter) else shaped
+                setattr(self, name, kept)
+        super()._load_from_state_dict(state, prefix, *rest)
+
+
+class FittedFamily(Family):
+    """A family of parts that are no networks.
+
+    `kinds` are the inputs that it reads, all that are there together or some that are named;
+    `tasks` those that it is fitted to.
+    """
+
+    is_fitted = True
+    kinds: ClassVar[tuple[str, ...]]
+    tasks: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def model(self, config: Config, inputs: Sequence[InputSpec], target: TargetSpec) -> Piece:
+        """The `FittedModel` of these inputs, with its cost, or an upper bound of it."""
+
+    def mixer(self, config: Config, index: int, grid: Grid) -> None:
+        """None: it has no tokens."""
+
+    def default_patch(self, grid: Grid) -> int:
+        """It cuts nothing."""
+        return 1

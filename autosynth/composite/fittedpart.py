@@ -1,0 +1,142 @@
+"""Parts that are no networks, in a strategy: where they may stand, and what they are.
+
+They are fitted alone and to all training rows, so that a strategy with one is trained part by
+part; and they give outputs, no tokens, so that they stand alone or under one fusion of outputs.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from autosynth.components import FAMILIES, Piece
+from autosynth.components.family import Family, checked_options
+from autosynth.components.fitted import FittedFamily
+from autosynth.composite.fusion import FUSIONS, Args
+from autosynth.composite.layout import config_of
+from autosynth.errors import StrategyError, lookup
+from autosynth.spec import InputSpec, TargetSpec
+from autosynth.strategy import Fusion, Node, Part, Strategy, parts
+
+# What a fusion learns by gradient beside such a part, it would learn of rows that this one may
+# know by heart.
+_ALONE = {"share": "none", "train": "joint", "init": "random", "rows": "disjoint"}
+_BESIDE = {"share": "none", "train": "subsets", "init": "random", "rows": "all"}
+
+
+def is_fitted(node: Node) -> bool:
+    """Whether a node is a part that is no network."""
+    return isinstance(node, Part) and _family(node) is not None
+
+
+def has_fitted(node: Node) -> bool:
+    """Whether a part of it is no network."""
+    return any(is_fitted(part) for part in parts(node))
+
+
+def _family(part: Part) -> FittedFamily | None:
+    family: Family | None = FAMILIES.get(part.family)
+    return family if isinstance(family, FittedFamily) else None
+
+
+def words_around(strategy: Strategy, words: Mapping[str, str]) -> dict[str, str]:
+    """The words of a strategy with such a part, which are what they have to be.
+
+    Raises:
+        StrategyError: a word says otherwise, or the part stands where none can.
+    """
+    root = strategy.root
+    wanted = _ALONE if isinstance(root, Part) else _BESIDE
+    (part, *_) = (each for each in parts(root) if is_fitted(each))
+    for name, value in strategy.flags:
+        if wanted.get(name) != value:
+            cure = f"write {name}={wanted[name]}" if name in wanted else f"leave {name} out"
+            raise StrategyError(
+                f"{part.family} is no network: it is fitted alone, to all training rows, and "
+                f"{name}={value} says otherwise, in {strategy.without_settings()}; {cure}"
+            )
+    if isinstance(root, Part):
+        return dict(words)
+    if not isinstance(root, Fusion) or any(
+        has_fitted(each) and not is_fitted(each) for each in root.parts
+    ):
+        raise StrategyError(
+            f"{part} is no network and gives outputs, no tokens: it stands alone, or beside other "
+            f"parts under one fusion of outputs such as mean, not as in {root}"
+        )
+    method = lookup(FUSIONS, root.method, "fusion", f"in {root}")
+    given = method.arguments(root.method, root.args, len(root.parts))
+    if not joins_fitted(root.method, given):
+        raise StrategyError(
+            f"{root.method} learns by gradient how to join its parts, and {part} is fitted to the "
+            "same rows: it would look better than it is. Join them by mean, sum, weighted[fit], "
+            f"weighted[0.5, 0.5], stack or cascade, not as in {root}"
+        )
+    return {**words, **_BESIDE}
+
+
+def joins_fitted(method: str, args: Args) -> bool:
+    """Whether a fusion can join such parts: their outputs, with no weights that are trained."""
+    learns = method == "attend" or (method == "weighted" and not args)
+    return FUSIONS[method].joins == "outputs" and not learns
+
+
+def filled_part(part: Part, inputs: Mapping[str, InputSpec]) -> Part:
+    """Such a part with all its options and the inputs that it reads; none named where all are.
+
+    Raises:
+        StrategyError, UnknownNameError: an option or an input that is not its.
+    """
+    family = _family(part)
+    assert family is not None
+    given = checked_options(part, family)
+    if part.tag:
+        raise StrategyError(f"{part} is no network, and has nothing to share; leave the @ out")
+    for name in part.inputs:
+        lookup(inputs, name, "input", f"in {part}")
+    able = readable(family, inputs)
+    named = part.inputs or able
+    kinds = ", ".join(family.kinds)
+    if strange := [inputs[name] for name in named if name not in able]:
+        raise StrategyError(
+            f"{part} reads inputs of kind {kinds}, and {strange[0].name!r} is of kind "
+            f"{strange[0].kind}; name others after a colon"
+        )
+    if not named:
+        found = ", ".join(dict.fromkeys(spec.kind for spec in inputs.values()))
+        raise StrategyError(
+            f"{part} reads inputs of kind {kinds}, and all here are of kind {found}; leave it out"
+        )
+    config = {name: given.get(name, option.default) for name, option in family.options.items()}
+    pairs = tuple(sorted((name, value) for name, value in config.items() if value is not None))
+    if problem := family.problem(config_of(replace(part, config=pairs))):
+        raise StrategyError(f"{part}: {problem}")
+    return replace(part, config=pairs, inputs=named if len(inputs) > 1 else ())
+
+
+def shortened_part(part: Part, inputs: Mapping[str, InputSpec]) -> Part:
+    """A part that is `filled_part`, without what is default."""
+    family = _family(part)
+    assert family is not None
+    kept = tuple((name, v) for name, v in part.config if v != family.options[name].default)
+    whole = part.inputs == readable(family, inputs)
+    return replace(part, config=kept, inputs=() if whole else part.inputs)
+
+
+def readable(family: FittedFamily, inputs: Mapping[str, InputSpec]) -> tuple[str, ...]:
+    """The names of the inputs that a family reads, in the dataset's order."""
+    return tuple(name for name, spec in inputs.items() if spec.kind in family.kinds)
+
+
+def model_of(part: Part, inputs: Sequence[InputSpec], target: TargetSpec) -> Piece:
+    """The piece of a part that is `filled_part`.
+
+    Raises:
+        StrategyError: its family is not fitted to such a target.
+    """
+    family = _family(part)
+    assert family is not None
+    if target.task not in family.tasks:
+        raise StrategyError(
+            f"{part} is fitted to {', '.join(family.tasks)}, and the task of {target.name!r} is "
+            f"{target.task}; leave it out"
+        )
+    return family.model(config_of(part), inputs, target)

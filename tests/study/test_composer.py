@@ -1,0 +1,93 @@
+"""Fusions of what stands trained: chosen by arithmetic, and trained for nothing."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from autosynth.composite import resolve
+from autosynth.data import load_dataset
+from autosynth.record import Record, read_all
+from autosynth.strategy import parse
+from autosynth.study.composer import Composer
+from autosynth.study.context import RunContext
+from autosynth.study.driver import Driver
+from autosynth.study.restrict import restrict
+from autosynth.study.spacefile import load_space
+
+MakeBench = Callable[..., RunContext]
+MakeDriver = Callable[..., Driver]
+
+
+@pytest.fixture
+def context(context_of: MakeBench, tmp_path: Path) -> RunContext:
+    """A table, where a trial is one training."""
+    wine = load_dataset("wine")
+    space = restrict(load_space("table"), wine.inputs, "classification")
+    return context_of(replace(wine, independent=False), tmp_path, steps=40, space=space)
+
+
+def trial(context: RunContext, number: int, strategy: str, score: float, flops: int) -> Record:
+    resolved = resolve(parse(strategy), context.dataset.inputs, context.dataset.target)
+    return Record(
+        trial=number, seed=0, strategy=strategy, state="complete", topology=resolved.topology,
+        canonical=resolved.canonical, val={context.metric.name: score}, flops=flops,
+        standard_error=0.01, samples_seen=10,
+    )  # fmt: skip
+
+
+def knowing(context: RunContext, rows: slice) -> dict[str, torch.Tensor]:
+    """Outputs that know the class of some validation rows, and guess that of the others."""
+    y = torch.from_numpy(context.dataset.y[context.dataset.splits.validation])
+    out = torch.zeros(len(y), context.dataset.target.n_outputs)
+    known = torch.arange(len(y))[rows]
+    out[known, y[known]] = 5.0
+    out[:, 0] += 0.1
+    return {"validation": out}
+
+
+def test_parts_that_err_on_different_rows_are_joined(context: RunContext) -> None:
+    composer = Composer(context=context)
+    composer.put(trial(context, 0, "linear", 0.6, 100), knowing(context, slice(0, None, 2)))
+    assert composer.propose(lambda resolved: True) is None  # one alone joins nothing
+    composer.put(trial(context, 1, "boosting", 0.6, 200), knowing(context, slice(1, None, 2)))
+    found = composer.propose(lambda resolved: True)
+    assert str(found).startswith("mean(linear, boosting")
+    assert found is not None
+    assert found.flag("train", "") == "subsets"
+
+
+def test_what_gains_nothing_on_what_is_no_dearer_is_not_proposed(context: RunContext) -> None:
+    composer = Composer(context=context)
+    everything = knowing(context, slice(0, None, 2))
+    composer.put(trial(context, 0, "linear", 0.67, 100), everything)
+    composer.put(trial(context, 1, "boosting", 0.67, 200), everything)  # errs on the same rows
+    assert composer.propose(lambda resolved: True) is None
+    composer.put(trial(context, 2, "trees", 0.6, 50), knowing(context, slice(1, None, 2)))
+    perfect = trial(context, 3, "mlp", 1.0, 60)
+    composer.put(perfect, {})  # as good as can be, and cheaper than any of them joined
+    assert composer.propose(lambda resolved: True) is None
+
+
+def test_parts_of_other_settings_have_no_strategy_in_common(context: RunContext) -> None:
+    composer = Composer(context=context)
+    one, other = slice(0, None, 2), slice(1, None, 2)
+    composer.put(trial(context, 0, "mlp | lr=0.002", 0.6, 100), knowing(context, one))
+    composer.put(trial(context, 1, "gru | lr=0.004", 0.6, 200), knowing(context, other))
+    assert composer.propose(lambda resolved: True) is None
+
+
+def test_a_search_joins_what_it_has_trained_and_trains_nothing_again(
+    context: RunContext, driver_of: MakeDriver, tmp_path: Path
+) -> None:
+    driver_of(context, trials=24).run()
+    records = {record.canonical: record for record in read_all(tmp_path)}
+    composed = [record for record in records.values() if record.origin == "composed"]
+    assert composed
+    for record in composed:
+        assert record.state == "complete"
+        assert record.samples_seen == 0  # its parts stand trained
+        assert (record.known_seconds or 0) > 0
+        assert record.train_seconds is not None

@@ -1,15 +1,13 @@
 """What baselines learn: a table of training rows and true values in, a fitted model out.
 
-The most frequent class, the mean, a linear model and gradient boosting, and what makes one of them
-a model of several labels or targets. This file loads scikit-learn, which takes a second of a
+A linear model and gradient boosting. This file loads scikit-learn, which takes a second of a
 processor: `model.py` says by name what is here, and loads it where something is fitted.
 """
 
 import math
 import time
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,13 +20,12 @@ from autosynth.baselines.feature import dense_of, linear_features
 from autosynth.baselines.rocket import fit_rocket
 from autosynth.baselines.table import (
     BaselineInputs,
-    FitBaseline,
     FittedBaseline,
     Table,
     known_cells,
 )
-from autosynth.scale import PLAIN, fit_unit
-from autosynth.spec import Array, TargetSpec
+from autosynth.baselines.trivial import counting, fit_majority, per_label, per_target
+from autosynth.spec import Array
 
 # Rounds of two short fits, whose difference is what a round takes.
 _FEW, _MORE = 2, 6
@@ -36,17 +33,6 @@ _FEW, _MORE = 2, 6
 _SAFELY = 0.7
 # scikit-learn's own default, so that the bar is what a user gets without us.
 _ROUNDS = 100
-
-
-def fit_majority(it: BaselineInputs) -> FittedBaseline:
-    """The shares of the classes."""
-    share = (np.bincount(it.y, minlength=it.target.n_outputs) / len(it.y)).astype(np.float32)
-    return FittedBaseline(lambda x: np.tile(share, (len(x), 1)), 0, 0)
-
-
-def _fit_mean(it: BaselineInputs) -> FittedBaseline:
-    mean = np.float32(it.y.mean(dtype=np.float64))
-    return FittedBaseline(lambda x: np.full(len(x), mean), 0, 0)
 
 
 def fit_logistic(it: BaselineInputs) -> FittedBaseline:
@@ -137,75 +123,10 @@ def _probabilities(model: Any, classes: Array, k: int) -> Callable[[Array], Arra
     return predict
 
 
-def per_label(fit: FitBaseline) -> FitBaseline:
-    """A classifier for each label: the probability that it holds."""
-    yes = TargetSpec(name="label", task="classification", classes=("no", "yes"))
-
-    def fit_all(it: BaselineInputs) -> FittedBaseline:
-        one = replace(it, target=yes, seconds=it.seconds / it.y.shape[1])
-        models = []
-        for column in it.y.T:
-            known = np.flatnonzero(~np.isnan(column))
-            table = it.table if len(known) == len(column) else it.table.only(known)
-            models.append(fit(replace(one, table=table, y=column[known].astype(np.int64))))
-        return _joined(models, lambda outputs: [each[:, 1] for each in outputs])
-
-    return fit_all
-
-
-def per_target(classify: FitBaseline, regress: FitBaseline) -> FitBaseline:
-    """A model for each target, by its task."""
-
-    def fit_all(it: BaselineInputs) -> FittedBaseline:
-        found, share = [], it.seconds / len(it.target.parts)
-        for part, _, columns in it.target.fields:
-            own, fit = it.y[:, columns][:, 0], regress
-            if part.is_coded:
-                own, fit = own.astype(np.int64), classify
-            found.append(fit(replace(it, y=own, target=part, seconds=share)))
-        return _joined(found, list)
-
-    return fit_all
-
-
-def _joined(
-    models: Sequence[FittedBaseline], columns_of: Callable[[list[Array]], list[Array]]
-) -> FittedBaseline:
-    flops = [each.flops for each in models if each.flops is not None]
-    params = [each.params for each in models if each.params is not None]
-    notes, cuts = (
-        "; ".join(dict.fromkeys(text for text in group if text))
-        for group in ([each.note for each in models], [each.cut for each in models])
-    )
-    return FittedBaseline(
-        lambda x: np.column_stack(columns_of([each.predict(x) for each in models])),
-        sum(flops) if len(flops) == len(models) else None,
-        sum(params) if len(params) == len(models) else None,
-        notes,
-        cuts,
-    )
-
-
-def _counting(fit: FitBaseline) -> FitBaseline:
-    """The same, of values in the unit that keeps their differences: libraries have float32 too."""
-
-    def fit_counted(it: BaselineInputs) -> FittedBaseline:
-        unit = PLAIN if it.target.is_coded else fit_unit(it.y)
-        if unit == PLAIN:
-            return fit(it)
-        found = fit(replace(it, y=unit.encoded(it.y)))
-        return replace(found, predict=lambda x: unit.decoded(found.predict(x).astype(np.float64)))
-
-    return fit_counted
-
-
-fit_mean = _counting(_fit_mean)
-fit_ridge = _counting(_fit_ridge)
-fit_value_boosting = _counting(fit_boosting)
-fit_value_rocket = _counting(fit_rocket)
-fit_labels_majority = per_label(fit_majority)
+fit_ridge = counting(_fit_ridge)
+fit_value_boosting = counting(fit_boosting)
+fit_value_rocket = counting(fit_rocket)
 fit_labels_logistic = per_label(fit_logistic)
 fit_labels_boosting = per_label(fit_boosting)
-fit_targets_majority = per_target(fit_majority, fit_mean)
 fit_targets_linear = per_target(fit_logistic, fit_ridge)
 fit_targets_boosting = per_target(fit_boosting, fit_value_boosting)

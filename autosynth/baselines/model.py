@@ -59,14 +59,14 @@ class BaselineResult:
 
 
 _CLASSIFIERS = {
-    "majority": "fit:fit_majority",
+    "majority": "trivial:fit_majority",
     "logistic": "fit:fit_logistic",
     "hgb": "fit:fit_boosting",
 }
 BASELINES: Mapping[str, Mapping[str, str]] = {
     "classification": {**_CLASSIFIERS, ROCKET: "rocket:fit_rocket"},
     "regression": {
-        "mean": "fit:fit_mean",
+        "mean": "trivial:fit_mean",
         "ridge": "fit:fit_ridge",
         "hgb": "fit:fit_value_boosting",
         ROCKET: "fit:fit_value_rocket",
@@ -78,12 +78,12 @@ BASELINES: Mapping[str, Mapping[str, str]] = {
         "ridge": "sequence:fit_lags",
     },
     "multilabel": {
-        "majority": "fit:fit_labels_majority",
+        "majority": "trivial:fit_labels_majority",
         "logistic": "fit:fit_labels_logistic",
         "hgb": "fit:fit_labels_boosting",
     },
     "multitask": {
-        "majority": "fit:fit_targets_majority",
+        "majority": "trivial:fit_targets_majority",
         "linear": "fit:fit_targets_linear",
         "hgb": "fit:fit_targets_boosting",
     },

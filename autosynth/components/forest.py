@@ -120,7 +120,8 @@ class Forest(nn.Module):
 
     def _sums(self, values: Tensor) -> Tensor:
         """Outputs (B, k) of the values (B, trees, width): every round has a tree for each part."""
-        return values.reshape(values.shape[0], -1, self.n_outputs).sum(1) + self.bias
+        rounds = self.n_trees * values.shape[2] // self.n_outputs  # there may be no rows
+        return values.reshape(values.shape[0], rounds, self.n_outputs).sum(1) + self.bias
 
     def tree_values(self, x: Tensor) -> Tensor:
         """What each tree gives, (B, trees, width), of rows (B, n_features)."""

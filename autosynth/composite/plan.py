@@ -32,12 +32,14 @@ JOINING_SHARE = 0.2
 class Unit:
     """One part at the root: `node` alone is a strategy of its own, and `output` its value.
 
-    `names` are the pieces that no unit before it has.
+    `names` are the pieces that no unit before it has, and `repeat` is how many of these are equal
+    to it: the first one is drawn and trained as alone, the others by other numbers.
     """
 
     node: Node
     output: int
     names: tuple[str, ...]
+    repeat: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,11 +67,15 @@ class Phase:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingPlan:
-    """`program` is the composite's own with further steps; `post_hoc` are fitted at the end."""
+    """`program` is the composite's own with further steps; `post_hoc` are fitted at the end.
+
+    The parts that stand `alone` are drawn and trained as they would be by themselves.
+    """
 
     program: Program
     phases: tuple[Phase, ...]
     post_hoc: tuple[int, ...] = ()
+    alone: tuple[Unit, ...] = ()
 
     @property
     def fraction(self) -> float:
@@ -129,7 +135,8 @@ def make_training_plan(
         else phase
         for phase in phases
     ]
-    return TrainingPlan(program=program, phases=tuple(phases), post_hoc=post_hoc)
+    parts = tuple(phase.unit for phase in phases if phase.unit) if train != "staged" else ()
+    return TrainingPlan(program=program, phases=tuple(phases), post_hoc=post_hoc, alone=parts)
 
 
 def _units(compiler: Compiler, root: Node, output: int) -> tuple[Unit, ...]:
@@ -153,11 +160,13 @@ def _units(compiler: Compiler, root: Node, output: int) -> tuple[Unit, ...]:
     else:
         heads.append((root, output))
     program = compiler.program(output)
-    units, known = [], set[str]()
+    units: list[Unit] = []
+    known = set[str]()
     for node, value_id in heads:
         names = tuple(name for name in program.names([value_id]) if name not in known)
         known.update(names)
-        units.append(Unit(node=node, output=value_id, names=names))
+        repeat = sum(unit.node == node for unit in units)
+        units.append(Unit(node=node, output=value_id, names=names, repeat=repeat))
     return tuple(units)
 
 

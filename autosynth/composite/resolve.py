@@ -14,7 +14,7 @@ from autosynth.components.fitted import FittedModel
 from autosynth.composite.canonical import canonicalise, short_form
 from autosynth.composite.compiler import compile_program
 from autosynth.composite.fittedpart import is_fitted
-from autosynth.composite.plan import TrainingPlan, make_training_plan
+from autosynth.composite.plan import TrainingPlan, Unit, make_training_plan
 from autosynth.composite.program import Composite, Program
 from autosynth.composite.settings import SETTINGS, complete_settings
 from autosynth.errors import StrategyError
@@ -167,7 +167,16 @@ def build(resolved: Resolved, seed: int = 0, *, training: bool = False) -> Compo
     program = resolved.training_plan.program if training else resolved.program
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
-        return Composite(program)
+        modules = {name: piece.make() for name, piece in program.pieces.items()}
+        for unit in resolved.training_plan.alone if training else ():
+            torch.manual_seed(seed_of(unit, seed))
+            modules |= {name: program.pieces[name].make() for name in unit.names}
+        return Composite(program, modules)
+
+
+def seed_of(unit: Unit, seed: int) -> int:
+    """Of the numbers by which a part is drawn and trained by itself, in any composite."""
+    return seed + 1000 * unit.repeat
 
 
 def trained(resolved: Resolved, model: Composite) -> Composite:

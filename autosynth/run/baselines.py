@@ -6,7 +6,7 @@ that goes on.
 """
 
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +40,11 @@ def run_baselines(
     progress: Progress,
     budget: float | None,
     fit: Callable[..., Iterable[BaselineResult]] = run_in_process,
+    names: Collection[str] | None = None,
 ) -> None:
-    """Fit the baselines that a run lacks in a process of their own, and write their records.
+    """Fit the baselines that a run lacks, and write their records.
+
+    Those that read the inputs have a process of their own.
 
     Args:
         dataset: what they are fitted on and scored on.
@@ -52,10 +55,15 @@ def run_baselines(
         progress: is told each score.
         budget: seconds the whole run may take, of which the simple ones take a quarter at most.
         fit: fits them; takes what `run_in_process` takes.
+        names: which; all that can read the dataset if left out.
     """
     had = {record.strategy for record in read_all(folder) if record.kind == "baseline"}
-    names = [name for name in fitting(dataset) if name not in had]
+    names = [name for name in (names or fitting(dataset)) if name not in had]
     if not names:
+        return
+    if set(names) <= set(TRIVIAL):
+        for name in names:
+            _keep_record(dataset, metric, run(name, dataset, seed=seed), folder, seed, progress)
         return
     limit = None if budget is None else budget * SIMPLE_SHARE
     threads = torch.get_num_threads()  # what the user allows this process
@@ -70,15 +78,27 @@ def run_baselines(
     ):
         if result.name in TRIVIAL and result.state != "complete":
             result = run(result.name, dataset, seed=seed)  # takes no time: always there
-        record = _baseline_record(dataset, metric, result, claim(folder), seed)
-        if record.state == "complete":
-            _keep(result, trial_dir(folder, record.trial) / OUTPUTS)
-        write_record(record, folder)
-        score = record.val.get(metric.name)
-        said = record.reason if score is None else f"{metric.name} {score:.4f}"
-        if record.state == "cut":
-            said += f", cut: {record.reason}"
-        progress.say(f"baseline    {record.strategy}: {said}")
+        _keep_record(dataset, metric, result, folder, seed, progress)
+
+
+def _keep_record(
+    dataset: Dataset,
+    metric: Metric,
+    result: BaselineResult,
+    folder: Path,
+    seed: int,
+    progress: Progress,
+) -> None:
+    """Write the record of a baseline, and tell its score."""
+    record = _baseline_record(dataset, metric, result, claim(folder), seed)
+    if record.state == "complete":
+        _keep(result, trial_dir(folder, record.trial) / OUTPUTS)
+    write_record(record, folder)
+    score = record.val.get(metric.name)
+    said = record.reason if score is None else f"{metric.name} {score:.4f}"
+    if record.state == "cut":
+        said += f", cut: {record.reason}"
+    progress.say(f"baseline    {record.strategy}: {said}")
 
 
 def baseline_outputs(folder: Path, trial: int) -> NDArray[np.floating] | None:

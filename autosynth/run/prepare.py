@@ -12,9 +12,11 @@ from typing import TypeVar
 import torch
 
 from autosynth.atomic import write_text_atomic
+from autosynth.baselines import fitting
 from autosynth.budget import POLICY, Deadline
 from autosynth.composite import cost
 from autosynth.errors import ConfigError
+from autosynth.leaderboard import TRIVIAL
 from autosynth.options import Options, check_device_name
 from autosynth.progress import Progress
 from autosynth.run.baselines import run_baselines
@@ -26,7 +28,7 @@ from autosynth.study.latency import untrained_latency_ms
 from autosynth.study.probe import Measured, fixed_plan, probe
 from autosynth.study.restrict import default_space, restrict
 from autosynth.study.shelf import KEPT_WEIGHTS
-from autosynth.study.space import Space
+from autosynth.study.space import Space, is_fitted_family
 from autosynth.study.spacefile import load_space
 from autosynth.task.metric import Metric
 from autosynth.task.score import default_metric, find_metric
@@ -79,7 +81,14 @@ def prepare(
         measuring = partial(_measured, dataset, data, space, options, deadline)
         measured = beside.submit(measuring) if early else None
         run_baselines(
-            dataset, metric, folder, options.seed, seconds, progress, options.budget_seconds
+            dataset,
+            metric,
+            folder,
+            options.seed,
+            seconds,
+            progress,
+            options.budget_seconds,
+            names=_baselines(dataset, space),
         )
     if plan is None:
         plan = _plan(dataset, options, measured.result if measured else measuring, deadline)
@@ -100,6 +109,16 @@ def prepare(
         max_params=_least(options.max_params, space.max_params),
         max_latency_ms=_least(options.max_latency_ms, space.max_latency_ms),
     )
+
+
+def _baselines(dataset: Dataset, space: Space) -> tuple[str, ...]:
+    """The baselines of a run: those that know the target alone, where the space has the others.
+
+    A linear model, boosting and what else is no network are then components like any other.
+    """
+    names = fitting(dataset)
+    has_others = any(map(is_fitted_family, space.families))
+    return tuple(name for name in names if name in TRIVIAL or not has_others)
 
 
 def _least(*limits: _Limit | None) -> _Limit | None:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from autosynth.components.fitted import FitRows, FittedFamily, FittedModel
 from autosynth.composite import Composite, Resolved, build, cost, resolve
+from autosynth.modality import MODALITIES
 from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import parse
 from autosynth.testing.family import INPUTS, must, raw_rows, registered
@@ -113,12 +114,15 @@ def check_fitted_twice(case: FittedCase) -> None:
 
 
 def check_fitted_rows(case: FittedCase) -> None:
-    """A row has the same output alone and among others."""
+    """A row has the same output alone and among others; there may be none, in a cascade."""
     model, raw = case.fitted()
     x = raw[case.spec.name]
     with torch.no_grad():
         together = model(raw)[:4]
         alone = torch.cat([model({case.spec.name: x[i : i + 1]}) for i in range(4)])
+        if not MODALITIES[case.spec.kind].picture(case.spec):  # which is made before rows part
+            none = model({case.spec.name: x[:0]})
+            must(none.shape == (0, case.target.n_outputs), f"of no row: {tuple(none.shape)}")
     torch.testing.assert_close(alone, together, rtol=1e-4, atol=1e-5)
 
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from autosynth.budget import NEVER, Deadline
 from autosynth.composite import Composite, Resolved, build, trained
 from autosynth.composite.plan import Phase
+from autosynth.composite.resolve import seed_of
 from autosynth.errors import TrialError
 from autosynth.training.config import TrainerConfig
 from autosynth.training.determinism import refusal
@@ -213,7 +214,10 @@ class Trainer:
         )
 
     def _seed(self, phase: Phase) -> int:
-        return self.seed + 1000 * self.resolved.training_plan.phases.index(phase)
+        plan = self.resolved.training_plan
+        if phase.unit is not None and phase.unit in plan.alone:
+            return seed_of(phase.unit, self.seed)
+        return self.seed + 1000 * plan.phases.index(phase)
 
     def run(
         self,
@@ -264,7 +268,7 @@ class Trainer:
         """Train one phase, and keep its best moment; the steps it took, and why it was stopped."""
         if phase.is_fit:
             rows = phase_rows(phase, self.rows.train, self.data, self.seed)
-            seed, deadline = self.seed, monitor.deadline
+            seed, deadline = self._seed(phase), monitor.deadline
             cut = fit_phase(self.model, phase, self.data, rows, seed=seed, deadline=deadline)
             self.cuts += [cut] if cut else []
             return 0, ""

@@ -179,6 +179,8 @@ def alone_of(resolved: Resolved, phase: Phase) -> Resolved | None:
     unit, program = phase.unit, resolved.training_plan.program
     if unit is None or not all(each.supervised for each in resolved.training_plan.phases):
         return None  # no part, or one that goes on from what was learnt without targets
+    if unit.repeat:
+        return None  # drawn by other numbers than the first that is equal to it
     ours = program.names([unit.output])
     learnt = {name for name in ours if program.pieces[name].params} - program.frozen
     if not learnt <= set(unit.names):  # it stands on what an earlier part has trained

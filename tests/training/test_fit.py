@@ -70,6 +70,16 @@ def test_parts_are_joined_as_they_are_alone(digits: Dataset) -> None:
     (_, linear), (_, trees) = trained(digits, "linear"), trained(digits, "trees[trees=9]")
     _, both = trained(digits, "mean(linear, trees[trees=9])")
     np.testing.assert_allclose(both, (linear + trees) / 2, atol=1e-5)
+    _, network = trained(digits, "mlp[width=8]")
+    _, beside = trained(digits, "mean(linear, mlp[width=8])")
+    np.testing.assert_allclose(beside, (linear + network) / 2, atol=1e-5)
+
+
+def test_equal_parts_are_drawn_by_different_numbers(digits: Dataset) -> None:
+    """An ensemble of one network twice would be that network."""
+    _, one = trained(digits, "mlp[width=8]")
+    _, two = trained(digits, "mean(mlp[width=8], mlp[width=8]) train=subsets rows=all")
+    assert np.abs(one - two).max() > 0.01
 
 
 @pytest.mark.parametrize("joined", ["stack[linear]", "weighted[fit]", "cascade[0.3]"])

@@ -1,0 +1,117 @@
+"""Runs rows of the table of reference runs, and appends what each gave to `measured.jsonl`.
+
+    python results/measure.py trec adult --data ../data             # seed 0
+    python results/measure.py trec --data ../data --seeds 0 1 2
+    python results/measure.py                                       # the rows there are
+
+A row is a whole search, in a folder that is removed after it. Kept are the test score of what is
+exported and that of the best single component that was scored, FLOPs, seconds, trials and the
+commit: rows may come from several days. Measure on a quiet machine, one row after another.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+OUT = HERE / "measured.jsonl"
+AIRLINE = ("negativereason", "negativereason_confidence", "airline_sentiment_gold")
+ROWS: dict[str, tuple[str, ...]] = {
+    "digits": ("digits", "--budget", "2m"),
+    "trec": ("trec", "--budget", "5m"),
+    "sst2": ("sst2", "--budget", "5m"),
+    "airline_tweets": (
+        *("airline_tweets/Tweets.csv", "--target", "airline_sentiment", "--budget", "5m"),
+        *(word for name in (*AIRLINE, "negativereason_gold") for word in ("--drop", name)),
+    ),
+    "adult": ("adult", "--target", "column15", "--metric", "roc_auc", "--budget", "5m"),
+    "credit_taiwan": (
+        *("credit_taiwan/UCI_Credit_Card.csv", "--target", "Default"),
+        *("--metric", "roc_auc", "--budget", "5m"),
+    ),
+    "credit_german": (
+        *("credit_german/german.data", "--target", "column21"),
+        *("--metric", "roc_auc", "--budget", "5m"),
+    ),
+    "diamonds": ("diamonds/diamonds.csv", "--target", "price", "--budget", "3m"),
+    "mnist1d": ("mnist1d/mnist1d.npz", "--budget", "5m"),
+    "CricketX": ("ucr/CricketX", "--budget", "5m"),
+    "SwedishLeaf": ("ucr/SwedishLeaf", "--budget", "5m"),
+    "MedicalImages": ("ucr/MedicalImages", "--budget", "5m"),
+    "ECG200": ("ucr/ECG200", "--budget", "5m"),
+    "BasicMotions": ("uea/BasicMotions", "--budget", "5m"),
+    "JapaneseVowels": ("uea/JapaneseVowels", "--budget", "5m"),
+    "pneumonia_mnist": (
+        *("pneumonia_mnist/pneumoniamnist.npz", "--metric", "roc_auc", "--budget", "5m"),
+    ),
+    "fashion_mnist": ("fashion_mnist", "--budget", "10m"),
+}
+"""What follows `autosynth search`: the data, below the folder of them, and options."""
+
+
+def measured(row: str, data: Path, seed: int) -> dict[str, Any]:
+    """Run a row; gives what it gave."""
+    name, *options = ROWS[row]
+    source = name if name == "digits" else str(data / name)
+    with tempfile.TemporaryDirectory(prefix="autosynth-measure-") as folder:
+        run, start = Path(folder) / "run", time.monotonic()
+        command = [sys.executable, "-m", "autosynth", "search", source, *options]
+        command += ["--seed", str(seed), "--out", str(run)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        seconds = time.monotonic() - start
+        card = json.loads((run / "bundle/model.json").read_text())
+        records = [json.loads(p.read_text()) for p in run.glob("trials/*/record.json")]
+    metric = card["card"]["metric"]
+    singles = [
+        each["test"][metric]
+        for each in records
+        if each.get("topology") == "single" and each.get("test", {}).get(metric) is not None
+    ]
+    return {
+        "row": row,
+        "seed": seed,
+        "metric": metric,
+        "exported": round(card["card"]["test"][metric], 5),
+        "search": round(card["card"]["search_test"][metric], 5),
+        "best_single_scored": round(max(singles), 5) if singles else None,
+        "flops": card["flops"],
+        "strategy": card["short_form"],
+        "trials": sum(each.get("state") == "complete" for each in records),
+        "seconds": round(seconds, 1),
+        "commit": _output("git", "rev-parse", "--short", "HEAD"),
+        "day": time.strftime("%Y-%m-%d"),
+    }
+
+
+def _output(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def main() -> None:
+    """Run the rows asked for, one after another."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("rows", nargs="*", help="names of rows; without one they are listed")
+    parser.add_argument("--data", type=Path, default=Path("data"), help="the folder of the sets")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    args = parser.parse_args()
+    for unknown in [row for row in args.rows if row not in ROWS]:
+        parser.error(f"there is no row {unknown!r}; the rows are {', '.join(ROWS)}")
+    if not args.rows:
+        sys.stdout.write("\n".join(ROWS) + "\n")
+    for row in args.rows:
+        for seed in args.seeds:
+            found = measured(row, args.data, seed)
+            with OUT.open("a") as file:
+                file.write(json.dumps(found) + "\n")
+            sys.stdout.write(json.dumps(found) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -35,9 +35,9 @@ class Record:
 
     `strategy` is resolved and without its settings; for a baseline it is the baseline's name.
     `canonical` is the strategy in canonical form with its settings: what was trained, and is not
-    trained again. `components` are joined by "+". `reason` says why a trial is not complete; `cut`
-    is a baseline that had no time for all its rows or rounds, whose scores are no bar. `note` says
-    more of a complete one.
+    trained again. `components` are joined by "+". `reason` says why a trial is not complete, or of
+    a complete one what was cut short for want of time; `cut` is a baseline that had no time for
+    all its rows or rounds, whose scores are no bar. `note` says more of a complete one.
 
     `val` and `test` hold scores by metric name, higher is better; `test` is empty until scored,
     and `test_interval` the 95 % interval of the metric that ranks, there. `standard_error` is that

@@ -115,7 +115,7 @@ def _compact(frame: pd.DataFrame, *, intervals: bool = False) -> dict[str, list[
         "flops": [_flops(row) for row in rows],
         "params": [human(row["params"]) for row in rows],
         "latency_ms": [score_text(row["latency_ms"], 2) for row in rows],
-        "epochs": [score_text(row["epochs"], 0) for row in rows],
+        "epochs": [score_text(row["epochs"] or None, 0) for row in rows],  # none without steps
         "trial": [_whole(row["trial"]) for row in rows],
         "state": [_outcome(row) for row in rows],
     }

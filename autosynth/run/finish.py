@@ -258,6 +258,8 @@ def _withheld(records: Sequence[Record], cheap: Sequence[Record]) -> str:
     informing = [r for r in records if r.kind == "baseline" and r.strategy not in TRIVIAL]
     if informing and not any(r.state == "complete" for r in informing):
         return "no baseline that learns from the inputs was fitted to its end"
+    if cut := [r for r in cheap if r.state == "complete" and r.reason]:
+        return f"{cut[0].strategy} was {cut[0].reason}: with more time it may be better"
     ladder = [r for r in cheap if r.origin == "ladder"]
     had = sum(r.state not in NEVER_HAD for r in ladder)
     if ladder and had < LEAST_SHARE * len(ladder):

@@ -140,8 +140,8 @@ def run_trial(
         outcome = _trained(context, job, rungs, deadline, told)
         record = _finished(context, job, blank, outcome, rungs, deadline)
         record = with_parts(record, given, n)
-        if outcome.cut:
-            record = replace(record, note=f"cut short: {outcome.cut}")
+        if outcome.cut and record.state == "complete":
+            record = replace(record, reason=f"cut short: {outcome.cut}")
         if not job.part and record.state == "complete":
             record = _scored(context, job, record, outcome.model)
     except (TrialError, RuntimeError, MemoryError) as error:

@@ -32,6 +32,11 @@ def has_fitted(node: Node) -> bool:
     return any(is_fitted(part) for part in parts(node))
 
 
+def takes_steps(node: Node) -> bool:
+    """Whether a part of it is a network, which a training moves step by step."""
+    return any(not is_fitted(part) for part in parts(node))
+
+
 def _family(part: Part) -> FittedFamily | None:
     family: Family | None = FAMILIES.get(part.family)
     return family if isinstance(family, FittedFamily) else None

@@ -13,7 +13,7 @@ import torch
 from autosynth.components.fitted import FittedModel
 from autosynth.composite.canonical import canonicalise, short_form
 from autosynth.composite.compiler import compile_program
-from autosynth.composite.fittedpart import is_fitted
+from autosynth.composite.fittedpart import takes_steps
 from autosynth.composite.plan import TrainingPlan, Unit, make_training_plan
 from autosynth.composite.program import Composite, Program
 from autosynth.composite.settings import SETTINGS, complete_settings
@@ -105,9 +105,8 @@ def resolve(strategy: Strategy, inputs: Sequence[InputSpec], target: TargetSpec)
     specs = {spec.name: spec for spec in inputs}
     settings = complete_settings(dict(strategy.settings))
     root = canonicalise(strategy, specs)
-    if is_fitted(root.root) and (
-        told := [k for k, v in settings.items() if v != SETTINGS[k].default]
-    ):
+    told = [name for name, value in settings.items() if value != SETTINGS[name].default]
+    if told and not takes_steps(root.root):
         raise StrategyError(
             f"{root.root} is no network and takes no steps, so that it has no {', '.join(told)}; "
             "leave out what stands after the bar"

@@ -16,6 +16,7 @@ from typing import Literal
 
 from autosynth.budget import NEVER, Deadline
 from autosynth.composite import Resolved, cost, resolve
+from autosynth.composite.fittedpart import takes_steps
 from autosynth.record import Record, merit, worth
 from autosynth.spec import Dataset
 from autosynth.strategy import Scalar, Strategy, parse
@@ -206,7 +207,7 @@ def still_gains(group: Sequence[Record], metric: str) -> bool:
 
     What takes no steps gains by none.
     """
-    if group[-1].samples_seen == 0:
+    if group[-1].samples_seen == 0 or not _takes_steps(group[-1].canonical):
         return False
     early = min(group[-1].best_fractions.values(), default=1.0) < 1
     return not early and merit(group[-1], metric) == max(merit(r, metric) for r in group)
@@ -240,6 +241,11 @@ def without_length(canonical: str) -> str:
 @lru_cache(maxsize=2**15)
 def _length(canonical: str) -> float:
     return float(dict(parse(canonical).settings).get(LENGTH, 1.0))
+
+
+@lru_cache(maxsize=2**15)
+def _takes_steps(canonical: str) -> bool:
+    return takes_steps(parse(canonical).root)
 
 
 @lru_cache(maxsize=2**15)

@@ -116,7 +116,7 @@ def replayed(context: RunContext) -> Callable[[Job], Replay]:
         )
         record = replace(
             blank, val={"accuracy": score}, train_seconds=SECONDS, eval_seconds=0.1, epochs=20.0,
-            latency_ms=1.0, curve=((1 / 9, 1.2 - score), (1.0, 1 - score)),
+            samples_seen=100, latency_ms=1.0, curve=((1 / 9, 1.2 - score), (1.0, 1 - score)),
             foreseen_seconds=SECONDS,
         )  # fmt: skip
         stopped: Record = replace(record, state="pruned", val={})

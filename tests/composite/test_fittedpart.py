@@ -57,6 +57,7 @@ def test_a_strategy_with_one_is_trained_part_by_part(written: str, short_form: s
         ("mean(mlp, trees) share=stem", "share=stem says otherwise.*; write share=none"),
         ("linear init=masked", "init=masked says otherwise"),
         ("mean(mlp, trees@a)", "has nothing to share; leave the @ out"),
+        ("mean(trees, linear) | lr=0.01", "takes no steps, so that it has no lr"),
         ("trees | lr=0.01", "trees.* takes no steps, so that it has no lr; leave out what stands"),
         ("boosting[rounds=0]", "rounds must be from 1 to 5000, not 0"),
         ("rocket[groups=3]", "rocket.* reads inputs of kind series, audio, and all here are of"),

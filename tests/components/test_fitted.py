@@ -39,7 +39,13 @@ def test_every_family_has_options_here() -> None:
 
 # How it is exported differs by family and kind alone, and takes as long as all the rest.
 PAIRS = [
-    pytest.param(case, check, id=f"{case}-{check.__name__}")
+    pytest.param(
+        *(case, check),
+        id=f"{case}-{check.__name__}",
+        marks=[]
+        if case.target is TARGETS[0] or case.family.name == "linear"
+        else pytest.mark.slow,
+    )
     for case in CASES
     for check in FITTED_CHECKS
     if check is not check_fitted_export or case.target is TARGETS[0]

@@ -381,6 +381,20 @@ def test_encoders_of_other_data(make: Make) -> None:
         load(folder)
 
 
+@pytest.mark.parametrize("damage", ["name", "category"])
+def test_encoders_whose_names_are_no_text_are_refused(make: Make, damage: str) -> None:
+    folder = make("table", "mlp").folder
+    plain = json.loads((folder / "encoders.json").read_text())
+    (town,) = [each for each in plain["inputs"][0]["columns"] if each["name"] == "town"]
+    if damage == "name":
+        town["name"] = None
+    else:
+        town["categories"][0] = None
+    (folder / "encoders.json").write_text(json.dumps(plain))
+    with pytest.raises(BundleError, match="encoders.json: is not what encodes the inputs"):
+        load(folder)
+
+
 def test_nothing_else_in_the_folder_is_opened(make: Make) -> None:
     made = make("image", "mlp")
     (made.folder / "card.md").unlink()

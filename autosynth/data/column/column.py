@@ -78,8 +78,14 @@ class Column:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "Column":
-        """The column of `to_dict`."""
+        """The column of `to_dict`.
+
+        Raises:
+            KeyError, TypeError: the data is not whole.
+        """
         lists = {name: tuple(data[name]) for name in ("categories", "forms")}
+        if not all(isinstance(each, str) for each in (data["name"], *lists["categories"])):
+            raise TypeError("a name or a category of a column is no text")
         unit = {"unit": NumberUnit.from_list(data["unit"])} if "unit" in data else {}
         return cls(**{**data, **lists, **unit})
 

@@ -37,7 +37,10 @@ def encoder_from(plain: FittedInput) -> Encoder:
         UnknownNameError: there is no such kind of input.
         KeyError, TypeError, ValueError: what was saved is not whole.
     """
-    return lookup(ENCODERS, plain["kind"], "kind of input").from_dict(plain)
+    encoder = lookup(ENCODERS, plain["kind"], "kind of input").from_dict(plain)
+    if not all(isinstance(name, str) for name in (plain["name"], *encoder.columns)):
+        raise TypeError(f"a name in the {plain['kind']} input is no text")
+    return encoder
 
 
 def encoders_from(plain: Mapping[str, Any]) -> tuple[Encoder, ...]:

@@ -7,7 +7,7 @@ takes the shape of what is loaded.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -17,6 +17,9 @@ from autosynth.budget import NEVER, Deadline
 from autosynth.components.family import Config, Family
 from autosynth.piece import Grid, Piece
 from autosynth.spec import InputSpec, TargetSpec
+
+# Rows whose features are made at once: of 4,096 columns they take 128 MB.
+_ROWS_AT_ONCE = 8192
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +36,11 @@ class FitRows:
     seed: int = 0
     threads: int = 1
     deadline: Deadline = NEVER
+
+    def parts(self) -> Iterator[list[Tensor]]:
+        """The raw values on the host, so many rows at once."""
+        for start in range(0, len(self.y), _ROWS_AT_ONCE):
+            yield [x[start : start + _ROWS_AT_ONCE].cpu() for x in self.raw]
 
 
 class FittedModel(nn.Module, ABC):

@@ -13,13 +13,12 @@ from autosynth.components.family import Config, Hyperparameter
 from autosynth.components.fitted import FitRows, FittedFamily, FittedModel
 from autosynth.components.forest import Forest, Link, forest_flops
 from autosynth.modality import MODALITIES
+from autosynth.modality.registry import features_of
 from autosynth.piece import Piece
 from autosynth.spec import InputSpec, TargetSpec
 from autosynth.task.task import task_of
 
 _FITTER = "autosynth.components.forestfitter"
-# Rows whose features are made at once: of 4,096 columns they take 128 MB.
-_ROWS = 8192
 
 
 class ForestModel(FittedModel):
@@ -45,22 +44,15 @@ class ForestModel(FittedModel):
 
     def forward(self, *raw: Tensor) -> Tensor:
         """Outputs (B, n_outputs)."""
-        x = self._features(raw)
+        x = features_of(raw, self.inputs)
         found = [forest(x) for forest in self.forests]
         return found[0] if len(found) == 1 else torch.cat(found, 1)
-
-    def _features(self, raw: Sequence[Tensor]) -> Tensor:
-        pairs = zip(self.inputs, raw, strict=True)
-        return torch.cat([MODALITIES[spec.kind].features(x, spec) for spec, x in pairs], 1)
 
     @torch.no_grad()
     def fit(self, it: FitRows) -> str:
         """Fit a forest a target, each with its share of the time that is left."""
         load: Any = import_module(_FITTER)  # late: it brings scikit-learn
-        chunks = range(0, len(it.y), _ROWS)
-        x = torch.cat(
-            [self._features([raw[at : at + _ROWS].cpu() for raw in it.raw]) for at in chunks]
-        ).numpy()
+        x = torch.cat([features_of(part, self.inputs) for part in it.parts()]).numpy()
         y, cuts = it.y.cpu().numpy(), []
         fields = self.target.fields
         for i, (part, _, columns) in enumerate(fields):

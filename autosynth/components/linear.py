@@ -15,11 +15,9 @@ from autosynth.components.family import Config
 from autosynth.components.fitted import FitRows, FittedFamily, FittedModel
 from autosynth.components.linearfit import Features, fit_linear
 from autosynth.modality import MODALITIES
+from autosynth.modality.registry import features_of
 from autosynth.piece import Piece
 from autosynth.spec import InputSpec, TargetSpec
-
-# Rows whose features are made at once: of 4,096 columns they take 128 MB.
-_ROWS = 8192
 
 
 class Columns(NamedTuple):
@@ -86,32 +84,25 @@ class LinearModel(FittedModel):
 
     def _features(self, raw: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Standardised numbers and which are missing, side by side, and the places of codes."""
-        found = self._cells(raw)
+        found = features_of(raw, self.inputs)
         numbers = found[:, self.at_numbers]
         missing = numbers.isnan()
         numbers = ((numbers - self.mean) * self.scale).nan_to_num()
         codes = found[:, self.at_codes].long() + self.starts
         return torch.cat([numbers, missing[:, self.at_gaps].float()], 1), codes
 
-    def _cells(self, raw: Sequence[Tensor]) -> Tensor:
-        pairs = zip(self.inputs, raw, strict=True)
-        return torch.cat([MODALITIES[spec.kind].features(x, spec) for spec, x in pairs], 1)
-
     @torch.no_grad()
     def fit(self, it: FitRows) -> str:
         """Fit it to the loss of the target, with a penalty that is chosen on rows held out."""
-        batches = [
-            [x[start : start + _ROWS].cpu() for x in it.raw]
-            for start in range(0, len(it.y), _ROWS)
-        ]
-        numbers = torch.cat([self._cells(batch)[:, self.at_numbers].double() for batch in batches])
+        cells = [features_of(part, self.inputs)[:, self.at_numbers] for part in it.parts()]
+        numbers = torch.cat(cells).double()
         known = ~numbers.isnan()
         n = known.sum(0).clamp(min=1)
         mean = numbers.nan_to_num().sum(0) / n
         spread = ((numbers - mean).nan_to_num().square().sum(0) / n).sqrt()
         self.mean.copy_(mean)
         self.scale.copy_(torch.where(spread > 1e-12, 1 / spread.clamp(min=1e-12), 0.0))
-        parts = [self._features(batch) for batch in batches]
+        parts = [self._features(part) for part in it.parts()]
         dense, codes = (torch.cat(each).numpy() for each in zip(*parts, strict=True))
         with torch.enable_grad():
             found = fit_linear(

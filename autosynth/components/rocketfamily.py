@@ -88,14 +88,15 @@ class RocketModel(FittedModel):
         generator = torch.Generator().manual_seed(it.seed)
         order = torch.randperm(len(it.y), generator=generator)[:MOST_ROWS]
         raw = [x[order.to(x.device)].cpu() for x in it.raw]
-        for number, line in enumerate(self._lines(raw)):
-            for group in (self.rockets, self.hydras):
-                if group:
-                    group[number].fit(line, it.seed)  # type: ignore[operator]
+        for group in (self.rockets, self.hydras):
+            for each, line in zip(group, self._lines(raw), strict=False):
+                assert isinstance(each, Rocket | Hydra)
+                each.fit(line, it.seed)
         features = self._of_rows(raw, it.deadline)
         n = len(features[0])
         for scaler, x in zip(self.scalers, features[len(self.rockets) :], strict=True):
-            scaler.fit(x)  # type: ignore[operator]
+            assert isinstance(scaler, SparseScaler)
+            scaler.fit(x)
         y = it.y.cpu()[order[:n]]
         wanted = y.reshape(n, -1).float()
         if self.target.is_coded:
@@ -107,7 +108,8 @@ class RocketModel(FittedModel):
 
     def _of_rows(self, raw: Sequence[Tensor], deadline: Deadline) -> list[Tensor]:
         """Features of rows in order, as far as there is time: of a tenth of them at least."""
-        rows, n = min(each.rows_at_once() for each in self.rockets), len(raw[0])  # type: ignore[operator]
+        sizes = [each.rows_at_once() for each in self.rockets if isinstance(each, Rocket)]
+        rows, n = min(sizes), len(raw[0])
         until = deadline.within(_FEATURE_SHARE * deadline.left)
         chunks: list[list[Tensor]] = []
         for start in range(0, n, rows):

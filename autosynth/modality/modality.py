@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from autosynth.data.encoder.feature import MAX_FEATURES
 from autosynth.errors import ConfigError, lookup
 from autosynth.piece import Grid, Piece, Stem, Tokens, coarser, linear_piece, n_tokens
 from autosynth.spec import Array, InputSpec
@@ -230,17 +231,13 @@ def moments(x: Tensor, axis: int) -> tuple[Tensor, Tensor]:
     return mean.squeeze(axis), (square.sum(axis, keepdim=True) / n).sqrt().squeeze(axis)
 
 
-MOST_FEATURES = 4096
-"""Images and series of more values are averaged over neighbours until they have no more."""
-
-
 def neighbour_means(x: Tensor, spec: InputSpec) -> Tensor:
     """Values (B, channels, ...) as they are, or means of neighbours on their grid.
 
     What is left over at an end is cut.
     """
     axes = len(spec.shape) - 1
-    excess = prod(spec.shape) / MOST_FEATURES
+    excess = prod(spec.shape) / MAX_FEATURES
     if not axes or excess <= 1:
         return x
     step = ceil(excess ** (1 / axes))

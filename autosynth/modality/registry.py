@@ -9,8 +9,9 @@ and a `Modality` for the networks:
     bits = "my_package.modality:Bits"
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+import torch
 from torch import Tensor
 
 from autosynth.data.encoder.registry import ENCODERS
@@ -43,6 +44,12 @@ if _ALONE := sorted(set(MODALITIES) ^ set(ENCODERS)):
         f"autosynth.modalities, of one name; {', '.join(_ALONE)}: there is one alone. Mend the "
         "package that brings it, or uninstall it"
     )
+
+
+def features_of(raw: Sequence[Tensor], specs: Sequence[InputSpec]) -> Tensor:
+    """What parts that are no networks read of inputs (B, ...), side by side: (B, columns)."""
+    pairs = zip(raw, specs, strict=True)
+    return torch.cat([MODALITIES[spec.kind].features(x, spec) for x, spec in pairs], 1)
 
 
 def augment(

@@ -36,6 +36,8 @@ AT_ONCE = 3
 # difference to its own parts is far smaller than that: with a quarter, a search of credit_taiwan
 # exported a single network.
 LEAST_GAIN = 0.1
+# Outputs of one part that are kept, at most: 64 MiB, of thousands of rows of hundreds of classes.
+MOST_KEPT = 2**24
 
 Settings = tuple[tuple[str, Scalar], ...]
 
@@ -67,6 +69,7 @@ class Composer:
 
     context: RunContext
     _parts: list[_KnownPart] = field(default_factory=list)
+    _new: list[int] = field(default_factory=list)  # parts that were not joined as yet
     _candidates: list[_Candidate] = field(default_factory=list)
     _front: ParetoFront = field(default_factory=ParetoFront)  # of all trials: FLOPs, minus score
     _error: float = 0.0
@@ -91,13 +94,17 @@ class Composer:
                 outputs=outputs,
             )
         )
-        self._candidates += self._with_newest()
+        self._new.append(len(self._parts) - 1)
         self._left = AT_ONCE
 
     def propose(self, able: Able) -> Strategy | None:
         """The fusion that gains most on what costs no more, and is still to be tried."""
         if self._left <= 0:
             return None
+        # Of a run that goes on with a thousand parts, the last.
+        for at in self._new[-MOST_JOINED:]:
+            self._candidates += self._with_part(at)
+        self._new.clear()
         # What gains nothing now never will: what no dearer gives can only get better.
         self._candidates = [each for each in self._candidates if self._gain(each) > 0]
         for each in sorted(self._candidates, key=self._gain, reverse=True):
@@ -127,9 +134,8 @@ class Composer:
             root=root, flags=(("train", "subsets"), ("rows", "all")), settings=settings
         )
 
-    def _with_newest(self) -> Iterator[_Candidate]:
-        """All that the newest part makes with the others."""
-        newest = len(self._parts) - 1
+    def _with_part(self, newest: int) -> Iterator[_Candidate]:
+        """All that a part makes with those before it."""
         best = sorted(range(newest), key=lambda at: -self._parts[at].score)[:MOST_JOINED]
         pairs = [self._mean((at, newest)) for at in best if self._agree((at, newest))]
         fusions = self.context.space.fusions
@@ -152,10 +158,10 @@ class Composer:
         return len({self._parts[at].settings for at in members} - {()}) < 2
 
     def _mean(self, members: tuple[int, ...]) -> _Candidate:
-        parts_ = [self._parts[at] for at in members]
-        outs = [part.outputs["validation"] for part in parts_]
+        found = [self._parts[at] for at in members]
+        outs = [part.outputs["validation"] for part in found]
         score = self._score(mean_of(self.context.dataset.target, outs))
-        flops = sum(part.flops for part in parts_)
+        flops = sum(part.flops for part in found)
         return _Candidate(fusion="mean", members=members, score=score, flops=flops)
 
     def _cascade(self, text: str, share: float, members: tuple[int, int]) -> _Candidate:
@@ -174,10 +180,6 @@ class Composer:
         data, splits = self.context.dataset, self.context.dataset.splits
         found = finished(data.target, out.double(), self.context.device_dataset.scales).numpy()
         return float(self.context.metric.score(data.y[splits.validation], found))
-
-
-# Outputs of one part that are kept, at most: 64 MiB, of thousands of rows of hundreds of classes.
-MOST_KEPT = 2**24
 
 
 def may_be_part(context: RunContext, record: Record) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +30,7 @@ from autosynth.strategy import Part, parse
 from autosynth.training.weights import load_weights, save_weights
 
 ROWS = 12
+_Case = TypeVar("_Case")
 # Of the largest gradient: what is smaller is rounding, and does not learn.
 LEAST = 1e-6
 TARGET = TargetSpec(name="y", task="classification", classes=("a", "b", "c"))
@@ -245,12 +247,17 @@ def check_family(
             if family.reads and spec.kind not in family.reads:
                 continue
             case = FamilyCase(family=family, spec=spec, options=options, unused=unused)
-            for check in FAMILY_CHECKS:
-                try:
-                    check(case)
-                except Exception as error:
-                    error.add_note(f"{check.__name__}: {case}")
-                    raise
+            run_checks(FAMILY_CHECKS, case)
+
+
+def run_checks(checks: Iterable[Callable[[_Case], None]], case: _Case) -> None:
+    """Hold a case to each check; what one raises has a note of the check and the case."""
+    for check in checks:
+        try:
+            check(case)
+        except Exception as error:
+            error.add_note(f"{check.__name__}: {case}")
+            raise
 
 
 @contextmanager

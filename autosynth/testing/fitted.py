@@ -19,7 +19,7 @@ from autosynth.composite import Composite, Resolved, build, cost, resolve
 from autosynth.modality import MODALITIES
 from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import parse
-from autosynth.testing.family import INPUTS, must, raw_rows, registered
+from autosynth.testing.family import INPUTS, must, raw_rows, registered, run_checks
 from autosynth.training.weights import load_weights, save_weights
 
 FITTED_ROWS = 120
@@ -191,9 +191,4 @@ def check_fitted_family(
         able = [spec for spec in inputs if spec.kind in family.kinds]
         for spec, target in [(s, t) for s in able for t in targets if t.task in family.tasks]:
             case = FittedCase(family=family, spec=spec, target=target, options=options)
-            for check in FITTED_CHECKS:
-                try:
-                    check(case)
-                except Exception as error:
-                    error.add_note(f"{check.__name__}: {case}")
-                    raise
+            run_checks(FITTED_CHECKS, case)

@@ -77,11 +77,6 @@ class TrainingPlan:
     post_hoc: tuple[int, ...] = ()
     alone: tuple[Unit, ...] = ()
 
-    @property
-    def fraction(self) -> float:
-        """The length of all phases over that of the schedule."""
-        return sum(phase.fraction for phase in self.phases)
-
 
 def make_training_plan(
     strategy: Strategy, inputs: Mapping[str, InputSpec], target: TargetSpec, dropout: float

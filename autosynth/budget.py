@@ -61,16 +61,9 @@ NEVER = Deadline()
 class Policy:
     """How the time of a run is shared: seconds, and shares of what each comment names."""
 
-    # Of a budget, for the baselines that may be cut. They took 2 % of a run of five minutes; a
-    # tenth bounds them on large data, and one that was cut is no bar for anything.
-    baseline_share: float = 1 / 10
     # Of the time that is left, that a part which is no network may take to be fitted by itself: of
     # large data boosting would take any time, and cut short it says what it is.
     fit_share: float = 0.08
-
-    # Seconds at most, and always without a budget: boosting or MiniRocket of large data would take
-    # any time, and a cut one says less than the trials that the time is worth.
-    baseline_seconds: float = 30.0
 
     # Of a budget, that measuring steps may take. What was not timed by then is foreseen from the
     # rest; the more is measured, the less is begun that cannot end, and the less time is left to
@@ -95,7 +88,7 @@ class Policy:
     # cheapest single component ends. Where it could not, the schedule is cut, with a warning: no
     # clock shortens a training otherwise, and without this a short budget would end with no model
     # at all. It was a fifth of the budget: on an H200, where 15 of 20 seconds had gone into
-    # loading and baselines, whole schedules were planned and nothing fitted (results/gpu).
+    # loading and simple models, whole schedules were planned and nothing fitted (results/gpu).
     cheapest_share: float = 0.25
     # Of a budget, that is planned for though less is left: a run that goes on with a longer budget
     # keeps its plan, and trainings of one step would make it worthless.

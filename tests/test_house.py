@@ -28,7 +28,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # A file imports only from what stands before it.
 ORDER = [
     *("loading", "number", "errors", "budget", "plugin", "atomic", "scratch", "jsonfields"),
-    *("options", "strategy", "scale", "spec", "cell", "spelling", "task", "data", "baselines"),
+    *("options", "strategy", "scale", "spec", "cell", "spelling", "task", "data"),
     *("piece", "modality"),
     *("components", "composite", "training"),
     *("front", "record", "progress", "study", "leaderboard", "report", "bundle"),
@@ -277,12 +277,9 @@ def test_a_light_import_loads_nothing_heavy(code: str, tmp_path: Path) -> None:
     assert HEAVY & set(loaded.split()) == set()
 
 
-def test_reading_data_and_fitting_baselines_need_no_torch(tmp_path: Path) -> None:
-    """Of a kind of input both know its encoder, and not what networks make of it."""
-    code = (
-        "import sys, autosynth; autosynth.load_dataset('iris')\n"
-        "import autosynth.baselines.child; print(*sys.modules)"
-    )
+def test_reading_data_needs_no_torch(tmp_path: Path) -> None:
+    """Of a kind of input it knows the encoder, and not what networks make of it."""
+    code = "import sys, autosynth; autosynth.load_dataset('iris'); print(*sys.modules)"
     loaded = set(python(code, cwd=tmp_path, PYTHONPATH=str(ROOT)).split())
     assert {"autosynth.task.classification", "pandas"} <= loaded
     assert "autosynth.data.encoder.registry" in loaded
@@ -290,7 +287,7 @@ def test_reading_data_and_fitting_baselines_need_no_torch(tmp_path: Path) -> Non
 
 
 def test_a_search_begins_without_what_few_need(tmp_path: Path) -> None:
-    """Sound alone is resampled, baselines have a process, a picture is drawn at the end."""
+    """Sound alone is resampled, forests alone need their library, pictures come at the end."""
     code = (
         "import autosynth, pandas as pd; autosynth.search\n"
         "frame = pd.DataFrame({name: [0.5, 1.5, 4.0] * 20 for name in 'abcd'})\n"
@@ -300,7 +297,7 @@ def test_a_search_begins_without_what_few_need(tmp_path: Path) -> None:
     loaded = set(python(code, cwd=tmp_path, PYTHONPATH=str(ROOT)).split())
     assert {"autosynth.run.session", "autosynth.data.encoder.table"} <= loaded
     late = {"sklearn", "scipy.stats", "scipy.signal", "matplotlib", "optuna.importance"}
-    never = {"torch._dynamo", "torch._inductor", "sympy", "transformers", "sktime", "numba"}
+    never = {"torch._dynamo", "torch._inductor", "sympy", "transformers"}
     assert (late | never) & loaded == set()
 
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 NOTHING_FITTED = 3
 """The exit code of a search that has not even a model that knows the target alone."""
-# Beside the front and the baselines: the whole board is a command away.
+# Beside the front and the baseline: the whole board is a command away.
 _BEST_OF_THE_REST = 5
 
 
@@ -170,7 +170,7 @@ def _put_run(run: "Run") -> None:
 
 
 def _top(board: "pd.DataFrame") -> "pd.DataFrame":
-    """The front, the best of the other strategies, and the baselines; in the board's order."""
+    """The front, the best of the other strategies, and the baseline; in the board's order."""
     baseline = (board["topology"] == "baseline") & board["state"].isin(("complete", "cut"))
     front = board["pareto"] == 1
     rest = board[~front & ~baseline & board["rank"].notna()].index[:_BEST_OF_THE_REST]

@@ -7,9 +7,11 @@ from autosynth.components.family import Config, Family, Hyperparameter
 from autosynth.components.forests import Boosting, Trees
 from autosynth.components.linear import Linear
 from autosynth.components.mlp import MLP
+from autosynth.components.neighbours import Neighbours
 from autosynth.components.pretrained import PretrainedFamily
 from autosynth.components.recurrent import GRU, LSTM
 from autosynth.components.rocketfamily import RocketFamily
+from autosynth.components.seasonal import Seasonal
 from autosynth.components.tfidf import Tfidf
 from autosynth.components.transformer import Transformer
 from autosynth.piece import Grid, Piece, Tokens
@@ -32,6 +34,8 @@ FAMILIES: dict[str, Family] = with_plugins(
             Trees(),
             RocketFamily(),
             Tfidf(),
+            Seasonal(),
+            Neighbours(),
         )
     },
     "autosynth.components",

@@ -1,4 +1,7 @@
-"""A linear model of all features: logistic regression of classes, ridge regression of values."""
+"""A linear model of all features: logistic regression of classes, ridge regression of values.
+
+Of a forecast the features are the lags of every series, as changes from its last value.
+"""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -159,7 +162,7 @@ class Linear(FittedFamily):
     about = "logistic or ridge regression on all features, the penalty chosen on rows held out"
     options = {}
     kinds = ("table", "image", "series", "audio", "frames")
-    tasks = ("classification", "regression", "multilabel", "multitask")
+    tasks = ("classification", "regression", "multilabel", "multitask", "forecasting")
 
     def model(self, config: Config, inputs: Sequence[InputSpec], target: TargetSpec) -> Piece:
         """Its model, whose cost is known before the fit."""

@@ -21,12 +21,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from autosynth.data.encoder.feature import MAX_FEATURES
 from autosynth.errors import ConfigError, lookup
 from autosynth.piece import Grid, Piece, Stem, Tokens, coarser, linear_piece, n_tokens
 from autosynth.spec import Array, InputSpec
 
 SEVERITIES = (1, 2, 3, 4, 5)
+MAX_FEATURES = 4096
+"""What parts that are no networks read of more values is averaged over neighbours."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from autosynth.data.encoder.series import lengths
-from autosynth.modality.convolution import ConvolutionModality
+from autosynth.modality.convolution import ConvolutionModality, last_known
 from autosynth.modality.modality import (
+    MAX_FEATURES,
     Corruption,
     Given,
     statistics,
@@ -177,6 +178,13 @@ class SeriesModality(ConvolutionModality):
         "series": InputSpec(name="x", kind="series", shape=(2, 10)),
         "masked": InputSpec(name="x", kind="series", shape=(2, 10), masked=True),
     }
+
+    def features(self, x: Tensor, spec: InputSpec) -> Tensor:
+        """The steps; of a history its latest ones, as changes from each channel's last value."""
+        if not spec.anchored:
+            return super().features(x, spec)
+        most = max(2, MAX_FEATURES // spec.shape[0])
+        return (x - last_known(x))[..., -most:].flatten(1).float()
 
     def augment(self, x: Tensor, spec: InputSpec, level: str) -> Tensor:
         """Shifted, scaled; strong: stretched, blanked. Of a forecast some channels stand still."""

@@ -1,6 +1,6 @@
 """A run's records in, one picture out: score against log cost, with the front as a step line.
 
-Single components, composites and baselines differ in colour and in marker. The front's members,
+Single components, composites and the baseline differ in colour and in marker. The front's members,
 and the strategy that was chosen, carry their rank on the board, which a key under the plot spells
 out: their strategies are too long for the plot.
 The score axis shows the range where the trials differ; what lies below it sits on its lower edge.

@@ -83,7 +83,7 @@ def page(
         *remarks(records, metric=metric, cost=cost),
         f"![Score against cost, every trial a point, the front a step line]({PICTURE})",
         f"Scores are higher-is-better; `val_{metric}` ranks, `test_{metric}` is scored once, at "
-        "the end, for the front, the front of single components and the baselines. A star marks "
+        "the end, for the front and the front of single components. A star marks "
         f"the front of {metric} against {cost}.",
         "## The front",
         render(frame, "markdown", pareto_only=True).rstrip(),

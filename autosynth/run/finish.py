@@ -1,8 +1,8 @@
 """What comes after the trials: choice, refit, the one look at test, whether composing paid.
 
-The best composite is held against single components and against baselines. All are chosen on
-`validation`; differences and their intervals are of test rows. Nothing is said where too little
-was trained to say it: the reason stands in its place.
+The best composite is held against single components, those that are no networks among them. All
+are chosen on `validation`; differences and their intervals are of test rows. Nothing is said where
+too little was trained to say it: the reason stands in its place.
 """
 
 import json
@@ -17,9 +17,7 @@ from autosynth.atomic import write_text_atomic
 from autosynth.budget import Deadline
 from autosynth.composite import Composite, Resolved
 from autosynth.errors import AutosynthError, TrialError
-from autosynth.leaderboard import TRIVIAL
 from autosynth.record import Record, cost_of, merit, read_all, trial_dir, worth, write_record
-from autosynth.run.baselines import baseline_outputs
 from autosynth.run.sweep import put_aside
 from autosynth.spec import Array
 from autosynth.study.context import RunContext
@@ -234,16 +232,11 @@ def compare(context: RunContext, found: Mapping[int, Array]) -> None:
             and cost_of(r, context.cost) <= SLACK * cost_of(composite, context.cost)
         ]
         single = _best([r for r in cheap if r in scored], name)
-        baseline = _best([r for r in records if _informs(r)], name)
         content |= {"composite": composite.trial, "n": len(context.dataset.splits.test)}
-        content["withheld"] = _withheld(records, cheap)
+        content["withheld"] = _withheld(cheap)
         if single is not None:
             content |= {"single": single.trial}
             content |= _difference(context, found[composite.trial], found[single.trial])
-        outputs = baseline_outputs(context.folder, baseline.trial) if baseline else None
-        if baseline is not None and outputs is not None and len(outputs) == content["n"]:
-            against = _difference(context, found[composite.trial], outputs)
-            content["baseline"] = {"name": baseline.strategy, **against}
     write_text_atomic(context.folder / "composing.json", json.dumps(content, indent=1) + "\n")
 
 
@@ -253,11 +246,8 @@ def _is_defined(context: RunContext, output: Array) -> bool:
     return not np.isnan(context.metric.score(y, output))
 
 
-def _withheld(records: Sequence[Record], cheap: Sequence[Record]) -> str:
+def _withheld(cheap: Sequence[Record]) -> str:
     """Why nothing can be said, or nothing. `cheap` are the single components as cheap."""
-    informing = [r for r in records if r.kind == "baseline" and r.strategy not in TRIVIAL]
-    if informing and not any(r.state == "complete" for r in informing):
-        return "no baseline that learns from the inputs was fitted to its end"
     if cut := [r for r in cheap if r.state == "complete" and r.reason]:
         return f"{cut[0].strategy} was {cut[0].reason}: with more time it may be better"
     ladder = [r for r in cheap if r.origin == "ladder"]
@@ -268,13 +258,6 @@ def _withheld(records: Sequence[Record], cheap: Sequence[Record]) -> str:
             f"{had} had a turn"
         )
     return ""
-
-
-def _informs(record: Record) -> bool:
-    """Whether a record is of a baseline that reads the inputs, and was fitted to its end."""
-    return (
-        record.kind == "baseline" and record.state == "complete" and record.strategy not in TRIVIAL
-    )
 
 
 def _difference(context: RunContext, ours: Array, other: Array) -> dict[str, float]:

@@ -1,34 +1,29 @@
-"""A request in, a run context out: device found, baselines scored, plan measured, data kept."""
+"""A request in, a run context out: device found, baseline scored, plan measured, data kept."""
 
 import json
 import math
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import torch
 
 from autosynth.atomic import write_text_atomic
-from autosynth.baselines import fitting
-from autosynth.budget import POLICY, Deadline
+from autosynth.budget import Deadline
 from autosynth.composite import cost
 from autosynth.errors import ConfigError
-from autosynth.leaderboard import TRIVIAL
 from autosynth.options import Options, check_device_name
 from autosynth.progress import Progress
-from autosynth.run.baselines import run_baselines
+from autosynth.run.baseline import keep_baseline
 from autosynth.run.state import read_plan, write_run
 from autosynth.spec import Dataset
 from autosynth.study.agenda import ladder
 from autosynth.study.context import RunContext, trivial_score
 from autosynth.study.latency import untrained_latency_ms
-from autosynth.study.probe import Measured, fixed_plan, probe
+from autosynth.study.probe import fixed_plan, probe
 from autosynth.study.restrict import default_space, restrict
 from autosynth.study.shelf import KEPT_WEIGHTS
-from autosynth.study.space import Space, is_fitted_family
+from autosynth.study.space import Space
 from autosynth.study.spacefile import load_space
 from autosynth.task.metric import Metric
 from autosynth.task.score import default_metric, find_metric
@@ -63,35 +58,13 @@ def prepare(
 ) -> RunContext:
     """Everything that stands before the first trial.
 
-    A run that goes on keeps its baselines and its plan, as far as it has them.
+    A run that goes on keeps its baseline and its plan, as far as it has them.
     """
     metric = prepare_metric(dataset, options)
-    seconds, share = POLICY.baseline_seconds, POLICY.baseline_share
-    if options.budget_seconds is not None:
-        # What starting and reading took is the budget's, too: the baselines bear their share of
-        # it. A second lets the simple ones, which are fitted whole, begin.
-        seconds = max(1.0, min(seconds, share * deadline.left))
     device = torch.device(options.device)
     data = to_device(dataset, device, dataset.splits.train)
-    plan = read_plan(folder)
-    with ThreadPoolExecutor(1) as beside:
-        # A GPU is loaded and measured while processors fit the baselines: steps of it wait for
-        # nothing else, and the two took half of a short run one after the other (results/gpu).
-        early = device.type == "cuda" and plan is None
-        measuring = partial(_measured, dataset, data, space, options, deadline)
-        measured = beside.submit(measuring) if early else None
-        run_baselines(
-            dataset,
-            metric,
-            folder,
-            options.seed,
-            seconds,
-            progress,
-            options.budget_seconds,
-            names=_baselines(dataset, space),
-        )
-    if plan is None:
-        plan = _plan(dataset, options, measured.result if measured else measuring, deadline)
+    keep_baseline(dataset, metric, folder, options.seed, progress)
+    plan = read_plan(folder) or _plan(dataset, data, space, options, deadline)
     plan.use_threads()
     write_run(folder, dataset, options, plan)
     _keep_data(folder, dataset, data)
@@ -109,16 +82,6 @@ def prepare(
         max_params=_least(options.max_params, space.max_params),
         max_latency_ms=_least(options.max_latency_ms, space.max_latency_ms),
     )
-
-
-def _baselines(dataset: Dataset, space: Space) -> tuple[str, ...]:
-    """The baselines of a run: those that know the target alone, where the space has the others.
-
-    A linear model, boosting and what else is no network are then components like any other.
-    """
-    names = fitting(dataset)
-    has_others = any(map(is_fitted_family, space.families))
-    return tuple(name for name in names if name in TRIVIAL or not has_others)
 
 
 def _least(*limits: _Limit | None) -> _Limit | None:
@@ -164,33 +127,21 @@ def _check_latency(dataset: Dataset, space: Space, options: Options, limit: floa
 
 
 def _plan(
-    dataset: Dataset,
-    options: Options,
-    measure: Callable[[], Measured | None],
-    deadline: Deadline,
+    dataset: Dataset, data: DeviceDataset, space: Space, options: Options, deadline: Deadline
 ) -> TrainerConfig:
     """By the clock where there is a budget, else the same on every machine."""
-    measured = measure()
-    if measured is not None and options.budget_seconds is not None:
-        return measured.shortened(deadline, options.budget_seconds)
-    n_train = len(dataset.splits.train)
-    plan = fixed_plan(options.device, n_train, inputs=dataset.inputs, target=dataset.target)
-    return replace(plan, deterministic=options.deterministic)
-
-
-def _measured(
-    dataset: Dataset, data: DeviceDataset, space: Space, options: Options, deadline: Deadline
-) -> Measured | None:
-    """What steps take; None where no clock decides."""
-    if options.budget_seconds is None:
-        return None
+    budget = options.budget_seconds
+    if budget is None:
+        n_train = len(dataset.splits.train)
+        plan = fixed_plan(options.device, n_train, inputs=dataset.inputs, target=dataset.target)
+        return replace(plan, deterministic=options.deterministic)
     return probe(
         dataset,
         data,
         space,
         device=options.device,
         deadline=deadline,
-        budget=options.budget_seconds,
+        budget=budget,
         workers=options.workers,
         deterministic=options.deterministic,
     )

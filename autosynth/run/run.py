@@ -52,7 +52,7 @@ class Run:
 
     @property
     def records(self) -> list[Record]:
-        """All trials and baselines whose records can be read, by number."""
+        """The baseline and all trials whose records can be read, by number."""
         return read_records(self.folder)[0]
 
     @property

@@ -5,14 +5,12 @@ is lost that might be mended by hand, and its strategy may be trained again.
 """
 
 import shutil
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from autosynth.atomic import is_temporary, unwritable
 from autosynth.errors import AutosynthError
 from autosynth.record import Record, read_records, trial_dir, weights_path
-from autosynth.run.baselines import OUTPUTS
 from autosynth.strategy import parse
 from autosynth.study.processes import STORE
 from autosynth.training.weights import check_tensors
@@ -94,10 +92,8 @@ def _recordless(folder: Path) -> list[Path]:
 
 def _problem(folder: Path, record: Record, metric: str, cost: str) -> str:
     """What is damaged of a trial whose record can be read, or nothing."""
-    if record.state != "complete":
+    if record.state != "complete" or record.kind == "baseline":
         return ""
-    if record.kind == "baseline":
-        return _baseline_problem(trial_dir(folder, record.trial) / OUTPUTS)
     if metric not in record.val:
         return f"its record has no score {metric}"
     if getattr(record, cost) is None:
@@ -112,14 +108,3 @@ def _problem(folder: Path, record: Record, metric: str, cost: str) -> str:
     except AutosynthError as problem:
         return str(problem)
     return ""
-
-
-def _baseline_problem(path: Path) -> str:
-    if not path.exists():  # those of large rankings are not kept
-        return ""
-    try:
-        with zipfile.ZipFile(path) as stored:
-            bad = stored.testzip()
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as problem:
-        return f"{path}: {problem}"
-    return f"{path}: {bad} in it is damaged" if bad else ""

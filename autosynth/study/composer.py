@@ -17,7 +17,7 @@ from autosynth.composite import resolve
 from autosynth.composite.fittedpart import is_fitted
 from autosynth.composite.fusion import weights_of
 from autosynth.composite.join import confidence
-from autosynth.composite.objective import finished, mean_of
+from autosynth.composite.objective import mean_of
 from autosynth.front import ParetoFront
 from autosynth.record import Record
 from autosynth.strategy import Fusion, Node, Scalar, Strategy, parse
@@ -25,6 +25,7 @@ from autosynth.study.agenda import Able
 from autosynth.study.context import RunContext
 from autosynth.study.params import is_suggested
 from autosynth.study.space import read_fusion
+from autosynth.training.output import finished_rows
 
 # Of the parts, by score, that are joined with each other: the best of more differ in luck.
 MOST_JOINED = 24
@@ -177,18 +178,17 @@ class Composer:
         return _Candidate(fusion=text, members=(first, second), score=score, flops=flops)
 
     def _score(self, out: Tensor) -> float:
-        data, splits = self.context.dataset, self.context.dataset.splits
-        found = finished(data.target, out.double(), self.context.device_dataset.scales).numpy()
-        return float(self.context.metric.score(data.y[splits.validation], found))
+        data, rows = self.context.dataset, self.context.dataset.splits.validation
+        found = finished_rows(out, self.context.device_dataset, rows).numpy()
+        return float(self.context.metric.score(data.y[rows], found))
 
 
 def may_be_part(context: RunContext, record: Record) -> bool:
     """Whether the outputs of a trial may be joined with others' by arithmetic.
 
-    Not those of rankings, which leave out what a row had before, nor of forecasts, which are
-    changes from a row's own last value; and not where several folds score a trial.
+    Not where several folds score a trial, and not those of a ranking of very many items.
     """
-    target, splits = context.dataset.target, context.dataset.splits
-    size = (len(splits.validation) + len(splits.calibration)) * target.n_outputs
-    plain = not target.base and context.dataset.seen is None and context.folds == 1
-    return plain and record.topology in ("single", "sequential") and size <= MOST_KEPT
+    splits = context.dataset.splits
+    size = (len(splits.validation) + len(splits.calibration)) * context.dataset.target.n_outputs
+    is_part = record.topology in ("single", "sequential")
+    return is_part and context.folds == 1 and size <= MOST_KEPT

@@ -19,6 +19,7 @@ from autosynth.study.probe import foreseen_seconds
 from autosynth.study.space import Space
 from autosynth.task.metric import Metric
 from autosynth.task.task import task_of
+from autosynth.task.trivial import trivial_outputs
 from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import DeviceDataset
 
@@ -142,15 +143,8 @@ def trivial_score(dataset: Dataset, metric: Metric) -> float:
     Raises:
         ConfigError: these rows do not define the metric.
     """
-    y, select = dataset.y[dataset.splits.train], dataset.splits.validation
-    y = y.reshape(len(y), -1)
-    means = [task_of(part).trivial(y[:, at], part) for part, _, at in dataset.target.fields]
-    output = np.tile(np.concatenate(means), (len(select), 1))
-    if task_of(dataset.target).is_number:
-        output = output[:, 0]
-    if dataset.seen is not None:
-        output = dataset.seen.only(select).without(output)
-    score = metric.score(dataset.y[select], output)
+    select = dataset.splits.validation
+    score = metric.score(dataset.y[select], trivial_outputs(dataset, select))
     if np.isnan(score):
         raise ConfigError(
             f"metric {metric.name!r} is not defined on the {len(select)} rows to choose by: the "

@@ -28,7 +28,7 @@ from autosynth.training.weights import alone_of, load_tensors, unpack_tensors, w
 
 
 class RunHistory:
-    """What was trained so far, baselines among it."""
+    """What was trained so far, the baseline among it."""
 
     def __init__(self, context: RunContext, records: Iterable[Record]) -> None:
         self._context = context
@@ -45,7 +45,7 @@ class RunHistory:
         self.n_trained = 0
         self.next_number = 0
         self.bar = -math.inf
-        """The best score so far, of baselines too."""
+        """The best score so far, of the baseline too."""
         self._paces: deque[float] = deque([1.0], maxlen=POLICY.pace_trials)
         for record in sorted(records, key=lambda each: each.trial):
             self._take(record)

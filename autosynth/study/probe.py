@@ -10,7 +10,6 @@ What frozen networks compute once is timed apart, and taken off.
 import math
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
-from typing import NamedTuple
 
 import torch
 
@@ -87,24 +86,15 @@ def fixed_plan(
     return TrainerConfig(device=device, batch_size=batch, steps=own if steps is None else steps)
 
 
-class Measured(NamedTuple):
-    """A plan with what steps take, and the seconds of the quickest training.
-
-    `loading` are those that a GPU's libraries take, where every worker has yet to load them.
-    """
-
-    plan: TrainerConfig
-    quickest: float
-    loading: float
-
-    def shortened(self, deadline: Deadline, budget: float) -> TrainerConfig:
-        """The plan with fewer steps where not even the quickest training could end in time."""
-        left = deadline.left - POLICY.report_seconds - self.loading
-        most = POLICY.cheapest_share * max(left, POLICY.least_planned_share * budget)
-        if self.quickest <= most:
-            return self.plan
-        steps = max(1, int(self.plan.steps * most / self.quickest))
-        return replace(self.plan, steps=steps)
+def shortened(
+    plan: TrainerConfig, quickest: float, deadline: Deadline, budget: float
+) -> TrainerConfig:
+    """A plan with fewer steps where not even the quickest training could end in time."""
+    left = deadline.left - POLICY.report_seconds
+    most = POLICY.cheapest_share * max(left, POLICY.least_planned_share * budget)
+    if quickest <= most:
+        return plan
+    return replace(plan, steps=max(1, int(plan.steps * most / quickest)))
 
 
 def probe(
@@ -118,7 +108,7 @@ def probe(
     workers: int = 1,
     deterministic: bool = False,
     clock: Callable[..., float] = time_steps,
-) -> Measured:
+) -> TrainerConfig:
     """Measure what steps take, and set threads, precision and ceiling.
 
     Args:
@@ -167,11 +157,10 @@ def probe(
         ceiling_seconds=budget * POLICY.ceiling_share,
     )
     singles = [each for found in sizes.values() for each in found]
-    return Measured(
-        plan=plan,
-        quickest=min((foreseen_seconds(plan, each) for each in singles), default=0.0),
-        loading=loading if workers > 1 else 0.0,
-    )
+    quickest = min((foreseen_seconds(plan, each) for each in singles), default=0.0)
+    # Every worker has yet to load a GPU's libraries.
+    until = deadline.earlier(loading) if workers > 1 else deadline
+    return shortened(plan, quickest, until, budget)
 
 
 def _warm_up(

@@ -50,7 +50,7 @@ class Classification(CodedTask):
     default_metric = "accuracy"
     few_classes = True
     is_calibrated = True
-    baselines = "classification"
+    baseline = "majority"
     gives = "the columns `prediction` (a class by its name) and `proba_<class>`"
     limit = "Every row gets one of the classes above, also one that is none of them."
 

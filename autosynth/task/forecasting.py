@@ -18,7 +18,6 @@ class Forecasting(Task):
     name = "forecasting"
     metrics = VALUE_METRICS
     default_metric = "neg_mae"
-    baselines = "forecasting"
     gives = "the columns `step_1`, `step_2`, ... (the values that come next), a row a series"
 
     def about(self, target: TargetSpec) -> str:

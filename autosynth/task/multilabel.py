@@ -60,7 +60,7 @@ class Multilabel(Task):
     is_standardised = False
     is_calibrated = True
     joins_columns = True
-    baselines = "multilabel"
+    baseline = "majority"
     noun = "labels"
     gives = "the columns `prediction` (the labels that hold) and `proba_<label>`"
     limit = "Every row gets one of the classes above, also one that is none of them."

@@ -13,7 +13,7 @@ class Multitask(Task):
     name = MULTITASK
     metrics = {}
     default_metric = "mean_score"
-    baselines = MULTITASK
+    baseline = "majority"
     gives = "the columns `<target>.prediction` and so on, of each target"
 
     def n_outputs(self, target: TargetSpec) -> int:

@@ -49,7 +49,7 @@ class Ranking(CodedTask):
     name = "ranking"
     metrics = by_name(_hit_ratio(5), _hit_ratio(10), _hit_ratio(20), _ndcg(10))
     default_metric = "ndcg@10"
-    baselines = "ranking"
+    baseline = "popularity"
     noun = "items"
     gives = "the columns `prediction` (the item that comes first) and `top_2` to `top_10`"
     limit = "New items are in no ranking until the model is trained with them."

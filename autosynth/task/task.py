@@ -87,7 +87,7 @@ class Task(ABC):
     - `is_standardised`: true values are learnt on a scale, and `in_unit` brings outputs back;
     - `is_calibrated`: outputs are probabilities whose temperature and thresholds are fitted;
     - `joins_columns`: several columns are one target, and not one each;
-    - `baselines`: the name of the task whose baselines are fitted;
+    - `baseline`: what the board calls what knows the target alone, and gives `trivial`;
     - `noun` is what a reader calls its classes; `gives` and `limit` are sentences of the card.
     """
 
@@ -100,7 +100,7 @@ class Task(ABC):
     is_standardised: ClassVar[bool] = True
     is_calibrated: ClassVar[bool] = False
     joins_columns: ClassVar[bool] = False
-    baselines: ClassVar[str] = "regression"
+    baseline: ClassVar[str] = "mean"
     noun: ClassVar[str] = "classes"
     gives: ClassVar[str]
     limit: ClassVar[str] = "Values far outside those of the training rows are not to be expected."

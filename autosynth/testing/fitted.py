@@ -32,7 +32,11 @@ TARGETS = (
     _NUMBER,
     TargetSpec(name="y", task="multilabel", classes=_LABELS),
     TargetSpec(name="y", task="multitask", parts=(_NUMBER, _CODES)),
+    TargetSpec(name="y", task="forecasting", steps=3, base="past"),
+    TargetSpec(name="y", task="ranking", classes=tuple(map(str, range(17)))),
 )
+PAST_INPUT = InputSpec(name="past", kind="series", shape=(2, 24), anchored=True)
+"""What a forecast is made from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +79,8 @@ def true_values(target: TargetSpec, raw: Tensor) -> Tensor:
     place = spread.argsort().argsort() / len(raw)  # from 0 to 1, by rank
     if target.is_coded:
         return (place * target.n_outputs).long()
+    if target.base:
+        return 2 * (place.unsqueeze(1) > torch.linspace(0.2, 0.8, target.steps)).float() - 1
     if target.parts:
         columns = [true_values(part, raw).reshape(len(raw), -1).float() for part in target.parts]
         return torch.cat(columns, 1)
@@ -172,7 +178,7 @@ def check_fitted_family(
     family: FittedFamily,
     *,
     options: str = "",
-    inputs: Iterable[InputSpec] = tuple(INPUTS.values()),
+    inputs: Iterable[InputSpec] = (*INPUTS.values(), PAST_INPUT),
     targets: Iterable[TargetSpec] = TARGETS,
 ) -> None:
     """Hold a family of parts that are no networks to its contract.
@@ -190,5 +196,7 @@ def check_fitted_family(
     with registered(family):
         able = [spec for spec in inputs if spec.kind in family.kinds]
         for spec, target in [(s, t) for s in able for t in targets if t.task in family.tasks]:
+            if bool(target.base) != spec.anchored:
+                continue
             case = FittedCase(family=family, spec=spec, target=target, options=options)
             run_checks(FITTED_CHECKS, case)

@@ -23,21 +23,26 @@ def outputs(
     those of several targets side by side. What a row's user had before has the probability 0.
     """
     model.eval()
-    target, found = data.target, []
+    found = []
     sizes = data.lengths.total(numbers)
     order = np.arange(len(numbers)) if sizes is None else np.argsort(sizes, kind="stable")
     numbers = numbers[order]
     with torch.inference_mode():
         for start in range(0, len(numbers), batch_size):
             few = numbers[start : start + batch_size]
-            part = data.rows(few)
-            raw = _raw(model, data, part).double()
-            if data.seen is not None:
-                raw = mask_seen(raw, data.seen.only(few))
-            base = base_of(target, _series(data, part))
-            found.append(finished(target, raw, data.scales, base))
+            found.append(finished_rows(_raw(model, data, data.rows(few)), data, few))
     whole: NDArray[Any] = torch.cat(found).cpu().numpy()
     return whole[np.argsort(order)]
+
+
+def finished_rows(raw: Tensor, data: DeviceDataset, numbers: NDArray[Any]) -> Tensor:
+    """Raw outputs (n, n_outputs) of some rows as `outputs` gives them, where they are."""
+    raw, series = raw.double(), None
+    if data.seen is not None:
+        raw = mask_seen(raw, data.seen.only(numbers))
+    if data.target.base:  # what a forecast starts from
+        series = data.batch(data.rows(numbers))[0][data.target.base].to(raw.device)
+    return finished(data.target, raw, data.scales, base_of(data.target, series))
 
 
 def raw_outputs(model: Composite, data: DeviceDataset, numbers: NDArray[Any]) -> Tensor:
@@ -46,12 +51,6 @@ def raw_outputs(model: Composite, data: DeviceDataset, numbers: NDArray[Any]) ->
     rows = torch.split(data.rows(numbers), 512)
     with torch.inference_mode():
         return torch.cat([_raw(model, data, part).float().cpu() for part in rows])
-
-
-def _series(data: DeviceDataset, rows: Tensor) -> Tensor | None:
-    """What a forecast starts from, for some rows."""
-    name = data.target.base
-    return data.batch(rows)[0][name] if name else None
 
 
 def _raw(model: nn.Module, data: DeviceDataset, rows: Tensor) -> Tensor:

@@ -91,7 +91,7 @@ def _phase(run: Path, driver: int) -> str:
             if (run / "bundle").exists() or (run / "composing.json").exists():
                 return "end"
             if not (run / "data.json").exists():
-                return "baselines, plan"
+                return "baseline, plan"
             return "trials"
     with suppress(OSError, ValueError):
         if json.loads((run / "state.json").read_text())["finished"]:
@@ -287,7 +287,7 @@ class Campaign:
                 shutil.rmtree(place, ignore_errors=True)
 
 
-PHASES = ("start", "baselines, plan", "trials", "end")
+PHASES = ("start", "baseline, plan", "trials", "end")
 
 
 def table(kills: Sequence[Kill]) -> str:

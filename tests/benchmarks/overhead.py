@@ -15,7 +15,7 @@ that trained (study.journal, and the last file that a trial writes). Three share
 - strict: everything but the loop's own work is outside, what it calls at rungs too. Building the
   network, the statistics of the inputs and scores on `fit` are the loop's.
 - of all: of the whole run's wall clock, what no training of a strategy filled. Trainings are those
-  of the trials, of the 5-fold choice and the refit; data, baselines, the probe, test scores,
+  of the trials, of the 5-fold choice and the refit; data, baseline, the probe, test scores,
   report and bundle are outside.
 
 Where the time goes is measured by clocks around the functions named in PARTS; a function's time is
@@ -59,7 +59,7 @@ RUN, PREPARE, FINISH, DRIVER, HISTORY, SAMPLER, TRIAL = (
 # What it is, the module that calls it, and its name there.
 PARTS: tuple[tuple[str, str, str], ...] = (
     ("reading the data", RUN, "read_dataset"),
-    ("baselines", PREPARE, "run_baselines"),
+    ("baseline", PREPARE, "keep_baseline"),
     ("probe", PREPARE, "probe"),
     ("trials: training", TRIAL, "train"),
     ("trials: scoring at rungs", TRIAL, "error_of"),

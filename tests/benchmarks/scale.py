@@ -184,7 +184,7 @@ def main() -> None:
             ("all of the search, s", f"{found['search']:.0f}"),
             ("peak, anonymous, GB", f"{found['anonymous_peak'] / 1e9:.2f}"),
             ("peak, with pages of files, GB", f"{found['resident_peak'] / 1e9:.2f}"),
-            ("peak, anonymous, baselines' process, GB", f"{found['children_peak'] / 1e9:.2f}"),
+            ("peak, anonymous, other processes, GB", f"{found['children_peak'] / 1e9:.2f}"),
             ("peak of the control group, GB", f"{found['group_peak'] / 1e9:.2f}"),
         ],
     )

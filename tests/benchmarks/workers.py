@@ -8,7 +8,7 @@ How: `python tests/benchmarks/workers.py [--quick] [--budget 1m | --trials N] [-
 Every arm is `autosynth search` as a process of its own, in a new folder, in turn: one worker with
 1 thread, with 2, and with all cores where there are more; two workers with half of the cores each.
 One seed is used for all arms of a repetition. Measured from the start of the first trial to the
-end of the last (imports, data, baselines, probe and what comes after are the same for all).
+end of the last (imports, data, baseline, probe and what comes after are the same for all).
 Completed are trials that ended by themselves: complete or pruned, not cut off by the budget.
 
 - with a budget: FLOPs of completed trainings a second. Large networks do more FLOPs a second than

@@ -2,7 +2,7 @@
 
 Between Python and the system stands a small library (`refuse.c`, compiled here, so a C compiler is
 needed, and Linux), which counts every file made, byte written, rename, flush and folder made below
-the run's folder and the temporary one, in the driver, its workers and the baselines' process. One
+the run's folder and the temporary one, in the driver and its workers. One
 search counts them; then, for each write, a search in which that one is refused, and the same
 command again without. Right are exit codes 0, 2 (with a message of ours) and 3, no traceback, no
 process left, no temporary file left where the disk allows to remove it, 0 of the second, and no

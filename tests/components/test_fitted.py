@@ -10,7 +10,13 @@ from autosynth.errors import StrategyError
 from autosynth.spec import InputSpec, TargetSpec
 from autosynth.testing import FITTED_CHECKS, INPUTS, FittedCase, check_fitted_family
 from autosynth.testing.family import raw_rows
-from autosynth.testing.fitted import TARGETS, check_fitted_export, fit_parts, true_values
+from autosynth.testing.fitted import (
+    PAST_INPUT,
+    TARGETS,
+    check_fitted_export,
+    fit_parts,
+    true_values,
+)
 
 OPTIONS = {
     "linear": "",
@@ -18,16 +24,19 @@ OPTIONS = {
     "trees": "trees=6, depth=4",
     "rocket": "features=400, groups=4",
     "tfidf": "",
+    "seasonal": "period=4",
+    "neighbours": "nearest=5",
 }
 FITTED = {name: each for name, each in FAMILIES.items() if isinstance(each, FittedFamily)}
 CASES = [
     FittedCase(family=family, spec=spec, target=target, options=OPTIONS[name])
     for name, family in FITTED.items()
     for number, target in enumerate(TARGETS)
-    for spec in INPUTS.values()
+    for spec in (*INPUTS.values(), PAST_INPUT)
     # Of every kind one task, and of tables all: what differs by task does not by kind.
-    if spec.kind in family.kinds and (number == 0 or spec.kind in ("table", "text"))
-    if target.task in family.tasks
+    if spec.kind in family.kinds
+    and (number == 0 or spec.kind in ("table", "text", "ids") or spec is PAST_INPUT)
+    if target.task in family.tasks and bool(target.base) == spec.anchored
     # Of the example's sounds a dozen are not silent: too few for a leaf of boosting.
     if (name, spec.kind) != ("boosting", "audio")
 ]
@@ -43,12 +52,13 @@ PAIRS = [
         *(case, check),
         id=f"{case}-{check.__name__}",
         marks=[]
-        if case.target is TARGETS[0] or case.family.name == "linear"
+        if case.target is TARGETS[0] or case.family.tasks in (("ranking",), ("forecasting",))
         else pytest.mark.slow,
     )
     for case in CASES
     for check in FITTED_CHECKS
-    if check is not check_fitted_export or case.target is TARGETS[0]
+    if check is not check_fitted_export
+    or case.target.task not in ("regression", "multilabel", "multitask")
 ]
 
 

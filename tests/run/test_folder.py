@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -50,8 +49,6 @@ def left(wine: Dataset, folder: Path) -> None:
         trial_dir(folder, trial).mkdir()
         if trial:
             save_file({"a": torch.zeros(4)}, weights_path(folder, trial))
-        else:
-            np.savez_compressed(trial_dir(folder, trial) / "outputs.npz", test=np.zeros(9))
         write_record(record, folder)
     write_state(folder, RunState(elapsed_seconds=9.0))
     data = {"name": "wine", "fingerprint": wine.fingerprint}
@@ -161,17 +158,6 @@ def test_a_damaged_file_of_a_trial_costs_that_trial(
         assert "warning: trial 1 is damaged and left out" in said
         assert (tmp_path / f"{TRIAL}.damaged").is_dir()
     assert goes_on(wine, tmp_path) == ([0, 2], "")
-
-
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_damaged_outputs_of_a_baseline_cost_that_baseline(
-    wine: Dataset, tmp_path: Path, damage: Damage
-) -> None:
-    left(wine, tmp_path)
-    damage(tmp_path / "trials/000000/outputs.npz")
-    trials, said = goes_on(wine, tmp_path)
-    assert trials == [1, 2]
-    assert "trial 0 is damaged" in said
 
 
 @pytest.mark.parametrize("damage", [*DAMAGES, Path.unlink])

@@ -40,9 +40,9 @@ def test_a_run_leaves_what_it_should(run: Run) -> None:
     assert set(asked["versions"]) >= {"autosynth", "torch", "optuna", "python"}
 
 
-def test_singles_composites_and_baselines_stand_on_one_board(run: Run) -> None:
+def test_singles_composites_and_the_baseline_stand_on_one_board(run: Run) -> None:
     board = run.leaderboard
-    assert {"majority", "logistic", "hgb"} <= set(board["strategy"])
+    assert "majority" in set(board["strategy"])
     trained = board[(board["topology"] != "baseline") & (board["state"] == "complete")]
     assert len(trained) >= 2
     assert "single" in set(trained["topology"])

@@ -199,7 +199,7 @@ def test_no_clock_shortens_a_training(
             device="cpu",
             deadline=Deadline.after(budget),
             budget=budget,
-        ).shortened(Deadline.after(budget), budget)
+        )
         assert (plan.steps, plan.batch_size) == (own.steps, own.batch_size)
         assert plan.ceiling_seconds == pytest.approx(0.3 * budget)
         times = [plan.seconds(flops_by_family(r)) for _, r in ladder(wine, context.space)]
@@ -212,7 +212,7 @@ def test_a_budget_too_short_for_one_training_shortens_it(
     context = context_of(wine, tmp_path)
     own = fixed_plan("cpu", len(wine.splits.train), inputs=wine.inputs, target=wine.target)
     deadline = Deadline.after(0.2)
-    measured = probe(
+    plan = probe(
         wine,
         context.device_dataset,
         context.space,
@@ -220,7 +220,6 @@ def test_a_budget_too_short_for_one_training_shortens_it(
         deadline=deadline,
         budget=0.2,
     )
-    plan = measured.shortened(deadline, 0.2)
     assert 1 <= plan.steps < own.steps
 
 
@@ -240,7 +239,7 @@ def test_a_training_is_planned_for_the_time_that_is_left(
             budget=budget,
             workers=workers,
             clock=lambda *_, **__: 0.01,
-        ).shortened(Deadline.after(left), budget)
+        )
 
     late, own = planned(6.0, 30.0), planned(6000.0, 6000.0)
     spent = planned(0.0, 30.0)  # a longer budget may go on with this plan
@@ -269,7 +268,7 @@ def test_measuring_ends_in_its_time(context_of: MakeBench, wine: Dataset, tmp_pa
         budget=2.5,
         workers=2,
         clock=clock,
-    ).plan
+    )
     assert set(plan.step_seconds) == set(context.space.ladder)  # what was not timed is foreseen
     assert len(set(timed)) < len(context.space.ladder) or len(timed) <= 5
 

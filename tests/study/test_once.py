@@ -68,9 +68,7 @@ def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunContext:
     space = restrict(load_space(tmp_path / "mine.toml"), dataset.inputs, "classification")
     data = to_device(dataset, torch.device("cpu"), order[:250])
     metric = TASKS["classification"].metrics["accuracy"]
-    plan = probe(
-        dataset, data, space, device="cpu", deadline=Deadline.after(38.0), budget=38.0
-    ).plan
+    plan = probe(dataset, data, space, device="cpu", deadline=Deadline.after(38.0), budget=38.0)
     plan = replace(plan, ceiling_seconds=60.0)  # the machine may have other work
     (tmp_path / "trials").mkdir()
     return RunContext(

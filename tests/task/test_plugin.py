@@ -113,7 +113,7 @@ def test_a_task_of_another_package_is_searched_exported_evaluated_and_used(
     board = pd.read_csv(tmp_path / "run" / "leaderboard.csv")
     strategies = board[(board["state"] == "complete") & (board["topology"] != "baseline")]
     assert (strategies["val_neg_deviance"] < 0).all()
-    assert set(board["strategy"]) >= {"mean", "ridge", "hgb"}
+    assert "mean" in set(board["strategy"])
     predictions = pd.read_csv(tmp_path / "predictions.csv")["prediction"]
     assert (predictions > 0).all()  # by the link, and not by cutting them off
     assert predictions.nunique() > 100

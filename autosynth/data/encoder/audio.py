@@ -182,13 +182,6 @@ class AudioEncoder(CellEncoder):
         yield files_line(self.column, self.folder)
 
     @classmethod
-    def features(
-        cls, x: NDArray[Any], spec: InputSpec, *, complete: bool = False
-    ) -> NDArray[np.float32]:
-        """Mean and deviation over time of each band's log power."""
-        return mel_summary(x, spec)
-
-    @classmethod
     def few_numbers(cls, x: NDArray[Any], spec: InputSpec) -> NDArray[np.float64]:
         """The same."""
         return np.asarray(mel_summary(x, spec), dtype=np.float64)

@@ -1,20 +1,19 @@
 """What an encoder is: fitted on training rows, it makes the array of one input from raw rows.
 
 Every kind of input has one, a class in a file of its own. What it learnt travels as JSON-able data
-(`to_dict`, `from_dict`), and makes of raw rows the same array in training and in prediction. It
-also says what models that are no networks read of the array.
+(`to_dict`, `from_dict`), and makes of raw rows the same array in training and in prediction.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from autosynth.data.column.path import Folders
-from autosynth.data.encoder.feature import block_means, pooled
+from autosynth.data.encoder.feature import block_means
 from autosynth.data.source.raw import RowFormat
 from autosynth.data.source.rows import BatchedRows
 from autosynth.spec import FittedInput, InputSpec, Kind, RowNumbers
@@ -52,14 +51,11 @@ class Encoder(ABC):
     of anything else. One that `reads_column` can be fitted to a column of a table, by `fit(values,
     train, name, width=width)`.
 
-    Its `features_are` numbers that have a place among others, the cells of a table, with
-    `cardinalities`, or the tokens of a text. Its `few_numbers_suffice` where a quick model on them
-    knows about as much of a row as a network.
+    Its `few_numbers_suffice` where a quick model on them knows about as much as a network.
     """
 
     kind: ClassVar[Kind]
     reads_column: ClassVar[bool] = False
-    features_are: ClassVar[Literal["numbers", "cells", "tokens"]] = "numbers"
     few_numbers_suffice: ClassVar[bool] = False
     name: str
     width: int | None = None
@@ -144,20 +140,6 @@ class Encoder(ABC):
         named = [name for name, default in known.items() if name in plain or default is not None]
         own = {name: plain[name] for name in named}
         return cls(**{key: _tuples(value) for key, value in own.items()})
-
-    @classmethod
-    def features(
-        cls, x: NDArray[Any], spec: InputSpec, *, complete: bool = False
-    ) -> NDArray[np.float32]:
-        """What simple models read of encoded rows: (n, columns).
-
-        Args:
-            x: encoded rows.
-            spec: of the input.
-            complete: without the means that are taken over neighbours where values are many.
-        """
-        x = x if complete else pooled(x, spec)
-        return np.asarray(x.reshape(len(x), -1), dtype=np.float32)
 
     @classmethod
     def few_numbers(cls, x: NDArray[Any], spec: InputSpec) -> NDArray[np.float64]:

@@ -1,44 +1,19 @@
-"""Plain numbers of encoded rows: what encoders make of them for models that are no networks.
+"""Plain numbers of encoded rows: what a quick look at what inputs say of the target reads.
 
-Takes arrays with the rows first; gives columns. Simple models that are trained read many of them,
-and a quick look at what inputs say of the target (`few`) reads fewer, which are finite.
+Takes arrays with the rows first; gives columns of finite numbers.
 """
 
-import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autosynth.spec import InputSpec
-
-MAX_FEATURES = 4096
-"""Images and series of more values are averaged over neighbours until they have no more."""
 MAX_VALUES = 256
 """For a quick look neighbouring values are averaged, and the most frequent codes counted, until
 there are no more."""
 MAX_ONE_HOT = 16
 
 Numbers = NDArray[np.float64]
-
-
-def pooled(x: NDArray[Any], spec: InputSpec) -> NDArray[Any]:
-    """Rows of an input averaged over neighbours on its grid, where they have many values.
-
-    What is left over at an end is cut.
-    """
-    axes = len(spec.shape) - 1
-    excess = math.prod(spec.shape) / MAX_FEATURES
-    if not axes or excess <= 1:
-        return x
-    step = math.ceil(excess ** (1 / axes))
-    for axis in range(x.ndim - axes, x.ndim):
-        stride = min(step, x.shape[axis])
-        count = x.shape[axis] // stride
-        x = np.moveaxis(x, axis, -1)[..., : count * stride]
-        x = x.reshape(*x.shape[:-1], count, stride).mean(axis=-1, dtype=np.float32)
-        x = np.moveaxis(x, -1, axis)
-    return x
 
 
 def ranked(column: Numbers) -> Numbers:

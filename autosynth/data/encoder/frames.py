@@ -305,13 +305,6 @@ class FramesEncoder(CellEncoder):
         )
 
     @classmethod
-    def features(
-        cls, x: NDArray[Any], spec: InputSpec, *, complete: bool = False
-    ) -> NDArray[np.float32]:
-        """Mean and deviation over the steps of the means of at most 8 x 8 blocks of a picture."""
-        return _pooled_over_steps(x)
-
-    @classmethod
     def few_numbers(cls, x: NDArray[Any], spec: InputSpec) -> NDArray[np.float64]:
         """The same."""
         return _pooled_over_steps(x).astype(np.float64)

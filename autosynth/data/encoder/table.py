@@ -5,7 +5,7 @@ Takes columns understood on training rows, in their order; gives float32 (n, col
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -35,7 +35,6 @@ class TableEncoder(Encoder):
     """Reads the columns of `cells`, each as it was understood in training, in their order."""
 
     kind: ClassVar[Kind] = "table"
-    features_are: ClassVar[Literal["numbers", "cells", "tokens"]] = "cells"
     few_numbers_suffice: ClassVar[bool] = True
     cells: tuple[Column, ...]
     tokens: int = 0
@@ -123,13 +122,6 @@ class TableEncoder(Encoder):
         cells = tuple(map(Column.from_dict, plain["columns"]))
         tokens = plain.get("tokens", 0)  # as tables of any width were saved before
         return cls(name=plain["name"], cells=cells, width=plain["width"], tokens=tokens)
-
-    @classmethod
-    def features(
-        cls, x: NDArray[Any], spec: InputSpec, *, complete: bool = False
-    ) -> NDArray[np.float32]:
-        """The cells."""
-        return np.asarray(x, dtype=np.float32)
 
     @classmethod
     def few_numbers(cls, x: NDArray[Any], spec: InputSpec) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -49,7 +49,6 @@ class TextEncoder(Encoder):
 
     kind: ClassVar[Kind] = "text"
     reads_column: ClassVar[bool] = True
-    features_are: ClassVar[Literal["numbers", "cells", "tokens"]] = "tokens"
     of: str = ""
     column: str
     shape: tuple[int, ...]
@@ -161,13 +160,6 @@ class TextEncoder(Encoder):
             f"input       {self.name}: text, {tokens.min()} ... {tokens.max()} tokens, mean "
             f"{tokens.mean():.1f}, of a vocabulary of {self.vocabulary}{cut}"
         )
-
-    @classmethod
-    def features(
-        cls, x: NDArray[Any], spec: InputSpec, *, complete: bool = False
-    ) -> NDArray[np.float32]:
-        """The codes, which are counted by who reads them."""
-        return np.asarray(x, dtype=np.float32)
 
     @classmethod
     def few_numbers(cls, x: NDArray[Any], spec: InputSpec) -> NDArray[np.float64]:

@@ -269,12 +269,12 @@ def test_a_model_of_arrays_reads_folders(tmp_path: Path) -> None:
     np.testing.assert_allclose(found.x["frames"], wanted, atol=1e-6)
 
 
-def test_simple_models_read_means_and_deviations_over_the_steps() -> None:
+def test_a_quick_look_reads_means_and_deviations_over_the_steps() -> None:
     x = np.zeros((2, 1, 4, 16, 16), np.float32)
     x[0, 0, :, 2:4, 4:6] = np.array([1.0, 3.0, 1.0, 3.0])[:, None, None]
     x[1, 0, 2:] = np.nan
     spec = InputSpec(name="x", kind="frames", shape=x.shape[1:], masked=True)
-    found = FramesEncoder.features(x, spec)
+    found = FramesEncoder.few_numbers(x, spec)
     assert found.shape == (2, 128)
     assert np.isfinite(found).all()
     assert found[0, 1 * 8 + 2] == pytest.approx(2)

@@ -20,6 +20,7 @@ from autosynth.composite import Composite
 from autosynth.composite.plan import Phase
 from autosynth.errors import TrialError
 from autosynth.task.loss import loss_of
+from autosynth.training.adamw import AdamW
 from autosynth.training.batch import bucket_by_length
 from autosynth.training.devicedataset import DeviceDataset
 from autosynth.training.weights import Average
@@ -113,7 +114,8 @@ class PhaseTrainer:
         self.generator = torch.Generator(device="cpu").manual_seed(seed)
         self.numbers, self.sizes = rows, data.lengths.total(rows) if self.known.cuts else None
         self.batches = self._batches()
-        self.optimizer = _optimizer(self.parameters, settings)
+        decay = float(settings["weight_decay"])
+        self.optimizer = AdamW(self.parameters, weight_decay=decay)
         self.average: Average | None = None
         if settings["average"] == "ema":
             # Over about a twentieth of the schedule, whatever its length: long enough to even out
@@ -143,8 +145,6 @@ class PhaseTrainer:
 
     def step(self, number: int) -> Tensor:
         """The loss of the next batch, after the weights have moved; `number` from 1."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(number / self.steps, self.settings)
         places, longest = next(self.batches)
         known, y = self.known.batch(places, str(self.settings["augment"]), longest)
         found = self.model.values(known, self.phase.outputs)
@@ -158,8 +158,7 @@ class PhaseTrainer:
         loss.backward()
         # No single batch moves the weights far: attention diverges sooner than the others.
         nn.utils.clip_grad_norm_(self.parameters, 1.0)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.step(learning_rate(number / self.steps, self.settings))
         if self.average:
             self.average.update()
         detached: Tensor = loss.detach()
@@ -263,17 +262,3 @@ def _release(model: Composite, phase: Phase) -> list[nn.Parameter]:
         module.requires_grad_(name in phase.trains)
         found += module.parameters() if name in phase.trains else []
     return found
-
-
-def _optimizer(
-    parameters: list[nn.Parameter], settings: dict[str, float | str]
-) -> torch.optim.Optimizer:
-    """AdamW; vectors (norms, biases) are not decayed, matrices are, embeddings among them."""
-    groups: list[dict[str, Any]] = [
-        {
-            "params": [p for p in parameters if p.ndim > 1],
-            "weight_decay": float(settings["weight_decay"]),
-        },
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=float(settings["lr"]), fused=True)

@@ -89,6 +89,21 @@ def test_look_ups_and_settings() -> None:
     assert str(strategy.without_settings()) == "cnn[width=8] share=stem"
 
 
+def test_parts_have_settings_of_their_own_after_a_bar() -> None:
+    text = "mean(cnn | lr=0.01 average=none, gru > mlp | length=2.0, tfidf) train=subsets | lr=0.5"
+    strategy = parse(text)
+    assert isinstance(strategy.root, Fusion)
+    assert [str(part) for part in strategy.root.parts] == ["cnn", "gru > mlp", "tfidf"]
+    own = ((("lr", 0.01), ("average", "none")), (("length", 2.0),), ())
+    assert strategy.root.settings == own
+    assert [settings for _, settings in strategy.root.branches] == list(own)
+    assert strategy.settings == (("lr", 0.5),)
+    assert str(strategy) == text
+    plain = json.loads(json.dumps(to_dict(strategy)))
+    assert from_dict(plain) == strategy
+    assert "settings" not in to_dict(parse("mean(cnn, gru)"))["root"]
+
+
 def test_types_of_values_survive() -> None:
     text = "cnn[a=1, b=1.0, c=true, d=yes, e=1e+20, f=-0.5, g=false]"
     root = parse(text).root
@@ -107,10 +122,13 @@ MALFORMED = [
     ("mean(cnn)", 9, "the fusion 'mean' joins 2 or more parts"),
     ("mean()", 6, "expected a component or a fusion, .*; found '\\)'"),
     ("mean(cnn,)", 10, "expected a component or a fusion, .*; found '\\)'"),
-    ("mean(cnn gru)", 10, "expected '>', ',' or '\\)'; found 'gru'$"),
-    ("mean(cnn, gru", 14, "expected '>', ',' or '\\)'; found the end"),
-    ("mean(cnn, gru share=x)", 15, "words and settings stand after the whole strategy"),
-    ("mean(cnn, gru | lr=1)", 15, "words and settings stand after the whole strategy"),
+    ("mean(cnn gru)", 10, "expected '>', '|', ',' or '\\)'; found 'gru'$"),
+    ("mean(cnn, gru", 14, "expected '>', '|', ',' or '\\)'; found the end"),
+    ("mean(cnn, gru share=x)", 15, "found 'share'; words stand after the whole strategy"),
+    ("mean(cnn | , gru)", 12, "expected a setting, such as lr=0.003; found ','"),
+    ("mean(cnn | lr=1 > gru, mlp)", 17, "such as lr=0.003, or ',' or '\\)'; found '>'"),
+    ("mean(cnn | lr=1 lr=2, mlp)", 17, "'lr' is given twice"),
+    ("cnn | lr=1, gru", 11, "such as lr=0.003, or the end; found ','"),
     ("cnn)", 4, "expected '>', a word such as share=layers, .* or the end; found '\\)'"),
     ("cnn gru", 5, "expected '>', a word .*; found 'gru'"),
     ("cnn -> gru", 5, "expected '>', .*; found '-'"),
@@ -164,7 +182,7 @@ LONG = [
     ("cnn" + "[" * MANY, "expected a value.*; found '\\['"),
     ("(" * MANY, "parentheses need a fusion"),
     ("cnn > " + "-" * MANY, "expected a component .*; found '-+…-+'"),
-    ("w[" + "a" * MANY + "](cnn, gru", "expected '>', ',' or '\\)'"),
+    ("w[" + "a" * MANY + "](cnn, gru", "expected '>', '|', ',' or '\\)'"),
 ]
 
 
@@ -206,6 +224,14 @@ UNPRINTABLE = [
     (lambda: Chain(steps=(CNN,)), "a chain has 2 or more steps, not 1"),
     (lambda: Chain(steps=(CNN, Chain(steps=(CNN, GRU)))), "a step of a chain is not itself"),
     (lambda: Fusion(method="m", parts=(CNN,)), "the fusion 'm' has 2 or more parts, not 1"),
+    (
+        lambda: Fusion(method="m", parts=(CNN, GRU), settings=((("lr", 1.0),),)),
+        "settings for every part, some of which may be empty, or for none",
+    ),
+    (
+        lambda: Fusion(method="m", parts=(CNN, GRU), settings=((), ())),
+        "settings for every part, some of which may be empty, or for none",
+    ),
     (
         lambda: Fusion(method="m", args=(("k", 1), (None, 2)), parts=(CNN, GRU)),
         "named arguments come after the others",
@@ -298,10 +324,15 @@ def grow(children: st.SearchStrategy) -> st.SearchStrategy:
     steps = several.map(
         lambda found: tuple(s for node in found for s in getattr(node, "steps", (node,)))
     )
-    joined = several.map(tuple)
-    return st.builds(Chain, steps=steps) | st.builds(
-        Fusion, method=names, args=arguments, parts=joined
-    )
+
+    @st.composite
+    def fusion(draw: st.DrawFn) -> Fusion:
+        joined = tuple(draw(several))
+        own = draw(st.just(()) | st.tuples(*(configs for _ in joined)))
+        settings = own if any(own) else ()
+        return Fusion(method=draw(names), args=draw(arguments), parts=joined, settings=settings)
+
+    return st.builds(Chain, steps=steps) | fusion()
 
 
 strategies = st.builds(

@@ -25,7 +25,7 @@ from autosynth.errors import StrategyError, lookup, unknown
 from autosynth.modality import MODALITIES
 from autosynth.piece import coarser, n_tokens
 from autosynth.spec import InputSpec
-from autosynth.strategy import Chain, Fusion, Node, Part, Scalar, Strategy, parts
+from autosynth.strategy import Chain, Fusion, Node, Part, Scalar, Settings, Strategy, parts
 
 SHARING = {
     "none": "every part has its own parameters",
@@ -66,6 +66,15 @@ def canonicalise(strategy: Strategy, inputs: Mapping[str, InputSpec]) -> Strateg
     share = words["share"]
     if has_fitted(strategy.root):
         words = words_around(strategy, words)
+    if (
+        isinstance(strategy.root, Fusion)
+        and strategy.root.settings
+        and words["train"] != "subsets"
+    ):
+        raise StrategyError(
+            "settings of its own has a part that is trained alone: write train=subsets, or the "
+            f"settings after the whole strategy, in {strategy.without_settings()}"
+        )
     for name in ("share", "train", "init"):
         several = words[name] not in (FLAGS[name][0], "masked")
         if several and len(parts(strategy.root)) < 2:
@@ -149,13 +158,21 @@ class _Canonicaliser:
                 f"{node.method} is fitted when its parts are trained, and stands at the root of a "
                 f"strategy alone, not inside another part, as in {node}"
             )
-        found = [self.node(part, grid) for part in node.parts]
-        children: list[Node] = []
-        for child, _ in found:
+        if node.settings and not top:
+            raise StrategyError(
+                "settings of its own has a part that is trained alone, at the root of a "
+                f"strategy, and no part of {node}; write them after the whole strategy"
+            )
+        found = [(*self.node(part, grid), own) for part, own in node.branches]
+        children: list[tuple[Node, Settings]] = []
+        for child, _, own in found:
             same = isinstance(child, Fusion) and child.method == node.method and not child.args
             flat = same and node.method in _ASSOCIATIVE
-            children.extend(child.parts if flat and isinstance(child, Fusion) else (child,))
-        return replace(node, args=args, parts=tuple(children)), found[0][1]
+            inside = child.parts if flat and isinstance(child, Fusion) else (child,)
+            children.extend((each, own) for each in inside)
+        parts, settings = zip(*children, strict=True)
+        settings = settings if node.settings else ()
+        return replace(node, args=args, parts=parts, settings=settings), found[0][1]
 
     def part(self, part: Part, grid: Grid | None) -> tuple[Part, Grid]:
         family = lookup(FAMILIES, part.family, "component", f"in {part}")
@@ -352,7 +369,10 @@ def _sort(node: Node, at_root: bool) -> Node:
         return replace(node, parts=tuple(_sort(part, at_root) for part in node.parts))
     outputs = at_root and method.joins == "outputs"
     children = [_sort(part, outputs) for part in node.parts]
-    keys = [re.sub(r"@\w+", "", str(child)) for child in children]
+    keys = [
+        re.sub(r"@\w+", "", f"{child} {own}")
+        for child, (_, own) in zip(children, node.branches, strict=True)
+    ]
     weighs = method.weighs(node.args)
     if weighs:
         keys = [f"{key} {weight}" for key, (_, weight) in zip(keys, node.args, strict=True)]
@@ -362,4 +382,5 @@ def _sort(node: Node, at_root: bool) -> Node:
         node,
         args=tuple(node.args[i] for i in order) if weighs else node.args,
         parts=tuple(children[i] for i in order),
+        settings=tuple(node.settings[i] for i in order) if node.settings else (),
     )

@@ -5,9 +5,8 @@ values (the rows that go on in a cascade, an input with hidden patches), and is 
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
-from autosynth.components import FAMILIES, Family, Grid, Piece
+from autosynth.components import FAMILIES, Grid, Piece
 from autosynth.components.block import channel_mlp, norm, residual
 from autosynth.composite.fittedpart import is_fitted, model_of
 from autosynth.composite.fusion import FUSIONS, FusionInputs, weights_of
@@ -26,13 +25,12 @@ from autosynth.composite.layout import (
     used,
 )
 from autosynth.composite.program import Program, Step
+from autosynth.composite.scope import PlacedPart, Scope, TreePath, Value
 from autosynth.errors import StrategyError
 from autosynth.modality import MODALITIES
 from autosynth.piece import Plane, Regrid, Slice, coarser, n_tokens, projection
 from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import Chain, Fusion, Node, Part, Strategy, parts
-
-TreePath = tuple[int, ...]
 
 
 def compile_program(
@@ -40,15 +38,7 @@ def compile_program(
 ) -> Program:
     """The program of a canonical strategy. Raises StrategyError where parts cannot share."""
     compiler = Compiler(strategy, inputs, target, dropout)
-    return compiler.program(compiler.output(strategy.root))
-
-
-class Value(NamedTuple):
-    """Where a step's result stands, and for tokens their grid and width."""
-
-    at: int
-    grid: Grid = ()
-    width: int = 0
+    return compiler.program(compiler.output(strategy.root, compiler.scope))
 
 
 class Compiler:
@@ -61,18 +51,20 @@ class Compiler:
         target: TargetSpec,
         dropout: float,
     ) -> None:
-        self.root, self.share = strategy.root, strategy.flag("share", "none")
+        self.strategy, self.root = strategy, strategy.root
+        self.share = strategy.flag("share", "none")
         self.arrays, self.sources = inputs, tuple(sources(inputs))
-        self.inputs, self.target, self.dropout = used(self.root, inputs), target, dropout
+        self.inputs, self.target = used(self.root, inputs), target
         self.layouts = Layouts(strategy.root, self.share, inputs)
-        self.places = {name: i for i, name in enumerate(self.inputs)}
+        places = {name: i for i, name in enumerate(self.inputs)}
+        self.scope = Scope(places=places, dropout=dropout)
         self.pictures = set[int]()  # values that are pictures of an input
         self.steps: list[Step] = []
         self.pieces: dict[str, Piece] = {}
         self.made: dict[tuple[str, tuple[int, ...]], int] = {}
         self.numbers: dict[tuple[str, TreePath], int] = {}
         self.stands: dict[str, list[TreePath]] = {}  # of norms: the parts that each stands in
-        self.share_of_rows = 1.0
+        self.shares: dict[int, float] = {}  # of the rows, that a value has: all, or what goes on
         check_sharing(self.root, self.share, inputs)
 
     def program(self, output: int) -> Program:
@@ -88,8 +80,18 @@ class Compiler:
         """A number for a place in the tree: the next one at its first visit, then the same."""
         return self.numbers.setdefault((what, path), len(self.numbers))
 
-    def emit(self, name: str, piece: Piece, *args: Value | int, family: str = "") -> int:
-        """The value of a step; an equal one that stands already is used again."""
+    def emit(
+        self,
+        name: str,
+        piece: Piece,
+        *args: Value | int,
+        family: str = "",
+        share: float | None = None,
+    ) -> int:
+        """The value of a step; an equal one that stands already is used again.
+
+        It has as many rows as the first value that it reads, if its `share` is not said.
+        """
         at = tuple(arg if isinstance(arg, int) else arg.at for arg in args)
         key = (name, at)
         if key in self.made:
@@ -105,29 +107,31 @@ class Compiler:
                 f"{self.root}: {name} cannot be shared: it is made for {known.tied} in one place "
                 f"and for {piece.tied} in another"
             )
-        share = self.share_of_rows
+        share = self.shares.get(at[0], 1.0) if share is None else share
         self.steps.append(Step(name, at, piece.flops, family, piece.place, share))
-        self.made[key] = len(self.inputs) + len(self.steps) - 1
-        return self.made[key]
+        made = self.made[key] = len(self.inputs) + len(self.steps) - 1
+        self.shares[made] = share
+        return made
 
     # Outputs: what stands at the root.
 
-    def output(self, node: Node, path: TreePath = ()) -> int:
+    def output(self, node: Node, scope: Scope) -> int:
         """The value of a node's outputs, (batch, n_outputs)."""
         if isinstance(node, Part) and is_fitted(node):
-            return self.fitted(node, path)
-        number = self.number("output", path)
+            return self.fitted(node, scope)
+        number = self.number("output", scope.path)
         if not isinstance(node, Fusion):
-            return self.head([self.pooled(node, path)], f"head{number}", None)
+            return self.head([self.pooled(node, scope)], f"head{number}", None, scope)
         method, name = FUSIONS[node.method], f"join{number}"
         # Each has a head of its own, so their values differ; their text does not.
         tagged = [part for part in node.parts if all(leaf.tag for leaf in parts(part))]
         if method.joins == "outputs":
             refuse_repeats(node, tagged)
         if method.name == "cascade":
-            return self.cascade(node, path, name, 0)
+            return self.cascade(node, scope, name, 0)
+        inside = [(part, self.inside(scope, i)) for i, part in enumerate(node.parts)]
         if method.joins == "outputs":
-            outs = [self.output(part, (*path, i)) for i, part in enumerate(node.parts)]
+            outs = [self.output(part, own) for part, own in inside]
             joined = FusionInputs(
                 n=len(outs),
                 rows=1,
@@ -136,60 +140,70 @@ class Compiler:
                 target=self.target,
             )
             return self.emit(name, method.piece(joined), *outs)
-        pooled = [self.pooled(part, (*path, i)) for i, part in enumerate(node.parts)]
+        pooled = [self.pooled(part, own) for part, own in inside]
         refuse_repeats(node, [value.at for value in pooled])
         width = max(value.width for value in pooled)
         if not method.equal:
-            return self.head(pooled, f"head{number}", width, name)
+            return self.head(pooled, f"head{number}", width, scope, name)
         pooled = [self.widen(value, width, f"{name}_in{i}") for i, value in enumerate(pooled)]
         piece = method.piece(FusionInputs(n=len(pooled), rows=1, width=width, args=node.args))
         joint = Value(self.emit(name, piece, *pooled), (), width)
-        return self.head([joint], f"head{number}", width)
+        return self.head([joint], f"head{number}", width, scope)
 
-    def fitted(self, part: Part, path: TreePath) -> int:
+    def inside(self, scope: Scope, number: int) -> Scope:
+        """The scope of a part of the node that a scope is of."""
+        return scope.of_part(number, self.strategy)
+
+    def fitted(self, part: Part, scope: Scope) -> int:
         """The outputs of a part that is no network."""
         specs = [self.inputs[source] for source in part.inputs or self.sources]
         name, piece = (
-            f"{part.family}{self.number('part', path)}",
+            f"{part.family}{self.number('part', scope.path)}",
             model_of(part, specs, self.target),
         )
-        return self.emit(name, piece, *map(self.shown, specs), family=part.family)
+        read = [self.shown(spec, scope) for spec in specs]
+        return self.emit(name, piece, *read, family=part.family)
 
-    def cascade(self, node: Fusion, path: TreePath, name: str, index: int) -> int:
+    def cascade(self, node: Fusion, scope: Scope, name: str, index: int) -> int:
         """The outputs of a cascade from one of its parts on."""
         if not self.target.is_coded:
             raise StrategyError(
                 f"{node}: a cascade needs one class a row, whose probability says how sure it is "
                 f"of it; the task of {self.target.name!r} is {self.target.task}"
             )
-        outputs = self.output(node.parts[index], (*path, index))
+        outputs = self.output(node.parts[index], self.inside(scope, index))
         if index + 1 == len(node.parts):
             return outputs
         share = weights_of(node.args)[index]
         gate = Piece(lambda: Gate(share), learns="held out")
         rows = self.emit(f"{name}_gate{index}", gate, outputs)
-        before = self.places, self.share_of_rows
+        left = share * self.shares[outputs]
         gathered = {
-            source: self.emit("gather", Piece(Gather), self.shown(spec), rows)
+            source: self.emit("gather", Piece(Gather), self.shown(spec, scope), rows, share=left)
             for source, spec in self.inputs.items()
             if any(self.reads(part, source) for part in node.parts[index + 1 :])
         }
         self.pictures.update(gathered.values())
-        self.places, self.share_of_rows = {**self.places, **gathered}, before[1] * share
-        better = self.cascade(node, path, name, index + 1)
-        self.places, self.share_of_rows = before
+        better = self.cascade(node, scope.reading(gathered), name, index + 1)
         return self.emit("scatter", Piece(Scatter), outputs, rows, better)
 
-    def head(self, features: list[Value], name: str, hidden: int | None, joint: str = "") -> int:
+    def head(
+        self,
+        features: list[Value],
+        name: str,
+        hidden: int | None,
+        scope: Scope,
+        joint: str = "",
+    ) -> int:
         """Outputs from features, put side by side first where there are several."""
         width = sum(value.width for value in features)
         one = len(features) == 1
         joined = features[0].at if one else self.emit(joint, Piece(Concat), *features)
-        return self.emit(name, heads(width, self.target, hidden, self.dropout), joined)
+        return self.emit(name, heads(width, self.target, hidden, scope.dropout), joined)
 
-    def pooled(self, node: Node, path: TreePath) -> Value:
+    def pooled(self, node: Node, scope: Scope) -> Value:
         """The mean of a node's tokens."""
-        return self.mean(self.tokens(node, None, path))
+        return self.mean(self.tokens(node, None, scope))
 
     def mean(self, tokens: Value) -> Value:
         """Features: the mean of tokens."""
@@ -218,17 +232,18 @@ class Compiler:
 
     # Tokens: what stands inside a chain.
 
-    def tokens(self, node: Node, before: Value | None, path: TreePath) -> Value:
+    def tokens(self, node: Node, before: Value | None, scope: Scope) -> Value:
         """The tokens of a node that reads `before`, or the inputs."""
         if isinstance(node, Part):
-            return self.part(node, before, path)
+            return self.part(node, before, scope)
         if isinstance(node, Chain):
             for i, step in enumerate(node.steps):
-                before = self.tokens(step, before, (*path, i))
+                before = self.tokens(step, before, self.inside(scope, i))
             assert before is not None
             return before
-        number, method = self.number("tokens", path), FUSIONS[node.method]
-        values = [self.tokens(part, before, (*path, i)) for i, part in enumerate(node.parts)]
+        number, method = self.number("tokens", scope.path), FUSIONS[node.method]
+        inside = [(part, self.inside(scope, i)) for i, part in enumerate(node.parts)]
+        values = [self.tokens(part, before, own) for part, own in inside]
         refuse_repeats(node, [value.at for value in values])
         grid, width = values[0].grid, values[0].width
         values = [self.regrid(value, grid) for value in values]
@@ -244,17 +259,15 @@ class Compiler:
         piece = piece._replace(make=lambda: Joint(make()))
         return Value(self.emit(f"join{number}", piece, *values), grid, width)
 
-    def part(self, part: Part, before: Value | None, path: TreePath) -> Value:
+    def part(self, part: Part, before: Value | None, scope: Scope) -> Value:
         """The tokens of one component."""
-        family, config = FAMILIES[part.family], config_of(part)
-        name = part.tag or f"{part.family}{self.number('part', path)}"
-        value = self.entry(part, family, config, name, before)
-        return self.body(family, config, name, value, path)
+        name = part.tag or f"{part.family}{self.number('part', scope.path)}"
+        place = PlacedPart(part, FAMILIES[part.family], config_of(part), name, scope)
+        return self.body(place, self.entry(place, before))
 
-    def body(
-        self, family: Family, config: dict[str, int | str], name: str, value: Value, path: TreePath
-    ) -> Value:
+    def body(self, place: PlacedPart, value: Value) -> Value:
         """Opening, blocks, ending and the last norm of a part, after its entry."""
+        _, family, config, name, _ = place
         kind, expand = str(config.get("norm", "none")), int(config.get("expand", 0))
         opening = family.opening(config, value.grid, value.width)
         if opening:
@@ -267,64 +280,55 @@ class Compiler:
             mixer = family.mixer(config, i, value.grid)
             if mixer:
                 piece, grid = mixer
-                delta = self.norm(f"{shared}_n1", kind, value, family, path)
+                delta = self.norm(f"{shared}_n1", kind, value, place)
                 delta = self.emit(f"{block}_mix", piece, delta, family=family.name)
-                value = self.add(f"{block}_add1", value, delta, grid, family)
+                value = self.add(f"{block}_add1", value, delta, grid, place)
             if expand:
-                delta = self.norm(f"{shared}_n2", kind, value, family, path)
+                delta = self.norm(f"{shared}_n2", kind, value, place)
                 piece = channel_mlp(value.grid, width, expand)
                 delta = self.emit(f"{shared}_mlp", piece, delta, family=family.name)
-                value = self.add(f"{block}_add2", value, delta, value.grid, family)
+                value = self.add(f"{block}_add2", value, delta, value.grid, place)
         ending = family.ending(config, value.grid)
         if ending:
             piece, grid = ending
-            normed = self.norm(f"{name}_endn", kind, value, family, path)
+            normed = self.norm(f"{name}_endn", kind, value, place)
             value = Value(self.emit(f"{name}_end", piece, normed, family=family.name), grid, width)
-        index = self.norm(f"{name}_out", kind, value, family, path)
-        return Value(index, value.grid, width)
+        return Value(self.norm(f"{name}_out", kind, value, place), value.grid, width)
 
-    def norm(self, name: str, kind: str, value: Value, family: Family, path: TreePath) -> int:
+    def norm(self, name: str, kind: str, value: Value, place: PlacedPart) -> int:
         """A norm, if any; where parts share it, it knows in which of them it stands."""
         if kind == "none":
             return value.at
-        stands = self.stands.setdefault(name, [])
+        stands, path = self.stands.setdefault(name, []), place.scope.path
         if path not in stands and (name, (value.at,)) not in self.made:
             stands.append(path)
-        place = stands.index(path) if path in stands else 0
-        piece = norm(kind, value.width, place, len(stands))
+        number = stands.index(path) if path in stands else 0
+        piece = norm(kind, value.width, number, len(stands))
         if name in self.pieces:
             self.pieces[name] = piece
-        return self.emit(name, piece, value, family=family.name)
+        return self.emit(name, piece, value, family=place.family.name)
 
-    def add(self, name: str, value: Value, delta: int, grid: Grid, family: Family) -> Value:
+    def add(self, name: str, value: Value, delta: int, grid: Grid, place: PlacedPart) -> Value:
         """The residual sum of a block."""
-        piece = residual(value.grid, grid, self.dropout)
-        index = self.emit(f"{name}_{_text(value.grid)}", piece, value, delta, family=family.name)
+        piece, family = residual(value.grid, grid, place.scope.dropout), place.family.name
+        index = self.emit(f"{name}_{_text(value.grid)}", piece, value, delta, family=family)
         return Value(index, grid, value.width)
 
     # Entries: from raw inputs or the step before to the part's grid and width.
 
-    def entry(
-        self,
-        part: Part,
-        family: Family,
-        config: dict[str, int | str],
-        name: str,
-        before: Value | None,
-    ) -> Value:
+    def entry(self, place: PlacedPart, before: Value | None) -> Value:
         """What the blocks of a part start from."""
+        part, family, config, name, _ = place
         if family.reads:
-            return self.own_stem(part, family, config, name)
-        patch = int(config["patch"])
+            return self.own_stem(place)
         if before is not None:
-            before = self.folded(part, before, family.entry_width(config, before.width), name)
+            patch, width = int(config["patch"]), family.entry_width(config, before.width)
+            before = self.folded(part, before, width, name)
             value = self.regrid(before, coarser(before.grid, patch), patch)
             return self.widen(value, family.entry_width(config, before.width), f"{name}_adapt")
         width = family.entry_width(config, None)
-        values = [
-            self.stem(self.inputs[source], part, patch, width, name, family.name)
-            for source in part.inputs or self.sources
-        ]
+        sources = part.inputs or self.sources
+        values = [self.stem(self.inputs[source], width, place) for source in sources]
         if len(values) == 1:
             return values[0]
         grid = (sum(n_tokens(value.grid) for value in values),)
@@ -338,28 +342,26 @@ class Compiler:
         piece = fold(grid, n_tokens(value.grid) // grid[0] * value.width, width)
         return Value(self.emit(f"{name}_fold", piece, value), grid, width)
 
-    def own_stem(
-        self, part: Part, family: Family, config: dict[str, int | str], name: str
-    ) -> Value:
+    def own_stem(self, place: PlacedPart) -> Value:
         """An input's tokens by the stem that the family brings."""
+        part, family, config, name, scope = place
         (source,) = part.inputs or self.sources
         (read,) = read_by(part, self.arrays)
         title = f"{name}_stem" if part.tag else f"{name}_stem_{source}"
         piece, grid, width = family.stem(config, self.inputs[read])
-        return Value(self.emit(title, piece, self.places[read], family=family.name), grid, width)
+        return Value(self.emit(title, piece, scope.places[read], family=family.name), grid, width)
 
-    def stem(
-        self, spec: InputSpec, part: Part, patch: int, width: int, name: str, family: str
-    ) -> Value:
+    def stem(self, spec: InputSpec, width: int, place: PlacedPart) -> Value:
         """An input's tokens: of the part's own stem, or pooled from the one it shares."""
-        raw, alone = self.shown(spec), len(part.inputs or self.sources) == 1
+        part, family, config, name, scope = place
+        raw, patch = self.shown(spec, scope), int(config["patch"])
         stem = MODALITIES[spec.kind].stem
-        uncut = self.layouts.grid(part, spec, alone=alone)
+        uncut = self.layouts.grid(part, spec, alone=len(part.inputs or self.sources) == 1)
         if self.share not in ("stem", "layers"):
             # One tag is one stem on every input of a kind.
             title = f"{name}_stem_{spec.kind}" if part.tag else f"{name}_stem_{spec.name}"
             piece, grid = stem(spec, uncut, patch, width)
-            return Value(self.emit(title, piece, raw, family=family), grid, width)
+            return Value(self.emit(title, piece, raw, family=family.name), grid, width)
         finest, widest = self.layouts.shared_stem(spec.name)
         piece, grid = stem(spec, uncut, finest, widest)
         value = Value(self.emit(f"stem_{spec.name}", piece, raw), grid, widest)
@@ -372,9 +374,9 @@ class Compiler:
         value = self.regrid(value, to, patch // finest)
         return self.slice(value, width)
 
-    def shown(self, spec: InputSpec) -> int:
+    def shown(self, spec: InputSpec, scope: Scope) -> int:
         """The values that stems read of an input: its picture where it has one, or as they are."""
-        at, picture = self.places[spec.name], MODALITIES[spec.kind].picture(spec)
+        at, picture = scope.places[spec.name], MODALITIES[spec.kind].picture(spec)
         if picture and at not in self.pictures:
             name, piece = picture
             at = self.emit(f"{name}_{spec.name}", piece, at)

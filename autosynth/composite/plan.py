@@ -13,12 +13,13 @@ from functools import partial
 from torch import Tensor, nn
 
 from autosynth.components import Piece
-from autosynth.composite.compiler import Compiler, Value
+from autosynth.composite.compiler import Compiler
 from autosynth.composite.fusion import FUSIONS
 from autosynth.composite.program import Program
+from autosynth.composite.scope import Value
 from autosynth.modality import MODALITIES
 from autosynth.spec import InputSpec, TargetSpec
-from autosynth.strategy import Chain, Fusion, Node, Strategy
+from autosynth.strategy import Chain, Fusion, Node, Settings, Strategy
 
 # Of a schedule, spent without targets before it. On mnist1d it gained nothing over 450 steps with
 # targets alone (-.008 and +.002, results/composition): by that, longer is not worth its time.
@@ -33,13 +34,15 @@ class Unit:
     """One part at the root: `node` alone is a strategy of its own, and `output` its value.
 
     `names` are the pieces that no unit before it has, and `repeat` is how many of these are equal
-    to it: the first one is drawn and trained as alone, the others by other numbers.
+    to it: the first one is drawn and trained as alone, the others by other numbers. `settings` are
+    those that it has of its own.
     """
 
     node: Node
     output: int
     names: tuple[str, ...]
     repeat: int = 0
+    settings: Settings = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +53,7 @@ class Phase:
     `trains` names the pieces that change. `fraction` is its length over the schedule's. `rows`
     says which training rows it sees, as the strategy's word does, for number `index` of `n_units`;
     `unit` which part is alone in it, that may stand trained already. One that `is_fit` takes no
-    steps: its one piece is fitted at once.
+    steps: its one piece is fitted at once. `settings` hold in it in the place of the strategy's.
     """
 
     name: str
@@ -63,6 +66,7 @@ class Phase:
     n_units: int = 1
     unit: Unit | None = None
     is_fit: bool = False
+    settings: Settings = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +87,7 @@ def make_training_plan(
 ) -> TrainingPlan:
     """The training plan of a canonical strategy."""
     compiler = Compiler(strategy, inputs, target, dropout)
-    output = compiler.output(strategy.root)
+    output = compiler.output(strategy.root, compiler.scope)
     whole = compiler.program(output)
     post_hoc = tuple(
         value_id
@@ -136,32 +140,36 @@ def make_training_plan(
 
 def _units(compiler: Compiler, root: Node, output: int) -> tuple[Unit, ...]:
     """The parts at the root, each with an output of its own."""
-    heads: list[tuple[Node, int]] = []
+    heads: list[tuple[Node, int, Settings]] = []
     if isinstance(root, Chain):
         before: Value | None = None
         for i, step in enumerate(root.steps[:-1]):
-            before = compiler.tokens(step, before, (i,))
+            before = compiler.tokens(step, before, compiler.inside(compiler.scope, i))
             node = root.steps[0] if i == 0 else Chain(steps=root.steps[: i + 1])
-            heads.append((node, compiler.head([compiler.mean(before)], f"alone{i}", None)))
-        heads.append((root, output))
+            value = compiler.head([compiler.mean(before)], f"alone{i}", None, compiler.scope)
+            heads.append((node, value, ()))
+        heads.append((root, output, ()))
     elif isinstance(root, Fusion):
         outputs = FUSIONS[root.method].joins == "outputs"
-        for i, part in enumerate(root.parts):
+        for i, (part, own) in enumerate(root.branches):
+            scope = compiler.inside(compiler.scope, i)
             if outputs:
-                heads.append((part, compiler.output(part, (i,))))
+                value = compiler.output(part, scope)
             else:
-                pooled = compiler.pooled(part, (i,))
-                heads.append((part, compiler.head([pooled], f"alone{i}", None)))
+                pooled = compiler.pooled(part, scope)
+                value = compiler.head([pooled], f"alone{i}", None, scope)
+            heads.append((part, value, own))
     else:
-        heads.append((root, output))
+        heads.append((root, output, ()))
     program = compiler.program(output)
     units: list[Unit] = []
     known = set[str]()
-    for node, value_id in heads:
+    for node, value_id, own in heads:
         names = tuple(name for name in program.names([value_id]) if name not in known)
         known.update(names)
-        repeat = sum(unit.node == node for unit in units)
-        units.append(Unit(node=node, output=value_id, names=names, repeat=repeat))
+        repeat = sum((unit.node, unit.settings) == (node, own) for unit in units)
+        unit = Unit(node=node, output=value_id, names=names, repeat=repeat, settings=own)
+        units.append(unit)
     return tuple(units)
 
 
@@ -171,13 +179,15 @@ def _alone(strategy: Strategy, units: tuple[Unit, ...], program: Program) -> lis
     rows = strategy.flag("rows", "disjoint") if train == "subsets" else "all"
     fraction = 1 / (len(units) + 1) if train == "staged" else 1.0
     free = strategy.flag("earlier", "frozen") == "free"
+    length = strategy.setting("length", 1.0)
     # The last beginning of a chain is the whole of it, which is trained together.
     last = train == "joint" and isinstance(strategy.root, Chain)
     return [
         Phase(
             name=f"part {i + 1}",
             outputs=(unit.output,),
-            fraction=fraction,
+            fraction=fraction * float(dict(unit.settings).get("length", length)) / float(length),
+            settings=unit.settings,
             rows=rows,
             index=i,
             trains=frozenset(program.names([unit.output]) if free else unit.names),
@@ -194,28 +204,27 @@ def _masked_losses(compiler: Compiler, root: Node) -> tuple[int, ...]:
     What a pretrained network reads in its own vocabulary is not hidden.
     """
     masked: dict[str, int] = {}
-    raw = dict(compiler.places)
+    scope = compiler.scope
+    raw, hidden = scope.places, dict[str, int]()
     inputs = {name: spec for name, spec in compiler.inputs.items() if not spec.of}
-    shown = {name: compiler.shown(spec) for name, spec in inputs.items()}
+    shown = {name: compiler.shown(spec, scope) for name, spec in inputs.items()}
     for name, spec in inputs.items():
         pick, hide = _pieces(spec)
         masked[name] = compiler.emit(f"pick_{name}", pick, raw[name])
-        compiler.places[name] = compiler.emit(f"hide_{name}", hide, raw[name], masked[name])
-    branches = (
-        [(root, ())]
-        if not isinstance(root, Fusion)
-        else [(part, (i,)) for i, part in enumerate(root.parts)]
-    )
+        hidden[name] = compiler.emit(f"hide_{name}", hide, raw[name], masked[name])
+    scope = scope.reading(hidden)
+    branches = [(root, scope)]
+    if isinstance(root, Fusion):
+        branches = [(part, compiler.inside(scope, i)) for i, part in enumerate(root.parts)]
     losses = []
-    for number, (node, path) in enumerate(branches):
-        tokens = compiler.tokens(node, None, path)
+    for number, (node, inside) in enumerate(branches):
+        tokens = compiler.tokens(node, None, inside)
         for name, spec in inputs.items():
             if compiler.reads(node, name):
                 modality = MODALITIES[spec.kind]
                 piece = modality.reconstruct(spec, tokens.grid, tokens.width)
                 title = f"restore{number}_{name}"
                 losses.append(compiler.emit(title, piece, tokens, shown[name], masked[name]))
-    compiler.places = raw
     return tuple(losses)
 
 

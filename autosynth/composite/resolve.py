@@ -4,7 +4,7 @@ The resolved form is what is compared, hashed, stored and trained. Its `cost` is
 before anything is built; `build` makes the network that runs its program.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -19,7 +19,17 @@ from autosynth.composite.program import Composite, Program
 from autosynth.composite.settings import SETTINGS, complete_settings
 from autosynth.errors import StrategyError
 from autosynth.spec import InputSpec, TargetSpec
-from autosynth.strategy import Fusion, Strategy, Topology, parts, topology, walk
+from autosynth.strategy import (
+    Fusion,
+    Node,
+    Scalar,
+    Settings,
+    Strategy,
+    Topology,
+    parts,
+    topology,
+    walk,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +114,7 @@ def resolve(strategy: Strategy, inputs: Sequence[InputSpec], target: TargetSpec)
     """
     specs = {spec.name: spec for spec in inputs}
     settings = complete_settings(dict(strategy.settings))
-    root = canonicalise(strategy, specs)
+    root = canonicalise(replace(strategy, root=_with_own(strategy.root, settings)), specs)
     told = [name for name, value in settings.items() if value != SETTINGS[name].default]
     if told and not takes_steps(root.root):
         raise StrategyError(
@@ -118,6 +128,22 @@ def resolve(strategy: Strategy, inputs: Sequence[InputSpec], target: TargetSpec)
         target=target,
         program=program,
     )
+
+
+def _with_own(root: Node, settings: Mapping[str, Scalar]) -> Node:
+    """The root with the settings that parts have of their own, without those that all have."""
+    if not isinstance(root, Fusion) or not root.settings:
+        return root
+    kept: list[Settings] = []
+    for part, own in root.branches:
+        if own and not takes_steps(part):
+            raise StrategyError(
+                f"{part} is no network and takes no steps, so that it has no "
+                f"{', '.join(name for name, _ in own)}; leave out what stands after its bar"
+            )
+        whole = complete_settings({**settings, **dict(own)})
+        kept.append(tuple((name, v) for name, v in whole.items() if v != settings[name]))
+    return replace(root, settings=tuple(kept) if any(kept) else ())
 
 
 @dataclass(frozen=True, kw_only=True)

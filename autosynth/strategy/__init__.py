@@ -3,6 +3,7 @@
     cnn > gru                                   a chain
     attend(cnn > gru, transformer[width=64])    a fusion of two parts
     mean(cnn, gru) share=layers | lr=0.003      words on the whole, then settings of the training
+    mean(cnn | lr=0.001, gru) train=subsets     settings of a part's own, where it is trained alone
 
 Which families, fusions, words and settings there are, and which sizes they take, is for
 `autosynth.composite.resolve` to say.
@@ -17,6 +18,7 @@ from autosynth.strategy.tree import (
     Node,
     Part,
     Scalar,
+    Settings,
     Strategy,
     Topology,
     from_dict,
@@ -33,6 +35,7 @@ __all__ = [
     "Fusion",
     "Node",
     "Part",
+    "Settings",
     "Strategy",
     "Topology",
     "Scalar",

@@ -4,7 +4,8 @@ A recursive descent over few tokens:
 
     strategy = node {name "=" name} ["|" {name "=" value}]
     node     = item {">" item}
-    item     = name ["[" pairs "]"] ("(" node "," node {"," node} ")" | ["@" name] [":" inputs])
+    item     = name ["[" pairs "]"] ("(" branch {"," branch} ")" | ["@" name] [":" inputs])
+    branch   = node ["|" {name "=" value}]
     inputs   = name {"+" name}
     value    = int | float | "true" | "false" | name
 """
@@ -27,6 +28,7 @@ from autosynth.strategy.tree import (
     Node,
     Part,
     Scalar,
+    Settings,
     Strategy,
     too_many_parts,
 )
@@ -87,7 +89,7 @@ class _Parser:
         words = self.words()
         settings: list[tuple[str, Scalar]] = []
         if self.take("|"):
-            settings = self.settings()
+            settings = self.settings(("",), "the end")
         elif self.token.kind != "end":
             more = "" if words else "'>', "
             self.expected(f"{more}a word such as share=layers, '|' and settings, or the end")
@@ -100,11 +102,12 @@ class _Parser:
             flags[key] = self.name("a name, such as layers in share=layers")
         return list(flags.items())
 
-    def settings(self) -> list[tuple[str, Scalar]]:
+    def settings(self, ends: Collection[str], what: str) -> list[tuple[str, Scalar]]:
+        """Reads settings up to one of some tokens, which is what stands there."""
         pairs: dict[str, Scalar] = {}
-        while not pairs or self.token.kind != "end":
+        while not pairs or self.token.text not in ends:
             if self.token.kind != "name":
-                self.expected("a setting, such as lr=0.003" + (", or the end" if pairs else ""))
+                self.expected("a setting, such as lr=0.003" + (f", or {what}" if pairs else ""))
             key = self.key(pairs)
             pairs[key] = self.value()
         return list(pairs.items())
@@ -147,13 +150,12 @@ class _Parser:
         self.depth += 1
         if self.depth > MAX_DEPTH:
             self.fail(f"fusions nest at most {MAX_DEPTH} deep; join parts side by side instead")
-        joined = [self.node()]
+        joined = [self.branch()]
         while self.take(","):
-            joined.append(self.node())
+            joined.append(self.branch())
         if self.token.text != ")":
-            early = self.following == "=" or self.token.text == "|"
-            why = "; words and settings stand after the whole strategy" if early else ""
-            self.expected("'>', ',' or ')'", why)
+            why = "; words stand after the whole strategy" if self.following == "=" else ""
+            self.expected("'>', '|', ',' or ')'", why)
         if len(joined) < 2:
             shown = brief_repr(method, _MOST_SIGNS)
             self.fail(f"the fusion {shown} joins 2 or more parts; add ', ' and another part")
@@ -161,7 +163,18 @@ class _Parser:
         self.depth -= 1
         if self.token.text in ("[", "@", ":"):
             self.expected("the end of the fusion; give brackets, tag and input to its parts")
-        return Fusion(method=method, args=tuple(args), parts=tuple(joined))
+        parts, settings = zip(*joined, strict=True)
+        return Fusion(
+            method=method,
+            args=tuple(args),
+            parts=parts,
+            settings=settings if any(settings) else (),
+        )
+
+    def branch(self) -> tuple[Node, Settings]:
+        """Reads a part of a fusion, and the settings that it has of its own."""
+        node = self.node()
+        return node, tuple(self.settings((",", ")"), "',' or ')'") if self.take("|") else ())
 
     def inputs(self) -> tuple[str, ...]:
         names: dict[str, None] = {}

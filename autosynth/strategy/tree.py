@@ -20,6 +20,7 @@ from autosynth.number import brief_repr
 Scalar: TypeAlias = int | float | bool | str
 Topology: TypeAlias = Literal["single", "parallel", "sequential", "hybrid"]
 Node: TypeAlias = "Part | Chain | Fusion"
+Settings: TypeAlias = tuple[tuple[str, Scalar], ...]
 
 BOOLS = {"true": True, "false": False}
 # What a 64-bit integer holds: JSON readers and optuna take no more.
@@ -35,7 +36,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KINDS = {
     "part": {"part", "config", "tag", "inputs"},
     "chain": {"chain"},
-    "fusion": {"fusion", "args", "parts"},
+    "fusion": {"fusion", "args", "parts", "settings"},
 }
 
 
@@ -88,12 +89,14 @@ class Fusion:
     """Two or more parts joined: `method[args](part, part, ...)`.
 
     An argument is `(None, value)` where it stands alone and `(key, value)` where it is named; the
-    named ones come last.
+    named ones come last. `settings` are those that parts have of their own, which are trained
+    alone: `mean(cnn | lr=0.004, gru)`. For each part in their order, or none where none has any.
     """
 
     method: str
     args: tuple[tuple[str | None, Scalar], ...] = ()
     parts: tuple[Node, ...]
+    settings: tuple[Settings, ...] = ()
 
     def __post_init__(self) -> None:
         _check_names([self.method])
@@ -102,9 +105,22 @@ class Fusion:
         if keyed != sorted(keyed):
             raise StrategyError(f"in {self.method}[...] named arguments come after the others")
         _check_nodes(self.parts, f"the fusion {self.method!r}", "parts")
+        if self.settings and (len(self.settings) != len(self.parts) or not any(self.settings)):
+            raise StrategyError(
+                f"the fusion {self.method!r} has settings for every part, some of which may be "
+                "empty, or for none"
+            )
+        for own in self.settings:
+            _check_pairs(own, f"after the bar of a part of {self.method!r}")
 
     def __str__(self) -> str:
-        return f"{self.method}{_brackets(self.args)}({', '.join(map(str, self.parts))})"
+        joined = (f"{part}{_after_bar(own)}" for part, own in self.branches)
+        return f"{self.method}{_brackets(self.args)}({', '.join(joined)})"
+
+    @property
+    def branches(self) -> tuple[tuple[Node, Settings], ...]:
+        """The parts, each with the settings that it has of its own."""
+        return tuple(zip(self.parts, self.settings or ((),) * len(self.parts), strict=True))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +132,7 @@ class Strategy:
 
     root: Node
     flags: tuple[tuple[str, str], ...] = ()
-    settings: tuple[tuple[str, Scalar], ...] = ()
+    settings: Settings = ()
 
     def __post_init__(self) -> None:
         _check_nodes((self.root,), "a strategy", "root", at_least=1)
@@ -132,8 +148,7 @@ class Strategy:
 
     def __str__(self) -> str:
         words = "".join(f" {key}={value}" for key, value in self.flags)
-        bar = f" | {self.settings_text()}" if self.settings else ""
-        return f"{self.root}{words}{bar}"
+        return f"{self.root}{words}{_after_bar(self.settings)}"
 
     def flag(self, name: str, default: str) -> str:
         """The value of the word `name`, or `default`."""
@@ -145,7 +160,7 @@ class Strategy:
 
     def settings_text(self) -> str:
         """The settings as they print after the bar: `lr=0.003 dropout=0.1`; empty without any."""
-        return " ".join(f"{key}={_text(value)}" for key, value in self.settings)
+        return _after_bar(self.settings).removeprefix(" | ")
 
     def without_settings(self) -> "Strategy":
         """The same composition and words, without the settings of its training."""
@@ -199,6 +214,11 @@ def _steps(node: Node) -> tuple[Node, ...]:
 def _brackets(pairs: Iterable[tuple[str | None, Scalar]]) -> str:
     inside = [_text(value) if key is None else f"{key}={_text(value)}" for key, value in pairs]
     return f"[{', '.join(inside)}]" if inside else ""
+
+
+def _after_bar(settings: Settings) -> str:
+    inside = " ".join(f"{key}={_text(value)}" for key, value in settings)
+    return f" | {inside}" if inside else ""
 
 
 def _text(value: Scalar) -> str:
@@ -290,7 +310,9 @@ def _node_to_dict(node: Node) -> dict[str, Any]:
         return {"chain": [_node_to_dict(step) for step in node.steps]}
     if isinstance(node, Fusion):
         joined = [_node_to_dict(part) for part in node.parts]
-        return {"fusion": node.method, "args": _lists(node.args), "parts": joined}
+        plain = {"fusion": node.method, "args": _lists(node.args), "parts": joined}
+        own = [_lists(each) for each in node.settings]
+        return {**plain, "settings": own} if own else plain
     return {
         "part": node.family,
         "config": _lists(node.config),
@@ -317,6 +339,9 @@ def _node_from_dict(data: Any, depth: int = 0) -> Node:
             method=data["fusion"],
             args=_pairs(data.get("args", ()), "args"),
             parts=_nodes(data.get("parts", ()), "parts", depth),
+            settings=tuple(
+                _pairs(each, "settings") for each in _list(data.get("settings", ()), "settings")
+            ),
         )
     return Part(
         family=data["part"],

@@ -20,10 +20,10 @@ from autosynth.composite.join import confidence
 from autosynth.composite.objective import mean_of
 from autosynth.front import ParetoFront
 from autosynth.record import Record
-from autosynth.strategy import Fusion, Node, Scalar, Strategy, parse
+from autosynth.strategy import Fusion, Node, Settings, Strategy, parse
 from autosynth.study.agenda import Able
 from autosynth.study.context import RunContext
-from autosynth.study.params import is_suggested
+from autosynth.study.params import is_suggested, searched_part
 from autosynth.study.space import read_fusion
 from autosynth.training.output import finished_rows
 
@@ -39,8 +39,6 @@ AT_ONCE = 3
 LEAST_GAIN = 0.1
 # Outputs of one part that are kept, at most: 64 MiB, of thousands of rows of hundreds of classes.
 MOST_KEPT = 2**24
-
-Settings = tuple[tuple[str, Scalar], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +86,7 @@ class Composer:
         settings = () if is_fitted(strategy.root) else strategy.settings
         self._parts.append(
             _KnownPart(
-                node=strategy.root,
+                node=searched_part(strategy.root, self.context.space),
                 settings=tuple((name, v) for name, v in settings if name in searched),
                 flops=record.flops or 0,
                 score=score,
@@ -129,8 +127,14 @@ class Composer:
     def _strategy(self, each: _Candidate) -> Strategy:
         members = [self._parts[at] for at in each.members]
         method, args = read_fusion(each.fusion)
-        root = Fusion(method=method, args=args, parts=tuple(part.node for part in members))
         settings = next((part.settings for part in members if part.settings), ())
+        own = tuple(tuple(p for p in part.settings if p not in settings) for part in members)
+        root = Fusion(
+            method=method,
+            args=args,
+            parts=tuple(part.node for part in members),
+            settings=own if any(own) else (),
+        )
         return Strategy(
             root=root, flags=(("train", "subsets"), ("rows", "all")), settings=settings
         )
@@ -138,25 +142,19 @@ class Composer:
     def _with_part(self, newest: int) -> Iterator[_Candidate]:
         """All that a part makes with those before it."""
         best = sorted(range(newest), key=lambda at: -self._parts[at].score)[:MOST_JOINED]
-        pairs = [self._mean((at, newest)) for at in best if self._agree((at, newest))]
+        pairs = [self._mean((at, newest)) for at in best]
         fusions = self.context.space.fusions
         if "mean" in fusions:
             yield from pairs
             if self.context.space.most_parts > 2:
                 chosen = sorted(pairs, key=lambda each: -each.score)[:BEST_PAIRS]
                 for one, other in combinations(sorted({p.members[0] for p in chosen}), 2):
-                    if self._agree((one, other, newest)):
-                        yield self._mean((one, other, newest))
+                    yield self._mean((one, other, newest))
         for text in fusions:
             method, args = read_fusion(text)
             if method == "cascade" and len(weights_of(args)) == 1:
                 for at in best:
-                    if self._agree((at, newest)):
-                        yield self._cascade(text, weights_of(args)[0], (at, newest))
-
-    def _agree(self, members: tuple[int, ...]) -> bool:
-        """Whether they were trained with the same settings, which a strategy has but once."""
-        return len({self._parts[at].settings for at in members} - {()}) < 2
+                    yield self._cascade(text, weights_of(args)[0], (at, newest))
 
     def _mean(self, members: tuple[int, ...]) -> _Candidate:
         found = [self._parts[at] for at in members]

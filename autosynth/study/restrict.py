@@ -228,7 +228,9 @@ def _changed(space: Space, change: _Change) -> Space:
             key = space.key(old.family, old.inputs if reads is None else reads)
             return replace(old, config=pairs(key, old.config))
         if isinstance(old, Fusion):
-            return replace(old, parts=tuple(node(part, reads) for part in old.parts))
+            parts = tuple(node(part, reads) for part in old.parts)
+            own = tuple(pairs("", each) for each in old.settings)
+            return replace(old, parts=parts, settings=own if any(own) else ())
         first, *rest = old.steps
         inside = first.inputs if isinstance(first, Part) else ()
         return Chain(steps=(node(first, reads), *(node(step, inside) for step in rest)))

@@ -15,7 +15,17 @@ from optuna.trial import BaseTrial
 from autosynth.composite import FUSIONS
 from autosynth.composite.fittedpart import joins_fitted
 from autosynth.spec import Kind
-from autosynth.strategy import Chain, Fusion, Node, Part, Scalar, Strategy, Topology, parts
+from autosynth.strategy import (
+    Chain,
+    Fusion,
+    Node,
+    Part,
+    Scalar,
+    Settings,
+    Strategy,
+    Topology,
+    parts,
+)
 from autosynth.study.space import (
     Space,
     StrategyShape,
@@ -83,7 +93,27 @@ def walk_space(space: Space, choose: Choose) -> Strategy:
         words += tuple(_training(space, choose, kind))
     settings = tuple((name, choose(name, v)) for name, v in space.settings.items() if steps)
     flags = tuple(pair for pair in words if pair not in _PLAIN)
+    if isinstance(root, Fusion) and settings and apart(kind, flags, root):
+        root = replace(root, settings=_own_settings(space, choose, root))
     return Strategy(root=root, flags=flags, settings=settings)
+
+
+def apart(kind: Topology, flags: Sequence[tuple[str, str]], root: Node) -> bool:
+    """Whether the parts of a strategy are trained alone, and may have settings of their own."""
+    mixed = any(is_fitted_family(part.family) for part in parts(root))
+    return kind == "parallel" and (mixed or ("train", "subsets") in flags)
+
+
+def _own_settings(space: Space, choose: Choose, root: Fusion) -> tuple[Settings, ...]:
+    """The settings of each part where they have their own; none where all have the same."""
+    if choose("settings", ("same", "own")) == "same":
+        return ()
+    return tuple(
+        ()
+        if isinstance(part, Part) and is_fitted_family(part.family)
+        else tuple((name, choose(f"branch{i}.{name}", v)) for name, v in space.settings.items())
+        for i, part in enumerate(root.parts, start=1)
+    )
 
 
 def takes_fitted(kind: Topology, method: str, sharing: str) -> bool:

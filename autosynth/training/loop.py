@@ -206,7 +206,7 @@ class Trainer:
             phase,
             self.data,
             rows,
-            self.settings,
+            {**self.settings, **dict(phase.settings)},
             steps=self.steps,
             batch=self.batch,
             seed=self._seed(phase),

@@ -23,7 +23,7 @@ from autosynth.composite import Composite, Resolved, resolve
 from autosynth.composite.fittedpart import is_fitted
 from autosynth.composite.plan import Phase
 from autosynth.errors import BundleError
-from autosynth.strategy import Strategy
+from autosynth.strategy import Settings, Strategy
 
 
 def save_weights(model: nn.Module, path: Path) -> None:
@@ -185,7 +185,9 @@ def alone_of(resolved: Resolved, phase: Phase) -> Resolved | None:
     learnt = {name for name in ours if program.pieces[name].params} - program.frozen
     if not learnt <= set(unit.names):  # it stands on what an earlier part has trained
         return None
-    settings = () if is_fitted(unit.node) else resolved.strategy.settings
+    settings: Settings = ()
+    if not is_fitted(unit.node):
+        settings = tuple({**resolved.settings, **dict(unit.settings)}.items())
     alone = resolve(Strategy(root=unit.node, settings=settings), resolved.inputs, resolved.target)
     theirs = alone.program.names([alone.program.output])
     plan = alone.training_plan

@@ -71,12 +71,16 @@ def test_what_gains_nothing_on_what_is_no_dearer_is_not_proposed(context: RunCon
     assert composer.propose(lambda resolved: True) is None
 
 
-def test_parts_of_other_settings_have_no_strategy_in_common(context: RunContext) -> None:
+def test_parts_of_other_settings_are_joined_with_their_own(context: RunContext) -> None:
     composer = Composer(context=context)
     one, other = slice(0, None, 2), slice(1, None, 2)
     composer.put(trial(context, 0, "mlp | lr=0.002", 0.6, 100), knowing(context, one))
     composer.put(trial(context, 1, "gru | lr=0.004", 0.6, 200), knowing(context, other))
-    assert composer.propose(lambda resolved: True) is None
+    found = composer.propose(lambda resolved: True)
+    assert found is not None
+    resolved = resolve(found, context.dataset.inputs, context.dataset.target)
+    assert "gru | lr=0.004, mlp)" in str(resolved.short_form)
+    assert resolved.settings["lr"] == 0.002
 
 
 def test_a_search_joins_what_it_has_trained_and_trains_nothing_again(

@@ -16,7 +16,7 @@ from autosynth.composite import cost, resolve
 from autosynth.errors import ConfigError
 from autosynth.spec import InputSpec, Kind, TargetSpec
 from autosynth.strategy import parse, parts, topology
-from autosynth.study.params import complete_strategy, params_for
+from autosynth.study.params import complete_strategy, params_for, searched_part
 from autosynth.study.restrict import default_space, restrict
 from autosynth.study.space import Space, StrategyShape, networks
 from autosynth.study.spacefile import load_space
@@ -359,3 +359,20 @@ def test_pictures_in_a_row_have_a_place_beside_other_inputs():
     assert "concat(cnn:scan > gru, mlp:person)" in written
     for strategy in space.composites:
         cost(resolve(complete_strategy(strategy, space), inputs, TARGET))
+
+
+def test_what_was_trained_is_written_as_the_space_would(spaces) -> None:
+    """A canonical part with all its options goes back to those that are searched."""
+    for (_, data), space in spaces.items():
+        inputs = [INPUTS[data]]
+        written = [each for steps in space.ladder.values() for each in steps]
+        written += [each for each in space.composites if topology(each.root) == "sequential"]
+        for whole in (complete_strategy(each, space) for each in written):
+            if any(part.family == "pretrained" for part in parts(whole.root)):
+                continue  # its weights may not be installed
+            canonical = resolve(whole, inputs, TARGET).strategy
+            settings = tuple(p for p in canonical.settings if p[0] in dict(whole.settings))
+            node = searched_part(canonical.root, space)
+            again = replace(canonical, root=node, settings=settings)
+            assert params_for(again, space) == params_for(whole, space)
+            assert resolve(again, inputs, TARGET).strategy == canonical

@@ -32,7 +32,7 @@ from autosynth.task.score import (
     standard_error,
 )
 from autosynth.training.loop import TrainingRows, train
-from autosynth.training.output import outputs
+from autosynth.training.output import finished_rows, outputs
 
 # Times a composite's cost, that a single component may have and is no dearer: as in the pruner.
 SLACK = 1.05
@@ -138,9 +138,11 @@ def _fold(
     """A strategy's outputs on held-out rows; None if its training failed."""
     try:
         resolved = resolved_of(context, record)
-        return fold_outputs(context, resolved, inside, outside, deadline)[0]
+        raw, _ = fold_outputs(context, resolved, inside, outside, deadline)
     except TrialError:
         return None
+    found: Array = finished_rows(raw, context.device_dataset, outside).cpu().numpy()
+    return found
 
 
 def _score(context: RunContext, rows: Sequence[Array], found: Sequence[Array]) -> float:

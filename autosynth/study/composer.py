@@ -8,9 +8,12 @@ to train: their parts are taken as they stand.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import combinations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from autosynth.composite import resolve
@@ -23,6 +26,7 @@ from autosynth.record import Record
 from autosynth.strategy import Fusion, Node, Settings, Strategy, parse
 from autosynth.study.agenda import Able
 from autosynth.study.context import RunContext
+from autosynth.study.fold import CALIBRATION, VALIDATION, held_rows
 from autosynth.study.params import is_suggested, searched_part
 from autosynth.study.space import read_fusion
 from autosynth.training.output import finished_rows
@@ -80,7 +84,8 @@ class Composer:
         self._front.insert(record.trial, float(record.flops or 0), -score)
         self._error = record.standard_error or self._error
         strategy = parse(record.canonical)
-        if not outputs or isinstance(strategy.root, Fusion) or strategy.flags:
+        is_known = outputs and self._held.keys() <= outputs.keys()
+        if not is_known or isinstance(strategy.root, Fusion) or strategy.flags:
             return
         searched = self.context.space.settings
         settings = () if is_fitted(strategy.root) else strategy.settings
@@ -150,7 +155,9 @@ class Composer:
                 chosen = sorted(pairs, key=lambda each: -each.score)[:BEST_PAIRS]
                 for one, other in combinations(sorted({p.members[0] for p in chosen}), 2):
                     yield self._mean((one, other, newest))
-        for text in fusions:
+        # A threshold is fitted to rows that are held back; where there are none it would take
+        # trainings out of fold.
+        for text in fusions if CALIBRATION in self._parts[newest].outputs else ():
             method, args = read_fusion(text)
             if method == "cascade" and len(weights_of(args)) == 1:
                 for at in best:
@@ -158,8 +165,10 @@ class Composer:
 
     def _mean(self, members: tuple[int, ...]) -> _Candidate:
         found = [self._parts[at] for at in members]
-        outs = [part.outputs["validation"] for part in found]
-        score = self._score(mean_of(self.context.dataset.target, outs))
+        target = self.context.dataset.target
+        score = self._score(
+            {name: mean_of(target, [p.outputs[name] for p in found]) for name in self._held}
+        )
         flops = sum(part.flops for part in found)
         return _Candidate(fusion="mean", members=members, score=score, flops=flops)
 
@@ -167,26 +176,32 @@ class Composer:
         """The cheaper first; its threshold from rows that it has not learnt from."""
         first, second = sorted(members, key=lambda at: self._parts[at].flops)
         cheap, dear = self._parts[first], self._parts[second]
-        held = cheap.outputs.get("calibration", cheap.outputs["validation"])
-        threshold = torch.quantile(confidence(held), share)
-        out = cheap.outputs["validation"]
+        threshold = torch.quantile(confidence(cheap.outputs[CALIBRATION]), share)
+        out = cheap.outputs[VALIDATION]
         goes_on = (confidence(out) < threshold).unsqueeze(1)
-        score = self._score(torch.where(goes_on, dear.outputs["validation"], out))
+        score = self._score({VALIDATION: torch.where(goes_on, dear.outputs[VALIDATION], out)})
         flops = cheap.flops + share * dear.flops
         return _Candidate(fusion=text, members=(first, second), score=score, flops=flops)
 
-    def _score(self, out: Tensor) -> float:
-        data, rows = self.context.dataset, self.context.dataset.splits.validation
-        found = finished_rows(out, self.context.device_dataset, rows).numpy()
-        return float(self.context.metric.score(data.y[rows], found))
+    @cached_property
+    def _held(self) -> dict[str, NDArray[np.int64]]:
+        """The rows that all parts here were scored on, by the names of their outputs."""
+        return held_rows(self.context)
+
+    def _score(self, outs: Mapping[str, Tensor]) -> float:
+        """Of raw outputs for rows held back, by their names."""
+        data = self.context.device_dataset
+        found = [finished_rows(out, data, self._held[name]).numpy() for name, out in outs.items()]
+        y = self.context.dataset.y[np.concatenate([self._held[name] for name in outs])]
+        return float(self.context.metric.score(y, np.concatenate(found)))
 
 
 def may_be_part(context: RunContext, record: Record) -> bool:
     """Whether the outputs of a trial may be joined with others' by arithmetic.
 
-    Not where several folds score a trial, and not those of a ranking of very many items.
+    Not where it was scored on fewer folds than the best, nor of a ranking of very many items.
     """
     splits = context.dataset.splits
     size = (len(splits.validation) + len(splits.calibration)) * context.dataset.target.n_outputs
     is_part = record.topology in ("single", "sequential")
-    return is_part and context.folds == 1 and size <= MOST_KEPT
+    return is_part and record.n_folds == context.folds and size <= MOST_KEPT

@@ -2,11 +2,12 @@
 
 import math
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,8 +99,13 @@ class RunContext:
         splits = self.dataset.splits
         return np.concatenate([splits.train, splits.calibration, splits.validation])
 
-    def foreseen_seconds(self, resolved: Resolved, known: Collection[str] = ()) -> float:
-        """The time that a full training will take, but of `known` phases; 0 where unmeasured."""
+    def foreseen_seconds(
+        self, resolved: Resolved, known: Mapping[str, float] = MappingProxyType({})
+    ) -> float:
+        """The time that a full training will take; 0 where unmeasured.
+
+        `known` phases stand trained, each after so many seconds.
+        """
         has_fit = bool(len(self.dataset.splits.calibration))
         return foreseen_seconds(self.trainer_config, resolved, has_fit=has_fit, known=known)
 

@@ -20,7 +20,7 @@ from autosynth.record import Record, outputs_path, score_of, weights_path, write
 from autosynth.study.composer import Composer
 from autosynth.study.context import RunContext
 from autosynth.study.finalist import a_training
-from autosynth.study.job import TrainedPart
+from autosynth.study.job import CUT, TrainedPart
 from autosynth.study.shelf import Shelf
 from autosynth.study.standings import Standings
 from autosynth.training.phase import samples_of
@@ -96,10 +96,10 @@ class RunHistory:
 
     def foreseen_seconds(self, resolved: Resolved) -> float:
         """The seconds of one training as they were measured, without what stands trained of it."""
-        known: frozenset[str] = frozenset()
+        known: dict[str, float] = {}
         if len(resolved.training_plan.phases) > 1:
-            known = frozenset(phase.name for phase, found in self.standing(resolved) if found)
-        key = resolved.canonical, known
+            known = {p.name: found[0].seconds for p, found in self.standing(resolved) if found}
+        key = resolved.canonical, frozenset(known)
         if key not in self._foreseen:
             self._foreseen[key] = self._context.foreseen_seconds(resolved, known)
         return self._foreseen[key]
@@ -137,6 +137,8 @@ class RunHistory:
                 samples=round((record.epochs or 0.0) * len(self._context.dataset.splits.train)),
                 share=min(record.best_fractions.values(), default=1.0),  # it had one phase
                 seconds=a_training(record),
+                outputs=outputs_path(folder, record.trial),
+                cut=record.reason.removeprefix(CUT),
             )
         ]
 

@@ -15,12 +15,17 @@ from autosynth.budget import NEVER, POLICY, Deadline
 from autosynth.record import Record
 
 
+CUT = "cut short: "
+"""How the reason begins of a complete trial a part of which had no time for all of its fit."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainedPart:
     """A strategy that stands trained, for a part of a composite that asks for the same training.
 
     `strategy` is canonical, `samples` are those it saw, `share` (0 to 1) the fraction of its
-    schedule after which it was best, and `seconds` what it took.
+    schedule after which it was best, and `seconds` what it took. `outputs` is where its
+    outputs on rows held back are kept, and `cut` what it was cut short of, if anything.
     """
 
     strategy: str
@@ -28,6 +33,8 @@ class TrainedPart:
     samples: int
     share: float
     seconds: float = 0.0
+    outputs: Path | None = None
+    cut: str = ""
 
     def is_of(self, strategy: str, rows: str, samples: int) -> bool:
         """Whether it was trained so: every trial was trained on `all` rows."""

@@ -8,8 +8,9 @@ What frozen networks compute once is timed apart, and taken off.
 """
 
 import math
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 import torch
 
@@ -57,18 +58,23 @@ def foreseen_seconds(
     resolved: Resolved,
     *,
     has_fit: bool = True,
-    known: Collection[str] = (),
+    known: Mapping[str, float] = MappingProxyType({}),
 ) -> float:
     """The time that a full training of a strategy will take; 0 where nothing was measured.
 
     `has_fit`: there are held-back rows, on which what comes after the training can be fitted.
-    `known` phases are trained already, and take nothing.
+    `known` phases are trained already, each in so many seconds, and take nothing; but they do in
+    trainings out of fold.
     """
-    course = resolved.training_plan
-    left = [phase for phase in course.phases if phase.name not in known]
-    seconds = sum(seconds_of(plan, course.program, phase) for phase in left)
-    seconds *= trainings_of(course.program, course.post_hoc, has_fit=has_fit)
-    return seconds * float(resolved.settings["length"])
+    course, length = resolved.training_plan, float(resolved.settings["length"])
+    further = trainings_of(course.program, course.post_hoc, has_fit=has_fit) - 1
+    seconds = 0.0
+    for phase in course.phases:
+        if phase.name in known:
+            seconds += further * known[phase.name]
+        else:
+            seconds += (1 + further) * seconds_of(plan, course.program, phase) * length
+    return seconds
 
 
 def fixed_plan(

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from autosynth.budget import POLICY, Deadline
 from autosynth.composite import Composite, Cost, Resolved, build, cost
@@ -21,8 +21,8 @@ from autosynth.errors import TrialError, lacking
 from autosynth.record import Record, weights_path
 from autosynth.study.composer import may_be_part
 from autosynth.study.context import RunContext
-from autosynth.study.fold import more_folds, promises
-from autosynth.study.job import Done, Event, Failed, Job, Rung, Started, with_parts
+from autosynth.study.fold import CALIBRATION, VALIDATION, held_rows, more_folds, promises
+from autosynth.study.job import CUT, Done, Event, Failed, Job, Rung, Started, with_parts
 from autosynth.study.latency import latency_ms, untrained_latency_ms
 from autosynth.study.space import FORBID_KEYS
 from autosynth.task.calibration import Calibration, calibrate
@@ -30,7 +30,7 @@ from autosynth.task.score import bootstrap_interval, score_all, standard_error
 from autosynth.task.task import task_of
 from autosynth.training.devicedataset import sample
 from autosynth.training.loop import Outcome, TrainingRows, train
-from autosynth.training.output import outputs, raw_outputs
+from autosynth.training.output import finished_rows, outputs, raw_outputs
 from autosynth.training.part import part_weights, phase_of, train_part
 from autosynth.training.phase import Told
 from autosynth.training.weights import (
@@ -140,10 +140,12 @@ def run_trial(
         outcome = _trained(context, job, rungs, deadline, told)
         record = _finished(context, job, blank, outcome, rungs, deadline)
         record = with_parts(record, given, n)
-        if outcome.cut and record.state == "complete":
-            record = replace(record, reason=f"cut short: {outcome.cut}")
+        cuts = [outcome.cut, *(part.cut for part in job.begin)]
+        if any(cuts) and record.state == "complete":
+            record = replace(record, reason=CUT + "; ".join(dict.fromkeys(filter(None, cuts))))
+        folds: dict[str, Tensor] = {}
         if not job.part and record.state == "complete":
-            record = _scored(context, job, record, outcome.model)
+            record, folds = _scored(context, job, record, outcome.model)
     except (TrialError, RuntimeError, MemoryError) as error:
         reason = str(error) if isinstance(error, TrialError) else lacking(error)
         if not reason:
@@ -154,7 +156,8 @@ def run_trial(
     if record.state != "complete":
         return _told(job, record)
     weights = part_weights(outcome.model, resolved, job.part)
-    return _told(job, record, weights, _part_outputs(context, job, record, outcome.model))
+    kept = _part_outputs(context, job, record, outcome.model, folds)
+    return _told(job, record, weights, kept)
 
 
 def _told(
@@ -165,19 +168,20 @@ def _told(
     return Done(number=job.number, part=job.part, record=record, weights=weights, outputs=outputs)
 
 
-def _part_outputs(context: RunContext, job: Job, record: Record, model: Composite) -> bytes | None:
+def _part_outputs(
+    context: RunContext, job: Job, record: Record, model: Composite, folds: dict[str, Tensor]
+) -> bytes | None:
     """The outputs of a whole training that may be a part of others, on rows held back."""
     if job.part or not may_be_part(context, record):
         return None
     splits = context.dataset.splits
-    held = {"validation": splits.validation, "calibration": splits.calibration}
-    return packed(
-        {
-            name: raw_outputs(model, context.device_dataset, rows)
-            for name, rows in held.items()
-            if len(rows)
-        }
-    )
+    held = {VALIDATION: splits.validation, CALIBRATION: splits.calibration}
+    own = {
+        name: raw_outputs(model, context.device_dataset, rows)
+        for name, rows in held.items()
+        if len(rows)
+    }
+    return packed(own | folds)
 
 
 def _ends_by(context: RunContext, job: Job, blank: Record) -> Deadline:
@@ -305,18 +309,29 @@ def _finished(
     return replace(record, state="complete")
 
 
-def _scored(context: RunContext, job: Job, record: Record, model: Composite) -> Record:
-    """The record of a whole training with its scores; on further folds where it promises much."""
+def _scored(
+    context: RunContext, job: Job, record: Record, model: Composite
+) -> tuple[Record, dict[str, Tensor]]:
+    """The record of a whole training with its scores, and raw outputs on further folds.
+
+    It has those where it promises much on the first one.
+    """
     start = time.monotonic()
     rows, found, calibration = scored_outputs(context, model)
     eval_seconds = round(time.monotonic() - start, 3)
+    folds: dict[str, Tensor] = {}
     if context.folds > 1 and promises(context, job, context.dataset.y[rows], found):
-        record, rows, found = more_folds(context, job, record, rows, found)
+        record, folds = more_folds(context, job, record)
+        held = held_rows(context)
+        data = context.device_dataset
+        rest = [finished_rows(raw, data, held[name]).numpy() for name, raw in folds.items()]
+        rows = np.concatenate([rows, *(held[name] for name in folds)])
+        found = np.concatenate([found, *rest])
     y = context.dataset.y[rows]
     price = cost(context.resolved(job.strategy), model)
     val = score_all(y, found, context.dataset.target)
     val.setdefault(context.metric.name, context.metric.score(y, found))
-    return replace(
+    record = replace(
         record,
         val=val,
         flops=price.flops,
@@ -330,6 +345,7 @@ def _scored(context: RunContext, job: Job, record: Record, model: Composite) -> 
         or latency_ms(model, context.device_dataset, context.dataset.splits),
         curve=(*record.curve, (1.0, context.error(val[context.metric.name]))),
     )
+    return record, folds
 
 
 def error_of(context: RunContext, model: nn.Module) -> tuple[float, float]:

@@ -6,6 +6,7 @@ training is the phases of the strategy's training plan, one after another, and t
 
 import time
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar
@@ -180,6 +181,7 @@ class Trainer:
         self.until, self.best_fractions = until or {}, dict[str, float]()
         self.flops, self.samples = 0.0, 0
         self.cuts: list[str] = []
+        self.deadline = NEVER
         self.phases = [
             phase
             for phase in resolved.training_plan.phases
@@ -228,6 +230,7 @@ class Trainer:
     ) -> Outcome:
         """Train to the end of the training plan, or until it is stopped."""
         start, stopped, steps = time.monotonic(), "", 0
+        self.deadline = deadline
         monitor = Monitor(score, on_rung, deadline, start, told=told)
         with torch.random.fork_rng(devices=cuda_of(self.data.device)):
             torch.manual_seed(self.seed)
@@ -293,7 +296,7 @@ class Trainer:
                     predictions = outputs(view, self.data, self.rows.calibration)
                     value = monitor.score(self.data.y_true[self.rows.calibration], predictions)
                     if best is None or value >= best[0]:
-                        best = (value, step, _copy(phase_trainer.current))
+                        best = (value, step, deepcopy(phase_trainer.current.state_dict()))
                 phase_trainer.learn()
             if monitor.told():
                 stopped = "pruned"
@@ -372,7 +375,8 @@ class Trainer:
         else:
             trainer = self.without(inside)
             for index, phase in enumerate(trainer.phases):
-                trainer.train_phase(phase, index, Monitor(None, None, NEVER, 0.0))
+                end = self.deadline if phase.is_fit else NEVER
+                trainer.train_phase(phase, index, Monitor(None, None, end, 0.0))
             self.flops += trainer.flops
             self.samples += trainer.samples
             found = trainer.model
@@ -394,7 +398,3 @@ class Trainer:
 def cuda_of(device: torch.device) -> list[torch.device]:
     """The devices beside the processor, whose random numbers a training leaves as they were."""
     return [device] if device.type == "cuda" else []
-
-
-def _copy(model: nn.Module) -> dict[str, Tensor]:
-    return {name: value.detach().clone() for name, value in model.state_dict().items()}

@@ -14,6 +14,7 @@ from autosynth.strategy import parse
 from autosynth.study.composer import Composer
 from autosynth.study.context import RunContext
 from autosynth.study.driver import Driver
+from autosynth.study.fold import held_rows
 from autosynth.study.restrict import restrict
 from autosynth.study.spacefile import load_space
 
@@ -95,3 +96,22 @@ def test_a_search_joins_what_it_has_trained_and_trains_nothing_again(
         assert record.samples_seen == 0  # its parts stand trained
         assert (record.known_seconds or 0) > 0
         assert record.train_seconds is not None
+
+
+def test_of_few_rows_parts_are_joined_on_all_folds(
+    context_of: MakeBench, driver_of: MakeDriver, tmp_path: Path
+) -> None:
+    wine = load_dataset("wine")
+    space = restrict(load_space("table"), wine.inputs, "classification")
+    context = context_of(wine, tmp_path, steps=40, space=space)
+    assert context.folds > 1
+    driver_of(context, trials=16).run()
+    composed = [record for record in read_all(tmp_path) if record.origin == "composed"]
+    assert composed
+    rows = sum(map(len, held_rows(context).values()))
+    for record in composed:
+        assert record.state == "complete"
+        assert record.n_folds == context.folds
+        assert record.samples_seen == 0
+        hits = record.val["accuracy"] * rows
+        assert hits == pytest.approx(round(hits))

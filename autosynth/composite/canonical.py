@@ -11,7 +11,13 @@ from itertools import count
 
 from autosynth.components import FAMILIES, Family, Grid
 from autosynth.components.family import checked_options
-from autosynth.composite.fittedpart import filled_part, has_fitted, shortened_part, words_around
+from autosynth.composite.fittedpart import (
+    filled_end,
+    filled_part,
+    has_fitted,
+    shortened_part,
+    words_around,
+)
 from autosynth.composite.fusion import FUSIONS
 from autosynth.composite.layout import (
     Layouts,
@@ -177,7 +183,7 @@ class _Canonicaliser:
     def part(self, part: Part, grid: Grid | None) -> tuple[Part, Grid]:
         family = lookup(FAMILIES, part.family, "component", f"in {part}")
         if family.is_fitted:
-            return filled_part(part, self.inputs), ()
+            return (filled_part(part, self.inputs) if grid is None else filled_end(part)), ()
         if family.reads:
             self.check_place(part, family, grid)
         given = checked_options(part, family)

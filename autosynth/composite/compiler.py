@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from autosynth.components import FAMILIES, Grid, Piece
 from autosynth.components.block import channel_mlp, norm, residual
-from autosynth.composite.fittedpart import is_fitted, model_of
+from autosynth.composite.fittedpart import features_spec, fitted_end, model_of
 from autosynth.composite.fusion import FUSIONS, FusionInputs, weights_of
 from autosynth.composite.head import JoinTokens, Pool, head, heads
 from autosynth.composite.join import Concat, Gate, Gather, Joint, Scatter
@@ -31,14 +31,6 @@ from autosynth.modality import MODALITIES
 from autosynth.piece import Plane, Regrid, Slice, coarser, n_tokens, projection
 from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import Chain, Fusion, Node, Part, Strategy, parts
-
-
-def compile_program(
-    strategy: Strategy, inputs: Mapping[str, InputSpec], target: TargetSpec, dropout: float
-) -> Program:
-    """The program of a canonical strategy. Raises StrategyError where parts cannot share."""
-    compiler = Compiler(strategy, inputs, target, dropout)
-    return compiler.program(compiler.output(strategy.root, compiler.scope))
 
 
 class Compiler:
@@ -117,8 +109,8 @@ class Compiler:
 
     def output(self, node: Node, scope: Scope) -> int:
         """The value of a node's outputs, (batch, n_outputs)."""
-        if isinstance(node, Part) and is_fitted(node):
-            return self.fitted(node, scope)
+        if end := fitted_end(node):
+            return self.fitted(node, end, scope)
         number = self.number("output", scope.path)
         if not isinstance(node, Fusion):
             return self.head([self.pooled(node, scope)], f"head{number}", None, scope)
@@ -154,14 +146,19 @@ class Compiler:
         """The scope of a part of the node that a scope is of."""
         return scope.of_part(number, self.strategy)
 
-    def fitted(self, part: Part, scope: Scope) -> int:
-        """The outputs of a part that is no network."""
-        specs = [self.inputs[source] for source in part.inputs or self.sources]
+    def fitted(self, node: Node, part: Part, scope: Scope) -> int:
+        """The outputs of a part that is no network; in a chain it reads features of one."""
+        if isinstance(node, Chain) and isinstance(node.steps[0], Part):
+            first = self.placed(node.steps[0], self.inside(scope, 0))
+            features = self.mean(self.own_stem(first))
+            specs, read = [features_spec(features.width)], [features.at]
+        else:
+            specs = [self.inputs[source] for source in part.inputs or self.sources]
+            read = [self.shown(spec, scope) for spec in specs]
         name, piece = (
             f"{part.family}{self.number('part', scope.path)}",
             model_of(part, specs, self.target),
         )
-        read = [self.shown(spec, scope) for spec in specs]
         return self.emit(name, piece, *read, family=part.family)
 
     def cascade(self, node: Fusion, scope: Scope, name: str, index: int) -> int:
@@ -261,9 +258,13 @@ class Compiler:
 
     def part(self, part: Part, before: Value | None, scope: Scope) -> Value:
         """The tokens of one component."""
-        name = part.tag or f"{part.family}{self.number('part', scope.path)}"
-        place = PlacedPart(part, FAMILIES[part.family], config_of(part), name, scope)
+        place = self.placed(part, scope)
         return self.body(place, self.entry(place, before))
+
+    def placed(self, part: Part, scope: Scope) -> PlacedPart:
+        """A part with all that its pieces are made of."""
+        name = part.tag or f"{part.family}{self.number('part', scope.path)}"
+        return PlacedPart(part, FAMILIES[part.family], config_of(part), name, scope)
 
     def body(self, place: PlacedPart, value: Value) -> Value:
         """Opening, blocks, ending and the last norm of a part, after its entry."""
@@ -313,8 +314,6 @@ class Compiler:
         piece, family = residual(value.grid, grid, place.scope.dropout), place.family.name
         index = self.emit(f"{name}_{_text(value.grid)}", piece, value, delta, family=family)
         return Value(index, grid, value.width)
-
-    # Entries: from raw inputs or the step before to the part's grid and width.
 
     def entry(self, place: PlacedPart, before: Value | None) -> Value:
         """What the blocks of a part start from."""

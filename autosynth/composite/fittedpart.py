@@ -1,7 +1,8 @@
 """Parts that are no networks, in a strategy: where they may stand, and what they are.
 
 They are fitted alone and to all training rows, so that a strategy with one is trained part by
-part; and they give outputs, no tokens, so that they stand alone or under one fusion of outputs.
+part; and they give outputs, no tokens, so that they stand alone, under one fusion of outputs, or
+at the end of a chain after a frozen network, whose features they read.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,10 +15,12 @@ from autosynth.composite.fusion import FUSIONS, Args
 from autosynth.composite.layout import config_of
 from autosynth.errors import StrategyError, lookup
 from autosynth.spec import InputSpec, TargetSpec
-from autosynth.strategy import Fusion, Node, Part, Strategy, parts
+from autosynth.strategy import Chain, Fusion, Node, Part, Strategy, parts
 
 # What a fusion learns by gradient beside such a part, it would learn of rows that this one may
 # know by heart.
+FEATURES = "table"
+"""The kind of input that features of a network are as: numbers without order."""
 _ALONE = {"share": "none", "train": "joint", "init": "random", "rows": "disjoint"}
 _BESIDE = {"share": "none", "train": "subsets", "init": "random", "rows": "all"}
 
@@ -32,9 +35,27 @@ def has_fitted(node: Node) -> bool:
     return any(is_fitted(part) for part in parts(node))
 
 
+def fitted_end(node: Node) -> Part | None:
+    """The part that is no network and gives a node's outputs: itself, or the end of a chain."""
+    last = node.steps[-1] if isinstance(node, Chain) else node
+    return last if isinstance(last, Part) and is_fitted(last) else None
+
+
 def takes_steps(node: Node) -> bool:
-    """Whether a part of it is a network, which a training moves step by step."""
-    return any(not is_fitted(part) for part in parts(node))
+    """Whether a network of it is moved step by step by a training."""
+    if isinstance(node, Fusion):
+        return any(map(takes_steps, node.parts))
+    return fitted_end(node) is None
+
+
+def _stands_well(node: Node) -> bool:
+    """Whether a part that is no network stands alone, or after one that is frozen."""
+    if not isinstance(node, Chain) or len(node.steps) > 2:
+        return is_fitted(node)
+    first, last = node.steps
+    is_own = isinstance(first, Part) and first.family in FAMILIES and FAMILIES[first.family].reads
+    frozen = isinstance(first, Part) and first.get("tune", "frozen") == "frozen"
+    return is_fitted(last) and bool(is_own) and frozen
 
 
 def _family(part: Part) -> FittedFamily | None:
@@ -49,7 +70,7 @@ def words_around(strategy: Strategy, words: Mapping[str, str]) -> dict[str, str]
         StrategyError: a word says otherwise, or the part stands where none can.
     """
     root = strategy.root
-    wanted = _ALONE if isinstance(root, Part) else _BESIDE
+    wanted = _BESIDE if isinstance(root, Fusion) else _ALONE
     (part, *_) = (each for each in parts(root) if is_fitted(each))
     for name, value in strategy.flags:
         if wanted.get(name) != value:
@@ -58,15 +79,15 @@ def words_around(strategy: Strategy, words: Mapping[str, str]) -> dict[str, str]
                 f"{part.family} is no network: it is fitted alone, to all training rows, and "
                 f"{name}={value} says otherwise, in {strategy.without_settings()}; {cure}"
             )
-    if isinstance(root, Part):
-        return dict(words)
-    if not isinstance(root, Fusion) or any(
-        has_fitted(each) and not is_fitted(each) for each in root.parts
-    ):
+    branches = root.parts if isinstance(root, Fusion) else (root,)
+    if any(has_fitted(each) and not _stands_well(each) for each in branches):
         raise StrategyError(
-            f"{part} is no network and gives outputs, no tokens: it stands alone, or beside other "
-            f"parts under one fusion of outputs such as mean, not as in {root}"
+            f"{part} is no network and gives outputs, no tokens: it stands alone, beside other "
+            "parts under one fusion of outputs such as mean, or after a frozen network, as in "
+            f"pretrained > linear, not as in {root}"
         )
+    if not isinstance(root, Fusion):
+        return dict(words)
     method = lookup(FUSIONS, root.method, "fusion", f"in {root}")
     given = method.arguments(root.method, root.args, len(root.parts))
     if not joins_fitted(root.method, given):
@@ -92,9 +113,6 @@ def filled_part(part: Part, inputs: Mapping[str, InputSpec]) -> Part:
     """
     family = _family(part)
     assert family is not None
-    given = checked_options(part, family)
-    if part.tag:
-        raise StrategyError(f"{part} is no network, and has nothing to share; leave the @ out")
     for name in part.inputs:
         lookup(inputs, name, "input", f"in {part}")
     able = readable(family, inputs)
@@ -110,11 +128,45 @@ def filled_part(part: Part, inputs: Mapping[str, InputSpec]) -> Part:
         raise StrategyError(
             f"{part} reads inputs of kind {kinds}, and all here are of kind {found}; leave it out"
         )
+    filled = _with_options(part, family)
+    return replace(filled, inputs=named if len(inputs) > 1 else ())
+
+
+def filled_end(part: Part) -> Part:
+    """Such a part with all its options, where it reads what stands before it in a chain.
+
+    Raises:
+        StrategyError, UnknownNameError: an option is not its, or it names inputs.
+    """
+    family = _family(part)
+    assert family is not None
+    if part.inputs:
+        raise StrategyError(
+            f"{part} reads the part before it; name inputs on the first part of a chain alone"
+        )
+    if FEATURES not in family.kinds:
+        raise StrategyError(
+            f"{part} reads inputs of kind {', '.join(family.kinds)}, and no features of a "
+            "network, as linear and boosting do"
+        )
+    return _with_options(part, family)
+
+
+def _with_options(part: Part, family: FittedFamily) -> Part:
+    if part.tag:
+        raise StrategyError(f"{part} is no network, and has nothing to share; leave the @ out")
+    given = checked_options(part, family)
     config = {name: given.get(name, option.default) for name, option in family.options.items()}
     pairs = tuple(sorted((name, value) for name, value in config.items() if value is not None))
-    if problem := family.problem(config_of(replace(part, config=pairs))):
+    filled = replace(part, config=pairs)
+    if problem := family.problem(config_of(filled)):
         raise StrategyError(f"{part}: {problem}")
-    return replace(part, config=pairs, inputs=named if len(inputs) > 1 else ())
+    return filled
+
+
+def features_spec(width: int) -> InputSpec:
+    """What a part reads of a network before it: that many numbers a row."""
+    return InputSpec(name="features", kind=FEATURES, shape=(width,), cardinalities=(0,) * width)
 
 
 def shortened_part(part: Part, inputs: Mapping[str, InputSpec]) -> Part:

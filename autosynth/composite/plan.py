@@ -128,11 +128,10 @@ def make_training_plan(
         phases.append(Phase(name="together", outputs=outputs, trains=trains, fraction=fraction))
     phases = [replace(phase, trains=phase.trains - program.frozen) for phase in phases]
     at_once = program.learning("fit")
+    learnt = [{each for each in p.trains if program.pieces[each].params} for p in phases]
     phases = [
-        replace(phase, is_fit=True, fraction=0.0)
-        if phase.trains and phase.trains <= at_once
-        else phase
-        for phase in phases
+        replace(phase, is_fit=True, fraction=0.0) if names and names <= at_once else phase
+        for phase, names in zip(phases, learnt, strict=True)
     ]
     parts = tuple(phase.unit for phase in phases if phase.unit) if train != "staged" else ()
     return TrainingPlan(program=program, phases=tuple(phases), post_hoc=post_hoc, alone=parts)

@@ -12,7 +12,7 @@ import torch
 
 from autosynth.components.fitted import FittedModel
 from autosynth.composite.canonical import canonicalise, short_form
-from autosynth.composite.compiler import compile_program
+from autosynth.composite.compiler import Compiler
 from autosynth.composite.fittedpart import takes_steps
 from autosynth.composite.plan import TrainingPlan, Unit, make_training_plan
 from autosynth.composite.program import Composite, Program
@@ -121,7 +121,8 @@ def resolve(strategy: Strategy, inputs: Sequence[InputSpec], target: TargetSpec)
             f"{root.root} is no network and takes no steps, so that it has no {', '.join(told)}; "
             "leave out what stands after the bar"
         )
-    program = compile_program(root, specs, target, float(settings["dropout"]))
+    compiler = Compiler(root, specs, target, float(settings["dropout"]))
+    program = compiler.program(compiler.output(root.root, compiler.scope))
     return Resolved(
         strategy=replace(root, settings=tuple(settings.items())),
         inputs=tuple(inputs),

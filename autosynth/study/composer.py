@@ -6,8 +6,9 @@ training. Those that move the front become trials like any other, which have nex
 to train: their parts are taken as they stand.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations
 
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from autosynth.composite import resolve
-from autosynth.composite.fittedpart import is_fitted
+from autosynth.composite.fittedpart import takes_steps
 from autosynth.composite.fusion import weights_of
 from autosynth.composite.join import confidence
 from autosynth.composite.objective import mean_of
@@ -26,8 +27,7 @@ from autosynth.record import Record
 from autosynth.strategy import Fusion, Node, Settings, Strategy, parse
 from autosynth.study.agenda import Able
 from autosynth.study.context import RunContext
-from autosynth.study.fold import CALIBRATION, VALIDATION, held_rows
-from autosynth.study.params import is_suggested, searched_part
+from autosynth.study.fold import CALIBRATION, held_rows
 from autosynth.study.space import read_fusion
 from autosynth.training.output import finished_rows
 
@@ -35,6 +35,9 @@ from autosynth.training.output import finished_rows
 MOST_JOINED = 24
 # Pairs, by score, that a third part is tried beside.
 BEST_PAIRS = 12
+# Parts of a mean that is grown one by one, for as long as it gains (Caruana et al., 2004): each
+# costs its inference, and its training once more at the end.
+MOST_MEMBERS = 8
 # Trials after each new part: then it is the trainings' turn, which bring more parts.
 AT_ONCE = 3
 # Of the standard error of a score, that one has to gain on what is no dearer. The error of a
@@ -57,13 +60,13 @@ class _KnownPart:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Candidate:
-    """A fusion of known parts, by their places, with its score and its cost."""
+class FusionCandidate:
+    """A fusion of known parts, by their places, with its cost and its score."""
 
     fusion: str
     members: tuple[int, ...]
-    score: float
     flops: float
+    score: float = math.nan
 
 
 @dataclass(kw_only=True)
@@ -73,7 +76,7 @@ class Composer:
     context: RunContext
     _parts: list[_KnownPart] = field(default_factory=list)
     _new: list[int] = field(default_factory=list)  # parts that were not joined as yet
-    _candidates: list[_Candidate] = field(default_factory=list)
+    _candidates: list[FusionCandidate] = field(default_factory=list)
     _front: ParetoFront = field(default_factory=ParetoFront)  # of all trials: FLOPs, minus score
     _error: float = 0.0
     _left: int = 0
@@ -87,12 +90,11 @@ class Composer:
         is_known = outputs and self._held.keys() <= outputs.keys()
         if not is_known or isinstance(strategy.root, Fusion) or strategy.flags:
             return
-        searched = self.context.space.settings
-        settings = () if is_fitted(strategy.root) else strategy.settings
+        settings = strategy.settings if takes_steps(strategy.root) else ()
         self._parts.append(
             _KnownPart(
-                node=searched_part(strategy.root, self.context.space),
-                settings=tuple((name, v) for name, v in settings if name in searched),
+                node=strategy.root,
+                settings=settings,
                 flops=record.flops or 0,
                 score=score,
                 outputs=outputs,
@@ -103,11 +105,11 @@ class Composer:
 
     def propose(self, able: Able) -> Strategy | None:
         """The fusion that gains most on what costs no more, and is still to be tried."""
-        if self._left <= 0:
+        if self._left <= 0 or "parallel" not in self.context.space.topologies:
             return None
         # Of a run that goes on with a thousand parts, the last.
         for at in self._new[-MOST_JOINED:]:
-            self._candidates += self._with_part(at)
+            self._candidates += self.with_part(at)
         self._new.clear()
         # What gains nothing now never will: what no dearer gives can only get better.
         self._candidates = [each for each in self._candidates if self._gain(each) > 0]
@@ -117,19 +119,17 @@ class Composer:
             self._candidates.remove(each)
             strategy = self._strategy(each)
             data = self.context.dataset
-            if is_suggested(strategy, self.context.space) and able(
-                resolve(strategy, data.inputs, data.target)
-            ):
+            if able(resolve(strategy, data.inputs, data.target)):
                 self._left -= 1
                 return strategy
         self._left = 0
         return None
 
-    def _gain(self, each: _Candidate) -> float:
+    def _gain(self, each: FusionCandidate) -> float:
         """By how much it is better than the best that costs no more."""
         return each.score - max(-self._front.best(each.flops), self.context.trivial_score)
 
-    def _strategy(self, each: _Candidate) -> Strategy:
+    def _strategy(self, each: FusionCandidate) -> Strategy:
         members = [self._parts[at] for at in each.members]
         method, args = read_fusion(each.fusion)
         settings = next((part.settings for part in members if part.settings), ())
@@ -144,17 +144,12 @@ class Composer:
             root=root, flags=(("train", "subsets"), ("rows", "all")), settings=settings
         )
 
-    def _with_part(self, newest: int) -> Iterator[_Candidate]:
+    def with_part(self, newest: int) -> Iterator[FusionCandidate]:
         """All that a part makes with those before it."""
         best = sorted(range(newest), key=lambda at: -self._parts[at].score)[:MOST_JOINED]
-        pairs = [self._mean((at, newest)) for at in best]
         fusions = self.context.space.fusions
-        if "mean" in fusions:
-            yield from pairs
-            if self.context.space.most_parts > 2:
-                chosen = sorted(pairs, key=lambda each: -each.score)[:BEST_PAIRS]
-                for one, other in combinations(sorted({p.members[0] for p in chosen}), 2):
-                    yield self._mean((one, other, newest))
+        if "mean" in fusions and best:
+            yield from self._means(best, newest)
         # A threshold is fitted to rows that are held back; where there are none it would take
         # trainings out of fold.
         for text in fusions if CALIBRATION in self._parts[newest].outputs else ():
@@ -163,25 +158,51 @@ class Composer:
                 for at in best:
                     yield self._cascade(text, weights_of(args)[0], (at, newest))
 
-    def _mean(self, members: tuple[int, ...]) -> _Candidate:
-        found = [self._parts[at] for at in members]
-        target = self.context.dataset.target
-        score = self._score(
-            {name: mean_of(target, [p.outputs[name] for p in found]) for name in self._held}
-        )
-        flops = sum(part.flops for part in found)
-        return _Candidate(fusion="mean", members=members, score=score, flops=flops)
+    def _means(self, best: Sequence[int], newest: int) -> Iterator[FusionCandidate]:
+        """Of the newest part and one or two of the best; and a greedy one of more."""
+        pairs = [self._mean((at, newest)) for at in best]
+        yield from pairs
+        if self.context.space.most_parts < 3:
+            return
+        chosen = sorted(pairs, key=lambda each: -each.score)[:BEST_PAIRS]
+        for one, other in combinations(sorted({pair.members[0] for pair in chosen}), 2):
+            yield self._mean((one, other, newest))
+        grown = chosen[0]
+        while len(grown.members) < MOST_MEMBERS:
+            rest = [at for at in best if at not in grown.members]
+            larger = [self._mean((*grown.members, at)) for at in rest]
+            better = max(larger, key=lambda each: each.score, default=grown)
+            if better.score <= grown.score:
+                return
+            grown = better
+            yield grown
 
-    def _cascade(self, text: str, share: float, members: tuple[int, int]) -> _Candidate:
+    def _mean(self, members: tuple[int, ...]) -> FusionCandidate:
+        flops = sum(self._parts[at].flops for at in members)
+        return self._tried(FusionCandidate(fusion="mean", members=members, flops=flops))
+
+    def _cascade(self, text: str, share: float, members: tuple[int, int]) -> FusionCandidate:
         """The cheaper first; its threshold from rows that it has not learnt from."""
         first, second = sorted(members, key=lambda at: self._parts[at].flops)
-        cheap, dear = self._parts[first], self._parts[second]
-        threshold = torch.quantile(confidence(cheap.outputs[CALIBRATION]), share)
-        out = cheap.outputs[VALIDATION]
-        goes_on = (confidence(out) < threshold).unsqueeze(1)
-        score = self._score({VALIDATION: torch.where(goes_on, dear.outputs[VALIDATION], out)})
-        flops = cheap.flops + share * dear.flops
-        return _Candidate(fusion=text, members=(first, second), score=score, flops=flops)
+        flops = self._parts[first].flops + share * self._parts[second].flops
+        return self._tried(FusionCandidate(fusion=text, members=(first, second), flops=flops))
+
+    def _tried(self, each: FusionCandidate) -> FusionCandidate:
+        """With its score on the rows held back."""
+        parts = [self._parts[at] for at in each.members]
+        outs = {
+            name: self.joined(each, [part.outputs[name] for part in parts]) for name in self._held
+        }
+        return replace(each, score=self._score(outs))
+
+    def joined(self, each: FusionCandidate, outs: Sequence[Tensor]) -> Tensor:
+        """Raw outputs (n, n_outputs) of a fusion for some rows, from those of its members."""
+        if each.fusion == "mean":
+            return mean_of(self.context.dataset.target, outs)
+        (share,), (first, second) = weights_of(read_fusion(each.fusion)[1]), outs
+        held = confidence(self._parts[each.members[0]].outputs[CALIBRATION])
+        goes_on = confidence(first) < torch.quantile(held, share)
+        return torch.where(goes_on.unsqueeze(1), second, first)
 
     @cached_property
     def _held(self) -> dict[str, NDArray[np.int64]]:

@@ -250,7 +250,7 @@ class Driver:
             self._ask(written, "ladder")
             return
         if written := self.history.composer.propose(able):
-            self._ask(written, "composed")
+            self.sampler.enqueue_written(written, "composed")
             return
         topologies = self.context.space.topologies
         begun_count = len(done) + len(self.running)

@@ -14,7 +14,6 @@ from pathlib import Path
 from autosynth.budget import NEVER, POLICY, Deadline
 from autosynth.record import Record
 
-
 CUT = "cut short: "
 """How the reason begins of a complete trial a part of which had no time for all of its fit."""
 

@@ -5,13 +5,13 @@ other; and a space file whose strategies it could not suggest itself is found ou
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from autosynth.errors import ConfigError
-from autosynth.strategy import Chain, Fusion, Node, Part, Scalar, Settings, Strategy, topology
+from autosynth.strategy import Chain, Fusion, Part, Scalar, Strategy, topology, walk
 from autosynth.study.space import Space, StrategyShape
 from autosynth.study.suggest import (
-    apart,
+    ends_at,
     family_choices,
     is_ordered,
     option_name,
@@ -51,34 +51,13 @@ def complete_strategy(strategy: Strategy, space: Space) -> Strategy:
     return _inverse(strategy, space)[1]
 
 
-def searched_part(node: Node, space: Space) -> Node:
-    """A canonical part, or a chain of some, as the space writes it: what is not searched left out.
-
-    It was filled in by default, and will be again.
-    """
-    steps = node.steps if isinstance(node, Chain) else (node,)
-    reads = steps[0].inputs if isinstance(steps[0], Part) else ()
-    kept: list[Node] = []
-    for number, step in enumerate(steps, start=1):
-        if isinstance(step, Part):
-            offered = searched_options(space, f"branch1.step{number}", step.family, reads)
-            config = tuple(pair for pair in step.config if pair[0] in offered)
-            step = replace(step, config=config)
-        kept.append(step)
-    return Chain(steps=tuple(kept)) if len(kept) > 1 else kept[0]
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Form:
-    """A strategy taken apart: its parts in the order of the shape's places.
-
-    `own` are the settings of each part, where they have their own.
-    """
+    """A strategy taken apart: its parts in the order of the shape's places."""
 
     shape: StrategyShape
     found: tuple[Part, ...]
     method: str | None
-    own: tuple[Settings, ...] = ()
 
     @property
     def readers(self) -> list[Part]:
@@ -120,7 +99,6 @@ def _form(strategy: Strategy) -> _Form | None:
         shape=StrategyShape(branches=tuple(map(len, flat)), tail=len(tail)),
         found=tuple(ordered),
         method=written_fusion(head) if isinstance(head, Fusion) else None,
-        own=head.settings if isinstance(head, Fusion) else (),
     )
 
 
@@ -207,8 +185,9 @@ def _misfits(strategy: Strategy, space: Space, form: _Form | None) -> list[str]:
         named = dict.fromkeys(_reads(part, space) for part in form.readers)
         if len(named) > 1:
             problems.append(f"share=stem: branches read the same, not {' and '.join(named)}")
+    first = form.found[0].family
     for place, part, reads in form.placed(shared):
-        if part.family not in space.families:
+        if part.family not in (*space.families, *ends_at(space, form.shape, place, first)):
             problems.append(f"family {part.family} is not one of {', '.join(space.families)}")
         if part.tag:
             problems.append(f"{part}: tags are not suggested")
@@ -218,12 +197,11 @@ def _misfits(strategy: Strategy, space: Space, form: _Form | None) -> list[str]:
         offers |= {*space.layers} if shared == "layers" else set()
         strange = [key for key, _ in part.config if key not in offers]
         problems += [f"{part}: {key} is not searched at {place}" for key in strange]
-    if form.own and not apart(kind, strategy.flags, strategy.root):
-        problems.append("parts have settings of their own where they are trained alone")
+    if any(isinstance(node, Fusion) and node.settings for node in walk(strategy.root)):
+        problems.append("settings of a part's own are not suggested")
     known = ("share", "train", "init", "rows", "earlier")
     problems += [f"{k}={v} is not suggested" for k, v in strategy.flags if k not in known]
-    given = [*strategy.settings, *(pair for own in form.own for pair in own)]
-    strange = [key for key, _ in given if key not in space.settings]
+    strange = [key for key, _ in strategy.settings if key not in space.settings]
     return problems + [f"{key} is not a setting that is searched" for key in strange]
 
 
@@ -249,7 +227,8 @@ def _wanted(strategy: Strategy, space: Space, form: _Form) -> dict[str, Scalar]:
     for place, part, reads in form.placed():
         sharing = strategy.flag("share", "none")
         mixed = takes_fitted(kind, form.method or "", sharing)
-        name, _ = family_choices(space, place, sharing, mixed=mixed)
+        ends = ends_at(space, form.shape, place, form.found[0].family)
+        name, _ = family_choices(space, place, sharing, mixed=mixed, ends=ends)
         wanted[name] = part.family
         if reads_input(place):
             name = reads_name(place, part.family, strategy.flag("share", "none"))
@@ -260,9 +239,6 @@ def _wanted(strategy: Strategy, space: Space, form: _Form) -> dict[str, Scalar]:
             wanted[option_name(space, place, key, option)] = default if own is None else own
     for name, values in space.settings.items():
         wanted[name] = strategy.setting(name, _default(space, keys, name, values))
-        for i, pairs in enumerate(form.own, start=1):
-            wanted[f"branch{i}.{name}"] = dict(pairs).get(name, wanted[name])
-    wanted["settings"] = "own" if form.own else "same"
     return wanted
 
 

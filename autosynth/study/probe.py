@@ -16,6 +16,7 @@ import torch
 
 from autosynth.budget import NEVER, POLICY, Deadline
 from autosynth.composite import Resolved, build, resolve
+from autosynth.composite.fittedpart import takes_steps
 from autosynth.errors import StrategyError
 from autosynth.spec import Dataset, InputSpec, TargetSpec
 from autosynth.strategy import Strategy
@@ -251,8 +252,8 @@ def _threads(dataset: Dataset, timer: StepTimer, space: Space, plan: TrainerConf
 
     By the first composite of the portfolio, which stands for what is worth training.
     """
-    written = (_resolve(complete_strategy(s, space), dataset) for s in space.composites[:1])
-    typical = next((each for each in written if each is not None), None)
+    written = (_resolve(complete_strategy(s, space), dataset) for s in space.composites)
+    typical = next((each for each in written if each and takes_steps(each.strategy.root)), None)
     most, taken = torch.get_num_threads(), {}
     for n in sorted({1, most}):
         torch.set_num_threads(n)

@@ -16,7 +16,7 @@ from autosynth.plugin import TASKS
 from autosynth.spec import InputSpec, Kind
 from autosynth.strategy import Chain, Fusion, Node, Part, Scalar, Strategy
 from autosynth.study.params import is_suggested
-from autosynth.study.space import FORBID_KEYS, Space, fits_task, readable_kinds
+from autosynth.study.space import FORBID_KEYS, Space, fits_task, readable_kinds, stem_kinds
 
 # From so many rows on augmentation is off where a strategy is silent: on Fashion-MNIST shifts cost
 # a point at so short a schedule (results/README.md).
@@ -123,6 +123,7 @@ def _named(space: Space, inputs: Mapping[str, Kind], task: str) -> Space:
         _each(space, strategy),
         inputs=dict(inputs),
         families=families,
+        ends=tuple(f for f in space.ends if fits_task(f, task)) * any(map(stem_kinds, families)),
         full_families=tuple(f for f in space.full_families if f in families),
     )
 
@@ -148,7 +149,7 @@ def _by_kind(space: Space) -> Space:
     """
     kinds = set(space.inputs.values())
     options, defaults = {}, {}
-    for family in space.families:
+    for family in dict.fromkeys((*space.families, *space.ends)):
         for key in (f"{family}:{kind}" for kind in sorted(kinds)):
             place = key if len(kinds) > 1 else family
             options[place] = space.options.get(key, space.options[family])
@@ -228,9 +229,7 @@ def _changed(space: Space, change: _Change) -> Space:
             key = space.key(old.family, old.inputs if reads is None else reads)
             return replace(old, config=pairs(key, old.config))
         if isinstance(old, Fusion):
-            parts = tuple(node(part, reads) for part in old.parts)
-            own = tuple(pairs("", each) for each in old.settings)
-            return replace(old, parts=parts, settings=own if any(own) else ())
+            return replace(old, parts=tuple(node(part, reads) for part in old.parts))
         first, *rest = old.steps
         inside = first.inputs if isinstance(first, Part) else ()
         return Chain(steps=(node(first, reads), *(node(step, inside) for step in rest)))

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 import optuna
 
-from autosynth.strategy import Scalar, Strategy
+from autosynth.strategy import Scalar, Strategy, parse
 from autosynth.study import storage
 from autosynth.study.context import RunContext
 from autosynth.study.pruner import Curve
 from autosynth.study.space import Space
 from autosynth.study.suggest import suggest
 
-_ORIGIN = "origin"
+_ORIGIN, _WRITTEN = "origin", "written"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +61,13 @@ class Sampler:
         """Have the next proposal answer some questions so; the others are the sampler's."""
         self.study.enqueue_trial(dict(params), user_attrs={_ORIGIN: origin})
 
+    def enqueue_written(self, strategy: Strategy, origin: str) -> None:
+        """Have the next proposal be a strategy as it is, which the space need not suggest.
+
+        It answers no questions, and the sampler learns nothing from it.
+        """
+        self.study.enqueue_trial({}, user_attrs={_ORIGIN: origin, _WRITTEN: str(strategy)})
+
     def propose(self) -> Proposal:
         """The next trial: what was enqueued first, or one of the sampler's choice."""
         trial = self.study.ask()
@@ -68,11 +75,13 @@ class Sampler:
 
     def strategy(self, proposal: Proposal) -> Strategy:
         """The strategy that the answers make. Raises StrategyError where they make none."""
+        if written := proposal.trial.user_attrs.get(_WRITTEN):
+            return parse(str(written))
         return suggest(proposal.trial, self.space)
 
     def params(self, canonical: str) -> dict[str, Scalar] | None:
-        """The answers that made a strategy which was begun; None where it was not."""
-        return self._begun.get(canonical)
+        """The answers that made a strategy which was begun; None where there are none."""
+        return self._begun.get(canonical) or None
 
     def curves(self) -> dict[int, Curve]:
         """What the trials of the study have shown, by their number in it."""

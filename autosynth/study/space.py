@@ -16,6 +16,7 @@ from autosynth.components import FAMILIES, Config
 from autosynth.components.fitted import FittedFamily
 from autosynth.composite import FUSIONS, SETTINGS
 from autosynth.composite.canonical import canonicalise
+from autosynth.composite.fittedpart import FEATURES
 from autosynth.composite.fusion import Args
 from autosynth.errors import StrategyError, UnknownNameError, lookup, unknown
 from autosynth.spec import InputSpec, Kind
@@ -74,7 +75,7 @@ class Space:
     it is silent. A training is a word's value and what goes with it (`subsets rows=all`);
     `forbidden` are columns of the leaderboard whose values may not meet. `ladder[family]` are the
     sizes of the single component that every search trains, smallest first; `composites` is tried
-    early.
+    early. `ends` are the families that are no networks and may read the features of a frozen one.
     """
 
     name: str
@@ -98,6 +99,7 @@ class Space:
     family_defaults: Mapping[str, Mapping[str, Scalar]] = field(default_factory=dict)
     ladder: Mapping[str, tuple[Strategy, ...]] = field(default_factory=dict)
     composites: tuple[Strategy, ...] = ()
+    ends: tuple[str, ...] = ()
     max_flops: int | None = None
     max_params: int | None = None
     max_latency_ms: float | None = None
@@ -136,6 +138,7 @@ class Space:
             "name": None,
             "about": None,
         }
+        del content["ends"]  # which follows from the families
         if self.max_latency_ms is None:  # runs from before it was there go on
             del content["max_latency_ms"]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
@@ -160,6 +163,12 @@ def readable_kinds(family: str) -> tuple[str, ...]:
     """The kinds of input that a family can read; none: it reads any."""
     found = FAMILIES.get(family)
     return found.kinds if isinstance(found, FittedFamily) else stem_kinds(family)
+
+
+def reads_features(family: str) -> bool:
+    """Whether the parts of a family are no networks, and can read the features of one."""
+    found = FAMILIES.get(family)
+    return isinstance(found, FittedFamily) and FEATURES in found.kinds
 
 
 def fits_task(family: str, task: str) -> bool:

@@ -26,6 +26,8 @@ from autosynth.study.space import (
     check_training,
     has_layers,
     read_fusion,
+    reads_features,
+    stem_kinds,
 )
 
 _Name = TypeVar("_Name", bound=str)
@@ -77,6 +79,7 @@ class SpaceReader:
             kinds=kinds,
             inputs=self._inputs(kinds),
             families=families,
+            ends=tuple(filter(reads_features, families)) * any(map(stem_kinds, families)),
             max_parts=self._number("max_parts", 2, MAX_PARTS) or 3,
             topologies=topologies,
             hybrids=self._hybrids() if "hybrid" in topologies else (),

@@ -283,15 +283,18 @@ def importance(study: optuna.Study) -> dict[str, float]:
 
     PED-ANOVA (Watanabe et al., arXiv:2304.10255) over complete trials; empty with fewer than 12.
     """
-    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    found = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    complete = [trial for trial in found if trial.params]  # what was written answered nothing
     if len(complete) < MIN_FOR_IMPORTANCE:
         return {}
+    chosen = optuna.create_study(directions=study.directions)
+    chosen.add_trials(complete)
     # The best tenth, but at least five trials: with fewer the density of good values is noise.
     importance = optuna.importance  # which optuna loads here, with scikit-learn's forests
     evaluator = importance.PedAnovaImportanceEvaluator(target_quantile=max(0.1, 5 / len(complete)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # "low values are taken for good": they are
         shares = importance.get_param_importances(
-            study, evaluator=evaluator, target=lambda trial: trial.values[0]
+            chosen, evaluator=evaluator, target=lambda trial: trial.values[0]
         )
     return {name: float(share) for name, share in shares.items()}

@@ -13,7 +13,7 @@ from dataclasses import replace
 from optuna.trial import BaseTrial
 
 from autosynth.composite import FUSIONS
-from autosynth.composite.fittedpart import joins_fitted
+from autosynth.composite.fittedpart import has_fitted, joins_fitted, takes_steps
 from autosynth.spec import Kind
 from autosynth.strategy import (
     Chain,
@@ -21,7 +21,6 @@ from autosynth.strategy import (
     Node,
     Part,
     Scalar,
-    Settings,
     Strategy,
     Topology,
     parts,
@@ -87,33 +86,13 @@ def walk_space(space: Space, choose: Choose) -> Strategy:
     found = _parts(space, choose, shape, (sharing, takes_fitted(kind, method, sharing)))
     root = _tree(shape, found, method)
     # What is no network has nothing to say of its training, and no settings.
-    steps = networks([part.family for part in found])
     words: tuple[tuple[str, str], ...] = (("share", sharing),)
-    if len(steps) == len(found):
+    if not has_fitted(root):
         words += tuple(_training(space, choose, kind))
-    settings = tuple((name, choose(name, v)) for name, v in space.settings.items() if steps)
+    asked = space.settings.items() if takes_steps(root) else ()
+    settings = tuple((name, choose(name, values)) for name, values in asked)
     flags = tuple(pair for pair in words if pair not in _PLAIN)
-    if isinstance(root, Fusion) and settings and apart(kind, flags, root):
-        root = replace(root, settings=_own_settings(space, choose, root))
     return Strategy(root=root, flags=flags, settings=settings)
-
-
-def apart(kind: Topology, flags: Sequence[tuple[str, str]], root: Node) -> bool:
-    """Whether the parts of a strategy are trained alone, and may have settings of their own."""
-    mixed = any(is_fitted_family(part.family) for part in parts(root))
-    return kind == "parallel" and (mixed or ("train", "subsets") in flags)
-
-
-def _own_settings(space: Space, choose: Choose, root: Fusion) -> tuple[Settings, ...]:
-    """The settings of each part where they have their own; none where all have the same."""
-    if choose("settings", ("same", "own")) == "same":
-        return ()
-    return tuple(
-        ()
-        if isinstance(part, Part) and is_fitted_family(part.family)
-        else tuple((name, choose(f"branch{i}.{name}", v)) for name, v in space.settings.items())
-        for i, part in enumerate(root.parts, start=1)
-    )
 
 
 def takes_fitted(kind: Topology, method: str, sharing: str) -> bool:
@@ -172,10 +151,11 @@ def _parts(
     common: dict[str, Scalar] = {}
     if sharing == "layers":
         common = {key: choose(f"layers.{key}", values) for key, values in space.layers.items()}
-    chosen = []
+    chosen: list[Part] = []
     reads = ()
     for place in places:
-        name, families = family_choices(space, place, sharing, mixed=mixed)
+        ends = ends_at(space, shape, place, chosen[0].family if chosen else "")
+        name, families = family_choices(space, place, sharing, mixed=mixed, ends=ends)
         family, is_reader = str(choose(name, families)), reads_input(place)
         if is_reader:
             reads = _reads(space, choose, reads_name(place, family, sharing), family)
@@ -232,8 +212,14 @@ def _joint_choices(inputs: Mapping[str, Kind]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(("+".join(inputs), *kinds, *single)))
 
 
+def ends_at(space: Space, shape: StrategyShape, place: str, first: str) -> tuple[str, ...]:
+    """The families that are no networks and may end a chain of two there, by its first family."""
+    is_end = shape.branches == (2,) and not shape.tail and place == "branch1.step2"
+    return space.ends if is_end and stem_kinds(first) else ()
+
+
 def family_choices(
-    space: Space, place: str, sharing: str, *, mixed: bool
+    space: Space, place: str, sharing: str, *, mixed: bool, ends: tuple[str, ...] = ()
 ) -> tuple[str, tuple[str, ...]]:
     """The parameter that says what stands at a place, and its values.
 
@@ -241,6 +227,8 @@ def family_choices(
     that are no networks stand only where parts are `mixed`.
     """
     sharers = tuple(each for each in space.families if has_layers(each))
+    if ends:  # no networks, after one that may be frozen
+        return f"{place}.end.family", (*sharers, *ends)
     if not reads_input(place):
         return f"{place}.family", sharers or space.families
     able = space.families if mixed else networks(space.families)

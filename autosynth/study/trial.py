@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from autosynth.budget import POLICY, Deadline
 from autosynth.composite import Composite, Cost, Resolved, build, cost
-from autosynth.composite.fittedpart import is_fitted
+from autosynth.composite.fittedpart import fitted_end
 from autosynth.errors import TrialError, lacking
 from autosynth.record import Record, weights_path
 from autosynth.study.composer import may_be_part
@@ -193,7 +193,7 @@ def _ends_by(context: RunContext, job: Job, blank: Record) -> Deadline:
         once = max((each.record.once_seconds or 0.0 for each in job.given), default=0.0)
         job = replace(job, begun=job.begun + once + (blank.once_seconds or 0.0))
     ends = job.ends_by(context.trainer_config.ceiling_seconds)
-    if is_fitted(context.resolved(job.strategy).strategy.root):
+    if fitted_end(context.resolved(job.strategy).strategy.root):
         return ends.within(POLICY.fit_share * ends.left)
     return ends
 

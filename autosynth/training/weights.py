@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from autosynth.atomic import atomic_path
 from autosynth.composite import Composite, Resolved, resolve
-from autosynth.composite.fittedpart import is_fitted
+from autosynth.composite.fittedpart import takes_steps
 from autosynth.composite.plan import Phase
 from autosynth.errors import BundleError
 from autosynth.strategy import Settings, Strategy
@@ -186,7 +186,7 @@ def alone_of(resolved: Resolved, phase: Phase) -> Resolved | None:
     if not learnt <= set(unit.names):  # it stands on what an earlier part has trained
         return None
     settings: Settings = ()
-    if not is_fitted(unit.node):
+    if takes_steps(unit.node):
         settings = tuple({**resolved.settings, **dict(unit.settings)}.items())
     alone = resolve(Strategy(root=unit.node, settings=settings), resolved.inputs, resolved.target)
     theirs = alone.program.names([alone.program.output])

@@ -44,7 +44,7 @@ def test_a_strategy_with_one_is_trained_part_by_part(written: str, short_form: s
 @pytest.mark.parametrize(
     ("written", "message"),
     [
-        ("linear > mlp", "linear is no network and gives outputs, no tokens: it stands alone, or"),
+        ("linear > mlp", "linear is no network and gives outputs, no tokens: it stands alone, "),
         ("mlp > linear", "linear is no network and gives outputs, no tokens"),
         ("mean(linear, mlp) > gru", "linear is no network and gives outputs, no tokens"),
         ("mean(mlp, sum(gru, trees))", "trees is no network and gives outputs, no tokens"),

@@ -13,10 +13,11 @@ from optuna.distributions import CategoricalDistribution
 from optuna.trial import FixedTrial
 
 from autosynth.composite import cost, resolve
+from autosynth.composite.fittedpart import takes_steps
 from autosynth.errors import ConfigError
 from autosynth.spec import InputSpec, Kind, TargetSpec
 from autosynth.strategy import parse, parts, topology
-from autosynth.study.params import complete_strategy, params_for, searched_part
+from autosynth.study.params import complete_strategy, params_for
 from autosynth.study.restrict import default_space, restrict
 from autosynth.study.space import Space, StrategyShape, networks
 from autosynth.study.spacefile import load_space
@@ -101,8 +102,7 @@ def test_ladders_and_portfolios_are_what_the_space_would_suggest(spaces):
             for written, full in zip(parts(strategy.root), parts(suggested.root), strict=True):
                 assert written.family == full.family
                 assert set(written.config) <= set(full.config)
-            trained = networks([part.family for part in parts(strategy.root)])
-            settings = list(space.settings) if trained else []  # of trainings by steps
+            settings = list(space.settings) if takes_steps(strategy.root) else []
             assert [name for name, _ in suggested.settings] == settings
 
 
@@ -359,20 +359,3 @@ def test_pictures_in_a_row_have_a_place_beside_other_inputs():
     assert "concat(cnn:scan > gru, mlp:person)" in written
     for strategy in space.composites:
         cost(resolve(complete_strategy(strategy, space), inputs, TARGET))
-
-
-def test_what_was_trained_is_written_as_the_space_would(spaces) -> None:
-    """A canonical part with all its options goes back to those that are searched."""
-    for (_, data), space in spaces.items():
-        inputs = [INPUTS[data]]
-        written = [each for steps in space.ladder.values() for each in steps]
-        written += [each for each in space.composites if topology(each.root) == "sequential"]
-        for whole in (complete_strategy(each, space) for each in written):
-            if any(part.family == "pretrained" for part in parts(whole.root)):
-                continue  # its weights may not be installed
-            canonical = resolve(whole, inputs, TARGET).strategy
-            settings = tuple(p for p in canonical.settings if p[0] in dict(whole.settings))
-            node = searched_part(canonical.root, space)
-            again = replace(canonical, root=node, settings=settings)
-            assert params_for(again, space) == params_for(whole, space)
-            assert resolve(again, inputs, TARGET).strategy == canonical

@@ -7,9 +7,11 @@ which rule was broken, by what value, where, and what to do.
 
 import errno
 import re
+import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import SequenceMatcher
 from heapq import nlargest
+from pathlib import Path
 from typing import TypeVar
 
 from autosynth.number import shorten, shorten_middle
@@ -117,6 +119,13 @@ class BundleError(AutosynthError, RuntimeError):
 
 class TrialError(AutosynthError, RuntimeError):
     """Fails one trial with its reason, and lets the search go on."""
+
+
+def fault(problem: BaseException) -> str:
+    """What to say of an error that no rule of ours foresees: what it is, and where it came up."""
+    at = traceback.extract_tb(problem.__traceback__)[-1:]
+    where = "".join(f", {Path(frame.filename).name} line {frame.lineno}" for frame in at)
+    return f"a fault of AutoSynth ({type(problem).__name__}: {problem}{where}); please report it"
 
 
 def lacking(problem: BaseException) -> str:

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from autosynth.components import Grid, Piece
+from autosynth.composite.join import Gather
 from autosynth.piece import Learns, Stem
 
 
@@ -157,10 +158,12 @@ class Composite(nn.Module):
     def _cut(self, raw: int) -> bool:
         reached, stems = {raw}, 0
         for value_id, step in enumerate(self.steps, len(self.inputs)):
-            if reached.isdisjoint(step.args):
+            module = self.modules_by_name[step.name]
+            # Which rows of an input go on may follow from another input, which is not in them.
+            read = step.args[:1] if isinstance(module, Gather) else step.args
+            if reached.isdisjoint(read):
                 continue
             reached.add(value_id)
-            module = self.modules_by_name[step.name]
             if any(getattr(each, "whole", False) for each in module.modules()):
                 return False
             stems += isinstance(module, Stem) and module.cuts

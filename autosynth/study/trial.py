@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from autosynth.budget import POLICY, Deadline
 from autosynth.composite import Composite, Cost, Resolved, build, cost
 from autosynth.composite.fittedpart import fitted_end
-from autosynth.errors import TrialError, lacking
+from autosynth.errors import AutosynthError, TrialError, fault, lacking
 from autosynth.record import Record, weights_path
 from autosynth.study.composer import may_be_part
 from autosynth.study.context import RunContext
@@ -146,12 +146,12 @@ def run_trial(
         folds: dict[str, Tensor] = {}
         if not job.part and record.state == "complete":
             record, folds = _scored(context, job, record, outcome.model)
-    except (TrialError, RuntimeError, MemoryError) as error:
-        reason = str(error) if isinstance(error, TrialError) else lacking(error)
-        if not reason:
-            raise
+    except Exception as error:  # whatever it is, it costs its trial, and not the run
+        told_by = str(error) if isinstance(error, AutosynthError) else lacking(error)
         seconds = time.monotonic() - start
-        record = replace(blank, reason=reason, curve=rungs.curve, train_seconds=seconds)
+        record = replace(
+            blank, reason=told_by or fault(error), curve=rungs.curve, train_seconds=seconds
+        )
         return _told(job, with_parts(record, given, n))
     if record.state != "complete":
         return _told(job, record)

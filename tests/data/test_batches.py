@@ -278,7 +278,14 @@ def assert_same_arrays(here: Mapping[str, Any], there: Mapping[str, Any]) -> Non
         np.testing.assert_array_equal(here[name], values)
 
 
-@pytest.mark.parametrize("form", FORMS)
+# Read by the same lines as others.
+TWINS = ("t.csv.gz", "t.jsonl.gz", "t.tsv", "t.feather")
+
+
+@pytest.mark.parametrize(
+    "form",
+    [pytest.param(each, marks=[pytest.mark.slow] * (each in TWINS)) for each in FORMS],
+)
 def test_one_batch_or_many_make_one_dataset(tmp_path: Path, form: str) -> None:
     """And the same rows to predict and to score on."""
     source, asked = FORMS[form](tmp_path)

@@ -87,7 +87,7 @@ def test_parts_of_other_settings_are_joined_with_their_own(context: RunContext) 
 def test_a_search_joins_what_it_has_trained_and_trains_nothing_again(
     context: RunContext, driver_of: MakeDriver, tmp_path: Path
 ) -> None:
-    driver_of(context, trials=24).run()
+    driver_of(context, trials=16).run()
     records = {record.canonical: record for record in read_all(tmp_path)}
     composed = [record for record in records.values() if record.origin == "composed"]
     assert composed
@@ -105,7 +105,7 @@ def test_of_few_rows_parts_are_joined_on_all_folds(
     space = restrict(load_space("table"), wine.inputs, "classification")
     context = context_of(wine, tmp_path, steps=40, space=space)
     assert context.folds > 1
-    driver_of(context, trials=16).run()
+    driver_of(context, trials=12).run()
     composed = [record for record in read_all(tmp_path) if record.origin == "composed"]
     assert composed
     rows = sum(map(len, held_rows(context).values()))

@@ -29,6 +29,7 @@ from autosynth.training.devicedataset import to_device
 from autosynth.training.loop import TrainingRows
 
 MakeBench = Callable[..., RunContext]
+MakeTrial = Callable[..., Record]
 MakeDriver = Callable[..., Driver]
 
 
@@ -421,3 +422,19 @@ def test_no_precision_is_chosen_by_the_clock_of_a_deterministic_run_on_a_gpu(
     timer = StepTimer(data, rows, clock=lambda _r, _d, _t, plan, **_: 0.1 if plan.bf16 else 0.2)
     plan = replace(fixed_plan(device, 64), deterministic=True)
     assert seconds_line("mlp", sizes, timer, plan)[0] == low
+
+
+def test_a_fault_of_ours_costs_its_trial_and_says_where(
+    context_of: MakeBench,
+    trial_of: MakeTrial,
+    wine: Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("table")
+
+    monkeypatch.setattr("autosynth.study.trial.scored_outputs", broken)
+    record = trial_of(context_of(wine, tmp_path), "mlp[width=8]")
+    assert record.state == "failed"
+    assert "a fault of AutoSynth (KeyError: 'table', test_driver.py line" in record.reason

@@ -50,6 +50,14 @@ ROWS: dict[str, tuple[str, ...]] = {
         *("pneumonia_mnist/pneumoniamnist.npz", "--metric", "roc_auc", "--budget", "5m"),
     ),
     "fashion_mnist": ("fashion_mnist", "--budget", "10m"),
+    "ETTh1": (
+        *("ett/ETTh1.csv", "--task", "forecasting", "--target", "OT", "--horizon", "24"),
+        *("--budget", "5m"),
+    ),
+    "ml100k": (
+        *("ml100k/u.data", "--task", "ranking", "--user", "column1", "--target", "column2"),
+        *("--time", "column4", "--drop", "column3", "--budget", "5m"),
+    ),
 }
 """What follows `autosynth search`: the data, below the folder of them, and options."""
 

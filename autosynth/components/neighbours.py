@@ -98,7 +98,7 @@ class NeighboursModel(FittedModel):
         """Choose how pairs are weighed on rows held out, and count them on all."""
         history, y = it.raw[0].cpu().numpy(), it.y.cpu().numpy()
         order = np.random.default_rng(it.seed).permutation(len(y))
-        n_held = min(_HELD, len(y) // 5)
+        n_held = min(_HELD, max(1, len(y) // 5))
         held, inside = order[:n_held], order[n_held:]
         x, until = torch.from_numpy(history[held]), it.deadline.within(_CHOICE * it.deadline.left)
         chosen, best, tried, logs = _WEIGHINGS[0], -math.inf, 0, torch.zeros(0)

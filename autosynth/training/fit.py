@@ -38,6 +38,7 @@ def fit_phase(
     assert isinstance(module, FittedModel)
     rows = data.rows(train)
     chunks = [values(model, data, part, step.args) for part in torch.split(rows, CHUNK)]
+    module.cpu()  # where its library reads the rows; a GPU has it back below
     cut = module.fit(
         FitRows(
             raw=tuple(torch.cat(parts) for parts in zip(*chunks, strict=True)),

@@ -21,6 +21,8 @@ STRATEGIES = [
     "mean(cnn[width=8], mlp[width=8]) train=staged",
     "attend(cnn[width=8], transformer[width=8, heads=2])",
     "bilinear(cnn[width=8], lstm[width=8])",
+    "mean(cnn[width=8], linear)",
+    "mean(cnn[width=8], boosting[rounds=20], trees[trees=20])",
 ]
 
 

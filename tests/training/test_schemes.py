@@ -56,22 +56,26 @@ def score_on_test(outcome: Outcome, data: DeviceDataset, dataset: Dataset) -> fl
     return accuracy(dataset.y[test], outputs(outcome.model, data, test))
 
 
+# The others differ by more.
+SLOW = pytest.mark.slow
+
+
 @pytest.mark.parametrize(
     "text",
     [
         f"mean({CNN}, {MLP}) train=subsets",
-        f"mean({CNN}, {MLP}) train=subsets rows=bootstrap",
+        pytest.param(f"mean({CNN}, {MLP}) train=subsets rows=bootstrap", marks=SLOW),
         f"concat({CNN}, {MLP}) train=subsets rows=all",
         f"weighted({CNN}, {MLP}) train=staged",
         f"{CNN} > {MLP} train=staged earlier=free",
-        f"{CNN} > {MLP} train=subsets rows=all",
+        pytest.param(f"{CNN} > {MLP} train=subsets rows=all", marks=SLOW),
         f"attend({CNN}, {MLP}) init=parts",
         f"sum({CNN}, {MLP}) init=masked",
         f"stack({CNN}, {MLP})",
         f"weighted[fit]({CNN}, {MLP})",
         f"cascade({MLP}, {CNN})",
-        f"attend({CNN}, {MLP}) train=staged share=stem",
-        f"mean({CNN}, {GRU}) share=layers train=subsets",
+        pytest.param(f"attend({CNN}, {MLP}) train=staged share=stem", marks=SLOW),
+        pytest.param(f"mean({CNN}, {GRU}) share=layers train=subsets", marks=SLOW),
     ],
 )
 def test_digits_are_learnt(text: str, digits: Dataset) -> None:

@@ -123,10 +123,16 @@ class TargetSpec:
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> "TargetSpec":
-        """The target of which `dataclasses.asdict` made JSON-able data."""
+        """The target of which `dataclasses.asdict` made JSON-able data.
+
+        Raises:
+            KeyError, TypeError: the data is not whole.
+        """
         parts = tuple(cls.from_dict(part) for part in plain["parts"])
         unit = NumberUnit(**plain.get("base_unit", {}))
         lists = {name: tuple(plain.get(name, ())) for name in ("classes", "forms")}
+        if not all(isinstance(each, str) for names in lists.values() for each in names):
+            raise TypeError("the classes of a target, and the forms of its cells, are texts")
         return cls(**{**plain, **lists, "parts": parts, "base_unit": unit})
 
     @property

@@ -114,6 +114,8 @@ class Policy:
 
     # Of the budget at most, for the choice by folds on small data: the trials need most of it.
     choice_share: float = 0.15
+    # Of the budget at most, for training the front again on other seeds (`--repeats`).
+    repeat_share: float = 0.5
     # Of the winner's training, more rows counted apart. Too little, and the winner is exported as
     # the search trained it, without the rows held back; too much is taken from the trials.
     refit_factor: float = 1.25

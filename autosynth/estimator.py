@@ -49,6 +49,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no 
         max_latency_ms: float | None = None,
         device: str = "auto",
         workers: int = 1,
+        repeats: int = 1,
         deterministic: bool = False,
         refit: bool = True,
         out: str | Path | None = None,
@@ -70,6 +71,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no 
         self.max_latency_ms = max_latency_ms
         self.device = device
         self.workers = workers
+        self.repeats = repeats
         self.deterministic = deterministic
         self.refit = refit
         self.out = out

@@ -233,6 +233,9 @@ class Options(DataConfig):
     )
     device: str = option("auto", "auto, cpu or cuda", metavar="D", check=check_device_name)
     workers: int = option(1, "processes that train", least=1)
+    repeats: int = option(
+        1, "trainings of the front, each on its own seed; ranks by the mean", least=1
+    )
     deterministic: bool = option(False, "the same weights each time on one GPU, more slowly")
     refit: bool = option(
         True, "train the best again on everything but test", flags=("--no-refit",)

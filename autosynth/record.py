@@ -41,7 +41,8 @@ class Record:
 
     `val` and `test` hold scores by metric name, higher is better; `test` is empty until scored,
     and `test_interval` the 95 % interval of the metric that ranks, there. `standard_error` is that
-    of the validation score, which is of `n_folds` folds. On few rows `cv` is the score over
+    of the validation score, which is of `n_folds` folds. What was trained on several seeds has in
+    `repeats` the score of each, and in `val` their means. On few rows `cv` is the score over
     several folds, and `expected` what all scores together let expect on new rows. `calibration`
     was fitted for the trial, and `refit_test` are the test scores of the winner trained again on
     more rows, which took `refit_seconds`.
@@ -56,8 +57,8 @@ class Record:
     `best_fractions` are, by phase of the training, the fraction (0 to 1) of its schedule after
     which it was best on `calibration`, where not at its end. `curve` pairs the fraction of the
     schedule (0 to 1) with the validation error there. `still_gaining` says why a longer training
-    may pay. `origin` says who proposed the trial: ladder, portfolio, composed, longer, sampler or
-    given.
+    may pay. `origin` says who proposed the trial: ladder, portfolio, composed, longer, tuned,
+    sampler or given.
 
     Where `weights_dropped`, a limit of disk had no room for its weights: it is chosen no more.
     """
@@ -82,6 +83,7 @@ class Record:
     test: Mapping[str, float] = field(default_factory=dict)
     test_interval: tuple[float, ...] = ()
     standard_error: float | None = None
+    repeats: tuple[float, ...] = ()
     n_folds: int = 1
     cv: float | None = None
     expected: float | None = None
@@ -203,6 +205,7 @@ def _implausible(record: Record) -> list[str]:
     measures = {name: value for name in _MEASURES if (value := getattr(record, name)) is not None}
     found = [f"{name} = {v}" for name, v in measures.items() if not 0 <= v < _MOST]
     scores = [*record.val.values(), *record.test.values(), *record.refit_test.values()]
+    scores += record.repeats
     rates = [*record.best_fractions.values(), *(at for at, _ in record.curve)]
     found += [f"a score of {v}" for v in scores if not abs(v) < _MOST]
     found += [f"a fraction of {v}" for v in rates if not 0 <= v <= 1]
@@ -242,11 +245,6 @@ def claim(folder: Path) -> int:
 def weights_path(run_dir: Path, trial: int) -> Path:
     """Where a trial's weights are kept."""
     return trial_dir(run_dir, trial) / "weights.safetensors"
-
-
-def outputs_path(run_dir: Path, trial: int) -> Path:
-    """Where a trial's outputs on rows held back are kept, for others that it may be a part of."""
-    return trial_dir(run_dir, trial) / "outputs.safetensors"
 
 
 def check_there(run_dir: Path) -> None:

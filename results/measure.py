@@ -5,12 +5,15 @@
     python results/measure.py                                       # the rows there are
 
 A row is a whole search, in a folder that is removed after it. Kept are the test score of what is
-exported and that of the best single component that was scored, FLOPs, seconds, trials and the
-commit: rows may come from several days. Measure on a quiet machine, one row after another.
+exported, that of the best single component that was scored, and of the best within a third of the
+FLOPs of a network written by hand, where there is one to compare with; whether composing paid;
+FLOPs, seconds, trials and the commit: rows may come from several days. Measure on a quiet machine,
+one row after another.
 """
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -60,10 +63,19 @@ ROWS: dict[str, tuple[str, ...]] = {
     ),
 }
 """What follows `autosynth search`: the data, below the folder of them, and options."""
+REFERENCE = ("run.toml", "leaderboard.csv", "leaderboard.md", "front.png", "bundle/card.md")
+"""The files of a run that are kept as a reference."""
+HAND_WRITTEN = {
+    "mnist1d": 5_918_720,
+    "CricketX": 151_685_632,
+    "pneumonia_mnist": 13_296_896,
+    "fashion_mnist": 13_297_920,
+}
+"""FLOPs of a network written by hand, whose sizes and settings Optuna tuned in five minutes."""
 
 
-def measured(row: str, data: Path, seed: int) -> dict[str, Any]:
-    """Run a row; gives what it gave."""
+def measured(row: str, data: Path, seed: int, keep: Path | None) -> dict[str, Any]:
+    """Run a row; gives what it gave. What a reference run consists of is copied to `keep`."""
     name, *options = ROWS[row]
     source = name if name == "digits" else str(data / name)
     with tempfile.TemporaryDirectory(prefix="autosynth-measure-") as folder:
@@ -74,6 +86,11 @@ def measured(row: str, data: Path, seed: int) -> dict[str, Any]:
         seconds = time.monotonic() - start
         card = json.loads((run / "bundle/model.json").read_text())
         records = [json.loads(p.read_text()) for p in run.glob("trials/*/record.json")]
+        composing = json.loads((run / "composing.json").read_text())
+        for name in REFERENCE if keep else ():
+            assert keep is not None
+            keep.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(run / name, keep / Path(name).name)
     metric = card["card"]["metric"]
     singles = [
         each["test"][metric]
@@ -87,6 +104,8 @@ def measured(row: str, data: Path, seed: int) -> dict[str, Any]:
         "exported": round(card["card"]["test"][metric], 5),
         "search": round(card["card"]["search_test"][metric], 5),
         "best_single_scored": round(max(singles), 5) if singles else None,
+        "within_a_third": _within(records, metric, HAND_WRITTEN.get(row, 0) / 3),
+        "composing": composing,
         "flops": card["flops"],
         "strategy": card["short_form"],
         "trials": sum(each.get("state") == "complete" for each in records),
@@ -94,6 +113,16 @@ def measured(row: str, data: Path, seed: int) -> dict[str, Any]:
         "commit": _output("git", "rev-parse", "--short", "HEAD"),
         "day": time.strftime("%Y-%m-%d"),
     }
+
+
+def _within(records: list[dict[str, Any]], metric: str, flops: float) -> float | None:
+    """The test score of the best on validation of those scored on test within so many FLOPs."""
+    able = [
+        (each["val"][metric], each["test"][metric])
+        for each in records
+        if each.get("test", {}).get(metric) is not None and (each.get("flops") or 0) <= flops
+    ]
+    return round(max(able)[1], 5) if able and flops else None
 
 
 def _output(*command: str) -> str:
@@ -108,6 +137,7 @@ def main() -> None:
     parser.add_argument("rows", nargs="*", help="names of rows; without one they are listed")
     parser.add_argument("--data", type=Path, default=Path("data"), help="the folder of the sets")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--keep", action="store_true", help="seed 0 is a reference run from now")
     args = parser.parse_args()
     for unknown in [row for row in args.rows if row not in ROWS]:
         parser.error(f"there is no row {unknown!r}; the rows are {', '.join(ROWS)}")
@@ -115,7 +145,8 @@ def main() -> None:
         sys.stdout.write("\n".join(ROWS) + "\n")
     for row in args.rows:
         for seed in args.seeds:
-            found = measured(row, args.data, seed)
+            keep = HERE / "reference" / row.lower() if args.keep and seed == 0 else None
+            found = measured(row, args.data, seed, keep)
             with OUT.open("a") as file:
                 file.write(json.dumps(found) + "\n")
             sys.stdout.write(json.dumps(found) + "\n")

@@ -4,6 +4,8 @@ A block is `x = x + mixer(norm(x))`, then `x = x + mlp(norm(x))`. These parts kn
 is what lets layers of different families be one set of parameters.
 """
 
+from collections.abc import Sized
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -80,11 +82,16 @@ class LayerNorm(nn.LayerNorm):
 NORMS = {"batch": BatchNorm, "layer": LayerNorm}
 
 
-def norm(kind: str, width: int, place: int = 0, places: int = 1) -> Piece:
-    """A norm of `NORMS` over tokens of one width, in the place of that number among all of its."""
-    if kind == "layer" or places == 1:
-        return Piece(lambda: NORMS[kind](width), 0, 2 * width)
-    return Piece(lambda: BatchNorm(width, places), 0, 2 * width, ((place,),))
+def norm(kind: str, width: int, place: int, places: Sized) -> Piece:
+    """A norm of `NORMS` over tokens of one width, in the place of that number.
+
+    `places` are all that it stands in, of which there may be more by the time that it is made.
+    """
+
+    def make() -> nn.Module:
+        return BatchNorm(width, len(places)) if kind == "batch" else NORMS[kind](width)
+
+    return Piece(make, 0, 2 * width, ((place,),) if place and kind == "batch" else ())
 
 
 class ChannelMLP(nn.Module):

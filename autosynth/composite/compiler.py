@@ -304,9 +304,7 @@ class Compiler:
         if path not in stands and (name, (value.at,)) not in self.made:
             stands.append(path)
         number = stands.index(path) if path in stands else 0
-        piece = norm(kind, value.width, number, len(stands))
-        if name in self.pieces:
-            self.pieces[name] = piece
+        piece = norm(kind, value.width, number, stands)
         return self.emit(name, piece, value, family=place.family.name)
 
     def add(self, name: str, value: Value, delta: int, grid: Grid, place: PlacedPart) -> Value:

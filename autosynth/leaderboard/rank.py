@@ -8,6 +8,7 @@ that was cut. Baselines whose cost is no plain arithmetic stand outside the laye
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
 from typing import Any, Literal
 
 import numpy as np
@@ -28,7 +29,10 @@ TRIVIAL = ("majority", "mean", "popularity")
 """The baselines that know the target alone."""
 
 _STATES = ("complete", "cut", "stopped", "pruned", "failed", "infeasible", "not_run")
-_WHOLE = ("rank", "flops", "worst_flops", "params", "samples_seen", "pareto", "trial", "seed")
+_WHOLE = (
+    *("rank", "flops", "worst_flops", "params", "samples_seen", "pareto", "trial", "seed"),
+    "repeats",
+)
 _NUMBERS = ("latency_ms", "train_flops", "train_seconds", "epochs")
 _WORDS = (
     *("strategy", "settings", "topology", "components", "sharing", "fusion", "training", "init"),
@@ -53,8 +57,9 @@ def build_leaderboard(
 
     Returns:
         One row a record; `pareto` is the number of the non-dominated layer, `test_low` and
-        `test_high` are the 95 % interval of the test score, where it was scored. Numbers that are
-        not known are missing values.
+        `test_high` are the 95 % interval of the test score, where it was scored. Where some were
+        trained on several seeds, `repeats` says on how many, and `repeats_low` and `repeats_high`
+        are the 95 % interval of the mean score. Numbers that are not known are missing values.
 
     Raises:
         UnknownNameError: no such cost.
@@ -70,7 +75,9 @@ def build_leaderboard(
         **{name: [getattr(r, name) for r in ordered] for name in ("trial", "seed", "reason")},
     }
     scores = [name for name in columns if name.startswith(("val_", "test_"))]
-    types = {**dict.fromkeys(_WHOLE, "Int64"), **dict.fromkeys((*_NUMBERS, *scores), "float64")}
+    scores += [name for name in ("repeats_low", "repeats_high") if name in columns]
+    whole = [name for name in _WHOLE if name in columns]
+    types = {**dict.fromkeys(whole, "Int64"), **dict.fromkeys((*_NUMBERS, *scores), "float64")}
     # An empty column has no type of its own: a text, until told that it is a number.
     return pd.DataFrame(columns, dtype=None if ordered else object).astype(types)
 
@@ -188,10 +195,35 @@ def _columns(
         f"test_{metric}": [r.test.get(metric) for r in records],
         "test_low": [low for low, _ in intervals],
         "test_high": [high for _, high in intervals],
+        **(_repeats(records) if any(r.repeats for r in records) else {}),
         **{f"val_{name}": [r.val.get(name) for r in records] for name in others},
         **{f"test_{name}": [r.test.get(name) for r in records] for name in others},
         **{name: [getattr(r, name) for r in records] for name in _MEASURES},
     }
+
+
+def _repeats(records: Sequence[Record]) -> dict[str, list[Any]]:
+    intervals = [_seeds_interval(r.repeats) for r in records]
+    return {
+        "repeats": [len(r.repeats) or None for r in records],
+        "repeats_low": [low for low, _ in intervals],
+        "repeats_high": [high for _, high in intervals],
+    }
+
+
+def _seeds_interval(scores: Sequence[float]) -> tuple[float | None, float | None]:
+    """The 95 % interval of a mean over seeds, by Student's t; nothing of fewer than two."""
+    if len(scores) < 2:
+        return None, None
+    half = _t_quantile(len(scores) - 1) * float(np.std(scores, ddof=1)) / math.sqrt(len(scores))
+    mean = float(np.mean(scores))
+    return mean - half, mean + half
+
+
+def _t_quantile(freedom: int) -> float:
+    """The 97.5 % quantile of Student's distribution."""
+    # Late: most boards have no repeats, and the library takes a moment.
+    return float(import_module("scipy.special").stdtrit(freedom, 0.975))
 
 
 def pick(

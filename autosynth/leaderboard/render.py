@@ -79,7 +79,7 @@ def _table(frame: pd.DataFrame, width: int | None) -> str:
 
 
 def _markdown(frame: pd.DataFrame, width: int | None) -> str:
-    columns = _compact(frame, intervals=bool(frame["test_low"].notna().any()))
+    columns = _compact(frame, intervals=True)
     lines = [list(columns), ["---" if name in _TEXT else "---:" for name in columns]]
     for row in zip(*columns.values(), strict=True):
         cells = [cell.replace("|", "\\|") for cell in row]
@@ -106,12 +106,17 @@ def _compact(frame: pd.DataFrame, *, intervals: bool = False) -> dict[str, list[
     scores = [name for name in frame.columns if name.startswith(("val_", "test_"))]
     main = [name for name in scores if name.endswith(scores[0].removeprefix("val_"))][:2]
     rows: Sequence[Any] = frame.to_dict("records")
+    beside = {
+        f"{title} 95 %": [_interval(row, part) for row in rows]
+        for part, title in (("repeats", "val"), ("test", "test"))
+        if intervals and f"{part}_low" in frame and frame[f"{part}_low"].notna().any()
+    }
     star = [" *" if row["pareto"] == 1 else "  " for row in rows]
     return {
         "rank": [f"{_whole(row['rank'])}{s}" for row, s in zip(rows, star, strict=True)],
         "strategy": [_strategy(row) for row in rows],
         **{name: [score_text(row[name]) for row in rows] for name in main},
-        **({"test 95 %": [_interval(row) for row in rows]} if intervals else {}),
+        **beside,
         "flops": [_flops(row) for row in rows],
         "params": [human(row["params"]) for row in rows],
         "latency_ms": [score_text(row["latency_ms"], 2) for row in rows],
@@ -121,9 +126,9 @@ def _compact(frame: pd.DataFrame, *, intervals: bool = False) -> dict[str, list[
     }
 
 
-def _interval(row: Mapping[str, Any]) -> str:
-    """The interval of the test score, where there is one."""
-    low, high = row["test_low"], row["test_high"]
+def _interval(row: Mapping[str, Any], part: str) -> str:
+    """The interval of the score on test, or over `repeats`, where there is one."""
+    low, high = row[f"{part}_low"], row[f"{part}_high"]
     return "-" if pd.isna(low) else f"{score_text(low)} to {score_text(high)}"
 
 
@@ -159,13 +164,14 @@ def _line(row: Sequence[str], titles: Sequence[str], sizes: Sequence[int]) -> st
 
 
 def composing_sentence(composing: Mapping[str, Any] | None) -> str:
-    """One sentence on whether composing paid, from a run's `composing.json`, or None.
+    """Whether composing paid, and how much was tried, from a run's `composing.json`, or None.
 
     Raises:
         RunError: what it holds is not what a run left.
     """
     try:
-        return _composing(composing)
+        known = (composing or {}).get("choice")
+        return " ".join([_composing(composing), *(_chosen_among(known) if known else ())])
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise RunError(
             f"composing.json of the run is damaged ({error!r}); remove it to do without it"
@@ -187,6 +193,9 @@ def _composing(composing: Mapping[str, Any] | None) -> str:
         verdict = "Composing paid in this run"
     elif any(each["high"] < 0 for each in others):
         verdict = "Composing did not pay in this run"
+    dear, other = composing.get("at_any_cost"), ""
+    if dear and dear["single"] != composing["single"]:
+        other = f"; against the best one at any cost (trial {dear['single']}) {_shown(dear)}"
     beside = f"; against the baseline {baseline['name']} {_shown(baseline)}" if baseline else ""
     missing = composing.get("singles_not_run", 0)
     note = ""
@@ -196,8 +205,31 @@ def _composing(composing: Mapping[str, Any] | None) -> str:
         f"{verdict}: the best composite (trial {composing['composite']}) against the front of "
         f"single components (trial {composing['single']}) is "
         f"{_shown(composing, composing['metric'])} over {composing['n']:,} test rows of one "
-        f"seed{beside}.{note}"
+        f"seed{other}{beside}.{note}"
     )
+
+
+def _chosen_among(choice: Mapping[str, Any]) -> Iterator[str]:
+    """How many fusions were scored, how far the best are from the front; and how hopeful it is."""
+    rows, scored = choice["rows"], choice["means"] + choice["cascades"]
+    if scored:
+        every = "All" if choice["is_whole"] else "Of very many"
+        left = "none is better than the front at its cost"
+        if choice["gain_left"] > 0:
+            left = (
+                "what was not made a trial is at most "
+                f"{choice['gain_left']:.4f} better than the front at its cost"
+            )
+        yield (
+            f"{every} {choice['means']:,} means of two or three of the {choice['parts']} parts "
+            f"trained alone and {choice['cascades']:,} cascades of two were scored on {rows:,} "
+            f"rows held back: {left}."
+        )
+    if choice["optimism"] is not None:
+        yield (
+            f"For having been chosen on these {rows:,} rows, the best score on them is about "
+            f"{choice['optimism']:.4f} too high."
+        )
 
 
 def _shown(found: Mapping[str, Any], metric: str = "") -> str:

@@ -23,6 +23,7 @@ from autosynth.spec import Array
 from autosynth.study.context import RunContext
 from autosynth.study.finalist import RACERS, a_training, finalists
 from autosynth.study.fold import OutOfTime, fold_outputs
+from autosynth.study.optimism import ChosenAmong
 from autosynth.study.trial import load_trained
 from autosynth.task.score import (
     paired_interval,
@@ -213,18 +214,22 @@ def score_test(context: RunContext) -> dict[int, Array]:
     return found
 
 
-def compare(context: RunContext, found: Mapping[int, Array]) -> None:
+def compare(
+    context: RunContext, found: Mapping[int, Array], choice: ChosenAmong | None = None
+) -> None:
     """Write composing.json.
 
     Args:
         context: of the run.
         found: the outputs on test of the strategies that were scored there, by trial.
+        choice: what was chosen among; None where nobody knows.
     """
     records = read_all(context.folder)
     name = context.metric.name
     scored = [r for r in records if r.trial in found and _is_defined(context, found[r.trial])]
     composite = _best([r for r in scored if r.topology != "single"], name)
     content: dict[str, Any] = {"metric": name, "difference": None}
+    content["choice"] = choice.to_dict() if choice else None
     content["singles_not_run"] = sum(r.state in NEVER_HAD for r in records if r.origin == "ladder")
     if composite is not None:
         cheap = [
@@ -239,6 +244,12 @@ def compare(context: RunContext, found: Mapping[int, Array]) -> None:
         if single is not None:
             content |= {"single": single.trial}
             content |= _difference(context, found[composite.trial], found[single.trial])
+        any_single = _best([r for r in scored if r.topology == "single"], name)
+        if any_single is not None:
+            content["at_any_cost"] = {
+                "single": any_single.trial,
+                **_difference(context, found[composite.trial], found[any_single.trial]),
+            }
     write_text_atomic(context.folder / "composing.json", json.dumps(content, indent=1) + "\n")
 
 

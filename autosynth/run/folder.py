@@ -28,7 +28,7 @@ from autosynth.spec import Dataset
 
 RESULTS = Path("results")
 # What may differ between a run and a request that goes on with it.
-_FREE = ("budget_seconds", "trials", "workers", "refit", "device")
+_FREE = ("budget_seconds", "trials", "workers", "refit", "repeats", "device")
 # What a run's folder may hold before run.toml does, and where that was lost.
 _OURS = frozenset(
     (

@@ -29,6 +29,7 @@ from autosynth.task.metric import Metric
 from autosynth.task.score import default_metric, find_metric
 from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import DeviceDataset, to_device
+from autosynth.training.store import STORE, STORED, ValueStore
 from autosynth.training.weights import save_tensors
 
 # Rows of test that exports are checked on: enough for every part of a cascade to have some.
@@ -62,7 +63,7 @@ def prepare(
     """
     metric = prepare_metric(dataset, options)
     device = torch.device(options.device)
-    data = to_device(dataset, device, dataset.splits.train)
+    data = to_device(dataset, device, dataset.splits.train, ValueStore(folder / STORE))
     keep_baseline(dataset, metric, folder, options.seed, progress)
     plan = read_plan(folder) or _plan(dataset, data, space, options, deadline)
     plan.use_threads()
@@ -96,6 +97,7 @@ def check_limits(dataset: Dataset, space: Space, options: Options) -> None:
             number.
     """
     KEPT_WEIGHTS.allowed()
+    STORED.allowed()
     prices = [cost(resolved) for _, resolved in ladder(dataset, space)]
     for name, limit in (
         ("flops", _least(options.max_flops, space.max_flops)),

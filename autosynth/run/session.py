@@ -37,6 +37,7 @@ from autosynth.run.prepare import (
     prepare_metric,
     prepare_space,
 )
+from autosynth.run.repeat import repeat
 from autosynth.run.run import Run, open_run
 from autosynth.run.sitting import Sitting
 from autosynth.spec import Dataset
@@ -44,8 +45,16 @@ from autosynth.study import storage
 from autosynth.study.agenda import Limits, ladder, why_longer
 from autosynth.study.context import RunContext
 from autosynth.study.driver import Driver
-from autosynth.study.finalist import choice_seconds, complete, expect, reserve_seconds
+from autosynth.study.finalist import (
+    choice_seconds,
+    complete,
+    expect,
+    front_of,
+    repeat_seconds,
+    reserve_seconds,
+)
 from autosynth.study.job import Job
+from autosynth.study.optimism import ChosenAmong
 from autosynth.study.processes import pool_of
 from autosynth.study.sampler import Sampler
 from autosynth.study.space import Space
@@ -83,6 +92,7 @@ def search(
     max_latency_ms: float | None = None,
     device: str = "auto",
     workers: int = 1,
+    repeats: int = 1,
     deterministic: bool = False,
     refit: bool = True,
     out: str | os.PathLike[str] | None = None,
@@ -130,6 +140,7 @@ class _Session:
     ) -> None:
         self.options, self.folder, self.progress = options, sitting.folder, progress
         self.deadline = NEVER
+        self.choice: ChosenAmong | None = None
         if options.budget_seconds is not None:
             self.deadline = Deadline(sitting.began - sitting.before + options.budget_seconds)
         for line in (*dataset.summary, *(f"warning: {text}" for text in dataset.warnings)):
@@ -167,14 +178,21 @@ class _Session:
         def reserve(last: list[Record], coming: float) -> float:
             budget = options.budget_seconds or 0.0
             return reserve_seconds(
-                last, context, budget=budget, refit=options.refit, coming=coming
+                last,
+                context,
+                budget=budget,
+                refit=options.refit,
+                repeats=options.repeats,
+                coming=coming,
             )
 
         limits = Limits(deadline=self.deadline, trials=options.trials, reserve=reserve)
         try:
             with pool_of(context, options.workers) as pool:
                 sampler = Sampler.of_run(context, self.progress.say)
-                Driver(context, limits, self.progress, pool, sampler).run()
+                driver = Driver(context, limits, self.progress, pool, sampler)
+                driver.run()
+                self.choice = driver.history.composer.choice()
         except KeyboardInterrupt:
             return False
         return True
@@ -183,6 +201,8 @@ class _Session:
         """Choose, refit, score on test, compare, report. No refit where it was broken off."""
         context = self.context
         self._not_run()
+        if whole and self.options.repeats > 1:
+            self._repeat()
         self._expect()
         last = sound_finalists(context, self.progress.say)
         if whole and context.is_small:
@@ -193,7 +213,7 @@ class _Session:
             cross_validate(context, last, end)
             self._expect()
         found = score_test(context)
-        compare(context, found)
+        compare(context, found, self.choice)
         self._importance()
         if last:
             self._bundle(whole and self.options.refit)
@@ -203,6 +223,17 @@ class _Session:
                     "best there is. More rows, other columns or a longer --budget may help"
                 )
         report(self.folder)
+
+    def _repeat(self) -> None:
+        """Train the front on further seeds, in the time that is kept for it."""
+        options, context = self.options, self.context
+        done = front_of(read_all(self.folder), context)
+        budget = options.budget_seconds
+        seconds = math.inf
+        if budget is not None:
+            seconds = repeat_seconds(done, context, options.repeats, budget)
+        end = self.deadline.earlier(POLICY.after_choice_seconds).within(seconds)
+        repeat(context, options.repeats, end, self.progress.say)
 
     def _bundle(self, again: bool) -> None:
         """The best composite as a bundle, trained on everything but test where there is time."""

@@ -12,7 +12,7 @@ from autosynth.atomic import is_temporary, unwritable
 from autosynth.errors import AutosynthError
 from autosynth.record import Record, read_records, trial_dir, weights_path
 from autosynth.strategy import parse
-from autosynth.study.processes import STORE
+from autosynth.training.store import STORE
 from autosynth.training.weights import check_tensors
 
 Say = Callable[[str], None]
@@ -81,7 +81,9 @@ def _temporaries(folder: Path) -> Iterator[Path]:
     for place in (folder, *(path for path in (folder / "trials").iterdir() if path.is_dir())):
         yield from [path for path in place.iterdir() if is_temporary(path.name)]
     yield from folder.glob(".writable")
-    yield from folder.glob(STORE)  # the next workers may be none, and write none
+    store = folder / STORE
+    yield from store.glob("*.arrays")  # the next workers may be none, and write none
+    yield from [path for path in store.glob("*/*") if is_temporary(path.name)]
 
 
 def _recordless(folder: Path) -> list[Path]:

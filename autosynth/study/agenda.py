@@ -19,7 +19,7 @@ from autosynth.composite import Resolved, cost, resolve
 from autosynth.composite.fittedpart import takes_steps
 from autosynth.record import Record, merit, worth
 from autosynth.spec import Dataset
-from autosynth.strategy import Scalar, Strategy, parse
+from autosynth.strategy import Fusion, Scalar, Strategy, parse
 from autosynth.study.params import complete_strategy
 from autosynth.study.space import Space
 from autosynth.study.suggest import is_ordered
@@ -37,6 +37,7 @@ MANY = 20
 
 LENGTH = "length"
 LONGER = "longer"  # the origin of such a trial
+TUNED = "tuned"  # and of one that trains jointly what was trained apart
 # By score, that are trained for longer before the front's other members are.
 BEST = 3
 
@@ -191,6 +192,23 @@ def longer_trainings(
                 param=_param(values, following[0]),
             )
     return list(found.values())
+
+
+def joint_training(front: Sequence[Record], space: Space, metric: str) -> Strategy | None:
+    """The best of the front trained jointly, from its parts' weights; None where it has no such.
+
+    That is a composite of networks whose outputs are joined without weights, which were trained
+    apart, with the same settings.
+    """
+    if not front or "parts" not in space.inits:
+        return None
+    strategy = parse(max(front, key=lambda record: worth(record, metric)).canonical)
+    root, apart = strategy.root, (("rows", "all"), ("train", "subsets"))
+    if not isinstance(root, Fusion) or root.method != "mean" or root.settings:
+        return None
+    if tuple(sorted(strategy.flags)) != apart or not all(map(takes_steps, root.parts)):
+        return None
+    return replace(strategy, flags=(("init", "parts"),))
 
 
 def by_strategy(records: Iterable[Record]) -> dict[str, list[Record]]:

@@ -2,15 +2,18 @@
 
 Parts that were trained alone have outputs on `validation` and `calibration` rows. A mean of some,
 or a cascade of two, is a few operations on those: hundreds are tried in the time of one step of a
-training. Those that move the front become trials like any other, which have next to nothing left
-to train: their parts are taken as they stand.
+training. All means of two and three parts and all cascades of two are, so that it is known how far
+the best of them is from the front. Those that move it become trials like any other, which have
+next to nothing left to train: their parts are taken as they stand.
 """
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from heapq import nlargest
 from itertools import combinations
+from operator import attrgetter
 
 import numpy as np
 import torch
@@ -20,21 +23,26 @@ from torch import Tensor
 from autosynth.composite import resolve
 from autosynth.composite.fittedpart import takes_steps
 from autosynth.composite.fusion import weights_of
-from autosynth.composite.join import confidence
+from autosynth.composite.join import PostHocSum, Sum, confidence
 from autosynth.composite.objective import mean_of
 from autosynth.front import ParetoFront
 from autosynth.record import Record
+from autosynth.spec import Array
 from autosynth.strategy import Fusion, Node, Settings, Strategy, parse
 from autosynth.study.agenda import Able
 from autosynth.study.context import RunContext
 from autosynth.study.fold import CALIBRATION, held_rows
+from autosynth.study.optimism import ChosenAmong, optimism
 from autosynth.study.space import read_fusion
+from autosynth.task.task import task_of
 from autosynth.training.output import finished_rows
 
-# Of the parts, by score, that are joined with each other: the best of more differ in luck.
-MOST_JOINED = 24
-# Pairs, by score, that a third part is tried beside.
-BEST_PAIRS = 12
+# Of the parts, by score, that a new one is joined with: the number of means of three grows with
+# the square of it. 50 parts have 19,600 of them.
+MOST_JOINED = 50
+# Of the means that a new part makes, the best, whose weights are fitted, too: that takes some
+# milliseconds each, and more weights are seldom better than none.
+BEST_FITTED = 8
 # Parts of a mean that is grown one by one, for as long as it gains (Caruana et al., 2004): each
 # costs its inference, and its training once more at the end.
 MOST_MEMBERS = 8
@@ -44,28 +52,43 @@ AT_ONCE = 3
 # difference to its own parts is far smaller than that: with a quarter, a search of credit_taiwan
 # exported a single network.
 LEAST_GAIN = 0.1
-# Outputs of one part that are kept, at most: 64 MiB, of thousands of rows of hundreds of classes.
-MOST_KEPT = 2**24
+# Fusions, the best by score, that the choice is made among again and again to see how hopeful it
+# is: what is far behind is chosen of no resample.
+MOST_RIVALS = 200
+FITTED = "weighted[fit]"
+# Outputs of one part that are kept, at most: 32 MiB, of thousands of rows of hundreds of classes.
+MOST_KEPT = 2**23
+# Probabilities of one part that are kept beside them, at most: 8 MiB. Means of more are made of
+# outputs, each time.
+MOST_SHARES = 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
 class _KnownPart:
-    """A part that stands trained: its node, what it was trained with, and its outputs by rows."""
+    """A part that stands trained: its node, what it was trained with, and its outputs by rows.
+
+    `shares` are its probabilities for all rows held back, where a mean is one of probabilities.
+    """
 
     node: Node
     settings: Settings
     flops: int
     score: float
     outputs: Mapping[str, Tensor]
+    shares: Array | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class FusionCandidate:
-    """A fusion of known parts, by their places, with its cost and its score."""
+    """A fusion of known parts, by their places, with its cost and its score.
+
+    `weights` are those of the parts where they are fitted.
+    """
 
     fusion: str
     members: tuple[int, ...]
     flops: float
+    weights: tuple[float, ...] = ()
     score: float = math.nan
 
 
@@ -77,6 +100,9 @@ class Composer:
     _parts: list[_KnownPart] = field(default_factory=list)
     _new: list[int] = field(default_factory=list)  # parts that were not joined as yet
     _candidates: list[FusionCandidate] = field(default_factory=list)
+    _passed: list[FusionCandidate] = field(default_factory=list)  # that there was no time for
+    _rivals: list[FusionCandidate] = field(default_factory=list)  # the best of all, by score
+    _tried: dict[str, int] = field(default_factory=lambda: {"mean": 0, "cascade": 0})
     _front: ParetoFront = field(default_factory=ParetoFront)  # of all trials: FLOPs, minus score
     _error: float = 0.0
     _left: int = 0
@@ -98,6 +124,7 @@ class Composer:
                 flops=record.flops or 0,
                 score=score,
                 outputs=outputs,
+                shares=self._shares(outputs),
             )
         )
         self._new.append(len(self._parts) - 1)
@@ -107,10 +134,7 @@ class Composer:
         """The fusion that gains most on what costs no more, and is still to be tried."""
         if self._left <= 0 or "parallel" not in self.context.space.topologies:
             return None
-        # Of a run that goes on with a thousand parts, the last.
-        for at in self._new[-MOST_JOINED:]:
-            self._candidates += self.with_part(at)
-        self._new.clear()
+        self._join()
         # What gains nothing now never will: what no dearer gives can only get better.
         self._candidates = [each for each in self._candidates if self._gain(each) > 0]
         for each in sorted(self._candidates, key=self._gain, reverse=True):
@@ -122,8 +146,39 @@ class Composer:
             if able(resolve(strategy, data.inputs, data.target)):
                 self._left -= 1
                 return strategy
+            self._passed.append(each)
         self._left = 0
         return None
+
+    def choice(self) -> ChosenAmong | None:
+        """What was chosen among, and how hopeful that makes the best score; None without parts."""
+        if not self._parts:
+            return None
+        if "parallel" in self.context.space.topologies:
+            self._join()
+        y = self._true_values
+        found = [self._finished(part.outputs) for part in self._parts]
+        found += [self._values(each) for each in self._rivals]
+        scorers = [self.context.metric.prepare(y, each) for each in found]
+        gains = [self._gain(each) for each in (*self._candidates, *self._passed)]
+        return ChosenAmong(
+            parts=len(self._parts),
+            means=self._tried["mean"],
+            cascades=self._tried["cascade"],
+            is_whole=len(self._parts) <= MOST_JOINED + 1,
+            gain_left=max(0.0, *gains) if gains else 0.0,
+            rows=len(y),
+            optimism=optimism(scorers, len(y), seed=self.context.seed),
+        )
+
+    def _join(self) -> None:
+        """Try all that the new parts make with the others."""
+        # Of a run that goes on with a thousand parts, the last.
+        for at in self._new[-MOST_JOINED:]:
+            found = list(self.with_part(at))
+            self._candidates += found
+            self._rivals = nlargest(MOST_RIVALS, [*self._rivals, *found], key=attrgetter("score"))
+        self._new.clear()
 
     def _gain(self, each: FusionCandidate) -> float:
         """By how much it is better than the best that costs no more."""
@@ -144,14 +199,22 @@ class Composer:
             root=root, flags=(("train", "subsets"), ("rows", "all")), settings=settings
         )
 
+    def _can_fit(self, newest: int) -> bool:
+        """Whether weights can be fitted to rows held back, and scored without a training."""
+        return CALIBRATION in self._parts[newest].outputs and len(self._held) == 1
+
     def with_part(self, newest: int) -> Iterator[FusionCandidate]:
         """All that a part makes with those before it."""
         best = sorted(range(newest), key=lambda at: -self._parts[at].score)[:MOST_JOINED]
         fusions = self.context.space.fusions
+        # A threshold or weights are fitted to rows that are held back; where there are none it
+        # would take trainings out of fold.
         if "mean" in fusions and best:
-            yield from self._means(best, newest)
-        # A threshold is fitted to rows that are held back; where there are none it would take
-        # trainings out of fold.
+            means = list(self._means(best, newest))
+            yield from means
+            if FITTED in fusions and self._can_fit(newest):
+                for each in nlargest(BEST_FITTED, means, key=attrgetter("score")):
+                    yield self._weighted(each.members)
         for text in fusions if CALIBRATION in self._parts[newest].outputs else ():
             method, args = read_fusion(text)
             if method == "cascade" and len(weights_of(args)) == 1:
@@ -159,15 +222,15 @@ class Composer:
                     yield self._cascade(text, weights_of(args)[0], (at, newest))
 
     def _means(self, best: Sequence[int], newest: int) -> Iterator[FusionCandidate]:
-        """Of the newest part and one or two of the best; and a greedy one of more."""
-        pairs = [self._mean((at, newest)) for at in best]
-        yield from pairs
+        """Of the newest part and one or two of the others, all; and a greedy one of more."""
+        small = [self._mean((at, newest)) for at in best]
+        if self.context.space.most_parts > 2:
+            small += [self._mean((*pair, newest)) for pair in combinations(best, 2)]
+        self._tried["mean"] += len(small)
+        yield from small
         if self.context.space.most_parts < 3:
             return
-        chosen = sorted(pairs, key=lambda each: -each.score)[:BEST_PAIRS]
-        for one, other in combinations(sorted({pair.members[0] for pair in chosen}), 2):
-            yield self._mean((one, other, newest))
-        grown = chosen[0]
+        grown = max(small, key=attrgetter("score"))
         while len(grown.members) < MOST_MEMBERS:
             rest = [at for at in best if at not in grown.members]
             larger = [self._mean((*grown.members, at)) for at in rest]
@@ -179,26 +242,52 @@ class Composer:
 
     def _mean(self, members: tuple[int, ...]) -> FusionCandidate:
         flops = sum(self._parts[at].flops for at in members)
-        return self._tried(FusionCandidate(fusion="mean", members=members, flops=flops))
+        return self._scored(FusionCandidate(fusion="mean", members=members, flops=flops))
+
+    def _weighted(self, members: tuple[int, ...]) -> FusionCandidate:
+        """A sum whose weights are fitted to rows that none of them has learnt from."""
+        context, parts = self.context, [self._parts[at] for at in members]
+        target, data = context.dataset.target, context.device_dataset
+        rows = data.rows(context.dataset.splits.calibration)
+        module = PostHocSum(len(parts), target)
+        module.fit_post_hoc([part.outputs[CALIBRATION] for part in parts], data.y[rows].cpu())
+        flops = sum(part.flops for part in parts) + 2 * len(parts) * target.n_outputs
+        weights = tuple(module.alpha.tolist())
+        return self._scored(
+            FusionCandidate(fusion=FITTED, members=members, flops=flops, weights=weights)
+        )
 
     def _cascade(self, text: str, share: float, members: tuple[int, int]) -> FusionCandidate:
         """The cheaper first; its threshold from rows that it has not learnt from."""
         first, second = sorted(members, key=lambda at: self._parts[at].flops)
         flops = self._parts[first].flops + share * self._parts[second].flops
-        return self._tried(FusionCandidate(fusion=text, members=(first, second), flops=flops))
+        self._tried["cascade"] += 1
+        return self._scored(FusionCandidate(fusion=text, members=(first, second), flops=flops))
 
-    def _tried(self, each: FusionCandidate) -> FusionCandidate:
+    def _scored(self, each: FusionCandidate) -> FusionCandidate:
         """With its score on the rows held back."""
+        score = self.context.metric.score(self._true_values, self._values(each))
+        return replace(each, score=-math.inf if math.isnan(score) else float(score))
+
+    def _values(self, each: FusionCandidate) -> Array:
+        """What a fusion gives for the rows held back: probabilities, or values in their unit."""
         parts = [self._parts[at] for at in each.members]
+        if each.fusion == "mean":
+            shares = [part.shares for part in parts if part.shares is not None]
+            if len(shares) == len(parts):
+                return np.asarray(sum(shares[1:], shares[0]) / len(shares))
         outs = {
             name: self.joined(each, [part.outputs[name] for part in parts]) for name in self._held
         }
-        return replace(each, score=self._score(outs))
+        return self._finished(outs)
 
     def joined(self, each: FusionCandidate, outs: Sequence[Tensor]) -> Tensor:
         """Raw outputs (n, n_outputs) of a fusion for some rows, from those of its members."""
         if each.fusion == "mean":
             return mean_of(self.context.dataset.target, outs)
+        if each.weights:
+            found: Tensor = Sum(each.weights, learned=False)(*outs)
+            return found
         (share,), (first, second) = weights_of(read_fusion(each.fusion)[1]), outs
         held = confidence(self._parts[each.members[0]].outputs[CALIBRATION])
         goes_on = confidence(first) < torch.quantile(held, share)
@@ -209,12 +298,23 @@ class Composer:
         """The rows that all parts here were scored on, by the names of their outputs."""
         return held_rows(self.context)
 
-    def _score(self, outs: Mapping[str, Tensor]) -> float:
-        """Of raw outputs for rows held back, by their names."""
+    @cached_property
+    def _true_values(self) -> Array:
+        return np.asarray(self.context.dataset.y[np.concatenate([*self._held.values()])])
+
+    def _shares(self, outputs: Mapping[str, Tensor]) -> Array | None:
+        """Probabilities of a part, whose mean with others' is that of the outputs; or None."""
+        target = self.context.dataset.target
+        averages = all(task_of(part).is_calibrated for part, _, _ in target.fields)
+        is_masked = self.context.device_dataset.seen is not None
+        is_large = len(self._true_values) * target.n_outputs > MOST_SHARES
+        return self._finished(outputs) if averages and not is_masked and not is_large else None
+
+    def _finished(self, outs: Mapping[str, Tensor]) -> Array:
+        """Raw outputs for rows held back, by their names, as probabilities or values."""
         data = self.context.device_dataset
-        found = [finished_rows(out, data, self._held[name]).numpy() for name, out in outs.items()]
-        y = self.context.dataset.y[np.concatenate([self._held[name] for name in outs])]
-        return float(self.context.metric.score(y, np.concatenate(found)))
+        found = [finished_rows(outs[name], data, rows) for name, rows in self._held.items()]
+        return np.concatenate([each.numpy() for each in found])
 
 
 def may_be_part(context: RunContext, record: Record) -> bool:

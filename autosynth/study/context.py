@@ -23,6 +23,7 @@ from autosynth.task.task import task_of
 from autosynth.task.trivial import trivial_outputs
 from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import DeviceDataset
+from autosynth.training.store import STORE, ValueStore, rows_digest
 
 # From 2,000 rows on a fifth held out is 400 rows, whose standard error is at most .025, and folds
 # cost more than they tell.
@@ -55,6 +56,17 @@ class RunContext:
     max_flops: int | None = None
     max_params: int | None = None
     max_latency_ms: float | None = None
+
+    @cached_property
+    def store(self) -> ValueStore:
+        """What is known in this run, by what made it."""
+        return ValueStore(self.folder / STORE)
+
+    @cached_property
+    def held_digest(self) -> str:
+        """What tells the rows that trials are scored on, and are trained on, from others."""
+        splits = self.dataset.splits
+        return rows_digest(splits.train, splits.calibration, splits.validation)
 
     @property
     def journal(self) -> Path:

@@ -18,11 +18,13 @@ from autosynth.strategy import Strategy
 from autosynth.study.agenda import (
     LENGTH,
     LONGER,
+    TUNED,
     Agenda,
     Limits,
     Turn,
     candidates,
     first_length,
+    joint_training,
     ladder,
 )
 from autosynth.study.assembly import Assembly, has_room, trial_parts
@@ -282,7 +284,12 @@ class Driver:
         self.sampler.enqueue(params_for(written, self.context.space), origin)
 
     def _lengthen(self, able: Callable[[Resolved], bool]) -> bool:
-        """Have the sampler propose the longer training that promises most, if there is one."""
+        """Have the longer training proposed that promises most, or the best one's joint one."""
+        front = self.history.standings.front()
+        tuned = joint_training(front, self.context.space, self.context.metric.name)
+        if tuned and able(self.context.resolved(str(tuned))):
+            self.sampler.enqueue_written(tuned, TUNED)
+            return True
         for each in self.history.standings.worth_longer(self.context.space):
             params = self.sampler.params(each.trained)
             if params is None or self.sampler.params(each.resolved) is not None:
@@ -345,7 +352,7 @@ class Driver:
         self.book.write(trial, curve)
         # A longer one is there because a shorter one was among the best; and where a trial is
         # scored on several folds, the rows of the first are too few to end it.
-        spared = each.assembly.job.origin == LONGER or self.context.folds > 1
+        spared = each.assembly.job.origin in (LONGER, TUNED) or self.context.folds > 1
         if spared or is_spared(trial, self.context.seed) or not verdict.prune:
             return False
         each.pruned = verdict
@@ -365,7 +372,7 @@ class Driver:
         self.repeats = 0 if self.running else self.repeats
         # Counted without a clock: the same seed gives the same trials.
         turn: Turn = "single" if record.topology == "single" else "composite"
-        turn = "longer" if job.origin == LONGER else turn
+        turn = "longer" if job.origin in (LONGER, TUNED) else turn
         self.agenda.spent[turn] += 1.0 if self.limits.trials else record.train_seconds or 0.0
         if record.state == "failed":
             self.sampler.fail(each.proposal, record.reason)

@@ -88,10 +88,17 @@ def _front(records: list[Record], context: RunContext) -> list[Record]:
 
 
 def reserve_seconds(
-    last: list[Record], context: RunContext, *, budget: float, refit: bool, coming: float = 0.0
+    last: list[Record],
+    context: RunContext,
+    *,
+    budget: float,
+    refit: bool,
+    repeats: int = 1,
+    coming: float = 0.0,
 ) -> float:
-    """Seconds for scoring the finalists on test, the choice by folds, the refit and the report.
+    """Seconds for what comes after the trials.
 
+    That is repeats, the choice by folds, scores on test, the last training and the report.
     A trial of `coming` seconds may be the one that is trained again, beside those that would be
     `last` as it stands.
     """
@@ -108,7 +115,14 @@ def reserve_seconds(
         held_out = len(splits.calibration) + len(splits.validation)
         more = 1 + held_out / len(splits.train)
         after += max(a_training(best), coming) * more * POLICY.refit_factor
+    after += repeat_seconds(last, context, repeats, budget)
     return after + choice_seconds(last, context, budget, coming)
+
+
+def repeat_seconds(last: list[Record], context: RunContext, repeats: int, budget: float) -> float:
+    """The time for the trainings of the front on other seeds: as foreseen, or the most of it."""
+    wanted = (repeats - 1) * sum(a_training(r) * r.n_folds for r in front_of(last, context))
+    return min(POLICY.refit_factor * wanted, POLICY.repeat_share * budget)
 
 
 def a_training(record: Record) -> float:

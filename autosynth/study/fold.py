@@ -5,7 +5,6 @@ part's outputs on each fold are kept, so that a mean of some is scored without t
 """
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -17,7 +16,6 @@ from torch import Tensor
 from autosynth.budget import Deadline
 from autosynth.composite import Resolved
 from autosynth.composite.objective import mean_of
-from autosynth.errors import BundleError
 from autosynth.record import Record
 from autosynth.spec import Array
 from autosynth.strategy import Fusion
@@ -26,7 +24,8 @@ from autosynth.study.job import Job
 from autosynth.task.score import standard_error
 from autosynth.training.loop import Outcome, TrainingRows, train
 from autosynth.training.output import raw_outputs
-from autosynth.training.weights import alone_of, load_tensors
+from autosynth.training.store import ValueKey
+from autosynth.training.weights import alone_of
 
 # Standard errors that a trial may be behind the best, and is still scored on further folds.
 PROMISING = 2.0
@@ -39,7 +38,12 @@ class OutOfTime(Exception):
 
 
 def fold_outputs(
-    context: RunContext, resolved: Resolved, inside: Array, outside: Array, deadline: Deadline
+    context: RunContext,
+    resolved: Resolved,
+    inside: Array,
+    outside: Array,
+    deadline: Deadline,
+    seed: int | None = None,
 ) -> tuple[Tensor, Outcome]:
     """A strategy's raw outputs on held-out rows, and its training on the others.
 
@@ -49,6 +53,7 @@ def fold_outputs(
         inside: the rows to train on.
         outside: the rows to give raw outputs for.
         deadline: by which the training must have ended.
+        seed: of the training; the run's own if left out.
 
     Raises:
         OutOfTime: it would not have ended by the deadline.
@@ -62,12 +67,17 @@ def fold_outputs(
         context.device_dataset,
         rows,
         context.trainer_config,
-        seed=context.seed,
+        seed=context.seed if seed is None else seed,
         deadline=deadline,
     )
     if outcome.stopped:
         raise OutOfTime("a fold would not have ended in its time")
     return raw_outputs(outcome.model, context.device_dataset, outside), outcome
+
+
+def outputs_key(context: RunContext, strategy: str, samples: int) -> ValueKey:
+    """What the outputs of a trained strategy for the rows held back are known by."""
+    return ValueKey(program=strategy, rows=context.held_digest, seed=context.seed, samples=samples)
 
 
 def held_rows(context: RunContext) -> dict[str, NDArray[np.int64]]:
@@ -116,10 +126,9 @@ def _joined(context: RunContext, job: Job, resolved: Resolved) -> dict[str, Tens
     for phase in resolved.training_plan.phases:
         alone = alone_of(resolved, phase)
         part = standing.get(alone.canonical) if alone else None
-        if part is None or part.outputs is None or not part.outputs.is_file():
+        if part is None:
             return {}
-        with suppress(BundleError):  # damaged: then it is trained
-            kept.append(load_tensors(part.outputs))
+        kept.append(context.store.find(outputs_key(context, part.strategy, part.samples)))
     if len(kept) < len(root.parts):
         return {}
     names = set[str].intersection(*(set(each) for each in kept))

@@ -15,16 +15,19 @@ from torch import Tensor
 from autosynth.budget import POLICY
 from autosynth.composite import Resolved
 from autosynth.composite.plan import Phase
-from autosynth.errors import BundleError
-from autosynth.record import Record, outputs_path, score_of, weights_path, write_record
-from autosynth.study.composer import Composer
+from autosynth.errors import AutosynthError
+from autosynth.record import Record, score_of, weights_path, write_record
+from autosynth.study.composer import Composer, may_be_part
 from autosynth.study.context import RunContext
 from autosynth.study.finalist import a_training
+from autosynth.study.fold import outputs_key
 from autosynth.study.job import CUT, TrainedPart
 from autosynth.study.shelf import Shelf
 from autosynth.study.standings import Standings
+from autosynth.study.trial import load_trained, part_outputs
 from autosynth.training.phase import samples_of
-from autosynth.training.weights import alone_of, load_tensors, unpack_tensors, write_packed
+from autosynth.training.store import ValueKey
+from autosynth.training.weights import alone_of, unpack_tensors, write_packed
 
 
 class RunHistory:
@@ -75,7 +78,7 @@ class RunHistory:
         if weights is not None:
             write_packed(weights, weights_path(folder, record.trial))
         if outputs is not None:
-            write_packed(outputs, outputs_path(folder, record.trial))
+            self._context.store.put(self._outputs_key(record), outputs)
         write_record(record, folder)
         self._take(record, {} if outputs is None else unpack_tensors(outputs))
         if self.shelf.is_full:
@@ -85,11 +88,28 @@ class RunHistory:
                 self.done[dropped.canonical] = dropped
 
     def _outputs(self, record: Record) -> dict[str, Tensor]:
-        """The outputs that a trial left in an earlier sitting; none where they are damaged."""
-        path = outputs_path(self._context.folder, record.trial)
-        with suppress(BundleError):
-            return load_tensors(path) if path.is_file() else {}
+        """The outputs of a trial of an earlier sitting, computed again where they are not kept.
+
+        None where they are of several folds, which would take trainings.
+        """
+        context = self._context
+        if not may_be_part(context, record):
+            return {}
+        if found := context.store.find(self._outputs_key(record)):
+            return found
+        if context.folds > 1 or record.weights_dropped:
+            return {}
+        with suppress(AutosynthError):  # weights that are damaged are put aside in time
+            model = load_trained(context, record, context.resolved(record.canonical))
+            return part_outputs(context, model)
         return {}
+
+    def _outputs_key(self, record: Record) -> ValueKey:
+        return outputs_key(self._context, record.canonical, self._samples(record))
+
+    def _samples(self, record: Record) -> int:
+        """That the training saw, counted again in every epoch."""
+        return round((record.epochs or 0.0) * len(self._context.dataset.splits.train))
 
     def _spared(self, records: list[Record]) -> set[int]:
         return {record.trial for record in self.standings.finalists()}
@@ -134,10 +154,9 @@ class RunHistory:
             TrainedPart(
                 strategy=strategy,
                 weights=path,
-                samples=round((record.epochs or 0.0) * len(self._context.dataset.splits.train)),
+                samples=self._samples(record),
                 share=min(record.best_fractions.values(), default=1.0),  # it had one phase
                 seconds=a_training(record),
-                outputs=outputs_path(folder, record.trial),
                 cut=record.reason.removeprefix(CUT),
             )
         ]

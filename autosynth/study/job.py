@@ -23,8 +23,8 @@ class TrainedPart:
     """A strategy that stands trained, for a part of a composite that asks for the same training.
 
     `strategy` is canonical, `samples` are those it saw, `share` (0 to 1) the fraction of its
-    schedule after which it was best, and `seconds` what it took. `outputs` is where its
-    outputs on rows held back are kept, and `cut` what it was cut short of, if anything.
+    schedule after which it was best, and `seconds` what it took; `cut` is what it was cut short
+    of, if anything.
     """
 
     strategy: str
@@ -32,7 +32,6 @@ class TrainedPart:
     samples: int
     share: float
     seconds: float = 0.0
-    outputs: Path | None = None
     cut: str = ""
 
     def is_of(self, strategy: str, rows: str, samples: int) -> bool:

@@ -24,9 +24,8 @@ from autosynth.study.context import RunContext
 from autosynth.study.job import Done, Event, Failed, Job, Lost, Ready, Rung, Setting, Stop
 from autosynth.study.pool import Handle, LocalPool, WorkerPool
 from autosynth.study.transport import receive, send, share
+from autosynth.training.store import STORE
 
-STORE = "store"
-"""The folder of a run for data that are known, which may be deleted."""
 # Workers that end before they are ready, in a row: so many are no accident.
 _STILLBORN = 3
 _SAID = 2000

@@ -156,7 +156,9 @@ def run_trial(
     if record.state != "complete":
         return _told(job, record)
     weights = part_weights(outcome.model, resolved, job.part)
-    kept = _part_outputs(context, job, record, outcome.model, folds)
+    kept = None
+    if not job.part and may_be_part(context, record):
+        kept = packed(part_outputs(context, outcome.model) | folds)
     return _told(job, record, weights, kept)
 
 
@@ -168,20 +170,15 @@ def _told(
     return Done(number=job.number, part=job.part, record=record, weights=weights, outputs=outputs)
 
 
-def _part_outputs(
-    context: RunContext, job: Job, record: Record, model: Composite, folds: dict[str, Tensor]
-) -> bytes | None:
-    """The outputs of a whole training that may be a part of others, on rows held back."""
-    if job.part or not may_be_part(context, record):
-        return None
+def part_outputs(context: RunContext, model: Composite) -> dict[str, Tensor]:
+    """The outputs of what may be a part of others, on rows held back, by the names of these."""
     splits = context.dataset.splits
     held = {VALIDATION: splits.validation, CALIBRATION: splits.calibration}
-    own = {
+    return {
         name: raw_outputs(model, context.device_dataset, rows)
         for name, rows in held.items()
         if len(rows)
     }
-    return packed(own | folds)
 
 
 def _ends_by(context: RunContext, job: Job, blank: Record) -> Deadline:

@@ -94,6 +94,7 @@ def _context(setting: Any) -> Any:
     from autosynth.study.transport import attach
     from autosynth.task.score import find_metric
     from autosynth.training.devicedataset import to_device
+    from autosynth.training.store import STORE, ValueStore
 
     torch.set_num_threads(setting.threads)
     known: Mapping[str, Any] = attach(setting.context)
@@ -104,7 +105,10 @@ def _context(setting: Any) -> Any:
             "trainer_config": plan,
             "metric": find_metric(known["metric"], dataset.target),
             "device_dataset": to_device(
-                dataset, torch.device(setting.device), dataset.splits.train
+                dataset,
+                torch.device(setting.device),
+                dataset.splits.train,
+                ValueStore(known["folder"] / STORE),
             ),
         }
     )

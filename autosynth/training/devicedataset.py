@@ -22,6 +22,7 @@ from autosynth.task.target import DAYS
 from autosynth.task.task import task_of
 from autosynth.training.batch import Lengths, gather, lengths_of, on_device
 from autosynth.training.memory import Memory
+from autosynth.training.store import ValueStore
 
 # So many of a history's newest items are left out of the loss. A batch holds as many codes a row,
 # also where one user's history is ten times as long as any other.
@@ -99,8 +100,16 @@ class DeviceDataset:
         return torch.from_numpy(np.ascontiguousarray(numbers)).to(self.device)
 
 
-def to_device(dataset: Dataset, device: torch.device, train: NDArray[np.int64]) -> DeviceDataset:
-    """Put a dataset on a device. `train` are the rows whose target statistics may be seen."""
+def to_device(
+    dataset: Dataset,
+    device: torch.device,
+    train: NDArray[np.int64],
+    store: ValueStore | None = None,
+) -> DeviceDataset:
+    """Put a dataset on a device. `train` are the rows whose target statistics may be seen.
+
+    What frozen networks give is taken from the `store`, and goes there.
+    """
     inputs = {spec.name: on_device(dataset.x[spec.name], device) for spec in dataset.inputs}
     found = _standardised(dataset, train)
     return DeviceDataset(
@@ -112,6 +121,7 @@ def to_device(dataset: Dataset, device: torch.device, train: NDArray[np.int64]) 
         scales=found.scales,
         weights=found.weights,
         device=device,
+        memory=Memory(store=store),
         seen=dataset.seen,
         history_mask=history_mask(dataset.seen, device) if dataset.seen else None,
         lengths=lengths_of(dataset),

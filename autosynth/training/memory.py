@@ -1,8 +1,9 @@
-"""What frozen networks give for rows of a dataset: computed once a process, for all trainings.
+"""What frozen networks give for rows of a dataset: computed once a run, for all trainings.
 
 Takes a fitted composite and rows; keeps what its frozen pieces give of raw inputs, real tokens
 alone, packed side by side. A training reads its batches from here, and so does every look at it:
-a search that stands on one pretrained network runs it once over the data, not once a trial.
+a search that stands on one pretrained network runs it once over the data, not once a trial. What
+is known of all rows goes to the run's store, for other processes.
 """
 
 import time
@@ -18,6 +19,8 @@ from autosynth.composite import Composite
 from autosynth.composite.program import Program
 from autosynth.piece import Tokens, whole_mask
 from autosynth.training.batch import gather
+from autosynth.training.store import ValueKey, ValueStore
+from autosynth.training.weights import packed
 
 # Of all that is kept; what was used longest ago makes room. A token of minilm is 1.5 kB (384
 # numbers), so that this holds 1.4 million tokens.
@@ -73,12 +76,23 @@ class Kept:
         self.flat = torch.cat((self.flat, *news))
         self.there[rows.cpu()] = True
 
+    def tensors(self) -> dict[str, Tensor]:
+        """What is known of all rows, by name."""
+        flags = torch.tensor([self.masked, self.plain])
+        return {"flat": self.flat, "place": self.place, "flags": flags}
+
+    def recall(self, tensors: dict[str, Tensor], device: torch.device) -> None:
+        """Take what `tensors` gave in another process."""
+        self.flat, self.place = tensors["flat"].to(device), tensors["place"].to(device)
+        self.masked, self.plain = tensors["flags"].tolist()
+        self.there[:] = True
+
 
 class Memory:
     """What is kept for one dataset, by piece and input; what was used last stands last."""
 
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
-        self.most_bytes = most_bytes
+    def __init__(self, most_bytes: int = MOST_BYTES, store: ValueStore | None = None) -> None:
+        self.most_bytes, self.store = most_bytes, store
         self.kept: dict[Key, Kept] = {}
         self.refused: set[Key] = set()
 
@@ -97,6 +111,8 @@ class Memory:
         for at, key in places(program):
             kept = self.kept.get(key)
             known = rows if key in self.refused else int(kept.there.sum()) if kept else 0
+            if known < rows and self.store and self.store.has(_value_key(key, (), rows)):
+                known = rows
             found[at] = max(0, rows - known)
         return found
 
@@ -131,13 +147,24 @@ class Memory:
             kept, marks = self.kept.pop(key, None), _marks(model, at)
             if kept is None or kept.marks != marks:
                 kept = Kept(marks, n_rows)
+            if not kept.there.all():
+                self._recall(key, kept, rows.device)
             self.kept[key] = kept
             missing = rows[~kept.there.to(rows.device)[rows]]
             done = self._compute(model, at, inputs, kept, missing, chunk, deadline)
             self._make_room(key)
             if not done:
                 return False
+            if self.store and len(missing) and key in self.kept and kept.there.all():
+                self.store.put(_value_key(key, marks, n_rows), packed(kept.tensors()))
         return True
+
+    def _recall(self, key: Key, kept: Kept, device: torch.device) -> None:
+        """Take the values of all rows from the store, where it has them."""
+        if self.store:
+            found = self.store.find(_value_key(key, kept.marks, len(kept.there)))
+            if found:
+                kept.recall(found, device)
 
     @torch.no_grad()
     def _compute(
@@ -190,6 +217,11 @@ def places(program: Program) -> list[tuple[int, Key]]:
 
 def _key(name: str, piece: Piece) -> Key:
     return name, piece.flops, piece.params, piece.tied
+
+
+def _value_key(key: Key, marks: tuple[float, ...], n_rows: int) -> ValueKey:
+    """What the values of a piece for all rows are known by in the store."""
+    return ValueKey(program=repr(key), rows=f"all {n_rows}", weights=repr(marks))
 
 
 def _marks(model: Composite, at: int) -> tuple[float, ...]:

@@ -217,13 +217,16 @@ def test_what_a_killed_process_left_is_swept(wine: Dataset, tmp_path: Path) -> N
     (tmp_path / "trials/000009/weights.safetensors").touch()
     (tmp_path / "store").mkdir()  # what workers read, where the next search may have none
     (tmp_path / "store/0.arrays").touch()
+    (tmp_path / "store/a").mkdir()
+    (tmp_path / "store/a/1.safetensors").touch()
+    (tmp_path / f"store/a/{hidden}.safetensors").touch()
     (tmp_path / hidden).mkdir()  # half a bundle
     (tmp_path / f"{hidden}.old").mkdir()  # the whole one that it was to replace
     (tmp_path / f"{hidden}.old/model.json").write_text("{}")
     assert goes_on(wine, tmp_path) == ([0, 1, 2], "")
     assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]
     assert not (tmp_path / "trials/000009").exists()
-    assert not (tmp_path / "store").exists()
+    assert [path.name for path in (tmp_path / "store").rglob("*.*")] == ["1.safetensors"]
     assert (tmp_path / "bundle/model.json").read_text() == "{}"
 
 

@@ -1,5 +1,7 @@
 """Turns of a search: a size of every family first, then whoever has had the least."""
 
+from dataclasses import replace
+
 import pytest
 
 from autosynth.composite import Resolved, resolve
@@ -7,7 +9,8 @@ from autosynth.data import load_dataset
 from autosynth.record import Record
 from autosynth.spec import Dataset
 from autosynth.strategy import parse
-from autosynth.study.agenda import MANY, Agenda, Candidate
+from autosynth.study.agenda import MANY, Agenda, Candidate, joint_training
+from autosynth.study.spacefile import load_space
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +73,29 @@ def test_what_cannot_be_trained_is_left(wine: Dataset) -> None:
     assert str(agenda.composite(lambda resolved: resolved.topology == "sequential")) == "mlp > cnn"
     assert str(agenda.composite(everything)) == "mean(mlp, cnn)"
     assert agenda.composite(everything) is None
+
+
+APART = "rows=all train=subsets | lr=0.002"
+
+
+@pytest.mark.parametrize(
+    ("best", "tuned"),
+    [
+        (f"mean(cnn, mlp) {APART}", "mean(cnn, mlp) init=parts | lr=0.002"),
+        (f"mean(cnn, linear) {APART}", None),  # what is no network moves no step further
+        (f"mean(cnn, mlp | lr=0.01) {APART}", None),  # joint training has one rate
+        ("mean(cnn, mlp) | lr=0.002", None),  # it was trained jointly
+        (f"weighted[fit](cnn, mlp) {APART}", None),
+        ("cnn | lr=0.002", None),
+    ],
+)
+def test_a_mean_that_leads_is_trained_jointly_from_its_parts(best: str, tuned: str | None) -> None:
+    space = load_space("table")
+    front = [
+        replace(single(0, "mlp", 0.8), canonical="mlp"),
+        replace(single(1, "", 0.9), canonical=best),
+    ]
+    found = joint_training(front, space, "accuracy")
+    assert (None if found is None else str(found)) == tuned
+    assert joint_training(front, replace(space, inits=("random",)), "accuracy") is None
+    assert joint_training([], space, "accuracy") is None

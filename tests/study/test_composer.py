@@ -1,5 +1,6 @@
 """Fusions of what stands trained: chosen by arithmetic, and trained for nothing."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from autosynth.study.composer import Composer
 from autosynth.study.context import RunContext
 from autosynth.study.driver import Driver
 from autosynth.study.fold import held_rows
+from autosynth.study.history import RunHistory
 from autosynth.study.restrict import restrict
 from autosynth.study.spacefile import load_space
 
@@ -72,6 +74,35 @@ def test_what_gains_nothing_on_what_is_no_dearer_is_not_proposed(context: RunCon
     assert composer.propose(lambda resolved: True) is None
 
 
+def test_all_means_and_cascades_are_scored_and_the_best_that_is_left_is_told(
+    context: RunContext,
+) -> None:
+    composer = Composer(context=context)
+    assert composer.choice() is None
+    families = ["linear", "boosting", "trees", "mlp", "gru"]
+    rng = torch.Generator().manual_seed(0)
+    rows = len(context.dataset.splits.validation)
+    for number, family in enumerate(families):
+        outputs = {"validation": torch.randn(rows, 3, generator=rng)}
+        composer.put(trial(context, number, family, 0.4, 100 * number + 100), outputs)
+    choice = composer.choice()
+    assert choice is not None
+    assert (choice.parts, choice.is_whole, choice.rows) == (5, True, rows)
+    assert choice.means == 10 + 10  # pairs and triples
+    assert choice.cascades == 0  # no rows to fit a threshold to
+    assert choice.optimism is not None
+    assert choice.gain_left > 0
+    proposed = composer.propose(lambda resolved: True)
+    after = composer.choice()
+    assert proposed is not None
+    assert after is not None
+    assert after.gain_left <= choice.gain_left
+    composer.put(trial(context, 9, "lstm", 1.0, 1), {})  # perfect, and cheaper than all
+    last = composer.choice()
+    assert last is not None
+    assert last.gain_left == 0.0
+
+
 def test_parts_of_other_settings_are_joined_with_their_own(context: RunContext) -> None:
     composer = Composer(context=context)
     one, other = slice(0, None, 2), slice(1, None, 2)
@@ -96,6 +127,17 @@ def test_a_search_joins_what_it_has_trained_and_trains_nothing_again(
         assert record.samples_seen == 0  # its parts stand trained
         assert (record.known_seconds or 0) > 0
         assert record.train_seconds is not None
+
+
+def test_what_is_removed_from_the_store_is_computed_again(
+    context: RunContext, driver_of: MakeDriver, tmp_path: Path
+) -> None:
+    driver_of(context, trials=8).run()
+    before = RunHistory(context, read_all(tmp_path)).composer.choice()
+    assert before is not None
+    assert before.parts > 1
+    shutil.rmtree(tmp_path / "store")
+    assert RunHistory(context, read_all(tmp_path)).composer.choice() == before
 
 
 def test_of_few_rows_parts_are_joined_on_all_folds(

@@ -21,6 +21,7 @@ from autosynth.training.devicedataset import DeviceDataset, to_device
 from autosynth.training.loop import Outcome, TrainingRows, train
 from autosynth.training.memory import Memory
 from autosynth.training.output import outputs
+from autosynth.training.store import ValueStore
 from autosynth.training.work import remember
 
 transformers = pytest.importorskip("transformers", reason="needs autosynth[pretrained]")
@@ -166,6 +167,32 @@ def test_what_is_remembered_is_computed_in_no_training_and_no_look(
         (stem,) = [m for m in other.modules() if isinstance(m, TextModel)]
         next(stem.parameters()).add_(1)
     assert not data.memory.find(other, everything)  # other weights give other values
+
+
+def test_another_process_takes_it_from_the_store(
+    tiny: Path, seen: list[tuple[int, bool]], tmp_path: Path
+) -> None:
+    model, data = fresh()
+    store = ValueStore(tmp_path / "store")
+    data = replace(data, memory=Memory(store=store))
+    everything, program = torch.arange(240), model.program
+    remember(model, data, torch.arange(100))
+    assert not store.folder.exists()  # not all rows are known as yet
+    remember(model, data, everything)
+    expected = outputs(model, data, np.arange(240))
+    seen.clear()
+    model, again = fresh()
+    again = replace(again, memory=Memory(store=ValueStore(store.folder)))
+    assert not any(again.memory.lacking(program, 240).values())
+    assert remember(model, again, everything)[0]
+    np.testing.assert_array_equal(outputs(model, again, np.arange(240)), expected)
+    assert not seen
+    (stem,) = [m for m in model.modules() if isinstance(m, TextModel)]
+    with torch.no_grad():
+        next(stem.parameters()).add_(1)
+    other = replace(again, memory=Memory(store=ValueStore(store.folder)))
+    remember(model, other, everything)
+    assert sum(rows for rows, _ in seen) == 240  # of other weights nothing is known
 
 
 def test_a_memory_that_had_no_time_goes_on_where_it_ended(

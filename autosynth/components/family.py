@@ -14,27 +14,28 @@ from autosynth.piece import Grid, Largest, Piece
 from autosynth.spec import InputSpec
 from autosynth.strategy import Part, Scalar
 
-Config = Mapping[str, int | str]
+Config = Mapping[str, int | float | str]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hyperparameter:
-    """One option of a family: a whole number from `low` to `high`, or one of `choices`.
+    """One option of a family: a number from `low` to `high`, or one of `choices`.
 
-    `default` None means that it follows from the input and the place in the strategy. With
+    It is a whole number, unless `whole` is False. `default` None means that it follows from the input and the place in the strategy. With
     `kinds`, it is there for inputs of these kinds alone.
     """
 
     about: str
-    default: int | str | None
-    low: int = 0
-    high: int = 0
+    default: int | float | str | None
+    low: float = 0
+    high: float = 0
     choices: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
+    whole: bool = True
 
     def check(self, value: object) -> str | None:
         """What is wrong with a value, or None."""
-        return problem_of(value, self.choices, self.low, self.high, whole=True)
+        return problem_of(value, self.choices, self.low, self.high, whole=self.whole)
 
 
 def problem_of(

@@ -30,11 +30,11 @@ class ForestModel(FittedModel):
         target: TargetSpec,
         links: Sequence[Link],
         fitter: str,
-        settings: dict[str, int],
+        settings: Config,
     ) -> None:
         super().__init__()
         self.inputs, self.target = tuple(inputs), target
-        self.fitter, self.settings = fitter, settings
+        self.fitter, self.settings = fitter, dict(settings)
         self.cards = [card for spec in inputs for card in MODALITIES[spec.kind].cards(spec)]
         parts = [part for part, _, _ in target.fields]
         self.forests = nn.ModuleList(
@@ -119,7 +119,7 @@ class ForestFamily(FittedFamily):
         parts = [part for part, _, _ in target.fields]
         flops, params = map(sum, zip(*(self.most(config, part) for part in parts), strict=True))
         links = [self.link(part) for part in parts]
-        settings = {name: int(config[name]) for name in self.options}
+        settings = {name: config[name] for name in self.options}
         make = lambda: ForestModel(inputs, target, links, self.fitter, settings)  # noqa: E731
         return Piece(make, flops, params, learns="fit")
 
@@ -132,6 +132,13 @@ class Boosting(ForestFamily):
     options = {
         "rounds": Hyperparameter(about="trees for every output", default=100, low=1, high=5000),
         "leaves": Hyperparameter(about="leaves of a tree at most", default=31, low=2, high=255),
+        "rate": Hyperparameter(
+            about="the share of what a tree found that is added (learning rate)",
+            default=0.1,
+            low=0.001,
+            high=1.0,
+            whole=False,
+        ),
     }
     fitter = "fit_boosted_forest"
 

@@ -28,9 +28,9 @@ from autosynth.spec import InputSpec
 from autosynth.strategy import Chain, Node, Part, parts
 
 
-def config_of(part: Part) -> dict[str, int | str]:
+def config_of(part: Part) -> dict[str, int | float | str]:
     """The options of a filled part: whole numbers and choices."""
-    return {name: value for name, value in part.config if isinstance(value, int | str)}
+    return {name: value for name, value in part.config if isinstance(value, int | float | str)}
 
 
 def sources(inputs: Mapping[str, InputSpec]) -> dict[str, InputSpec]:

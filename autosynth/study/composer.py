@@ -213,8 +213,8 @@ class Composer:
         """Of raw outputs for rows held back, by their names."""
         data = self.context.device_dataset
         found = [finished_rows(out, data, self._held[name]).numpy() for name, out in outs.items()]
-        y = self.context.dataset.y[np.concatenate([self._held[name] for name in outs])]
-        return float(self.context.metric.score(y, np.concatenate(found)))
+        rows = np.concatenate([self._held[name] for name in outs])
+        return float(self.context.score(rows, np.concatenate(found)))
 
 
 def may_be_part(context: RunContext, record: Record) -> bool:

@@ -57,7 +57,8 @@ class Option:
     `flags` of the command line, where they are not the field's name; `least` of whole numbers,
     `above` of others, that are over it;
     `repeat` of what may be several, and is a tuple; `pairs` of a dict of names, which a flag gives
-    one by one; `check` raises an AutosynthError, and so does `form`, which puts a value in its form;
+    one by one; `check` raises an AutosynthError, and so does `form`, which gives the value as it
+    is kept;
     `estimator_default` where the scikit-learn estimators have another default.
     """
 

@@ -1,4 +1,4 @@
-"""What functions take options by keywords: wrong ones are refused in our words, and help tells all.
+"""What functions take options by keywords: wrong ones are refused in our words, help tells each.
 
 Takes a function with options among its parameters, or `**keywords` of `DataArguments`; gives one
 with a signature and a docstring of all of them.

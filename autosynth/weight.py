@@ -1,4 +1,4 @@
-"""What a user may say of how much rows and classes count: a column or numbers, `balanced` or pairs.
+"""What a user may say of how much rows and classes count: a column, `balanced`, pairs, numbers.
 
 Takes the options `weight` and `class_weight` as they were given, in Python or on the command line;
 gives them in one form, or an error that says the rule. What is in a column is looked at where data

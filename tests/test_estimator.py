@@ -186,4 +186,6 @@ def test_weights_of_rows_and_classes_are_those_of_the_search(short_schedules: No
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         AutoSynthRegressor(**QUICK).fit(x, x[:, 0], sample_weight=np.ones(3))
     with pytest.raises(DataError, match="row 2 holds '-1'"):
-        AutoSynthRegressor(**QUICK).fit(x, x[:, 0], sample_weight=np.where(np.arange(900) == 2, -1, 1))
+        AutoSynthRegressor(**QUICK).fit(
+            x, x[:, 0], sample_weight=np.where(np.arange(900) == 2, -1, 1)
+        )

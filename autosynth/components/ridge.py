@@ -118,7 +118,9 @@ def solve_ridge(
     _, penalty, errors = best
     dual = _times(left @ (aligned / (values + penalty)[:, None]), root)
     weight = _weights(features, mean, deviation, dual)
-    scores = (wanted + centre - errors if root is None else (wanted - errors) / root + centre).float()
+    scores = (
+        wanted + centre - errors if root is None else (wanted - errors) / root + centre
+    ).float()
     return RidgeFit(mean=mean, weight=weight, bias=centre.float(), penalty=penalty, scores=scores)
 
 

@@ -239,7 +239,7 @@ class Gate(PostHocModule):
     def fit_post_hoc(
         self, parts: Sequence[Tensor], y: Tensor, weights: Tensor | None = None
     ) -> None:
-        """Fix the threshold so that `share` of these rows go on: costs are of rows, not weights."""
+        """Fix the threshold so that `fraction` of these rows go on: costs are of rows alike."""
         if len(parts[0]):
             self.threshold.copy_(torch.quantile(confidence(parts[0]), self.fraction))
 

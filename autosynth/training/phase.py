@@ -62,9 +62,7 @@ class Monitor:
             return set()
         return {round(fraction * steps) for fraction in FIT_CHECKS} | {steps}
 
-    def value(
-        self, data: DeviceDataset, rows: NDArray[np.int64], outputs: NDArray[Any]
-    ) -> float:
+    def value(self, data: DeviceDataset, rows: NDArray[np.int64], outputs: NDArray[Any]) -> float:
         """The score of outputs for some rows."""
         assert self.score is not None
         weights = data.score_weights

@@ -19,9 +19,11 @@ def problem() -> tuple[list[Tensor], Tensor, Tensor]:
     noise = [torch.randn(N, 3, generator=generator) for _ in range(2)]
     first = torch.arange(N)[:, None] < N // 2
     weights = torch.where(first[:, 0], 4, 1)
-    return [torch.where(first, right, 0) + noise[0], torch.where(first, 0, right) + noise[1]], (
-        y
-    ), weights
+    return (
+        [torch.where(first, right, 0) + noise[0], torch.where(first, 0, right) + noise[1]],
+        (y),
+        weights,
+    )
 
 
 @pytest.mark.parametrize("make", [lambda: PostHocSum(2, THREE), lambda: Stack(2, THREE, False)])

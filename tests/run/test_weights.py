@@ -40,7 +40,9 @@ def recall(model: Any, frame: pd.DataFrame) -> float:
 def test_balanced_classes_are_found_more_often(tmp_path: Path) -> None:
     frame, new = rows(), rows(seed=1)
     recalls, losses = [], []
-    for number, more in enumerate([{}, {"class_weight": "balanced"}, {"class_weight": {"yes": 3}}]):
+    for number, more in enumerate(
+        [{}, {"class_weight": "balanced"}, {"class_weight": {"yes": 3}}]
+    ):
         trained = train_strategy(frame, LINEAR, target="kind", out=tmp_path / str(number), **more)
         model = autosynth.load(trained.folder)
         recalls.append(recall(model, new))
@@ -113,7 +115,9 @@ def asked(tmp_path: Path, short_schedules: None) -> dict[str, Any]:
     return {"target": "kind", "space": str(space), "trials": 3, **more}
 
 
-def test_a_search_writes_what_rows_and_classes_count(asked: dict[str, Any], tmp_path: Path) -> None:
+def test_a_search_writes_what_rows_and_classes_count(
+    asked: dict[str, Any], tmp_path: Path
+) -> None:
     frame, out = rows(), tmp_path / "run"
     run = autosynth.search(frame, out=out, **asked)
     assert run.asked["data"]["weight"] == "w"

@@ -65,7 +65,7 @@ def test_what_is_learnt_is_what_the_heavy_rows_say(digits: Dataset, text: str) -
         float((outputs(each.model, data, test).argmax(1) == digits.y[test]).mean())
         for each in (outcome, plain)
     ]
-    assert scores[0] > 0.8
+    assert scores[0] > 0.7
     assert scores[0] > scores[1] + 0.1
 
 
@@ -147,7 +147,7 @@ def test_what_begins_masked_learns_of_all_rows_alike(digits: Dataset) -> None:
     steps = []
     for dataset in (digits, heavy):
         data = data_of(dataset)
-        resolved = resolve(parse("cnn[width=8, depth=1] init=masked"), data.specs, data.target)
+        resolved = resolve(parse("cnn[width=8, depth=2] init=masked"), data.specs, data.target)
         rows = TrainingRows(train=dataset.splits.train, calibration=dataset.splits.calibration)
         trainer = Trainer(resolved, data, rows, CONFIG, 0, 64)
         (first, *_) = trainer.phases

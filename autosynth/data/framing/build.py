@@ -112,15 +112,11 @@ def understand_table(raw: Raw, rows: JoinedRows, layout: Layout, config: DataCon
         raise DataError(
             f"{raw.source} has no column beside its target {raw.target!r} to learn from."
         )
-    state = _LoadState(
-        rows=replace(rows, x=table), drop=dropped, split_keys=keys, weights=weights
-    )
+    state = _LoadState(rows=replace(rows, x=table), drop=dropped, split_keys=keys, weights=weights)
     return state.counting()
 
 
-def _weights(
-    raw: Raw, x: BatchedRows, rows: JoinedRows, config: DataConfig
-) -> RowWeights | None:
+def _weights(raw: Raw, x: BatchedRows, rows: JoinedRows, config: DataConfig) -> RowWeights | None:
     """The weights of all rows that are asked for."""
     given = config.weight is not None and not isinstance(config.weight, str)
     if given and len(np.unique(rows.part)) > 1:

@@ -174,7 +174,9 @@ def _weighed(
     weights = read_weights(table[column], column, source, form).of(kept)
     counting = weights.counting
     if not len(counting):
-        raise DataError(f"no row of {source} that can be scored has a weight ({column!r}) above 0.")
+        raise DataError(
+            f"no row of {source} that can be scored has a weight ({column!r}) above 0."
+        )
     lost = len(kept) - len(counting)
     values = weights.values[counting]
     return replace(

@@ -66,8 +66,8 @@ def given_weights(numbers: Sequence[float], rows: int, place: str) -> RowWeights
     """Weights that were given in Python for `rows` rows; raises as `read_weights`."""
     if len(numbers) != rows:
         raise DataError(
-            f"weight= gives {len(numbers)} numbers, and {place} has {rows} rows; give one a row, in "
-            "their order"
+            f"weight= gives {len(numbers)} numbers, and {place} has {rows} rows. Give one a row, "
+            "in their order."
         )
     found = np.array(numbers, dtype=np.float64)
     return _checked(found, pd.Series(found), "", f"weight= for {place}")

@@ -178,7 +178,7 @@ def test_weights_of_rows_and_classes_are_those_of_the_search(short_schedules: No
     for more, weights in (({}, None), ({}, 1 + 8 * rare), ({"class_weight": "balanced"}, None)):
         model = AutoSynthClassifier(**asked, **more).fit(x, rare * 1, sample_weight=weights)
         found.append(float(model.predict_proba(x)[rare, 1].mean()))
-    assert min(found[1:]) > found[0] + 0.15
+    assert min(found[1:]) > found[0] + 0.1
     keep = np.arange(900) % 3 > 0
     whole = AutoSynthRegressor(**QUICK).fit(x, x[:, 0] * 3, sample_weight=keep * 1.0)
     part = AutoSynthRegressor(**QUICK).fit(x[keep], x[keep, 0] * 3, sample_weight=np.ones(600))

@@ -4,6 +4,7 @@ A search is made by `fit`; the retrained best strategy is the model. It fits whe
 own estimators do: in a pipeline, under cross-validation, cloned.
 """
 
+import inspect
 from pathlib import Path
 from typing import Any, Self
 
@@ -25,10 +26,10 @@ from autosynth.cell import text_of
 from autosynth.data.source.arrays import aligned, cells_in
 from autosynth.data.source.object import normalised, unequal_steps
 from autosynth.errors import DataError, RunError
-from autosynth.options import takes_options
 from autosynth.progress import Progress
 from autosynth.run import search
 from autosynth.scratch import scratch
+from autosynth.signature import takes_options
 
 
 class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
@@ -85,10 +86,13 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no 
         tags.input_tags.three_d_array = True
         return tags
 
-    def _fit(self, X: Any, y: NDArray[Any], name: str, task: str) -> None:
+    def _fit(self, X: Any, y: NDArray[Any], name: str, task: str, weight: Any) -> None:
         unequal = unequal_steps(X) is not None  # series, as they are: (X, y) knows their channels
         given, X = X, self._checked(X, reset=True)
-        check_consistent_length(X, y)
+        if weight is not None:
+            is_number = np.ndim(weight) == 0
+            weight = np.full(len(y), weight) if is_number else column_or_1d(weight)
+        check_consistent_length(X, y, weight)
         source: Any = (given if unequal else X, y)
         target = None
         if isinstance(X, pd.DataFrame) and not cells_in(X):
@@ -102,6 +106,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no 
                 source,
                 target=target,
                 task=task,
+                weight=weight,
                 progress=progress if self.verbose else None,
                 **asked,
             )
@@ -161,6 +166,9 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no 
         return array
 
 
+_OPTIONS = frozenset(inspect.signature(_Estimator.__init__).parameters) - {"self"}
+
+
 class AutoSynthClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     """A classifier found by a search; `classes_` are the labels of `y` that it can predict.
 
@@ -168,7 +176,34 @@ class AutoSynthClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     composing paid), `n_features_in_`, and `feature_names_in_` for a frame.
     """
 
-    def fit(self, X: Any, y: ArrayLike) -> Self:
+    @takes_options
+    def __init__(
+        self,
+        *,
+        class_weight: Any = None,
+        seed: int = 0,
+        space: str | None = None,
+        budget: str | float | None = "5m",
+        trials: int | None = None,
+        metric: str | None = None,
+        cost: str = "flops",
+        max_flops: int | None = None,
+        max_params: int | None = None,
+        max_latency_ms: float | None = None,
+        device: str = "auto",
+        workers: int = 1,
+        repeats: int = 1,
+        deterministic: bool = False,
+        refit: bool = True,
+        out: str | Path | None = None,
+        verbose: bool = False,
+    ) -> None:
+        """Options of the search, as those of a regressor, and what the classes count in it."""
+        given = {name: value for name, value in locals().items() if name in _OPTIONS}
+        super().__init__(**given)
+        self.class_weight = class_weight
+
+    def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Search, and keep the best.
 
         Args:
@@ -176,6 +211,8 @@ class AutoSynthClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
                 (n, channels, steps), images (n, height, width) or with channels; a list of series
                 of unequal length; or several of these in a dict.
             y: one label a row, of any type.
+            sample_weight: how much each row counts, (n,), from 0 on, in training and in scores;
+                all alike if left out.
 
         Raises:
             AutosynthError: what `autosynth.search` raises.
@@ -183,7 +220,7 @@ class AutoSynthClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         y = _aligned(X, y)
         labels = column_or_1d(y, warn=True)
         check_classification_targets(labels)
-        self._fit(X, labels, _name(y), "classification")
+        self._fit(X, labels, _name(y), "classification", sample_weight)
         known = {text_of(label): label for label in np.unique(labels)}
         self.classes_ = np.unique([known[name] for name in self.model_.info.target.classes])
         return self
@@ -210,19 +247,20 @@ class AutoSynthRegressor(RegressorMixin, _Estimator):  # type: ignore[misc]
     composing paid), `n_features_in_`, and `feature_names_in_` for a frame.
     """
 
-    def fit(self, X: Any, y: ArrayLike) -> Self:
+    def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Search, and keep the best.
 
         Args:
             X: a frame or an array, rows first, as for `AutoSynthClassifier`.
             y: one number a row, in any unit; predictions are in the same.
+            sample_weight: as for `AutoSynthClassifier`.
 
         Raises:
             AutosynthError: what `autosynth.search` raises.
         """
         y = _aligned(X, y)
         numbers = column_or_1d(y, warn=True)
-        self._fit(X, numbers, _name(y), "regression")
+        self._fit(X, numbers, _name(y), "regression", sample_weight)
         return self
 
     def predict(self, X: Any) -> NDArray[Any]:

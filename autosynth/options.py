@@ -2,32 +2,28 @@
 
 Takes keyword arguments as `autosynth.search` and the estimators have them, or parsed flags; gives
 frozen `Options`, or one error that names everything that is wrong. The command line
-(`cli/option.py`) makes its flags of the fields here, `takes_options` the help of the functions;
-a test compares the signatures. Light, so that `--help` answers at once.
+(`cli/option.py`) makes its flags of the fields here, `signature.py` the help of the functions; a
+test compares the signatures. Light, so that `--help` answers at once.
 """
 
-import inspect
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
-from functools import wraps
-from typing import Any, ParamSpec, Self, TypedDict, TypeVar
+from typing import Any, Self, TypedDict
 
 from autosynth.budget import parse_budget
-from autosynth.errors import ArgumentError, AutosynthError, ConfigError, together, unknown
+from autosynth.errors import AutosynthError, ConfigError, together, unknown
 from autosynth.number import brief_repr, is_above, is_whole_number
 from autosynth.plugin import MULTITASK, TASKS
+from autosynth.weight import class_weight_form, weight_form, weight_text
 
 DEFAULT_BUDGET = "10m"
 TASK_NAMES = tuple(name for name in TASKS if name != MULTITASK)
 COST_NAMES = ("flops", "params", "latency_ms")
 _OPTION = "option"  # the key of a field's `Option` in its metadata
-_FIRST_NAMES = {"source": "data"}  # of arguments, in the first version of `search`
 
 _DATA = ("test", "validation")  # options that are data themselves
-
-P = ParamSpec("P")
-R = TypeVar("R")
+_NAME_COLUMNS = ("drop", "keep", "columns", "weight", "group", "time")
 
 
 class DataArguments(TypedDict, total=False):
@@ -44,6 +40,8 @@ class DataArguments(TypedDict, total=False):
     keep: str | Sequence[str]
     keep_missing_words: bool
     columns: Mapping[str, str] | None
+    weight: Any
+    class_weight: Any
     group: str | Sequence[str]
     time: str | None
     horizon: int | None
@@ -59,7 +57,8 @@ class Option:
     `flags` of the command line, where they are not the field's name; `least` of whole numbers,
     `above` of others, that are over it;
     `repeat` of what may be several, and is a tuple; `pairs` of a dict of names, which a flag gives
-    one by one; `check` raises an AutosynthError;
+    one by one; `check` raises an AutosynthError, and so does `form`, which gives the value as it
+    is kept;
     `estimator_default` where the scikit-learn estimators have another default.
     """
 
@@ -72,6 +71,7 @@ class Option:
     repeat: bool = False
     pairs: bool = False
     check: Callable[[Any], object] | None = None
+    form: Callable[[Any], Any] | None = None
     estimator_default: Any = None
 
 
@@ -139,6 +139,19 @@ class DataConfig:
         pairs=True,
         check=_check_columns,
     )
+    weight: str | tuple[float, ...] | None = option(
+        None,
+        "column that says how much each row counts, from 0 on; no input",
+        metavar="COL",
+        form=weight_form,
+    )
+    class_weight: tuple[str, ...] = option(
+        None,
+        "how much rows of a class count in training: balanced, or pairs such as yes=5",
+        metavar="NAME=W",
+        repeat=True,
+        form=class_weight_form,
+    )
     group: tuple[str, ...] = option(
         (),
         "column of which no value stands in two splits, or of series",
@@ -161,7 +174,9 @@ class DataConfig:
             raise together(wrong)
         for each in fields(self):
             known, value = option_of(each), getattr(self, each.name)
-            if known.repeat:
+            if known.form is not None:
+                value = known.form(value)
+            elif known.repeat:
                 several = isinstance(value, list | tuple)
                 value = () if value is None else tuple(value) if several else (value,)
             elif known.pairs:
@@ -184,8 +199,10 @@ class DataConfig:
     @property
     def column_options(self) -> list[str]:
         """The flags in use that name columns of a table."""
-        named = ("drop", "keep", "columns", "group", "time")
-        return [flags_of(f)[-1] for f in fields(self) if f.name in named and getattr(self, f.name)]
+        named = {name: getattr(self, name) for name in _NAME_COLUMNS}
+        if not isinstance(self.weight, str):  # a number a row
+            del named["weight"]
+        return [flags_of(f)[-1] for f in fields(self) if named.get(f.name)]
 
     def data_section(self) -> dict[str, Any]:
         """What is asked of the data as plain values, as run.toml keeps them."""
@@ -194,6 +211,8 @@ class DataConfig:
             value = getattr(self, name)
             if value is None or value is False or (isinstance(value, tuple | dict) and not value):
                 continue
+            if name == "weight":
+                value = weight_text(value)
             if isinstance(value, tuple):
                 value = [each if isinstance(each, str) else type(each).__name__ for each in value]
             if name in _DATA and not isinstance(value, str | os.PathLike):
@@ -288,9 +307,9 @@ def _problem(each: "Field[Any]", value: Any) -> Iterator[AutosynthError]:
         yield ConfigError(f"{flag} is a number above {known.above:g}, not {brief_repr(value)}")
     if known.choices and value not in known.choices:
         yield unknown(each.name, str(value), known.choices, f"({flag})")
-    if known.check is not None:
+    if check := known.check or known.form:
         try:
-            known.check(value)
+            check(value)
         except AutosynthError as error:
             yield error
 
@@ -305,7 +324,7 @@ def _wrong_type(each: "Field[Any]", value: Any) -> str:
     if known.repeat and isinstance(value, list | tuple):
         named = list(value)
     is_column = known.metavar == "COL"
-    if is_column and not all(isinstance(name, str) for name in named):
+    if is_column and not known.form and not all(isinstance(name, str) for name in named):
         return f"names a column by a text, such as '0' for one that a frame numbers, not {shown}"
     is_path = known.metavar.endswith("FILE") and isinstance(value, os.PathLike)
     if each.type in _TEXTS and not (isinstance(value, str) or is_path):
@@ -317,77 +336,3 @@ def _wrong_type(each: "Field[Any]", value: Any) -> str:
     if each.type is bool and not isinstance(getattr(value, "item", lambda: value)(), bool):
         return f"is True or False, not {shown}"
     return ""
-
-
-def takes_options(function: Callable[P, R]) -> Callable[P, R]:
-    """`function`, which refuses a wrong keyword in our words, and whose `help` says each option.
-
-    `**keywords` of `DataArguments` show in the signature as the fields of `DataConfig`.
-
-    Raises:
-        ArgumentError: when called with a keyword that it does not take, with the nearest name, and
-            with what is wrong of the other options.
-    """
-    shown = _signature(function)
-    names = [name for name in shown.parameters if name != "self"]
-
-    @wraps(function)
-    def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        for old, new in _FIRST_NAMES.items():
-            if new in names and old in kwargs:
-                kwargs[new] = kwargs.pop(old)
-        wrong = [name for name in kwargs if name not in names]
-        found = [*_problems_of_call(kwargs)]
-        if wrong:
-            of = type(args[0]).__name__ if function.__name__ == "__init__" else function.__name__
-            found = [*(unknown("argument", name, names, f"of {of}") for name in wrong), *found]
-            raise ArgumentError(str(together([*found, *problems(Options, kwargs)])))
-        if found:
-            raise together([*found, *problems(Options, kwargs)])
-        return function(*args, **kwargs)
-
-    lines = [f"    {f.name}: {_about(f)}." for f in fields(Options) if f.name in names]
-    text = "\n".join([inspect.cleandoc(function.__doc__ or ""), "", "Options:", *lines])
-    call.__dict__["__signature__"], call.__doc__ = shown, text
-    return call
-
-
-_TELLS = ("say", "trial", "status")  # what a search asks of a `progress.Progress`
-
-
-def _problems_of_call(given: Mapping[str, Any]) -> Iterator[AutosynthError]:
-    """What is wrong with keywords that are no options of the command line."""
-    progress, started, epochs = map(given.get, ("progress", "started", "epochs"))
-    if progress is not None and not all(callable(getattr(progress, n, None)) for n in _TELLS):
-        yield ConfigError(
-            f"progress has the methods {', '.join(_TELLS)}, as autosynth.progress.Progress, not "
-            f"{brief_repr(progress)}"
-        )
-    if started is not None and not is_above(started, 0.0):
-        yield ConfigError(f"started is a time.monotonic(), not {brief_repr(started)}")
-    if epochs is not None and not is_above(epochs, 0.0):
-        yield ConfigError(f"epochs is a number above zero, not {brief_repr(epochs)} (--epochs)")
-
-
-def _about(each: "Field[Any]") -> str:
-    known = option_of(each)
-    choices = f": {', '.join(known.choices)}" if known.choices else ""
-    return f"{known.help}{choices}{'; one or several' if known.repeat else ''}"
-
-
-def _signature(function: Callable[..., Any]) -> inspect.Signature:
-    """The parameters, with the fields of `DataConfig` for any keywords."""
-    plain = inspect.signature(function)
-    own = [p for p in plain.parameters.values() if p.kind is not p.VAR_KEYWORD]
-    if len(own) < len(plain.parameters):
-        own += [
-            inspect.Parameter(
-                each.name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=each.default,
-                annotation=DataArguments.__annotations__[each.name],
-            )
-            for each in fields(DataConfig)
-            if each.name in DATA_NAMES
-        ]
-    return plain.replace(parameters=own)

@@ -222,6 +222,12 @@ class Dataset:
     copies may not, nor those beside a validation part of the user's own. `scales`, one for each
     field of the target, are what values are learnt on; none where all are learnt as they are.
     `period` is how many steps a series to forecast takes to repeat itself, 0 where it does not.
+
+    `weights` (n,), above 0 and 1 on average over the training rows, say how much each row counts,
+    in losses, fits and metrics; None where all count alike. `weight` is the column that they come
+    from, empty where they were given in Python. `class_weights`, one a class in the order of the
+    codes, multiply those of rows that are trained on, and have no part in metrics; with them the
+    mean is 1, too. None where there are none.
     """
 
     name: str
@@ -239,3 +245,10 @@ class Dataset:
     independent: bool = True
     scales: tuple[Scale, ...] = ()
     period: int = 0
+    weights: NDArray[np.float64] | None = None
+    weight: str = ""
+    class_weights: tuple[float, ...] = ()
+
+    def weights_of(self, rows: RowNumbers) -> NDArray[np.float64] | None:
+        """How much some rows count in metrics; None where all count alike."""
+        return None if self.weights is None else self.weights[rows]

@@ -166,3 +166,26 @@ def test_numbers_without_end_are_no_classes() -> None:
     frame, value = rows()
     with pytest.raises(ValueError, match="Unknown label type: continuous"):
         AutoSynthClassifier().fit(frame, value)
+
+
+def test_weights_of_rows_and_classes_are_those_of_the_search(short_schedules: None) -> None:
+    """A row that counts for nothing is none, and what counts more is found more often."""
+    rng = np.random.default_rng(0)
+    rare = rng.random(900) < 0.15
+    x = np.stack([rng.normal(size=900) + 1.2 * rare, rng.normal(size=900)], axis=1)
+    asked = {**QUICK, "trials": 3, "metric": "roc_auc"}
+    found = []
+    for more, weights in (({}, None), ({}, 1 + 8 * rare), ({"class_weight": "balanced"}, None)):
+        model = AutoSynthClassifier(**asked, **more).fit(x, rare * 1, sample_weight=weights)
+        found.append(float(model.predict_proba(x)[rare, 1].mean()))
+    assert min(found[1:]) > found[0] + 0.1
+    keep = np.arange(900) % 3 > 0
+    whole = AutoSynthRegressor(**QUICK).fit(x, x[:, 0] * 3, sample_weight=keep * 1.0)
+    part = AutoSynthRegressor(**QUICK).fit(x[keep], x[keep, 0] * 3, sample_weight=np.ones(600))
+    np.testing.assert_allclose(whole.predict(x), part.predict(x))
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        AutoSynthRegressor(**QUICK).fit(x, x[:, 0], sample_weight=np.ones(3))
+    with pytest.raises(DataError, match="row 2 holds '-1'"):
+        AutoSynthRegressor(**QUICK).fit(
+            x, x[:, 0], sample_weight=np.where(np.arange(900) == 2, -1, 1)
+        )

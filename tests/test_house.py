@@ -27,8 +27,19 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # A file imports only from what stands before it.
 ORDER = [
-    *("loading", "number", "errors", "budget", "plugin", "atomic", "scratch", "jsonfields"),
-    *("options", "strategy", "scale", "spec", "cell", "spelling", "task", "data"),
+    *("loading", "number", "errors", "weight", "budget", "plugin", "atomic", "scratch"),
+    *(
+        "jsonfields",
+        "options",
+        "signature",
+        "strategy",
+        "scale",
+        "spec",
+        "cell",
+        "spelling",
+        "task",
+        "data",
+    ),
     *("piece", "modality"),
     *("components", "composite", "training"),
     *("front", "record", "progress", "study", "leaderboard", "report", "bundle"),

@@ -127,6 +127,11 @@ def _data(info: Info) -> str:
         if again and card.n_calibration:
             again += f" and {card.n_calibration:,} rows that what joins the parts was fitted to"
         lines.append(f"- trained on {card.n_train:,} rows{again}")
+    if card.weight:
+        lines.append(f"- weights of rows, in training and in scores: {card.weight}")
+    if card.class_weights:
+        named = ", ".join(f"{name} {value:.4g}" for name, value in card.class_weights.items())
+        lines.append(f"- weights of classes, in training alone: {named}")
     for spec in info.inputs:
         row = MODALITIES[spec.kind].about_row(spec)
         lines.append(f"- input `{spec.name}`: {spec.kind}, {row}")

@@ -60,6 +60,9 @@ class Evaluation:
     `corruption`, `severity` (0 is clean, without an input), `amount` in the unit of the
     corruption, every metric, and `left`, the share of the clean score in `metric`; of a loss, the
     clean loss over the loss.
+
+    `weight` is the column by which rows count in all scores, as in training, where the model was
+    trained so and the data has it; details count rows.
     """
 
     source: str
@@ -72,6 +75,7 @@ class Evaluation:
     by_series: pd.DataFrame | None = None
     robustness: pd.DataFrame | None = None
     robust_rows: int = 0
+    weight: str = ""
 
     def tidy(self) -> pd.DataFrame:
         """All scores as one table: a row for each metric, clean and under each corruption."""
@@ -95,6 +99,7 @@ class Evaluation:
             "source": self.source,
             "metric": self.metric,
             "rows": self.rows,
+            **({"weight": self.weight} if self.weight else {}),
             "scores": _by_name(self.scores),
             "targets": [_detail(detail) for detail in self.details],
             **({} if self.by_series is None else {"by_series": _by_name(self.by_series)}),
@@ -172,7 +177,8 @@ def evaluate(
         source=labelled.source,
         metric=metric,
         rows=len(labelled),
-        scores=_scores(model, labelled.y, output, seed),
+        weight=labelled.weight,
+        scores=_scores(model, labelled, output, seed),
         details=_details(model.info.target, labelled, output),
         by_series=_by_series(model.info.target, labelled, output),
         left_out=(*labelled.left_out, *lost),
@@ -256,11 +262,11 @@ def _metric(model: Model) -> str:
     )
 
 
-def _scores(model: Model, y: Array, output: Array, seed: int) -> pd.DataFrame:
-    rows = {}
+def _scores(model: Model, labelled: LabelledRows, output: Array, seed: int) -> pd.DataFrame:
+    rows, y, weights, n = {}, labelled.y, labelled.weights, resamples(len(labelled))
     for name, metric in metrics_of(model.info.target).items():
-        low, high = score_interval(metric, y, output, n=resamples(len(y)), seed=seed)
-        rows[name] = {"score": metric.score(y, output), "low": low, "high": high}
+        low, high = score_interval(metric, y, output, weights, n=n, seed=seed)
+        rows[name] = {"score": metric.score(y, output, weights), "low": low, "high": high}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("metric")
 
 
@@ -291,7 +297,7 @@ def _robustness(model: Model, labelled: LabelledRows, metric: str, seed: int) ->
     def score(x: Mapping[str, Array]) -> Mapping[str, float]:
         output = _scored(model, x, labelled.seen)
         if np.isfinite(output).all():
-            return score_all(labelled.y, output, target)
+            return score_all(labelled.y, output, target, labelled.weights)
         return dict.fromkeys(metrics_of(target), float("nan"))
 
     clean = score(labelled.x)

@@ -17,12 +17,14 @@ from autosynth.jsonfields import MODEL_3, from_fields, json_ready, renamed
 from autosynth.plugin import TASKS
 from autosynth.record import Record
 from autosynth.scale import Scale, problems_of, scales_from
-from autosynth.spec import InputSpec, Splits, TargetSpec
+from autosynth.spec import Dataset, InputSpec, TargetSpec
 from autosynth.strategy import Strategy, from_dict, to_dict
 from autosynth.task.calibration import Calibration
 from autosynth.task.task import task_of
 
 FORMAT = 4
+GIVEN = "(given in Python)"
+"""What a card calls weights of rows that stood in no column."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +37,8 @@ class ModelCard:
     maximised. `val` and `test` are scores by metric, higher is better. With `refit`, these weights
     saw more rows than the search's own model, whose test scores are `search_test` then. `flops`
     and `params` are as the record of the trial says them; `latency_ms` is of one row alone on
-    `device`.
+    `device`. `weight` is the column that says how much each row counts, in training and in these
+    scores, and `class_weights` what a row of each class was multiplied by in training.
     """
 
     dataset: str = ""
@@ -55,6 +58,8 @@ class ModelCard:
     params: int | None = None
     latency_ms: float | None = None
     device: str = ""
+    weight: str = ""
+    class_weights: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,11 +237,24 @@ def card_of_trial(
     return ModelCard(dataset=dataset, fingerprint=fingerprint, metric=metric, **{**known, **more})
 
 
-def row_counts(splits: Splits) -> dict[str, Any]:
-    """The rows of each split, by the fields of `ModelCard`."""
+def data_facts(dataset: Dataset) -> dict[str, Any]:
+    """The rows of each split, and what they count, by the fields of `ModelCard`."""
+    splits = dataset.splits
     return {
         "n_train": len(splits.train),
         "n_calibration": len(splits.calibration),
         "n_validation": len(splits.validation),
         "n_test": len(splits.test),
+        **weight_facts(dataset),
     }
+
+
+def weight_facts(dataset: Dataset) -> dict[str, Any]:
+    """What rows and classes count, by the fields of `ModelCard`; nothing where all count alike."""
+    facts: dict[str, Any] = {}
+    if dataset.weights is not None:
+        facts["weight"] = dataset.weight or GIVEN
+    if dataset.class_weights:
+        named = zip(dataset.target.classes, dataset.class_weights, strict=True)
+        facts["class_weights"] = dict(named)
+    return facts

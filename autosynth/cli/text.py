@@ -83,7 +83,8 @@ def quoted(path: Path) -> str:
 
 def lines_of(evaluation: "Evaluation", limit: int | None) -> Iterator[str]:
     """Scores, where the errors are, and what damage costs; words are broken at `limit`."""
-    yield f"{evaluation.rows} rows of {evaluation.source}"
+    by = f", weighed by {evaluation.weight!r}" if evaluation.weight else ""
+    yield f"{evaluation.rows} rows of {evaluation.source}{by}"
     lines = [f"left out: {each.rows} rows {each.reason}" for each in evaluation.left_out]
     for text in (*lines, *(f"warning: {text}" for text in evaluation.warnings)):
         yield from textwrap.wrap(text, limit) if limit else [text]

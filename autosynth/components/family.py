@@ -21,8 +21,8 @@ Config = Mapping[str, int | float | str]
 class Hyperparameter:
     """One option of a family: a number from `low` to `high`, or one of `choices`.
 
-    It is a whole number, unless `whole` is False. `default` None means that it follows from the input and the place in the strategy. With
-    `kinds`, it is there for inputs of these kinds alone.
+    It is a whole number, unless `whole` is False. `default` None means that it follows from the
+    input and the place in the strategy. With `kinds`, it is there for inputs of these kinds alone.
     """
 
     about: str

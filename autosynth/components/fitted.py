@@ -27,12 +27,14 @@ class FitRows:
     """Training rows: raw values `(rows, ...)` of each input that is read, and true values.
 
     `y` are codes of classes (rows,), labels (rows, n) of 0 and 1, or standardised values (rows,)
-    or (rows, n), of which some may be missing (NaN). A fit that would not end by the deadline is
-    cut short. `threads` is how many it may use.
+    or (rows, n), of which some may be missing (NaN). `weights` (rows,) multiply the loss of each
+    row, 0 or more, on any scale; None where all count alike. A fit that would not end by the
+    deadline is cut short. `threads` is how many it may use.
     """
 
     raw: tuple[Tensor, ...]
     y: Tensor
+    weights: Tensor | None = None
     seed: int = 0
     threads: int = 1
     deadline: Deadline = NEVER
@@ -47,10 +49,12 @@ class FittedModel(nn.Module, ABC):
     """A part that is fitted at once.
 
     `grown` names its own tensors whose sizes follow from the fit: they take those of what is
-    loaded, as any module's does that has such names.
+    loaded, as any module's does that has such names. `takes_weights` says that its fit looks at
+    `FitRows.weights`: one that does not is not fitted to rows that have some.
     """
 
     grown: ClassVar[tuple[str, ...]] = ()
+    takes_weights: ClassVar[bool] = False
 
     @abstractmethod
     def fit(self, it: FitRows) -> str:

@@ -198,7 +198,7 @@ def _fitted(rows: ForestRows, nodes: ForestNodes, link: Link, grown: "_Growth") 
 
 def _one_class(rows: ForestRows) -> FittedForest:
     """The shares of the classes, each with half a row more than it has."""
-    counts = np.bincount(rows.y, minlength=rows.n_classes) + 0.5
+    counts = np.bincount(rows.y, rows.weights, rows.n_classes) + 0.5
     tree = constant_tree(np.zeros(rows.n_classes))
     nodes = pack_forest([tree], np.log(counts / counts.sum()), rows.x.shape[1])
     return FittedForest(forest=Forest(rows.x.shape[1], rows.n_classes).take(nodes))
@@ -226,7 +226,8 @@ def _each_output(
         own = column[known]
         weights = None if rows.weights is None else rows.weights[known]
         if rows.task == "labels" and len(np.unique(own)) < 2:
-            ones = (own.sum() + 0.5) / (len(own) + 1)
+            each = np.ones(len(own)) if weights is None else weights
+            ones = (each @ own + 0.5) / (each.sum() + 1)
             models.append(constant(float(ones)))
         elif not len(own):
             models.append(0.0)

@@ -24,6 +24,8 @@ _FITTER = "autosynth.components.forestfitter"
 class ForestModel(FittedModel):
     """A forest a target on the features of all inputs, side by side."""
 
+    takes_weights = True
+
     def __init__(
         self,
         inputs: Sequence[InputSpec],
@@ -54,6 +56,7 @@ class ForestModel(FittedModel):
         load: Any = import_module(_FITTER)  # late: it brings scikit-learn
         x = torch.cat([features_of(part, self.inputs) for part in it.parts()]).numpy()
         y, cuts = it.y.cpu().numpy(), []
+        weights = None if it.weights is None else it.weights.cpu().double().numpy()
         fields = self.target.fields
         for i, (part, _, columns) in enumerate(fields):
             own = y if len(fields) == 1 else y[:, columns]
@@ -65,6 +68,7 @@ class ForestModel(FittedModel):
                 y=own[known].astype(np.int64) if part.is_coded else own[known],
                 task=forest_task(part),
                 n_classes=part.n_outputs,
+                weights=None if weights is None else weights[known],
             )
             deadline = it.deadline.within(it.deadline.left / (len(fields) - i))
             fitted = getattr(load, self.fitter)(

@@ -53,6 +53,7 @@ def feature_columns(inputs: tuple[InputSpec, ...]) -> Columns:
 class LinearModel(FittedModel):
     """Numbers standardised, with a weight each and one for being missing; a weight a category."""
 
+    takes_weights = True
     at_numbers: Tensor
     at_gaps: Tensor
     at_codes: Tensor
@@ -100,9 +101,8 @@ class LinearModel(FittedModel):
         cells = [features_of(part, self.inputs)[:, self.at_numbers] for part in it.parts()]
         numbers = torch.cat(cells).double()
         known = ~numbers.isnan()
-        n = known.sum(0).clamp(min=1)
-        mean = numbers.nan_to_num().sum(0) / n
-        spread = ((numbers - mean).nan_to_num().square().sum(0) / n).sqrt()
+        weights = None if it.weights is None else it.weights.cpu()
+        mean, spread = _moments(numbers, known, weights)
         self.mean.copy_(mean)
         self.scale.copy_(torch.where(spread > 1e-12, 1 / spread.clamp(min=1e-12), 0.0))
         parts = [self._features(part) for part in it.parts()]
@@ -114,6 +114,7 @@ class LinearModel(FittedModel):
                 self.target,
                 seed=it.seed,
                 deadline=it.deadline,
+                weights=weights,
             )
         weight, bias = torch.from_numpy(found.weight), torch.from_numpy(found.bias)
         # What was missing in every row is a second bias, and no sign of anything.
@@ -147,6 +148,18 @@ class LinearModel(FittedModel):
     def flops(self) -> int:
         """Of one row: 2 a weight that it meets."""
         return linear_flops(self.columns, self.target)
+
+
+def _moments(numbers: Tensor, known: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of the known numbers of each column, (rows, columns), float64."""
+    if weights is None:
+        n = known.sum(0).clamp(min=1)
+        mean = numbers.nan_to_num().sum(0) / n
+        return mean, ((numbers - mean).nan_to_num().square().sum(0) / n).sqrt()
+    each = weights.double()
+    n = (each @ known.double()).clamp(min=1e-12)
+    mean = each @ numbers.nan_to_num() / n
+    return mean, (each @ (numbers - mean).nan_to_num().square() / n).sqrt()
 
 
 def linear_flops(columns: Columns, target: TargetSpec) -> int:

@@ -40,8 +40,38 @@ class LinearMap(NamedTuple):
     cut: str = ""
 
 
+class _Rows(NamedTuple):
+    """Rows to fit to: features, true values, and how much each counts, if not all alike."""
+
+    x: Features
+    y: Tensor
+    weights: Tensor | None
+
+    def only(self, rows: NDArray[np.int64]) -> "_Rows":
+        """Some of them."""
+        own = None if self.weights is None else self.weights[rows]
+        return _Rows(self.x[rows], self.y[rows], own)
+
+    @property
+    def total(self) -> float:
+        """As how many rows they count."""
+        return len(self.y) if self.weights is None else float(self.weights.sum())
+
+    def loss(self, out: Tensor, target: TargetSpec) -> Tensor:
+        """The mean loss of outputs."""
+        if self.weights is None:
+            return loss_of(target, out, self.y)
+        return loss_of(target, out, self.y, weights=self.weights / self.weights.mean())
+
+
 def fit_linear(
-    x: Features, y: Tensor, target: TargetSpec, *, seed: int, deadline: Deadline
+    x: Features,
+    y: Tensor,
+    target: TargetSpec,
+    *,
+    seed: int,
+    deadline: Deadline,
+    weights: Tensor | None = None,
 ) -> LinearMap:
     """The map of least loss, at the penalty that is best on rows held out.
 
@@ -53,8 +83,9 @@ def fit_linear(
             nearly the same.
         deadline: by which it ends: with the penalties that were tried by then, and with as many
             iterations as there was time for, of which the map says.
+        weights: of the rows, 0 or more; a row of weight 2 is as two, for the penalty, too.
     """
-    rows = np.arange(len(y))
+    whole, rows = _Rows(x, y, weights), np.arange(len(y))
     order = rows[::-1].copy() if target.base else np.random.default_rng(seed).permutation(rows)
     held = np.array_split(order, _FOLDS)[: _FOLDS if len(y) < _FEW_ROWS else 1]
     # The last fit, which sees all rows, has the rest of the time.
@@ -65,8 +96,8 @@ def fit_linear(
         losses = []
         for number, out in enumerate(held):
             inside = np.setdiff1d(order, out)
-            fits[number] = _minimised(x[inside], y[inside], target, fits[number], penalty, search)
-            losses.append(_loss(x[out], y[out], target, fits[number]))
+            fits[number] = _minimised(whole.only(inside), target, fits[number], penalty, search)
+            losses.append(_loss(whole.only(out), target, fits[number]))
         loss = float(np.mean(losses))
         if best is not None and loss >= best[0]:
             break  # weaker penalties only fit more of the noise
@@ -74,7 +105,7 @@ def fit_linear(
         if search.over:
             break
     assert best is not None
-    return _minimised(x, y, target, best[1], best[1].penalty, deadline)
+    return _minimised(whole, target, best[1], best[1].penalty, deadline)
 
 
 def _blank(x: Features, target: TargetSpec) -> LinearMap:
@@ -87,25 +118,20 @@ def _outputs(x: Features, found: LinearMap) -> Tensor:
     return torch.from_numpy(product + found.bias.astype(np.float32))
 
 
-def _loss(x: Features, y: Tensor, target: TargetSpec, found: LinearMap) -> float:
-    return float(loss_of(target, _outputs(x, found), y))
+def _loss(rows: _Rows, target: TargetSpec, found: LinearMap) -> float:
+    return float(rows.loss(_outputs(rows.x, found), target))
 
 
 def _minimised(
-    x: Features,
-    y: Tensor,
-    target: TargetSpec,
-    start: LinearMap,
-    penalty: float,
-    deadline: Deadline,
+    rows: _Rows, target: TargetSpec, start: LinearMap, penalty: float, deadline: Deadline
 ) -> LinearMap:
     """The map of least loss at one penalty, sought from a start."""
-    n, shape, taken = len(y), start.weight.shape, 0
+    x, n, shape, taken = rows.x, rows.total, start.weight.shape, 0
 
     def value(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         found = _unpacked(flat, shape, penalty)
         out = _outputs(x, found).requires_grad_()
-        loss = loss_of(target, out, y)
+        loss = rows.loss(out, target)
         (gradient,) = torch.autograd.grad(loss, out)
         slope = gradient.numpy()
         weight = np.asarray(x.T @ slope, dtype=np.float64) + penalty / n * found.weight

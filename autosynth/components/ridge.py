@@ -68,7 +68,10 @@ class RidgeFit:
 
 
 def solve_ridge(
-    features: Tensor, targets: Tensor, penalties: Sequence[float] = PENALTIES
+    features: Tensor,
+    targets: Tensor,
+    penalties: Sequence[float] = PENALTIES,
+    weights: Tensor | None = None,
 ) -> RidgeFit:
     """Fit on standardised features, with the penalty of the least squared error on rows left out.
 
@@ -80,15 +83,18 @@ def solve_ridge(
         features: (n, d), float32, two rows and more. One that is the same in all rows has no say.
         targets: (n, k); of classes 1 and -1.
         penalties: above 0, on the squares of standardised weights.
+        weights: (n,) of the rows, above 0, which multiply their squared errors. Rows and targets
+            times the roots of these are plain ones again.
     """
-    mean, deviation = _moments(features)
+    root = None if weights is None else weights.double().sqrt()[:, None]
+    mean, deviation = _moments(features, weights)
     wanted = targets.double()
-    centre = wanted.mean(0)
-    wanted = wanted - centre
+    centre = wanted.mean(0) if root is None else root[:, 0].square() @ wanted / root.square().sum()
+    wanted = _times(wanted - centre, root)
     if len(features) <= features.shape[1]:
-        values, left = _decomposed(_gram(features, mean, deviation), len(features) - 1)
+        values, left = _decomposed(_gram(features, mean, deviation, root), len(features) - 1)
     else:
-        scaled = (features - mean).double() / deviation
+        scaled = _times((features - mean).double() / deviation, root)
         values, right = _decomposed(scaled.T @ scaled, features.shape[1])
         some = values > values[-1] * 1e-10
         values = values[some]
@@ -97,7 +103,9 @@ def solve_ridge(
     # Of two errors one is what no weights reach; where there are features enough there is none.
     full = left.shape[1] == len(features) - 1
     beyond = torch.zeros_like(wanted) if full else wanted - left @ aligned
-    free = (1 - 1 / len(features) - left.square().sum(1)).clamp(min=0) * (not full)
+    # What the bias has of each row, beside the weights.
+    own = 1 / len(features) if root is None else (root.square() / root.square().sum())[:, 0]
+    free = (1 - own - left.square().sum(1)).clamp(min=0) * (not full)
     best = None
     for penalty in penalties:
         shrunk = penalty / (values + penalty)
@@ -108,32 +116,46 @@ def solve_ridge(
             best = (loss, penalty, errors)
     assert best is not None, "there is no penalty to choose from"
     _, penalty, errors = best
-    dual = left @ (aligned / (values + penalty)[:, None])
+    dual = _times(left @ (aligned / (values + penalty)[:, None]), root)
     weight = _weights(features, mean, deviation, dual)
-    scores = (wanted + centre - errors).float()
+    scores = (
+        wanted + centre - errors if root is None else (wanted - errors) / root + centre
+    ).float()
     return RidgeFit(mean=mean, weight=weight, bias=centre.float(), penalty=penalty, scores=scores)
 
 
-def _moments(features: Tensor) -> tuple[Tensor, Tensor]:
+def _times(rows: Tensor, root: Tensor | None) -> Tensor:
+    return rows if root is None else rows * root
+
+
+def _moments(features: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
     """Mean and deviation of each feature; of one that never differs, infinity."""
-    parts = [torch.std_mean(part.double(), 0, correction=0) for part in _blocks(features)]
+    parts = [_std_mean(part.double(), weights) for part in _blocks(features)]
     deviation, mean = (torch.cat(each) for each in zip(*parts, strict=True))
     # Rounded sums of equal values leave a deviation, too.
     same = deviation <= 1e-6 * mean.abs()
     return mean.float(), deviation.masked_fill(same, torch.inf).float()
 
 
+def _std_mean(part: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
+    if weights is None:
+        return torch.std_mean(part, 0, correction=0)
+    each = weights.double() / weights.double().sum()
+    mean = each @ part
+    return (each @ (part - mean).square()).sqrt(), mean
+
+
 def _blocks(features: Tensor) -> tuple[Tensor, ...]:
     return torch.split(features, _FEATURES_AT_ONCE, -1)
 
 
-def _gram(features: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
+def _gram(features: Tensor, mean: Tensor, deviation: Tensor, root: Tensor | None) -> Tensor:
     """Products of all pairs of rows, (n, n) in float64, of standardised features."""
     total = torch.zeros(len(features), len(features), dtype=torch.float64)
     for part, middle, scale in zip(*map(_blocks, (features, mean, deviation)), strict=True):
         scaled = (part - middle) / scale
         total += scaled @ scaled.T
-    return total
+    return total if root is None else total * root * root.T
 
 
 def _decomposed(matrix: Tensor, largest: int) -> tuple[Tensor, Tensor]:
@@ -153,20 +175,24 @@ def _weights(features: Tensor, mean: Tensor, deviation: Tensor, dual: Tensor) ->
     return torch.cat(found, 1)
 
 
-def class_factor(scores: Tensor, classes: Tensor) -> float:
+def class_factor(scores: Tensor, classes: Tensor, weights: Tensor | None = None) -> float:
     """By what scores (n, k) are multiplied to be the log-odds of classes (n,) with least log loss.
 
     One temperature for all (Guo et al., 2017, arXiv:1706.04599); `scores` are of rows left out.
     One more row, which may be of any class, keeps few rows that are all guessed right from making
     every probability sure: with it the factor is 3 on the 27 rows of BasicMotions, without it 46.
     On CricketX, SwedishLeaf, MedicalImages and ECG200 it changes the log loss of other rows by
-    .002 at the most; a row for each class would cost .04 on SwedishLeaf.
+    .002 at the most; a row for each class would cost .04 on SwedishLeaf. `weights` (n,) are those
+    of the rows.
     """
 
     def loss(log_factor: float) -> float:
         logits = scores.double() * math.exp(log_factor)
-        smoothed = F.cross_entropy(logits, classes, label_smoothing=1 / (len(classes) + 1))
-        return float(smoothed)
+        smoothing = 1 / (len(classes) + 1)
+        if weights is None:
+            return float(F.cross_entropy(logits, classes, label_smoothing=smoothing))
+        losses = F.cross_entropy(logits, classes, label_smoothing=smoothing, reduction="none")
+        return float((losses * weights).sum() / weights.sum())
 
     found = minimize_scalar(loss, bounds=_FACTORS, method="bounded")
     return math.exp(float(found.x))

@@ -41,6 +41,8 @@ def _line(spec: InputSpec) -> _Line:
 class RocketModel(FittedModel):
     """Features of each input side by side, and a linear map of them."""
 
+    takes_weights = True
+
     def __init__(self, config: Config, inputs: Sequence[InputSpec], target: TargetSpec) -> None:
         super().__init__()
         self.config, self.inputs, self.target = dict(config), tuple(inputs), target
@@ -98,11 +100,14 @@ class RocketModel(FittedModel):
             assert isinstance(scaler, SparseScaler)
             scaler.fit(x)
         y = it.y.cpu()[order[:n]]
+        weights = None if it.weights is None else it.weights.cpu()[order[:n]]
         wanted = y.reshape(n, -1).float()
         if self.target.is_coded:
             wanted = 2 * F.one_hot(y.long(), self.target.n_outputs).float() - 1
-        found = solve_ridge(self._scaled(features), wanted)
-        factor = class_factor(found.scores, y.long()) if self.target.is_coded else 1.0
+        found = solve_ridge(self._scaled(features), wanted, weights=weights)
+        factor = 1.0
+        if self.target.is_coded:
+            factor = class_factor(found.scores, y.long(), weights)
         found.fill(self.map, factor)
         return f"{n:,} of {len(it.y):,} rows" if n < len(it.y) else ""
 

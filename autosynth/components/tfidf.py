@@ -33,6 +33,7 @@ class TfidfModel(FittedModel):
     """
 
     grown = ("keys", "idf", "weight")
+    takes_weights = True
     keys: Tensor
     idf: Tensor
 
@@ -76,15 +77,24 @@ class TfidfModel(FittedModel):
 
     @torch.no_grad()
     def fit(self, it: FitRows) -> str:
-        """Take the keys of training rows and how rare they are, and fit the map."""
+        """Take the keys of training rows and how rare they are, and fit the map.
+
+        How rare a key is follows from all rows alike; weights are of the map's loss.
+        """
         raw = [codes.cpu() for codes in it.raw]
+        weights = None if it.weights is None else it.weights.cpu()
         n = len(it.y)
         keys, rows = self._counted(raw)
         self.keys = torch.from_numpy(keys)
         self.idf = torch.from_numpy(np.log((1 + n) / (1 + rows)).astype(np.float32) + 1)
         with torch.enable_grad():
             found = fit_linear(
-                self._features(raw), it.y.cpu(), self.target, seed=it.seed, deadline=it.deadline
+                self._features(raw),
+                it.y.cpu(),
+                self.target,
+                seed=it.seed,
+                deadline=it.deadline,
+                weights=weights,
             )
         self.weight = nn.Parameter(torch.from_numpy(found.weight).float())
         self.bias.copy_(torch.from_numpy(found.bias))

@@ -275,7 +275,9 @@ class _Canonicaliser:
     ) -> dict[str, Scalar]:
         """Every option of a family: given, or its default at this place, where it reads `own`."""
         found: dict[str, Scalar] = {}
-        plain = {name: value for name, value in given.items() if isinstance(value, int | float | str)}
+        plain = {
+            name: value for name, value in given.items() if isinstance(value, int | float | str)
+        }
         follow = family.defaults(plain, own) if own else {}
         for name, option in family.options.items():
             if own and option.kinds and own.kind not in option.kinds:

@@ -129,8 +129,13 @@ class PostHocModule(nn.Module, ABC):
     """A joint that is fitted after the parts are trained."""
 
     @abstractmethod
-    def fit_post_hoc(self, parts: Sequence[Tensor], y: Tensor) -> None:
-        """Fit it to what it reads of the parts, (rows, ...) each, and to the true values."""
+    def fit_post_hoc(
+        self, parts: Sequence[Tensor], y: Tensor, weights: Tensor | None = None
+    ) -> None:
+        """Fit it to what it reads of the parts, (rows, ...) each, and to the true values.
+
+        `weights` (rows,) are those of the loss, 1 of each row if None.
+        """
 
 
 class PostHocSum(Sum, PostHocModule):
@@ -143,7 +148,9 @@ class PostHocSum(Sum, PostHocModule):
         super().__init__([1 / n] * n, learned=False)
         self.target = target
 
-    def fit_post_hoc(self, parts: Sequence[Tensor], y: Tensor) -> None:
+    def fit_post_hoc(
+        self, parts: Sequence[Tensor], y: Tensor, weights: Tensor | None = None
+    ) -> None:
         """Fit the weights to outputs (rows, n_outputs) of the parts and the true values."""
         alpha = self.alpha.double().clone().requires_grad_()
         stacked = torch.stack([part.double() for part in parts], -1)
@@ -151,7 +158,7 @@ class PostHocSum(Sum, PostHocModule):
 
         def closure() -> Tensor:
             optimizer.zero_grad()
-            loss = loss_of(self.target, (stacked * alpha).sum(-1), y)
+            loss = loss_of(self.target, (stacked * alpha).sum(-1), y, weights=weights)
             loss.backward()  # type: ignore[no-untyped-call]
             return loss
 
@@ -187,7 +194,9 @@ class Stack(PostHocModule):
             out = out + self.down(F.gelu(self.up(x)))
         return out
 
-    def fit_post_hoc(self, parts: Sequence[Tensor], y: Tensor) -> None:
+    def fit_post_hoc(
+        self, parts: Sequence[Tensor], y: Tensor, weights: Tensor | None = None
+    ) -> None:
         """Fit it to outputs of the parts for rows that they have not learnt from."""
         parts = [part.detach().float() for part in parts]
         optimizer = torch.optim.AdamW(self.parameters(), lr=STACK_LR, weight_decay=STACK_DECAY)
@@ -195,7 +204,8 @@ class Stack(PostHocModule):
             for step in range(STACK_STEPS):
                 optimizer.param_groups[0]["lr"] = STACK_LR * (1 - step / STACK_STEPS)
                 optimizer.zero_grad()
-                loss_of(self.target, self(*parts), y).backward()  # type: ignore[no-untyped-call]
+                loss = loss_of(self.target, self(*parts), y, weights=weights)
+                loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
 
 
@@ -226,8 +236,10 @@ class Gate(PostHocModule):
         unsure = confidence(outputs) < self.threshold
         return unsure.nonzero().squeeze(1)
 
-    def fit_post_hoc(self, parts: Sequence[Tensor], y: Tensor) -> None:
-        """Fix the threshold so that `share` of these rows go on."""
+    def fit_post_hoc(
+        self, parts: Sequence[Tensor], y: Tensor, weights: Tensor | None = None
+    ) -> None:
+        """Fix the threshold so that `fraction` of these rows go on: costs are of rows alike."""
         if len(parts[0]):
             self.threshold.copy_(torch.quantile(confidence(parts[0]), self.fraction))
 

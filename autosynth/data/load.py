@@ -13,7 +13,8 @@ from autosynth.data.framing.rows import RowFraming
 from autosynth.data.framing.windows import WindowFraming
 from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.data.source.read import Source
-from autosynth.options import DataArguments, DataConfig, takes_options
+from autosynth.options import DataArguments, DataConfig
+from autosynth.signature import takes_options
 from autosynth.spec import Dataset, TargetSpec
 
 FRAMINGS: Mapping[str, type[Framing]] = {

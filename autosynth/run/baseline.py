@@ -44,6 +44,7 @@ def keep_baseline(
 
 def _scores(dataset: Dataset, metric: Metric, rows: RowNumbers) -> dict[str, float]:
     """All metrics of the target, and the one that ranks."""
-    y, output = dataset.y[rows], trivial_outputs(dataset, rows)
-    found, score = score_all(y, output, dataset.target), metric.score(y, output)
+    y, output, weights = dataset.y[rows], trivial_outputs(dataset, rows), dataset.weights_of(rows)
+    found = score_all(y, output, dataset.target, weights)
+    score = metric.score(y, output, weights)
     return found if np.isnan(score) else {**found, metric.name: score}

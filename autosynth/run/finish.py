@@ -30,7 +30,6 @@ from autosynth.task.score import (
     resamples,
     score_all,
     score_interval,
-    standard_error,
 )
 from autosynth.training.loop import TrainingRows, train
 from autosynth.training.output import finished_rows, outputs
@@ -119,9 +118,8 @@ def cross_validate(context: RunContext, records: Sequence[Record], deadline: Dea
         ranked = ranked[: max(2, (len(ranked) + 1) // 2)]
     if len(rows) > 1:
         for record in last:
-            score = _score(context, rows, found[record.trial])
-            y, given = context.dataset.y[np.concatenate(rows)], np.concatenate(found[record.trial])
-            error = standard_error(context.metric, y, given)
+            every, given = np.concatenate(rows), np.concatenate(found[record.trial])
+            score, error = context.score(every, given), context.standard_error(every, given)
             record = replace(record, cv=score, n_folds=len(rows), standard_error=error)
             write_record(record, context.folder)
 
@@ -147,8 +145,7 @@ def _fold(
 
 
 def _score(context: RunContext, rows: Sequence[Array], found: Sequence[Array]) -> float:
-    y = context.dataset.y[np.concatenate(rows)]
-    return context.metric.score(y, np.concatenate(found))
+    return context.score(np.concatenate(rows), np.concatenate(found))
 
 
 def _trained(context: RunContext, record: Record) -> Composite:
@@ -186,11 +183,11 @@ def refit(context: RunContext, record: Record, deadline: Deadline) -> Refit | No
         return None
     if outcome.stopped:
         return None
-    y = context.dataset.y[context.dataset.splits.test]
+    data, test = context.dataset, context.dataset.splits.test
     found = test_outputs(context, record, outcome.model)
     return Refit(
         model=outcome.model,
-        test=score_all(y, found, context.dataset.target),
+        test=score_all(data.y[test], found, data.target, data.weights_of(test)),
         seconds=time.monotonic() - start,
         n_train=len(rows.train),
         n_calibration=len(rows.calibration),
@@ -200,15 +197,16 @@ def refit(context: RunContext, record: Record, deadline: Deadline) -> Refit | No
 def score_test(context: RunContext) -> dict[int, Array]:
     """Score the finalists on test, once, and write it to their records; gives their outputs."""
     found: dict[int, Array] = {}
-    y = context.dataset.y[context.dataset.splits.test]
+    test = context.dataset.splits.test
+    y, weights = context.dataset.y[test], context.dataset.weights_of(test)
+    n = resamples(len(y))
     for record in finalists(read_all(context.folder), context):
-        found[record.trial] = test_outputs(context, record, _trained(context, record))
-        scores = score_all(y, found[record.trial], context.dataset.target)
-        if not np.isnan(score := context.metric.score(y, found[record.trial])):
+        given = test_outputs(context, record, _trained(context, record))
+        found[record.trial] = given
+        scores = score_all(y, given, context.dataset.target, weights)
+        if not np.isnan(score := context.score(test, given)):
             scores.setdefault(context.metric.name, score)
-        interval = score_interval(
-            context.metric, y, found[record.trial], n=resamples(len(y)), seed=context.seed
-        )
+        interval = score_interval(context.metric, y, given, weights, n=n, seed=context.seed)
         known = () if np.isnan(interval[0]) else interval
         write_record(replace(record, test=scores, test_interval=known), context.folder)
     return found
@@ -255,8 +253,7 @@ def compare(
 
 def _is_defined(context: RunContext, output: Array) -> bool:
     """Whether the metric says anything of the test rows: some need two classes."""
-    y = context.dataset.y[context.dataset.splits.test]
-    return not np.isnan(context.metric.score(y, output))
+    return not np.isnan(context.score(context.dataset.splits.test, output))
 
 
 def _withheld(cheap: Sequence[Record]) -> str:
@@ -275,9 +272,10 @@ def _withheld(cheap: Sequence[Record]) -> str:
 
 def _difference(context: RunContext, ours: Array, other: Array) -> dict[str, float]:
     """The difference of two scores on test, and its 95 % interval by a paired bootstrap."""
-    y, metric = context.dataset.y[context.dataset.splits.test], context.metric
-    low, high = paired_interval(metric, y, ours, other, n=resamples(len(y)), seed=context.seed)
-    difference = metric.score(y, ours) - metric.score(y, np.asarray(other))
+    test, metric, n = context.dataset.splits.test, context.metric, resamples(len(ours))
+    y, weights = context.dataset.y[test], context.dataset.weights_of(test)
+    low, high = paired_interval(metric, y, ours, other, weights, n=n, seed=context.seed)
+    difference = context.score(test, ours) - context.score(test, np.asarray(other))
     return {"difference": difference, "low": low, "high": high}
 
 

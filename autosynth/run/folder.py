@@ -206,6 +206,10 @@ def _difference(folder: Path, dataset: Dataset, options: Options) -> str:
     run = read_run(folder)
     if run["data"]["fingerprint"] != dataset.fingerprint:
         return f"its data is {run['data']['source']!r} with other content or another target"
+    asked = options.data_section()
+    for name in ("weight", "class_weight"):
+        if run["data"].get(name) != asked.get(name):
+            return f"its {name} is {run['data'].get(name)!r}, not {asked.get(name)!r}"
     now = options.search_section()
     for name in sorted({*run["search"], *now} - {*_FREE}):
         if run["search"].get(name) != now.get(name):

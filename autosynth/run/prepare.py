@@ -10,6 +10,7 @@ import torch
 
 from autosynth.atomic import write_text_atomic
 from autosynth.budget import Deadline
+from autosynth.bundle.info import weight_facts
 from autosynth.composite import cost
 from autosynth.errors import ConfigError
 from autosynth.options import Options, check_device_name
@@ -158,6 +159,7 @@ def _keep_data(folder: Path, dataset: Dataset, data: DeviceDataset) -> None:
         "target": asdict(dataset.target),
         "encoders": dict(dataset.encoders),
         "scales": [scale.to_dict() for scale in data.scales],
+        **({"card": facts} if (facts := weight_facts(dataset)) else {}),
     }
     write_text_atomic(folder / "data.json", json.dumps(content) + "\n")
     rows = data.rows(dataset.splits.test[:EXAMPLE_ROWS])

@@ -18,7 +18,6 @@ from autosynth.study.context import RunContext
 from autosynth.study.finalist import a_training, front_of
 from autosynth.study.fold import OutOfTime, fold_outputs, held_rows
 from autosynth.study.trial import scored_outputs
-from autosynth.task.score import score_all
 from autosynth.training.loop import Outcome, TrainingRows, train
 from autosynth.training.output import finished_rows
 from autosynth.training.phase import samples_of
@@ -101,10 +100,7 @@ class _OneSeed:
             raw, _ = fold_outputs(context, resolved, inside, outside, self.deadline, self.seed)
             every.append(held)
             found.append(finished_rows(raw, context.device_dataset, held).cpu().numpy())
-        y, output = context.dataset.y[np.concatenate(every)], np.concatenate(found)
-        scores = score_all(y, output, context.dataset.target)
-        scores.setdefault(context.metric.name, context.metric.score(y, output))
-        return scores
+        return context.scores(np.concatenate(every), np.concatenate(found))
 
     def _parts(self, resolved: Resolved) -> list[Resolved]:
         """The parts of a composite that are trained as if alone, and are not known as yet."""

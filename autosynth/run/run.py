@@ -145,6 +145,8 @@ class Run:
             data = json_object(self.folder / "data.json")
             resolved, scales = _resolved(data, record), scales_from(data)
             dataset, fingerprint = str(data["name"]), str(data["fingerprint"])
+            saved = data.get("card", {})
+            facts = {name: saved[name] for name in ("weight", "class_weights") if name in saved}
         model = build(resolved, record.seed)
         weights = weights_path(self.folder, record.trial)
         if not weights.exists():
@@ -168,6 +170,7 @@ class Run:
                 dataset=dataset,
                 fingerprint=fingerprint,
                 metric=self.metric,
+                **facts,
             ),
         )
 

@@ -12,11 +12,11 @@ from typing import Any
 from autosynth.atomic import write_text_atomic
 from autosynth.budget import NEVER, POLICY, Deadline
 from autosynth.bundle import ModelCard, write_bundle
-from autosynth.bundle.info import card_of_trial, row_counts
+from autosynth.bundle.info import card_of_trial, data_facts
 from autosynth.data import read_dataset
 from autosynth.leaderboard import pick
 from autosynth.number import printable
-from autosynth.options import Options, takes_options
+from autosynth.options import Options
 from autosynth.progress import Progress
 from autosynth.record import Record, claim, read_all, write_record
 from autosynth.report import report
@@ -40,6 +40,7 @@ from autosynth.run.prepare import (
 from autosynth.run.repeat import repeat
 from autosynth.run.run import Run, open_run
 from autosynth.run.sitting import Sitting
+from autosynth.signature import takes_options
 from autosynth.spec import Dataset
 from autosynth.study import storage
 from autosynth.study.agenda import Limits, ladder, why_longer
@@ -75,6 +76,8 @@ def search(
     keep: str | Sequence[str] = (),
     keep_missing_words: bool = False,
     columns: Mapping[str, str] | None = None,
+    weight: Any = None,
+    class_weight: Any = None,
     group: str | Sequence[str] = (),
     time: str | None = None,
     horizon: int | None = None,
@@ -300,7 +303,7 @@ class _Session:
 
 def _card(context: RunContext, record: Record, trained: Refit | None) -> ModelCard:
     """The card of the chosen trial, trained again or as the search left it."""
-    more: dict[str, Any] = row_counts(context.dataset.splits)
+    more = data_facts(context.dataset)
     if trained:
         more |= {"n_train": trained.n_train, "n_calibration": trained.n_calibration}
         more["test"] = trained.test

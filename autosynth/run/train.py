@@ -8,14 +8,15 @@ from typing import Any, Unpack
 import torch
 
 from autosynth.bundle import ModelCard, write_bundle
-from autosynth.bundle.info import row_counts
+from autosynth.bundle.info import data_facts
 from autosynth.composite import Cost, Resolved, cost, resolve
 from autosynth.data import read_dataset
 from autosynth.errors import RunError
-from autosynth.options import DataArguments, Options, takes_options
+from autosynth.options import DataArguments, Options
 from autosynth.progress import Progress
 from autosynth.run.folder import free_folder
 from autosynth.run.prepare import check_device, prepare_metric
+from autosynth.signature import takes_options
 from autosynth.spec import Dataset
 from autosynth.strategy import Strategy, parse
 from autosynth.study.probe import fixed_plan
@@ -146,7 +147,12 @@ def _bundle(
 ) -> Trained:
     splits, target = dataset.splits, dataset.target
     val, test = (
-        score_all(dataset.y[rows], outputs(outcome.model, data, rows), target)
+        score_all(
+            dataset.y[rows],
+            outputs(outcome.model, data, rows),
+            target,
+            dataset.weights_of(rows),
+        )
         for rows in (splits.validation, splits.test)
     )
     price = cost(resolved, outcome.model)
@@ -159,7 +165,7 @@ def _bundle(
         test=test,
         flops=price.flops,
         params=price.params,
-        **row_counts(splits),
+        **data_facts(dataset),
     )
     write_bundle(
         folder,

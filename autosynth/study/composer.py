@@ -156,10 +156,11 @@ class Composer:
             return None
         if "parallel" in self.context.space.topologies:
             self._join()
-        y = self._true_values
+        data, metric = self.context.dataset, self.context.metric
         found = [self._finished(part.outputs) for part in self._parts]
         found += [self._values(each) for each in self._rivals]
-        scorers = [self.context.metric.prepare(y, each) for each in found]
+        scorers = [metric.prepare(data.y[self._rows], each) for each in found]
+        weights = data.weights_of(self._rows)
         gains = [self._gain(each) for each in (*self._candidates, *self._passed)]
         return ChosenAmong(
             parts=len(self._parts),
@@ -167,8 +168,8 @@ class Composer:
             cascades=self._tried["cascade"],
             is_whole=len(self._parts) <= MOST_JOINED + 1,
             gain_left=max(0.0, *gains) if gains else 0.0,
-            rows=len(y),
-            optimism=optimism(scorers, len(y), seed=self.context.seed),
+            rows=len(self._rows),
+            optimism=optimism(scorers, len(self._rows), weights, seed=self.context.seed),
         )
 
     def _join(self) -> None:
@@ -250,11 +251,13 @@ class Composer:
         target, data = context.dataset.target, context.device_dataset
         rows = data.rows(context.dataset.splits.calibration)
         module = PostHocSum(len(parts), target)
-        module.fit_post_hoc([part.outputs[CALIBRATION] for part in parts], data.y[rows].cpu())
+        weights, y = data.weights_of(rows), data.y[rows].cpu()
+        own = None if weights is None else weights.cpu()
+        module.fit_post_hoc([part.outputs[CALIBRATION] for part in parts], y, own)
         flops = sum(part.flops for part in parts) + 2 * len(parts) * target.n_outputs
-        weights = tuple(module.alpha.tolist())
+        alpha = tuple(module.alpha.tolist())
         return self._scored(
-            FusionCandidate(fusion=FITTED, members=members, flops=flops, weights=weights)
+            FusionCandidate(fusion=FITTED, members=members, flops=flops, weights=alpha)
         )
 
     def _cascade(self, text: str, share: float, members: tuple[int, int]) -> FusionCandidate:
@@ -266,7 +269,7 @@ class Composer:
 
     def _scored(self, each: FusionCandidate) -> FusionCandidate:
         """With its score on the rows held back."""
-        score = self.context.metric.score(self._true_values, self._values(each))
+        score = self.context.score(self._rows, self._values(each))
         return replace(each, score=-math.inf if math.isnan(score) else float(score))
 
     def _values(self, each: FusionCandidate) -> Array:
@@ -299,15 +302,15 @@ class Composer:
         return held_rows(self.context)
 
     @cached_property
-    def _true_values(self) -> Array:
-        return np.asarray(self.context.dataset.y[np.concatenate([*self._held.values()])])
+    def _rows(self) -> NDArray[np.int64]:
+        return np.concatenate([*self._held.values()])
 
     def _shares(self, outputs: Mapping[str, Tensor]) -> Array | None:
         """Probabilities of a part, whose mean with others' is that of the outputs; or None."""
         target = self.context.dataset.target
         averages = all(task_of(part).is_calibrated for part, _, _ in target.fields)
         is_masked = self.context.device_dataset.seen is not None
-        is_large = len(self._true_values) * target.n_outputs > MOST_SHARES
+        is_large = len(self._rows) * target.n_outputs > MOST_SHARES
         return self._finished(outputs) if averages and not is_masked and not is_large else None
 
     def _finished(self, outs: Mapping[str, Tensor]) -> Array:

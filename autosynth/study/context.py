@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from autosynth.composite import Resolved, resolve
 from autosynth.errors import ConfigError
-from autosynth.spec import Array, Dataset
+from autosynth.spec import Array, Dataset, RowNumbers
 from autosynth.strategy import parse
 from autosynth.study.probe import foreseen_seconds
 from autosynth.study.space import Space
 from autosynth.task.metric import Metric
+from autosynth.task.score import score_all, standard_error
 from autosynth.task.task import task_of
 from autosynth.task.trivial import trivial_outputs
 from autosynth.training.config import TrainerConfig
@@ -128,6 +129,23 @@ class RunContext:
         rate = self.trainer_config.once_seconds
         return sum(rows * step.flops * rate.get(step.family, 0.0) for rows, step in steps)
 
+    def score(self, rows: RowNumbers, outputs: Array) -> float:
+        """The score of outputs for some rows of the dataset, by the metric that ranks."""
+        weights = self.dataset.weights_of(rows)
+        return self.metric.score(self.dataset.y[rows], outputs, weights)
+
+    def scores(self, rows: RowNumbers, outputs: Array) -> dict[str, float]:
+        """All metrics of outputs for some rows; and that which ranks, also where it is NaN."""
+        data = self.dataset
+        found = score_all(data.y[rows], outputs, data.target, data.weights_of(rows))
+        found.setdefault(self.metric.name, self.score(rows, outputs))
+        return found
+
+    def standard_error(self, rows: RowNumbers, outputs: Array) -> float:
+        """That of the score of outputs for some rows."""
+        weights = self.dataset.weights_of(rows)
+        return standard_error(self.metric, self.dataset.y[rows], outputs, weights)
+
     def error(self, score: float) -> float:
         """What the search minimises, from a score."""
         return self.metric.error(score, self.trivial_score)
@@ -162,7 +180,8 @@ def trivial_score(dataset: Dataset, metric: Metric) -> float:
         ConfigError: these rows do not define the metric.
     """
     select = dataset.splits.validation
-    score = metric.score(dataset.y[select], trivial_outputs(dataset, select))
+    outputs, weights = trivial_outputs(dataset, select), dataset.weights_of(select)
+    score = metric.score(dataset.y[select], outputs, weights)
     if np.isnan(score):
         raise ConfigError(
             f"metric {metric.name!r} is not defined on the {len(select)} rows to choose by: the "

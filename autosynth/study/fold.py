@@ -7,7 +7,6 @@ part's outputs on each fold are kept, so that a mean of some is scored without t
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import islice
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +16,10 @@ from autosynth.budget import Deadline
 from autosynth.composite import Resolved
 from autosynth.composite.objective import mean_of
 from autosynth.record import Record
-from autosynth.spec import Array
+from autosynth.spec import Array, RowNumbers
 from autosynth.strategy import Fusion
 from autosynth.study.context import RunContext
 from autosynth.study.job import Job
-from autosynth.task.score import standard_error
 from autosynth.training.loop import Outcome, TrainingRows, train
 from autosynth.training.output import raw_outputs
 from autosynth.training.store import ValueKey
@@ -136,7 +134,7 @@ def _joined(context: RunContext, job: Job, resolved: Resolved) -> dict[str, Tens
     return {name: mean_of(target, [each[name] for each in kept]) for name in names}
 
 
-def promises(context: RunContext, job: Job, y: NDArray[Any], predictions: NDArray[Any]) -> bool:
+def promises(context: RunContext, job: Job, rows: RowNumbers, predictions: Array) -> bool:
     """Whether a trial may be the best, by its outputs on the rows of the first fold."""
-    slack = PROMISING * standard_error(context.metric, y, predictions)
-    return context.metric.score(y, predictions) + slack >= job.bar
+    slack = PROMISING * context.standard_error(rows, predictions)
+    return context.score(rows, predictions) + slack >= job.bar

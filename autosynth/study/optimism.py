@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from autosynth.spec import Array
 from autosynth.task.metric import Scorer
 
 # Enough for a mean whose standard error is a tenth of the spread of one resample.
@@ -42,23 +43,27 @@ class ChosenAmong:
         return asdict(self)
 
 
-def optimism(scorers: Sequence[Scorer], rows: int, *, seed: int) -> float | None:
+def optimism(
+    scorers: Sequence[Scorer], rows: int, weights: Array | None = None, *, seed: int
+) -> float | None:
     """By how much the best of some scores is too high for being the best; 0 or more.
 
     Args:
         scorers: of each candidate, on the same rows.
         rows: how many these are.
+        weights: (rows,), how much each counts; None where all count alike.
         seed: of the resamples.
     """
     rng, found = np.random.default_rng(seed), []
-    best = float(np.nanmax([scorer(np.ones(rows)) for scorer in scorers]))
+    weights = np.ones(rows) if weights is None else weights
+    best = float(np.nanmax([scorer(weights) for scorer in scorers]))
     for _ in range(RESAMPLES):
         inside = np.bincount(rng.integers(0, rows, rows), minlength=rows).astype(np.float64)
-        scores = np.array([scorer(inside) for scorer in scorers])
+        scores = np.array([scorer(inside * weights) for scorer in scorers])
         if np.isnan(scores).all():
             continue
         chosen = int(np.nanargmax(scores))
-        outside = scorers[chosen]((inside == 0).astype(np.float64))
+        outside = scorers[chosen]((inside == 0) * weights)
         if not math.isnan(outside):
             found.append(outside)
     return max(0.0, best - float(np.mean(found))) if len(found) > RESAMPLES // 2 else None

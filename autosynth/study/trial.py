@@ -26,7 +26,7 @@ from autosynth.study.job import CUT, Done, Event, Failed, Job, Rung, Started, wi
 from autosynth.study.latency import latency_ms, untrained_latency_ms
 from autosynth.study.space import FORBID_KEYS
 from autosynth.task.calibration import Calibration, calibrate
-from autosynth.task.score import bootstrap_interval, score_all, standard_error
+from autosynth.task.score import bootstrap_interval
 from autosynth.task.task import task_of
 from autosynth.training.devicedataset import sample
 from autosynth.training.loop import Outcome, TrainingRows, train
@@ -317,24 +317,22 @@ def _scored(
     rows, found, calibration = scored_outputs(context, model)
     eval_seconds = round(time.monotonic() - start, 3)
     folds: dict[str, Tensor] = {}
-    if context.folds > 1 and promises(context, job, context.dataset.y[rows], found):
+    if context.folds > 1 and promises(context, job, rows, found):
         record, folds = more_folds(context, job, record)
         held = held_rows(context)
         data = context.device_dataset
         rest = [finished_rows(raw, data, held[name]).numpy() for name, raw in folds.items()]
         rows = np.concatenate([rows, *(held[name] for name in folds)])
         found = np.concatenate([found, *rest])
-    y = context.dataset.y[rows]
     price = cost(context.resolved(job.strategy), model)
-    val = score_all(y, found, context.dataset.target)
-    val.setdefault(context.metric.name, context.metric.score(y, found))
+    val = context.scores(rows, found)
     record = replace(
         record,
         val=val,
         flops=price.flops,
         worst_flops=price.worst_flops,
         params=price.params,
-        standard_error=standard_error(context.metric, y, found),
+        standard_error=context.standard_error(rows, found),
         calibration=calibration,
         eval_seconds=eval_seconds,
         # That which was held against the limit, so that none on the board is over it.
@@ -349,12 +347,12 @@ def error_of(context: RunContext, model: nn.Module) -> tuple[float, float]:
     """The validation error and the standard error of a difference of two such errors."""
     select = context.dataset.splits.validation
     y, predictions = context.dataset.y[select], outputs(model, context.device_dataset, select)
-    score = context.metric.score(y, predictions)
+    score, weights = context.score(select, predictions), context.dataset.weights_of(select)
     if not math.isfinite(score):
         raise TrialError("the outputs on held-back rows are not finite; a lower lr may help")
     # Forty resamples say enough of a width, and are drawn at every rung. A 95 % interval is 3.92
     # standard errors wide.
-    low, high = bootstrap_interval(context.metric, y, predictions, n=40)
+    low, high = bootstrap_interval(context.metric, y, predictions, weights, n=40)
     spread = abs(context.error(low) - context.error(high)) / 3.92
     return context.error(score), spread
 
@@ -363,13 +361,13 @@ def scored_outputs(
     context: RunContext, model: Composite
 ) -> tuple[NDArray[np.int64], NDArray[Any], Calibration]:
     """`validation` rows, and outputs at a temperature and thresholds fitted on `calibration`."""
-    splits, target, calibration = context.dataset.splits, context.dataset.target, Calibration()
+    data, target, calibration = context.dataset, context.dataset.target, Calibration()
+    splits, held = data.splits, data.splits.calibration
     predictions = outputs(model, context.device_dataset, splits.validation)
-    if len(splits.calibration) and task_of(target).is_calibrated:
-        calibration_outputs = outputs(model, context.device_dataset, splits.calibration)
-        calibration = calibrate(
-            context.dataset.y[splits.calibration], calibration_outputs, context.metric, target
-        )
+    if len(held) and task_of(target).is_calibrated:
+        found = outputs(model, context.device_dataset, held)
+        weights = data.weights_of(held)
+        calibration = calibrate(data.y[held], found, context.metric, target, weights)
     return splits.validation, calibration.scores(predictions, target), calibration
 
 

@@ -47,7 +47,9 @@ class Calibration:
         return task.probabilities(task.log_odds(found) + np.asarray(self.bias))
 
 
-def calibrate(y: Array, proba: Array, metric: Metric, target: TargetSpec) -> Calibration:
+def calibrate(
+    y: Array, proba: Array, metric: Metric, target: TargetSpec, weights: Array | None = None
+) -> Calibration:
     """Fit a temperature, and biases where the metric goes by thresholds.
 
     Args:
@@ -56,21 +58,24 @@ def calibrate(y: Array, proba: Array, metric: Metric, target: TargetSpec) -> Cal
         metric: that is maximised.
         target: nothing is fitted where its task gives no such probabilities, nor on fewer than
             fifty rows.
+        weights: of the rows `(n,)`, as in metrics: those of classes have no part in it, for
+            probabilities are to be those of the data.
     """
     task = task_of(target)
     if not task.is_calibrated or len(y) < _LEAST_ROWS:
         return Calibration()
-    fitted = Calibration(temperature=_temperature(y, proba, task))
+    fitted = Calibration(temperature=_temperature(y, proba, task, weights))
     if metric.counts is None or not metric.thresholds:
         return fitted
-    bias = task.bias(y, task.log_odds(fitted.probabilities(proba, target)), metric)
+    log_odds = task.log_odds(fitted.probabilities(proba, target))
+    bias = task.bias(y, log_odds, metric, weights)
     return Calibration(temperature=fitted.temperature, bias=tuple(bias.tolist()))
 
 
-def _temperature(y: Array, proba: Array, task: Task) -> float:
+def _temperature(y: Array, proba: Array, task: Task, weights: Array | None) -> float:
     loss, log_odds = task.metrics["neg_log_loss"], task.log_odds(proba)
     found = minimize_scalar(
-        lambda t: -loss.score(y, task.probabilities(log_odds / np.exp(t))),
+        lambda t: -loss.score(y, task.probabilities(log_odds / np.exp(t)), weights),
         bounds=tuple(np.log(_RANGE)),
         method="bounded",
     )

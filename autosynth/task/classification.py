@@ -89,11 +89,11 @@ class Classification(CodedTask):
             warnings.append(f"target {name!r}: {spellings.doubt}; {cure}")
         return column.target(spec, y, good=rows, warnings=warnings, assumed=assumed)
 
-    def loss(self, out: Tensor, y: Tensor, smoothing: float) -> Tensor:
+    def loss(self, out: Tensor, y: Tensor, smoothing: float, reduction: str = "mean") -> Tensor:
         """Cross entropy."""
         from torch.nn.functional import cross_entropy
 
-        return cross_entropy(out, y.long(), label_smoothing=smoothing)
+        return cross_entropy(out, y.long(), label_smoothing=smoothing, reduction=reduction)
 
     def log_odds(self, proba: Array) -> NDArray[np.float64]:
         """Log probabilities."""
@@ -104,7 +104,9 @@ class Classification(CodedTask):
         odds = np.exp(log_odds - log_odds.max(axis=1, keepdims=True))
         return np.asarray(odds / odds.sum(axis=1, keepdims=True))
 
-    def bias(self, y: Array, log_odds: Array, metric: Metric) -> NDArray[np.float64]:
+    def bias(
+        self, y: Array, log_odds: Array, metric: Metric, weights: Array | None = None
+    ) -> NDArray[np.float64]:
         """Coordinate ascent: one class at a time, at the best of up to 200 places of its guesses.
 
         The places are those at which guesses change.
@@ -112,11 +114,12 @@ class Classification(CodedTask):
         assert metric.counts is not None
         k = log_odds.shape[1]
         bias = np.zeros(k)
-        best = _counted(y, log_odds, metric.counts)
+        each = np.ones(len(y)) if weights is None else weights
+        best = _counted(y, log_odds, metric.counts, each)
         for _ in range(_ROUNDS):
             before = best
             for c in range(1 if k == 2 else 0, k):  # of two classes, one bias is enough
-                shift, score = _best_shift(y, log_odds + bias, c, metric.counts)
+                shift, score = _best_shift(y, log_odds + bias, c, metric.counts, each)
                 if score > best + 1e-9:
                     bias[c] += shift
                     best = score
@@ -186,13 +189,16 @@ def _left_out(
             yield f"target {name!r}: class{'' if len(codes) == 1 else 'es'} {shown} {why}"
 
 
-def _counted(y: Array, logs: Array, counts: Counts) -> float:
+def _counted(y: Array, logs: Array, counts: Counts, weights: Array) -> float:
     k, guess = logs.shape[1], logs.argmax(axis=1)
-    hits = np.bincount(y[guess == y], minlength=k)
-    return float(counts(hits, np.bincount(guess, minlength=k), np.bincount(y, minlength=k)))
+    hit = guess == y
+    hits = np.bincount(y[hit], weights[hit], k)
+    return float(counts(hits, np.bincount(guess, weights, k), np.bincount(y, weights, k)))
 
 
-def _best_shift(y: Array, logs: Array, c: int, counts: Counts) -> tuple[float, float]:
+def _best_shift(
+    y: Array, logs: Array, c: int, counts: Counts, weights: Array
+) -> tuple[float, float]:
     """The shift of class `c`'s column that scores best, and that score."""
     n, k = logs.shape
     others = logs.copy()
@@ -204,15 +210,14 @@ def _best_shift(y: Array, logs: Array, c: int, counts: Counts) -> tuple[float, f
     # Rows order[:cut] are guessed c, the others keep their second choice.
     turned = np.zeros((n + 1, 2, k))
     row = np.arange(n) + 1
-    turned[row, 0, second[order]] -= second[order] == y[order]
-    turned[row, 1, second[order]] -= 1
-    turned[row, 0, c] += y[order] == c
-    turned[row, 1, c] += 1
-    start = np.stack(
-        [np.bincount(second[second == y], minlength=k), np.bincount(second, minlength=k)]
-    )
+    each, hit = weights[order], second == y
+    turned[row, 0, second[order]] -= each * hit[order]
+    turned[row, 1, second[order]] -= each
+    turned[row, 0, c] += each * (y[order] == c)
+    turned[row, 1, c] += each
+    start = np.stack([np.bincount(y[hit], weights[hit], k), np.bincount(second, weights, k)])
     state = start + np.cumsum(turned, axis=0)[cuts]
-    true = np.broadcast_to(np.bincount(y, minlength=k), (len(cuts), k))
+    true = np.broadcast_to(np.bincount(y, weights, k), (len(cuts), k))
     scores = counts(state[:, 0], state[:, 1], true)
     edge = np.r_[gap[order][0] - 1.0, gap[order], gap[order][-1] + 1.0]
     shifts = (edge[cuts] + edge[cuts + 1]) / 2  # half-way between two rows' gaps

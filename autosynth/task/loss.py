@@ -15,7 +15,8 @@ def loss_of(
     out: "Tensor",
     y: "Tensor",
     smoothing: float = 0.0,
-    weights: Sequence[float] = (),
+    balance: Sequence[float] = (),
+    weights: "Tensor | None" = None,
 ) -> "Tensor":
     """The loss of outputs `(batch, n_outputs)`, the mean over rows, as the task says.
 
@@ -24,13 +25,25 @@ def loss_of(
         out: raw outputs.
         y: `(batch,)`, or `(batch, n_columns)` where the target has several columns.
         smoothing: of labels, 0 to 1.
-        weights: one for each of several targets; 1 if left out.
+        balance: a factor for each of several targets; 1 if left out.
+        weights: of rows, `(batch,)`: the loss of each is multiplied by its own. They are not
+            brought to a sum, so that a batch of rows that count little moves a network little.
     """
     if not target.parts:
-        return task_of(target).loss(out, y, smoothing)
+        return _mean_loss(target, out, y, smoothing, weights)
     losses = []
     for i, (part, outputs, columns) in enumerate(target.fields):
         own = y[:, columns].squeeze(1) if part.n_columns == 1 else y[:, columns]
-        loss = task_of(part).loss(out[:, outputs], own, smoothing)
-        losses.append(loss * weights[i] if weights else loss)
+        loss = _mean_loss(part, out[:, outputs], own, smoothing, weights)
+        losses.append(loss * balance[i] if balance else loss)
     return sum(losses[1:], losses[0])
+
+
+def _mean_loss(
+    target: TargetSpec, out: "Tensor", y: "Tensor", smoothing: float, weights: "Tensor | None"
+) -> "Tensor":
+    """Of one target."""
+    if weights is None:
+        return task_of(target).loss(out, y, smoothing)
+    losses = task_of(target).loss(out, y, smoothing, "none")
+    return (losses * weights.to(losses.dtype)).mean()

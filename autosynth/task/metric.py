@@ -45,9 +45,12 @@ class Metric:
     maximised: bool = True
     share: bool = False
 
-    def score(self, y: Array, output: Array) -> float:
-        """The score, higher is better, of `output` against `y`, rows first."""
-        return self.prepare(y, output)(np.ones(len(y)))
+    def score(self, y: Array, output: Array, weights: Array | None = None) -> float:
+        """The score, higher is better, of `output` against `y`, rows first.
+
+        `weights` (n,) say how much each row counts, above 0; None where all count alike.
+        """
+        return self.prepare(y, output)(np.ones(len(y)) if weights is None else weights)
 
     def error(self, score: float, baseline_score: float) -> float:
         """What the search minimises: 0 is perfect, 1 no better than knowing nothing.

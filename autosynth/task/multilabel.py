@@ -32,7 +32,7 @@ from autosynth.task.metric import (
     prepare_neg_label_log_loss,
 )
 from autosynth.task.target import SHOWN, LeftOut, Target, TrueValues, columns_of, some_of
-from autosynth.task.task import Detail, Task, Tensor
+from autosynth.task.task import Detail, Task, Tensor, mean_of_losses
 
 _SEPARATORS = ("|", ";", ",")
 _MOST_LABELS = 1_000
@@ -85,19 +85,18 @@ class Multilabel(Task):
             return _true_columns(values, target, place)
         return _true_cells(values, target)
 
-    def loss(self, out: Tensor, y: Tensor, smoothing: float) -> Tensor:
+    def loss(self, out: Tensor, y: Tensor, smoothing: float, reduction: str = "mean") -> Tensor:
         """Binary cross entropy, the mean over the labels that are known."""
         from torch.nn.functional import binary_cross_entropy_with_logits
 
         known = ~y.isnan()
         soft = (y.nan_to_num() * (1 - smoothing) + smoothing / 2).to(out.dtype)
         losses = binary_cross_entropy_with_logits(out, soft, reduction="none")
-        loss: Tensor = (losses * known).sum() / known.sum().clamp(min=1)
-        return loss
+        return mean_of_losses(losses, known, reduction)
 
-    def trivial(self, y: Array, target: TargetSpec) -> Array:
+    def trivial(self, y: Array, target: TargetSpec, weights: Array | None = None) -> Array:
         """The share of the known rows that each label holds for."""
-        return mean_of_known(y)
+        return mean_of_known(y, weights)
 
     def link(self, out: Tensor, temperature: float, in_unit: Callable[[Tensor], Tensor]) -> Tensor:
         """The sigmoid."""
@@ -123,15 +122,18 @@ class Multilabel(Task):
         """Their sigmoid."""
         return np.asarray(1 / (1 + np.exp(-log_odds)))
 
-    def bias(self, y: Array, log_odds: Array, metric: Metric) -> NDArray[np.float64]:
+    def bias(
+        self, y: Array, log_odds: Array, metric: Metric, weights: Array | None = None
+    ) -> NDArray[np.float64]:
         """The threshold of one label after another at the best of up to 200 places."""
-        bias, best = np.zeros(log_odds.shape[1]), metric.score(y, (log_odds >= 0) * 1.0)
+        bias = np.zeros(log_odds.shape[1])
+        best = metric.score(y, (log_odds >= 0) * 1.0, weights)
         for c in range(len(bias)):
             places = np.quantile(log_odds[:, c], np.linspace(0, 1, min(len(y), MOST_CUTS)))
             for place in places[np.argsort(np.abs(places))]:
                 tried = bias.copy()
                 tried[c] = -place
-                score = metric.score(y, (log_odds + tried >= 0) * 1.0)
+                score = metric.score(y, (log_odds + tried >= 0) * 1.0, weights)
                 if score > best + 1e-9:
                     bias, best = tried, score
         return bias

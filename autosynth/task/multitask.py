@@ -24,7 +24,7 @@ class Multitask(Task):
         """Those of its parts."""
         return sum(part.n_columns for part in target.parts)
 
-    def loss(self, out: Tensor, y: Tensor, smoothing: float) -> Tensor:
+    def loss(self, out: Tensor, y: Tensor, smoothing: float, reduction: str = "mean") -> Tensor:
         """Of its parts alone."""
         raise NotImplementedError("the loss of several targets is that of each")
 

@@ -61,11 +61,11 @@ class Ranking(CodedTask):
             return None
         return (_hit_ratio if match[1] == "hr" else _ndcg)(int(match[2]))
 
-    def loss(self, out: Tensor, y: Tensor, smoothing: float) -> Tensor:
+    def loss(self, out: Tensor, y: Tensor, smoothing: float, reduction: str = "mean") -> Tensor:
         """Cross entropy; smoothing would ask for what users had before."""
         from torch.nn.functional import cross_entropy
 
-        return cross_entropy(out, y.long())
+        return cross_entropy(out, y.long(), reduction=reduction)
 
     def columns(self, target: TargetSpec, output: Array, scores: Array) -> dict[str, Any]:
         """`prediction`, the item that comes first, and `top_2` to `top_10`.

@@ -80,11 +80,11 @@ class Regression(Task):
     is_number = True
     gives = "the columns `prediction` (a value in the target's own unit)"
 
-    def loss(self, out: Tensor, y: Tensor, smoothing: float) -> Tensor:
+    def loss(self, out: Tensor, y: Tensor, smoothing: float, reduction: str = "mean") -> Tensor:
         """Squared error."""
         from torch.nn.functional import mse_loss
 
-        return mse_loss(out.squeeze(-1), y.to(out.dtype))
+        return mse_loss(out.squeeze(-1), y.to(out.dtype), reduction=reduction)
 
     def about(self, target: TargetSpec) -> str:
         """What is predicted, and in which unit its errors are."""

@@ -64,8 +64,12 @@ def default_metric(target: TargetSpec) -> Metric:
     return metrics_of(target)[task_of(target).default_metric]
 
 
-def score_all(y: Array, output: Array, target: TargetSpec) -> dict[str, float]:
+def score_all(
+    y: Array, output: Array, target: TargetSpec, weights: Array | None = None
+) -> dict[str, float]:
     """Every metric of the target that these rows define, by name; each higher is better.
+
+    Here and below `weights` (n,) are those of the rows, above 0; None where all count alike.
 
     Raises:
         TrialError: an output is not finite.
@@ -73,7 +77,8 @@ def score_all(y: Array, output: Array, target: TargetSpec) -> dict[str, float]:
     bad = int(len(output) - np.isfinite(output).reshape(len(output), -1).all(axis=1).sum())
     if bad:
         raise TrialError(f"outputs must be finite, and {bad} of {len(output)} rows are not")
-    found = {name: metric.score(y, output) for name, metric in metrics_of(target).items()}
+    metrics = metrics_of(target).items()
+    found = {name: metric.score(y, output, weights) for name, metric in metrics}
     return {name: score for name, score in found.items() if not np.isnan(score)}
 
 
@@ -107,53 +112,85 @@ def resamples(rows: int) -> int:
 
 
 def bootstrap_interval(
-    metric: Metric, y: Array, output: Array, n: int = 1000, seed: int = 0
+    metric: Metric,
+    y: Array,
+    output: Array,
+    weights: Array | None = None,
+    n: int = 1000,
+    seed: int = 0,
 ) -> tuple[float, float]:
-    """The 95 % percentile interval of the score over `n` resamples of the rows."""
-    return _interval(metric.prepare(y, output), len(y), n, seed)
+    """The 95 % percentile interval of the score over `n` resamples of the rows.
+
+    A row that is drawn twice counts twice as much as it does.
+    """
+    return _interval(metric.prepare(y, output), len(y), weights, n, seed)
 
 
 def score_interval(
-    metric: Metric, y: Array, output: Array, n: int = 1000, seed: int = 0
+    metric: Metric,
+    y: Array,
+    output: Array,
+    weights: Array | None = None,
+    n: int = 1000,
+    seed: int = 0,
 ) -> tuple[float, float]:
     """The 95 % interval of a score; NaN where it is not defined.
 
     A share of rows has Wilson's (1927), another score that of the bootstrap. Where that is no
     wider than 0 or 1, since no resample has an error or none is right, it is the exact one of a
-    share (Clopper and Pearson, 1934).
+    share (Clopper and Pearson, 1934). Of rows with weights there are as many as would say as much
+    if they counted alike: the sum squared over the sum of squares (Kish, 1965, Survey Sampling).
     """
-    score = metric.score(y, output)
+    score, rows = metric.score(y, output, weights), len(y)
     if np.isnan(score):
         return np.nan, np.nan
-    low, high = (0.0, 0.0) if metric.share else bootstrap_interval(metric, y, output, n, seed)
-    if metric.share or (low == high and score in (0.0, 1.0)):
+    if weights is not None:
+        rows = max(1, round(float(weights.sum() ** 2 / (weights**2).sum())))
+    is_share = metric.share
+    low, high = (0.0, 0.0) if is_share else bootstrap_interval(metric, y, output, weights, n, seed)
+    if is_share or (low == high and score in (0.0, 1.0)):
         # Late: half a second of a processor, for what a search tells at its end.
-        exact = import_module("scipy.stats").binomtest(round(score * len(y)), len(y))
-        found = exact.proportion_ci(method="wilson" if metric.share else "exact")
+        exact = import_module("scipy.stats").binomtest(round(score * rows), rows)
+        found = exact.proportion_ci(method="wilson" if is_share else "exact")
         return float(found.low), float(found.high)
     return low, high
 
 
-def standard_error(metric: Metric, y: Array, output: Array, n: int = 100, seed: int = 0) -> float:
+def standard_error(
+    metric: Metric,
+    y: Array,
+    output: Array,
+    weights: Array | None = None,
+    n: int = 100,
+    seed: int = 0,
+) -> float:
     """The standard error of the score, from its interval; where that is empty, one row's share."""
-    low, high = bootstrap_interval(metric, y, output, n, seed)
+    low, high = bootstrap_interval(metric, y, output, weights, n, seed)
     # A normal distribution has 95 % within 1.96 standard errors to either side.
     return (high - low) / 3.92 or 1 / max(1, len(y))
 
 
 def paired_interval(
-    metric: Metric, y: Array, output_a: Array, output_b: Array, n: int = 1000, seed: int = 0
+    metric: Metric,
+    y: Array,
+    output_a: Array,
+    output_b: Array,
+    weights: Array | None = None,
+    n: int = 1000,
+    seed: int = 0,
 ) -> tuple[float, float]:
     """The 95 % interval of `score(a) - score(b)`, both on the same `n` resamples of the rows."""
     a, b = metric.prepare(y, output_a), metric.prepare(y, output_b)
-    return _interval(lambda weight: a(weight) - b(weight), len(y), n, seed)
+    return _interval(lambda weight: a(weight) - b(weight), len(y), weights, n, seed)
 
 
-def _interval(score: Scorer, rows: int, n: int, seed: int) -> tuple[float, float]:
+def _interval(
+    score: Scorer, rows: int, weights: Array | None, n: int, seed: int
+) -> tuple[float, float]:
     rng = np.random.default_rng(seed)
+    each = np.ones(rows) if weights is None else weights
     scores = [
-        score(np.bincount(rng.integers(0, rows, rows), minlength=rows).astype(np.float64))
-        for _ in range(n)
+        score(each * np.bincount(rng.integers(0, rows, rows), minlength=rows)) for _ in range(n)
     ]
     if np.isnan(scores).all():
         return np.nan, np.nan

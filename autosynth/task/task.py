@@ -187,10 +187,12 @@ class Task(ABC):
     # Training. Outputs and true values are of one target.
 
     @abstractmethod
-    def loss(self, out: Tensor, y: Tensor, smoothing: float) -> Tensor:
-        """The mean loss of outputs (batch, n_outputs) over rows; `smoothing` of labels is 0 to 1.
+    def loss(self, out: Tensor, y: Tensor, smoothing: float, reduction: str = "mean") -> Tensor:
+        """The loss of outputs (batch, n_outputs); `smoothing` of labels is 0 to 1.
 
         `y` is (batch,) where the target has one column, and (batch, n_columns) otherwise.
+        `reduction` is as of PyTorch's losses: `mean` over rows, or `none`: one value a row
+        (batch,), whose mean is that of `mean`. Weights of rows multiply the latter (`loss_of`).
         """
 
     def link(self, out: Tensor, temperature: float, in_unit: Callable[[Tensor], Tensor]) -> Tensor:
@@ -216,9 +218,14 @@ class Task(ABC):
         """Of the loss beside those of other targets, for training values (rows, n_columns)."""
         return 1.0
 
-    def trivial(self, y: Array, target: TargetSpec) -> Array:
-        """What knows the target alone gives for any row (n_outputs,), of (rows, n_columns)."""
-        return np.asarray(y.mean(axis=0, dtype=np.float64))
+    def trivial(self, y: Array, target: TargetSpec, weights: Array | None = None) -> Array:
+        """What knows the target alone gives for any row (n_outputs,), of (rows, n_columns).
+
+        `weights` (rows,) say how much each row counts.
+        """
+        if weights is None:
+            return np.asarray(y.mean(axis=0, dtype=np.float64))
+        return np.asarray(np.average(y, axis=0, weights=weights))
 
     # Scores, and outputs for people.
 
@@ -234,8 +241,13 @@ class Task(ABC):
         """Of log-odds (rows, n)."""
         raise NotImplementedError(f"outputs of the task {self.name} are not calibrated")
 
-    def bias(self, y: Array, log_odds: Array, metric: Metric) -> NDArray[np.float64]:
-        """What is added to log-odds so that guesses score best by a metric of counts, (n,)."""
+    def bias(
+        self, y: Array, log_odds: Array, metric: Metric, weights: Array | None = None
+    ) -> NDArray[np.float64]:
+        """What is added to log-odds so that guesses score best by a metric of counts, (n,).
+
+        `weights` (rows,) say how much each row counts.
+        """
         raise NotImplementedError(f"outputs of the task {self.name} are not calibrated")
 
     @abstractmethod
@@ -308,13 +320,24 @@ class CodedTask(Task):
         # A target whose class hardly ever changes would otherwise outweigh all others.
         return 1 / max(0.1, float(-(share * np.log(share)).sum()))
 
-    def trivial(self, y: Array, target: TargetSpec) -> Array:
+    def trivial(self, y: Array, target: TargetSpec, weights: Array | None = None) -> Array:
         """The shares of the classes."""
-        return np.asarray(_counts(y, target.n_outputs) / len(y))
+        rows = len(y) if weights is None else weights.sum()
+        return np.asarray(_counts(y, target.n_outputs, weights) / rows)
 
 
-def _counts(y: Array, least: int) -> NDArray[np.int64]:
-    return np.bincount(y.astype(np.int64).ravel(), minlength=least)
+def _counts(y: Array, least: int, weights: Array | None = None) -> NDArray[Any]:
+    return np.bincount(y.astype(np.int64).ravel(), weights, least)
+
+
+def mean_of_losses(losses: Tensor, known: Tensor, reduction: str) -> Tensor:
+    """Losses (batch, columns) as `Task.loss` gives them: their mean over those that are known."""
+    n = known.sum().clamp(min=1)
+    if reduction == "mean":
+        mean: Tensor = (losses * known).sum() / n
+        return mean
+    rows: Tensor = (losses * known).sum(1) * (len(losses) / n)
+    return rows
 
 
 def quantile_frame(values: Array) -> pd.DataFrame:

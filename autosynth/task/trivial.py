@@ -13,9 +13,10 @@ def trivial_outputs(dataset: Dataset, rows: RowNumbers) -> Array:
         Class probabilities `(n, classes)`, or values in the target's own unit, `(n,)` or
         `(n, columns)`; of a ranking what a row's user had before has the probability 0.
     """
-    target, y = dataset.target, dataset.y[dataset.splits.train]
+    train = dataset.splits.train
+    target, y, weights = dataset.target, dataset.y[train], dataset.weights_of(train)
     y = y.reshape(len(y), -1)
-    means = [task_of(part).trivial(y[:, at], part) for part, _, at in target.fields]
+    means = [task_of(part).trivial(y[:, at], part, weights) for part, _, at in target.fields]
     output = np.tile(np.concatenate(means), (len(rows), 1))
     if task_of(target).is_number:
         return output[:, 0]

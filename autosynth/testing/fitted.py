@@ -1,9 +1,10 @@
 """The contract of a family whose parts are no networks, as checks like those of `family.py`.
 
 What the rest of the house counts on: fitted to rows, a part has one finite output a class and
-row; fitted again, it is the same to the bit; a row depends on no other; saved, and loaded into a
-part of other sizes, it gives the same; it is exported with any number of rows; and as it is fitted
-it costs no more than its family said before.
+row; fitted again, it is the same to the bit; a row depends on no other; rows that weigh more are
+learnt rather, where it takes weights; saved, and loaded into a part of other sizes, it gives the
+same; it is exported with any number of rows; and as it is fitted it costs no more than its family
+said before.
 """
 
 from collections.abc import Callable, Iterable
@@ -19,6 +20,7 @@ from autosynth.composite import Composite, Resolved, build, cost, resolve
 from autosynth.modality import MODALITIES
 from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import parse
+from autosynth.task.loss import loss_of
 from autosynth.testing.family import INPUTS, must, raw_rows, registered, run_checks
 from autosynth.training.weights import load_weights, save_weights
 
@@ -90,13 +92,24 @@ def true_values(target: TargetSpec, raw: Tensor) -> Tensor:
     return 2 * place - 1
 
 
-def fit_parts(model: Composite, raw: dict[str, Tensor], y: Tensor) -> None:
-    """Fit the parts of a composite that are no networks to all rows given."""
+def _opposite(target: TargetSpec, y: Tensor) -> Tensor:
+    """True values that say the opposite of these."""
+    if target.parts:
+        return torch.cat([_opposite(part, y[:, at]) for part, _, at in target.fields], 1)
+    if target.is_coded:
+        return target.n_outputs - 1 - y
+    return 1 - y if target.classes else -y
+
+
+def fit_parts(
+    model: Composite, raw: dict[str, Tensor], y: Tensor, weights: Tensor | None = None
+) -> None:
+    """Fit the parts of a composite that are no networks to all rows given, with their weights."""
     known = {i: raw[name] for i, name in enumerate(model.inputs)}
     for step in model.steps:
         module = model.modules_by_name[step.name]
         if isinstance(module, FittedModel):
-            module.fit(FitRows(raw=tuple(model.values(known, step.args)), y=y))
+            module.fit(FitRows(raw=tuple(model.values(known, step.args)), y=y, weights=weights))
 
 
 def check_fitted_output(case: FittedCase) -> None:
@@ -130,6 +143,28 @@ def check_fitted_rows(case: FittedCase) -> None:
             none = model({case.spec.name: x[:0]})
             must(none.shape == (0, case.target.n_outputs), f"of no row: {tuple(none.shape)}")
     torch.testing.assert_close(alone, together, rtol=1e-4, atol=1e-5)
+
+
+def check_fitted_weights(case: FittedCase) -> None:
+    """Of rows that stand twice, with values that contradict each other, the heavy ones are learnt.
+
+    Not of a part that takes no weights: it is not fitted to rows that have some.
+    """
+    raw = {case.spec.name: raw_rows(case.spec, FITTED_ROWS)}
+    y = true_values(case.target, raw[case.spec.name])
+    other = _opposite(case.target, y)
+    twice = {name: torch.cat([x, x]) for name, x in raw.items()}
+    heavy = torch.cat([torch.ones(FITTED_ROWS), torch.full((FITTED_ROWS,), 0.02)])
+    losses = []
+    for weights in (heavy, heavy.flip(0)):
+        model = build(case.resolved, seed=3)
+        model.fit_inputs(raw)
+        if not any(getattr(m, "takes_weights", False) for m in model.modules_by_name.values()):
+            return
+        fit_parts(model, twice, torch.cat([y, other]), weights)
+        with torch.no_grad():
+            losses.append(float(loss_of(case.target, model.eval()(raw), y)))
+    must(losses[0] < 0.99 * losses[1], f"losses on the heavy and the light rows: {losses}")
 
 
 def check_fitted_saved(case: FittedCase) -> None:
@@ -168,6 +203,7 @@ FITTED_CHECKS: tuple[Callable[[FittedCase], None], ...] = (
     check_fitted_output,
     check_fitted_twice,
     check_fitted_rows,
+    check_fitted_weights,
     check_fitted_saved,
     check_fitted_cost,
     check_fitted_export,

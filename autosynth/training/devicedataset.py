@@ -70,8 +70,10 @@ class DeviceDataset:
 
     Values are standardised on the scale of their training rows; `scales`, one for each field of
     the target, bring outputs back to its own unit (classes and labels stay as they are).
-    `weights` balance the losses of several targets: each over that of knowing nothing. `y_true`
-    are the targets as the dataset has them, on the host. `memory` keeps what frozen networks give;
+    `balance` is of the losses of several targets: each over that of knowing nothing. `weights`
+    (n,) are those of rows in losses and fits, with those of their classes; None where all count
+    alike. `y_true` are the targets as the dataset has them, on the host, and `score_weights` those
+    of rows in metrics, which know nothing of classes. `memory` keeps what frozen networks give;
     `seen` and `history_mask` are what rankings leave out, `lengths` where texts end.
     `static_bytes` is the room for values that a phase computes once, before its first step.
     """
@@ -82,8 +84,10 @@ class DeviceDataset:
     y: Tensor
     y_true: NDArray[Any]
     scales: tuple[Scale, ...]
-    weights: tuple[float, ...]
+    balance: tuple[float, ...]
     device: torch.device
+    weights: Tensor | None = None
+    score_weights: NDArray[np.float64] | None = None
     memory: Memory = field(default_factory=Memory, compare=False, repr=False)
     seen: SeenItems | None = None
     history_mask: HistoryMask | None = None
@@ -98,6 +102,10 @@ class DeviceDataset:
     def rows(self, numbers: NDArray[np.int64]) -> Tensor:
         """Row numbers on the device."""
         return torch.from_numpy(np.ascontiguousarray(numbers)).to(self.device)
+
+    def weights_of(self, rows: Tensor) -> Tensor | None:
+        """How much some rows count in losses and fits, given as indices on the device."""
+        return None if self.weights is None else self.weights.index_select(0, rows)
 
 
 def to_device(
@@ -119,19 +127,30 @@ def to_device(
         y=found.y.to(device),
         y_true=dataset.y,
         scales=found.scales,
-        weights=found.weights,
+        balance=found.balance,
         device=device,
         memory=Memory(store=store),
+        weights=_row_weights(dataset, device),
+        score_weights=dataset.weights,
         seen=dataset.seen,
         history_mask=history_mask(dataset.seen, device) if dataset.seen else None,
         lengths=lengths_of(dataset),
     )
 
 
+def _row_weights(dataset: Dataset, device: torch.device) -> Tensor | None:
+    """Weights of rows times those of their classes, 1 on average over training rows."""
+    found = dataset.weights
+    if dataset.class_weights:
+        each = np.asarray(dataset.class_weights)[dataset.y]
+        found = each if found is None else found * each
+    return None if found is None else torch.from_numpy(found.astype(np.float32)).to(device)
+
+
 class _Scaled(NamedTuple):
     y: Tensor
     scales: tuple[Scale, ...]
-    weights: tuple[float, ...]
+    balance: tuple[float, ...]
 
 
 def _standardised(dataset: Dataset, train: NDArray[np.int64]) -> _Scaled:
@@ -146,7 +165,7 @@ def _standardised(dataset: Dataset, train: NDArray[np.int64]) -> _Scaled:
         base = base_of(target, series)
         assert base is not None
         y -= base.numpy()
-    scales, weights = [], []
+    scales, balance = [], []
     for i, (part, _, columns) in enumerate(target.fields):
         known, task, scale = y[train, columns], task_of(part), Scale()
         if task.is_standardised:
@@ -161,12 +180,12 @@ def _standardised(dataset: Dataset, train: NDArray[np.int64]) -> _Scaled:
             scale = replace(scale, lowest=0.0 if is_amount else None)
             y[:, columns] = scaled(scale, y[:, columns])
         scales.append(scale)
-        weights.append(task.weight(known))
+        balance.append(task.weight(known))
     values = torch.from_numpy(y.astype(np.float32))
     return _Scaled(
         values.squeeze(1) if dataset.y.ndim == 1 else values,
         tuple(scales),
-        tuple(weights) if target.parts else (),
+        tuple(balance) if target.parts else (),
     )
 
 

@@ -100,7 +100,7 @@ def train(
         rows: which of them to train on, and to choose the best moment on.
         config: schedule length, batch size, precision.
         seed: of initialisation, order and augmentation.
-        score: of (targets, outputs), higher is better; needed where `rows.fit` is not empty.
+        score: as `Metric.score`, higher is better; needed where `rows.calibration` has rows.
         on_rung: called with the share of the schedule done and the model, or a part of it that is
             being trained alone; True stops the training.
         deadline: by which it must have ended; a training that will not is stopped as soon as
@@ -294,7 +294,7 @@ class Trainer:
                     break
                 if step in checks and monitor.score is not None:
                     predictions = outputs(view, self.data, self.rows.calibration)
-                    value = monitor.score(self.data.y_true[self.rows.calibration], predictions)
+                    value = monitor.value(self.data, self.rows.calibration, predictions)
                     if best is None or value >= best[0]:
                         best = (value, step, deepcopy(phase_trainer.current.state_dict()))
                 phase_trainer.learn()

@@ -26,7 +26,8 @@ from autosynth.training.devicedataset import DeviceDataset
 from autosynth.training.weights import Average
 from autosynth.training.work import Known, work_of
 
-ScoreFunction = Callable[[NDArray[Any], NDArray[Any]], float]
+ScoreFunction = Callable[[NDArray[Any], NDArray[Any], NDArray[Any] | None], float]
+"""The score of true values, outputs, and the weights of rows, if any: as of `Metric.score`."""
 OnRung = Callable[[float, nn.Module], bool]
 Told = Callable[[], bool]
 """Whether somebody wants a training to stop, for a reason that lies outside of it."""
@@ -60,6 +61,12 @@ class Monitor:
         if not n_held_back or self.score is None or not phase.supervised:
             return set()
         return {round(fraction * steps) for fraction in FIT_CHECKS} | {steps}
+
+    def value(self, data: DeviceDataset, rows: NDArray[np.int64], outputs: NDArray[Any]) -> float:
+        """The score of outputs for some rows."""
+        assert self.score is not None
+        weights = data.score_weights
+        return self.score(data.y_true[rows], outputs, None if weights is None else weights[rows])
 
     def late(self, done: float) -> bool:
         """Whether the training cannot end by the deadline, with so much of it done.
@@ -152,8 +159,11 @@ class PhaseTrainer:
             smoothing = float(self.settings["smoothing"])
             if past := self.data.history_mask:
                 found = [past.mask_logits(out, self.known.rows[places]) for out in found]
-            target, weights = self.data.target, self.data.weights
-            found = [loss_of(target, out, y, smoothing, weights) for out in found]
+            target, balance = self.data.target, self.data.balance
+            weights = self.data.weights
+            if weights is not None:
+                weights = weights.index_select(0, self.known.rows[places])
+            found = [loss_of(target, out, y, smoothing, balance, weights) for out in found]
         loss = found[0] if len(found) == 1 else torch.stack(found).mean()
         loss.backward()
         # No single batch moves the weights far: attention diverges sooner than the others.

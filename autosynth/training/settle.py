@@ -57,15 +57,18 @@ def settle(
         step = program.step(at)
         found: list[list[Tensor]] = []
         targets: list[Tensor] = []
+        weights: list[Tensor] = []
         for source, numbers in sources:
             rows = data.rows(numbers)
             for part in torch.split(rows, CHUNK):
                 found.append(values(source, data, part, step.args))
                 targets.append(data.y[part])
+                weights += [] if data.weights is None else [data.weights[part]]
         joined = [torch.cat(parts) for parts in zip(*found, strict=True)]
         module = model.modules_by_name[step.name].requires_grad_(True)
         assert isinstance(module, PostHocModule)
-        module.fit_post_hoc(joined, torch.cat(targets))
+        own = torch.cat(weights) if weights else None
+        module.fit_post_hoc(joined, torch.cat(targets), own)
         for source, _ in sources:
             source.modules_by_name[step.name].load_state_dict(module.state_dict())
 

@@ -46,8 +46,8 @@ class Count(Regression):
             raise DataError(f"{column.name!r} counts, and has {found.y.min():g} in a row")
         return found
 
-    def loss(self, out, y, smoothing):
-        return poisson_nll_loss(out.squeeze(-1), y.to(out.dtype))
+    def loss(self, out, y, smoothing, reduction="mean"):
+        return poisson_nll_loss(out.squeeze(-1), y.to(out.dtype), reduction=reduction)
 
     def link(self, out, temperature, in_unit):
         return out.double().exp()

@@ -84,7 +84,7 @@ def check(row: tuple[str, ...], digits: Dataset, folder: Path) -> None:
         assert moved <= phase.trains
         learning = {n.split(".")[1] for n in before} & phase.trains
         assert moved == learning, learning - moved
-    outcome = train(resolved, data, rows, plan, score=lambda y, out: -float(out.var()))
+    outcome = train(resolved, data, rows, plan, score=lambda y, out, w: -float(out.var()))
     found = outputs(outcome.model, data, digits.splits.test)
     assert np.isfinite(found).all()
     save_weights(outcome.model, folder / "weights.safetensors")

@@ -164,7 +164,7 @@ def weights(dataset: Dataset, text: str) -> dict[str, torch.Tensor]:
     made = TrainerConfig(device="cuda", batch_size=32, steps=40, deterministic=True)
     with deterministic_kernels(True, "cuda"):
         data = to_device(dataset, torch.device("cuda"), dataset.splits.train)
-        done = train(resolved, data, rows, made, score=lambda y, out: -float(np.nanvar(out)))
+        done = train(resolved, data, rows, made, score=lambda y, out, w: -float(np.nanvar(out)))
         outputs(done.model, data, dataset.splits.test)
     return done.model.state_dict()
 
@@ -210,7 +210,7 @@ def test_a_training_learns_and_leaves_random_numbers_as_they_were(digits: Datase
     made = TrainerConfig(device="cuda", batch_size=64, steps=180)
     before = torch.cuda.get_rng_state()
     outcome = train(
-        resolved, data, rows, made, score=lambda y, out: float((out.argmax(1) == y).mean())
+        resolved, data, rows, made, score=lambda y, out, w: float((out.argmax(1) == y).mean())
     )
     assert torch.equal(before, torch.cuda.get_rng_state())
     found = outputs(outcome.model, data, digits.splits.test)
@@ -223,7 +223,7 @@ def test_an_averaged_recurrence_lies_in_one_piece(digits: Dataset) -> None:
     resolved = resolve(parse("gru[width=8] | average=ema"), digits.inputs, digits.target)
     rows = TrainingRows(train=digits.splits.train, calibration=digits.splits.calibration)
     made = TrainerConfig(device="cuda", batch_size=64, steps=20)
-    done = train(resolved, data, rows, made, score=lambda y, out: float(out.var()))
+    done = train(resolved, data, rows, made, score=lambda y, out, w: float(out.var()))
     assert np.isfinite(outputs(done.model, data, digits.splits.test)).all()
 
 

@@ -212,7 +212,7 @@ def test_a_loss_that_is_not_finite_fails_the_trial(waves: Dataset) -> None:
 
 
 def test_it_fails_before_its_outputs_are_scored(waves: Dataset) -> None:
-    def score(y: NDArray, found: NDArray) -> float:
+    def score(y: NDArray, found: NDArray, weights: object) -> float:
         assert np.isfinite(found).all()
         return 0.0
 
@@ -284,7 +284,7 @@ def test_the_best_moment_on_fit_is_kept(digits: Dataset) -> None:
     rows = TrainingRows(train=digits.splits.train, calibration=digits.splits.calibration)
     values, found = iter([0.1, 0.9, 0.3, 0.2, 0.5]), []
 
-    def score(y: NDArray, out: NDArray) -> float:
+    def score(y: NDArray, out: NDArray, weights: object) -> float:
         assert y.tolist() == digits.y[digits.splits.calibration].tolist()
         found.append(out)
         return next(values)
@@ -299,7 +299,7 @@ def test_the_best_moment_on_fit_is_kept(digits: Dataset) -> None:
 def test_a_regression_is_scored_in_its_own_unit(prices: Dataset) -> None:
     rows = TrainingRows(train=prices.splits.train, calibration=prices.splits.calibration)
 
-    def score(y: NDArray, out: NDArray) -> float:
+    def score(y: NDArray, out: NDArray, weights: object) -> float:
         np.testing.assert_allclose(y, prices.y[rows.calibration], rtol=1e-5)
         assert out.shape == y.shape
         assert 3000 < out.mean() < 7000

@@ -158,7 +158,7 @@ def test_what_is_remembered_is_computed_in_no_training_and_no_look(
     rows, found = TrainingRows(train=np.arange(160), calibration=np.arange(160, 200)), []
     for strategy in ("pretrained[model=tiny] > mlp[width=4]", "pretrained[model=tiny]"):
         resolved = resolve(parse(strategy), texts().inputs, TARGET)
-        train(resolved, data, rows, plan, score=lambda y, p: found.append(p) or 0.0)
+        train(resolved, data, rows, plan, score=lambda y, p, w: found.append(p) or 0.0)
     assert len(found) == 2 * 5
     assert sum(rows for rows, _ in seen) == 240
     (other, _), (kept,) = fresh(), data.memory.kept.values()

@@ -20,6 +20,7 @@ from autosynth.data.encoder.apply import adapted, apply, apply_by_part, unfamili
 from autosynth.data.encoder.encoder import Applied, Encoder
 from autosynth.data.encoder.frame import ARRAY_ENCODERS, fit_frame, understood_columns
 from autosynth.data.framing.join import JoinedRows, settled
+from autosynth.data.framing.weight import RowWeights, config_weights, weighed
 from autosynth.data.inspection.describe import describe
 from autosynth.data.inspection.leak import leaks
 from autosynth.data.inspection.scalechoice import choose_scales
@@ -29,7 +30,7 @@ from autosynth.data.source.frames import check_flat
 from autosynth.data.source.layout import Layout
 from autosynth.data.source.mappedarray import concatenate_rows
 from autosynth.data.source.raw import Raw, fingerprint, headers_of
-from autosynth.data.source.rows import rows_of
+from autosynth.data.source.rows import BatchedRows, rows_of
 from autosynth.data.source.tablefile import as_table
 from autosynth.data.split.equalrows import split_rows
 from autosynth.data.split.split import without
@@ -56,8 +57,22 @@ class _LoadState:
     ignored: tuple[IgnoredColumn, ...] = ()
     drop: frozenset[str] = frozenset()
     split_keys: SplitKeys = field(default_factory=SplitKeys)
+    weights: RowWeights | None = None
     keep: NDArray[np.int64] | None = None
     warnings: tuple[str, ...] = ()
+
+    def counting(self) -> "_LoadState":
+        """Without the rows of weight 0."""
+        if self.weights is None:
+            return self
+        keep = self.weights.counting
+        return replace(
+            self,
+            rows=self.rows.only(keep),
+            split_keys=self.split_keys.only(keep),
+            weights=self.weights.of(keep),
+            warnings=(*self.warnings, *self.weights.warnings),
+        )
 
 
 def understand_array(raw: Raw, rows: JoinedRows, layout: Layout, config: DataConfig) -> _LoadState:
@@ -71,7 +86,14 @@ def understand_array(raw: Raw, rows: JoinedRows, layout: Layout, config: DataCon
     fitted = ARRAY_ENCODERS[layout.kind].fit_array(x.whole(), layout)
     applied = apply([fitted], rows.x, raw.source)
     x = rows_of(applied.x[fitted.name], rows.x.batching)
-    return _LoadState(rows=rows.only(applied.keep, x), inputs=[fitted], warnings=applied.warnings)
+    weights = _weights(raw, rows.x, rows, config)
+    state = _LoadState(
+        rows=rows.only(applied.keep, x),
+        inputs=[fitted],
+        weights=None if weights is None else weights.of(applied.keep),
+        warnings=applied.warnings,
+    )
+    return state.counting()
 
 
 def understand_table(raw: Raw, rows: JoinedRows, layout: Layout, config: DataConfig) -> _LoadState:
@@ -83,13 +105,26 @@ def understand_table(raw: Raw, rows: JoinedRows, layout: Layout, config: DataCon
     dropped = choose([*columns, *beside], raw.source, drop=config.drop).drop
     detail = date_detail(config.time or "", config.columns)
     keys = split_keys_of(table, config.group, config.time, raw.source, detail)
-    unused = {*dropped, *config.group}
+    weights = _weights(raw, table, rows, config)
+    unused = {*dropped, *config.group, config.weight}
     table = table.drop([name for name in columns if name in unused])
     if not table.columns and not set(beside) - dropped:
         raise DataError(
             f"{raw.source} has no column beside its target {raw.target!r} to learn from."
         )
-    return _LoadState(rows=replace(rows, x=table), drop=dropped, split_keys=keys)
+    state = _LoadState(rows=replace(rows, x=table), drop=dropped, split_keys=keys, weights=weights)
+    return state.counting()
+
+
+def _weights(raw: Raw, x: BatchedRows, rows: JoinedRows, config: DataConfig) -> RowWeights | None:
+    """The weights of all rows that are asked for."""
+    given = config.weight is not None and not isinstance(config.weight, str)
+    if given and len(np.unique(rows.part)) > 1:
+        raise DataError(
+            f"weight= gives a number a row of one part, and {raw.source} has several; put the "
+            "weights into a column of each, and name it."
+        )
+    return config_weights(config, x, raw.source, raw.decimal)
 
 
 def build_dataset(
@@ -103,6 +138,7 @@ def build_dataset(
     goal = _goal(rows, raw, config, kinds)
     spare = rows.only(goal.missing[rows.part[goal.missing] != "test"])
     rows, keys = rows.only(goal.keep), state.split_keys.only(goal.keep)
+    weights = None if state.weights is None else state.weights.of(goal.keep)
     _check_size(rows, raw)
     few = task_of(goal.spec).few_classes
     copies = split_rows(
@@ -119,6 +155,7 @@ def build_dataset(
     if state.keep is not None and len(state.keep) < len(goal.y):
         splits = without(splits, state.keep, len(goal.y))
         goal = goal.of_readable(state.keep, raw.source)
+        weights = None if weights is None else weights.of(state.keep)
         _check_size(rows.only(state.keep), raw)
     dataset = Dataset(
         name=raw.name,
@@ -128,7 +165,7 @@ def build_dataset(
         x=state.x,
         y=goal.y,
         splits=splits,
-        encoders=_learnt(state.inputs, raw),
+        encoders=_learnt(state.inputs, raw, config.weight),
         fingerprint=fingerprint(raw.main, raw.validation, raw.test, batching=rows.x.batching),
         independent=not keys.asked and raw.validation is None and copies.are_few,
         warnings=(
@@ -141,6 +178,7 @@ def build_dataset(
             *copies.warnings,
         ),
     )
+    dataset = weighed(dataset, weights, config)
     raw = replace(raw, assumed=(*raw.assumed, *keys.assumed))
     dataset = _inspected(dataset, raw, state, (*goal.assumed, *copies.assumed))
     return _with_unlabelled(dataset, state.inputs, spare) if len(spare.part) else dataset
@@ -172,9 +210,14 @@ def _goal(rows: JoinedRows, raw: Raw, config: DataConfig, kinds: Mapping[str, st
     return replace(goal, assumed=(*told, *goal.assumed), warnings=(*doubts, *goal.warnings))
 
 
-def _learnt(inputs: Sequence[Encoder], raw: Raw) -> dict[str, Any]:
-    """What is kept of the data: its encoders, and the headers that other files of it may lack."""
+def _learnt(inputs: Sequence[Encoder], raw: Raw, weight: Any) -> dict[str, Any]:
+    """What is kept of the data: its encoders, and the headers that other files of it may lack.
+
+    Rows to predict need no column of a `weight` either.
+    """
     headers = [list(names) for names in headers_of(raw)]
+    if headers and weight in headers[-1]:
+        headers.append([name for name in headers[-1] if name != weight])
     learnt = {"inputs": [encoder.to_dict() for encoder in inputs]}
     return {**learnt, "headers": headers} if headers else learnt
 
@@ -197,7 +240,7 @@ def _inspected(dataset: Dataset, raw: Raw, state: _LoadState, assumed: Sequence[
 def _with_unlabelled(dataset: Dataset, inputs: Sequence[Encoder], rows: JoinedRows) -> Dataset:
     """The dataset with rows that have no target after its own."""
     applied = _encoded(inputs, rows, dataset.source)
-    x, n, more = applied.x, len(dataset.y), len(applied.keep)
+    x, n, more, own = applied.x, len(dataset.y), len(applied.keep), dataset.weights
     return replace(
         dataset,
         x={
@@ -205,6 +248,7 @@ def _with_unlabelled(dataset: Dataset, inputs: Sequence[Encoder], rows: JoinedRo
             for name, values in dataset.x.items()
         },
         y=np.concatenate([dataset.y, np.zeros((more, *dataset.y.shape[1:]), dataset.y.dtype)]),
+        weights=None if own is None else np.concatenate([own, np.ones(more)]),
         splits=replace(dataset.splits, unlabelled=np.arange(n, n + more)),
     )
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from autosynth.data.encoder.encoder import Encoder
@@ -48,7 +49,8 @@ class LabelledRows:
     `left_out` what could not be scored of the source. `official` says that they are its test part;
     `fingerprint` is of the whole source, as in a `Dataset`. `seen` is what a ranking leaves out of
     each row. Of several series to forecast, `series` are the names; `series_scale` as of
-    `Encoded`.
+    `Encoded`. `weights`, above 0, say how much each row counts, by the column `weight` that the
+    model was trained with; None where there is none.
     """
 
     source: str
@@ -63,6 +65,8 @@ class LabelledRows:
     seen: SeenItems | None = None
     series: Sequence[str] | None = None
     series_scale: SeriesScale | None = None
+    weights: NDArray[np.float64] | None = None
+    weight: str = ""
 
     def __len__(self) -> int:
         return len(self.y)
@@ -78,6 +82,7 @@ class LabelledRows:
             seen=self.seen.only(rows) if self.seen else None,
             series=[self.series[int(row)] for row in rows] if self.series else None,
             series_scale=self.series_scale.of(rows) if self.series_scale else None,
+            weights=None if self.weights is None else self.weights[rows],
         )
 
 

@@ -27,6 +27,7 @@ from autosynth.data.framing.event import (
 from autosynth.data.framing.feature import About, apply_rows, fit_rows, read_about
 from autosynth.data.framing.framing import Encoded, Framing, LabelledRows
 from autosynth.data.framing.users import latest_of, read_table_of, users_of
+from autosynth.data.framing.weight import check_unweighted
 from autosynth.data.inspection.describe import describe
 from autosynth.data.source.memory import Batching
 from autosynth.data.source.raw import Raw, RawRows, fingerprint
@@ -113,6 +114,7 @@ class InteractionFraming(Framing):
 
 def _check_config(config: DataConfig) -> None:
     target, task = config.target, config.task
+    check_unweighted(config, "those of a ranking are what users had one after another")
     if config.keep or set(config.columns) - {config.time} or config.group:
         raise DataError(
             "interactions are read by --user, --target and --time, and held out by user; leave "

@@ -21,6 +21,7 @@ from autosynth.data.encoder.frame import understood_columns
 from autosynth.data.framing.build import build_dataset, understand_array, understand_table
 from autosynth.data.framing.framing import Encoded, Framing, LabelledRows
 from autosynth.data.framing.join import assumed_of, join, layout_of, with_cells
+from autosynth.data.framing.weight import WEIGHT, read_weights
 from autosynth.data.source.framefolder import FRAMES_COLUMN, told_frames
 from autosynth.data.source.layout import Layout
 from autosynth.data.source.mappedarray import take_rows
@@ -38,7 +39,7 @@ from autosynth.data.source.read import Source, all_rows, read_source, read_unlab
 from autosynth.data.source.rows import rows_of
 from autosynth.errors import DataError
 from autosynth.options import DataConfig
-from autosynth.spec import Dataset, TargetSpec
+from autosynth.spec import Dataset, RowNumbers, TargetSpec
 from autosynth.task.read import true_values_of
 from autosynth.task.target import LeftOut, drop_words
 from autosynth.task.task import task_of
@@ -93,7 +94,8 @@ class RowFraming(Framing):
     def _whole(self, rows: RawRows | None) -> RawRows:
         """Rows with the columns that the inputs read, of which some may be levels of an index."""
         assert rows is not None
-        found: RawRows = with_levels(rows, self._row_format.wanted)
+        wanted = (*self._row_format.wanted, self.encoders.get(WEIGHT, ""))
+        found: RawRows = with_levels(rows, wanted)
         return found
 
     def encode_parts(self, source: Any) -> Iterator[Encoded]:
@@ -141,7 +143,7 @@ class RowFraming(Framing):
         unread = len(rows) - len(applied.keep)
         lost = (LeftOut(reason="that could not be read", rows=unread),) if unread else ()
         whole = len(both) == len(rows)
-        return LabelledRows(
+        found = LabelledRows(
             source=raw.source,
             x={n: v if whole else take_rows(v, at_x, self.batching) for n, v in applied.x.items()},
             y=true_values.y if whole else true_values.y[at_y],
@@ -152,6 +154,40 @@ class RowFraming(Framing):
             left_out=(*true_values.left_out, *lost),
             warnings=(*raw.warnings, *applied.warnings, *told, *true_values.warnings),
         )
+        return _weighed(found, self.encoders.get(WEIGHT, ""), rows, both, raw.decimal)
+
+
+def _weighed(
+    labelled: LabelledRows, column: str, rows: RawRows, kept: RowNumbers, form: str
+) -> LabelledRows:
+    """Labelled rows, which are the `kept` ones of all `rows`, with weights if the model had some.
+
+    Those of weight 0 are left out.
+    """
+    table, source = rows_of(rows.x), labelled.source
+    if not column:
+        return labelled
+    if column not in table.columns:
+        lacks = f"{source} lacks the column {column!r}, by which the rows of training were weighed"
+        told = f"{lacks}: here all count alike"
+        return replace(labelled, warnings=(*labelled.warnings, told))
+    weights = read_weights(table[column], column, source, form).of(kept)
+    counting = weights.counting
+    if not len(counting):
+        raise DataError(
+            f"no row of {source} that can be scored has a weight ({column!r}) above 0."
+        )
+    lost = len(kept) - len(counting)
+    values = weights.values[counting]
+    return replace(
+        labelled.only(counting) if lost else labelled,
+        weights=values / values.mean(),
+        weight=column,
+        left_out=(
+            *labelled.left_out,
+            *((LeftOut(reason=f"of weight 0 ({column!r})", rows=lost),) if lost else ()),
+        ),
+    )
 
 
 def _read(source: Source, config: DataConfig, batching: Batching) -> Raw:
@@ -168,8 +204,8 @@ def _read(source: Source, config: DataConfig, batching: Batching) -> Raw:
             warnings = (*raw.warnings, *other.warnings)
             raw = replace(raw, **found, has_words=words, warnings=warnings)
     # What is named may be a level of a frame's index.
-    asked = (*config.group, config.time, *config.columns, *config.keep)
-    named = {name for name in asked if name is not None}
+    asked = (*config.group, config.time, config.weight, *config.columns, *config.keep)
+    named = {name for name in asked if isinstance(name, str)}
     parts: dict[str, Any] = {part: with_levels(getattr(raw, part), named) for part in PARTS}
     return replace(raw, **parts)
 

@@ -40,6 +40,7 @@ from autosynth.data.framing.season import find_calendar, read_calendar
 from autosynth.data.framing.seriesscale import SeriesScale, fit_series_scale, known_series_scale
 from autosynth.data.framing.steps import Steps, counted, hashed, saved_units, units_of
 from autosynth.data.framing.timeline import read_again, read_steps
+from autosynth.data.framing.weight import check_unweighted
 from autosynth.data.source.memory import Batching
 from autosynth.data.source.raw import RawRows, fingerprint
 from autosynth.errors import BundleError, DataError
@@ -61,6 +62,7 @@ class WindowFraming(Framing):
         input, the other columns another; rows are sorted by the column of time, which is found if
         it is not named; so are the steps that are read, some periods of the series.
         """
+        check_unweighted(config, "those of a forecast are windows of a series")
         horizon, target = _horizon(config), next(iter(config.target), None)
         steps = read_steps(
             source,

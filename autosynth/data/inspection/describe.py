@@ -54,6 +54,7 @@ def describe(
         for ignored_column in ignored[:_MAX_COLUMNS]
     ]
     lines += _targets(dataset, learnt)
+    lines += _weights(dataset)
     lines += [f"{ASSUMED}{text}" for text in assumed]
     lines.append(_splits(dataset, raw, how))
     lines.append(f"fingerprint {dataset.fingerprint}")
@@ -74,6 +75,20 @@ def _targets(dataset: Dataset, learnt: Mapping[str, str]) -> Iterator[str]:
         yield _target(part, y[:, columns])
         if part.name in learnt:
             yield f"            {learnt[part.name]}"
+
+
+def _weights(dataset: Dataset) -> Iterator[str]:
+    """How much rows and classes count, where they do not count alike."""
+    if dataset.weights is not None:
+        own = dataset.weights[np.concatenate([*vars(dataset.splits).values()])]
+        ends = range_text(float(own.min()), float(own.max()))
+        what = f"column {dataset.weight}" if dataset.weight else "as given"
+        yield f"weights     {what}: {ends}, mean 1 of training rows; in losses, fits and scores"
+    if dataset.class_weights:
+        named = zip(dataset.target.classes, dataset.class_weights, strict=True)
+        listed = ", ".join(f"{name} {value:.4g}" for name, value in [*named][:_MAX_CLASSES])
+        more = ", ..." if len(dataset.class_weights) > _MAX_CLASSES else ""
+        yield f"            of classes: {listed}{more}; in losses and fits, not in scores"
 
 
 def _target(spec: TargetSpec, y: NDArray[Any]) -> str:

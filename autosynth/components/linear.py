@@ -1,6 +1,8 @@
 """A linear model of all features: logistic regression of classes, ridge regression of values.
 
-Of a forecast the features are the lags of every series, as changes from its last value.
+Of a forecast the features are the lags of every series, as changes from its last value. With a
+penalty on absolute weights, in part or alone, it is the elastic net or the lasso: weights of
+features that say little are 0. They are multiplied all the same, and cost what others do.
 """
 
 from collections.abc import Sequence
@@ -14,13 +16,16 @@ from scipy.sparse import csr_array, hstack
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from autosynth.components.family import Config
+from autosynth.components.family import Config, Hyperparameter
 from autosynth.components.fitted import FitRows, FittedFamily, FittedModel
 from autosynth.components.linearfit import Features, fit_linear
 from autosynth.modality import MODALITIES
 from autosynth.modality.registry import features_of
 from autosynth.piece import Piece
 from autosynth.spec import InputSpec, TargetSpec
+
+L1 = {"l2": 0.0, "elastic": 0.5, "l1": 1.0}
+"""The share of each penalty that is on absolute weights; the rest is on squared ones."""
 
 
 class Columns(NamedTuple):
@@ -60,9 +65,11 @@ class LinearModel(FittedModel):
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, inputs: Sequence[InputSpec], target: TargetSpec) -> None:
+    def __init__(
+        self, inputs: Sequence[InputSpec], target: TargetSpec, penalty: str = "l2"
+    ) -> None:
         super().__init__()
-        self.inputs, self.target = tuple(inputs), target
+        self.inputs, self.target, self.penalty = tuple(inputs), target, penalty
         self.columns = feature_columns(tuple(inputs))
         n, k = len(self.columns.numbers), target.n_outputs
         for name, places in (
@@ -114,6 +121,7 @@ class LinearModel(FittedModel):
                 self.target,
                 seed=it.seed,
                 deadline=it.deadline,
+                l1=L1[self.penalty],
             )
         weight, bias = torch.from_numpy(found.weight), torch.from_numpy(found.bias)
         # What was missing in every row is a second bias, and no sign of anything.
@@ -156,11 +164,17 @@ def linear_flops(columns: Columns, target: TargetSpec) -> int:
 
 
 class Linear(FittedFamily):
-    """Logistic regression of classes and labels, ridge regression of values."""
+    """Logistic regression of classes and labels, ridge regression of values; elastic nets."""
 
     name = "linear"
     about = "logistic or ridge regression on all features, the penalty chosen on rows held out"
-    options = {}
+    options = {
+        "penalty": Hyperparameter(
+            about="on squared weights (l2), absolute ones (l1: many are 0), or half on each",
+            default="l2",
+            choices=tuple(L1),
+        )
+    }
     kinds = ("table", "image", "series", "audio", "frames")
     tasks = ("classification", "regression", "multilabel", "multitask", "forecasting")
 
@@ -168,5 +182,6 @@ class Linear(FittedFamily):
         """Its model, whose cost is known before the fit."""
         columns, k = feature_columns(tuple(inputs)), target.n_outputs
         params = (len(columns.numbers) + len(columns.gaps) + columns.n_codes + 1) * k
-        make = lambda: LinearModel(inputs, target)  # noqa: E731
+        penalty = str(config["penalty"])
+        make = lambda: LinearModel(inputs, target, penalty)  # noqa: E731
         return Piece(make, linear_flops(columns, target), params, learns="fit")

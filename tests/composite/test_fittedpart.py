@@ -72,7 +72,7 @@ def test_what_cannot_be_is_told_with_its_cure(written: str, message: str) -> Non
 def test_of_several_inputs_it_reads_those_that_it_can() -> None:
     assert short("linear", TABLE, TEXT) == "linear"
     resolved = resolve(parse("mean(linear, tfidf, mlp)"), (TABLE, TEXT), KIND)
-    assert str(resolved.strategy.root).startswith("mean(linear:record, mlp[")
+    assert str(resolved.strategy.root).startswith("mean(linear[penalty=l2]:record, mlp[")
     assert "tfidf[grams=2]:note" in str(resolved.strategy)
     with pytest.raises(StrategyError, match="'note' is of kind text; name others after a colon"):
         short("linear:note", TABLE, TEXT)

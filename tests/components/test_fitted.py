@@ -5,6 +5,7 @@ import torch
 
 from autosynth.components import FAMILIES
 from autosynth.components.fitted import FittedFamily
+from autosynth.components.rocketfamily import RocketFamily
 from autosynth.composite import build
 from autosynth.errors import StrategyError
 from autosynth.spec import InputSpec, TargetSpec
@@ -42,6 +43,19 @@ CASES = [
     if (name, spec.kind) != ("boosting", "audio")
     # Nothing in these is above a penalty on absolute weights: all of them are 0.
     if options != "penalty=elastic" or spec.kind not in ("series", "frames")
+]
+# After what gives them features: of every kind one task, and all of them of one kind.
+CASES += [
+    FittedCase(family=FITTED[end], spec=spec, target=target, options=options, before=before)
+    for before, end, options in (
+        ("rocket[features=400, groups=4]", "linear", ""),
+        ("rocket[features=336, groups=0, pools=one]", "boosting", OPTIONS["boosting"][0]),
+    )
+    for number, target in enumerate(TARGETS)
+    for spec in INPUTS.values()
+    if spec.kind in FITTED["rocket"].kinds and target.task in FITTED["rocket"].features_for
+    if number == 0 or spec is INPUTS["masked"]
+    if (end, spec.kind) != ("boosting", "audio")
 ]
 
 
@@ -98,6 +112,25 @@ def test_a_family_says_what_it_cannot_read_or_do() -> None:
     linear = FittedCase(family=FITTED["linear"], spec=INPUTS["table"], target=ranking)
     with pytest.raises(StrategyError, match="linear.* is fitted to classification, regression"):
         _ = linear.resolved
+
+
+class Wasteful(RocketFamily):
+    """The family of Rocket, with a wrong word about what its features cost."""
+
+    name = "wasteful"
+    features_for = ("classification",)
+
+    def features(self, config, inputs):  # type: ignore[no-untyped-def]
+        return super().features(config, inputs)._replace(flops=1)
+
+
+def test_features_for_other_parts_are_held_to_their_contract() -> None:
+    with pytest.raises(AssertionError, match=r"FLOPs, declared \d+") as caught:
+        check_fitted_family(
+            Wasteful(), options="features=336, groups=0", inputs=[INPUTS["series"]]
+        )
+    (note,) = caught.value.__notes__
+    assert "check_fitted_cost: wasteful[features=336, groups=0] > linear on series" in note
 
 
 def test_columns_that_say_nothing_have_no_say() -> None:

@@ -24,7 +24,7 @@ OPTIONS = {
     "boosting": ("rounds=4, leaves=5",),
     "trees": ("trees=6, depth=4",),
     "rocket": ("features=400, groups=4",),
-    "tfidf": ("",),
+    "tfidf": ("", "chars=4"),
     "seasonal": ("period=4",),
     "neighbours": ("nearest=5",),
 }

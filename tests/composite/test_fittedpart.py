@@ -158,7 +158,7 @@ def test_of_several_inputs_it_reads_those_that_it_can() -> None:
     assert short("linear", TABLE, TEXT) == "linear"
     resolved = resolve(parse("mean(linear, tfidf, mlp)"), (TABLE, TEXT), KIND)
     assert str(resolved.strategy.root).startswith("mean(linear[penalty=l2]:record, mlp[")
-    assert "tfidf[grams=2]:note" in str(resolved.strategy)
+    assert "tfidf[chars=0, grams=2]:note" in str(resolved.strategy)
     with pytest.raises(StrategyError, match="'note' is of kind text; name others after a colon"):
         short("linear:note", TABLE, TEXT)
 

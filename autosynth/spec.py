@@ -55,6 +55,9 @@ class InputSpec:
     `masked` says that rows have missing steps or unequal lengths: the network carries a mask.
 
     `tokens` are as many as the columns of a wide table share; 0 where each has one of its own.
+
+    `spellings` are of a text what each code stands for, in the letters of its tokenizer, for what
+    looks into words; a space is one before a word. Empty where they are not known.
     """
 
     name: str
@@ -66,6 +69,7 @@ class InputSpec:
     rate: int = 0
     anchored: bool = False
     tokens: int = 0
+    spellings: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def grid(self) -> tuple[int, ...]:

@@ -119,7 +119,7 @@ def to_plain(info: Info) -> dict[str, Any]:
         **plain,
         "strategy": to_dict(info.strategy),
         "strategy_text": str(info.strategy),
-        "inputs": [asdict(spec) for spec in info.inputs],
+        "inputs": [_plain_input(spec) for spec in info.inputs],
         "target": asdict(info.target),
         "scales": [scale.to_dict() for scale in info.scales],
         "calibration": json_ready(info.calibration),
@@ -197,6 +197,13 @@ def _info(plain: Mapping[str, Any]) -> Info:
         else from_fields(ExportCheck, plain["exported"]),
         version=str(plain["version"]),
     )
+
+
+def _plain_input(spec: InputSpec) -> dict[str, Any]:
+    """Without what its encoder knows, and what reads it keeps with its weights."""
+    plain = asdict(spec)
+    del plain["spellings"]
+    return plain
 
 
 def _input(plain: Mapping[str, Any]) -> InputSpec:

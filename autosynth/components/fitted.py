@@ -7,9 +7,9 @@ takes the shape of what is loaded.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
@@ -54,7 +54,7 @@ class FittedModel(nn.Module, ABC):
     """
 
     grown: ClassVar[tuple[str, ...]] = ()
-    takes_weights: ClassVar[bool] = False
+    takes_weights: bool = False
 
     @abstractmethod
     def fit(self, it: FitRows) -> str:
@@ -85,20 +85,54 @@ class FittedModel(nn.Module, ABC):
         super()._load_from_state_dict(state, prefix, *rest)
 
 
+class FittedFeatures(nn.Module, ABC):
+    """Features (B, n) of raw values, by what is drawn or taken from training rows.
+
+    Another part reads them, as those of a frozen network.
+    """
+
+    @abstractmethod
+    def fit_features(self, it: FitRows) -> tuple[FitRows, str]:
+        """Fit it; gives the features of the rows, and what it was cut short of.
+
+        There may be fewer rows than were given, for want of time: their true values stand beside
+        them, and the time that is left.
+        """
+
+    @property
+    @abstractmethod
+    def feature_flops(self) -> int:
+        """Of one row: 2 a multiply-add, 1 any other operation."""
+
+
+class FeaturePiece(NamedTuple):
+    """How `FittedFeatures` are made, how many features a row has, and what they cost."""
+
+    make: Callable[[], FittedFeatures]
+    width: int
+    flops: int
+
+
 class FittedFamily(Family):
     """A family of parts that are no networks.
 
     `kinds` are the inputs that it reads, all that are there together or some that are named;
-    `tasks` those that it is fitted to.
+    `tasks` those that it is fitted to. One that `features_for` names tasks gives features, which
+    another part may read that is fitted to such a task.
     """
 
     is_fitted = True
     kinds: ClassVar[tuple[str, ...]]
     tasks: ClassVar[tuple[str, ...]]
+    features_for: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def model(self, config: Config, inputs: Sequence[InputSpec], target: TargetSpec) -> Piece:
         """The `FittedModel` of these inputs, with its cost, or an upper bound of it."""
+
+    def features(self, config: Config, inputs: Sequence[InputSpec]) -> FeaturePiece:
+        """The features of these inputs, for a part that stands after it in a chain."""
+        raise NotImplementedError(f"{self.name} gives no features")
 
     def mixer(self, config: Config, index: int, grid: Grid) -> None:
         """None: it has no tokens."""

@@ -1,6 +1,10 @@
-"""The family `rocket`: features of series that need no training, and ridge regression on them."""
+"""The family `rocket`: features of series that need no training, and ridge regression on them.
+
+Another part may read the features in the place of the regression: `rocket > linear`.
+"""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -9,7 +13,13 @@ from torch.nn import functional as F
 
 from autosynth.budget import Deadline
 from autosynth.components.family import Config, Hyperparameter
-from autosynth.components.fitted import FitRows, FittedFamily, FittedModel
+from autosynth.components.fitted import (
+    FeaturePiece,
+    FitRows,
+    FittedFamily,
+    FittedFeatures,
+    FittedModel,
+)
 from autosynth.components.hydra import Hydra, SparseScaler, hydra_features, hydra_flops
 from autosynth.components.ridge import CentredLinear, class_factor, solve_ridge
 from autosynth.components.rocket import N_KERNELS, Rocket, rocket_flops
@@ -18,7 +28,7 @@ from autosynth.piece import Piece
 from autosynth.spec import InputSpec, TargetSpec
 
 # The time of a ridge regression grows with the cube of rows: 3,000 of them took 10 seconds of a
-# core, and their 15,000 features 180 MB.
+# core, and their 15,000 features 180 MB, which are also kept where another part reads them.
 MOST_ROWS = 6_000
 # Of the time, for the features: what is left solves the regression.
 _FEATURE_SHARE = 0.6
@@ -38,14 +48,12 @@ def _line(spec: InputSpec) -> _Line:
     return _Line(spec.shape[1], spec.shape[0])
 
 
-class RocketModel(FittedModel):
-    """Features of each input side by side, and a linear map of them."""
+class RocketFeatures(FittedFeatures):
+    """Features of each input side by side, those of Hydra scaled."""
 
-    takes_weights = True
-
-    def __init__(self, config: Config, inputs: Sequence[InputSpec], target: TargetSpec) -> None:
+    def __init__(self, config: Config, inputs: Sequence[InputSpec]) -> None:
         super().__init__()
-        self.config, self.inputs, self.target = dict(config), tuple(inputs), target
+        self.config, self.inputs = dict(config), tuple(inputs)
         lines, groups = [_line(spec) for spec in inputs], int(config["groups"])
         features, multi = int(config["features"]), config["pools"] == "four"
         self.rockets = nn.ModuleList(
@@ -55,12 +63,10 @@ class RocketModel(FittedModel):
         self.scalers = nn.ModuleList(
             SparseScaler(hydra_features(line.steps, groups)) for line in lines if groups
         )
-        self.map = CentredLinear(_n_features(config, inputs), target.n_outputs)
 
     def forward(self, *raw: Tensor) -> Tensor:
-        """Outputs (B, n_outputs)."""
-        found: Tensor = self.map(self._scaled(self._features(raw)))
-        return found
+        """Features (B, n)."""
+        return self._scaled(self._features(raw))
 
     def _lines(self, raw: Sequence[Tensor]) -> list[Tensor]:
         """Each input as (B, steps, channels)."""
@@ -82,8 +88,8 @@ class RocketModel(FittedModel):
         return torch.cat([*found[:n], *rest], 1)
 
     @torch.no_grad()
-    def fit(self, it: FitRows) -> str:
-        """Draw the kernels, make the features of the rows, and solve the regression.
+    def fit_features(self, it: FitRows) -> tuple[FitRows, str]:
+        """Draw the kernels, and make the features of the rows.
 
         Of more than 6,000 rows as many are drawn, and as many as there is time for.
         """
@@ -99,17 +105,10 @@ class RocketModel(FittedModel):
         for scaler, x in zip(self.scalers, features[len(self.rockets) :], strict=True):
             assert isinstance(scaler, SparseScaler)
             scaler.fit(x)
+        own = None if it.weights is None else it.weights.cpu()[order[:n]]
         y = it.y.cpu()[order[:n]]
-        weights = None if it.weights is None else it.weights.cpu()[order[:n]]
-        wanted = y.reshape(n, -1).float()
-        if self.target.is_coded:
-            wanted = 2 * F.one_hot(y.long(), self.target.n_outputs).float() - 1
-        found = solve_ridge(self._scaled(features), wanted, weights=weights)
-        factor = 1.0
-        if self.target.is_coded:
-            factor = class_factor(found.scores, y.long(), weights)
-        found.fill(self.map, factor)
-        return f"{n:,} of {len(it.y):,} rows" if n < len(it.y) else ""
+        rows = replace(it, raw=(self._scaled(features),), y=y, weights=own)
+        return rows, f"{n:,} of {len(it.y):,} rows" if n < len(it.y) else ""
 
     def _of_rows(self, raw: Sequence[Tensor], deadline: Deadline) -> list[Tensor]:
         """Features of rows in order, as far as there is time: of a tenth of them at least."""
@@ -124,9 +123,44 @@ class RocketModel(FittedModel):
         return [torch.cat(parts) for parts in zip(*chunks, strict=True)]
 
     @property
-    def flops(self) -> int:
+    def feature_flops(self) -> int:
         """Of one row, as known before the fit."""
-        return _flops(self.config, self.inputs, self.map.weight.numel())
+        return _flops(self.config, self.inputs)
+
+
+class RocketModel(RocketFeatures, FittedModel):
+    """The features, and a linear map of them."""
+
+    takes_weights = True
+
+    def __init__(self, config: Config, inputs: Sequence[InputSpec], target: TargetSpec) -> None:
+        super().__init__(config, inputs)
+        self.target = target
+        self.map = CentredLinear(_n_features(config, inputs), target.n_outputs)
+
+    def forward(self, *raw: Tensor) -> Tensor:
+        """Outputs (B, n_outputs)."""
+        found: Tensor = self.map(super().forward(*raw))
+        return found
+
+    @torch.no_grad()
+    def fit(self, it: FitRows) -> str:
+        """Fit the features, and solve the regression on them."""
+        rows, cut = self.fit_features(it)
+        (features,), y = rows.raw, rows.y
+        wanted = y.reshape(len(y), -1).float()
+        if self.target.is_coded:
+            wanted = 2 * F.one_hot(y.long(), self.target.n_outputs).float() - 1
+        found, factor = solve_ridge(features, wanted, weights=rows.weights), 1.0
+        if self.target.is_coded:
+            factor = class_factor(found.scores, y.long(), rows.weights)
+        found.fill(self.map, factor)
+        return cut
+
+    @property
+    def flops(self) -> int:
+        """Of one row, as known before the fit: 2 a weight, and the features."""
+        return self.feature_flops + 2 * self.map.weight.numel()
 
     @property
     def n_fitted(self) -> int:
@@ -141,12 +175,11 @@ def _n_features(config: Config, inputs: Sequence[InputSpec]) -> int:
     return own + sum(hydra_features(steps, groups) for steps, _ in lines if groups)
 
 
-def _flops(config: Config, inputs: Sequence[InputSpec], weights: int) -> int:
+def _flops(config: Config, inputs: Sequence[InputSpec]) -> int:
     lines, groups = [_line(spec) for spec in inputs], int(config["groups"])
     features, multi = int(config["features"]) // len(lines), config["pools"] == "four"
     found = sum(rocket_flops(*line, features, multi=multi) for line in lines)
-    found += sum(hydra_flops(*line, groups) for line in lines if groups)
-    return found + 2 * weights
+    return found + sum(hydra_flops(*line, groups) for line in lines if groups)
 
 
 class RocketFamily(FittedFamily):
@@ -172,6 +205,8 @@ class RocketFamily(FittedFamily):
     }
     kinds = ("series", "audio")
     tasks = ("classification", "regression")
+    # Not for forecasts, whose last rows a part after it would hold out: rows are drawn here.
+    features_for = ("classification", "regression", "multilabel", "multitask")
 
     def problem(self, config: Config) -> str | None:
         """Half of the groups read the series, half its differences."""
@@ -183,5 +218,9 @@ class RocketFamily(FittedFamily):
         """Its model, whose cost is known before the fit."""
         n = _n_features(config, inputs) * target.n_outputs
         make = lambda: RocketModel(config, inputs, target)  # noqa: E731
-        flops = _flops(config, inputs, n)
-        return Piece(make, flops, n + target.n_outputs, learns="fit")
+        return Piece(make, _flops(config, inputs) + 2 * n, n + target.n_outputs, learns="fit")
+
+    def features(self, config: Config, inputs: Sequence[InputSpec]) -> FeaturePiece:
+        """Its features alone."""
+        make = lambda: RocketFeatures(config, inputs)  # noqa: E731
+        return FeaturePiece(make, _n_features(config, inputs), _flops(config, inputs))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from autosynth.components import FAMILIES, Grid, Piece
 from autosynth.components.block import channel_mlp, norm, residual
-from autosynth.composite.fittedpart import features_spec, fitted_end, model_of
+from autosynth.composite.fittedpart import features_spec, fitted_end, is_fitted, model_of
 from autosynth.composite.fusion import FUSIONS, FusionInputs, weights_of
 from autosynth.composite.head import JoinTokens, Pool, head, heads
 from autosynth.composite.join import Concat, Gate, Gather, Joint, Scatter
@@ -147,19 +147,16 @@ class Compiler:
         return scope.of_part(number, self.strategy)
 
     def fitted(self, node: Node, part: Part, scope: Scope) -> int:
-        """The outputs of a part that is no network; in a chain it reads features of one."""
-        if isinstance(node, Chain) and isinstance(node.steps[0], Part):
-            first = self.placed(node.steps[0], self.inside(scope, 0))
-            features = self.mean(self.own_stem(first))
-            specs, read = [features_spec(features.width)], [features.at]
-        else:
-            specs = [self.inputs[source] for source in part.inputs or self.sources]
+        """The outputs of a part that is no network; in a chain it reads features of the first."""
+        (first,) = readers(node)
+        if is_fitted(first):
+            specs = [self.inputs[source] for source in first.inputs or self.sources]
             read = [self.shown(spec, scope) for spec in specs]
-        name, piece = (
-            f"{part.family}{self.number('part', scope.path)}",
-            model_of(part, specs, self.target),
-        )
-        return self.emit(name, piece, *read, family=part.family)
+        else:
+            features = self.mean(self.own_stem(self.placed(first, self.inside(scope, 0))))
+            specs, read = [features_spec(features.width)], [features.at]
+        name = f"{part.family}{self.number('part', scope.path)}"
+        return self.emit(name, model_of(node, specs, self.target), *read, family=part.family)
 
     def cascade(self, node: Fusion, scope: Scope, name: str, index: int) -> int:
         """The outputs of a cascade from one of its parts on."""

@@ -2,7 +2,8 @@
 
 They are fitted alone and to all training rows, so that a strategy with one is trained part by
 part; and they give outputs, no tokens, so that they stand alone, under one fusion of outputs, or
-at the end of a chain after a frozen network, whose features they read.
+at the end of a chain after a frozen network, whose features they read. Some give features, too,
+which another one may read in the same way: `rocket > linear`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,8 @@ from dataclasses import replace
 
 from autosynth.components import FAMILIES, Piece
 from autosynth.components.family import Family, checked_options
-from autosynth.components.fitted import FittedFamily
+from autosynth.components.featuremodel import FeatureModel
+from autosynth.components.fitted import FittedFamily, FittedModel
 from autosynth.composite.fusion import FUSIONS, Args
 from autosynth.composite.layout import config_of
 from autosynth.errors import StrategyError, lookup
@@ -48,11 +50,18 @@ def takes_steps(node: Node) -> bool:
     return fitted_end(node) is None
 
 
+def _gives_features(node: Node) -> bool:
+    """Whether a node is a part that is no network, and gives features."""
+    return isinstance(node, Part) and bool((found := _family(node)) and found.features_for)
+
+
 def _stands_well(node: Node) -> bool:
-    """Whether a part that is no network stands alone, or after one that is frozen."""
+    """Whether a part that is no network stands alone, or after what gives it features."""
     if not isinstance(node, Chain) or len(node.steps) > 2:
         return is_fitted(node)
     first, last = node.steps
+    if _gives_features(first):
+        return is_fitted(last)
     is_own = isinstance(first, Part) and first.family in FAMILIES and FAMILIES[first.family].reads
     frozen = isinstance(first, Part) and first.get("tune", "frozen") == "frozen"
     return is_fitted(last) and bool(is_own) and frozen
@@ -80,12 +89,9 @@ def words_around(strategy: Strategy, words: Mapping[str, str]) -> dict[str, str]
                 f"{name}={value} says otherwise, in {strategy.without_settings()}; {cure}"
             )
     branches = root.parts if isinstance(root, Fusion) else (root,)
-    if any(has_fitted(each) and not _stands_well(each) for each in branches):
-        raise StrategyError(
-            f"{part} is no network and gives outputs, no tokens: it stands alone, beside other "
-            "parts under one fusion of outputs such as mean, or after a frozen network, as in "
-            f"pretrained > linear, not as in {root}"
-        )
+    for each in branches:
+        if has_fitted(each) and not _stands_well(each):
+            raise _misplaced(part, each, root)
     if not isinstance(root, Fusion):
         return dict(words)
     method = lookup(FUSIONS, root.method, "fusion", f"in {root}")
@@ -97,6 +103,28 @@ def words_around(strategy: Strategy, words: Mapping[str, str]) -> dict[str, str]
             f"weighted[0.5, 0.5], stack or cascade, not as in {root}"
         )
     return {**words, **_BESIDE}
+
+
+def _misplaced(part: Part, branch: Node, root: Node) -> StrategyError:
+    """Why a part that is no network cannot stand where it does in a branch, and where it can."""
+    first = branch.steps[0] if isinstance(branch, Chain) else None
+    if isinstance(first, Part) and _gives_features(first):
+        return StrategyError(
+            f"{first} is no network and gives features, no tokens: one part that is none either "
+            f"({', '.join(_readers_of_features())}) may read them, as in {first.family} > linear, "
+            f"not as in {root}"
+        )
+    return StrategyError(
+        f"{part} is no network and gives outputs, no tokens: it stands alone, beside other "
+        "parts under one fusion of outputs such as mean, or after a frozen network, as in "
+        f"pretrained > linear, not as in {root}"
+    )
+
+
+def _readers_of_features() -> list[str]:
+    """The families that read features of a part before them."""
+    own = [(name, each) for name, each in FAMILIES.items() if isinstance(each, FittedFamily)]
+    return [name for name, family in own if FEATURES in family.kinds]
 
 
 def joins_fitted(method: str, args: Args) -> bool:
@@ -146,8 +174,8 @@ def filled_end(part: Part) -> Part:
         )
     if FEATURES not in family.kinds:
         raise StrategyError(
-            f"{part} reads inputs of kind {', '.join(family.kinds)}, and no features of a "
-            "network, as linear and boosting do"
+            f"{part} reads inputs of kind {', '.join(family.kinds)}, and no features, as "
+            f"{', '.join(_readers_of_features())} do"
         )
     return _with_options(part, family)
 
@@ -164,9 +192,13 @@ def _with_options(part: Part, family: FittedFamily) -> Part:
     return filled
 
 
-def features_spec(width: int) -> InputSpec:
-    """What a part reads of a network before it: that many numbers a row."""
-    return InputSpec(name="features", kind=FEATURES, shape=(width,), cardinalities=(0,) * width)
+def features_spec(width: int, *, gaps: bool = True) -> InputSpec:
+    """What a part reads of one before it: that many numbers a row, of which some may be missing.
+
+    Without `gaps` they stand on a line, of which a reader knows by its mask alone that it has any.
+    """
+    shape = (width,) if gaps else (1, width)
+    return InputSpec(name="features", kind=FEATURES, shape=shape, cardinalities=(0,) * width)
 
 
 def shortened_part(part: Part, inputs: Mapping[str, InputSpec]) -> Part:
@@ -183,17 +215,39 @@ def readable(family: FittedFamily, inputs: Mapping[str, InputSpec]) -> tuple[str
     return tuple(name for name, spec in inputs.items() if spec.kind in family.kinds)
 
 
-def model_of(part: Part, inputs: Sequence[InputSpec], target: TargetSpec) -> Piece:
-    """The piece of a part that is `filled_part`.
+def model_of(node: Node, inputs: Sequence[InputSpec], target: TargetSpec) -> Piece:
+    """The piece of a filled part that is no network, and of the features of another before it.
+
+    Args:
+        node: the part, or a chain that it ends.
+        inputs: what is read: of a part after a network, its features.
+        target: what it is fitted to.
 
     Raises:
-        StrategyError: its family is not fitted to such a target.
+        StrategyError: one of them is not for such a target.
     """
+    part, first = fitted_end(node), node.steps[0] if isinstance(node, Chain) else None
+    assert part is not None
     family = _family(part)
     assert family is not None
-    if target.task not in family.tasks:
+    _check_task(f"{part} is fitted to", family.tasks, target)
+    if not isinstance(first, Part) or (before := _family(first)) is None:
+        return family.model(config_of(part), inputs, target)
+    _check_task(f"{first} gives features for", before.features_for, target)
+    features = before.features(config_of(first), inputs)
+    end = family.model(config_of(part), [features_spec(features.width, gaps=False)], target)
+
+    def make() -> FeatureModel:
+        model = end.make()
+        assert isinstance(model, FittedModel)
+        return FeatureModel(features.make(), model)
+
+    return end._replace(make=make, flops=features.flops + end.flops)
+
+
+def _check_task(does: str, tasks: Sequence[str], target: TargetSpec) -> None:
+    if target.task not in tasks:
         raise StrategyError(
-            f"{part} is fitted to {', '.join(family.tasks)}, and the task of {target.name!r} is "
-            f"{target.task}; leave it out"
+            f"{does} {', '.join(tasks)}, and the task of {target.name!r} is {target.task}; "
+            "leave it out"
         )
-    return family.model(config_of(part), inputs, target)

@@ -171,7 +171,14 @@ class TextModality(Modality):
     blank_in_cells = True
     unit = " tokens at most"
     examples = {
-        "text": InputSpec(name="x", kind="text", shape=(9,), cardinalities=(20,), masked=True)
+        "text": InputSpec(
+            name="x",
+            kind="text",
+            shape=(9,),
+            cardinalities=(20,),
+            masked=True,
+            spellings=("",) * 3 + tuple(" " * (n % 2) + "stones"[n % 5 :] for n in range(17)),
+        )
     }
 
     def stem(self, spec: InputSpec, uncut: Grid, patch: int, width: int) -> tuple[Piece, Grid]:

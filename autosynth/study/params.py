@@ -227,8 +227,8 @@ def _wanted(strategy: Strategy, space: Space, form: _Form) -> dict[str, Scalar]:
     for place, part, reads in form.placed():
         sharing = strategy.flag("share", "none")
         mixed = takes_fitted(kind, form.method or "", sharing)
-        ends = ends_at(space, form.shape, place, form.found[0].family)
-        name, _ = family_choices(space, place, sharing, mixed=mixed, ends=ends)
+        first = form.found[0].family
+        name, _ = family_choices(space, form.shape, place, sharing, mixed=mixed, first=first)
         wanted[name] = part.family
         if reads_input(place):
             name = reads_name(place, part.family, strategy.flag("share", "none"))

@@ -16,7 +16,7 @@ from autosynth.plugin import TASKS
 from autosynth.spec import InputSpec, Kind
 from autosynth.strategy import Chain, Fusion, Node, Part, Scalar, Strategy
 from autosynth.study.params import is_suggested
-from autosynth.study.space import FORBID_KEYS, Space, fits_task, readable_kinds, stem_kinds
+from autosynth.study.space import FORBID_KEYS, Space, begins_end, fits_task, readable_kinds
 
 # From so many rows on augmentation is off where a strategy is silent: on Fashion-MNIST shifts cost
 # a point at so short a schedule (results/README.md).
@@ -123,7 +123,7 @@ def _named(space: Space, inputs: Mapping[str, Kind], task: str) -> Space:
         _each(space, strategy),
         inputs=dict(inputs),
         families=families,
-        ends=tuple(f for f in space.ends if fits_task(f, task)) * any(map(stem_kinds, families)),
+        ends=tuple(f for f in space.ends if fits_task(f, task)) * any(map(begins_end, families)),
         full_families=tuple(f for f in space.full_families if f in families),
     )
 

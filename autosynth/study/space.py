@@ -75,7 +75,8 @@ class Space:
     it is silent. A training is a word's value and what goes with it (`subsets rows=all`);
     `forbidden` are columns of the leaderboard whose values may not meet. `ladder[family]` are the
     sizes of the single component that every search trains, smallest first; `composites` is tried
-    early. `ends` are the families that are no networks and may read the features of a frozen one.
+    early. `ends` are the families that are no networks and may read the features of a frozen one,
+    or of another that is none.
     """
 
     name: str
@@ -169,6 +170,17 @@ def reads_features(family: str) -> bool:
     """Whether the parts of a family are no networks, and can read the features of one."""
     found = FAMILIES.get(family)
     return isinstance(found, FittedFamily) and FEATURES in found.kinds
+
+
+def gives_features(family: str) -> bool:
+    """Whether the parts of a family are no networks, and others may read their features."""
+    found = FAMILIES.get(family)
+    return isinstance(found, FittedFamily) and bool(found.features_for)
+
+
+def begins_end(family: str) -> bool:
+    """Whether a part that is no network may end a chain of two that begins with this family."""
+    return bool(stem_kinds(family)) or gives_features(family)
 
 
 def fits_task(family: str, task: str) -> bool:

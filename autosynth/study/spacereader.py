@@ -20,6 +20,7 @@ from autosynth.study.space import (
     TOPOLOGIES,
     Space,
     StrategyShape,
+    begins_end,
     check_config,
     check_option,
     check_setting,
@@ -27,7 +28,6 @@ from autosynth.study.space import (
     has_layers,
     read_fusion,
     reads_features,
-    stem_kinds,
 )
 
 _Name = TypeVar("_Name", bound=str)
@@ -79,7 +79,7 @@ class SpaceReader:
             kinds=kinds,
             inputs=self._inputs(kinds),
             families=families,
-            ends=tuple(filter(reads_features, families)) * any(map(stem_kinds, families)),
+            ends=tuple(filter(reads_features, families)) * any(map(begins_end, families)),
             max_parts=self._number("max_parts", 2, MAX_PARTS) or 3,
             topologies=topologies,
             hybrids=self._hybrids() if "hybrid" in topologies else (),

@@ -28,6 +28,8 @@ from autosynth.strategy import (
 from autosynth.study.space import (
     Space,
     StrategyShape,
+    begins_end,
+    gives_features,
     has_layers,
     inner_fusions,
     is_fitted_family,
@@ -154,8 +156,8 @@ def _parts(
     chosen: list[Part] = []
     reads = ()
     for place in places:
-        ends = ends_at(space, shape, place, chosen[0].family if chosen else "")
-        name, families = family_choices(space, place, sharing, mixed=mixed, ends=ends)
+        before = chosen[0].family if chosen else ""
+        name, families = family_choices(space, shape, place, sharing, mixed=mixed, first=before)
         family, is_reader = str(choose(name, families)), reads_input(place)
         if is_reader:
             reads = _reads(space, choose, reads_name(place, family, sharing), family)
@@ -215,22 +217,33 @@ def _joint_choices(inputs: Mapping[str, Kind]) -> tuple[str, ...]:
 def ends_at(space: Space, shape: StrategyShape, place: str, first: str) -> tuple[str, ...]:
     """The families that are no networks and may end a chain of two there, by its first family."""
     is_end = shape.branches == (2,) and not shape.tail and place == "branch1.step2"
-    return space.ends if is_end and stem_kinds(first) else ()
+    return space.ends if is_end and begins_end(first) else ()
+
+
+def _starts_at(space: Space, shape: StrategyShape, place: str) -> tuple[str, ...]:
+    """The families that are no networks and may give features there, to the end of a chain."""
+    begins = shape.branches == (2,) and not shape.tail and place == "branch1.step1"
+    return tuple(filter(gives_features, space.families)) if begins and space.ends else ()
 
 
 def family_choices(
-    space: Space, place: str, sharing: str, *, mixed: bool, ends: tuple[str, ...] = ()
+    space: Space, shape: StrategyShape, place: str, sharing: str, *, mixed: bool, first: str
 ) -> tuple[str, tuple[str, ...]]:
     """The parameter that says what stands at a place, and its values.
 
     A family with a stem of its own stands first in a chain, and shares nothing with others. Those
-    that are no networks stand only where parts are `mixed`.
+    that are no networks stand only where parts are `mixed`; or at the end of a chain of two, whose
+    `first` family gives features, and such a family at its beginning.
     """
     sharers = tuple(each for each in space.families if has_layers(each))
-    if ends:  # no networks, after one that may be frozen
-        return f"{place}.end.family", (*sharers, *ends)
+    if ends := ends_at(space, shape, place, first):
+        if gives_features(first):  # which no network reads
+            return f"{place}.reader.family", ends
+        return f"{place}.end.family", (*sharers, *ends)  # one that may be frozen
     if not reads_input(place):
         return f"{place}.family", sharers or space.families
+    if sharing == "none" and (starts := _starts_at(space, shape, place)):
+        return f"{place}.start.family", (*networks(space.families), *starts)
     able = space.families if mixed else networks(space.families)
     if sharing == "none" or sharers in ((), networks(space.families)):
         beside = able in ((), space.families)

@@ -8,7 +8,7 @@ said before.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from autosynth.components.fitted import FitRows, FittedFamily, FittedModel
+from autosynth.components.linear import Linear
 from autosynth.composite import Composite, Resolved, build, cost, resolve
 from autosynth.modality import MODALITIES
 from autosynth.spec import InputSpec, TargetSpec
@@ -43,12 +44,17 @@ PAST_INPUT = InputSpec(name="past", kind="series", shape=(2, 24), anchored=True)
 
 @dataclass(frozen=True, kw_only=True)
 class FittedCase:
-    """One family with its options, on one input and for one target."""
+    """One family with its options, on one input and for one target.
+
+    Of a part that stands after another, `before` is that one, as a strategy writes it: it reads
+    the input.
+    """
 
     family: FittedFamily
     spec: InputSpec
     target: TargetSpec = _CODES
     options: str = ""
+    before: str = ""
 
     def __str__(self) -> str:
         """The strategy, what it reads and what it is for."""
@@ -56,8 +62,9 @@ class FittedCase:
 
     @property
     def strategy(self) -> str:
-        """The family alone, as a strategy."""
-        return f"{self.family.name}[{self.options}]" if self.options else self.family.name
+        """The family alone, or after what it reads, as a strategy."""
+        own = f"{self.family.name}[{self.options}]" if self.options else self.family.name
+        return f"{self.before} > {own}" if self.before else own
 
     @property
     def resolved(self) -> Resolved:
@@ -217,7 +224,7 @@ def check_fitted_family(
     inputs: Iterable[InputSpec] = (*INPUTS.values(), PAST_INPUT),
     targets: Iterable[TargetSpec] = TARGETS,
 ) -> None:
-    """Hold a family of parts that are no networks to its contract.
+    """Hold a family of parts that are no networks to its contract, and features that it gives.
 
     Args:
         family: what an entry point of the group `autosynth.components` names; it need not be
@@ -231,8 +238,12 @@ def check_fitted_family(
     """
     with registered(family):
         able = [spec for spec in inputs if spec.kind in family.kinds]
-        for spec, target in [(s, t) for s in able for t in targets if t.task in family.tasks]:
+        for spec, target in [(s, t) for s in able for t in targets]:
             if bool(target.base) != spec.anchored:
                 continue
             case = FittedCase(family=family, spec=spec, target=target, options=options)
-            run_checks(FITTED_CHECKS, case)
+            if target.task in family.tasks:
+                run_checks(FITTED_CHECKS, case)
+            if target.task in family.features_for:
+                reader = replace(case, family=Linear(), options="", before=case.strategy)
+                run_checks(FITTED_CHECKS, reader)

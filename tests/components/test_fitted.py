@@ -5,6 +5,7 @@ import torch
 
 from autosynth.components import FAMILIES
 from autosynth.components.fitted import FittedFamily
+from autosynth.components.rocketfamily import RocketFamily
 from autosynth.composite import build
 from autosynth.errors import StrategyError
 from autosynth.spec import InputSpec, TargetSpec
@@ -19,18 +20,19 @@ from autosynth.testing.fitted import (
 )
 
 OPTIONS = {
-    "linear": "",
-    "boosting": "rounds=4, leaves=5",
-    "trees": "trees=6, depth=4",
-    "rocket": "features=400, groups=4",
-    "tfidf": "",
-    "seasonal": "period=4",
-    "neighbours": "nearest=5",
+    "linear": ("", "penalty=elastic"),
+    "boosting": ("rounds=4, leaves=5",),
+    "trees": ("trees=6, depth=4",),
+    "rocket": ("features=400, groups=4",),
+    "tfidf": ("", "chars=4"),
+    "seasonal": ("period=4",),
+    "neighbours": ("nearest=5",),
 }
 FITTED = {name: each for name, each in FAMILIES.items() if isinstance(each, FittedFamily)}
 CASES = [
-    FittedCase(family=family, spec=spec, target=target, options=OPTIONS[name])
+    FittedCase(family=family, spec=spec, target=target, options=options)
     for name, family in FITTED.items()
+    for options in OPTIONS[name]
     for number, target in enumerate(TARGETS)
     for spec in (*INPUTS.values(), PAST_INPUT)
     # Of every kind one task, and of tables all: what differs by task does not by kind.
@@ -39,6 +41,21 @@ CASES = [
     if target.task in family.tasks and bool(target.base) == spec.anchored
     # Of the example's sounds a dozen are not silent: too few for a leaf of boosting.
     if (name, spec.kind) != ("boosting", "audio")
+    # Nothing in these is above a penalty on absolute weights: all of them are 0.
+    if options != "penalty=elastic" or spec.kind not in ("series", "frames")
+]
+# After what gives them features: of every kind one task, and all of them of one kind.
+CASES += [
+    FittedCase(family=FITTED[end], spec=spec, target=target, options=options, before=before)
+    for before, end, options in (
+        ("rocket[features=400, groups=4]", "linear", ""),
+        ("rocket[features=336, groups=0, pools=one]", "boosting", OPTIONS["boosting"][0]),
+    )
+    for number, target in enumerate(TARGETS)
+    for spec in INPUTS.values()
+    if spec.kind in FITTED["rocket"].kinds and target.task in FITTED["rocket"].features_for
+    if number == 0 or spec is INPUTS["masked"]
+    if (end, spec.kind) != ("boosting", "audio")
 ]
 
 
@@ -72,7 +89,7 @@ class Forgetful(FittedFamily):
 
     name = "forgetful"
     about = "linear"
-    options = {}  # noqa: RUF012
+    options = FITTED["linear"].options
     kinds = ("table",)
     tasks = ("regression",)
 
@@ -93,8 +110,27 @@ def test_a_family_says_what_it_cannot_read_or_do() -> None:
         _ = case.resolved
     ranking = TargetSpec(name="y", task="ranking", classes=("a", "b", "c"))
     linear = FittedCase(family=FITTED["linear"], spec=INPUTS["table"], target=ranking)
-    with pytest.raises(StrategyError, match="linear is fitted to classification, regression"):
+    with pytest.raises(StrategyError, match="linear.* is fitted to classification, regression"):
         _ = linear.resolved
+
+
+class Wasteful(RocketFamily):
+    """The family of Rocket, with a wrong word about what its features cost."""
+
+    name = "wasteful"
+    features_for = ("classification",)
+
+    def features(self, config, inputs):  # type: ignore[no-untyped-def]
+        return super().features(config, inputs)._replace(flops=1)
+
+
+def test_features_for_other_parts_are_held_to_their_contract() -> None:
+    with pytest.raises(AssertionError, match=r"FLOPs, declared \d+") as caught:
+        check_fitted_family(
+            Wasteful(), options="features=336, groups=0", inputs=[INPUTS["series"]]
+        )
+    (note,) = caught.value.__notes__
+    assert "check_fitted_cost: wasteful[features=336, groups=0] > linear on series" in note
 
 
 def test_columns_that_say_nothing_have_no_say() -> None:
@@ -105,7 +141,7 @@ def test_columns_that_say_nothing_have_no_say() -> None:
     other = x.clone()
     other[:, 0], other[:, 3] = 1.0, 2.0
     for name in ("linear", "boosting", "trees"):
-        case = FittedCase(family=FITTED[name], spec=spec, options=OPTIONS[name])
+        case = FittedCase(family=FITTED[name], spec=spec, options=OPTIONS[name][0])
         model = build(case.resolved)
         fit_parts(model, {"x": x}, true_values(case.target, x))
         with torch.no_grad():

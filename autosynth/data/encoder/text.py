@@ -29,6 +29,7 @@ from autosynth.spec import InputSpec, Kind, RowNumbers
 
 START, MASK = 1, 2
 SPECIAL = ("[pad]", "[start]", "[hidden]")
+_SPACE = "\u0120"  # as which byte-level vocabularies write one
 VOCABULARY = 12_000
 MOST_TOKENS = 256
 _COVERED = 0.995  # of the training texts are read whole, where that is possible
@@ -138,6 +139,15 @@ class TextEncoder(Encoder):
         tokenizer.enable_truncation(self.shape[0])
         return tokenizer
 
+    @cached_property
+    def _spellings(self) -> tuple[str, ...]:
+        """What each code stands for; nothing of those that stand for no text."""
+        found = [""] * self.vocabulary
+        for token, code in self.tokenizer["model"]["vocab"].items():
+            if token not in SPECIAL:
+                found[code] = token.replace(_SPACE, " ")
+        return tuple(found)
+
     @property
     def spec(self) -> InputSpec:
         """The input that it makes."""
@@ -148,6 +158,7 @@ class TextEncoder(Encoder):
             cardinalities=(self.vocabulary,),
             masked=True,
             of=self.of,
+            spellings=() if self.of else self._spellings,
         )
 
     def describe(self, x: NDArray[Any], train: RowNumbers) -> Iterator[str]:

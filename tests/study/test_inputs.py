@@ -237,7 +237,7 @@ def test_a_space_file_says_what_differs_by_kind(tmp_path):
 def test_a_reading_is_no_input_and_a_pretrained_network_reads_its_own_kind():
     space = restrict(load_space("pretrained"), [BODY, READING], "classification")
     assert space.inputs == {"body": "text"}
-    kinds: tuple[Kind, ...] = ("image", "text", "table")
+    kinds: tuple[Kind, ...] = ("image", "text", "audio", "table")
     assert load_space("pretrained").kinds == kinds
     space = restrict(load_space("pretrained"), [TABLE, BODY, READING], "classification")
     assert reads_choices(space, "pretrained") == ("body",)

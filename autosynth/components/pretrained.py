@@ -114,8 +114,7 @@ class PretrainedFamily(Family):
             kinds=("image",),
         ),
         "stop": Hyperparameter(
-            about="the stage (of an image's network) or layer (of a text's or a sound's) whose "
-            "features are taken; the last one where left out",
+            about="the stage or layer whose features are taken; the last one where left out",
             default=None,
             low=1,
             high=256,

@@ -95,7 +95,8 @@ class SpeechMel(nn.Module):
         self.stride, self.ratio, self.width = ratio_of(rate).denominator, float(ratio_of(rate)), 0
         self.is_resampled = rate != SPEECH_RATE
         buffers = {
-            "window": torch.hann_window(_WINDOW),
+            # A copy: it is a slice of a longer one, which an export would not hold whole.
+            "window": torch.hann_window(_WINDOW).clone(),
             "matrix": torch.from_numpy(slaney_matrix()),
         }
         if self.is_resampled:

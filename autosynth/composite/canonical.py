@@ -199,6 +199,7 @@ class _Canonicaliser:
         config = config_of(whole)
         if problem := family.problem(config):
             raise StrategyError(f"{part}: {problem}")
+        first = family.stem_grid(config, own) if own else first
         return whole, family.leaves(config, coarser(first, int(config.get("patch", 1))))
 
     def check_place(self, part: Part, family: Family, grid: Grid | None) -> None:

@@ -21,6 +21,7 @@ from autosynth.composite.layout import (
     read_by,
     readers,
     refuse_repeats,
+    refuse_unlike,
     sources,
     used,
 )
@@ -88,17 +89,7 @@ class Compiler:
         key = (name, at)
         if key in self.made:
             return self.made[key]
-        known = self.pieces.setdefault(name, piece)
-        if known.params != piece.params:
-            raise StrategyError(
-                f"{self.root}: {name} cannot be shared: it has {known.params} parameters in one "
-                f"place and {piece.params} in another, because the grids differ"
-            )
-        if known.tied != piece.tied:
-            raise StrategyError(
-                f"{self.root}: {name} cannot be shared: it is made for {known.tied} in one place "
-                f"and for {piece.tied} in another"
-            )
+        refuse_unlike(self.root, name, self.pieces.setdefault(name, piece), piece)
         share = self.shares.get(at[0], 1.0) if share is None else share
         self.steps.append(Step(name, at, piece.flops, family, piece.place, share))
         made = self.made[key] = len(self.inputs) + len(self.steps) - 1
@@ -172,13 +163,22 @@ class Compiler:
         gate = Piece(lambda: Gate(share), learns="held out")
         rows = self.emit(f"{name}_gate{index}", gate, outputs)
         left = share * self.shares[outputs]
-        gathered = {
-            source: self.emit("gather", Piece(Gather), self.shown(spec, scope), rows, share=left)
-            for source, spec in self.inputs.items()
-            if any(self.reads(part, source) for part in node.parts[index + 1 :])
-        }
-        self.pictures.update(gathered.values())
-        better = self.cascade(node, scope.reading(gathered), name, index + 1)
+        rest = [part for each in node.parts[index + 1 :] for part in readers(each)]
+        shown, raw = dict[str, int](), dict[str, int]()
+        for source, spec in self.inputs.items():
+            own = {
+                bool(FAMILIES[part.family].reads)
+                for part in rest
+                if source in read_by(part, self.arrays)
+            }
+            if False in own:
+                at = self.shown(spec, scope)
+                shown[source] = self.emit("gather", Piece(Gather), at, rows, share=left)
+            if True in own:
+                at = scope.raw_place(source)
+                raw[source] = self.emit("gather", Piece(Gather), at, rows, share=left)
+        self.pictures.update(shown.values())
+        better = self.cascade(node, scope.reading(shown, raw), name, index + 1)
         return self.emit("scatter", Piece(Scatter), outputs, rows, better)
 
     def head(
@@ -343,7 +343,8 @@ class Compiler:
         (read,) = read_by(part, self.arrays)
         title = f"{name}_stem" if part.tag else f"{name}_stem_{source}"
         piece, grid, width = family.stem(config, self.inputs[read])
-        return Value(self.emit(title, piece, scope.places[read], family=family.name), grid, width)
+        at = scope.raw_place(read)
+        return Value(self.emit(title, piece, at, family=family.name), grid, width)
 
     def stem(self, spec: InputSpec, width: int, place: PlacedPart) -> Value:
         """An input's tokens: of the part's own stem, or pooled from the one it shares."""

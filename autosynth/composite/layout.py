@@ -148,6 +148,20 @@ def check_sharing(root: Node, share: str, inputs: Mapping[str, InputSpec]) -> No
         )
 
 
+def refuse_unlike(root: Node, name: str, known: Piece, piece: Piece) -> None:
+    """Raise StrategyError where two pieces of one name cannot be one module."""
+    if known.params != piece.params:
+        raise StrategyError(
+            f"{root}: {name} cannot be shared: it has {known.params} parameters in one "
+            f"place and {piece.params} in another, because the grids differ"
+        )
+    if known.tied != piece.tied:
+        raise StrategyError(
+            f"{root}: {name} cannot be shared: it is made for {known.tied} in one place "
+            f"and for {piece.tied} in another"
+        )
+
+
 def refuse_repeats(node: Node, values: Sequence[object]) -> None:
     """Raise where two of a fusion's parts are one and the same."""
     if len(set(values)) < len(values):

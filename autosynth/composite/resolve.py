@@ -11,6 +11,7 @@ from functools import cached_property
 import torch
 
 from autosynth.components.fitted import FittedModel
+from autosynth.composite.alias import without_aliases
 from autosynth.composite.canonical import canonicalise, short_form
 from autosynth.composite.compiler import Compiler
 from autosynth.composite.fittedpart import takes_steps
@@ -113,6 +114,7 @@ def resolve(strategy: Strategy, inputs: Sequence[InputSpec], target: TargetSpec)
     Raises StrategyError or UnknownNameError with the part that does not fit and what to do.
     """
     specs = {spec.name: spec for spec in inputs}
+    strategy = without_aliases(strategy)
     settings = complete_settings(dict(strategy.settings))
     root = canonicalise(replace(strategy, root=_with_own(strategy.root, settings)), specs)
     told = [name for name, value in settings.items() if value != SETTINGS[name].default]

@@ -1,7 +1,7 @@
 """Where the compiler stands: what a node reads there, and what holds for it; never changed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from autosynth.components import Config, Family, Grid
@@ -20,10 +20,14 @@ class Value(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Scope:
-    """A place in the tree, the values of the inputs as they are read there, and its dropout."""
+    """A place in the tree, the values of the inputs as they are read there, and its dropout.
+
+    `raw` are those of inputs that are read as they are, where `places` has pictures of them.
+    """
 
     path: TreePath = ()
     places: Mapping[str, int]
+    raw: Mapping[str, int] = field(default_factory=dict)
     dropout: float
 
     def of_part(self, number: int, strategy: Strategy) -> "Scope":
@@ -33,9 +37,13 @@ class Scope:
             dropout = float(dict(root.branches[number][1]).get("dropout", dropout))
         return replace(self, path=(*self.path, number), dropout=dropout)
 
-    def reading(self, places: Mapping[str, int]) -> "Scope":
+    def reading(self, places: Mapping[str, int], raw: Mapping[str, int] | None = None) -> "Scope":
         """The same, where some inputs are read as other values."""
-        return replace(self, places={**self.places, **places})
+        return replace(self, places={**self.places, **places}, raw=raw or {})
+
+    def raw_place(self, name: str) -> int:
+        """The values of an input as it is."""
+        return self.raw.get(name, self.places[name])
 
 
 class PlacedPart(NamedTuple):

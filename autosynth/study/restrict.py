@@ -7,6 +7,7 @@ of these inputs is left.
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from autosynth.components import FAMILIES
 from autosynth.composite import Resolved
 from autosynth.composite.layout import readers
 from autosynth.errors import ConfigError
@@ -73,7 +74,7 @@ def restrict(space: Space, inputs: Iterable[InputSpec], task: str, n_train: int 
                 f"search space {space.name!r} is for {', '.join(space.kinds)}; the input "
                 f"{each.name!r} is of kind {each.kind}: choose another with --space"
             )
-    space = _by_kind(_named(space, {each.name: each.kind for each in inputs}, task))
+    space = _here(_by_kind(_named(space, {each.name: each.kind for each in inputs}, task)))
     kinds = tuple(dict.fromkeys(space.inputs.values()))
     space = _fitted(space, space.families, inputs)
     for kind in kinds if len(kinds) > 1 else ():
@@ -158,6 +159,24 @@ def _by_kind(space: Space) -> Space:
         defaults.setdefault(family, space.family_defaults[family])
     ladder = {family: space.ladder[family] for family in space.families}
     return replace(space, options=options, family_defaults=defaults, ladder=ladder)
+
+
+def _here(space: Space) -> Space:
+    """The space with what this machine has: pretrained networks whose weights are found.
+
+    Where none of a choice is here all stay, and trials say what to install. A strategy that names
+    what is not here is not suggested, and goes.
+    """
+    options = {}
+    for key, table in space.options.items():
+        own = FAMILIES[key.partition(":")[0]].options
+        here = {n: tuple(v for v in values if own[n].is_here(v)) for n, values in table.items()}
+        options[key] = {name: here[name] or values for name, values in table.items()}
+    defaults = {
+        key: {n: v if v in options[key].get(n, (v,)) else options[key][n][0] for n, v in t.items()}
+        for key, t in space.family_defaults.items()
+    }
+    return replace(space, options=options, family_defaults=defaults)
 
 
 # Sizes of inputs to values of options.

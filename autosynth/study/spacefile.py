@@ -4,6 +4,7 @@ The spaces that come with AutoSynth stand in `search_spaces/`; a user's own is a
 is wrong is refused before the first trial, with the key of each problem and the nearest name.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -68,7 +69,9 @@ def _content(path: Path, inside: tuple[Path, ...]) -> dict[str, Any]:
         raise unknown("search space", base, names(), f"(extends, in {path})")
     if parent.resolve() in (path.resolve(), *inside):
         raise ConfigError(f"search space {path}: extends {base}, which extends it in turn")
-    merged = laid_over(content, _content(parent, (*inside, path.resolve())))
+    under = _content(parent, (*inside, path.resolve()))
+    under = _of_kinds(under, content.get("kinds", under.get("kinds")))
+    merged = laid_over(content, under)
     families = merged.get("families", [])
     for key in ("family", "ladder", "defaults"):
         if isinstance(merged.get(key), dict):
@@ -79,6 +82,25 @@ def _content(path: Path, inside: tuple[Path, ...]) -> dict[str, Any]:
                 if name in families or name in own or not isinstance(value, dict | list)
             }
     return merged
+
+
+def _of_kinds(content: Mapping[str, Any], kinds: Any) -> dict[str, Any]:
+    """What a file extends without the strategies in it that name kinds which it is not for."""
+    there = content.get("kinds")
+    if not (isinstance(there, list) and isinstance(kinds, list)):
+        return dict(content)
+    gone = "|".join(re.escape(str(kind)) for kind in there if kind not in kinds)
+
+    def left(strategies: Any) -> Any:
+        if not (gone and isinstance(strategies, list)):
+            return strategies
+        return [text for text in strategies if not re.search(rf"[:+]({gone})\b", str(text))]
+
+    ladder = content.get("ladder")
+    more = {"ladder": {n: left(s) for n, s in ladder.items()}} if isinstance(ladder, dict) else {}
+    if "composites" in content:
+        more["composites"] = left(content["composites"])
+    return {**content, **more}
 
 
 def laid_over(content: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from autosynth.components import FAMILIES
 from autosynth.composite import INITS, SHARING
+from autosynth.composite.alias import without_aliases
 from autosynth.errors import AutosynthError, unknown
 from autosynth.modality import MODALITIES
 from autosynth.spec import Kind
@@ -244,7 +245,7 @@ class SpaceReader:
             self._problem(key, f"a list of strategies as text, not {texts!r}")
             return ()
         tried = [
-            self._try(f"{key}[{number}]", partial(parse, text))
+            self._try(f"{key}[{number}]", partial(_strategy_of, text))
             for number, text in enumerate(texts, start=1)
         ]
         return tuple(strategy for strategy in tried if strategy is not None)
@@ -389,3 +390,7 @@ def _shape(text: Any) -> StrategyShape | None:
 
 def _repeated(values: list[Any]) -> Iterator[Any]:
     return (value for index, value in enumerate(values) if value in values[:index])
+
+
+def _strategy_of(text: str) -> Strategy:
+    return without_aliases(parse(text))

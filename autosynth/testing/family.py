@@ -114,6 +114,8 @@ def check_grid(case: FamilyCase) -> None:
     assert isinstance(part, Part)
     config = dict(part.config)
     uncut = MODALITIES[case.spec.kind].grid(case.spec, case.family.plane)
+    if case.family.reads:
+        uncut = case.family.stem_grid(config_of(part), case.spec)
     declared = case.family.leaves(config_of(part), coarser(uncut, int(config.get("patch", 1))))
     model, raw = case.fitted()
     ending = "_out" if "norm" in config else f"_stem_{case.spec.name}"

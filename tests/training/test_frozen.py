@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 from autosynth.budget import Deadline
-from autosynth.components.pretrained import Pretrained
+from autosynth.components.imagemodel import ImageModel
 from autosynth.composite import Composite, build, cost, resolve
 from autosynth.spec import Dataset
 from autosynth.strategy import parse
@@ -63,7 +63,7 @@ def seen() -> Iterator[list[int]]:
     found: list[int] = []
 
     def look(module: nn.Module, args: tuple[Tensor, ...]) -> None:
-        if isinstance(module, Pretrained):
+        if isinstance(module, ImageModel):
             found.append(len(args[0]))
             assert not module.training
 

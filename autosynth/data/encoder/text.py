@@ -23,7 +23,7 @@ from autosynth.cell import text_of
 from autosynth.data.column.path import Folders
 from autosynth.data.encoder.encoder import Encoder, Transformed
 from autosynth.data.encoder.feature import code_counts
-from autosynth.data.encoder.modelfolder import text_models
+from autosynth.data.encoder.modelfolder import tokenizer_files
 from autosynth.errors import DataError
 from autosynth.spec import InputSpec, Kind, RowNumbers
 
@@ -79,7 +79,7 @@ class TextEncoder(Encoder):
     ) -> list[Self]:
         """Tokenisations of the same texts by the pretrained models here; arguments as `fit`."""
         chosen = _chosen(values, train)
-        tokenizers = {m: _read(folder / "tokenizer.json") for m, folder in text_models().items()}
+        tokenizers = {model: _read(path) for model, path in tokenizer_files().items()}
         return [
             cls._of(theirs, chosen, name=f"{name}.{model}", of=name, shift=1, width=width)
             for model, theirs in tokenizers.items()

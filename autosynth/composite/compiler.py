@@ -166,17 +166,11 @@ class Compiler:
         rest = [part for each in node.parts[index + 1 :] for part in readers(each)]
         shown, raw = dict[str, int](), dict[str, int]()
         for source, spec in self.inputs.items():
-            own = {
-                bool(FAMILIES[part.family].reads)
-                for part in rest
-                if source in read_by(part, self.arrays)
-            }
-            if False in own:
-                at = self.shown(spec, scope)
-                shown[source] = self.emit("gather", Piece(Gather), at, rows, share=left)
-            if True in own:
-                at = scope.raw_place(source)
-                raw[source] = self.emit("gather", Piece(Gather), at, rows, share=left)
+            read = [part for part in rest if source in read_by(part, self.arrays)]
+            for is_own in sorted({bool(FAMILIES[part.family].reads) for part in read}):
+                at = scope.raw_place(source) if is_own else self.shown(spec, scope)
+                found = self.emit("gather", Piece(Gather), at, rows, share=left)
+                (raw if is_own else shown)[source] = found
         self.pictures.update(shown.values())
         better = self.cascade(node, scope.reading(shown, raw), name, index + 1)
         return self.emit("scatter", Piece(Scatter), outputs, rows, better)

@@ -11,6 +11,7 @@ from autosynth.budget import NEVER
 from autosynth.components import FAMILIES
 from autosynth.components.fitted import FittedFamily
 from autosynth.components.forestfitter import ForestRows, fit_boosted_forest, fit_extra_trees
+from autosynth.components.linear import LinearModel
 from autosynth.components.linearfit import fit_linear
 from autosynth.components.ridge import class_factor, solve_ridge
 from autosynth.composite import build
@@ -57,25 +58,43 @@ def test_a_linear_map_takes_a_weight_of_three_as_three_rows(target: TargetSpec) 
     assert slopes[1] > 2e-2
 
 
+def test_what_rows_weigh_together_is_held_against_the_penalty() -> None:
+    x, value, _ = problem(60)
+    value = value + 3 * torch.randn(60, generator=torch.Generator().manual_seed(1))
+    weights = torch.full((60,), 20.0)
+    found = fit_linear(x.numpy(), value, PRICE, seed=0, deadline=NEVER, weights=weights)
+    weight, bias = (torch.from_numpy(each).float() for each in (found.weight, found.bias))
+    weight.requires_grad_()
+    slopes = []
+    for total in (60 * 20, 60):
+        loss = loss_of(PRICE, x @ weight + bias, value)
+        loss = loss + 0.5 * found.penalty / total * weight.square().sum()
+        slopes.append(float(torch.autograd.grad(loss, weight)[0].abs().max()))
+    assert slopes[0] < 1e-3
+    assert slopes[1] > 1e-2
+
+
 def test_columns_of_a_linear_model_are_standardised_by_weighted_rows() -> None:
     x, value, weights = problem()
     x[::7, 2] = torch.nan
-    spec = InputSpec(name="x", kind="table", shape=(4,))
+    spec = InputSpec(name="x", kind="table", shape=(4,), cardinalities=(0,) * 4)
     case = FittedCase(family=FAMILIES["linear"], spec=spec, target=PRICE)  # type: ignore[arg-type]
     rows = torch.repeat_interleave(torch.arange(len(x)), weights)
     models = [build(case.resolved), build(case.resolved)]
     fit_parts(models[0], {"x": x}, value, weights.float())
     fit_parts(models[1], {"x": x[rows]}, value[rows])
-    states = [dict(model.state_dict()) for model in models]
-    for name in states[0]:
-        if name.endswith((".mean", ".scale")):
-            torch.testing.assert_close(states[0][name], states[1][name], rtol=1e-5, atol=1e-6)
+    one, two = (
+        next(m for m in model.modules_by_name.values() if isinstance(m, LinearModel))
+        for model in models
+    )
+    torch.testing.assert_close(one.mean, two.mean, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(one.scale, two.scale, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(("n", "d"), [(60, 200), (300, 40)])
 def test_a_ridge_takes_a_weight_of_three_as_three_rows(n: int, d: int) -> None:
     x, value, weights = problem(n, d)
-    x = x * torch.logspace(-1, 1, d) + 5
+    x, weights[7] = x * torch.logspace(-1, 1, d) + 5, 60
     rows = torch.repeat_interleave(torch.arange(n), weights)
     targets = torch.stack([value, -value.abs()], 1)
     weighed = solve_ridge(x, targets, [3.0], weights.float())

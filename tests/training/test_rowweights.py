@@ -73,7 +73,9 @@ def test_rocket_learns_what_the_heavy_rows_say(waves: Dataset) -> None:
     dataset, right = contradicted(waves)
     outcome, data = trained(weighed(dataset, right), "rocket[features=800, groups=8]")
     test = waves.splits.test
-    assert (outputs(outcome.model, data, test).argmax(1) == waves.y[test]).mean() > 0.9
+    found = outputs(outcome.model, data, test)
+    assert (found.argmax(1) == waves.y[test]).mean() > 0.9
+    assert found.max(1).mean() > 0.8  # and is not unsure for the sake of the others
 
 
 def test_the_loss_of_a_step_is_that_of_weighted_rows(prices: Dataset) -> None:
@@ -83,7 +85,7 @@ def test_the_loss_of_a_step_is_that_of_weighted_rows(prices: Dataset) -> None:
     losses, found = [], []
     for each in (prices, replace(prices, weights=weights)):
         data = data_of(each)
-        resolved = resolve(parse(f"{MLP} | augment=none"), each.inputs, each.target)
+        resolved = resolve(parse(f"{MLP} | augment=none dropout=0"), each.inputs, each.target)
         rows = TrainingRows(train=each.splits.train, calibration=each.splits.calibration[:0])
         trainer = Trainer(resolved, data, rows, CONFIG, 0, 64)
         phase = trainer.phase_trainer(trainer.phases[0])
@@ -95,7 +97,7 @@ def test_the_loss_of_a_step_is_that_of_weighted_rows(prices: Dataset) -> None:
         found.append(float((square * own).mean()))
         phase.batches = iter([(places, longest)])
         losses.append(float(phase.step(1)))
-    assert losses == pytest.approx(found, rel=0.3)  # in training, the network drops some values
+    assert losses == pytest.approx(found, rel=1e-4)
     assert found[0] != pytest.approx(found[1], rel=1e-3)
 
 

@@ -64,8 +64,8 @@ def test_targets_are_balanced_by_what_knowing_nothing_costs() -> None:
     nothing = torch.tensor([[*np.log(shares), 0.0]]).expand(len(data.splits.train), -1)
     y = ours.y[ours.rows(data.splits.train)]
     apart = [loss_of(data.target, nothing, y, 0.0, w) for w in ((1, 0), (0, 1))]
-    assert float(apart[0] * ours.weights[0]) == pytest.approx(1, rel=1e-3)
-    assert float(apart[1] * ours.weights[1]) == pytest.approx(1, rel=1e-3)
+    assert float(apart[0] * ours.balance[0]) == pytest.approx(1, rel=1e-3)
+    assert float(apart[1] * ours.balance[1]) == pytest.approx(1, rel=1e-3)
     # What is predicted does not depend on the unit of a target.
     other = replace(data, y=data.y * np.array([1, 1000], np.float32))
     again = to_device(other, torch.device("cpu"), data.splits.train)

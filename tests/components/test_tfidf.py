@@ -1,7 +1,7 @@
 """Weights of tokens, pairs and letters: those of scikit-learn, and what letters are for."""
 
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pandas as pd
@@ -78,6 +78,17 @@ def test_letters_have_a_key_for_each_n_gram_within_a_token() -> None:
     assert len(by_token[1] & by_token[2]) == 1  # "the"
     assert n_grams(4) == (MOST_LETTERS - 2) + (MOST_LETTERS - 3)
     assert n_grams(0) == 0
+
+
+def test_n_grams_that_differ_have_keys_that_differ() -> None:
+    """Up to the last of the characters that bytes are written as, and the longest n-grams."""
+    few = [chr(code) for code in (32, 33, 126, 323)]
+    spellings = ["".join(each) for each in product(few, repeat=3)]
+    letters = Letters(spellings, len(spellings), 3)
+    keys = letters(torch.arange(len(spellings))[:, None])
+    assert len(set(keys[keys != NO_GRAM].tolist())) == len(spellings)
+    longest = Letters([few[-1] * 6], 1, 6)(torch.zeros(1, 1)).max()
+    assert 2**53 < int(longest) < 2**54
 
 
 def test_an_encoder_spells_its_codes() -> None:

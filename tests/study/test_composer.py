@@ -57,7 +57,7 @@ def test_parts_that_err_on_different_rows_are_joined(context: RunContext) -> Non
     assert composer.propose(lambda resolved: True) is None  # one alone joins nothing
     composer.put(trial(context, 1, "boosting", 0.6, 200), knowing(context, slice(1, None, 2)))
     found = composer.propose(lambda resolved: True)
-    assert str(found).startswith("mean(linear, boosting")
+    assert str(found).startswith("mean(linear[penalty=l2], boosting")
     assert found is not None
     assert found.flag("train", "") == "subsets"
 

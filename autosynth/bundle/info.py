@@ -23,6 +23,7 @@ from autosynth.task.calibration import Calibration
 from autosynth.task.task import task_of
 
 FORMAT = 4
+_OF_WEIGHTS = ("weight", "class_weights")
 GIVEN = "(given in Python)"
 """What a card calls weights of rows that stood in no column."""
 
@@ -123,9 +124,15 @@ def to_plain(info: Info) -> dict[str, Any]:
         "target": asdict(info.target),
         "scales": [scale.to_dict() for scale in info.scales],
         "calibration": json_ready(info.calibration),
-        "card": json_ready(info.card),
+        "card": _plain_card(info.card),
         "exported": json_ready(info.exported),
     }
+
+
+def _plain_card(card: ModelCard) -> dict[str, Any]:
+    """A card without what is said of weights where there are none: earlier versions read it."""
+    plain: dict[str, Any] = json_ready(card)
+    return {key: value for key, value in plain.items() if value or key not in _OF_WEIGHTS}
 
 
 def read_info(folder: Path) -> Info:

@@ -25,7 +25,9 @@ from autosynth.weight import BALANCED, class_weights_told
 
 WEIGHT = "weight"
 """The key, beside the encoders, of the column that a model's rows were weighed by."""
-_RULE = "says how much each row counts, a finite number from 0 on"
+MOST_WEIGHT = 1e30
+"""Of a row: so that the weights of all have a sum, and single precision has room for them."""
+_RULE = f"says how much each row counts, a number from 0 to {MOST_WEIGHT:g}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +79,7 @@ def _checked(
     found: NDArray[np.float64], values: "pd.Series[Any]", column: str, what: str
 ) -> RowWeights:
     cure = "Mend it, take the row out, or leave the weights out."
-    bad = np.flatnonzero(~(np.isfinite(found) & (found >= 0)))  # a word is NaN, too
+    bad = np.flatnonzero(~((found >= 0) & (found <= MOST_WEIGHT)))  # a word is NaN, too
     if len(bad):
         row = int(bad[0])
         cell = values.iloc[row]

@@ -56,7 +56,8 @@ def strays(run: Path) -> list[str]:
     """What a run that came to its end should not hold."""
     found = [path for path in run.rglob("*") if path.name.startswith(".")]
     found += [path for path in run.rglob("*") if ".damaged" in path.name]
-    found += [run / name for name in ("store", "driver.json", "study.journal.lock")]
+    found += [run / name for name in ("driver.json", "study.journal.lock")]
+    found += [*run.glob("store/*.arrays")]
     found += [path for path in run.glob("trials/*") if not (path / "record.json").exists()]
     return [f"stray: {path.relative_to(run)}" for path in found if path.exists()]
 

@@ -42,7 +42,7 @@ CASES = [
     # Of the example's sounds a dozen are not silent: too few for a leaf of boosting.
     if (name, spec.kind) != ("boosting", "audio")
     # Nothing in these is above a penalty on absolute weights: all of them are 0.
-    if options != "penalty=elastic" or spec.kind not in ("series", "frames")
+    if options != "penalty=elastic" or spec.kind not in ("image", "series", "frames")
 ]
 # After what gives them features: of every kind one task, and all of them of one kind.
 CASES += [

@@ -201,7 +201,7 @@ def test_a_million_categories(n: int) -> None:
 
 
 def test_empty_texts_and_one_of_a_million_characters(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("autosynth.data.encoder.text.text_models", dict)
+    monkeypatch.setattr("autosynth.data.encoder.text.tokenizer_files", dict)
     notes: list[Any] = [f"it was number {i} of them" for i in range(ROWS)]
     notes[3:7] = ["", "   ", None, "word " * 200_000]
     found = load_dataset(frame(note=notes), target="goal")

@@ -143,8 +143,9 @@ class TextEncoder(Encoder):
     def _spellings(self) -> tuple[str, ...]:
         """What each code stands for; nothing of those that stand for no text."""
         found = [""] * self.vocabulary
-        for token, code in self.tokenizer["model"]["vocab"].items():
-            if token not in SPECIAL:
+        known = self.tokenizer.get("model", {}).get("vocab", {})
+        for token, code in known.items():
+            if token not in SPECIAL and code < self.vocabulary:
                 found[code] = token.replace(_SPACE, " ")
         return tuple(found)
 

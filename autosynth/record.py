@@ -57,8 +57,8 @@ class Record:
     `best_fractions` are, by phase of the training, the fraction (0 to 1) of its schedule after
     which it was best on `calibration`, where not at its end. `curve` pairs the fraction of the
     schedule (0 to 1) with the validation error there. `still_gaining` says why a longer training
-    may pay. `origin` says who proposed the trial: ladder, portfolio, composed, longer, tuned,
-    sampler or given.
+    may pay. `origin` says who proposed the trial: ladder, portfolio, part, composed, longer,
+    tuned, sampler or given.
 
     Where `weights_dropped`, a limit of disk had no room for its weights: it is chosen no more.
     """

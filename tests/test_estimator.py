@@ -168,6 +168,7 @@ def test_numbers_without_end_are_no_classes() -> None:
         AutoSynthClassifier().fit(frame, value)
 
 
+@pytest.mark.slow
 def test_weights_of_rows_and_classes_are_those_of_the_search(short_schedules: None) -> None:
     """A row that counts for nothing is none, and what counts more is found more often."""
     rng = np.random.default_rng(0)

@@ -28,6 +28,8 @@ Turn = Literal["single", "composite", "longer"]
 Candidate = tuple[Strategy, Resolved]
 Able = Callable[[Resolved], bool]
 """Whether a strategy is still to be trained, and would end in time."""
+Lacking = Callable[[Resolved], Sequence[Resolved]]
+"""The parts of a composite that are trained alone, on all rows, and do not stand as yet."""
 # Networks after the first of every family, before any is trained for longer: the best of fewer is
 # not yet what is worth it.
 FEW = 4
@@ -36,8 +38,14 @@ FEW = 4
 MANY = 20
 
 LENGTH = "length"
-LONGER = "longer"  # the origin of such a trial
-TUNED = "tuned"  # and of one that trains jointly what was trained apart
+COMPOSED = "composed"  # the origin of a trial that joins what stands trained
+LONGER = "longer"  # of a longer training
+TUNED = "tuned"  # of one that trains jointly what was trained apart
+PART_ALONE = "part"  # and of a part of a written composite that is trained alone
+WRITTEN = (COMPOSED, PART_ALONE, TUNED)
+"""The origins of strategies that the space need not suggest."""
+SPARED = (LONGER, TUNED, PART_ALONE)
+"""Those of trials that no pruner ends: others were good, or need them."""
 # By score, that are trained for longer before the front's other members are.
 BEST = 3
 
@@ -54,6 +62,13 @@ class Limits:
     trials: int | None = None
     stop: Callable[[], bool] = field(default=lambda: False)
     reserve: Callable[[list[Record], float], float] = field(default=lambda last, seconds: 0.0)
+
+
+def turn_of(origin: str, topology: str) -> Turn:
+    """Whose turn a trial is counted as."""
+    if origin in (LONGER, TUNED):
+        return "longer"
+    return "single" if topology == "single" and origin != PART_ALONE else "composite"
 
 
 def ladder(dataset: Dataset, space: Space) -> list[Candidate]:
@@ -124,9 +139,22 @@ class Agenda:
                 return strategy
         return self.quickest(able)
 
-    def composite(self, able: Able) -> Strategy | None:
-        """The next written composite."""
-        return self._take(self.composites, able)
+    def composite(self, able: Able, lacking: Lacking) -> tuple[str, Strategy | None]:
+        """The origin of a trial, and the next written composite.
+
+        Of one whose parts are trained alone, first each part that does not stand as yet: so that
+        it is there to be joined with others, too. It comes again once they stand, which takes no
+        time then, and not while they are being trained.
+        """
+        for written, resolved in self.composites:
+            if able(resolved):
+                parts = lacking(resolved)
+                if not parts:
+                    self.composites.remove((written, resolved))
+                    return "portfolio", written
+                if part := next(filter(able, parts), None):
+                    return PART_ALONE, part.strategy
+        return "", None
 
     def _take(self, queue: Sequence[Candidate], able: Able) -> Strategy | None:
         """The first that is able to be trained, off the agenda."""

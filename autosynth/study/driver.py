@@ -16,16 +16,19 @@ from autosynth.progress import Progress
 from autosynth.record import Record, read_all
 from autosynth.strategy import Strategy
 from autosynth.study.agenda import (
+    COMPOSED,
     LENGTH,
     LONGER,
+    SPARED,
     TUNED,
+    WRITTEN,
     Agenda,
     Limits,
-    Turn,
     candidates,
     first_length,
     joint_training,
     ladder,
+    turn_of,
 )
 from autosynth.study.assembly import Assembly, has_room, trial_parts
 from autosynth.study.context import RunContext
@@ -155,7 +158,7 @@ class Driver:
         """Whether a trial would end in time, and what comes after it, were it the best."""
         pace = self._pace()
         left = self._left(pace * self.history.foreseen_seconds(resolved))
-        return self._seconds(resolved, pace) <= left
+        return self._seconds(resolved, pace) <= left and not self.history.hurries(resolved, left)
 
     def _show(self, left: float) -> None:
         """Tell how the search stands, before a trial starts."""
@@ -245,32 +248,29 @@ class Driver:
             seconds = self._seconds(resolved, self._pace())
             return able(resolved) and seconds <= POLICY.bold_share * self._left()
 
-        written = self.agenda.fresh(self.families, quick)
+        origin, written = "ladder", self.agenda.fresh(self.families, quick)
         if not (written or done):  # in a budget too short for that there is to be a model, too
             written = self.agenda.quickest(able)
+        if not written:
+            origin, written = COMPOSED, self.history.composer.propose(able)
         if written:
-            self._ask(written, "ladder")
+            self._ask(written, origin)
             return
-        if written := self.history.composer.propose(able):
-            self.sampler.enqueue_written(written, "composed")
-            return
-        topologies = self.context.space.topologies
-        begun_count = len(done) + len(self.running)
-        turns = self.agenda.turns(begun_count, len(self.context.space.families))
-        # Whose turn brought nothing new lets the next one try.
-        at = self.repeats % len(turns)
+        topologies, n_begun = self.context.space.topologies, len(done) + len(self.running)
+        turns = self.agenda.turns(n_begun, len(self.context.space.families))
+        at = self.repeats % len(turns)  # whose turn brought nothing new lets the next one try
         for turn in [*turns[at:], *turns[:at]]:
             if turn == "longer":
                 if self._lengthen(able):
                     return
                 continue
             if turn == "single":
-                singles = self.history.standings.best_singles()
-                written = self.agenda.single(singles, able, bold, self.context.metric.name)
+                singles, metric = self.history.standings.best_singles(), self.context.metric.name
+                origin, written = "ladder", self.agenda.single(singles, able, bold, metric)
             else:
-                written = self.agenda.composite(able)
+                origin, written = self.agenda.composite(able, self.history.lacking)
             if written:
-                self._ask(written, "ladder" if turn == "single" else "portfolio")
+                self._ask(written, origin)
                 return
             kinds = [each for each in topologies if (each == "single") == (turn == "single")]
             if kinds:
@@ -281,14 +281,17 @@ class Driver:
                 return
 
     def _ask(self, written: Strategy, origin: str) -> None:
-        self.sampler.enqueue(params_for(written, self.context.space), origin)
+        if origin in WRITTEN:
+            self.sampler.enqueue_written(written, origin)
+        else:
+            self.sampler.enqueue(params_for(written, self.context.space), origin)
 
     def _lengthen(self, able: Callable[[Resolved], bool]) -> bool:
         """Have the longer training proposed that promises most, or the best one's joint one."""
         front = self.history.standings.front()
         tuned = joint_training(front, self.context.space, self.context.metric.name)
         if tuned and able(self.context.resolved(str(tuned))):
-            self.sampler.enqueue_written(tuned, TUNED)
+            self._ask(tuned, TUNED)
             return True
         for each in self.history.standings.worth_longer(self.context.space):
             params = self.sampler.params(each.trained)
@@ -352,7 +355,7 @@ class Driver:
         self.book.write(trial, curve)
         # A longer one is there because a shorter one was among the best; and where a trial is
         # scored on several folds, the rows of the first are too few to end it.
-        spared = each.assembly.job.origin in (LONGER, TUNED) or self.context.folds > 1
+        spared = each.assembly.job.origin in SPARED or self.context.folds > 1
         if spared or is_spared(trial, self.context.seed) or not verdict.prune:
             return False
         each.pruned = verdict
@@ -371,8 +374,7 @@ class Driver:
         self.begun.discard(job.strategy)
         self.repeats = 0 if self.running else self.repeats
         # Counted without a clock: the same seed gives the same trials.
-        turn: Turn = "single" if record.topology == "single" else "composite"
-        turn = "longer" if job.origin in (LONGER, TUNED) else turn
+        turn = turn_of(job.origin, record.topology)
         self.agenda.spent[turn] += 1.0 if self.limits.trials else record.train_seconds or 0.0
         if record.state == "failed":
             self.sampler.fail(each.proposal, record.reason)

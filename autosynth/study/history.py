@@ -14,9 +14,11 @@ from torch import Tensor
 
 from autosynth.budget import POLICY
 from autosynth.composite import Resolved
+from autosynth.composite.fittedpart import fitted_end
 from autosynth.composite.plan import Phase
 from autosynth.errors import AutosynthError
 from autosynth.record import Record, score_of, weights_path, write_record
+from autosynth.strategy import parse
 from autosynth.study.composer import Composer, may_be_part
 from autosynth.study.context import RunContext
 from autosynth.study.finalist import a_training
@@ -43,6 +45,7 @@ class RunHistory:
         # Both are asked for again and again.
         self._alone: dict[tuple[str, str], str] = {}
         self._foreseen: dict[tuple[str, frozenset[str]], float] = {}
+        self._fits: dict[str, float] = {}  # seconds of the longest by family, of no networks
         self.families: set[str] = set()
         """The families that stood alone in one."""
         self.n_trained = 0
@@ -124,6 +127,14 @@ class RunHistory:
             self._foreseen[key] = self._context.foreseen_seconds(resolved, known)
         return self._foreseen[key]
 
+    def hurries(self, resolved: Resolved, left: float) -> bool:
+        """Whether a part that is no network would have less time than one of its family took.
+
+        Cut short it would say little, and nothing could be claimed beside it.
+        """
+        end = fitted_end(resolved.strategy.root)
+        return end is not None and self._fits.get(end.family, 0.0) > POLICY.fit_share * left
+
     def standing(self, resolved: Resolved) -> Iterator[tuple[Phase, list[TrainedPart]]]:
         """The phases of a strategy, each with the trainings that came to what it would."""
         config, n_rows = self._context.trainer_config, len(self._context.dataset.splits.train)
@@ -143,6 +154,17 @@ class RunHistory:
             found = alone_of(resolved, phase)
             self._alone[key] = "" if found is None else found.canonical
         return self._alone[key]
+
+    def lacking(self, resolved: Resolved) -> list[Resolved]:
+        """The parts of a composite that are trained alone, on all rows, and are still to be."""
+        if len(resolved.training_plan.phases) < 2:
+            return []
+        found = {
+            strategy: self._context.resolved(strategy)
+            for phase, _ in self.standing(resolved)
+            if phase.rows == "all" and (strategy := self.alone(resolved, phase))
+        }
+        return [part for strategy, part in found.items() if strategy not in self.done]
 
     def part(self, strategy: str) -> list[TrainedPart]:
         """The trainings of a strategy whose weights are there."""
@@ -178,6 +200,9 @@ class RunHistory:
         if record.state == "complete":
             self.shelf.put(record)
             self.composer.put(record, self._outputs(record) if outputs is None else outputs)
+        if record.state == "complete" and (end := fitted_end(parse(record.canonical).root)):
+            taken = (record.train_seconds or 0.0) / record.n_folds
+            self._fits[end.family] = max(taken, self._fits.get(end.family, 0.0))
         if record.state == "complete" and record.foreseen_seconds:
             taken = (record.train_seconds or 0.0) / record.n_folds
             self._paces.append(taken / record.foreseen_seconds)

@@ -51,6 +51,7 @@ def test_reference_set(
     assert sum(found) == len(data.y)
 
 
+@pytest.mark.slow
 def test_tweets_have_an_id_a_text_and_four_columns_that_leak(shared: Path) -> None:
     tweets = load_dataset(shared / "airline_tweets" / "Tweets.csv", target="airline_sentiment")
     told = "\n".join(tweets.warnings)

@@ -94,6 +94,7 @@ assert main(["train", "data.csv", *read, "--strategy", masked, "--out", "trained
 """
 
 
+@pytest.mark.slow
 def test_a_kind_of_another_package_is_read_searched_exported_and_used(
     tmp_path: Path, python: Python
 ) -> None:

@@ -47,6 +47,7 @@ def test_the_board_gives_the_mean_and_its_interval(run: Run) -> None:
         assert (high - low) / 2 == pytest.approx(half, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_trains_none_of_them_again(run: Run, tmp_path: Path) -> None:
     before = {record.trial: record.repeats for record in run.records if record.repeats}
     autosynth.search("digits", space="small", trials=6, repeats=3, refit=False, out=run.folder)

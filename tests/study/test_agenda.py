@@ -9,7 +9,7 @@ from autosynth.data import load_dataset
 from autosynth.record import Record
 from autosynth.spec import Dataset
 from autosynth.strategy import parse
-from autosynth.study.agenda import MANY, Agenda, Candidate, joint_training
+from autosynth.study.agenda import MANY, PART_ALONE, Agenda, Candidate, joint_training
 from autosynth.study.spacefile import load_space
 
 
@@ -31,6 +31,10 @@ def single(trial: int, family: str, score: float) -> Record:
 
 def everything(resolved: Resolved) -> bool:
     return True
+
+
+def nothing(resolved: Resolved) -> list[Resolved]:
+    return []
 
 
 def names(agenda: Agenda) -> list[str]:
@@ -70,9 +74,28 @@ def test_who_has_had_the_least_takes_its_turn(wine: Dataset) -> None:
 
 def test_what_cannot_be_trained_is_left(wine: Dataset) -> None:
     agenda = Agenda(singles=[], composites=candidates(wine, "mean(mlp, cnn)", "mlp > cnn"))
-    assert str(agenda.composite(lambda resolved: resolved.topology == "sequential")) == "mlp > cnn"
-    assert str(agenda.composite(everything)) == "mean(mlp, cnn)"
-    assert agenda.composite(everything) is None
+    found = agenda.composite(lambda resolved: resolved.topology == "sequential", nothing)
+    assert str(found[1]) == "mlp > cnn"
+    assert str(agenda.composite(everything, nothing)[1]) == "mean(mlp, cnn)"
+    assert agenda.composite(everything, nothing) == ("", None)
+
+
+def test_parts_that_are_trained_alone_come_before_what_joins_them(wine: Dataset) -> None:
+    written = ("mean(mlp, cnn) train=subsets rows=all", "mlp > cnn")
+    agenda = Agenda(singles=[], composites=candidates(wine, *written))
+    parts = [resolved for _, resolved in candidates(wine, "mlp", "cnn")]
+
+    def lacking(resolved: Resolved) -> list[Resolved]:
+        return parts if resolved.topology == "parallel" else []
+
+    origin, first = agenda.composite(everything, lacking)
+    assert (origin, str(first).partition("[")[0]) == (PART_ALONE, "mlp")
+    # While both are being trained, the next composite has its turn.
+    origin, other = agenda.composite(lambda resolved: resolved.topology != "single", lacking)
+    assert (origin, str(other)) == ("portfolio", "mlp > cnn")
+    parts.clear()
+    origin, last = agenda.composite(everything, lacking)
+    assert (origin, str(last)) == ("portfolio", written[0])
 
 
 APART = "rows=all train=subsets | lr=0.002"

@@ -129,6 +129,22 @@ def test_a_search_joins_what_it_has_trained_and_trains_nothing_again(
         assert record.train_seconds is not None
 
 
+def test_parts_of_a_written_composite_are_trials_of_their_own(
+    context: RunContext, driver_of: MakeDriver, tmp_path: Path
+) -> None:
+    written = parse("mean(mlp[width=32, depth=2], mlp[width=64, depth=3]) train=subsets rows=all")
+    space = replace(context.space, composites=(written,))
+    driver_of(replace(context, space=space), trials=12).run()
+    records = read_all(tmp_path)
+    (composite,) = [record for record in records if record.origin == "portfolio"]
+    parts = [record for record in records if record.origin == "part"]
+    assert parts
+    assert all(record.topology == "single" for record in parts)
+    assert all(record.trial < composite.trial for record in parts)
+    assert composite.samples_seen == 0  # its parts are taken as they stand
+    assert composite.state == "complete"
+
+
 def test_what_is_removed_from_the_store_is_computed_again(
     context: RunContext, driver_of: MakeDriver, tmp_path: Path
 ) -> None:
@@ -140,6 +156,7 @@ def test_what_is_removed_from_the_store_is_computed_again(
     assert RunHistory(context, read_all(tmp_path)).composer.choice() == before
 
 
+@pytest.mark.slow
 def test_of_few_rows_parts_are_joined_on_all_folds(
     context_of: MakeBench, driver_of: MakeDriver, tmp_path: Path
 ) -> None:

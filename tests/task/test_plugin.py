@@ -99,6 +99,7 @@ def frame(rows: int, seed: int) -> pd.DataFrame:
     )
 
 
+@pytest.mark.slow
 def test_a_task_of_another_package_is_searched_exported_evaluated_and_used(
     install: Install, in_package: Callable[[str], str], tmp_path: Path
 ) -> None:

@@ -51,7 +51,7 @@ def contradicted(dataset: Dataset) -> tuple[Dataset, np.ndarray]:
         MLP,
         f"mean({MLP}, linear) train=subsets rows=all",
         f"weighted[fit]({MLP}, {MLP.replace('16', '8')})",
-        f"stack[linear]({MLP}, {MLP.replace('16', '8')})",
+        pytest.param(f"stack[linear]({MLP}, {MLP.replace('16', '8')})", marks=pytest.mark.slow),
         "linear",
         "boosting[rounds=8]",
         "trees[trees=30]",

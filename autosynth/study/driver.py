@@ -88,9 +88,7 @@ class Driver:
         self.floor = 0.0
         if context.cost != "latency_ms":
             self.floor = CHEAP_SHARE * max(getattr(cost(r), context.cost) for _, r in singles)
-        self.turn = 0
-        self.repeats = 0
-        self.hopeful = False
+        self.turn, self.repeats, self.hopeful = 0, 0, False
         self.running: dict[int, _Running] = {}
         self.waiting: deque[Assembly] = deque()
         self.begun: set[str] = set()
@@ -157,7 +155,7 @@ class Driver:
     def _fits(self, resolved: Resolved) -> bool:
         """Whether a trial would end in time, and what comes after it, were it the best."""
         pace = self._pace()
-        left = self._left(pace * self.history.foreseen_seconds(resolved))
+        left = self._left(pace * self.history.whole_seconds(resolved))
         return self._seconds(resolved, pace) <= left and not self.history.hurries(resolved, left)
 
     def _show(self, left: float) -> None:
@@ -205,7 +203,8 @@ class Driver:
         if resolved.topology == "single":
             self.families.add(resolved.components)
         foreseen = self._pace() * self.history.foreseen_seconds(resolved)
-        after = self.limits.reserve(self.history.standings.finalists(), foreseen)
+        whole = self._pace() * self.history.whole_seconds(resolved)
+        after = self.limits.reserve(self.history.standings.finalists(), whole)
         begin, parts = trial_parts(self.context, self.history, resolved)
         job = Job(
             number=self.history.number(),

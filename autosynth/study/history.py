@@ -127,6 +127,13 @@ class RunHistory:
             self._foreseen[key] = self._context.foreseen_seconds(resolved, known)
         return self._foreseen[key]
 
+    def whole_seconds(self, resolved: Resolved) -> float:
+        """The seconds of a training from the beginning, as the last one is: of all its parts."""
+        known = 0.0
+        if len(resolved.training_plan.phases) > 1:
+            known = sum(found[0].seconds for _, found in self.standing(resolved) if found)
+        return self.foreseen_seconds(resolved) + known
+
     def hurries(self, resolved: Resolved, left: float) -> bool:
         """Whether a part that is no network would have less time than one of its family took.
 

@@ -92,6 +92,10 @@ def measured(row: str, data: Path, seed: int, keep: Path | None) -> dict[str, An
             keep.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(run / name, keep / Path(name).name)
     metric = card["card"]["metric"]
+    third = HAND_WRITTEN.get(row, 0) / 3
+    within = _within(records, metric, third)
+    if card["flops"] <= third:  # what is exported was trained on more rows
+        within = round(card["card"]["test"][metric], 5)
     singles = [
         each["test"][metric]
         for each in records
@@ -104,8 +108,9 @@ def measured(row: str, data: Path, seed: int, keep: Path | None) -> dict[str, An
         "exported": round(card["card"]["test"][metric], 5),
         "search": round(card["card"]["search_test"][metric], 5),
         "best_single_scored": round(max(singles), 5) if singles else None,
-        "within_a_third": _within(records, metric, HAND_WRITTEN.get(row, 0) / 3),
-        "composing": composing,
+        "within_a_third": within,
+        "composing": {k: composing.get(k) for k in ("difference", "low", "high", "withheld")},
+        "optimism": (composing.get("choice") or {}).get("optimism"),
         "flops": card["flops"],
         "strategy": card["short_form"],
         "trials": sum(each.get("state") == "complete" for each in records),

@@ -130,7 +130,8 @@ def chosen(records: Iterable[Record], *, metric: str, cost: str = "flops") -> Re
     """The strategy that a search hands over; None where no strategy is complete.
 
     The best by what is to be expected where rows are few, else by validation score; of equal ones
-    the surer, then the cheaper. What is no better than knowing the target alone only where nothing
+    the surer, then the cheaper. A cascade saves cost and knows no more than its parts: it is the
+    best where it is a standard error above all else. What is no better than knowing the target alone only where nothing
     is.
     """
     records = list(records)
@@ -152,6 +153,8 @@ def _preference(record: Record, metric: str, cost: str) -> tuple[float, ...]:
     score, tie = merit(record, metric)
     first = score if record.cv is None else record.cv
     first = first if record.expected is None else record.expected
+    if record.fusion.startswith("cascade"):
+        first -= record.standard_error or 0.0
     return -first, -score, -tie, cost_of(record, cost), record.trial
 
 

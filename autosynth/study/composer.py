@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from heapq import nlargest
-from itertools import combinations, product
+from itertools import chain, combinations, product
 from operator import attrgetter
 
 import numpy as np
@@ -38,8 +38,9 @@ from autosynth.task.task import task_of
 from autosynth.training.output import finished_rows
 
 # Of the parts, by score, that a new one is joined with: the number of means of three grows with
-# the square of it. 50 parts have 19,600 of them.
-MOST_JOINED = 50
+# the square of it. 50 parts have 19,600 of them. Fewer where outputs are so many that all means
+# with a new part would be of more numbers than MOST_NUMBERS, which take about a second.
+MOST_JOINED, MOST_NUMBERS = 50, 10**8
 # Of the means that a new part makes, the best, whose weights are fitted, too: that takes some
 # milliseconds each, and more weights are seldom better than none.
 BEST_FITTED = 8
@@ -48,13 +49,17 @@ BEST_FITTED = 8
 MOST_MEMBERS = 8
 # Trials after each new part: then it is the trainings' turn, which bring more parts.
 AT_ONCE = 3
+# Fusions that are held against the time that is left before others have their turn: late in a run
+# there is time for none of thousands.
+MOST_ASKED = 20
 # Of the standard error of a score, that one has to gain on what is no dearer. The error of a
 # difference to its own parts is far smaller than that: with a quarter, a search of credit_taiwan
 # exported a single network.
 LEAST_GAIN = 0.1
 # Fusions, the best by score, that the choice is made among again and again to see how hopeful it
-# is: what is far behind is chosen of no resample.
-MOST_RIVALS = 200
+# is: what is far behind is chosen of no resample. Of more than 1,000 rows fewer: they are less
+# hopeful, and take more time.
+MOST_RIVALS, LEAST_RIVALS, FEW_ROWS = 200, 20, 1_000
 FITTED = "weighted[fit]"
 # Of the rows, that go on to the second part of a cascade: where a space has cascades, all of these
 # are tried of any two parts, for they differ in nothing that is trained.
@@ -134,15 +139,22 @@ class Composer:
         self._left = AT_ONCE
 
     def propose(self, able: Able) -> Strategy | None:
-        """The fusion that gains most on what costs no more, and is still to be tried."""
+        """A fusion that gains on what costs no more, and is still to be tried.
+
+        After a new part first the best of all by score, and then what gains most: cheap ones gain
+        much on what is no dearer, and would leave no turn to what moves the upper end.
+        """
         if self._left <= 0 or "parallel" not in self.context.space.topologies:
             return None
         self._join()
         # What gains nothing now never will: what no dearer gives can only get better.
         self._candidates = [each for each in self._candidates if self._gain(each) > 0]
-        for each in sorted(self._candidates, key=self._gain, reverse=True):
-            if self._gain(each) <= LEAST_GAIN * self._error:
-                break
+        least = LEAST_GAIN * self._error
+        worth = [each for each in self._candidates if self._gain(each) > least]
+        orders = [nlargest(MOST_ASKED, worth, key=self._gain)]
+        if self._left == AT_ONCE:
+            orders.insert(0, nlargest(MOST_ASKED, worth, key=attrgetter("score")))
+        for each in dict.fromkeys(chain(*orders)):
             self._candidates.remove(each)
             strategy = self._strategy(each)
             data = self.context.dataset
@@ -160,8 +172,10 @@ class Composer:
         if "parallel" in self.context.space.topologies:
             self._join()
         data, metric = self.context.dataset, self.context.metric
-        found = [self._finished(part.outputs) for part in self._parts]
-        found += [self._values(each) for each in self._rivals]
+        most = max(LEAST_RIVALS, MOST_RIVALS * FEW_ROWS // max(FEW_ROWS, len(self._rows)))
+        parts = nlargest(most, self._parts, key=attrgetter("score"))
+        found = [self._finished(part.outputs) for part in parts]
+        found += [self._values(each) for each in self._rivals[:most]]
         scorers = [metric.prepare(data.y[self._rows], each) for each in found]
         weights = data.weights_of(self._rows)
         gains = [self._gain(each) for each in (*self._candidates, *self._passed)]
@@ -169,7 +183,7 @@ class Composer:
             parts=len(self._parts),
             means=self._tried["mean"],
             cascades=self._tried["cascade"],
-            is_whole=len(self._parts) <= MOST_JOINED + 1,
+            is_whole=len(self._parts) <= self._most_joined + 1,
             gain_left=max(0.0, *gains) if gains else 0.0,
             rows=len(self._rows),
             optimism=optimism(scorers, len(self._rows), weights, seed=self.context.seed),
@@ -178,7 +192,7 @@ class Composer:
     def _join(self) -> None:
         """Try all that the new parts make with the others."""
         # Of a run that goes on with a thousand parts, the last.
-        for at in self._new[-MOST_JOINED:]:
+        for at in self._new[-self._most_joined :]:
             found = list(self.with_part(at))
             self._candidates += found
             self._rivals = nlargest(MOST_RIVALS, [*self._rivals, *found], key=attrgetter("score"))
@@ -209,7 +223,8 @@ class Composer:
 
     def with_part(self, newest: int) -> Iterator[FusionCandidate]:
         """All that a part makes with those before it."""
-        best = sorted(range(newest), key=lambda at: -self._parts[at].score)[:MOST_JOINED]
+        best = sorted(range(newest), key=lambda at: -self._parts[at].score)
+        best = best[: self._most_joined]
         fusions = self.context.space.fusions
         # A threshold or weights are fitted to rows that are held back; where there are none it
         # would take trainings out of fold.
@@ -308,6 +323,12 @@ class Composer:
     @cached_property
     def _rows(self) -> NDArray[np.int64]:
         return np.concatenate([*self._held.values()])
+
+    @cached_property
+    def _most_joined(self) -> int:
+        """With how many of the parts a new one is joined."""
+        size = max(1, len(self._rows) * self.context.dataset.target.n_outputs)
+        return max(2, min(MOST_JOINED, math.isqrt(2 * MOST_NUMBERS // size)))
 
     def _shares(self, outputs: Mapping[str, Tensor]) -> Array | None:
         """Probabilities of a part, whose mean with others' is that of the outputs; or None."""

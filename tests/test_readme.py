@@ -3,6 +3,7 @@
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,11 +21,21 @@ DIGIT = TargetSpec(name="digit", task="classification", classes=tuple("012345678
 @pytest.mark.usefixtures("short_schedules")
 def test_its_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    code, _ = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     assert 'budget="1m"' in code
     # The same calls, cut short.
     exec(code.replace('budget="1m"', 'trials=1, space="small"'), {})
     assert (tmp_path / "model" / "model.pt2").exists()
+
+
+def test_its_study_runs() -> None:
+    _, code = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    known: dict[str, Any] = {}
+    exec(code, known)
+    states = [trial.state.name for trial in known["study"].trials]
+    assert len(states) == 30
+    assert {"COMPLETE", "PRUNED"} >= set(states)
+    assert known["study"].best_trials
 
 
 def test_its_steps_never_write_to_one_place_twice() -> None:

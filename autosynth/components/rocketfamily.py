@@ -188,8 +188,8 @@ class RocketFamily(FittedFamily):
 
     name = "rocket"
     about = (
-        "features of thousands of fixed convolutions (MultiRocket, Hydra), ridge on them; of 6,000 "
-        "rows at most"
+        "features of thousands of fixed convolutions (MultiRocket, Hydra), ridge on them; of "
+        "6,000 rows at most"
     )
     # Chosen by validation scores on mnist1d, where four pools gain 1.7 points of accuracy over
     # one; on six sets of the UCR and UEA archives both are equal; 50,000 features gain nothing.

@@ -131,8 +131,8 @@ def chosen(records: Iterable[Record], *, metric: str, cost: str = "flops") -> Re
 
     The best by what is to be expected where rows are few, else by validation score; of equal ones
     the surer, then the cheaper. A cascade saves cost and knows no more than its parts: it is the
-    best where it is a standard error above all else. What is no better than knowing the target alone only where nothing
-    is.
+    best where it is a standard error above all else. What is no better than knowing the target
+    alone only where nothing is.
     """
     records = list(records)
     return _chosen(records, layer_numbers(records, metric=metric, cost=cost), metric, cost)

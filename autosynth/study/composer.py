@@ -59,7 +59,7 @@ LEAST_GAIN = 0.1
 # Fusions, the best by score, that the choice is made among again and again to see how hopeful it
 # is: what is far behind is chosen of no resample. Of more than 1,000 rows fewer: they are less
 # hopeful, and take more time.
-MOST_RIVALS, LEAST_RIVALS, FEW_ROWS = 200, 20, 1_000
+MOST_RIVALS, LEAST_RIVALS, RIVAL_ROWS = 200, 20, 1_000
 FITTED = "weighted[fit]"
 # Of the rows, that go on to the second part of a cascade: where a space has cascades, all of these
 # are tried of any two parts, for they differ in nothing that is trained.
@@ -172,7 +172,7 @@ class Composer:
         if "parallel" in self.context.space.topologies:
             self._join()
         data, metric = self.context.dataset, self.context.metric
-        most = max(LEAST_RIVALS, MOST_RIVALS * FEW_ROWS // max(FEW_ROWS, len(self._rows)))
+        most = max(LEAST_RIVALS, MOST_RIVALS * RIVAL_ROWS // max(RIVAL_ROWS, len(self._rows)))
         parts = nlargest(most, self._parts, key=attrgetter("score"))
         found = [self._finished(part.outputs) for part in parts]
         found += [self._values(each) for each in self._rivals[:most]]

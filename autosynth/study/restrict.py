@@ -105,6 +105,7 @@ def _named(space: Space, inputs: Mapping[str, Kind], task: str) -> Space:
         f
         for f in space.families
         if fits_task(f, task) and (not readable_kinds(f) or kinds & set(readable_kinds(f)))
+        if f not in space.optional or any(_is_here(space, f, kind) for kind in kinds)
     )
 
     def part(old: Part) -> Part | None:
@@ -126,6 +127,14 @@ def _named(space: Space, inputs: Mapping[str, Kind], task: str) -> Space:
         families=families,
         ends=tuple(f for f in space.ends if fits_task(f, task)) * any(map(begins_end, families)),
         full_families=tuple(f for f in space.full_families if f in families),
+    )
+
+
+def _is_here(space: Space, family: str, kind: Kind) -> bool:
+    """Whether the space says what a family is on a kind of input, and this machine has some."""
+    own, table = FAMILIES[family].options, space.options.get(f"{family}:{kind}", {})
+    return bool(table) and all(
+        any(own[name].is_here(value) for value in values) for name, values in table.items()
     )
 
 

@@ -76,7 +76,8 @@ class Space:
     `forbidden` are columns of the leaderboard whose values may not meet. `ladder[family]` are the
     sizes of the single component that every search trains, smallest first; `composites` is tried
     early. `ends` are the families that are no networks and may read the features of a frozen one,
-    or of another that is none.
+    or of another that is none. `optional` families are left out where this machine has nothing
+    that they could be: no weights of a pretrained network.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Space:
     ladder: Mapping[str, tuple[Strategy, ...]] = field(default_factory=dict)
     composites: tuple[Strategy, ...] = ()
     ends: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
     max_flops: int | None = None
     max_params: int | None = None
     max_latency_ms: float | None = None

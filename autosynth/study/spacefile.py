@@ -81,6 +81,9 @@ def _content(path: Path, inside: tuple[Path, ...]) -> dict[str, Any]:
                 for name, value in merged[key].items()
                 if name in families or name in own or not isinstance(value, dict | list)
             }
+    if isinstance(merged.get("optional"), list) and "optional" not in content:
+        left = [name for name in merged.pop("optional") if name in families]
+        merged |= {"optional": left} if left else {}
     return merged
 
 

@@ -44,7 +44,7 @@ _KEYS = (
         "inits",
         "forbid",
         "full_families",
-        *("max_flops", "max_params", "max_latency_ms"),
+        *("optional", "max_flops", "max_params", "max_latency_ms"),
         "composites",
     ),
     *("family", "layers", "settings", "defaults", "ladder", "inputs"),
@@ -80,6 +80,9 @@ class SpaceReader:
             kinds=kinds,
             inputs=self._inputs(kinds),
             families=families,
+            optional=(
+                self._names("optional", families, "family") if "optional" in self.content else ()
+            ),
             ends=tuple(filter(reads_features, families)) * any(map(begins_end, families)),
             max_parts=self._number("max_parts", 2, MAX_PARTS) or 3,
             topologies=topologies,

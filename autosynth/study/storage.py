@@ -34,7 +34,9 @@ STUDY = "autosynth"
 N_STARTUP = 16
 # Complete trials: the best five are held against the others, which must not be fewer.
 MIN_FOR_IMPORTANCE = 12
-_COST, _STRATEGY, _RUNG, _REASON, _SPACE = "cost", "strategy", "rung:", "reason", "space"
+COST = "cost"
+"""The user attribute of a trial that says what it costs."""
+_STRATEGY, _RUNG, _REASON, _SPACE = "strategy", "rung:", "reason", "space"
 
 
 def open_study(
@@ -221,7 +223,7 @@ def reap(study: optuna.Study) -> list[int]:
 
 def start(trial: optuna.Trial, *, cost: float, strategy: str) -> None:
     """Write on a trial what is known before training: cost (above 0) and resolved strategy."""
-    trial.set_user_attr(_COST, cost)
+    trial.set_user_attr(COST, cost)
     trial.set_user_attr(_STRATEGY, strategy)
 
 
@@ -234,9 +236,9 @@ def curves(study: optuna.Study) -> dict[int, Curve]:
     """The curve of every trial that has a cost, in any state, by trial number."""
     trials = study.get_trials(deepcopy=False)
     return {
-        trial.number: Curve(cost=trial.user_attrs[_COST], errors=_errors(trial.user_attrs))
+        trial.number: Curve(cost=trial.user_attrs[COST], errors=_errors(trial.user_attrs))
         for trial in trials
-        if _COST in trial.user_attrs
+        if COST in trial.user_attrs
     }
 
 
@@ -267,9 +269,15 @@ def prune(study: optuna.Study, trial: optuna.Trial, *, constraint: float, why: s
 
     A trial whose cost is over a limit ends here too, so that the sampler learns to avoid it.
     """
-    trial.set_user_attr(_REASON, why)
-    trial.set_constraint("behind", constraint)
+    note_pruned(trial, constraint=constraint, why=why)
     study.tell(trial, state=TrialState.PRUNED)
+
+
+def note_pruned(trial: optuna.Trial, *, constraint: float, why: str) -> None:
+    """Write on a trial why it ends early, and how far behind it is; once."""
+    if _REASON not in trial.user_attrs:
+        trial.set_user_attr(_REASON, why)
+        trial.set_constraint("behind", constraint)
 
 
 def fail(study: optuna.Study, trial: optuna.Trial, *, why: str) -> None:

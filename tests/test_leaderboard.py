@@ -312,3 +312,13 @@ def test_a_cascade_shows_what_it_costs_at_worst():
     assert "160k ≤1.20M" in shown
     assert shown.count("≤") == 2  # and once under the table
     assert "through all of a cascade" in shown
+
+
+@pytest.mark.parametrize(("ahead", "best"), [(0.005, 1), (0.02, 2)])
+def test_a_cascade_is_chosen_where_it_is_a_standard_error_above_all_else(ahead, best):
+    whole = trial(1, 0.9, 100, standard_error=0.01)
+    cascade = trial(2, 0.9 + ahead, 50, topology="parallel", fusion="cascade", standard_error=0.01)
+    assert pick([MAJORITY, whole, cascade], metric="accuracy").trial == best
+    # As a mean it would be the best in either case.
+    mean = replace(cascade, fusion="mean")
+    assert pick([MAJORITY, whole, mean], metric="accuracy").trial == 2

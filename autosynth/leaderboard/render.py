@@ -213,7 +213,7 @@ def _chosen_among(choice: Mapping[str, Any]) -> Iterator[str]:
     """How many fusions were scored, how far the best are from the front; and how hopeful it is."""
     rows, scored = choice["rows"], choice["means"] + choice["cascades"]
     if scored:
-        every = "All" if choice["is_whole"] else "Of very many"
+        every = "All" if choice["is_whole"] else "Not all, but"
         left = "none is better than the front at its cost"
         if choice["gain_left"] > 0:
             left = (

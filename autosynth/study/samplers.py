@@ -4,17 +4,16 @@ Each is made of the same two functions, what may be chosen and what that costs, 
 that know nothing of a cost leave it out.
 """
 
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from optuna.exceptions import ExperimentalWarning
-from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler
 
 from autosynth.study.chosen import AskAll, KnownCost
 from autosynth.study.evolution import EvolutionSampler
-from autosynth.study.knowncost import N_RANDOM, KnownCostSampler
+from autosynth.study.knowncost import KnownCostSampler
 from autosynth.study.reinforce import ReinforceSampler
+from autosynth.study.storage import tpe_sampler
 
 MakeSampler = Callable[[AskAll, KnownCost, int], BaseSampler]
 
@@ -28,18 +27,6 @@ class SamplerKind:
     make: MakeSampler
 
 
-def _tpe(choose: AskAll, cost: KnownCost, seed: int) -> BaseSampler:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)  # of `group`
-        return TPESampler(
-            n_startup_trials=N_RANDOM,
-            multivariate=True,
-            group=True,
-            constant_liar=True,
-            seed=seed,
-        )
-
-
 SAMPLERS: Mapping[str, SamplerKind] = {
     kind.name: kind
     for kind in (
@@ -51,7 +38,7 @@ SAMPLERS: Mapping[str, SamplerKind] = {
         SamplerKind(
             name="tpe",
             about="Optuna's tree-structured Parzen estimators of both objectives",
-            make=_tpe,
+            make=lambda choose, cost, seed: tpe_sampler(seed),
         ),
         SamplerKind(
             name="nsga2",

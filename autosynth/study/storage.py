@@ -70,7 +70,8 @@ def open_study(
             f"{where}: this study was made with another search space ({made_with}, now "
             f"{fingerprint}); undo the change, or start a new run with another --out"
         )
-    study.sampler = _sampler([seed, worker, len(study.get_trials(deepcopy=False))])
+    entropy = [seed, worker, len(study.get_trials(deepcopy=False))]
+    study.sampler = tpe_sampler(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
     return study
 
 
@@ -118,7 +119,8 @@ class _Journal(JournalFileBackend):
             raise unwritable(self._path, problem) from problem
 
 
-def _sampler(entropy: list[int]) -> TPESampler:
+def tpe_sampler(seed: int) -> TPESampler:
+    """Optuna's tree-structured Parzen estimators, of choices that depend on each other."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)  # of `group`
         return TPESampler(
@@ -126,7 +128,7 @@ def _sampler(entropy: list[int]) -> TPESampler:
             multivariate=True,
             group=True,
             constant_liar=True,
-            seed=int(np.random.SeedSequence(entropy).generate_state(1)[0]),
+            seed=seed,
         )
 
 

@@ -94,6 +94,15 @@ class Policy:
     # keeps its plan, and trainings of one step would make it worthless.
     least_planned_share: float = 0.1
 
+    # Seconds of a budget, from which on processes of their own train, one a core: each takes some
+    # three to load PyTorch.
+    workers_from_seconds: float = 45.0
+    # Free memory in GB for each of them.
+    worker_gigabytes: float = 1.5
+    # Of what as many workers as cores would do together, that threads of one have to reach to be
+    # taken instead: two workers were 1.45 to 1.6 times as fast as one on two cores.
+    workers_worth: float = 0.75
+
     # Of the time for trials, that the first size of a family may take: with six families, the
     # first round of all of them ends within half of it.
     quick_share: float = 1 / 12

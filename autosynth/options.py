@@ -251,7 +251,9 @@ class Options(DataConfig):
         above=0.0,
     )
     device: str = option("auto", "auto, cpu or cuda", metavar="D", check=check_device_name)
-    workers: int = option(1, "processes that train", least=1)
+    workers: int | None = option(
+        None, "processes that train (one a core, or one with --trials alone)", least=1
+    )
     repeats: int = option(
         1, "trainings of the front, each on its own seed; ranks by the mean", least=1
     )

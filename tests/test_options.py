@@ -122,7 +122,7 @@ def test_every_wrong_value_is_told_at_once() -> None:
             "digits",
             budget="ten",
             trials=0,
-            workers=None,
+            workers=0,
             cost="flop",
             device="cudo",
             max_flops=0.5,

@@ -43,7 +43,9 @@ SETTINGS: dict[str, TrainingSetting] = {
         choices=("none", "ema"),
     ),
     "schedule": TrainingSetting(
-        about="learning rate over time", default="onecycle", choices=("onecycle", "cosine")
+        about="learning rate over time",
+        default="onecycle",
+        choices=("onecycle", "cosine", "wsd", "constant", "free"),
     ),
     # On Fashion-MNIST twice the steps gave half a point, within a third of the FLOPs of a network
     # written by hand (results/README.md).

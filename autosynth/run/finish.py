@@ -23,7 +23,9 @@ from autosynth.spec import Array
 from autosynth.study.context import RunContext
 from autosynth.study.finalist import RACERS, a_training, finalists
 from autosynth.study.fold import OutOfTime, fold_outputs
+from autosynth.study.lasttraining import last_rows, train_last
 from autosynth.study.optimism import ChosenAmong
+from autosynth.study.pool import WorkerPool
 from autosynth.study.trial import load_trained
 from autosynth.task.score import (
     paired_interval,
@@ -31,7 +33,6 @@ from autosynth.task.score import (
     score_all,
     score_interval,
 )
-from autosynth.training.loop import TrainingRows, train
 from autosynth.training.output import finished_rows, outputs
 
 # Times a composite's cost, that a single component may have and is no dearer: as in the pruner.
@@ -152,33 +153,18 @@ def _trained(context: RunContext, record: Record) -> Composite:
     return load_trained(context, record, resolved_of(context, record))
 
 
-def refit(context: RunContext, record: Record, deadline: Deadline) -> Refit | None:
+def refit(
+    context: RunContext, record: Record, deadline: Deadline, pool: WorkerPool | None = None
+) -> Refit | None:
     """Train the winner on everything but test; None if it fails or there is no time.
 
-    The schedule is the trial's: as many epochs, every phase ended at the share of it that was best
-    on `calibration`.
     What is fitted after the training (thresholds, weights) keeps the rows of `calibration` for
-    that.
+    that. Where there are several workers its parts are trained side by side.
     """
-    resolved, splits = resolved_of(context, record), context.dataset.splits
-    held = splits.calibration if resolved.training_plan.post_hoc else splits.calibration[:0]
-    train_rows = np.setdiff1d(context.learnable, held)
-    rows = TrainingRows(train=train_rows, calibration=held, unlabelled=splits.unlabelled)
-    more = len(rows.train) / len(splits.train)
-    plan = replace(
-        context.trainer_config, steps=max(1, round(context.trainer_config.steps * more))
-    )
-    start = time.monotonic()
+    start, rows = time.monotonic(), last_rows(context, resolved_of(context, record))
+    ends = deadline if deadline.left > 1.0 else Deadline.after(1.0)
     try:
-        outcome = train(
-            resolved,
-            context.device_dataset,
-            rows,
-            plan,
-            seed=context.seed,
-            until=record.best_fractions,
-            deadline=deadline if deadline.left > 1.0 else Deadline.after(1.0),
-        )
+        outcome = train_last(context, record, ends, pool)
     except TrialError:
         return None
     if outcome.stopped:

@@ -56,6 +56,7 @@ from autosynth.study.finalist import (
 )
 from autosynth.study.job import Job
 from autosynth.study.optimism import ChosenAmong
+from autosynth.study.pool import WorkerPool
 from autosynth.study.processes import pool_of
 from autosynth.study.sampler import Sampler
 from autosynth.study.space import Space
@@ -94,7 +95,7 @@ def search(
     max_params: int | None = None,
     max_latency_ms: float | None = None,
     device: str = "auto",
-    workers: int = 1,
+    workers: int | None = None,
     repeats: int = 1,
     deterministic: bool = False,
     refit: bool = True,
@@ -164,17 +165,20 @@ class _Session:
                 f"warning: these rows ask for trainings of {own:,} steps, and the budget has no "
                 "time for one; a longer --budget gives better models"
             )
-        whole = self.trials()
-        if not whole:
-            self.progress.say("broken off: making the leaderboard of what is done")
-        try:
-            self.finish(whole)
-        except KeyboardInterrupt:
-            report(self.folder)
-            raise
+        workers = self.options.workers or plan.workers
+        with pool_of(self.context, workers) as pool:
+            whole = self.trials(pool)
+            if not whole:
+                pool.close()
+                self.progress.say("broken off: making the leaderboard of what is done")
+            try:
+                self.finish(whole, pool)
+            except KeyboardInterrupt:
+                report(self.folder)
+                raise
         return whole
 
-    def trials(self) -> bool:
+    def trials(self, pool: WorkerPool) -> bool:
         """Run trials until the budget asks for what comes after them. False where broken off."""
         options, context = self.options, self.context
 
@@ -187,20 +191,20 @@ class _Session:
                 refit=options.refit,
                 repeats=options.repeats,
                 coming=coming,
+                workers=pool.size,
             )
 
         limits = Limits(deadline=self.deadline, trials=options.trials, reserve=reserve)
         try:
-            with pool_of(context, options.workers) as pool:
-                sampler = Sampler.of_run(context, self.progress.say)
-                driver = Driver(context, limits, self.progress, pool, sampler)
-                driver.run()
-                self.choice = driver.history.composer.choice()
+            sampler = Sampler.of_run(context, self.progress.say)
+            driver = Driver(context, limits, self.progress, pool, sampler)
+            driver.run()
+            self.choice = driver.history.composer.choice()
         except KeyboardInterrupt:
             return False
         return True
 
-    def finish(self, whole: bool) -> None:
+    def finish(self, whole: bool, pool: WorkerPool) -> None:
         """Choose, refit, score on test, compare, report. No refit where it was broken off."""
         context = self.context
         self._not_run()
@@ -219,7 +223,7 @@ class _Session:
         compare(context, found, self.choice)
         self._importance()
         if last:
-            self._bundle(whole and self.options.refit)
+            self._bundle(whole and self.options.refit, pool)
             if not complete(last, context):
                 self.progress.say(
                     "warning: no strategy is better than knowing no input; the bundle holds the "
@@ -238,14 +242,14 @@ class _Session:
         end = self.deadline.earlier(POLICY.after_choice_seconds).within(seconds)
         repeat(context, options.repeats, end, self.progress.say)
 
-    def _bundle(self, again: bool) -> None:
+    def _bundle(self, again: bool, pool: WorkerPool) -> None:
         """The best composite as a bundle, trained on everything but test where there is time."""
         context = self.context
         best = pick(read_all(self.folder), "best", metric=context.metric.name, cost=context.cost)
         resolved = resolved_of(context, best)
         # The bundle and the report come after it: half-trained, a winner is worth nothing.
         end = self.deadline.earlier(POLICY.after_refit_seconds)
-        trained: Refit | None = refit(context, best, end) if again else None
+        trained: Refit | None = refit(context, best, end, pool) if again else None
         model = trained.model if trained else load_trained(context, best, resolved)
         best = replace(
             best,

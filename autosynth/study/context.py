@@ -69,6 +69,11 @@ class RunContext:
         splits = self.dataset.splits
         return rows_digest(splits.train, splits.calibration, splits.validation)
 
+    @cached_property
+    def shares_of_time(self) -> dict[tuple[str, int], float]:
+        """What `share_of_time` has said of strategies, by their text and the workers."""
+        return {}
+
     @property
     def journal(self) -> Path:
         """The file of the sampler's memory."""

@@ -155,7 +155,7 @@ class Driver:
     def _fits(self, resolved: Resolved) -> bool:
         """Whether a trial would end in time, and what comes after it, were it the best."""
         pace = self._pace()
-        left = self._left(pace * self.history.whole_seconds(resolved))
+        left = self._left(pace * self.history.last_seconds(resolved, self.pool.size))
         return self._seconds(resolved, pace) <= left and not self.history.hurries(resolved, left)
 
     def _show(self, left: float) -> None:
@@ -203,7 +203,7 @@ class Driver:
         if resolved.topology == "single":
             self.families.add(resolved.components)
         foreseen = self._pace() * self.history.foreseen_seconds(resolved)
-        whole = self._pace() * self.history.whole_seconds(resolved)
+        whole = self._pace() * self.history.last_seconds(resolved, self.pool.size)
         after = self.limits.reserve(self.history.standings.finalists(), whole)
         begin, parts = trial_parts(self.context, self.history, resolved)
         job = Job(

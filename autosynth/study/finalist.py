@@ -22,6 +22,7 @@ from autosynth.front import ParetoFront
 from autosynth.record import Record, score_of, worth
 from autosynth.strategy import Scalar, parse
 from autosynth.study.context import RunContext
+from autosynth.study.lasttraining import share_of_time
 from autosynth.study.space import TOPOLOGIES
 
 # Strategies that the choice by folds starts with: after the first fold the better two go on.
@@ -95,12 +96,13 @@ def reserve_seconds(
     refit: bool,
     repeats: int = 1,
     coming: float = 0.0,
+    workers: int = 1,
 ) -> float:
     """Seconds for what comes after the trials.
 
     That is repeats, the choice by folds, scores on test, the last training and the report.
     A trial of `coming` seconds may be the one that is trained again, beside those that would be
-    `last` as it stands.
+    `last` as it stands; `workers` train its parts side by side.
     """
     if not last:
         return POLICY.report_seconds
@@ -114,7 +116,8 @@ def reserve_seconds(
     if refit:
         held_out = len(splits.calibration) + len(splits.validation)
         more = 1 + held_out / len(splits.train)
-        after += max(a_training(best), coming) * more * POLICY.refit_factor
+        again = a_training(best) * share_of_time(context, best.canonical, workers)
+        after += max(again, coming) * more * POLICY.refit_factor
     after += repeat_seconds(last, context, repeats, budget)
     return after + choice_seconds(last, context, budget, coming)
 

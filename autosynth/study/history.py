@@ -24,6 +24,7 @@ from autosynth.study.context import RunContext
 from autosynth.study.finalist import a_training
 from autosynth.study.fold import outputs_key
 from autosynth.study.job import CUT, TrainedPart
+from autosynth.study.lasttraining import share_of_time
 from autosynth.study.shelf import Shelf
 from autosynth.study.standings import Standings
 from autosynth.study.trial import load_trained, part_outputs
@@ -127,12 +128,13 @@ class RunHistory:
             self._foreseen[key] = self._context.foreseen_seconds(resolved, known)
         return self._foreseen[key]
 
-    def whole_seconds(self, resolved: Resolved) -> float:
-        """The seconds of a training from the beginning, as the last one is: of all its parts."""
+    def last_seconds(self, resolved: Resolved, workers: int) -> float:
+        """The seconds of a last training, from the beginning, its parts side by side."""
         known = 0.0
         if len(resolved.training_plan.phases) > 1:
             known = sum(found[0].seconds for _, found in self.standing(resolved) if found)
-        return self.foreseen_seconds(resolved) + known
+        share = share_of_time(self._context, resolved.canonical, workers)
+        return share * (self.foreseen_seconds(resolved) + known)
 
     def hurries(self, resolved: Resolved, left: float) -> bool:
         """Whether a part that is no network would have less time than one of its family took.

@@ -7,7 +7,7 @@ writes nothing: its weights come with `Done`.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -112,7 +112,8 @@ class Job:
     a training out of fold, that alone is trained, and nothing scored. The job without one trains
     and scores the whole, and takes what other jobs have trained of it, `given` in the order of the
     plan, as if it had done so itself. `begun` says when the first of them was handed out, by the
-    deadline's clock.
+    deadline's clock. Where `until` says when each phase has to end, it is a part of the last
+    training, on everything but test.
     """
 
     number: int
@@ -126,6 +127,7 @@ class Job:
     part: str = ""
     given: tuple[Done, ...] = ()
     begun: float | None = None
+    until: Mapping[str, float] | None = None
 
     def ends_by(self, ceiling: float) -> Deadline:
         """When a training that starts now must have ended; a `ceiling` in seconds, 0 for none.

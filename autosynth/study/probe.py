@@ -8,6 +8,7 @@ What frozen networks compute once is timed apart, and taken off.
 """
 
 import math
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -112,7 +113,7 @@ def probe(
     device: str,
     deadline: Deadline,
     budget: float,
-    workers: int = 1,
+    workers: int | None = None,
     deterministic: bool = False,
     clock: Callable[..., float] = time_steps,
 ) -> TrainerConfig:
@@ -126,7 +127,7 @@ def probe(
         deadline: of the run; what was not timed in the share of measuring is foreseen from the
             rest.
         budget: of the whole run, in seconds.
-        workers: processes that will share the trials.
+        workers: processes that will share the trials; None for as many as are worth having.
         deterministic: no precision is chosen by the clock on a GPU: a seed would else give other
             weights on another day.
         clock: gives the seconds of a step; takes what `time_steps` takes.
@@ -140,8 +141,13 @@ def probe(
         _warm_up(dataset, data, rows, space, base)
     loading = before - deadline.left  # no measuring
     timer = StepTimer(data, rows, deadline.within(POLICY.probe_share * budget), clock)
-    if workers == 1 and not on_gpu:
-        base = replace(base, threads=_threads(dataset, timer, space, base))
+    if not on_gpu and (workers or 1) == 1:
+        cores, shared = torch.get_num_threads(), workers is None
+        shared = shared and budget >= POLICY.workers_from_seconds
+        threads = _threads(dataset, timer, space, base, shared=shared)
+        if threads == 1 and shared:
+            workers = max(1, min(cores, int(free_gigabytes() / POLICY.worker_gigabytes)))
+        base = replace(base, threads=threads, workers=workers or 1)
         base.use_threads()
     sizes = {
         family: _sizes(steps, dataset, space)
@@ -166,7 +172,7 @@ def probe(
     singles = [each for found in sizes.values() for each in found]
     quickest = min((foreseen_seconds(plan, each) for each in singles), default=0.0)
     # Every worker has yet to load a GPU's libraries.
-    until = deadline.earlier(loading) if workers > 1 else deadline
+    until = deadline.earlier(loading) if (workers or 1) > 1 else deadline
     return shortened(plan, quickest, until, budget)
 
 
@@ -247,10 +253,21 @@ class StepTimer:
                 self.spent[step.family] = (was[0] + seconds, was[1] + flops)
 
 
-def _threads(dataset: Dataset, timer: StepTimer, space: Space, plan: TrainerConfig) -> int:
+def free_gigabytes() -> float:
+    """Memory that is free, in units of 1e9 bytes; infinite where the system does not say."""
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
+    except (AttributeError, ValueError, OSError):
+        return math.inf
+
+
+def _threads(
+    dataset: Dataset, timer: StepTimer, space: Space, plan: TrainerConfig, *, shared: bool
+) -> int:
     """One thread or all: on a machine with other work, threads that wait for each other lose.
 
-    By the first composite of the portfolio, which stands for what is worth training.
+    By the first composite of the portfolio, which stands for what is worth training. Where cores
+    may be `shared` among workers, all threads of one have to be about as good as these.
     """
     written = (_resolve(complete_strategy(s, space), dataset) for s in space.composites)
     typical = next((each for each in written if each and takes_steps(each.strategy.root)), None)
@@ -259,7 +276,8 @@ def _threads(dataset: Dataset, timer: StepTimer, space: Space, plan: TrainerConf
         torch.set_num_threads(n)
         taken[n] = timer.step_seconds(typical, plan) if typical and most > 1 else 0.0
     torch.set_num_threads(most)
-    return min(taken, key=lambda n: (taken[n], -n))
+    worth = max(1.0, POLICY.workers_worth * most) if shared else 1.0
+    return most if taken[most] * worth <= taken[1] else 1
 
 
 def seconds_line(

@@ -65,6 +65,7 @@ def _main() -> None:
     wire = _Wire(sys.stdin.buffer, sink)
 
     from autosynth.study.job import Job, Ready, Rung
+    from autosynth.study.lasttraining import train_last_part
     from autosynth.study.trial import run_trial
     from autosynth.training.determinism import deterministic_kernels
 
@@ -80,7 +81,11 @@ def _main() -> None:
         while True:
             job = wire.get()
             assert isinstance(job, Job)
-            wire.put(run_trial(context, job, tell, partial(_is_stopped, wire, job.number)))
+            told = partial(_is_stopped, wire, job.number)
+            if job.until is None:
+                wire.put(run_trial(context, job, tell, told))
+            else:
+                wire.put(train_last_part(context, job, told))
 
 
 def _is_stopped(wire: _Wire, number: int) -> bool:

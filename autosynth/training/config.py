@@ -37,7 +37,8 @@ class TrainerConfig:
     what frozen networks give of a row, in seconds per FLOP; both are empty without a probe.
     `steps` are those of a training of length 1. `ceiling_seconds` is what one full training may
     take at most; 0 for no ceiling. `threads` is how many a process uses; 0 for as many as there
-    are. `deterministic` ones choose nothing by the clock, and take the same kernels each time.
+    are. `workers` are the processes that train where the user names no number. `deterministic`
+    ones choose nothing by the clock, and take the same kernels each time.
     """
 
     device: str
@@ -48,6 +49,7 @@ class TrainerConfig:
     once_seconds: Mapping[str, float] = field(default_factory=dict)
     ceiling_seconds: float = 0.0
     threads: int = 0
+    workers: int = 1
     deterministic: bool = False
 
     def use_threads(self) -> None:

@@ -5,6 +5,7 @@ The training of the whole takes what each comes to as if it had been trained the
 """
 
 import time
+from collections.abc import Mapping
 
 import torch
 
@@ -30,6 +31,7 @@ def train_part(
     score: ScoreFunction | None = None,
     on_rung: OnRung | None = None,
     deadline: Deadline = NEVER,
+    until: Mapping[str, float] | None = None,
     bank: Bank | None = None,
     told: Told = lambda: False,
 ) -> Outcome:
@@ -42,7 +44,7 @@ def train_part(
     """
 
     def attempt(batch: int) -> Outcome:
-        trainer = Trainer(resolved, data, rows, config, seed, batch, None, bank)
+        trainer = Trainer(resolved, data, rows, config, seed, batch, until, bank)
         start = time.monotonic()
         monitor = Monitor(score, on_rung, deadline, start, told=told)
         phases = [phase for phase in trainer.phases if phase.name == part]

@@ -23,6 +23,8 @@ from autosynth.task.loss import loss_of
 from autosynth.training.adamw import AdamW
 from autosynth.training.batch import bucket_by_length
 from autosynth.training.devicedataset import DeviceDataset
+from autosynth.training.rate import KNOWS_NO_END, learning_rate
+from autosynth.training.schedulefree import ScheduleFree
 from autosynth.training.weights import Average
 from autosynth.training.work import Known, work_of
 
@@ -35,6 +37,8 @@ Told = Callable[[], bool]
 # rate at 0 the end is best as a rule; a network that learns rows by heart was best before. Every
 # look costs a pass over `calibration`, so that there are few, and none before the middle.
 FIT_CHECKS = (0.5, 0.65, 0.8, 0.9)
+# Shares of a training that the moving average of its weights reaches back over.
+AVERAGE, LONG_AVERAGE = 1 / 20, 1 / 5
 
 
 @dataclass
@@ -91,11 +95,6 @@ def check_finite(total: Tensor, step: int, steps: int) -> None:
         raise TrialError(f"the loss is not finite by step {step} of {steps}; a lower lr may help")
 
 
-# The share of a one-cycle schedule in which the learning rate rises, from a 25th of its peak, as
-# PyTorch's OneCycleLR begins. Short, for schedules here are short: most steps are to go downhill.
-WARMUP, FIRST_RATE = 0.08, 0.04
-
-
 class PhaseTrainer:
     """A phase at work on a composite, on its own rows, for `steps` steps of `batch` rows."""
 
@@ -122,12 +121,16 @@ class PhaseTrainer:
         self.numbers, self.sizes = rows, data.lengths.total(rows) if self.known.cuts else None
         self.batches = self._batches()
         decay = float(settings["weight_decay"])
-        self.optimizer = AdamW(self.parameters, weight_decay=decay)
-        self.average: Average | None = None
-        if settings["average"] == "ema":
+        self.optimizer: AdamW | ScheduleFree = AdamW(self.parameters, weight_decay=decay)
+        self.average: Average | ScheduleFree | None = None
+        if settings["schedule"] == "free":
+            self.optimizer = self.average = ScheduleFree(model, phase.trains, weight_decay=decay)
+        elif settings["average"] == "ema":
             # Over about a twentieth of the schedule, whatever its length: long enough to even out
             # single batches, short enough to forget the weights of the higher learning rates.
-            self.average = Average(model, phase.trains, 1 - 1 / max(2.0, self.steps / 20))
+            # Where these never come down, a fifth does their work.
+            share = LONG_AVERAGE if settings["schedule"] in KNOWS_NO_END else AVERAGE
+            self.average = Average(model, phase.trains, 1 - 1 / max(2.0, self.steps * share))
         self.learn()
 
     @property
@@ -168,7 +171,7 @@ class PhaseTrainer:
         loss.backward()
         # No single batch moves the weights far: attention diverges sooner than the others.
         nn.utils.clip_grad_norm_(self.parameters, 1.0)
-        self.optimizer.step(learning_rate(number / self.steps, self.settings))
+        self.optimizer.step(learning_rate(number, self.steps, self.settings))
         if self.average:
             self.average.update()
         detached: Tensor = loss.detach()
@@ -249,20 +252,6 @@ def phase_rows(
 def samples_of(phase: Phase, steps: float, batch: int) -> int:
     """Rows that a phase sees, of a training of so many `steps` of `batch` rows; repeats count."""
     return 0 if phase.is_fit else max(1, round(steps * phase.fraction)) * batch
-
-
-def learning_rate(done: float, settings: dict[str, float | str]) -> float:
-    """The learning rate at a share of the schedule, from 0 to 1.
-
-    `cosine` falls from the peak to 0 (Loshchilov and Hutter, 2017); `onecycle` rises first over
-    8 % of the schedule (Smith and Topin, 2018, arXiv:1708.07120).
-    """
-    peak = float(settings["lr"])
-    if settings["schedule"] == "onecycle":
-        if done < WARMUP:
-            return peak * (FIRST_RATE + (1 - FIRST_RATE) * done / WARMUP)
-        done = (done - WARMUP) / (1 - WARMUP)
-    return peak * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
 
 
 def _release(model: Composite, phase: Phase) -> list[nn.Parameter]:

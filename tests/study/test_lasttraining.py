@@ -1,0 +1,138 @@
+"""The last training: its parts, by workers, come to what one process comes to."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+
+from autosynth.budget import NEVER, Deadline
+from autosynth.record import Record
+from autosynth.study.context import RunContext
+from autosynth.study.job import Done, Failed, Job
+from autosynth.study.lasttraining import (
+    last_rows,
+    parts_apart,
+    share_of_time,
+    train_last,
+    train_last_part,
+)
+from autosynth.study.pool import Handle, WorkerPool
+from autosynth.study.processes import ProcessPool
+from autosynth.training.config import TrainerConfig
+
+TWO = "mean(mlp[width=8], mlp[width=12]) train=subsets rows=all"
+
+
+@pytest.fixture(scope="module")
+def context(wine_context: RunContext) -> RunContext:
+    return wine_context
+
+
+def record_of(context: RunContext, text: str, until: float = 1.0) -> Record:
+    resolved = context.resolved(text)
+    fractions = {phase.name: until for phase in resolved.training_plan.phases}
+    return Record(
+        trial=3,
+        seed=0,
+        strategy=text,
+        state="complete",
+        canonical=resolved.canonical,
+        best_fractions=fractions,
+    )
+
+
+class Two(WorkerPool):
+    """Two workers that train when they are waited for; `spoil` may take what they tell."""
+
+    size = 2
+
+    def __init__(
+        self,
+        context: RunContext,
+        spoil: Callable[[Done | Failed], Done | Failed] = lambda event: event,
+    ) -> None:
+        self.context, self.spoil = context, spoil
+        self.jobs: list[Job] = []
+        self.begun: list[str] = []
+
+    @property
+    def free(self) -> int:
+        return 2 - len(self.jobs)
+
+    def start(self, job: Job) -> None:
+        self.begun.append(job.part)
+        self.jobs.append(job)
+
+    def stop(self, number: int) -> None:
+        self.jobs = []
+
+    def wait(self, handle: Handle, seconds: float) -> None:
+        handle(self.spoil(train_last_part(self.context, self.jobs.pop(0))))
+
+
+def weights(context: RunContext, record: Record, pool: WorkerPool | None = None) -> torch.Tensor:
+    model = train_last(context, record, NEVER, pool).model
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+@pytest.mark.parametrize("until", [1.0, 0.5])
+def test_parts_side_by_side_come_to_the_same(context: RunContext, until: float) -> None:
+    record, pool = record_of(context, TWO, until), Two(context)
+    alone = weights(context, record)
+    assert torch.equal(weights(context, record, pool), alone)
+    assert sorted(pool.begun) == ["part 1", "part 2"]
+    assert not torch.equal(weights(context, record_of(context, TWO, 0.25)), alone)
+
+
+def test_processes_train_them_so(context: RunContext, processes: ProcessPool) -> None:
+    record = record_of(context, TWO)
+    assert torch.equal(weights(context, record, processes), weights(context, record))
+
+
+def test_a_part_that_fails_is_trained_with_the_whole(context: RunContext) -> None:
+    def spoil(event: Done | Failed) -> Done | Failed:
+        if event.part == "part 1":
+            return Failed(number=event.number, part=event.part, record=event.record)
+        return event
+
+    record = record_of(context, TWO)
+    assert torch.equal(weights(context, record, Two(context, spoil)), weights(context, record))
+
+
+@pytest.mark.parametrize("text", ["mlp[width=8]", "mean(mlp[width=8], mlp[width=12])"])
+def test_what_is_trained_in_one_goes_to_no_worker(context: RunContext, text: str) -> None:
+    pool = Two(context)
+    weights(context, record_of(context, text), pool)
+    assert pool.begun == []
+    assert parts_apart(context.resolved(text)) == []
+
+
+def test_there_is_no_waiting_beyond_the_deadline(context: RunContext) -> None:
+    pool = Two(context)
+    outcome = train_last(context, record_of(context, TWO), Deadline.after(-1.0), pool)
+    assert outcome.stopped == "out of time"
+    assert pool.begun == []
+
+
+def test_it_learns_from_all_but_test(context: RunContext) -> None:
+    rows = last_rows(context, context.resolved(TWO))
+    assert len(rows.train) == len(context.learnable)
+    assert len(rows.calibration) == 0
+    assert not set(rows.train) & set(context.dataset.splits.test)
+
+
+def test_the_time_it_takes_is_that_of_the_longest_part(context: RunContext) -> None:
+    def share(text: str, workers: int, context: RunContext) -> float:
+        return share_of_time(context, context.resolved(text).canonical, workers)
+
+    plan = TrainerConfig(device="cpu", batch_size=16, steps=100, step_seconds={"mlp": (0.01, 0)})
+    context = replace(context, trainer_config=plan)
+    assert share(TWO, 1, context) == 1.0
+    assert share(TWO, 2, context) == pytest.approx(0.5 / 0.75)
+    assert share(TWO.replace("mean(", "mean(mlp[width=16], "), 2, context) == pytest.approx(
+        2 / 3 / 0.75
+    )
+    assert share("mlp[width=8]", 2, context) == 1.0
+    unknown = replace(context, trainer_config=replace(plan, step_seconds={}))
+    assert share(TWO, 2, unknown) == 1.0

@@ -7,7 +7,7 @@ PYTHON ?= python3
 ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := autosynth tests results/composition results/measure.py
+SOURCES := autosynth tests results/benchmark results/composition results/measure.py results/prepared.py
 # Two test processes on two cores: one thread each, which sleeps when it has nothing to do.
 PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest
 

@@ -21,6 +21,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from prepared import PREPARED, prepared
+
 HERE = Path(__file__).parent
 OUT = HERE / "measured.jsonl"
 AIRLINE = ("negativereason", "negativereason_confidence", "airline_sentiment_gold")
@@ -53,6 +55,21 @@ ROWS: dict[str, tuple[str, ...]] = {
         *("pneumonia_mnist/pneumoniamnist.npz", "--metric", "roc_auc", "--budget", "5m"),
     ),
     "fashion_mnist": ("fashion_mnist", "--budget", "10m"),
+    "mnist": ("mnist", "--budget", "10m"),
+    "fsdd": ("fsdd_table", "--target", "digit", "--drop", "speaker", "--budget", "5m"),
+    "fsdd_without_theo": (
+        *("fsdd_without_theo", "--target", "digit", "--group", "speaker", "--budget", "5m"),
+    ),
+    **{
+        f"leaf_fold{fold}": (f"leaf_fold{fold}", "--target", "species", "--budget", "10m")
+        for fold in range(1, 6)
+    },
+    "GunPoint": ("ucr/GunPoint", "--budget", "5m"),
+    "ItalyPowerDemand": ("ucr/ItalyPowerDemand", "--budget", "5m"),
+    "adult_two_targets": (
+        *("adult", "--target", "column15", "--target", "column13", "--budget", "5m"),
+    ),
+    "sst2_pretrained": ("sst2", "--space", "pretrained", "--budget", "5m"),
     "ETTh1": (
         *("ett/ETTh1.csv", "--task", "forecasting", "--target", "OT", "--horizon", "24"),
         *("--budget", "5m"),
@@ -77,8 +94,10 @@ HAND_WRITTEN = {
 def measured(row: str, data: Path, seed: int, keep: Path | None) -> dict[str, Any]:
     """Run a row; gives what it gave. What a reference run consists of is copied to `keep`."""
     name, *options = ROWS[row]
-    source = name if name == "digits" else str(data / name)
     with tempfile.TemporaryDirectory(prefix="autosynth-measure-") as folder:
+        source = name if name == "digits" else str(data / name)
+        if name in PREPARED:
+            source = str(prepared(name, data, Path(folder)))
         run, start = Path(folder) / "run", time.monotonic()
         command = [sys.executable, "-m", "autosynth", "search", source, *options]
         command += ["--seed", str(seed), "--out", str(run)]

@@ -1,4 +1,4 @@
-"""Sets that are written anew from others, since a run reads a folder: recordings beside a table, folds.
+"""Sets that are written anew from others, since a run reads a folder: spoken digits, leaves.
 
     python results/prepared.py fsdd_table fsdd_without_theo leaf_fold1 --data ../data
 
@@ -15,7 +15,7 @@ from sklearn.model_selection import StratifiedKFold
 
 FOLDS = 5
 PREPARED = ("fsdd_table", "fsdd_without_theo", *(f"leaf_fold{i}" for i in range(1, FOLDS + 1)))
-"""What there is: spoken digits by official split and by speaker, leaves with half their columns."""
+"""Spoken digits by official split, and by speaker; leaves with a third of their columns."""
 
 
 def prepared(name: str, data: Path, out: Path) -> Path:
@@ -38,7 +38,7 @@ def prepared(name: str, data: Path, out: Path) -> Path:
 
 
 def _fsdd(data: Path, *, theo_apart: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Recordings as `digit_speaker_index.wav`; test are the indices 0 to 4, or all of one speaker."""
+    """Files `digit_speaker_index.wav`; test are the indices 0 to 4, or all of one speaker."""
     files = sorted((data / "fsdd").resolve().glob("*.wav"))
     parts = [file.stem.split("_") for file in files]
     table = pd.DataFrame(
@@ -54,7 +54,7 @@ def _fsdd(data: Path, *, theo_apart: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _leaf(data: Path, folder: Path, fold: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The margins and the picture of each leaf: all columns would leave a picture nothing to say."""
+    """The margins and the picture of each: with all columns a picture has nothing to say."""
     table = pd.read_csv(data / "leaf" / "train.csv")
     kept = ["id", "species", *(name for name in table if str(name).startswith("margin"))]
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)

@@ -25,7 +25,7 @@ from autosynth.training.weights import alone_of
 from autosynth.training.work import seconds_of
 
 # Seconds that are waited for workers at a time, before the clock is looked at.
-WAIT_SECONDS = 1.0
+_WAIT_SECONDS = 1.0
 
 
 def last_rows(context: RunContext, resolved: Resolved) -> TrainingRows:
@@ -168,7 +168,7 @@ def _side_by_side(
     while out and not deadline.over:
         while pool.free and waiting:
             pool.start(waiting.popleft())
-        pool.wait(handle, WAIT_SECONDS)
+        pool.wait(handle, _WAIT_SECONDS)
     if out:
         pool.stop(record.trial)
     return found

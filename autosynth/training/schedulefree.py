@@ -8,7 +8,7 @@ from torch import Tensor
 from autosynth.composite import Composite
 from autosynth.training.adamw import BETAS, EPSILON
 
-Pair = tuple[Tensor, Tensor]
+_Pair = tuple[Tensor, Tensor]
 
 
 class ScheduleFree:
@@ -22,8 +22,8 @@ class ScheduleFree:
     def __init__(self, source: Composite, names: Collection[str], *, weight_decay: float) -> None:
         self.model = source.twin()
         twins = self.model.modules_by_name
-        self._pairs: list[Pair] = []
-        self._buffers: list[Pair] = []
+        self._pairs: list[_Pair] = []
+        self._buffers: list[_Pair] = []
         for name in [name for name in source.modules_by_name if name in names]:
             ours, twin = source.modules_by_name[name], twins[name]
             self._pairs += zip(ours.parameters(), twin.parameters(), strict=True)

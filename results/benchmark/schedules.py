@@ -1,0 +1,97 @@
+"""What a short training says of a long one: rank correlations by schedule, with intervals.
+
+    python results/benchmark/schedules.py        # of results/benchmark/trainings.parquet
+
+The end is a one-cycle training of the length that the data asks for; compared are errors on the
+same validation rows, and, since both err alike on these, on test rows at the end.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.stats import spearmanr
+
+HERE = Path(__file__).parent
+RESAMPLES = 2000
+
+
+def correlation(short: np.ndarray, end: np.ndarray) -> tuple[float, float, float]:
+    """Spearman's rank correlation, and its 95 % interval by a bootstrap over strategies."""
+    rng, n = np.random.default_rng(0), len(short)
+    found = []
+    for _ in range(RESAMPLES):
+        rows = rng.integers(n, size=n)
+        found.append(spearmanr(short[rows], end[rows]).statistic)
+    low, high = np.nanquantile(found, [0.025, 0.975])
+    return float(spearmanr(short, end).statistic), float(low), float(high)
+
+
+def compared(table: pd.DataFrame) -> pd.DataFrame:
+    """A row a set, schedule and length: how well its order is that of the end."""
+    table = table[(table["state"] == "complete") & (table["seed"] == 0)]
+    rows = []
+    for name, group in table.groupby("set", sort=False):
+        wide = group.pivot_table(
+            index="strategy", columns=["schedule", "length"], values="val_error"
+        )
+        tests = group.pivot_table(
+            index="strategy", columns=["schedule", "length"], values="test_error"
+        )
+        if ("wsd", 1.0) not in wide:
+            continue
+        wide, end = wide.dropna(), ("onecycle", 1.0)
+        tests = tests.loc[wide.index]
+        full = group.set_index(["strategy", "schedule", "length"])
+        rungs = {
+            text: dict(zip(row["rungs"], row["rung_errors"], strict=True))
+            for text, row in full.xs(end, level=("schedule", "length")).iterrows()
+        }
+        for share in (0.1111, 0.3333):
+            at = [rungs[text].get(share, np.nan) for text in wide.index]
+            rows.append(_row(name, "rung of one-cycle", share, np.array(at), wide, tests))
+        for schedule, length in wide.columns:
+            if (schedule, length) != end:
+                short = wide[schedule, length].to_numpy()
+                rows.append(_row(name, schedule, length, short, wide, tests))
+        rows.append(
+            _row(name, "one-cycle, the end itself", 1.0, wide[end].to_numpy(), wide, tests)
+        )
+    return pd.DataFrame(rows)
+
+
+def _row(
+    name: object,
+    schedule: str,
+    length: float,
+    short: np.ndarray,
+    wide: pd.DataFrame,
+    tests: pd.DataFrame,
+) -> dict[str, object]:
+    end = ("onecycle", 1.0)
+    known = np.isfinite(short)
+    val = correlation(short[known], wide[end].to_numpy()[known])
+    test = correlation(short[known], tests[end].to_numpy()[known])
+    own = (schedule, length)
+    return {
+        "set": name,
+        "schedule": schedule,
+        "length": length,
+        "n": int(known.sum()),
+        "validation": "{:.2f} [{:.2f}, {:.2f}]".format(*val),
+        "test": "{:.2f} [{:.2f}, {:.2f}]".format(*test),
+        "best test error": round(float(tests[own].min()), 4) if own in tests else None,
+        "median test error": round(float(tests[own].median()), 4) if own in tests else None,
+    }
+
+
+def main() -> None:
+    """Print the table as Markdown."""
+    found = compared(pd.read_parquet(HERE / "trainings.parquet"))
+    lines = [list(found.columns), ["---"] * len(found.columns), *found.astype(str).to_numpy()]
+    sys.stdout.write("\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -118,10 +118,12 @@ class FittedFamily(Family):
 
     `kinds` are the inputs that it reads, all that are there together or some that are named;
     `tasks` those that it is fitted to. One that `features_for` names tasks gives features, which
-    another part may read that is fitted to such a task.
+    another part may read that is fitted to such a task. Two equal parts of one that `draws`, by a
+    seed, differ; of others they come to the same.
     """
 
     is_fitted = True
+    draws: ClassVar[bool] = False
     kinds: ClassVar[tuple[str, ...]]
     tasks: ClassVar[tuple[str, ...]]
     features_for: ClassVar[tuple[str, ...]] = ()

@@ -107,6 +107,7 @@ class ForestFamily(FittedFamily):
 
     kinds = ("table", "image", "series", "audio", "frames")
     tasks = ("classification", "regression", "multilabel", "multitask")
+    draws = True
     fitter: ClassVar[str]
     """The name of the function that fits them, in the file that brings scikit-learn."""
 

@@ -187,6 +187,7 @@ class RocketFamily(FittedFamily):
     """MultiRocket and Hydra (Tan et al., 2022; Dempster, Schmidt and Webb, 2023)."""
 
     name = "rocket"
+    draws = True
     about = (
         "features of thousands of fixed convolutions (MultiRocket, Hydra), ridge on them; of "
         "6,000 rows at most"

@@ -105,6 +105,18 @@ def words_around(strategy: Strategy, words: Mapping[str, str]) -> dict[str, str]
     return {**words, **_BESIDE}
 
 
+def refuse_equal_fits(root: Node) -> None:
+    """Raise StrategyError where two parts of a canonical fusion come to the very same."""
+    branches = root.parts if isinstance(root, Fusion) else ()
+    for at, branch in enumerate(branches):
+        drawn = any((found := _family(each)) and found.draws for each in parts(branch))
+        if fitted_end(branch) and branch in branches[:at] and not drawn:
+            raise StrategyError(
+                f"{branch} stands twice in {root.method}(...): fitted to the same rows both come "
+                "to the same; leave one out, or give it other options"
+            )
+
+
 def _misplaced(part: Part, branch: Node, root: Node) -> StrategyError:
     """Why a part that is no network cannot stand where it does in a branch, and where it can."""
     first = branch.steps[0] if isinstance(branch, Chain) else None

@@ -42,6 +42,13 @@ def test_a_strategy_with_one_is_trained_part_by_part(written: str, short_form: s
         assert found.endswith(" train=subsets rows=all")
 
 
+def test_two_that_draw_differ_and_so_do_other_options() -> None:
+    assert short("mean(trees, trees)") == "mean(trees, trees) train=subsets rows=all"
+    assert short("mean(linear, linear[penalty=l1])").startswith("mean(linear, linear[penalty=l1])")
+    both = "mean(rocket > linear, rocket > linear)"
+    assert short(both, SERIES) == f"{both} train=subsets rows=all"
+
+
 @pytest.mark.parametrize(
     ("written", "message"),
     [
@@ -63,6 +70,8 @@ def test_a_strategy_with_one_is_trained_part_by_part(written: str, short_form: s
         ("boosting[rounds=0]", "rounds must be from 1 to 5000, not 0"),
         ("rocket[groups=3]", "rocket.* reads inputs of kind series, audio, and all here are of"),
         ("linear:nothing", "nothing"),
+        ("mean(linear, mlp, linear)", "linear.* stands twice in mean.*both come to the same"),
+        ("cascade[0.3](linear, linear)", "stands twice in cascade"),
     ],
 )
 def test_what_cannot_be_is_told_with_its_cure(written: str, message: str) -> None:

@@ -1,0 +1,207 @@
+"""What is trained next, of all that could be: the largest gain in hypervolume for its price.
+
+A strategy is trained at some lengths, the shortest first. What could be done is to begin one, or
+to train one for longer that was begun. Each has a price, and a gain: by how much the front of
+(error, log cost) is expected to move if it is trained to the end. The best ratio has its turn.
+
+The error of what is new is foreseen by extra trees on the choices it is made of, as in BANANAS
+(White, Neiswanger and Savani, 2021), its cost is exact. How an error falls with a longer training
+is taken from those that had one. It knows no clock and no data: prices are in any unit.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autosynth.study.encoding import Answers, as_rows
+from autosynth.study.knowncost import hypervolume_gains
+
+# Strategies that were begun, before anything is modelled: until then they are taken by chance.
+FEWEST_KNOWN = 8
+# One beginning in ten is by chance later on, too: what no model expects is found so.
+RANDOM_SHARE = 0.1
+# One strategy in twenty is trained to the end whatever it has shown, so that what is not
+# lengthened by mistake can be counted.
+SPARED_SHARE = 0.05
+# Of what is begun, the share that goes on to each longer training, as its price is foreseen.
+GOES_ON = 0.3
+# What errors fall to by each longer training, until enough are known.
+FALLS = (0.6, 0.75, 0.85, 0.95, 1.0)
+# Of the trainings' price at least, that single components and composites each have.
+LEAST_SHARE = 0.4
+_TREES = 64
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arm:
+    """A strategy that can be trained: what it is made of, its cost, and its price at each length.
+
+    `prices` are those of a training of each length, the shortest first.
+    """
+
+    key: str
+    answers: Answers
+    cost: float
+    prices: tuple[float, ...]
+    is_single: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Action:
+    """To train an arm at a length, by its number; what for, and what is expected of it."""
+
+    arm: Arm
+    level: int
+    why: str
+    gain: float = 0.0
+
+
+@dataclass(kw_only=True)
+class Auction:
+    """Chooses what is trained next, and is told what came of it.
+
+    `levels` are how many lengths there are.
+    """
+
+    levels: int
+    seed: int = 0
+    is_balanced: bool = True
+    errors: dict[str, dict[int, float]] = field(default_factory=dict)
+    """What arms have shown, by key and level."""
+    begun: dict[str, Arm] = field(default_factory=dict)
+    """The arms that were begun, by key; some may still be trained."""
+    running: dict[str, int] = field(default_factory=dict)
+    """The level that each arm is being trained at now."""
+    spent: dict[bool, float] = field(default_factory=lambda: {True: 0.0, False: 0.0})
+    """The price of what was begun so far: of single components, and of composites."""
+
+    def __post_init__(self) -> None:
+        self._rng = np.random.default_rng(self.seed)
+
+    def start(self, action: Action) -> None:
+        """Note that something is being trained."""
+        self.begun[action.arm.key] = action.arm
+        self.running[action.arm.key] = action.level
+        self.spent[action.arm.is_single] += action.arm.prices[action.level]
+
+    def end(self, key: str, level: int, error: float | None) -> None:
+        """Note what came of it; None where it failed."""
+        self.running.pop(key, None)
+        if error is None:
+            self.begun.pop(key, None)
+        else:
+            self.errors.setdefault(key, {})[level] = error
+
+    def choose(self, fresh: Sequence[Arm]) -> Action | None:
+        """The next action, of beginning one of the `fresh` and of going on with what was begun."""
+        idle = [
+            arm
+            for key, arm in self.begun.items()
+            if key not in self.running and self._next(arm) < len(arm.prices)
+        ]
+        fresh, idle = self._balanced(fresh, idle)
+        if not fresh and not idle:
+            return None
+        if fresh and (len(self.errors) < FEWEST_KNOWN or self._rng.random() < RANDOM_SHARE):
+            return Action(arm=fresh[self._rng.integers(len(fresh))], level=0, why="by chance")
+        if idle and self._rng.random() < SPARED_SHARE:
+            arm = idle[self._rng.integers(len(idle))]
+            return Action(arm=arm, level=self._next(arm), why="spared")
+        arms = [*fresh, *idle]
+        gains = self.gains(arms)
+        prices = np.array([self._to_go(arm) for arm in arms])
+        at = int((gains / prices).argmax())
+        why = "a beginning" if at < len(fresh) else "it promises more"
+        return Action(arm=arms[at], level=self._next(arms[at]), why=why, gain=float(gains[at]))
+
+    def gains(self, arms: Sequence[Arm]) -> Array:
+        """The hypervolume that each is expected to add to what is known, trained to the end."""
+        known = [arm for key, arm in self.begun.items() if key in self.errors]
+        points = np.array([[self._error(arm), np.log(arm.cost)] for arm in known])
+        costs = np.log([arm.cost for arm in arms])
+        return hypervolume_gains(self._draws(arms, known), costs, points)
+
+    def _draws(self, arms: Sequence[Arm], known: Sequence[Arm]) -> Array:
+        """What the error of each may be at its end, (draws, n)."""
+        shown = np.array([self._error(arm) if arm.key in self.errors else np.nan for arm in arms])
+        draws = np.tile(shown, (_TREES, 1))
+        new = np.flatnonzero(np.isnan(shown))
+        if len(new):
+            draws[:, new] = self._foreseen([arms[at] for at in new], known)
+        falls = self._falls()
+        for at, arm in enumerate(arms):
+            for level in range(self._next(arm), len(arm.prices)):
+                if level > 0:
+                    draws[:, at] *= self._rng.choice(falls[level - 1], _TREES)
+        return draws
+
+    def _foreseen(self, arms: Sequence[Arm], known: Sequence[Arm]) -> Array:
+        """What each tree says of arms that were not begun, at the first level."""
+        first = [arm for arm in known if 0 in self.errors[arm.key]]
+        rows = as_rows([*(arm.answers for arm in first), *(arm.answers for arm in arms)])
+        costs = np.log([arm.cost for arm in (*first, *arms)])
+        rows = np.column_stack([rows, costs])
+        # Late: it takes half a second, and a run of few trials has no model.
+        forests: Any = import_module("sklearn.ensemble")
+        forest = forests.ExtraTreesRegressor(
+            _TREES, min_samples_leaf=2, random_state=int(self._rng.integers(2**31)), n_jobs=1
+        )
+        forest.fit(rows[: len(first)], [self.errors[arm.key][0] for arm in first])
+        asked = rows[len(first) :].astype(np.float32)
+        return np.array([tree.predict(asked) for tree in forest.estimators_])
+
+    def _falls(self) -> list[Array]:
+        """By what factor errors fell from each level to the next one."""
+        found = [list(FALLS) for _ in range(self.levels - 1)]
+        for shown in self.errors.values():
+            for level in range(1, self.levels):
+                if level in shown and shown.get(level - 1, 0.0) > 0:
+                    found[level - 1].append(shown[level] / shown[level - 1])
+        return [np.array(each) for each in found]
+
+    def _error(self, arm: Arm) -> float:
+        return min(self.errors[arm.key].values())
+
+    def _next(self, arm: Arm) -> int:
+        """The level that comes next for an arm."""
+        return 1 + max(self.errors.get(arm.key, {}), default=-1)
+
+    def _to_go(self, arm: Arm) -> float:
+        """The price of going on, with what is likely to follow."""
+        price, share = 0.0, 1.0
+        for level in range(self._next(arm), len(arm.prices)):
+            price += share * arm.prices[level]
+            share *= GOES_ON
+        return price
+
+    def _balanced(self, fresh: Sequence[Arm], idle: Sequence[Arm]) -> tuple[list[Arm], list[Arm]]:
+        """What may be done, so that single components and composites get about equal shares."""
+        total = sum(self.spent.values())
+        if self.is_balanced and len(self.errors) >= FEWEST_KNOWN:
+            for kind in (True, False):
+                ours = [arm for arm in fresh if arm.is_single == kind]
+                more = [arm for arm in idle if arm.is_single == kind]
+                if self.spent[kind] < LEAST_SHARE * total and (ours or more):
+                    return ours, more
+        return list(fresh), list(idle)
+
+
+def hypervolume(points: Array, reference: tuple[float, float]) -> float:
+    """The area that points (n, 2), both to be made small, dominate below a reference point."""
+    inside = points[(points < np.array(reference)).all(axis=1)]
+    area, least = 0.0, reference[1]
+    for x, y in inside[np.lexsort((inside[:, 1], inside[:, 0]))]:
+        if y < least:
+            area += (reference[0] - x) * (least - y)
+            least = y
+    return float(area)
+
+
+def best_of(errors: Mapping[str, Mapping[int, float]]) -> dict[str, float]:
+    """The least error that each has shown."""
+    return {key: min(shown.values()) for key, shown in errors.items() if shown}

@@ -1,0 +1,59 @@
+"""A strategy as numbers, for models of how well it does: what is chosen between, by name."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autosynth.strategy import Fusion, Scalar, Strategy, parts, topology
+
+Answers = Mapping[str, float | str]
+"""What was chosen, by name: a number, sizes as their logarithm, or a word."""
+# Where a strategy has no such choice: below all numbers that there are.
+ABSENT = -20.0
+
+
+def answers_of(strategy: Strategy) -> dict[str, float | str]:
+    """The choices that a strategy is made of.
+
+    Of several parts of one family, the largest of each size counts.
+    """
+    found: dict[str, float | str] = {"topology": topology(strategy.root)}
+    if isinstance(strategy.root, Fusion):
+        args = ",".join(str(value) for _, value in strategy.root.args)
+        found["fusion"] = f"{strategy.root.method}[{args}]"
+    found |= dict(strategy.flags)
+    for part in parts(strategy.root):
+        found[part.family] = float(found.get(part.family, 0.0)) + 1.0
+        for key, value in part.config:
+            _add(found, f"{part.family}.{key}", value)
+    for key, value in strategy.settings:
+        _add(found, f"settings.{key}", value)
+    return found
+
+
+def _add(found: dict[str, float | str], name: str, value: Scalar) -> None:
+    if isinstance(value, str):
+        found.setdefault(name, value)
+        return
+    number = math.log2(value) if value > 0 else ABSENT / 2
+    had = found.get(name, number)
+    found[name] = max(float(had), number) if not isinstance(had, str) else had
+
+
+def as_rows(asked: Sequence[Answers]) -> NDArray[np.float64]:
+    """Answers as a matrix, (n, columns): a column a number, and one a word that was an answer."""
+    columns: dict[tuple[str, str], int] = {}
+    for each in asked:
+        for name, value in each.items():
+            columns.setdefault((name, value if isinstance(value, str) else ""), len(columns))
+    rows = np.full((len(asked), len(columns)), ABSENT)
+    for (_, word), at in columns.items():
+        if word:
+            rows[:, at] = 0.0
+    for row, each in zip(rows, asked, strict=True):
+        for name, value in each.items():
+            is_word = isinstance(value, str)
+            row[columns[name, value if is_word else ""]] = 1.0 if is_word else float(value)
+    return rows

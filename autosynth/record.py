@@ -155,9 +155,25 @@ def merit(record: Record, metric: str) -> tuple[float, float]:
 
 
 def worth(record: Record, metric: str) -> tuple[float, float]:
-    """What is chosen by at the end: the expected score where it is known, else the `merit`."""
+    """What is chosen by at the end: the expected score where it is known, else the `merit`.
+
+    A cascade saves cost and knows no more than its parts: it has to be a standard error better.
+    """
     score, tie = merit(record, metric)
-    return (score if record.expected is None else record.expected), tie
+    score = score if record.expected is None else record.expected
+    if record.fusion.startswith("cascade"):
+        score -= record.standard_error or 0.0
+    return score, tie
+
+
+def preference(record: Record, metric: str, cost: str) -> tuple[float, ...]:
+    """The place of a strategy where one is to be handed over: the least is.
+
+    By what it is worth, of equal ones by score, then the surer, the cheaper and the earlier.
+    """
+    score, tie = merit(record, metric)
+    first, _ = worth(record, metric)
+    return -first, -score, -tie, cost_of(record, cost), record.trial
 
 
 def to_json(record: Record) -> str:

@@ -8,6 +8,7 @@ that was cut. Baselines whose cost is no plain arithmetic stand outside the laye
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from importlib import import_module
 from typing import Any, Literal
 
@@ -16,7 +17,7 @@ import pandas as pd
 
 from autosynth.errors import ConfigError, RunError, lookup
 from autosynth.number import human
-from autosynth.record import Record, cost_of, merit, record_layers, score_of
+from autosynth.record import Record, cost_of, preference, record_layers, score_of
 
 COSTS: Mapping[str, str] = {
     "flops": "FLOPs a sample",
@@ -146,16 +147,10 @@ def _chosen(
     able = [r for r in able if r.trial in layer] or able
     judged = [r for r in able if r.expected is not None]
     raced = [r for r in able if r.cv is not None]  # as runs before there were expectations
-    return min(judged or raced or able, key=lambda r: _preference(r, metric, cost), default=None)
-
-
-def _preference(record: Record, metric: str, cost: str) -> tuple[float, ...]:
-    score, tie = merit(record, metric)
-    first = score if record.cv is None else record.cv
-    first = first if record.expected is None else record.expected
-    if record.fusion.startswith("cascade"):
-        first -= record.standard_error or 0.0
-    return -first, -score, -tie, cost_of(record, cost), record.trial
+    if raced and not judged:
+        judged = [replace(r, expected=r.cv) for r in raced]
+    best = min(judged or able, key=lambda r: preference(r, metric, cost), default=None)
+    return next((r for r in able if best and r.trial == best.trial), None)
 
 
 def group_of(record: Record) -> Literal["single", "composite", "baseline"]:

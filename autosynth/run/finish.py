@@ -17,7 +17,7 @@ from autosynth.atomic import write_text_atomic
 from autosynth.budget import Deadline
 from autosynth.composite import Composite, Resolved
 from autosynth.errors import AutosynthError, TrialError
-from autosynth.record import Record, cost_of, merit, read_all, trial_dir, worth, write_record
+from autosynth.record import Record, cost_of, merit, preference, read_all, trial_dir, write_record
 from autosynth.run.sweep import put_aside
 from autosynth.spec import Array
 from autosynth.study.context import RunContext
@@ -97,7 +97,8 @@ def cross_validate(context: RunContext, records: Sequence[Record], deadline: Dea
         deadline: by which it must have ended.
     """
     select = context.dataset.splits.validation
-    ranked = sorted(records, key=lambda r: worth(r, context.metric.name))[::-1][:RACERS]
+    ranked = sorted(records, key=lambda r: preference(r, context.metric.name, context.cost))
+    ranked = ranked[:RACERS]
     found = {
         r.trial: [outputs(_trained(context, r), context.device_dataset, select)] for r in ranked
     }

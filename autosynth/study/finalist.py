@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from autosynth.budget import POLICY
 from autosynth.components import FAMILIES
 from autosynth.front import ParetoFront
-from autosynth.record import Record, score_of, worth
+from autosynth.record import Record, preference, score_of
 from autosynth.strategy import Scalar, parse
 from autosynth.study.context import RunContext
 from autosynth.study.lasttraining import share_of_time
@@ -55,12 +55,12 @@ def finalists(records: list[Record], context: RunContext) -> list[Record]:
     done = complete(records, context)
     if not done:
         able = [r for r in records if r.kind == "strategy" and r.state == "complete"]
-        return sorted(able, key=lambda r: worth(r, context.metric.name))[-1:]
+        return sorted(able, key=lambda r: preference(r, context.metric.name, context.cost))[:1]
     singles = [r for r in done if r.topology == "single"]
     chosen = [*_front(done, context), *_front(singles, context)]
-    best = sorted(done, key=lambda r: (worth(r, context.metric.name), -getattr(r, context.cost)))
-    chosen += best[-RACERS:] if context.is_small else best[-1:]
-    chosen += [r for r in best if r.topology != "single"][-1:]
+    best = sorted(done, key=lambda r: preference(r, context.metric.name, context.cost))
+    chosen += best[:RACERS] if context.is_small else best[:1]
+    chosen += [r for r in best if r.topology != "single"][:1]
     numbers = {record.trial for record in chosen}
     return [record for record in done if record.trial in numbers]
 
@@ -112,7 +112,7 @@ def reserve_seconds(
     scoring = sum((r.eval_seconds or 0.0) + 0.02 for r in last) * ratio
     scoring += 0.1 * len(last)
     after = POLICY.report_seconds + scoring
-    best = max(last, key=lambda r: worth(r, context.metric.name))
+    best = min(last, key=lambda r: preference(r, context.metric.name, context.cost))
     if refit:
         held_out = len(splits.calibration) + len(splits.validation)
         more = 1 + held_out / len(splits.train)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from autosynth.front import ParetoFront
-from autosynth.record import Record, cost_of, score_of, worth
+from autosynth.record import Record, preference, score_of, worth
 from autosynth.study.agenda import BEST, Longer, length_of, longer_trainings, without_length
 from autosynth.study.context import RunContext
 from autosynth.study.finalist import MOST, RACERS, expectations, score_to_expect
@@ -113,9 +113,9 @@ class Standings:
         self._judged[trial] = record
         is_able = record.kind == "strategy" and record.state == "complete"
         is_done = record.kind == "strategy" and score_of(record, self._metric) > self._floor
-        value = worth(record, self._metric) if is_able else (0.0, 0.0)
-        self._able.put(trial, (value, trial) if is_able else None)
-        place = (value, -cost_of(record, self._cost), trial) if is_done else None
+        place = tuple(-each for each in preference(record, self._metric, self._cost))
+        self._able.put(trial, place if is_able else None)
+        place = place if is_done else None
         self._done.put(trial, place)
         self._composites.put(trial, place if record.topology != "single" else None)
         if record.kind == "strategy" and record.topology == "single":

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autosynth.data import load_dataset
+from autosynth.leaderboard.rank import chosen
 from autosynth.record import Record
 from autosynth.study.agenda import worth_longer
 from autosynth.study.context import RunContext
@@ -37,7 +38,7 @@ def test_the_contexts_differ_in_what_they_ask(context_of: MakeContext, tmp_path:
     assert asked == [(True, False), (True, True), (False, False)]
 
 
-names = st.sampled_from(["cnn", "mlp", "gru > cnn", "mean(cnn, mlp)"])
+names = st.sampled_from(["cnn", "mlp", "gru > cnn", "mean(cnn, mlp)", "cascade(cnn, mlp)"])
 scores = st.sampled_from([0.0, 0.2, 0.5, 0.6, 0.7, 0.71, 0.9, float("nan")])
 
 
@@ -56,6 +57,7 @@ def trials(draw: st.DrawFn, last: int = 15) -> Record:
         cv=draw(st.none() | st.sampled_from([0.6, 0.65])),
         flops=draw(st.sampled_from([100, 200, 300])), train_seconds=2.0, eval_seconds=0.1,
         best_fractions=draw(st.sampled_from([{}, {"together": 0.5}])),
+        fusion=name.partition("(")[0] if "(" in name else "",
     )  # fmt: skip
 
 
@@ -86,6 +88,24 @@ def test_standings_are_those_of_all_records(context: RunContext, records: list[R
             agree(standings, list(known.values()), context)
     agree(standings, list(known.values()), context)
     assert len(standings) == len(known)
+
+
+@settings(max_examples=100)
+@given(records=st.lists(trials(), max_size=20, unique_by=lambda r: r.trial))
+def test_what_is_handed_over_was_scored_on_test(
+    context: RunContext, records: list[Record]
+) -> None:
+    """A cascade may lead by its score, and what is handed over in its place be on no front."""
+    metric = context.metric.name
+    records = [replace(record, cv=None) for record in records]
+    if context.is_few:
+        records = expect(records, metric, context.trivial_score)
+    trivial = Record(
+        trial=99, seed=0, strategy="majority", kind="baseline", state="complete", flops=0,
+        val={metric: context.trivial_score},
+    )  # fmt: skip
+    if best := chosen([*records, trivial], metric=metric, cost=context.cost):
+        assert best.trial in [r.trial for r in finalists(records, context)]
 
 
 def test_more_strategies_than_expectations_are_made_of(context: RunContext) -> None:

@@ -197,10 +197,21 @@ def test_the_knee_stands_out_from_the_chord():
     assert pick([MAJORITY, below, *run], "knee", metric="accuracy").trial == 2
 
 
+def test_the_cheapest_within_a_standard_error():
+    run = [trial(1, 0.5, 10), trial(2, 0.88, 100), trial(3, 0.9, 10_000)]
+    sure, unsure = (replace(run[2], standard_error=error) for error in (0.01, 0.03))
+    assert pick([*run[:2], sure], "cheapest", metric="accuracy").trial == 3
+    assert pick([*run[:2], unsure], "cheapest", metric="accuracy").trial == 2
+    assert pick(run, "cheapest", metric="accuracy").trial == 3
+    assert pick([*run[:2], unsure], "cheapest", metric="accuracy", max_flops=50).trial == 1
+    beside = trial(4, 0.889, 200)  # no member of the front is passed over for it
+    assert pick([*run[:2], beside, unsure], "cheapest", metric="accuracy").trial == 2
+
+
 @pytest.mark.parametrize(
     ("which", "limit", "kind", "match"),
     [
-        ("first", None, ConfigError, "best, knee or the number of a trial, not 'first'"),
+        ("first", None, ConfigError, "best, cheapest, knee or the number of a trial, not 'first'"),
         (99, None, ConfigError, "no trial 99; its trials are 0 to 12"),
         (2, None, ConfigError, "trial 2 is a baseline"),
         ("11", None, ConfigError, "trial 11 is not run"),

@@ -84,7 +84,8 @@ def _export(args: argparse.Namespace) -> None:
 def _export_options(parser: Parser) -> None:
     run_argument(parser)
     add = parser.add_argument
-    add("--pick", default="best", metavar="WHICH", help="best, knee or the number of a trial")
+    which = "best, cheapest (within a standard error of it), knee, or a trial's number"
+    add("--pick", default="best", metavar="WHICH", help=which)
     add("--max-flops", type=whole(1), metavar="N", help="pick among those of at most N")
     add("-o", "--out", metavar="DIR", help="folder of the bundle")
     add("--force", action="store_true", help="replace the bundle of another model there")

@@ -236,9 +236,10 @@ def pick(
 
     Args:
         records: of one run.
-        which: `best`, what the search itself chose (see `chosen`); `knee`, the member of
-            the front that stands out farthest from the line between its ends, over log cost; or a
-            trial's number.
+        which: `best`, what the search itself chose (see `chosen`); `cheapest`, the cheapest of
+            the front that is within one standard error of it, as trees are pruned (Breiman et
+            al., 1984); `knee`, the member of the front that stands out farthest from the line
+            between its ends, over log cost; or a trial's number.
         metric: what `best` and the front go by.
         cost: a name in `COSTS`.
         max_flops: strategies of more are not considered.
@@ -250,8 +251,10 @@ def pick(
     records = list(records)
     if str(which).isdecimal():
         return _trial(records, int(which), max_flops)
-    if which not in ("best", "knee"):
-        raise ConfigError(f"--pick is best, knee or the number of a trial, not {which!r}")
+    if which not in ("best", "cheapest", "knee"):
+        raise ConfigError(
+            f"--pick is best, cheapest, knee or the number of a trial, not {which!r}"
+        )
     able = [r for r in records if r.kind == "strategy" and score_of(r, metric) > -math.inf]
     if not able:
         raise RunError("the run has no complete strategy to pick; give it more budget")
@@ -268,6 +271,10 @@ def pick(
         return _knee(members, metric, cost)
     best = chosen(judged, metric=metric, cost=cost)
     assert best is not None  # some are within
+    if which == "cheapest":
+        least = score_of(best, metric) - (best.standard_error or 0.0)
+        enough = [r for r in members if score_of(r, metric) >= least]  # the cheapest first
+        return min([*enough, best], key=lambda r: cost_of(r, cost))
     return best
 
 

@@ -123,7 +123,7 @@ class Run:
 
         Args:
             path: the folder to make; `export` in the run's folder if left out.
-            pick: best, knee, or the number of a trial.
+            pick: best, cheapest, knee, or the number of a trial; see `leaderboard.pick`.
             max_flops: strategies of more are not considered.
             force: whether a bundle of another model in that folder is replaced.
         """

@@ -169,7 +169,7 @@ def test_what_cannot_be_predicted_leaves_no_file(
     ("options", "words"),
     [
         ("--pick 9999", "no trial 9999"),
-        ("--pick bets", "best, knee or the number of a trial"),
+        ("--pick bets", "best, cheapest, knee or the number of a trial"),
         ("--pick 0", "trial 0 is a baseline"),
         ("--max-flops 1", "at most 1 FLOPs"),
     ],

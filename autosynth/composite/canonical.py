@@ -15,7 +15,6 @@ from autosynth.composite.fittedpart import (
     filled_end,
     filled_part,
     has_fitted,
-    refuse_equal_fits,
     shortened_part,
     words_around,
 )
@@ -92,7 +91,6 @@ def canonicalise(strategy: Strategy, inputs: Mapping[str, InputSpec]) -> Strateg
     if share == "full":
         root = _tag_all(root)
     root = _rename_tags(_sort(root, at_root=True))
-    refuse_equal_fits(root)
     if words["init"] == "masked" and all(spec.of for spec in used(root, inputs).values()):
         raise StrategyError(
             f"init=masked hides pieces of an input, and {strategy.root} reads it by pretrained "

@@ -105,16 +105,18 @@ def words_around(strategy: Strategy, words: Mapping[str, str]) -> dict[str, str]
     return {**words, **_BESIDE}
 
 
-def refuse_equal_fits(root: Node) -> None:
-    """Raise StrategyError where two parts of a canonical fusion come to the very same."""
+def has_equal_fits(root: Node) -> bool:
+    """Whether two parts of a canonical fusion, fitted to the same rows, come to the very same."""
     branches = root.parts if isinstance(root, Fusion) else ()
-    for at, branch in enumerate(branches):
-        drawn = any((found := _family(each)) and found.draws for each in parts(branch))
-        if fitted_end(branch) and branch in branches[:at] and not drawn:
-            raise StrategyError(
-                f"{branch} stands twice in {root.method}(...): fitted to the same rows both come "
-                "to the same; leave one out, or give it other options"
-            )
+    return any(
+        fitted_end(branch) and branch in branches[:at] and not any(map(_draws, parts(branch)))
+        for at, branch in enumerate(branches)
+    )
+
+
+def _draws(part: Part) -> bool:
+    family = _family(part)
+    return family is not None and family.draws
 
 
 def _misplaced(part: Part, branch: Node, root: Node) -> StrategyError:

@@ -9,7 +9,8 @@ The error of what is new is foreseen by extra trees on the choices it is made of
 is taken from those that had one. It knows no clock and no data: prices are in any unit.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
@@ -17,7 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autosynth.study.encoding import Answers, as_rows
+from autosynth.front import layers
+from autosynth.study.encoding import Answers, Columns
 from autosynth.study.knowncost import hypervolume_gains
 
 # Strategies that were begun, before anything is modelled: until then they are taken by chance.
@@ -31,6 +33,13 @@ SPARED_SHARE = 0.05
 GOES_ON = 0.3
 # What errors fall to by each longer training, until enough are known.
 FALLS = (0.6, 0.75, 0.85, 0.95, 1.0)
+# Strategies that may be known more, before the forest is grown anew, as a share of those it knows.
+STALE = 0.05
+# Actions, the best first, that are held against the time that is left.
+MOST_ASKED = 50
+# How far the reference point lies beyond the largest cost, as a logarithm: what is better there
+# counts as if it were so over a decade. Without, what is dearest would never gain.
+REACH = math.log(10.0)
 # Of the trainings' price at least, that single components and composites each have.
 LEAST_SHARE = 0.4
 _TREES = 64
@@ -61,6 +70,10 @@ class Action:
     gain: float = 0.0
 
 
+May = Callable[[Arm, int], bool]
+"""Whether an arm may be trained at a level now."""
+
+
 @dataclass(kw_only=True)
 class Auction:
     """Chooses what is trained next, and is told what came of it.
@@ -82,6 +95,7 @@ class Auction:
 
     def __post_init__(self) -> None:
         self._rng = np.random.default_rng(self.seed)
+        self._forest: _Forest | None = None
 
     def start(self, action: Action) -> None:
         """Note that something is being trained."""
@@ -97,34 +111,53 @@ class Auction:
         else:
             self.errors.setdefault(key, {})[level] = error
 
-    def choose(self, fresh: Sequence[Arm]) -> Action | None:
-        """The next action, of beginning one of the `fresh` and of going on with what was begun."""
+    def choose(self, fresh: Sequence[Arm], may: May = lambda arm, level: True) -> Action | None:
+        """The next action, of beginning one of the `fresh` and of going on with what was begun.
+
+        Of those that it `may` take; None where there are none.
+        """
         idle = [
             arm
             for key, arm in self.begun.items()
             if key not in self.running and self._next(arm) < len(arm.prices)
         ]
-        fresh, idle = self._balanced(fresh, idle)
-        if not fresh and not idle:
-            return None
+        for ours, more in self._shares(fresh, idle):
+            if action := self._best(ours, more, may):
+                return action
+        return None
+
+    def _best(self, fresh: Sequence[Arm], idle: Sequence[Arm], may: May) -> Action | None:
+        """The best of some actions, or one by chance."""
         if fresh and (len(self.errors) < FEWEST_KNOWN or self._rng.random() < RANDOM_SHARE):
-            return Action(arm=fresh[self._rng.integers(len(fresh))], level=0, why="by chance")
+            by_chance = self._rng.permutation(len(fresh))[:MOST_ASKED]
+            if found := self._first([fresh[at] for at in by_chance], may, "by chance"):
+                return found
         if idle and self._rng.random() < SPARED_SHARE:
-            arm = idle[self._rng.integers(len(idle))]
-            return Action(arm=arm, level=self._next(arm), why="spared")
+            by_chance = self._rng.permutation(len(idle))[:MOST_ASKED]
+            if found := self._first([idle[at] for at in by_chance], may, "spared"):
+                return found
         arms = [*fresh, *idle]
-        gains = self.gains(arms)
-        prices = np.array([self._to_go(arm) for arm in arms])
-        at = int((gains / prices).argmax())
-        why = "a beginning" if at < len(fresh) else "it promises more"
-        return Action(arm=arms[at], level=self._next(arms[at]), why=why, gain=float(gains[at]))
+        if not arms or not self.errors:
+            return None
+        worth = self.gains(arms) / np.array([self._to_go(arm) for arm in arms])
+        order = np.argsort(-worth, kind="stable")[:MOST_ASKED]
+        return self._first([arms[at] for at in order], may, "it promises most for its price")
+
+    def _first(self, arms: Sequence[Arm], may: May, why: str) -> Action | None:
+        """The first of them that may be trained now."""
+        for arm in arms:
+            level = self._next(arm)
+            if may(arm, level):
+                return Action(arm=arm, level=level, why=why)
+        return None
 
     def gains(self, arms: Sequence[Arm]) -> Array:
         """The hypervolume that each is expected to add to what is known, trained to the end."""
         known = [arm for key, arm in self.begun.items() if key in self.errors]
         points = np.array([[self._error(arm), np.log(arm.cost)] for arm in known])
         costs = np.log([arm.cost for arm in arms])
-        return hypervolume_gains(self._draws(arms, known), costs, points)
+        front = points[layers(points) == 1]
+        return hypervolume_gains(self._draws(arms, known), costs, front, reach=REACH)
 
     def _draws(self, arms: Sequence[Arm], known: Sequence[Arm]) -> Array:
         """What the error of each may be at its end, (draws, n)."""
@@ -143,17 +176,10 @@ class Auction:
     def _foreseen(self, arms: Sequence[Arm], known: Sequence[Arm]) -> Array:
         """What each tree says of arms that were not begun, at the first level."""
         first = [arm for arm in known if 0 in self.errors[arm.key]]
-        rows = as_rows([*(arm.answers for arm in first), *(arm.answers for arm in arms)])
-        costs = np.log([arm.cost for arm in (*first, *arms)])
-        rows = np.column_stack([rows, costs])
-        # Late: it takes half a second, and a run of few trials has no model.
-        forests: Any = import_module("sklearn.ensemble")
-        forest = forests.ExtraTreesRegressor(
-            _TREES, min_samples_leaf=2, random_state=int(self._rng.integers(2**31)), n_jobs=1
-        )
-        forest.fit(rows[: len(first)], [self.errors[arm.key][0] for arm in first])
-        asked = rows[len(first) :].astype(np.float32)
-        return np.array([tree.predict(asked) for tree in forest.estimators_])
+        if self._forest is None or len(first) > (1 + STALE) * self._forest.n_known:
+            errors = [self.errors[arm.key][0] for arm in first]
+            self._forest = _Forest(first, errors, int(self._rng.integers(2**31)))
+        return self._forest.predict(arms)
 
     def _falls(self) -> list[Array]:
         """By what factor errors fell from each level to the next one."""
@@ -179,16 +205,42 @@ class Auction:
             share *= GOES_ON
         return price
 
-    def _balanced(self, fresh: Sequence[Arm], idle: Sequence[Arm]) -> tuple[list[Arm], list[Arm]]:
-        """What may be done, so that single components and composites get about equal shares."""
+    def _shares(
+        self, fresh: Sequence[Arm], idle: Sequence[Arm]
+    ) -> Iterator[tuple[Sequence[Arm], Sequence[Arm]]]:
+        """First single components, or composites, where they have had less than their share."""
         total = sum(self.spent.values())
-        if self.is_balanced and len(self.errors) >= FEWEST_KNOWN:
-            for kind in (True, False):
-                ours = [arm for arm in fresh if arm.is_single == kind]
-                more = [arm for arm in idle if arm.is_single == kind]
-                if self.spent[kind] < LEAST_SHARE * total and (ours or more):
-                    return ours, more
-        return list(fresh), list(idle)
+        for kind in (True, False):
+            if self.is_balanced and self.spent[kind] < LEAST_SHARE * total:
+                yield (
+                    [arm for arm in fresh if arm.is_single == kind],
+                    [arm for arm in idle if arm.is_single == kind],
+                )
+        yield fresh, idle
+
+
+class _Forest:
+    """Extra trees on the choices that strategies are made of, and their cost: error out."""
+
+    def __init__(self, known: Sequence[Arm], errors: Sequence[float], seed: int) -> None:
+        self.n_known = len(known)
+        self._columns = Columns([arm.answers for arm in known])
+        # Late: it takes half a second, and a run of few trials has no model.
+        forests: Any = import_module("sklearn.ensemble")
+        self._forest = forests.ExtraTreesRegressor(
+            _TREES, min_samples_leaf=2, random_state=seed, n_jobs=1
+        )
+        self._forest.fit(self._rows(known), errors)
+
+    def predict(self, arms: Sequence[Arm]) -> Array:
+        """What each tree says of each arm, (trees, n)."""
+        rows = self._rows(arms)
+        return np.array([tree.predict(rows) for tree in self._forest.estimators_])
+
+    def _rows(self, arms: Sequence[Arm]) -> NDArray[np.float32]:
+        costs = np.log([arm.cost for arm in arms])
+        rows = np.column_stack([self._columns.rows([arm.answers for arm in arms]), costs])
+        return rows.astype(np.float32)
 
 
 def hypervolume(points: Array, reference: tuple[float, float]) -> float:

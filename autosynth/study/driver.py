@@ -37,7 +37,7 @@ from autosynth.study.job import Done, Event, Failed, Job, Lost, Rung
 from autosynth.study.params import params_for
 from autosynth.study.pool import WorkerPool
 from autosynth.study.pruner import Curve, Decision, RungBook, doubt, is_spared
-from autosynth.study.restrict import forbid_columns
+from autosynth.study.restrict import is_forbidden
 from autosynth.study.sampler import Proposal, Sampler
 from autosynth.study.trial import initial_record, over_limit
 
@@ -182,7 +182,7 @@ class Driver:
         except StrategyError as error:
             self._pass_over(proposal, str(error))
             return
-        if space.forbids(forbid_columns(resolved)):
+        if is_forbidden(resolved, space):
             self._pass_over(proposal, "the space forbids it")
             return
         canonical = resolved.canonical

@@ -42,18 +42,28 @@ def _add(found: dict[str, float | str], name: str, value: Scalar) -> None:
     found[name] = max(float(had), number) if not isinstance(had, str) else had
 
 
+class Columns:
+    """The columns that some answers need: one a number, and one a word that was an answer."""
+
+    def __init__(self, known: Sequence[Answers]) -> None:
+        self._places: dict[tuple[str, str], int] = {}
+        for each in known:
+            for name, value in each.items():
+                word = value if isinstance(value, str) else ""
+                self._places.setdefault((name, word), len(self._places))
+
+    def rows(self, asked: Sequence[Answers]) -> NDArray[np.float64]:
+        """Answers as a matrix, (n, columns); what has no column is left out."""
+        rows = np.full((len(asked), len(self._places)), ABSENT)
+        rows[:, [at for (_, word), at in self._places.items() if word]] = 0.0
+        for row, each in zip(rows, asked, strict=True):
+            for name, value in each.items():
+                word = value if isinstance(value, str) else ""
+                if (at := self._places.get((name, word))) is not None:
+                    row[at] = 1.0 if isinstance(value, str) else float(value)
+        return rows
+
+
 def as_rows(asked: Sequence[Answers]) -> NDArray[np.float64]:
-    """Answers as a matrix, (n, columns): a column a number, and one a word that was an answer."""
-    columns: dict[tuple[str, str], int] = {}
-    for each in asked:
-        for name, value in each.items():
-            columns.setdefault((name, value if isinstance(value, str) else ""), len(columns))
-    rows = np.full((len(asked), len(columns)), ABSENT)
-    for (_, word), at in columns.items():
-        if word:
-            rows[:, at] = 0.0
-    for row, each in zip(rows, asked, strict=True):
-        for name, value in each.items():
-            is_word = isinstance(value, str)
-            row[columns[name, value if is_word else ""]] = 1.0 if is_word else float(value)
-    return rows
+    """Answers as a matrix of all columns that they need."""
+    return Columns(asked).rows(asked)

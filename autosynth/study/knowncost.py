@@ -79,7 +79,11 @@ class KnownCostSampler(ChoosingSampler):
 
 
 def hypervolume_gains(
-    errors: NDArray[np.float64], costs: NDArray[np.float64], points: NDArray[np.float64]
+    errors: NDArray[np.float64],
+    costs: NDArray[np.float64],
+    points: NDArray[np.float64],
+    *,
+    reach: float = 0.0,
 ) -> NDArray[np.float64]:
     """The expected gain in hypervolume of each candidate, (n,).
 
@@ -89,9 +93,11 @@ def hypervolume_gains(
         errors: (draws, n), what each candidate's error may be.
         costs: (n,), exact.
         points: (m, 2), error and cost of what is known.
+        reach: how far beyond the largest cost the reference point lies: what is dearest gains
+            nothing without.
     """
     worst = max(float(points[:, 0].max()), float(errors.max()))
-    largest = max(float(points[:, 1].max()), float(costs.max()))
+    largest = max(float(points[:, 1].max()), float(costs.max())) + reach
     order = np.argsort(points[:, 1], kind="stable")
     steps, best = points[order, 1], np.minimum.accumulate(points[order, 0])
     # Between two costs the best error of what costs no more; before the first the worst there is.

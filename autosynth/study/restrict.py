@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from autosynth.components import FAMILIES
 from autosynth.composite import Resolved
+from autosynth.composite.fittedpart import has_equal_fits
 from autosynth.composite.layout import readers
 from autosynth.errors import ConfigError
 from autosynth.modality import MODALITIES
@@ -279,6 +280,11 @@ def _each(space: Space, change: Callable[[Strategy], Strategy | None]) -> Space:
         ladder={family: all_of(steps) for family, steps in space.ladder.items()},
         composites=all_of(space.composites),
     )
+
+
+def is_forbidden(resolved: Resolved, space: Space) -> bool:
+    """Whether a space forbids a strategy, or two of its parts would come to the very same."""
+    return space.forbids(forbid_columns(resolved)) or has_equal_fits(resolved.strategy.root)
 
 
 def forbid_columns(resolved: Resolved) -> dict[str, str]:

@@ -36,7 +36,7 @@ COMPARED = ("mnist1d", "CricketX", "adult", "trec")
 SCHEDULES: dict[str, tuple[float, ...]] = {
     "onecycle": (SHORT, MIDDLE, 1.0),
     "wsd": (SHORT, MIDDLE, 1.0),
-    "free": (SHORT, MIDDLE, 1.0),
+    "free": (SHORT, MIDDLE),
     "constant": (SHORT, MIDDLE),
 }
 """The lengths of each; the others have to tell what `onecycle` comes to at its end."""

@@ -11,7 +11,7 @@ from autosynth.strategy import Strategy
 from autosynth.study.agenda import candidates, ladder
 from autosynth.study.chosen import Choices
 from autosynth.study.context import RunContext
-from autosynth.study.restrict import forbid_columns
+from autosynth.study.restrict import is_forbidden
 from autosynth.study.suggest import suggest
 
 # Multiplications and additions of a training, forward and backward: some ten seconds of one core.
@@ -63,7 +63,7 @@ def _able(context: RunContext, strategies: Iterator[Strategy]) -> Iterator[Resol
             resolved = resolve(replace(strategy, settings=settings), data.inputs, data.target)
         except StrategyError:
             continue
-        if "pretrained" in resolved.components or context.space.forbids(forbid_columns(resolved)):
+        if "pretrained" in resolved.components or is_forbidden(resolved, context.space):
             continue
         if 3 * cost(resolved).flops * plan.batch_size * plan.steps <= MOST_TRAINING_FLOPS:
             yield resolved

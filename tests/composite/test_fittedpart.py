@@ -3,6 +3,7 @@
 import pytest
 
 from autosynth.composite import cost, resolve
+from autosynth.composite.fittedpart import has_equal_fits
 from autosynth.errors import StrategyError, UnknownNameError
 from autosynth.spec import InputSpec, TargetSpec
 from autosynth.strategy import parse
@@ -42,11 +43,23 @@ def test_a_strategy_with_one_is_trained_part_by_part(written: str, short_form: s
         assert found.endswith(" train=subsets rows=all")
 
 
-def test_two_that_draw_differ_and_so_do_other_options() -> None:
-    assert short("mean(trees, trees)") == "mean(trees, trees) train=subsets rows=all"
-    assert short("mean(linear, linear[penalty=l1])").startswith("mean(linear, linear[penalty=l1])")
-    both = "mean(rocket > linear, rocket > linear)"
-    assert short(both, SERIES) == f"{both} train=subsets rows=all"
+@pytest.mark.parametrize(
+    ("written", "kind", "equal"),
+    [
+        ("mean(linear, mlp, linear[penalty=l2])", TABLE, True),
+        ("cascade[0.3](linear, linear)", TABLE, True),
+        ("mean(linear, linear[penalty=l1])", TABLE, False),
+        ("mean(trees, trees)", TABLE, False),  # each draws its own
+        ("mean(mlp, mlp) train=subsets", TABLE, False),
+        ("mean(rocket > linear, rocket > linear)", SERIES, False),
+        ("linear", TABLE, False),
+    ],
+)
+def test_two_fits_come_to_the_same_where_nothing_is_drawn(
+    written: str, kind: InputSpec, equal: bool
+) -> None:
+    resolved = resolve(parse(written), (kind,), KIND)
+    assert has_equal_fits(resolved.strategy.root) == equal
 
 
 @pytest.mark.parametrize(
@@ -70,8 +83,6 @@ def test_two_that_draw_differ_and_so_do_other_options() -> None:
         ("boosting[rounds=0]", "rounds must be from 1 to 5000, not 0"),
         ("rocket[groups=3]", "rocket.* reads inputs of kind series, audio, and all here are of"),
         ("linear:nothing", "nothing"),
-        ("mean(linear, mlp, linear)", "linear.* stands twice in mean.*both come to the same"),
-        ("cascade[0.3](linear, linear)", "stands twice in cascade"),
     ],
 )
 def test_what_cannot_be_is_told_with_its_cure(written: str, message: str) -> None:

@@ -1,6 +1,7 @@
 """Whether composing paid is said where it can be known."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,20 @@ def test_a_composite_has_to_beat_what_is_no_network_too(context: RunContext) -> 
     add(context, 3, 0.95, strategy="boosting")
     _, sentence = said(context, {0: 0.7, 1: 0.9, 3: 0.95})
     assert sentence.startswith("Composing did not pay in this run")
+
+
+def test_the_difference_and_its_interval_are_of_weighted_rows(context: RunContext) -> None:
+    add(context, 0, 0.7)
+    add(context, 1, 0.9, topology="parallel", flops=200, origin="portfolio")
+    plain, _ = said(context, {0: 0.7, 1: 0.9})
+    assert plain["low"] < plain["difference"] < plain["high"]
+    test = context.dataset.splits.test
+    weights = np.ones(len(context.dataset.y))
+    weights[test[int(0.7 * len(test)) :]] = 1e-9  # of the others both have all right
+    weighted = replace(context, dataset=replace(context.dataset, weights=weights))
+    content, _ = said(weighted, {0: 0.7, 1: 0.9})
+    known = [content[name] for name in ("difference", "low", "high")]
+    assert known == pytest.approx([0.0, 0.0, 0.0], abs=0.01)
 
 
 def test_nothing_is_said_where_a_fit_was_cut(context: RunContext) -> None:

@@ -272,8 +272,8 @@ def pick(
     best = chosen(judged, metric=metric, cost=cost)
     assert best is not None  # some are within
     if which == "cheapest":
-        least = score_of(best, metric) - (best.standard_error or 0.0)
-        enough = [r for r in members if score_of(r, metric) >= least]  # the cheapest first
+        bar = score_of(best, metric) - (best.standard_error or 0.0)
+        enough = [r for r in members if score_of(r, metric) >= bar]
         return min([*enough, best], key=lambda r: cost_of(r, cost))
     return best
 

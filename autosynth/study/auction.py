@@ -129,18 +129,18 @@ class Auction:
     def _best(self, fresh: Sequence[Arm], idle: Sequence[Arm], may: May) -> Action | None:
         """The best of some actions, or one by chance."""
         if fresh and (len(self.errors) < FEWEST_KNOWN or self._rng.random() < RANDOM_SHARE):
-            by_chance = self._rng.permutation(len(fresh))[:MOST_ASKED]
+            by_chance = self._rng.permutation(len(fresh))[:MOST_ASKED].tolist()
             if found := self._first([fresh[at] for at in by_chance], may, "by chance"):
                 return found
         if idle and self._rng.random() < SPARED_SHARE:
-            by_chance = self._rng.permutation(len(idle))[:MOST_ASKED]
+            by_chance = self._rng.permutation(len(idle))[:MOST_ASKED].tolist()
             if found := self._first([idle[at] for at in by_chance], may, "spared"):
                 return found
         arms = [*fresh, *idle]
         if not arms or not self.errors:
             return None
         worth = self.gains(arms) / np.array([self._to_go(arm) for arm in arms])
-        order = np.argsort(-worth, kind="stable")[:MOST_ASKED]
+        order = np.argsort(-worth, kind="stable")[:MOST_ASKED].tolist()
         return self._first([arms[at] for at in order], may, "it promises most for its price")
 
     def _first(self, arms: Sequence[Arm], may: May, why: str) -> Action | None:

@@ -113,9 +113,9 @@ class Standings:
         self._judged[trial] = record
         is_able = record.kind == "strategy" and record.state == "complete"
         is_done = record.kind == "strategy" and score_of(record, self._metric) > self._floor
-        place = tuple(-each for each in preference(record, self._metric, self._cost))
-        self._able.put(trial, place if is_able else None)
-        place = place if is_done else None
+        order = tuple(-each for each in preference(record, self._metric, self._cost))
+        self._able.put(trial, order if is_able else None)
+        place = order if is_done else None
         self._done.put(trial, place)
         self._composites.put(trial, place if record.topology != "single" else None)
         if record.kind == "strategy" and record.topology == "single":

@@ -180,7 +180,7 @@ class OfSampler(Method):
 
     def told(self, action: Action, error: float | None) -> None:
         at = next(i for i, arm in enumerate(self.arms) if arm is action.arm)
-        distributions = {
+        distributions: dict[str, optuna.distributions.BaseDistribution] = {
             str(i): optuna.distributions.IntDistribution(0, len(choices) - 1)
             for i, choices in enumerate(self.choices)
         }

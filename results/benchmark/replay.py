@@ -192,7 +192,8 @@ def main() -> None:
             for order in range(args.orders):
                 course = replay(pool, METHODS[method](pool.arms, order), args.workers,
                                 1.5 * pool.whole_price)  # fmt: skip
-                shares = dict(zip(SHARES, at_shares(pool, course), strict=True))
+                worth = at_shares(pool, course)
+                shares: dict[object, float] = dict(zip(SHARES, worth, strict=True))
                 rows.append(
                     {
                         "set": name,

@@ -163,7 +163,7 @@ class Auction:
         """What the error of each may be at its end, (draws, n)."""
         shown = np.array([self._error(arm) if arm.key in self.errors else np.nan for arm in arms])
         draws = np.tile(shown, (_TREES, 1))
-        new = np.flatnonzero(np.isnan(shown))
+        new = np.flatnonzero(np.isnan(shown)).tolist()
         if len(new):
             draws[:, new] = self._foreseen([arms[at] for at in new], known)
         falls = self._falls()

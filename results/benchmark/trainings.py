@@ -19,7 +19,7 @@ from autosynth.errors import AutosynthError
 from autosynth.strategy import Strategy, parse
 from autosynth.study.context import RunContext
 from autosynth.study.trial import error_of, scored_outputs
-from autosynth.training import config as plans
+from autosynth.training.config import RUNGS, TrainerConfig
 from autosynth.training.loop import TrainingRows, train
 from autosynth.training.output import outputs, raw_outputs
 
@@ -27,7 +27,14 @@ from autosynth.training.output import outputs, raw_outputs
 MOST_SECONDS = 60.0
 # Rows of validation and of test each, of which single components' outputs are kept.
 KEPT_ROWS = 500
-plans.MIN_RUNG_STEPS = 1  # every rung is looked at here, however little it may say
+
+
+class _EveryRung(TrainerConfig):
+    """A plan that looks at every rung, however little it may say."""
+
+    @property
+    def rungs(self) -> tuple[float, ...]:
+        return RUNGS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +128,7 @@ def _trained(context: RunContext, resolved: Resolved, known: Training, *, keep: 
         TrainingRows(
             train=splits.train, calibration=splits.calibration, unlabelled=splits.unlabelled
         ),
-        context.trainer_config,
+        _EveryRung(**vars(context.trainer_config)),
         seed=known.task.seed,
         score=context.metric.score,
         on_rung=on_rung,

@@ -19,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autosynth.front import layers
-from autosynth.study.encoding import Answers, Columns
+from autosynth.study.encoding import AnswerColumns, Answers
 from autosynth.study.knowncost import hypervolume_gains
 
 # Strategies that were begun, before anything is modelled: until then they are taken by chance.
 FEWEST_KNOWN = 8
 # One beginning in ten is by chance later on, too: what no model expects is found so.
-RANDOM_SHARE = 0.1
+_RANDOM_SHARE = 0.1
 # One strategy in twenty is trained to the end whatever it has shown, so that what is not
 # lengthened by mistake can be counted.
 SPARED_SHARE = 0.05
@@ -34,16 +34,16 @@ GOES_ON = 0.3
 # What errors fall to by each longer training, until enough are known.
 FALLS = (0.6, 0.75, 0.85, 0.95, 1.0)
 # Strategies that may be known more, before the forest is grown anew, as a share of those it knows.
-STALE = 0.05
+_STALE = 0.05
 # Actions, the best first, that are held against the time that is left.
-MOST_ASKED = 50
+_MOST_ASKED = 50
 # How far the reference point lies beyond the largest cost, as a logarithm: what is better there
 # counts as if it were so over a decade. Without, what is dearest would never gain.
 REACH = math.log(10.0)
 # Of the trainings' price at least, that single components and composites each have.
-LEAST_SHARE = 0.4
+KIND_SHARE = 0.4
 _TREES = 64
-Array = NDArray[np.float64]
+_Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,19 +128,19 @@ class Auction:
 
     def _best(self, fresh: Sequence[Arm], idle: Sequence[Arm], may: May) -> Action | None:
         """The best of some actions, or one by chance."""
-        if fresh and (len(self.errors) < FEWEST_KNOWN or self._rng.random() < RANDOM_SHARE):
-            by_chance = self._rng.permutation(len(fresh))[:MOST_ASKED].tolist()
+        if fresh and (len(self.errors) < FEWEST_KNOWN or self._rng.random() < _RANDOM_SHARE):
+            by_chance = self._rng.permutation(len(fresh))[:_MOST_ASKED].tolist()
             if found := self._first([fresh[at] for at in by_chance], may, "by chance"):
                 return found
         if idle and self._rng.random() < SPARED_SHARE:
-            by_chance = self._rng.permutation(len(idle))[:MOST_ASKED].tolist()
+            by_chance = self._rng.permutation(len(idle))[:_MOST_ASKED].tolist()
             if found := self._first([idle[at] for at in by_chance], may, "spared"):
                 return found
         arms = [*fresh, *idle]
         if not arms or not self.errors:
             return None
         worth = self.gains(arms) / np.array([self._to_go(arm) for arm in arms])
-        order = np.argsort(-worth, kind="stable")[:MOST_ASKED].tolist()
+        order = np.argsort(-worth, kind="stable")[:_MOST_ASKED].tolist()
         return self._first([arms[at] for at in order], may, "it promises most for its price")
 
     def _first(self, arms: Sequence[Arm], may: May, why: str) -> Action | None:
@@ -151,7 +151,7 @@ class Auction:
                 return Action(arm=arm, level=level, why=why)
         return None
 
-    def gains(self, arms: Sequence[Arm]) -> Array:
+    def gains(self, arms: Sequence[Arm]) -> _Floats:
         """The hypervolume that each is expected to add to what is known, trained to the end."""
         known = [arm for key, arm in self.begun.items() if key in self.errors]
         points = np.array([[self._error(arm), np.log(arm.cost)] for arm in known])
@@ -159,7 +159,7 @@ class Auction:
         front = points[layers(points) == 1]
         return hypervolume_gains(self._draws(arms, known), costs, front, reach=REACH)
 
-    def _draws(self, arms: Sequence[Arm], known: Sequence[Arm]) -> Array:
+    def _draws(self, arms: Sequence[Arm], known: Sequence[Arm]) -> _Floats:
         """What the error of each may be at its end, (draws, n)."""
         shown = np.array([self._error(arm) if arm.key in self.errors else np.nan for arm in arms])
         draws = np.tile(shown, (_TREES, 1))
@@ -173,15 +173,15 @@ class Auction:
                     draws[:, at] *= self._rng.choice(falls[level - 1], _TREES)
         return draws
 
-    def _foreseen(self, arms: Sequence[Arm], known: Sequence[Arm]) -> Array:
+    def _foreseen(self, arms: Sequence[Arm], known: Sequence[Arm]) -> _Floats:
         """What each tree says of arms that were not begun, at the first level."""
         first = [arm for arm in known if 0 in self.errors[arm.key]]
-        if self._forest is None or len(first) > (1 + STALE) * self._forest.n_known:
+        if self._forest is None or len(first) > (1 + _STALE) * self._forest.n_known:
             errors = [self.errors[arm.key][0] for arm in first]
             self._forest = _Forest(first, errors, int(self._rng.integers(2**31)))
         return self._forest.predict(arms)
 
-    def _falls(self) -> list[Array]:
+    def _falls(self) -> list[_Floats]:
         """By what factor errors fell from each level to the next one."""
         found = [list(FALLS) for _ in range(self.levels - 1)]
         for shown in self.errors.values():
@@ -211,7 +211,7 @@ class Auction:
         """First single components, or composites, where they have had less than their share."""
         total = sum(self.spent.values())
         for kind in (True, False):
-            if self.is_balanced and self.spent[kind] < LEAST_SHARE * total:
+            if self.is_balanced and self.spent[kind] < KIND_SHARE * total:
                 yield (
                     [arm for arm in fresh if arm.is_single == kind],
                     [arm for arm in idle if arm.is_single == kind],
@@ -224,7 +224,7 @@ class _Forest:
 
     def __init__(self, known: Sequence[Arm], errors: Sequence[float], seed: int) -> None:
         self.n_known = len(known)
-        self._columns = Columns([arm.answers for arm in known])
+        self._columns = AnswerColumns([arm.answers for arm in known])
         # Late: it takes half a second, and a run of few trials has no model.
         forests: Any = import_module("sklearn.ensemble")
         self._forest = forests.ExtraTreesRegressor(
@@ -232,7 +232,7 @@ class _Forest:
         )
         self._forest.fit(self._rows(known), errors)
 
-    def predict(self, arms: Sequence[Arm]) -> Array:
+    def predict(self, arms: Sequence[Arm]) -> _Floats:
         """What each tree says of each arm, (trees, n)."""
         rows = self._rows(arms)
         return np.array([tree.predict(rows) for tree in self._forest.estimators_])
@@ -243,7 +243,7 @@ class _Forest:
         return rows.astype(np.float32)
 
 
-def hypervolume(points: Array, reference: tuple[float, float]) -> float:
+def hypervolume(points: _Floats, reference: tuple[float, float]) -> float:
     """The area that points (n, 2), both to be made small, dominate below a reference point."""
     inside = points[(points < np.array(reference)).all(axis=1)]
     area, least = 0.0, reference[1]

@@ -11,7 +11,7 @@ from autosynth.strategy import Fusion, Scalar, Strategy, parts, topology
 Answers = Mapping[str, float | str]
 """What was chosen, by name: a number, sizes as their logarithm, or a word."""
 # Where a strategy has no such choice: below all numbers that there are.
-ABSENT = -20.0
+NO_CHOICE = -20.0
 
 
 def answers_of(strategy: Strategy) -> dict[str, float | str]:
@@ -37,12 +37,12 @@ def _add(found: dict[str, float | str], name: str, value: Scalar) -> None:
     if isinstance(value, str):
         found.setdefault(name, value)
         return
-    number = math.log2(value) if value > 0 else ABSENT / 2
+    number = math.log2(value) if value > 0 else NO_CHOICE / 2
     had = found.get(name, number)
     found[name] = max(float(had), number) if not isinstance(had, str) else had
 
 
-class Columns:
+class AnswerColumns:
     """The columns that some answers need: one a number, and one a word that was an answer."""
 
     def __init__(self, known: Sequence[Answers]) -> None:
@@ -54,7 +54,7 @@ class Columns:
 
     def rows(self, asked: Sequence[Answers]) -> NDArray[np.float64]:
         """Answers as a matrix, (n, columns); what has no column is left out."""
-        rows = np.full((len(asked), len(self._places)), ABSENT)
+        rows = np.full((len(asked), len(self._places)), NO_CHOICE)
         rows[:, [at for (_, word), at in self._places.items() if word]] = 0.0
         for row, each in zip(rows, asked, strict=True):
             for name, value in each.items():
@@ -66,4 +66,4 @@ class Columns:
 
 def as_rows(asked: Sequence[Answers]) -> NDArray[np.float64]:
     """Answers as a matrix of all columns that they need."""
-    return Columns(asked).rows(asked)
+    return AnswerColumns(asked).rows(asked)

@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 from pack import pack
 from sets import SETS, BenchmarkSet
-from strategies import benchmark_strategies
+from strategies import bare_text, benchmark_strategies
 from trainings import Task, Training, append, read, trained
 
 from autosynth.composite.fittedpart import has_fitted
@@ -52,16 +52,16 @@ def tasks_of(where: BenchmarkSet, args: argparse.Namespace) -> Iterator[Task]:
             for schedule, lengths in SCHEDULES.items():
                 for length in lengths:
                     yield Task(
-                        set=where.name, strategy=each.canonical, schedule=schedule, length=length
+                        set=where.name, strategy=bare_text(each), schedule=schedule, length=length
                     )
         return
     for each in found:
         lengths = (1.0,) if each not in networks else (SHORT, MIDDLE, 1.0)
         for length in lengths:
-            yield Task(set=where.name, strategy=each.canonical, length=length)
+            yield Task(set=where.name, strategy=bare_text(each), length=length)
     for each in networks[:REPEATED]:
         for length in (SHORT, 1.0):
-            yield Task(set=where.name, strategy=each.canonical, length=length, seed=1)
+            yield Task(set=where.name, strategy=bare_text(each), length=length, seed=1)
 
 
 @lru_cache(maxsize=1)

@@ -1,4 +1,8 @@
-"""The strategies of the benchmark on a set: those that its space names, and others by chance."""
+"""The strategies of the benchmark on a set: those that its space names, and others by chance.
+
+Their texts say nothing of schedule and length, which a task adds: what these are by default may
+change, and what was trained is known by its text.
+"""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,7 +11,7 @@ import numpy as np
 
 from autosynth.composite import Resolved, cost, resolve
 from autosynth.errors import StrategyError
-from autosynth.strategy import Strategy
+from autosynth.strategy import Strategy, parse
 from autosynth.study.agenda import candidates, ladder
 from autosynth.study.chosen import Choices
 from autosynth.study.context import RunContext
@@ -49,6 +53,13 @@ def benchmark_strategies(context: RunContext, n: int) -> list[Resolved]:
     return [every[at] for at in rng.permutation(len(every))]
 
 
+def bare_text(resolved: Resolved) -> str:
+    """A canonical strategy without schedule and length."""
+    strategy = parse(resolved.canonical)
+    settings = tuple((k, v) for k, v in strategy.settings if k not in ("schedule", "length"))
+    return str(replace(strategy, settings=settings))
+
+
 def _drawn(context: RunContext, rng: np.random.Generator) -> Iterator[Strategy]:
     for _ in range(MOST_DRAWS):
         yield suggest(Choices(rng), context.space)
@@ -58,7 +69,7 @@ def _able(context: RunContext, strategies: Iterator[Strategy]) -> Iterator[Resol
     """Those that this data can have, within the most that a training may cost."""
     plan, data = context.trainer_config, context.dataset
     for strategy in strategies:
-        settings = tuple((k, v) for k, v in strategy.settings if k != "length")
+        settings = tuple((k, v) for k, v in strategy.settings if k not in ("schedule", "length"))
         try:
             resolved = resolve(replace(strategy, settings=settings), data.inputs, data.target)
         except StrategyError:

@@ -8,7 +8,7 @@ import pytest
 
 from autosynth.study.auction import (
     FEWEST_KNOWN,
-    LEAST_SHARE,
+    KIND_SHARE,
     Arm,
     Auction,
     best_of,
@@ -105,7 +105,7 @@ def test_single_components_and_composites_have_their_shares() -> None:
         # Composites are far better: without shares, none else would have a turn.
         _done(auction, action.arm, 0, 0.8 if action.arm.is_single else 0.1)
         spent[action.arm.is_single] += 1.0
-    assert min(spent.values()) >= (LEAST_SHARE - 0.03) * sum(spent.values())
+    assert min(spent.values()) >= (KIND_SHARE - 0.03) * sum(spent.values())
 
 
 def test_what_failed_and_what_runs_is_not_chosen() -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from autosynth.strategy import parse
-from autosynth.study.encoding import ABSENT, answers_of, as_rows
+from autosynth.study.encoding import NO_CHOICE, answers_of, as_rows
 
 
 def test_choices_have_names() -> None:
@@ -25,6 +25,6 @@ def test_rows_have_a_column_for_each_number_and_each_word() -> None:
     assert rows.shape[0] == 2
     different = [tuple(column) for column in rows.T if column[0] != column[1]]
     assert sorted(different) == sorted(
-        [(1.0, ABSENT), (4.0, ABSENT), (1.0, 0.0), (ABSENT, 1.0), (ABSENT, 2.0)]
+        [(1.0, NO_CHOICE), (4.0, NO_CHOICE), (1.0, 0.0), (NO_CHOICE, 1.0), (NO_CHOICE, 2.0)]
     )
     assert as_rows([one, one])[0].tolist() == as_rows([one, one])[1].tolist()

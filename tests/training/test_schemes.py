@@ -226,7 +226,7 @@ def test_a_chain_asks_the_bank_for_its_first_part_alone(digits: Dataset) -> None
 @pytest.mark.parametrize("text", [f"weighted[fit]({CNN}, {MLP})", f"stack({CNN}, {MLP})"])
 def test_what_is_fitted_is_no_worse_than_the_mean(text: str, fit: bool, digits: Dataset) -> None:
     """On rows that it was not fitted to: the parts differ, so weights have something to find."""
-    settings = f"lr=0.01 {PLAIN}"
+    settings = f"lr=0.01 schedule=onecycle {PLAIN}"
     fitted, data = run(digits, f"{text} | {settings}", steps=40, fit=fit)
     mean, _ = run(digits, f"mean({CNN}, {MLP}) | {settings}", steps=40, fit=fit)
     rows = digits.splits.test

@@ -17,6 +17,7 @@ from autosynth.record import read_all
 from autosynth.report import report
 from autosynth.run import Run, open_run, search, train_strategy
 from autosynth.run.state import RunState, read_run, read_state, write_state
+from autosynth.study.processes import NoWorkersError, ProcessPool
 
 # Numbers that no clock enters.
 REPEATED = ["strategy", "settings", "state", "val_accuracy", "test_accuracy", "flops", "params"]
@@ -175,3 +176,31 @@ def test_two_workers_share_a_run(tmp_path: Path) -> None:
     assert len(trained) >= 3
     assert len({r.canonical for r in trained}) == len(trained)
     assert not [r for r in read_all(run.folder) if r.state == "failed"]
+
+
+@pytest.mark.parametrize("kind", ["no process", "dead at once"])
+@pytest.mark.parametrize("workers", [None, 2])
+def test_where_no_worker_comes_up_this_process_trains(
+    kind: str, workers: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*args: object, **known: object) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    if kind == "no process":
+        monkeypatch.setattr("autosynth.study.processes.subprocess.Popen", refused)
+    else:
+        monkeypatch.setattr("autosynth.study.processes.sys.executable", "/bin/false")
+    # As the plan of a machine with two cores would say.
+    monkeypatch.setattr(
+        "autosynth.run.session.pool_of", lambda context, n: ProcessPool(context, 2)
+    )
+    told = io.StringIO()
+    asked = {"trials": 2, "space": "small", "out": tmp_path / "run", "workers": workers}
+    if workers:
+        with pytest.raises(NoWorkersError):
+            search("wine", **asked)
+        return
+    run = search("wine", progress=Progress(stream=told, live=False), **asked)
+    assert "going on in this process alone" in told.getvalue()
+    assert sum(r.state == "complete" for r in run.records) >= 2
+    assert (run.folder / "bundle").is_dir()

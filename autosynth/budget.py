@@ -62,8 +62,9 @@ class Policy:
     """How the time of a run is shared: seconds, and shares of what each comment names."""
 
     # Of the time that is left, that a part which is no network may take to be fitted by itself: of
-    # large data boosting would take any time, and cut short it says what it is.
-    fit_share: float = 0.08
+    # large data boosting would take any time, and cut short it says what it is, and the claim
+    # over composites is withheld. With .08 Rocket solved 2,880 of 3,000 rows of mnist1d.
+    fit_share: float = 0.12
 
     # Of a budget, that measuring steps may take. What was not timed by then is foreseen from the
     # rest; the more is measured, the less is begun that cannot end, and the less time is left to

@@ -154,9 +154,11 @@ class _Session:
     def run(self) -> bool:
         """Trials, then what comes after them. False where the trials were broken off."""
         plan = self.context.trainer_config
+        workers = self.options.workers or plan.workers
         self.progress.say(
             f"run {self.folder}: {plan.steps:,} steps of {plan.batch_size} rows a training"
             + (f", bfloat16 for {', '.join(plan.bf16)}" if plan.bf16 else "")
+            + (f", {workers} workers" if workers > 1 else "")
         )
         data = self.context.dataset
         _, own = schedule(len(data.splits.train), data.inputs, data.target)
@@ -166,7 +168,7 @@ class _Session:
                 "time for one; a longer --budget gives better models"
             )
         try:
-            with pool_of(self.context, self.options.workers or plan.workers) as pool:
+            with pool_of(self.context, workers) as pool:
                 return self._search_with(pool)
         except NoWorkersError as problem:
             if self.options.workers:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.stats import spearmanr
+from scipy.stats import spearmanr, wilcoxon
 
 HERE = Path(__file__).parent
 RESAMPLES = 2000
@@ -63,6 +63,27 @@ def compared(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def against(table: pd.DataFrame, one: str, other: str) -> pd.DataFrame:
+    """A row a set: how the test errors of one schedule, at full length, compare with another's."""
+    table = table[(table["state"] == "complete") & (table["seed"] == 0) & (table["length"] == 1)]
+    wide = table.pivot_table(
+        index=["set", "strategy"], columns="schedule", values="test_error", sort=False
+    )
+    rows = []
+    for name, group in wide[[one, other]].dropna().groupby("set", sort=False):
+        gains = group[one] - group[other]
+        rows.append(
+            {
+                "set": name,
+                "n": len(gains),
+                f"{one} better": int((gains < 0).sum()),
+                "mean difference": round(float(gains.mean()), 4),
+                "p (Wilcoxon)": f"{wilcoxon(gains).pvalue:.1g}",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
 def _row(
     name: object,
     schedule: str,
@@ -89,10 +110,12 @@ def _row(
 
 
 def main() -> None:
-    """Print the table as Markdown."""
-    found = compared(pd.read_parquet(HERE / "trainings.parquet"))
-    lines = [list(found.columns), ["---"] * len(found.columns), *found.to_numpy().tolist()]
-    sys.stdout.writelines(f"| {' | '.join(map(str, line))} |\n" for line in lines)
+    """Print both tables as Markdown."""
+    table = pd.read_parquet(HERE / "trainings.parquet")
+    for found in (compared(table), against(table, "wsd", "onecycle")):
+        lines = [list(found.columns), ["---"] * len(found.columns), *found.to_numpy().tolist()]
+        sys.stdout.writelines(f"| {' | '.join(map(str, line))} |\n" for line in lines)
+        sys.stdout.write("\n")
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ from autosynth.study.chosen import Choices
 from autosynth.study.encoding import answers_of
 from autosynth.study.history import RunHistory
 from autosynth.study.params import is_suggested, params_for
-from autosynth.study.restrict import forbid_columns
+from autosynth.study.restrict import is_forbidden
 from autosynth.study.sampler import Sampler
 from autosynth.study.suggest import suggest
 from autosynth.study.trial import over_limit
@@ -168,7 +168,7 @@ class Offers:
             except StrategyError:
                 continue
             key = without_length(resolved.canonical)
-            if key in seen or space.forbids(forbid_columns(resolved)):
+            if key in seen or is_forbidden(resolved, space):
                 continue
             if over_limit(self.context, cost(resolved), 0.0):
                 continue

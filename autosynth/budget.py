@@ -138,7 +138,7 @@ class Policy:
 
     # Seconds after a job's end that a worker has to answer: it ends its step, and one whose step
     # hangs is ended and its job given to another.
-    grace_seconds: float = 15.0
+    grace_seconds: float = 8.0
     # Seconds between two notes in the run's folder of how long a sitting has gone: so much of it
     # is not counted when the machine goes off, and the run goes on that much longer.
     save_seconds: float = 2.0

@@ -57,6 +57,11 @@ def _leaderboard(args: argparse.Namespace) -> None:
         from autosynth.leaderboard import render
 
     run = _opened(args)
+    if args.why:
+        from autosynth.run.why import reasons_text
+
+        put_text(reasons_text(run.reasons) + "\n")
+        return
     text = render(
         run.leaderboard, args.format, pareto_only=args.pareto, sort=args.sort, width=width()
     )
@@ -71,6 +76,7 @@ def _leaderboard_options(parser: Parser) -> None:
     add = parser.add_argument
     add("--sort", metavar="COL", help="order by a column")
     add("--pareto", action="store_true", help="the front alone")
+    add("--why", action="store_true", help="what mattered, and what the time went into")
     format_argument(parser, "table", "csv", "json", "markdown")
 
 

@@ -7,6 +7,7 @@ alone gives no probabilities.
 """
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,10 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from autosynth.budget import Deadline
+
+# Rows that are solved to know the time of more.
+_TIMED_ROWS = 512
 # Of the authors of Rocket, from 0.001 to 1,000.
 PENALTIES = tuple(10 ** (-3 + 6 * step / 9) for step in range(10))
 # Features that are multiplied at once in float32; their sums are added up in float64, since the
@@ -122,6 +127,28 @@ def solve_ridge(
         wanted + centre - errors if root is None else (wanted - errors) / root + centre
     ).float()
     return RidgeFit(mean=mean, weight=weight, bias=centre.float(), penalty=penalty, scores=scores)
+
+
+def rows_in_time(features: Tensor, deadline: Deadline) -> int:
+    """Of how many rows `solve_ridge` ends by a deadline, as far as a few of them say.
+
+    Few rows are solved, and the operations that more of them take are counted: two a pair of rows
+    and feature, and nine a cube of rows for the decomposition, or of features where these are
+    fewer.
+    """
+    n, d = features.shape
+    if deadline.at == math.inf or n <= _TIMED_ROWS:
+        return n
+    start = time.monotonic()
+    solve_ridge(features[:_TIMED_ROWS], torch.zeros(_TIMED_ROWS, 1), PENALTIES[:1])
+    pace = (time.monotonic() - start) / _operations(_TIMED_ROWS, d)
+    able = [m for m in range(_TIMED_ROWS, n + 1, 64) if pace * _operations(m, d) <= deadline.left]
+    return n if pace * _operations(n, d) <= deadline.left else max(able, default=_TIMED_ROWS)
+
+
+def _operations(n: int, d: int) -> float:
+    few, many = min(n, d), max(n, d)
+    return 2.0 * few * few * many + 9.0 * few**3
 
 
 def _times(rows: Tensor, root: Tensor | None) -> Tensor:

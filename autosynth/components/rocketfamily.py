@@ -21,7 +21,12 @@ from autosynth.components.fitted import (
     FittedModel,
 )
 from autosynth.components.hydra import Hydra, SparseScaler, hydra_features, hydra_flops
-from autosynth.components.ridge import CentredLinear, class_factor, solve_ridge
+from autosynth.components.ridge import (
+    CentredLinear,
+    class_factor,
+    rows_in_time,
+    solve_ridge,
+)
 from autosynth.components.rocket import N_KERNELS, Rocket, rocket_flops
 from autosynth.data.encoder.mel import frames_of
 from autosynth.piece import Piece
@@ -148,13 +153,17 @@ class RocketModel(RocketFeatures, FittedModel):
     def fit(self, it: FitRows) -> str:
         """Fit the features, and solve the regression on them."""
         rows, cut = self.fit_features(it)
-        (features,), y = rows.raw, rows.y
+        (features,), y, weights = rows.raw, rows.y, rows.weights
+        if (n := rows_in_time(features, it.deadline)) < len(features):
+            features, y = features[:n], y[:n]
+            weights = None if weights is None else weights[:n]
+            cut = f"{n:,} of {min(MOST_ROWS, len(it.y)):,} rows"
         wanted = y.reshape(len(y), -1).float()
         if self.target.is_coded:
             wanted = 2 * F.one_hot(y.long(), self.target.n_outputs).float() - 1
-        found, factor = solve_ridge(features, wanted, weights=rows.weights), 1.0
+        found, factor = solve_ridge(features, wanted, weights=weights), 1.0
         if self.target.is_coded:
-            factor = class_factor(found.scores, y.long(), rows.weights)
+            factor = class_factor(found.scores, y.long(), weights)
         found.fill(self.map, factor)
         return cut
 

@@ -19,6 +19,7 @@ from autosynth.leaderboard import pick as pick_of
 from autosynth.record import Record, read_records, weights_path
 from autosynth.run.folder import latest
 from autosynth.run.state import RUN_FILE, json_object, read_run, read_state, reading
+from autosynth.run.why import SearchReasons, search_reasons
 from autosynth.scale import scales_from
 from autosynth.scratch import scratch
 from autosynth.spec import TargetSpec
@@ -69,6 +70,11 @@ class Run:
     def leaderboard(self) -> pd.DataFrame:
         """The ranked table, best first."""
         return build_leaderboard(self.records, metric=self.metric, cost=self.cost)
+
+    @property
+    def reasons(self) -> SearchReasons:
+        """Why it found what it found: what mattered, and what its time went into."""
+        return search_reasons(self.folder, self.asked, self.records)
 
     @property
     def sentence(self) -> str:

@@ -56,8 +56,8 @@ from autosynth.study.finalist import (
 )
 from autosynth.study.job import Job
 from autosynth.study.optimism import ChosenAmong
-from autosynth.study.pool import WorkerPool
-from autosynth.study.processes import pool_of
+from autosynth.study.pool import LocalPool, WorkerPool
+from autosynth.study.processes import NoWorkersError, pool_of
 from autosynth.study.sampler import Sampler
 from autosynth.study.space import Space
 from autosynth.study.trial import initial_record, load_trained
@@ -165,17 +165,28 @@ class _Session:
                 f"warning: these rows ask for trainings of {own:,} steps, and the budget has no "
                 "time for one; a longer --budget gives better models"
             )
-        workers = self.options.workers or plan.workers
-        with pool_of(self.context, workers) as pool:
-            whole = self.trials(pool)
-            if not whole:
-                pool.close()
-                self.progress.say("broken off: making the leaderboard of what is done")
-            try:
-                self.finish(whole, pool)
-            except KeyboardInterrupt:
-                report(self.folder)
+        try:
+            with pool_of(self.context, self.options.workers or plan.workers) as pool:
+                return self._search_with(pool)
+        except NoWorkersError as problem:
+            if self.options.workers:
                 raise
+            # Nobody has asked for them: this process can do without.
+            self.progress.say(f"warning: {problem}; going on in this process alone")
+            with LocalPool(self.context) as pool:
+                return self._search_with(pool)
+
+    def _search_with(self, pool: WorkerPool) -> bool:
+        """Search and finish, with some workers. False where the trials were broken off."""
+        whole = self.trials(pool)
+        if not whole:
+            pool.close()
+            self.progress.say("broken off: making the leaderboard of what is done")
+        try:
+            self.finish(whole, pool)
+        except KeyboardInterrupt:
+            report(self.folder)
+            raise
         return whole
 
     def trials(self, pool: WorkerPool) -> bool:

@@ -73,7 +73,9 @@ class Assembly:
         """
         job = self._out.pop(event.part)
         if isinstance(event, Lost):
-            if self._tries[job.part] < TRIES:
+            if job.deadline.over:  # another try would have no time
+                self.give_up("stopped", f"it did not end before the budget ({event.reason})")
+            elif self._tries[job.part] < TRIES:
                 if not self.is_ending:
                     self._waiting.append(job)
             else:

@@ -19,7 +19,7 @@ from typing import IO, Any
 import torch
 
 from autosynth.budget import NEVER, POLICY, Deadline
-from autosynth.errors import RunError
+from autosynth.errors import RunError, lacking
 from autosynth.study.context import RunContext
 from autosynth.study.job import Done, Event, Failed, Job, Lost, Ready, Rung, Setting, Stop
 from autosynth.study.pool import Handle, LocalPool, WorkerPool
@@ -29,6 +29,10 @@ from autosynth.training.store import STORE
 # Workers that end before they are ready, in a row: so many are no accident.
 _STILLBORN = 3
 _SAID = 2000
+
+
+class NoWorkersError(RunError):
+    """Processes that were to train end before they begin."""
 
 
 @dataclass(eq=False)
@@ -72,6 +76,10 @@ class ProcessPool(WorkerPool):
         self._workers: list[_Worker] = []
         try:
             self._workers += [self._spawn(number) for number in range(size)]
+        except OSError as problem:
+            self.close()
+            why = lacking(problem) or f"no process can be started: {problem}"
+            raise NoWorkersError(why) from problem
         except BaseException:
             self.close()
             raise
@@ -134,7 +142,8 @@ class ProcessPool(WorkerPool):
         # Measured on digits, two workers of one thread against the best of one worker: 1.55 times
         # the work where waiting threads sleep, 1.08 where they spin, the default
         # (results/README.md).
-        threads = max(1, (os.cpu_count() or 1) // self.size)
+        plan = self._context.trainer_config
+        threads = plan.threads or max(1, (os.cpu_count() or 1) // self.size)
         env = {
             **os.environ,
             "OMP_NUM_THREADS": str(threads),
@@ -142,17 +151,20 @@ class ProcessPool(WorkerPool):
             "OMP_WAIT_POLICY": "PASSIVE",
         }
         errors = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the worker; without a name
-        process = subprocess.Popen(
-            [sys.executable, "-m", "autosynth.study.worker"],
-            env=env,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            start_new_session=True,
-        )
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "autosynth.study.worker"],
+                env=env,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                start_new_session=True,
+            )
+        except OSError:
+            errors.close()
+            raise
         worker = _Worker(number, process, errors)
         threading.Thread(target=self._read, args=(worker,), daemon=True).start()
-        plan = self._context.trainer_config
         setting = Setting(
             context=self._head,
             device=_device(plan.device, number),
@@ -192,7 +204,7 @@ class ProcessPool(WorkerPool):
         if not worker.is_ready:
             self._stillborn += 1
             if self._stillborn >= _STILLBORN:
-                raise RunError(
+                raise NoWorkersError(
                     f"workers end before they begin ({why}); try --workers 1, which trains in "
                     f"this process"
                 )

@@ -288,13 +288,18 @@ def fail(study: optuna.Study, trial: optuna.Trial, *, why: str) -> None:
     study.tell(trial, state=TrialState.FAIL)
 
 
+def answered(study: optuna.Study) -> list[FrozenTrial]:
+    """The complete trials that were chosen by answers: what was written answered nothing."""
+    found = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return [trial for trial in found if trial.params]
+
+
 def importance(study: optuna.Study) -> dict[str, float]:
     """How much each choice mattered for a low error: shares of 1, the largest first.
 
     PED-ANOVA (Watanabe et al., arXiv:2304.10255) over complete trials; empty with fewer than 12.
     """
-    found = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    complete = [trial for trial in found if trial.params]  # what was written answered nothing
+    complete = answered(study)
     if len(complete) < MIN_FOR_IMPORTANCE:
         return {}
     chosen = optuna.create_study(directions=study.directions)

@@ -8,7 +8,14 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from torch.nn import functional as F
 
-from autosynth.components.ridge import PENALTIES, CentredLinear, class_factor, solve_ridge
+from autosynth.budget import NEVER, Deadline
+from autosynth.components.ridge import (
+    PENALTIES,
+    CentredLinear,
+    class_factor,
+    rows_in_time,
+    solve_ridge,
+)
 
 
 def problem(n: int, d: int) -> tuple[Tensor, Tensor]:
@@ -76,3 +83,13 @@ def test_few_rows_guessed_right_leave_some_doubt() -> None:
     scores = F.one_hot(y, 4).float() * 2 - 1
     chance = (scores * class_factor(scores, y)).softmax(1).amax(1)
     assert 0.95 < chance.min() < 0.99  # 1 less 3/4 of 1/25
+
+
+def test_as_many_rows_are_solved_as_there_is_time_for() -> None:
+    features = torch.randn(3000, 900, generator=torch.Generator().manual_seed(0))
+    assert rows_in_time(features, NEVER) == 3000
+    assert rows_in_time(features, Deadline.after(600.0)) == 3000
+    assert rows_in_time(features, Deadline.after(-1.0)) == 512
+    assert rows_in_time(features[:400], Deadline.after(-1.0)) == 400
+    few = rows_in_time(torch.cat([features, features, features], 1), Deadline.after(0.3))
+    assert 512 <= few < 3000

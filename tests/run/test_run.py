@@ -11,12 +11,15 @@ import pandas as pd
 import pytest
 
 import autosynth
+from autosynth.cli import main
 from autosynth.errors import RunError
 from autosynth.progress import Progress
-from autosynth.record import read_all
+from autosynth.record import Record, read_all
 from autosynth.report import report
 from autosynth.run import Run, open_run, search, train_strategy
 from autosynth.run.state import RunState, read_run, read_state, write_state
+from autosynth.run.why import lengthened
+from autosynth.study.processes import NoWorkersError, ProcessPool
 
 # Numbers that no clock enters.
 REPEATED = ["strategy", "settings", "state", "val_accuracy", "test_accuracy", "flops", "params"]
@@ -175,3 +178,65 @@ def test_two_workers_share_a_run(tmp_path: Path) -> None:
     assert len(trained) >= 3
     assert len({r.canonical for r in trained}) == len(trained)
     assert not [r for r in read_all(run.folder) if r.state == "failed"]
+
+
+@pytest.mark.parametrize("kind", ["no process", "dead at once"])
+@pytest.mark.parametrize("workers", [None, 2])
+def test_where_no_worker_comes_up_this_process_trains(
+    kind: str, workers: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*args: object, **known: object) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    if kind == "no process":
+        monkeypatch.setattr("autosynth.study.processes.subprocess.Popen", refused)
+    else:
+        monkeypatch.setattr("autosynth.study.processes.sys.executable", "/bin/false")
+    # As the plan of a machine with two cores would say.
+    monkeypatch.setattr(
+        "autosynth.run.session.pool_of", lambda context, n: ProcessPool(context, 2)
+    )
+    told = io.StringIO()
+    asked = {"trials": 2, "space": "small", "out": tmp_path / "run", "workers": workers}
+    if workers:
+        with pytest.raises(NoWorkersError):
+            search("wine", **asked)
+        return
+    run = search("wine", progress=Progress(stream=told, live=False), **asked)
+    assert "going on in this process alone" in told.getvalue()
+    assert sum(r.state == "complete" for r in run.records) >= 2
+    assert (run.folder / "bundle").is_dir()
+
+
+def test_a_run_says_what_its_time_went_into(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    found = run.reasons
+    assert found.trials == sum(r.kind == "strategy" and r.state == "complete" for r in run.records)
+    assert found.workers == 1
+    assert sum(each.seconds for each in found.spent) == pytest.approx(found.seconds, rel=0.01)
+    assert found.choices == ()  # of three trials
+    assert main(["leaderboard", str(run.folder), "--why"]) == 0
+    said = capsys.readouterr().out
+    assert "Which choices mattered cannot be said" in said
+    assert "seconds went into" in said
+    assert f"Trials: {found.trials} complete" in said
+
+
+def test_why_a_network_was_trained_no_longer() -> None:
+    def trained(number: int, length: float, score: float, **more: object) -> Record:
+        known = {
+            "trial": number, "seed": 0, "strategy": "mlp", "state": "complete", "samples_seen": 9,
+            "val": {"accuracy": score}, "flops": 100, "train_seconds": 2.0, "epochs": length,
+            "canonical": f"mlp | lr=0.002 length={length}", "topology": "single", **more,
+        }  # fmt: skip
+        return Record(**known)  # type: ignore[arg-type]
+
+    def told(*records: Record) -> str:
+        (one,) = lengthened(records, "accuracy", "flops")
+        return one.why
+
+    assert told(trained(0, 1.0, 0.8)) == "others promised more, or time ran out"
+    early = trained(0, 1.0, 0.8, best_fractions={"together": 0.65})
+    assert told(early) == "it was best after 65% of its schedule"
+    assert (
+        told(trained(0, 1.0, 0.8), trained(1, 2.0, 0.79)) == "its last lengthening brought -0.0100"
+    )

@@ -17,7 +17,7 @@ from autosynth.record import Record, read_all, weights_path
 from autosynth.spec import Dataset
 from autosynth.strategy import Strategy, parse
 from autosynth.study.agenda import Limits
-from autosynth.study.assembly import trial_parts
+from autosynth.study.assembly import Assembly, trial_parts
 from autosynth.study.context import RunContext
 from autosynth.study.driver import Driver
 from autosynth.study.history import RunHistory
@@ -244,6 +244,18 @@ def test_a_lost_part_is_tried_once_more(
     if state == "complete":
         alone = run_trial(context, Job(number=9, strategy=record.canonical))
         assert record.val == alone.record.val
+
+
+def test_what_was_lost_after_its_time_is_not_tried_again(context: RunContext) -> None:
+    """A fit that looks at no clock is ended by the pool; once more it would take the last time."""
+    job = Job(number=0, strategy=context.resolved(A).canonical, deadline=Deadline.after(-1.0))
+    assembly = Assembly(context, job)
+    assert assembly.next() is not None
+    ended = assembly.take(Lost(number=0, reason="killed by signal 9"))
+    assert ended is not None
+    assert ended.record.state == "stopped"
+    assert ended.record.reason == "it did not end before the budget (killed by signal 9)"
+    assert assembly.next() is None
 
 
 def test_a_part_that_fails_fails_its_trial(

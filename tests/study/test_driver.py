@@ -187,6 +187,53 @@ def test_a_plan_counts_no_folds_where_rows_are_held_back(
     assert set(held) == {20}
 
 
+@pytest.mark.parametrize(
+    ("gain", "budget", "workers", "free", "planned"),
+    [
+        (1.0, 300.0, None, 64.0, (1, 4)),  # threads gain nothing: a worker a core
+        (2.9, 300.0, None, 64.0, (1, 4)),  # less than workers would
+        (3.1, 300.0, None, 64.0, (4, 1)),
+        (1.0, 300.0, None, 3.2, (1, 2)),  # memory for two
+        (1.0, 300.0, None, 0.5, (1, 1)),
+        (0.9, 20.0, None, 64.0, (1, 1)),  # no time for them to come up
+        (1.2, 20.0, None, 64.0, (4, 1)),
+        (0.9, 300.0, 1, 64.0, (1, 1)),  # as the user says
+        (1.2, 300.0, 1, 64.0, (4, 1)),
+    ],
+)
+def test_cores_have_a_worker_each_where_that_does_most(
+    gain: float,
+    budget: float,
+    workers: int | None,
+    free: float,
+    planned: tuple[int, int],
+    context_of: MakeBench,
+    wine: Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    threads = [4]  # as many cores
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads[0])
+    monkeypatch.setattr(torch, "set_num_threads", lambda n: threads.__setitem__(0, n))
+    monkeypatch.setattr("autosynth.study.probe.free_gigabytes", lambda: free)
+
+    def clock(*args: Any, **known: Any) -> float:
+        return 0.01 / (gain if threads[0] > 1 else 1.0)
+
+    context = context_of(wine, tmp_path)
+    plan = probe(
+        wine,
+        context.device_dataset,
+        context.space,
+        device="cpu",
+        deadline=Deadline.after(budget),
+        budget=budget,
+        workers=workers,
+        clock=clock,
+    )
+    assert (plan.threads, plan.workers) == planned
+
+
 def test_no_clock_shortens_a_training(
     context_of: MakeBench, wine: Dataset, tmp_path: Path
 ) -> None:

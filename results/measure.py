@@ -21,18 +21,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-from prepared import PREPARED, prepared
+from prepared import AIRLINE_DROPPED, PREPARED, prepared
 
 HERE = Path(__file__).parent
 OUT = HERE / "measured.jsonl"
-AIRLINE = ("negativereason", "negativereason_confidence", "airline_sentiment_gold")
 ROWS: dict[str, tuple[str, ...]] = {
     "digits": ("digits", "--budget", "2m"),
     "trec": ("trec", "--budget", "5m"),
     "sst2": ("sst2", "--budget", "5m"),
     "airline_tweets": (
         *("airline_tweets/Tweets.csv", "--target", "airline_sentiment", "--budget", "5m"),
-        *(word for name in (*AIRLINE, "negativereason_gold") for word in ("--drop", name)),
+        *(word for name in AIRLINE_DROPPED for word in ("--drop", name)),
     ),
     "adult": ("adult", "--target", "column15", "--metric", "roc_auc", "--budget", "5m"),
     "credit_taiwan": (
@@ -110,6 +109,9 @@ def measured(row: str, data: Path, seed: int, keep: Path | None) -> dict[str, An
             assert keep is not None
             keep.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(run / name, keep / Path(name).name)
+        if keep:  # what was written anew stood in a folder that is gone
+            asked = keep / "run.toml"
+            asked.write_text(asked.read_text().replace(folder, str(data)))
     metric = card["card"]["metric"]
     third = HAND_WRITTEN.get(row, 0) / 3
     within = _within(records, metric, third)

@@ -14,6 +14,13 @@ import pandas as pd
 from sklearn.model_selection import StratifiedKFold
 
 FOLDS = 5
+AIRLINE_DROPPED = (
+    "negativereason",
+    "negativereason_confidence",
+    "airline_sentiment_gold",
+    "negativereason_gold",
+)
+"""Columns of the tweets about airlines that are known only once a tweet was judged."""
 PREPARED = ("fsdd_table", "fsdd_without_theo", *(f"leaf_fold{i}" for i in range(1, FOLDS + 1)))
 """Spoken digits by official split, and by speaker; leaves with a third of their columns."""
 

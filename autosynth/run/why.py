@@ -3,6 +3,7 @@
 Read from a run's folder, as it is or as it was left.
 """
 
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 
 from autosynth.record import Record, preference
 from autosynth.run.state import read_state
+from autosynth.scratch import scratch
 from autosynth.study import storage
 from autosynth.study.agenda import LONGER, TUNED, by_strategy, length_of, still_gains
 from autosynth.study.mattered import FEWEST_TRIALS, Mattered, what_mattered
@@ -68,7 +70,12 @@ def search_reasons(
     choices: list[Mattered] = []
     if journal.exists():
         seed = int(asked["search"].get("seed", 0))
-        choices = what_mattered(storage.open_study(journal, seed=seed), seed=seed)
+        with scratch(
+            "why"
+        ) as place:  # to open a journal is to write to it, and it is the driver's
+            copy = Path(shutil.copyfile(journal, place / journal.name))
+            storage.mend(copy)
+            choices = what_mattered(storage.open_study(copy, seed=seed), seed=seed)
     workers = int(asked["search"].get("workers") or asked.get("plan", {}).get("workers", 1))
     seconds = read_state(folder).elapsed_seconds
     ended = Counter(r.state for r in records if r.state in ("pruned", "stopped", "failed"))

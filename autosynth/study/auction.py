@@ -6,11 +6,12 @@ to train one for longer that was begun. Each has a price, and a gain: by how muc
 
 The error of what is new is foreseen by extra trees on the choices it is made of, as in BANANAS
 (White, Neiswanger and Savani, 2021), its cost is exact. How an error falls with a longer training
-is taken from those that had one. It knows no clock and no data: prices are in any unit.
+is taken from those that had one. It knows no clock and no data: prices are in any unit. So far
+results/benchmark replays it, and no search goes by it.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
@@ -62,12 +63,11 @@ class Arm:
 
 @dataclass(frozen=True, kw_only=True)
 class Action:
-    """To train an arm at a length, by its number; what for, and what is expected of it."""
+    """To train an arm at a length, by its number, and why."""
 
     arm: Arm
     level: int
     why: str
-    gain: float = 0.0
 
 
 May = Callable[[Arm, int], bool]
@@ -252,8 +252,3 @@ def hypervolume(points: _Floats, reference: tuple[float, float]) -> float:
             area += (reference[0] - x) * (least - y)
             least = y
     return float(area)
-
-
-def best_of(errors: Mapping[str, Mapping[int, float]]) -> dict[str, float]:
-    """The least error that each has shown."""
-    return {key: min(shown.values()) for key, shown in errors.items() if shown}

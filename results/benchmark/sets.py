@@ -19,9 +19,8 @@ from autosynth.study.probe import fixed_plan
 from autosynth.training.devicedataset import to_device
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
-from prepared import PREPARED, prepared
+from prepared import AIRLINE_DROPPED, PREPARED, prepared
 
-AIRLINE = ("negativereason", "negativereason_confidence", "airline_sentiment_gold")
 SETS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "digits": ("digits", {}),
     "mnist1d": ("mnist1d/mnist1d.npz", {}),
@@ -35,7 +34,7 @@ SETS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "trec": ("trec", {}),
     "airline_tweets": (
         "airline_tweets/Tweets.csv",
-        {"target": "airline_sentiment", "drop": (*AIRLINE, "negativereason_gold")},
+        {"target": "airline_sentiment", "drop": AIRLINE_DROPPED},
     ),
     "pneumonia": ("pneumonia_mnist/pneumoniamnist.npz", {"metric": "roc_auc"}),
     "fsdd": ("fsdd_table", {"target": "digit", "drop": ("speaker",)}),

@@ -209,7 +209,9 @@ def test_where_no_worker_comes_up_this_process_trains(
 
 
 def test_a_run_says_what_its_time_went_into(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    journal = (run.folder / "study.journal").read_bytes()
     found = run.reasons
+    assert (run.folder / "study.journal").read_bytes() == journal  # a driver may be at work on it
     assert found.trials == sum(r.kind == "strategy" and r.state == "complete" for r in run.records)
     assert found.workers == 1
     assert sum(each.seconds for each in found.spent) == pytest.approx(found.seconds, rel=0.01)

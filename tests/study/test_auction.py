@@ -11,7 +11,6 @@ from autosynth.study.auction import (
     KIND_SHARE,
     Arm,
     Auction,
-    best_of,
     hypervolume,
 )
 
@@ -142,7 +141,3 @@ def test_the_area_below_a_point() -> None:
     points = np.array([[1.0, 3.0], [2.0, 1.0], [2.5, 2.0], [9.0, 0.0]])
     assert hypervolume(points, (4.0, 4.0)) == pytest.approx(3 * 1 + 2 * 2)
     assert hypervolume(points, (1.0, 1.0)) == 0.0
-
-
-def test_the_least_error_counts() -> None:
-    assert best_of({"a": {0: 0.5, 1: 0.3}, "b": {}}) == {"a": 0.3}

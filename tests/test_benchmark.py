@@ -11,7 +11,7 @@ HERE = Path(__file__).parents[1] / "results" / "benchmark"
 sys.path.insert(0, str(HERE))
 
 from methods import METHODS  # noqa: E402
-from pack import pack  # noqa: E402
+from pack import pack, packed_keys  # noqa: E402
 from replay import LEVELS, at_shares, pools, replay, share_to  # noqa: E402
 from trainings import Task, Training, append, read  # noqa: E402
 
@@ -79,8 +79,7 @@ def test_a_front_is_chosen_on_validation_and_worth_what_test_says() -> None:
 
 
 def test_a_trunk_goes_on_where_it_was() -> None:
-    rows = table().assign(schedule="wsd")
-    (pool,) = pools(rows, "wsd", "seconds").values()
+    (pool,) = pools(table(), "onecycle", "seconds", goes_on=True).values()
     prices = next(arm.prices for arm in pool.arms if len(arm.prices) == 3)
     assert prices == pytest.approx((0.11, 0.33 - 0.088, 1.0 - 0.264))
 
@@ -99,6 +98,8 @@ def test_what_was_trained_is_read_again_and_packed(tmp_path: Path) -> None:
     assert [path.name for path in pack(work, tmp_path)] == ["trainings.parquet", "outputs.parquet"]
     (row,) = pd.read_parquet(tmp_path / "trainings.parquet").to_dict("records")
     assert (row["strategy"], list(row["rung_errors"])) == ("linear", [0.9])
+    assert packed_keys(tmp_path, "made") == {task.key}
+    assert packed_keys(tmp_path, "another") == set()
     (outputs,) = pd.read_parquet(tmp_path / "outputs.parquet")["outputs"]
     assert np.frombuffer(outputs, "<f2").tolist() == [0.0, 1.0, 0.0][:3] or len(outputs) == 6
     (work / "made.jsonl").unlink()

@@ -79,11 +79,17 @@ class Pool:
 
 
 def pools(
-    table: pd.DataFrame, schedule: str, unit: str, names: Sequence[str] = ()
+    table: pd.DataFrame,
+    schedule: str,
+    unit: str,
+    names: Sequence[str] = (),
+    *,
+    goes_on: bool = False,
 ) -> dict[str, Pool]:
     """The sets of a table, each with the strategies that ended at all lengths of a schedule.
 
-    `unit` is that of prices: `train_flops` or `seconds`. A trunk (`wsd`) goes on where it was.
+    `unit` is that of prices: `train_flops` or `seconds`. Each length is a training of its own; or
+    one that `goes_on` where the one before began to come down, as those of `wsd` could.
     """
     table = table[(table["seed"] == 0) & (table["state"] == "complete")]
     found: dict[str, Pool] = {}
@@ -99,7 +105,7 @@ def pools(
                 continue
             rows = [by_level[at] for at in sorted(by_level)]
             prices = [float(row[unit]) for row in rows]
-            if schedule == "wsd" and len(prices) == len(LEVELS):
+            if goes_on and len(prices) == len(LEVELS):
                 prices = [prices[0], prices[1] - 0.8 * prices[0], prices[2] - 0.8 * prices[1]]
             # What is fitted costs no FLOPs that are counted; nothing is free of charge.
             prices = [max(each, 1e8 if unit == "train_flops" else 0.01) for each in prices]
@@ -182,12 +188,14 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
     parser.add_argument("--orders", type=int, default=20)
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--schedule", default="onecycle")
+    parser.add_argument("--schedule", default="wsd")
+    parser.add_argument("--goes-on", action="store_true", help="longer trainings go on")
     parser.add_argument("--unit", default="train_flops", choices=["train_flops", "seconds"])
     args = parser.parse_args()
     table = pd.read_parquet(HERE / "trainings.parquet")
     rows = []
-    for name, pool in pools(table, args.schedule, args.unit, args.sets).items():
+    found = pools(table, args.schedule, args.unit, args.sets, goes_on=args.goes_on)
+    for name, pool in found.items():
         for method in args.methods:
             for order in range(args.orders):
                 course = replay(pool, METHODS[method](pool.arms, order), args.workers,
@@ -203,9 +211,7 @@ def main() -> None:
                         "to98": share_to(pool, course, 0.98),
                     }  # fmt: skip
                 )
-    found = pd.DataFrame(rows)
-    found.to_parquet(HERE / "work" / "replay.parquet")
-    _print(found, args.methods)
+    _print(pd.DataFrame(rows), args.methods)
 
 
 def _print(found: pd.DataFrame, methods: Sequence[str]) -> None:

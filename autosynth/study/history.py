@@ -14,7 +14,7 @@ from torch import Tensor
 
 from autosynth.budget import POLICY
 from autosynth.composite import Resolved
-from autosynth.composite.fittedpart import fitted_end
+from autosynth.composite.fittedpart import fitted_end, takes_steps
 from autosynth.composite.plan import Phase
 from autosynth.errors import AutosynthError
 from autosynth.record import Record, score_of, weights_path, write_record
@@ -168,12 +168,16 @@ class RunHistory:
         """The parts of a composite that are trained alone, on all rows, and are still to be."""
         if len(resolved.training_plan.phases) < 2:
             return []
-        found = {
-            strategy: self._context.resolved(strategy)
-            for phase, _ in self.standing(resolved)
-            if phase.rows == "all" and (strategy := self.alone(resolved, phase))
-        }
-        return [part for strategy, part in found.items() if strategy not in self.done]
+        steps, found = float(resolved.settings["length"]), dict[str, Resolved]()
+        for phase in resolved.training_plan.phases:
+            strategy = self.alone(resolved, phase) if phase.rows == "all" else ""
+            if strategy and strategy not in self.done:
+                part = self._context.resolved(strategy)
+                # One that is staged has a part of the time alone, and is of no use to it.
+                length = float(part.settings["length"]) if takes_steps(part.strategy.root) else 0.0
+                if math.isclose(length, steps * phase.fraction):
+                    found[strategy] = part
+        return list(found.values())
 
     def part(self, strategy: str) -> list[TrainedPart]:
         """The trainings of a strategy whose weights are there."""

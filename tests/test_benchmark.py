@@ -12,7 +12,8 @@ sys.path.insert(0, str(HERE))
 
 from methods import METHODS  # noqa: E402
 from pack import pack, packed_keys  # noqa: E402
-from replay import LEVELS, at_shares, pools, replay, share_to  # noqa: E402
+from pools import LEVELS, pools  # noqa: E402
+from replay import at_shares, replay, share_to  # noqa: E402
 from trainings import Task, Training, append, read  # noqa: E402
 
 
@@ -39,6 +40,7 @@ def table(n: int = 24) -> pd.DataFrame:
                     "train_flops": 1e9 * width * length,
                     "seconds": length,
                     "steps": 100,
+                    "place": float(i) if i % 3 == 0 else np.nan,
                     "rungs": [0.1111, 0.3333],
                     "rung_errors": [0.9, error + 0.1],
                 }
@@ -52,26 +54,29 @@ def table(n: int = 24) -> pd.DataFrame:
 @pytest.mark.parametrize("workers", [1, 3])
 def test_every_method_comes_to_the_whole_front(method: str, workers: int) -> None:
     (pool,) = pools(table(), "onecycle", "train_flops").values()
-    course = replay(pool, METHODS[method](pool.arms, 0), workers, 3 * pool.whole_price)
-    prices, worth = zip(*course, strict=True)
+    course = replay(pool, METHODS[method](pool, 0), workers, 3 * pool.whole_price)
+    prices, worth, errors = zip(*course, strict=True)
     assert list(prices) == sorted(prices)
     assert worth[0] >= 0
     # Pruning, and choosing by short trainings, may miss what hardly matters.
     assert worth[-1] >= 0.97 * pool.full
-    assert at_shares(pool, course)[-1] <= 1.0 + 1e-9
+    last = at_shares(pool, course)[-1]
+    assert last.worth <= 1.0 + 1e-9
+    assert last.error >= 1.0 - 1e-9
+    assert errors[-1] <= 1.05 * pool.least
     assert share_to(pool, course, 0.9) <= 1.6
 
 
 def test_a_replay_is_the_same_each_time() -> None:
     (pool,) = pools(table(), "onecycle", "train_flops").values()
-    courses = [replay(pool, METHODS["auction"](pool.arms, 3), 2, 1e30) for _ in range(2)]
+    courses = [replay(pool, METHODS["auction"](pool, 3), 2, 1e30) for _ in range(2)]
     assert courses[0] == courses[1]
 
 
 def test_a_front_is_chosen_on_validation_and_worth_what_test_says() -> None:
     (pool,) = pools(table(), "onecycle", "seconds").values()
     arm = max(pool.arms, key=lambda arm: arm.cost)
-    end = len(arm.prices) - 1
+    end = pool.last(arm)
     height = pool.reference[0] - pool.test[arm.key, end]
     width = pool.reference[1] - np.log10(arm.cost)
     assert pool.worth([(arm, end)]) == pytest.approx(height * width)
@@ -80,8 +85,10 @@ def test_a_front_is_chosen_on_validation_and_worth_what_test_says() -> None:
 
 def test_a_trunk_goes_on_where_it_was() -> None:
     (pool,) = pools(table(), "onecycle", "seconds", goes_on=True).values()
-    prices = next(arm.prices for arm in pool.arms if len(arm.prices) == 3)
-    assert prices == pytest.approx((0.11, 0.33 - 0.088, 1.0 - 0.264))
+    arm = next(arm for arm in pool.arms if arm.takes_steps)
+    found = [pool.price(arm, 0), pool.price(arm, 1, 0), pool.price(arm, 2, 1), pool.price(arm, 2)]
+    assert found == pytest.approx([0.11, 0.33 - 0.088, 1.0 - 0.264, 1.0])
+    assert pool.whole_price == pytest.approx(24 + 0.01)
 
 
 def test_what_was_trained_is_read_again_and_packed(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ thread. Measure with nothing beside.
 """
 
 import argparse
+import json
 import multiprocessing
 import os
 import sys
@@ -26,6 +27,7 @@ from strategies import Entry, bare_text, benchmark_strategies
 from trainings import Task, Training, append, read, trained
 
 from autosynth.composite.fittedpart import has_fitted
+from autosynth.study.experience import facts_of
 
 HERE = Path(__file__).parent
 WORK = HERE / "work"
@@ -84,12 +86,21 @@ def _work(task: Task, data: Path) -> Training:
     return trained(_set(task.set, data), task, keep=keep)
 
 
+def note_facts(name: str, data: Path) -> None:
+    """Add what is known of a set before any training to `sets.json`."""
+    path = HERE / "sets.json"
+    known = json.loads(path.read_text()) if path.exists() else {}
+    known[name] = facts_of(_set(name, data).dataset)
+    path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
+
+
 def train_all(names: Iterable[str], args: argparse.Namespace) -> None:
     """Train what is missing, set by set."""
     until = time.monotonic() + args.minutes * 60
     context = multiprocessing.get_context("spawn")
     for name in names:
         path = WORK / f"{name}.jsonl"
+        note_facts(name, args.data)
         known = {each.task.key for each in read(path)} | packed_keys(HERE, name)
         wanted = [task for task in tasks_of(_set(name, args.data), args) if task.key not in known]
         print(f"{name}: {len(wanted)} trainings, {len(known)} are there", flush=True)

@@ -6,131 +6,46 @@
 A replay asks a method what to train next whenever a worker is free, and tells it the validation
 error when that would have ended, on a clock of its own: training FLOPs, or seconds. What a search
 has at a moment is the front of what ended by then, chosen on validation rows; it is worth the
-hypervolume of (test error, log10 FLOPs) of its members, over that of the front of the whole table.
+hypervolume of (test error, log10 FLOPs) of its members, over that of the front of the whole table;
+and what it would hand over, the best on validation rows, has a test error, over that of the best
+of the whole table.
 """
 
 import argparse
 import heapq
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from methods import METHODS, Known, Method
+from methods import METHODS, Method
+from pools import Pool, guessing, pools
 from scipy.stats import wilcoxon
 
-from autosynth.strategy import parse
-from autosynth.study.auction import Action, Arm, hypervolume
-from autosynth.study.encoding import answers_of
+from autosynth.study.auction import Action, Arm
 
 HERE = Path(__file__).parent
-LEVELS = (0.11, 0.33, 1.0)
-SHARES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
+SHARES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
 """Of the price of training everything to its end, at which searches are compared."""
+COMPARED_AT = (0.05, 0.1, 0.2)
+"""The shares at which they are held against each other by a test."""
+MEASURES = {"worth": "hypervolume, of all", "error": "test error handed over, of the best"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Pool:
-    """All that was trained on a set on one schedule, as arms and what each comes to.
+class Moment(NamedTuple):
+    """What a search has: the price so far, its front's worth, the test error of its best."""
 
-    `val` and `test` are errors by arm and level, `rung` validation errors within the longest
-    training after a third of it.
-    """
-
-    name: str
-    arms: list[Arm]
-    val: dict[tuple[str, int], float]
-    test: dict[tuple[str, int], float]
-    rung: dict[str, float]
-    trivial: float
-
-    @cached_property
-    def whole_price(self) -> float:
-        """Of training every arm once at full length."""
-        return sum(arm.prices[-1] for arm in self.arms)
-
-    @cached_property
-    def reference(self) -> tuple[float, float]:
-        """The worst error that counts, and the largest cost, of hypervolumes."""
-        return self.trivial, max(float(np.log10(arm.cost)) for arm in self.arms) + 0.1
-
-    def worth(self, shown: Sequence[tuple[Arm, int]]) -> float:
-        """The hypervolume on test of the front, chosen on validation, of what has ended."""
-        if not shown:
-            return 0.0
-        points = np.array([[self.val[a.key, at], np.log10(a.cost)] for a, at in shown])
-        order = np.lexsort((points[:, 1], points[:, 0]))
-        order = order[np.argsort(points[order, 1], kind="stable")]
-        best, front = np.inf, []
-        for at in order:
-            if points[at, 0] < best:
-                best = points[at, 0]
-                arm, level = shown[at]
-                front.append([self.test[arm.key, level], points[at, 1]])
-        return hypervolume(np.array(front), self.reference)
-
-    @cached_property
-    def full(self) -> float:
-        """Of everything trained to its end."""
-        return self.worth([(arm, len(arm.prices) - 1) for arm in self.arms])
+    price: float
+    worth: float
+    error: float
 
 
-def pools(
-    table: pd.DataFrame,
-    schedule: str,
-    unit: str,
-    names: Sequence[str] = (),
-    *,
-    goes_on: bool = False,
-) -> dict[str, Pool]:
-    """The sets of a table, each with the strategies that ended at all lengths of a schedule.
-
-    `unit` is that of prices: `train_flops` or `seconds`. Each length is a training of its own; or
-    one that `goes_on` where the one before began to come down, as those of `wsd` could.
-    """
-    table = table[(table["seed"] == 0) & (table["state"] == "complete")]
-    found: dict[str, Pool] = {}
-    for name, group in table.groupby("set", sort=False):
-        if names and name not in names:
-            continue
-        arms, val, test, rung = [], {}, {}, {}
-        for text, runs in group.groupby("strategy", sort=False):
-            fitted = runs[(runs["steps"] == 0)]
-            ours = fitted if len(fitted) else runs[runs["schedule"] == schedule]
-            by_level = {LEVELS.index(row["length"]): row for _, row in ours.iterrows()}
-            if not (len(fitted) or len(by_level) == len(LEVELS)):
-                continue
-            rows = [by_level[at] for at in sorted(by_level)]
-            prices = [float(row[unit]) for row in rows]
-            if goes_on and len(prices) == len(LEVELS):
-                prices = [prices[0], prices[1] - 0.8 * prices[0], prices[2] - 0.8 * prices[1]]
-            # What is fitted costs no FLOPs that are counted; nothing is free of charge.
-            prices = [max(each, 1e8 if unit == "train_flops" else 0.01) for each in prices]
-            arm = Arm(
-                key=str(text),
-                answers=answers_of(parse(str(text))),
-                cost=float(max(rows[-1]["flops"], 1)),
-                prices=tuple(prices),
-                is_single=rows[-1]["topology"] == "single",
-            )
-            arms.append(arm)
-            for at, row in enumerate(rows):
-                val[arm.key, at], test[arm.key, at] = row["val_error"], row["test_error"]
-            rungs = dict(zip(rows[-1]["rungs"], rows[-1]["rung_errors"], strict=True))
-            rung[arm.key] = rungs.get(0.3333, np.nan)
-        # An error of 1 is that of knowing nothing, where a metric says so; of classes the worst.
-        trivial = 1.0 if max(val.values()) > 1 else max(v for (_, at), v in val.items())
-        found[str(name)] = Pool(
-            name=str(name), arms=arms, val=val, test=test, rung=rung, trivial=trivial
-        )
-    return found
-
-
-def replay(pool: Pool, method: Method, workers: int, budget: float) -> list[tuple[float, float]]:
-    """The worth of what a search has, after each training that ended: (price so far, worth).
+def replay(pool: Pool, method: Method, workers: int, budget: float) -> list[Moment]:
+    """What a search has after each training that ended.
 
     Args:
         pool: what there is to be trained.
@@ -140,16 +55,16 @@ def replay(pool: Pool, method: Method, workers: int, budget: float) -> list[tupl
     """
     ahead: list[tuple[float, int, Action, float, float]] = []
     shown: list[tuple[Arm, int]] = []
-    course: list[tuple[float, float]] = []
+    course: list[Moment] = []
+    trained: dict[str, int] = {}
     now, spent, number = 0.0, 0.0, 0
     while True:
         while len(ahead) < workers and spent < budget:
-            known = Known(pool=pool, rung=pool.rung)
-            action = method.choose(known)
+            action = method.choose()
             if action is None:
                 break
-            price = action.arm.prices[action.level]
-            stopped = method.stops(action, known)
+            price = pool.price(action.arm, action.level, trained.get(action.arm.key))
+            stopped = method.stops(action)
             price = price if stopped is None else price * stopped
             spent += price
             number += 1
@@ -161,26 +76,51 @@ def replay(pool: Pool, method: Method, workers: int, budget: float) -> list[tupl
             method.told(action, None)
         else:
             shown.append((action.arm, action.level))
+            trained[action.arm.key] = action.level
             method.told(action, pool.val[action.arm.key, action.level])
-        course.append((now * workers, pool.worth(shown)))
+        course.append(Moment(now * workers, pool.worth(shown), pool.error(shown)))
 
 
-def at_shares(pool: Pool, course: Sequence[tuple[float, float]]) -> list[float]:
-    """The worth at each share of the whole price, over that of everything."""
-    prices = np.array([price for price, _ in course])
-    worth = np.array([0.0, *(each for _, each in course)])
+def at_shares(pool: Pool, course: Sequence[Moment]) -> list[Moment]:
+    """What it has at each share of the whole price, over what everything has."""
+    prices = np.array([moment.price for moment in course])
+    moments = [Moment(0.0, 0.0, pool.trivial), *course]
     places = np.searchsorted(prices, np.array(SHARES) * pool.whole_price, side="right")
-    return [float(each) for each in worth[places] / pool.full]
+    return [
+        Moment(share, moments[at].worth / pool.full, moments[at].error / pool.least)
+        for share, at in zip(SHARES, places, strict=True)
+    ]
 
 
-def share_to(pool: Pool, course: Sequence[tuple[float, float]], worth: float) -> float:
-    """The share of the whole price after which it is worth so much, and stays so; or infinity."""
-    enough = [price for price, each in course if each >= worth * pool.full]
+def share_to(pool: Pool, course: Sequence[Moment], worth: float) -> float:
+    """The share of the whole price after which it is first worth so much; or infinity."""
+    enough = [moment.price for moment in course if moment.worth >= worth * pool.full]
     return enough[0] / pool.whole_price if enough else np.inf
 
 
+def compared(found: dict[str, Pool], args: argparse.Namespace) -> Iterator[dict[str, object]]:
+    """A row a set, method, order and share."""
+    for name, pool in found.items():
+        for method in args.methods:
+            for order in range(args.orders):
+                made = METHODS[method](pool, order)
+                course = replay(pool, made, args.workers, 1.5 * pool.whole_price)
+                to98 = share_to(pool, course, 0.98)
+                for share, worth, error in at_shares(pool, course):
+                    yield {
+                        "set": name,
+                        "method": method,
+                        "order": order,
+                        "share": share,
+                        "worth": worth,
+                        "error": error,
+                        "to98": to98,
+                    }
+        print(name, file=sys.stderr, flush=True)
+
+
 def main() -> None:
-    """Print a table a set, and how the methods compare over all."""
+    """Print tables of methods, by set and over all, and draw them."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -191,46 +131,77 @@ def main() -> None:
     parser.add_argument("--schedule", default="wsd")
     parser.add_argument("--goes-on", action="store_true", help="longer trainings go on")
     parser.add_argument("--unit", default="train_flops", choices=["train_flops", "seconds"])
+    parser.add_argument("--picture", type=Path, help="draw the methods into a file")
     args = parser.parse_args()
     table = pd.read_parquet(HERE / "trainings.parquet")
-    rows = []
-    found = pools(table, args.schedule, args.unit, args.sets, goes_on=args.goes_on)
-    for name, pool in found.items():
-        for method in args.methods:
-            for order in range(args.orders):
-                course = replay(pool, METHODS[method](pool.arms, order), args.workers,
-                                1.5 * pool.whole_price)  # fmt: skip
-                worth = at_shares(pool, course)
-                shares: dict[object, float] = dict(zip(SHARES, worth, strict=True))
-                rows.append(
-                    {
-                        "set": name,
-                        "method": method,
-                        "order": order,
-                        **shares,
-                        "to98": share_to(pool, course, 0.98),
-                    }  # fmt: skip
-                )
-    _print(pd.DataFrame(rows), args.methods)
+    every = pools(table, args.schedule, args.unit, args.sets, goes_on=args.goes_on)
+    found = pd.DataFrame(compared(guessing(every, table), args))
+    for measure, title in MEASURES.items():
+        _print([[title, *map(str, SHARES)], *_means(found, measure)])
+    _print([["method", "share to .98 of the hypervolume, by set (median)"], *_to98(found)])
+    _print([["against", "share", "measure", "difference", "p"], *_tests(found, args.methods)])
+    if args.picture:
+        _draw(found, args.picture)
 
 
-def _print(found: pd.DataFrame, methods: Sequence[str]) -> None:
-    lines = [["set", "method", *map(str, SHARES), "to .98 (median)"]]
-    for (name, method), group in found.groupby(["set", "method"], sort=False):
-        means = [f"{group[share].mean():.3f}" for share in SHARES]
-        lines.append([name, method, *means, f"{group['to98'].median():.3f}"])
-    for method, group in found.groupby("method", sort=False):
-        means = [f"{group[share].mean():.3f}" for share in SHARES]
-        lines.append(["all", method, *means, f"{group['to98'].median():.3f}"])
-    last = methods[-1]
-    ours = found[found["method"] == last].set_index(["set", "order"])
+def _means(found: pd.DataFrame, measure: str) -> Iterator[list[str]]:
+    """Means over orders, by set; and over sets."""
+    means = found.groupby(["set", "method", "share"], sort=False)[measure].mean().unstack("share")
+    for (name, method), row in means.iterrows():
+        yield [f"{name}, {method}", *(f"{value:.3f}" for value in row)]
+    for method, row in means.groupby("method", sort=False).mean().iterrows():
+        yield [f"all, {method}", *(f"{value:.3f}" for value in row)]
+
+
+def _to98(found: pd.DataFrame) -> Iterator[list[str]]:
+    first = found[found["share"] == SHARES[0]]
+    medians = first.groupby(["method", "set"], sort=False)["to98"].median().unstack("set")
+    for method, row in medians.iterrows():
+        yield [str(method), ", ".join(f"{name} {value:.2f}" for name, value in row.items())]
+
+
+def _tests(found: pd.DataFrame, methods: Sequence[str]) -> Iterator[list[str]]:
+    """The last method against each other one: paired over sets and orders, by Wilcoxon."""
+    wide = found.set_index(["method", "share", "set", "order"]).sort_index()
     for method in methods[:-1]:
-        other = found[found["method"] == method].set_index(["set", "order"])
-        gains = (ours[0.2] - other[0.2]).to_numpy()
-        p = wilcoxon(gains).pvalue if np.any(gains) else 1.0
-        lines.append([f"{last} - {method} at .2", f"{gains.mean():+.4f}", f"p {p:.1e}"])
-    for line in lines:
+        for share in COMPARED_AT:
+            for measure in MEASURES:
+                ours = wide.loc[methods[-1], share][measure]
+                gains = (ours - wide.loc[method, share][measure]).to_numpy()
+                p = wilcoxon(gains).pvalue if np.any(gains) else 1.0
+                yield [method, str(share), measure, f"{gains.mean():+.4f}", f"{p:.1e}"]
+
+
+def _draw(found: pd.DataFrame, path: Path) -> None:
+    """A line a method, its mean over sets, with a band of the 95 % interval over orders."""
+    mpl.use("Agg")
+    figure, axes = plt.subplots(1, len(MEASURES), figsize=(11, 4.5), constrained_layout=True)
+    for ax, (measure, title) in zip(axes, MEASURES.items(), strict=True):
+        for method, group in found.groupby("method", sort=False):
+            means = group.groupby(["order", "share"])[measure].mean().unstack("share")
+            half = 1.96 * means.std() / np.sqrt(len(means))
+            (line,) = ax.plot(means.columns, means.mean(), label=method, linewidth=1.5)
+            ax.fill_between(
+                means.columns,
+                means.mean() - half,
+                means.mean() + half,
+                color=line.get_color(),
+                alpha=0.2,
+                linewidth=0,
+            )
+        ax.set_xscale("log")
+        ax.set_xlabel("share of the price of all trainings")
+        ax.set_title(title)
+    axes[1].set_ylim(0.95, 2.0)
+    axes[0].legend(frameon=False)
+    figure.savefig(path, dpi=110)
+
+
+def _print(lines: Sequence[Sequence[str]]) -> None:
+    head, *rest = lines
+    for line in (head, ["---"] * len(head), *rest):
         sys.stdout.write("| " + " | ".join(line) + " |\n")
+    sys.stdout.write("\n")
 
 
 if __name__ == "__main__":

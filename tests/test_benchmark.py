@@ -11,8 +11,9 @@ HERE = Path(__file__).parents[1] / "results" / "benchmark"
 sys.path.insert(0, str(HERE))
 
 from methods import METHODS  # noqa: E402
-from pack import pack  # noqa: E402
-from replay import LEVELS, at_shares, pools, replay, share_to  # noqa: E402
+from pack import pack, packed_keys  # noqa: E402
+from pools import LEVELS, pools  # noqa: E402
+from replay import at_shares, replay, share_to  # noqa: E402
 from trainings import Task, Training, append, read  # noqa: E402
 
 
@@ -39,6 +40,7 @@ def table(n: int = 24) -> pd.DataFrame:
                     "train_flops": 1e9 * width * length,
                     "seconds": length,
                     "steps": 100,
+                    "place": float(i) if i % 3 == 0 else np.nan,
                     "rungs": [0.1111, 0.3333],
                     "rung_errors": [0.9, error + 0.1],
                 }
@@ -52,7 +54,7 @@ def table(n: int = 24) -> pd.DataFrame:
 @pytest.mark.parametrize("workers", [1, 3])
 def test_every_method_comes_to_the_whole_front(method: str, workers: int) -> None:
     (pool,) = pools(table(), "onecycle", "train_flops").values()
-    course = replay(pool, METHODS[method](pool.arms, 0), workers, 3 * pool.whole_price)
+    course = replay(pool, METHODS[method](pool, 0), workers, 3 * pool.whole_price)
     prices, worth = zip(*course, strict=True)
     assert list(prices) == sorted(prices)
     assert worth[0] >= 0
@@ -64,7 +66,7 @@ def test_every_method_comes_to_the_whole_front(method: str, workers: int) -> Non
 
 def test_a_replay_is_the_same_each_time() -> None:
     (pool,) = pools(table(), "onecycle", "train_flops").values()
-    courses = [replay(pool, METHODS["auction"](pool.arms, 3), 2, 1e30) for _ in range(2)]
+    courses = [replay(pool, METHODS["auction"](pool, 3), 2, 1e30) for _ in range(2)]
     assert courses[0] == courses[1]
 
 
@@ -79,8 +81,7 @@ def test_a_front_is_chosen_on_validation_and_worth_what_test_says() -> None:
 
 
 def test_a_trunk_goes_on_where_it_was() -> None:
-    rows = table().assign(schedule="wsd")
-    (pool,) = pools(rows, "wsd", "seconds").values()
+    (pool,) = pools(table(), "onecycle", "seconds", goes_on=True).values()
     prices = next(arm.prices for arm in pool.arms if len(arm.prices) == 3)
     assert prices == pytest.approx((0.11, 0.33 - 0.088, 1.0 - 0.264))
 
@@ -99,6 +100,8 @@ def test_what_was_trained_is_read_again_and_packed(tmp_path: Path) -> None:
     assert [path.name for path in pack(work, tmp_path)] == ["trainings.parquet", "outputs.parquet"]
     (row,) = pd.read_parquet(tmp_path / "trainings.parquet").to_dict("records")
     assert (row["strategy"], list(row["rung_errors"])) == ("linear", [0.9])
+    assert packed_keys(tmp_path, "made") == {task.key}
+    assert packed_keys(tmp_path, "another") == set()
     (outputs,) = pd.read_parquet(tmp_path / "outputs.parquet")["outputs"]
     assert np.frombuffer(outputs, "<f2").tolist() == [0.0, 1.0, 0.0][:3] or len(outputs) == 6
     (work / "made.jsonl").unlink()

@@ -5,9 +5,10 @@ to train one for longer that was begun. Each has a price, and a gain: by how muc
 (error, log cost) is expected to move if it is trained to the end. The best ratio has its turn.
 
 The error of what is new is foreseen by extra trees on the choices it is made of, as in BANANAS
-(White, Neiswanger and Savani, 2021), its cost is exact. How an error falls with a longer training
-is taken from those that had one. It knows no clock and no data: prices are in any unit. So far
-results/benchmark replays it, and no search goes by it.
+(White, Neiswanger and Savani, 2021), its cost is exact. Before enough is known for that, it is
+foreseen by what was guessed of it, in relation to those that have shown theirs; later on the guess
+is one column of the forest's. How an error falls with a longer training is taken from those that
+had one. It knows no clock and no data: prices are in any unit.
 """
 
 import math
@@ -72,6 +73,9 @@ class Action:
 
 May = Callable[[Arm, int], bool]
 """Whether an arm may be trained at a level now."""
+Guess = Callable[[Sequence[Arm]], _Floats]
+"""What is guessed of arms before any is trained: logarithms of their errors over a usual one, as
+some draws, (draws, n)."""
 
 
 @dataclass(kw_only=True)
@@ -84,6 +88,7 @@ class Auction:
     levels: int
     seed: int = 0
     is_balanced: bool = True
+    guess: Guess | None = None
     errors: dict[str, dict[int, float]] = field(default_factory=dict)
     """What arms have shown, by key and level."""
     begun: dict[str, Arm] = field(default_factory=dict)
@@ -96,6 +101,7 @@ class Auction:
     def __post_init__(self) -> None:
         self._rng = np.random.default_rng(self.seed)
         self._forest: _Forest | None = None
+        self._guesses: dict[str, _Floats] = {}
 
     def start(self, action: Action) -> None:
         """Note that something is being trained."""
@@ -128,7 +134,8 @@ class Auction:
 
     def _best(self, fresh: Sequence[Arm], idle: Sequence[Arm], may: May) -> Action | None:
         """The best of some actions, or one by chance."""
-        if fresh and (len(self.errors) < FEWEST_KNOWN or self._rng.random() < _RANDOM_SHARE):
+        is_known = self.guess is not None or len(self.errors) >= FEWEST_KNOWN
+        if fresh and (not is_known or self._rng.random() < _RANDOM_SHARE):
             by_chance = self._rng.permutation(len(fresh))[:_MOST_ASKED].tolist()
             if found := self._first([fresh[at] for at in by_chance], may, "by chance"):
                 return found
@@ -137,7 +144,7 @@ class Auction:
             if found := self._first([idle[at] for at in by_chance], may, "spared"):
                 return found
         arms = [*fresh, *idle]
-        if not arms or not self.errors:
+        if not arms:
             return None
         worth = self.gains(arms) / np.array([self._to_go(arm) for arm in arms])
         order = np.argsort(-worth, kind="stable")[:_MOST_ASKED].tolist()
@@ -154,10 +161,19 @@ class Auction:
     def gains(self, arms: Sequence[Arm]) -> _Floats:
         """The hypervolume that each is expected to add to what is known, trained to the end."""
         known = [arm for key, arm in self.begun.items() if key in self.errors]
-        points = np.array([[self._error(arm), np.log(arm.cost)] for arm in known])
-        costs = np.log([arm.cost for arm in arms])
-        front = points[layers(points) == 1]
-        return hypervolume_gains(self._draws(arms, known), costs, front, reach=REACH)
+        points = [[self._error(arm), math.log(arm.cost)] for arm in known]
+        # What is being trained counts as if it had come to what is foreseen.
+        awaited = [self.begun[key] for key in self.running if key not in self.errors]
+        is_foreseen = self.guess is not None or len(known) >= FEWEST_KNOWN
+        if awaited and is_foreseen:
+            means = self._foreseen(awaited, known).mean(axis=0)
+            points += [[e, math.log(arm.cost)] for e, arm in zip(means, awaited, strict=True)]
+        costs, draws = np.log([arm.cost for arm in arms]), self._draws(arms, known)
+        if not points:  # nothing was begun: as if the cheapest were as bad as any
+            points = [[float(draws.max()), float(costs.min())]]
+        front = np.array(points)
+        front = front[layers(front) == 1]
+        return hypervolume_gains(draws, costs, front, reach=REACH)
 
     def _draws(self, arms: Sequence[Arm], known: Sequence[Arm]) -> _Floats:
         """What the error of each may be at its end, (draws, n)."""
@@ -176,10 +192,39 @@ class Auction:
     def _foreseen(self, arms: Sequence[Arm], known: Sequence[Arm]) -> _Floats:
         """What each tree says of arms that were not begun, at the first level."""
         first = [arm for arm in known if 0 in self.errors[arm.key]]
+        if self.guess is not None and len(first) < FEWEST_KNOWN:
+            return self._guessed(arms, first)
         if self._forest is None or len(first) > (1 + _STALE) * self._forest.n_known:
             errors = [self.errors[arm.key][0] for arm in first]
-            self._forest = _Forest(first, errors, int(self._rng.integers(2**31)))
-        return self._forest.predict(arms)
+            seed = int(self._rng.integers(2**31))
+            self._forest = _Forest(first, errors, self._hints(first), seed)
+        return self._forest.predict(arms, self._hints(arms))
+
+    def _guessed(self, arms: Sequence[Arm], first: Sequence[Arm]) -> _Floats:
+        """What is guessed, times what errors were over their guesses."""
+        draws = np.exp(self._logs(arms))
+        if not first:
+            return draws
+        shown = np.array([self.errors[arm.key][0] for arm in first])
+        ratios = shown / np.exp(self._logs(first)).mean(axis=0)
+        found: _Floats = draws * self._rng.choice(ratios, (len(draws), 1))
+        return found
+
+    def _logs(self, arms: Sequence[Arm]) -> _Floats:
+        """The guesses, each made once."""
+        assert self.guess is not None
+        new = [arm for arm in arms if arm.key not in self._guesses]
+        if new:
+            made = self.guess(new).T
+            self._guesses |= {arm.key: each for arm, each in zip(new, made, strict=True)}
+        return np.array([self._guesses[arm.key] for arm in arms]).T
+
+    def _hints(self, arms: Sequence[Arm]) -> _Floats:
+        """One number an arm, the mean of its guesses; nothing where there are none."""
+        if self.guess is None:
+            return np.zeros((len(arms), 0))
+        hints: _Floats = self._logs(arms).mean(axis=0)[:, None]
+        return hints
 
     def _falls(self) -> list[_Floats]:
         """By what factor errors fell from each level to the next one."""
@@ -220,9 +265,11 @@ class Auction:
 
 
 class _Forest:
-    """Extra trees on the choices that strategies are made of, and their cost: error out."""
+    """Extra trees on what strategies are made of, and hints: error out."""
 
-    def __init__(self, known: Sequence[Arm], errors: Sequence[float], seed: int) -> None:
+    def __init__(
+        self, known: Sequence[Arm], errors: Sequence[float], hints: _Floats, seed: int
+    ) -> None:
         self.n_known = len(known)
         self._columns = AnswerColumns([arm.answers for arm in known])
         # Late: it takes half a second, and a run of few trials has no model.
@@ -230,16 +277,15 @@ class _Forest:
         self._forest = forests.ExtraTreesRegressor(
             _TREES, min_samples_leaf=2, random_state=seed, n_jobs=1
         )
-        self._forest.fit(self._rows(known), errors)
+        self._forest.fit(self._rows(known, hints), errors)
 
-    def predict(self, arms: Sequence[Arm]) -> _Floats:
+    def predict(self, arms: Sequence[Arm], hints: _Floats) -> _Floats:
         """What each tree says of each arm, (trees, n)."""
-        rows = self._rows(arms)
+        rows = self._rows(arms, hints)
         return np.array([tree.predict(rows) for tree in self._forest.estimators_])
 
-    def _rows(self, arms: Sequence[Arm]) -> NDArray[np.float32]:
-        costs = np.log([arm.cost for arm in arms])
-        rows = np.column_stack([self._columns.rows([arm.answers for arm in arms]), costs])
+    def _rows(self, arms: Sequence[Arm], hints: _Floats) -> NDArray[np.float32]:
+        rows = np.column_stack([self._columns.rows([arm.answers for arm in arms]), hints])
         return rows.astype(np.float32)
 
 

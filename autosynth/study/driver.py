@@ -6,7 +6,6 @@ next, whether a training goes on, and what is kept. What comes next is the agend
 
 import math
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from autosynth.budget import POLICY
@@ -14,27 +13,12 @@ from autosynth.composite import Resolved, cost, resolve
 from autosynth.errors import StrategyError
 from autosynth.progress import Progress
 from autosynth.record import Record, read_all
-from autosynth.strategy import Strategy
-from autosynth.study.agenda import (
-    COMPOSED,
-    LENGTH,
-    LONGER,
-    SPARED,
-    TUNED,
-    WRITTEN,
-    Agenda,
-    Limits,
-    candidates,
-    first_length,
-    joint_training,
-    ladder,
-    turn_of,
-)
+from autosynth.study.agenda import COMPOSED, SPARED, Agenda, Limits, candidates, ladder
 from autosynth.study.assembly import Assembly, has_room, trial_parts
 from autosynth.study.context import RunContext
 from autosynth.study.history import RunHistory
 from autosynth.study.job import Done, Event, Failed, Job, Lost, Rung
-from autosynth.study.params import params_for
+from autosynth.study.offers import Offers
 from autosynth.study.pool import WorkerPool
 from autosynth.study.pruner import Curve, Decision, RungBook, doubt, is_spared
 from autosynth.study.restrict import is_forbidden
@@ -88,7 +72,8 @@ class Driver:
         self.floor = 0.0
         if context.cost != "latency_ms":
             self.floor = CHEAP_SHARE * max(getattr(cost(r), context.cost) for _, r in singles)
-        self.turn, self.repeats, self.hopeful = 0, 0, False
+        self.offers = Offers(self.history, self.agenda, sampler, floor=self.floor)
+        self.repeats, self.hopeful = 0, False
         self.running: dict[int, _Running] = {}
         self.waiting: deque[Assembly] = deque()
         self.begun: set[str] = set()
@@ -229,11 +214,12 @@ class Driver:
             assembly=assembly, proposal=proposal, resolved=resolved, curve=curve
         )
         self.begun.add(job.strategy)
+        self.offers.start(resolved, job.origin)
         self.waiting.append(assembly)
         self._hand_out()
 
     def _enqueue(self) -> None:
-        """Have the sampler propose what comes next by the agenda, or a choice of its own."""
+        """Have the sampler propose what has its turn; of its own choice where nothing has."""
         done, begun = self.history.done, self.begun
 
         def able(resolved: Resolved) -> bool:
@@ -243,66 +229,19 @@ class Driver:
         def quick(resolved: Resolved) -> bool:
             return able(resolved) and self._seconds(resolved) <= self.quick
 
-        def bold(resolved: Resolved) -> bool:
-            seconds = self._seconds(resolved, self._pace())
-            return able(resolved) and seconds <= POLICY.bold_share * self._left()
-
         origin, written = "ladder", self.agenda.fresh(self.families, quick)
         if not (written or done):  # in a budget too short for that there is to be a model, too
             written = self.agenda.quickest(able)
         if not written:
             origin, written = COMPOSED, self.history.composer.propose(able)
         if written:
-            self._ask(written, origin)
-            return
-        topologies, n_begun = self.context.space.topologies, len(done) + len(self.running)
-        turns = self.agenda.turns(n_begun, len(self.context.space.families))
-        at = self.repeats % len(turns)  # whose turn brought nothing new lets the next one try
-        for turn in [*turns[at:], *turns[:at]]:
-            if turn == "longer":
-                if self._lengthen(able):
-                    return
-                continue
-            if turn == "single":
-                singles, metric = self.history.standings.best_singles(), self.context.metric.name
-                origin, written = "ladder", self.agenda.single(singles, able, bold, metric)
-            else:
-                origin, written = self.agenda.composite(able, self.history.lacking)
-            if written:
-                self._ask(written, origin)
-                return
-            kinds = [each for each in topologies if (each == "single") == (turn == "single")]
-            if kinds:
-                self.turn += 1
-                topology = {"topology": kinds[self.turn % len(kinds)]} if topologies[1:] else {}
-                params = topology | first_length(self.context.space)
-                self.sampler.enqueue(params, "sampler")
-                return
-
-    def _ask(self, written: Strategy, origin: str) -> None:
-        if origin in WRITTEN:
-            self.sampler.enqueue_written(written, origin)
-        else:
-            self.sampler.enqueue(params_for(written, self.context.space), origin)
-
-    def _lengthen(self, able: Callable[[Resolved], bool]) -> bool:
-        """Have the longer training proposed that promises most, or the best one's joint one."""
-        front = self.history.standings.front()
-        tuned = joint_training(front, self.context.space, self.context.metric.name)
-        if tuned and able(self.context.resolved(str(tuned))):
-            self._ask(tuned, TUNED)
-            return True
-        for each in self.history.standings.worth_longer(self.context.space):
-            params = self.sampler.params(each.trained)
-            if params is None or self.sampler.params(each.resolved) is not None:
-                continue
-            if able(self.context.resolved(each.resolved)):
-                self.sampler.enqueue({**params, LENGTH: each.param}, LONGER)
-                return True
-        return False
+            self.sampler.ask_for(written, origin)
+        elif offer := self.offers.next(able):
+            self.sampler.ask_for(offer.strategy, offer.origin, offer.params)
 
     def _pass_over(self, proposal: Proposal, why: str) -> None:
         self.repeats += 1
+        self.offers.refuse()
         self.sampler.prune(proposal, constraint=FAR_BEHIND, why=why)
 
     def _learn(self, proposal: Proposal, record: Record, constraint: float = FAR_BEHIND) -> None:
@@ -372,9 +311,7 @@ class Driver:
         del self.running[job.number]
         self.begun.discard(job.strategy)
         self.repeats = 0 if self.running else self.repeats
-        # Counted without a clock: the same seed gives the same trials.
-        turn = turn_of(job.origin, record.topology)
-        self.agenda.spent[turn] += 1.0 if self.limits.trials else record.train_seconds or 0.0
+        self.offers.put(record)
         if record.state == "failed":
             self.sampler.fail(each.proposal, record.reason)
         else:

@@ -33,6 +33,11 @@ def answers_of(strategy: Strategy) -> dict[str, float | str]:
     return found
 
 
+def costed_answers(strategy: Strategy, flops: float) -> dict[str, float | str]:
+    """The same, and its FLOPs as a logarithm."""
+    return {**answers_of(strategy), "flops": math.log2(max(flops, 1.0))}
+
+
 def _add(found: dict[str, float | str], name: str, value: Scalar) -> None:
     if isinstance(value, str):
         found.setdefault(name, value)

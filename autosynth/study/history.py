@@ -37,7 +37,7 @@ class RunHistory:
     """What was trained so far, the baseline among it."""
 
     def __init__(self, context: RunContext, records: Iterable[Record]) -> None:
-        self._context = context
+        self.context = self._context = context
         self.done: dict[str, Record] = {}
         """Strategies that need not be trained again, by canonical form."""
         self.standings = Standings(context)

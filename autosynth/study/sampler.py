@@ -12,6 +12,7 @@ import optuna
 from autosynth.strategy import Scalar, Strategy, parse
 from autosynth.study import storage
 from autosynth.study.context import RunContext
+from autosynth.study.params import is_suggested, params_for
 from autosynth.study.pruner import Curve
 from autosynth.study.space import Space
 from autosynth.study.suggest import suggest
@@ -67,6 +68,17 @@ class Sampler:
         It answers no questions, and the sampler learns nothing from it.
         """
         self.study.enqueue_trial({}, user_attrs={_ORIGIN: origin, _WRITTEN: str(strategy)})
+
+    def ask_for(
+        self, strategy: Strategy, origin: str, params: Mapping[str, Scalar] | None = None
+    ) -> None:
+        """Have the next proposal be a strategy: by the answers that make it, if there are any."""
+        if params is None and is_suggested(strategy, self.space):
+            params = params_for(strategy, self.space)
+        if params:
+            self.enqueue(params, origin)
+        else:
+            self.enqueue_written(strategy, origin)
 
     def propose(self) -> Proposal:
         """The next trial: what was enqueued first, or one of the sampler's choice."""

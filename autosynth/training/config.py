@@ -62,10 +62,9 @@ class TrainerConfig:
         """Whether nothing is trained in bfloat16, however fast that is."""
         return self.deterministic and self.device.startswith("cuda")
 
-    @property
-    def rungs(self) -> tuple[float, ...]:
-        """Shares of a schedule at which a training reports and may be stopped."""
-        return tuple(share for share in RUNGS if self.steps * share >= MIN_RUNG_STEPS)
+    def rungs(self, length: float = 1.0) -> tuple[float, ...]:
+        """Shares of a schedule at which a training of a length reports and may be stopped."""
+        return tuple(share for share in RUNGS if self.steps * length * share >= MIN_RUNG_STEPS)
 
     def seconds(self, flops: Mapping[str, int]) -> float:
         """The time foreseen for a full training, from its FLOPs a sample by family; 0 unknown."""

@@ -173,6 +173,7 @@ class Trainer:
         shorter = config.batch_size // batch
         self.settings = resolved.settings
         self.steps = config.steps * float(self.settings["length"]) * shorter
+        self._rungs = config.rungs(float(self.settings["length"]))
         model = build(resolved, seed, training=True)
         model.fit_inputs(*sample(data, rows.train))
         self.model = model.to(data.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -278,7 +279,7 @@ class Trainer:
         start = time.monotonic()
         phase_trainer = self.phase_trainer(phase, monitor.deadline)
         monitor.setup_seconds += time.monotonic() - start
-        rungs = rungs_of(self.phases, index, phase_trainer.steps, self.config.rungs)
+        rungs = rungs_of(self.phases, index, phase_trainer.steps, self._rungs)
         checks = monitor.checks(phase, phase_trainer.steps, len(self.rows.calibration))
         until = self.until.get(phase.name, 1.0)
         best: tuple[float, int, dict[str, Tensor]] | None = None

@@ -4,12 +4,13 @@
     python results/benchmark/make.py --data ../data --compare            # schedules, on four sets
     python results/benchmark/make.py --pack                              # the tables alone
 
-What is trained is added to `work/SET.jsonl` beside this file at once, and is not trained again:
-the command goes on where it was broken off. Each process has one thread. Measure with nothing
-beside.
+What is trained is added to `work/SET.jsonl` beside this file at once. That, and what stands in the
+tables, is not trained again: the command goes on where it was broken off. Each process has one
+thread. Measure with nothing beside.
 """
 
 import argparse
+import json
 import multiprocessing
 import os
 import sys
@@ -20,12 +21,13 @@ from functools import lru_cache
 from pathlib import Path
 
 import torch
-from pack import pack
+from pack import pack, packed_keys
 from sets import SETS, BenchmarkSet
-from strategies import bare_text, benchmark_strategies
+from strategies import Entry, bare_text, benchmark_strategies
 from trainings import Task, Training, append, read, trained
 
 from autosynth.composite.fittedpart import has_fitted
+from autosynth.study.experience import facts_of
 
 HERE = Path(__file__).parent
 WORK = HERE / "work"
@@ -40,28 +42,37 @@ SCHEDULES: dict[str, tuple[float, ...]] = {
     "constant": (SHORT, MIDDLE),
 }
 """The lengths of each; the others have to tell what `onecycle` comes to at its end."""
+MAIN = "wsd"
+"""The schedule of all that is not a comparison of schedules."""
 STRATEGIES, COMPARED_STRATEGIES, REPEATED = 110, 60, 30
 
 
 def tasks_of(where: BenchmarkSet, args: argparse.Namespace) -> Iterator[Task]:
     """What is to be trained on a set, in order."""
     found = benchmark_strategies(where.context, args.strategies)
-    networks = [each for each in found if not has_fitted(each.strategy.root)]
+    networks = [each for each in found if not has_fitted(each.resolved.strategy.root)]
+
+    def task(each: Entry, schedule: str, length: float, seed: int = 0) -> Task:
+        text = bare_text(each.resolved)
+        return Task(
+            set=where.name,
+            strategy=text,
+            schedule=schedule,
+            length=length,
+            seed=seed,
+            place=each.place,
+        )
+
     if args.compare:
         for each in networks[: args.compared]:
             for schedule, lengths in SCHEDULES.items():
-                for length in lengths:
-                    yield Task(
-                        set=where.name, strategy=bare_text(each), schedule=schedule, length=length
-                    )
+                yield from (task(each, schedule, length) for length in lengths)
         return
     for each in found:
         lengths = (1.0,) if each not in networks else (SHORT, MIDDLE, 1.0)
-        for length in lengths:
-            yield Task(set=where.name, strategy=bare_text(each), length=length)
-    for each in networks[:REPEATED]:
-        for length in (SHORT, 1.0):
-            yield Task(set=where.name, strategy=bare_text(each), length=length, seed=1)
+        yield from (task(each, MAIN, length) for length in lengths)
+    for each in networks[: args.repeated]:
+        yield from (task(each, MAIN, length, seed=1) for length in (SHORT, 1.0))
 
 
 @lru_cache(maxsize=1)
@@ -71,8 +82,16 @@ def _set(name: str, data: Path) -> BenchmarkSet:
 
 def _work(task: Task, data: Path) -> Training:
     torch.set_num_threads(1)
-    keep = (task.schedule, task.length, task.seed) == ("onecycle", 1.0, 0)
+    keep = (task.length, task.seed) == (1.0, 0) and task.schedule in (MAIN, "onecycle")
     return trained(_set(task.set, data), task, keep=keep)
+
+
+def note_facts(name: str, data: Path) -> None:
+    """Add what is known of a set before any training to `sets.json`."""
+    path = HERE / "sets.json"
+    known = json.loads(path.read_text()) if path.exists() else {}
+    known[name] = facts_of(_set(name, data).dataset)
+    path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
 
 
 def train_all(names: Iterable[str], args: argparse.Namespace) -> None:
@@ -81,7 +100,8 @@ def train_all(names: Iterable[str], args: argparse.Namespace) -> None:
     context = multiprocessing.get_context("spawn")
     for name in names:
         path = WORK / f"{name}.jsonl"
-        known = {each.task.key for each in read(path)}
+        note_facts(name, args.data)
+        known = {each.task.key for each in read(path)} | packed_keys(HERE, name)
         wanted = [task for task in tasks_of(_set(name, args.data), args) if task.key not in known]
         print(f"{name}: {len(wanted)} trainings, {len(known)} are there", flush=True)
         start, failed = time.monotonic(), 0
@@ -113,6 +133,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=600.0, help="then it ends")
     parser.add_argument("--strategies", type=int, default=STRATEGIES, help="of each set")
     parser.add_argument("--compared", type=int, default=COMPARED_STRATEGIES, help="of each set")
+    parser.add_argument("--repeated", type=int, default=REPEATED, help="on a second seed")
     args = parser.parse_args()
     WORK.mkdir(exist_ok=True)
     names = args.sets or (COMPARED if args.compare else SETS)

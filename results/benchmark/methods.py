@@ -1,12 +1,11 @@
 """What a replayed search does next: methods by name, each a class of one small interface."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import optuna
+from pools import LEVELS, Pool
 
 from autosynth.front import layers
 from autosynth.study.auction import Action, Arm, Auction
@@ -17,29 +16,22 @@ from autosynth.study.storage import tpe_sampler
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Known:
-    """What a method may ask of the table beside what it is told: errors on the way."""
-
-    pool: Any
-    rung: Mapping[str, float]
-
-
 class Method(ABC):
     """One way to search. It is asked for actions, and told what came of each."""
 
-    def __init__(self, arms: Sequence[Arm], seed: int) -> None:
-        self.arms, self.rng = list(arms), np.random.default_rng(seed)
+    def __init__(self, pool: Pool, seed: int) -> None:
+        self.pool, self.arms = pool, list(pool.arms)
+        self.rng = np.random.default_rng(seed)
         self.fresh = [self.arms[at] for at in self.rng.permutation(len(self.arms))]
 
     @abstractmethod
-    def choose(self, known: Known) -> Action | None:
+    def choose(self) -> Action | None:
         """What is trained next; None where nothing is left, or nothing until something ends."""
 
     def told(self, action: Action, error: float | None) -> None:  # noqa: B027
         """What came of an action; None where it was stopped."""
 
-    def stops(self, action: Action, known: Known) -> float | None:
+    def stops(self, action: Action) -> float | None:
         """The share of a training after which it is stopped; None where it is not."""
         return None
 
@@ -47,7 +39,7 @@ class Method(ABC):
 class Random(Method):
     """Everything at full length, in an order by chance."""
 
-    def choose(self, known: Known) -> Action | None:
+    def choose(self) -> Action | None:
         if not self.fresh:
             return None
         arm = self.fresh.pop()
@@ -62,14 +54,14 @@ class ConstantEpochs(Method):
 
     BATCH = 20
 
-    def __init__(self, arms: Sequence[Arm], seed: int) -> None:
-        super().__init__(arms, seed)
+    def __init__(self, pool: Pool, seed: int) -> None:
+        super().__init__(pool, seed)
         self.short: dict[str, tuple[Arm, float]] = {}
         self.finished: set[str] = set()
         self.to_finish: list[Arm] = []
         self.begun = 0
 
-    def choose(self, known: Known) -> Action | None:
+    def choose(self) -> Action | None:
         if self.begun and self.begun % self.BATCH == 0 or not self.fresh:
             self._plan()
         if self.to_finish:
@@ -103,12 +95,12 @@ class Asha(Method):
     MO-ASHA (Schmucker et al., 2021, arXiv:2106.12639), ranked by layer and then by crowding.
     """
 
-    def __init__(self, arms: Sequence[Arm], seed: int) -> None:
-        super().__init__(arms, seed)
+    def __init__(self, pool: Pool, seed: int) -> None:
+        super().__init__(pool, seed)
         self.shown: list[dict[str, tuple[Arm, float]]] = [{}, {}, {}]
         self.promoted: list[set[str]] = [set(), set(), set()]
 
-    def choose(self, known: Known) -> Action | None:
+    def choose(self) -> Action | None:
         for level in (1, 0):
             rung = list(self.shown[level].values())
             if len(rung) < 3:
@@ -148,8 +140,8 @@ class OfSampler(Method):
 
     sampler: Callable[[int], optuna.samplers.BaseSampler]
 
-    def __init__(self, arms: Sequence[Arm], seed: int) -> None:
-        super().__init__(arms, seed)
+    def __init__(self, pool: Pool, seed: int) -> None:
+        super().__init__(pool, seed)
         rows = as_rows([arm.answers for arm in self.arms])
         kept = np.ptp(rows, axis=0) > 0
         self.rows = rows[:, kept]
@@ -160,7 +152,7 @@ class OfSampler(Method):
             directions=["minimize", "minimize"], sampler=type(self).sampler(seed)
         )
 
-    def choose(self, known: Known) -> Action | None:
+    def choose(self) -> Action | None:
         if not self.left:
             return None
         trial = self.study.ask()
@@ -219,18 +211,18 @@ class Nsga(OfSampler):
 class Before(Tpe):
     """The search as it was: TPE at full length, pruned at a third of it by a rule with slack."""
 
-    def __init__(self, arms: Sequence[Arm], seed: int) -> None:
-        super().__init__(arms, seed)
+    def __init__(self, pool: Pool, seed: int) -> None:
+        super().__init__(pool, seed)
         self.book, self.number = RungBook(), 0
 
-    def stops(self, action: Action, known: Known) -> float | None:
-        error = known.rung.get(action.arm.key, np.nan)
+    def stops(self, action: Action) -> float | None:
+        error = self.pool.rung.get(action.arm.key, np.nan)
         if not np.isfinite(error):
             return None
         self.number += 1
         curve = Curve(cost=action.arm.cost, errors={1 / 3: error})
         verdict = self.book.decide(
-            self.number, curve, e_ref=known.pool.trivial,
+            self.number, curve, e_ref=self.pool.trivial,
             standard_error=doubt(1 / 3, error, 0.02),
         )  # fmt: skip
         self.book.write(self.number, curve)
@@ -238,13 +230,16 @@ class Before(Tpe):
 
 
 class OfAuction(Method):
-    """The search as it is: the largest expected gain in hypervolume for its price."""
+    """The largest expected gain in hypervolume for its price, with nothing known before."""
 
-    def __init__(self, arms: Sequence[Arm], seed: int) -> None:
-        super().__init__(arms, seed)
-        self.auction = Auction(levels=3, seed=seed)
+    experienced = False
 
-    def choose(self, known: Known) -> Action | None:
+    def __init__(self, pool: Pool, seed: int) -> None:
+        super().__init__(pool, seed)
+        guess = pool.guess if self.experienced else None
+        self.auction = Auction(levels=len(LEVELS), seed=seed, guess=guess)
+
+    def choose(self) -> Action | None:
         action = self.auction.choose(self.fresh)
         if action is None:
             return None
@@ -256,12 +251,34 @@ class OfAuction(Method):
         self.auction.end(action.arm.key, action.level, error)
 
 
+class Experienced(OfAuction):
+    """The same, with what all other sets say of errors."""
+
+    experienced = True
+
+
+class Written(Method):
+    """What the space names first, in its order, and then the others by chance; at full length."""
+
+    def __init__(self, pool: Pool, seed: int) -> None:
+        super().__init__(pool, seed)
+        self.fresh.sort(key=lambda arm: -pool.places.get(arm.key, np.inf))
+
+    def choose(self) -> Action | None:
+        if not self.fresh:
+            return None
+        arm = self.fresh.pop()
+        return Action(arm=arm, level=len(arm.prices) - 1, why="")
+
+
 METHODS: Mapping[str, type[Method]] = {
     "random": Random,
+    "written": Written,
     "epochs": ConstantEpochs,
     "asha": Asha,
     "tpe": Tpe,
     "nsga2": Nsga,
     "before": Before,
     "auction": OfAuction,
+    "experienced": Experienced,
 }

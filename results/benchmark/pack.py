@@ -4,10 +4,22 @@ import base64
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from trainings import Training, read
 
 TRAININGS, OUTPUTS = "trainings.parquet", "outputs.parquet"
+KEY = ["set", "strategy", "schedule", "length", "seed"]
+"""What tells a training from others."""
+
+
+def packed_keys(out: Path, name: str) -> set[tuple[str, str, str, float, int]]:
+    """What tells the trainings of a set from others, that stand in the table."""
+    path = out / TRAININGS
+    if not path.exists():
+        return set()
+    table = pd.read_parquet(path, columns=KEY, filters=[("set", "==", name)])
+    return set(table.itertuples(index=False, name=None))
 
 
 def pack(work: Path, out: Path) -> Iterator[Path]:
@@ -22,7 +34,7 @@ def pack(work: Path, out: Path) -> Iterator[Path]:
                 names = dict(zip(("set", "strategy", "part"), key, strict=True))
                 kept[key] = {**names, "outputs": base64.b64decode(text)}
     for name, found, keys in (
-        (TRAININGS, rows, ["set", "strategy", "schedule", "length", "seed"]),
+        (TRAININGS, rows, KEY),
         (OUTPUTS, kept, ["set", "strategy", "part"]),
     ):
         table, path = pd.DataFrame(found.values()), out / name
@@ -44,6 +56,7 @@ def _row(training: Training) -> dict[str, object]:
         "schedule": task.schedule,
         "length": task.length,
         "seed": task.seed,
+        "place": np.nan if task.place is None else float(task.place),
         **plain,
         "rungs": [done for done, _ in training.curve],
         "rung_errors": [error for _, error in training.curve],

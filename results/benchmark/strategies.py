@@ -6,6 +6,7 @@ change, and what was trained is known by its text.
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,7 +27,14 @@ MOST_DRAWS = 20_000
 WRITTEN_SHARE = 0.6
 
 
-def benchmark_strategies(context: RunContext, n: int) -> list[Resolved]:
+class Entry(NamedTuple):
+    """A strategy, and its place among those that the space names; none where it was drawn."""
+
+    resolved: Resolved
+    place: int | None
+
+
+def benchmark_strategies(context: RunContext, n: int) -> list[Entry]:
     """The same `n` strategies each time, in an order by chance; fewer where there are no more.
 
     Each is at the length that the data asks for, and none costs more than a training may.
@@ -39,16 +47,16 @@ def benchmark_strategies(context: RunContext, n: int) -> list[Resolved]:
             for pair in candidates(context.dataset, context.space, context.space.composites)
         ),
     ]
-    found: dict[str, Resolved] = {}
+    found: dict[str, Entry] = {}
     for each in _able(context, (r.strategy for r in named)):
-        found.setdefault(each.canonical, each)
+        found.setdefault(each.canonical, Entry(each, len(found)))
     texts = list(found)
     kept = [texts[at] for at in rng.permutation(len(texts))[: int(WRITTEN_SHARE * n)]]
     found = {text: found[text] for text in kept}
     for each in _able(context, _drawn(context, rng)):
         if len(found) >= n:
             break
-        found.setdefault(each.canonical, each)
+        found.setdefault(each.canonical, Entry(each, None))
     every = list(found.values())
     return [every[at] for at in rng.permutation(len(every))]
 

@@ -42,7 +42,8 @@ class Task:
     """What is to be trained: a resolved strategy, on a set, by a schedule of some length.
 
     `schedule` is a rate over time, with the weights that are kept after a plus: `onecycle`, `wsd`,
-    `constant`, `free`. `length` is that of the data's own training.
+    `constant`, `free`. `length` is that of the data's own training. `place` is its own among those
+    that the space names, of none where it was drawn.
     """
 
     set: str
@@ -50,6 +51,7 @@ class Task:
     schedule: str = "onecycle"
     length: float = 1.0
     seed: int = 0
+    place: int | None = None
 
     @property
     def key(self) -> tuple[str, str, str, float, int]:

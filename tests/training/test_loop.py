@@ -246,9 +246,9 @@ def test_a_rung_reports_and_may_stop(digits: Dataset) -> None:
 
 
 def test_rungs_of_few_steps_are_left_out() -> None:
-    assert plan(3240).rungs == pytest.approx((1 / 27, 1 / 9, 1 / 3))
-    assert plan(600).rungs == pytest.approx((1 / 3,))
-    assert plan(170).rungs == ()
+    assert plan(3240).rungs() == pytest.approx((1 / 27, 1 / 9, 1 / 3))
+    assert plan(600).rungs() == pytest.approx((1 / 3,))
+    assert plan(170).rungs() == ()
 
 
 def test_a_longer_schedule_trains_for_longer_and_reports_at_the_same_shares(

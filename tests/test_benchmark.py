@@ -55,12 +55,15 @@ def table(n: int = 24) -> pd.DataFrame:
 def test_every_method_comes_to_the_whole_front(method: str, workers: int) -> None:
     (pool,) = pools(table(), "onecycle", "train_flops").values()
     course = replay(pool, METHODS[method](pool, 0), workers, 3 * pool.whole_price)
-    prices, worth = zip(*course, strict=True)
+    prices, worth, errors = zip(*course, strict=True)
     assert list(prices) == sorted(prices)
     assert worth[0] >= 0
     # Pruning, and choosing by short trainings, may miss what hardly matters.
     assert worth[-1] >= 0.97 * pool.full
-    assert at_shares(pool, course)[-1] <= 1.0 + 1e-9
+    last = at_shares(pool, course)[-1]
+    assert last.worth <= 1.0 + 1e-9
+    assert last.error >= 1.0 - 1e-9
+    assert errors[-1] <= 1.05 * pool.least
     assert share_to(pool, course, 0.9) <= 1.6
 
 

@@ -42,9 +42,11 @@ _MOST_ASKED = 50
 # How far the reference point lies beyond the largest cost, as a logarithm: what is better there
 # counts as if it were so over a decade. Without, what is dearest would never gain.
 REACH = math.log(10.0)
+LEAST = 1e-3
 # Of the trainings' price at least, that single components and composites each have.
 KIND_SHARE = 0.4
-_TREES = 64
+# Draws of what an error may be, and trees of a forest.
+DRAWS = 64
 _Floats = NDArray[np.float64]
 
 
@@ -75,7 +77,7 @@ May = Callable[[Arm, int], bool]
 """Whether an arm may be trained at a level now."""
 Guess = Callable[[Sequence[Arm]], _Floats]
 """What is guessed of arms before any is trained: logarithms of their errors over a usual one, as
-some draws, (draws, n)."""
+some draws, (DRAWS, n)."""
 
 
 @dataclass(kw_only=True)
@@ -88,6 +90,7 @@ class Auction:
     levels: int
     seed: int = 0
     is_balanced: bool = True
+    in_logs: bool = False
     guess: Guess | None = None
     errors: dict[str, dict[int, float]] = field(default_factory=dict)
     """What arms have shown, by key and level."""
@@ -144,7 +147,7 @@ class Auction:
             if found := self._first([idle[at] for at in by_chance], may, "spared"):
                 return found
         arms = [*fresh, *idle]
-        if not arms:
+        if not arms or not (self.errors or self.guess):
             return None
         worth = self.gains(arms) / np.array([self._to_go(arm) for arm in arms])
         order = np.argsort(-worth, kind="stable")[:_MOST_ASKED].tolist()
@@ -173,12 +176,17 @@ class Auction:
             points = [[float(draws.max()), float(costs.min())]]
         front = np.array(points)
         front = front[layers(front) == 1]
+        if self.in_logs:
+            front[:, 0], draws = (
+                np.log(np.maximum(front[:, 0], LEAST)),
+                np.log(np.maximum(draws, LEAST)),
+            )
         return hypervolume_gains(draws, costs, front, reach=REACH)
 
     def _draws(self, arms: Sequence[Arm], known: Sequence[Arm]) -> _Floats:
         """What the error of each may be at its end, (draws, n)."""
         shown = np.array([self._error(arm) if arm.key in self.errors else np.nan for arm in arms])
-        draws = np.tile(shown, (_TREES, 1))
+        draws = np.tile(shown, (DRAWS, 1))
         new = np.flatnonzero(np.isnan(shown)).tolist()
         if len(new):
             draws[:, new] = self._foreseen([arms[at] for at in new], known)
@@ -186,7 +194,7 @@ class Auction:
         for at, arm in enumerate(arms):
             for level in range(self._next(arm), len(arm.prices)):
                 if level > 0:
-                    draws[:, at] *= self._rng.choice(falls[level - 1], _TREES)
+                    draws[:, at] *= self._rng.choice(falls[level - 1], DRAWS)
         return draws
 
     def _foreseen(self, arms: Sequence[Arm], known: Sequence[Arm]) -> _Floats:
@@ -275,7 +283,7 @@ class _Forest:
         # Late: it takes half a second, and a run of few trials has no model.
         forests: Any = import_module("sklearn.ensemble")
         self._forest = forests.ExtraTreesRegressor(
-            _TREES, min_samples_leaf=2, random_state=seed, n_jobs=1
+            DRAWS, min_samples_leaf=2, random_state=seed, n_jobs=1
         )
         self._forest.fit(self._rows(known, hints), errors)
 

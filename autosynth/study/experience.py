@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 
 from autosynth.spec import Dataset
 from autosynth.strategy import parse
+from autosynth.study.auction import DRAWS
 from autosynth.study.encoding import AnswerColumns, Answers, costed_answers
 
 FILE = Path(__file__).with_name("experience.json")
 # An error below is taken for it: of a few hundred rows none may be wrong.
 LEAST_ERROR = 1e-3
-_TREES = 64
 
 
 class Ended(NamedTuple):
@@ -63,12 +63,12 @@ class Experience:
         self._columns = AnswerColumns(asked)
         forests: Any = import_module("sklearn.ensemble")
         self._forest = forests.ExtraTreesRegressor(
-            _TREES, min_samples_leaf=2, max_features=0.5, random_state=seed, n_jobs=1
+            DRAWS, min_samples_leaf=2, max_features=0.5, random_state=seed, n_jobs=1
         )
         self._forest.fit(self._columns.rows(asked).astype(np.float32), factors)
 
     def factors(self, facts: Answers, asked: Sequence[Answers]) -> NDArray[np.float64]:
-        """Logarithms of error over the usual one, (trees, n): what each tree says."""
+        """Logarithms of error over the usual one, (DRAWS, n): what each tree says."""
         rows = self._columns.rows([{**each, **facts} for each in asked]).astype(np.float32)
         return np.array([tree.predict(rows) for tree in self._forest.estimators_])
 

@@ -55,7 +55,7 @@ class Offer:
     """What could be trained, and how the sampler is asked for it: by its text, or by answers."""
 
     arm: Arm
-    level: int
+    resolved: Resolved
     origin: str
     strategy: Strategy
     params: Mapping[str, Scalar] | None = None
@@ -75,9 +75,7 @@ class Offers:
         values = self.context.space.settings.get(LENGTH, (1.0,))
         self.lengths = tuple(float(value) for value in values)
         self.facts = facts_of(self.context.dataset)
-        self.auction = Auction(
-            levels=len(self.lengths), seed=self.context.seed, guess=self._guess
-        )
+        self.auction = Auction(levels=len(self.lengths), seed=self.context.seed, guess=self._guess)
         self._rng = np.random.default_rng([self.context.seed, 1])
         self._refused: set[str] = set()
         self._last = ""
@@ -91,9 +89,10 @@ class Offers:
         fresh = {offer.arm.key: offer for offer in self._fresh(able)}
 
         def may(arm: Arm, level: int) -> bool:
+            if arm.key in self._refused:
+                return False
             offered = fresh.get(arm.key)
-            level = offered.level if offered else level
-            return arm.key not in self._refused and able(self._at(arm.key, level))
+            return able(offered.resolved if offered else self._at(arm.key, level))
 
         action = self.auction.choose([offer.arm for offer in fresh.values()], may)
         if action is None:
@@ -104,8 +103,7 @@ class Offers:
             return self._longer(action)
         # Each part that is trained alone as a trial of its own, so that it can be joined with
         # others, too.
-        resolved = self._at(action.arm.key, offer.level)
-        part = next(filter(able, self.history.lacking(resolved)), None)
+        part = next(filter(able, self.history.lacking(offer.resolved)), None)
         return self._of_part(part) if part else offer
 
     def refuse(self) -> None:
@@ -191,7 +189,7 @@ class Offers:
     ) -> Offer:
         return Offer(
             arm=self._arm(resolved),
-            level=self._level(resolved.canonical),
+            resolved=resolved,
             origin=origin,
             strategy=strategy,
             params=params,
@@ -207,7 +205,7 @@ class Offers:
         values = self.context.space.settings[LENGTH]
         return Offer(
             arm=action.arm,
-            level=level,
+            resolved=self._at(key, level),
             origin=LONGER,
             strategy=parse(at_length(key, self.lengths[level])),
             params={**known, LENGTH: length_param(values, values[level])} if known else None,
@@ -218,6 +216,8 @@ class Offers:
 
     def _level(self, canonical: str) -> int:
         """The place of a strategy's length among those of the space; of others the nearest."""
+        if not takes_steps(parse(canonical).root):
+            return 0
         own = length_in(canonical)
         return min(range(len(self.lengths)), key=lambda at: abs(self.lengths[at] - own))
 

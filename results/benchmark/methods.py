@@ -232,12 +232,12 @@ class Before(Tpe):
 class OfAuction(Method):
     """The largest expected gain in hypervolume for its price, with nothing known before."""
 
-    experienced = False
+    experienced, in_logs = False, False
 
     def __init__(self, pool: Pool, seed: int) -> None:
         super().__init__(pool, seed)
         guess = pool.guess if self.experienced else None
-        self.auction = Auction(levels=len(LEVELS), seed=seed, guess=guess)
+        self.auction = Auction(levels=len(LEVELS), seed=seed, guess=guess, in_logs=self.in_logs)
 
     def choose(self) -> Action | None:
         action = self.auction.choose(self.fresh)
@@ -255,6 +255,12 @@ class Experienced(OfAuction):
     """The same, with what all other sets say of errors."""
 
     experienced = True
+
+
+class Logs(OfAuction):
+    """The same in logarithms of errors."""
+
+    experienced, in_logs = True, True
 
 
 class Written(Method):
@@ -281,4 +287,5 @@ METHODS: Mapping[str, type[Method]] = {
     "before": Before,
     "auction": OfAuction,
     "experienced": Experienced,
+    "logs": Logs,
 }

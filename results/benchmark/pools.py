@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from autosynth.strategy import parse
 from autosynth.study.auction import Arm, Guess, hypervolume
 from autosynth.study.encoding import costed_answers
+from autosynth.study.experience import LEAST_ERROR
 
 LEVELS = (0.11, 0.33, 1.0)
 """The lengths that strategies are trained at, over what the data ask for."""
@@ -59,6 +60,18 @@ class Pool:
                 arm, level = shown[at]
                 front.append([self.test[arm.key, level], points[at, 1]])
         return hypervolume(np.array(front), self.reference)
+
+    def error(self, shown: Sequence[tuple[Arm, int]]) -> float:
+        """The test error of the best on validation rows; that of knowing nothing before any."""
+        if not shown:
+            return self.trivial
+        arm, level = min(shown, key=lambda pair: self.val[pair[0].key, pair[1]])
+        return max(self.test[arm.key, level], LEAST_ERROR)
+
+    @cached_property
+    def least(self) -> float:
+        """That of everything trained to its end."""
+        return self.error([(arm, len(arm.prices) - 1) for arm in self.arms])
 
     @cached_property
     def full(self) -> float:

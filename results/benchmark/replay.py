@@ -6,15 +6,20 @@
 A replay asks a method what to train next whenever a worker is free, and tells it the validation
 error when that would have ended, on a clock of its own: training FLOPs, or seconds. What a search
 has at a moment is the front of what ended by then, chosen on validation rows; it is worth the
-hypervolume of (test error, log10 FLOPs) of its members, over that of the front of the whole table.
+hypervolume of (test error, log10 FLOPs) of its members, over that of the front of the whole table;
+and what it would hand over, the best on validation rows, has a test error, over that of the best
+of the whole table.
 """
 
 import argparse
 import heapq
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from methods import METHODS, Method
@@ -24,12 +29,23 @@ from scipy.stats import wilcoxon
 from autosynth.study.auction import Action, Arm
 
 HERE = Path(__file__).parent
-SHARES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
+SHARES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
 """Of the price of training everything to its end, at which searches are compared."""
+COMPARED_AT = (0.05, 0.1, 0.2)
+"""The shares at which they are held against each other by a test."""
+MEASURES = {"worth": "hypervolume, of all", "error": "test error handed over, of the best"}
 
 
-def replay(pool: Pool, method: Method, workers: int, budget: float) -> list[tuple[float, float]]:
-    """The worth of what a search has, after each training that ended: (price so far, worth).
+class Moment(NamedTuple):
+    """What a search has: the price so far, its front's worth, the test error of its best."""
+
+    price: float
+    worth: float
+    error: float
+
+
+def replay(pool: Pool, method: Method, workers: int, budget: float) -> list[Moment]:
+    """What a search has after each training that ended.
 
     Args:
         pool: what there is to be trained.
@@ -39,7 +55,7 @@ def replay(pool: Pool, method: Method, workers: int, budget: float) -> list[tupl
     """
     ahead: list[tuple[float, int, Action, float, float]] = []
     shown: list[tuple[Arm, int]] = []
-    course: list[tuple[float, float]] = []
+    course: list[Moment] = []
     now, spent, number = 0.0, 0.0, 0
     while True:
         while len(ahead) < workers and spent < budget:
@@ -60,25 +76,49 @@ def replay(pool: Pool, method: Method, workers: int, budget: float) -> list[tupl
         else:
             shown.append((action.arm, action.level))
             method.told(action, pool.val[action.arm.key, action.level])
-        course.append((now * workers, pool.worth(shown)))
+        course.append(Moment(now * workers, pool.worth(shown), pool.error(shown)))
 
 
-def at_shares(pool: Pool, course: Sequence[tuple[float, float]]) -> list[float]:
-    """The worth at each share of the whole price, over that of everything."""
-    prices = np.array([price for price, _ in course])
-    worth = np.array([0.0, *(each for _, each in course)])
+def at_shares(pool: Pool, course: Sequence[Moment]) -> list[Moment]:
+    """What it has at each share of the whole price, over what everything has."""
+    prices = np.array([moment.price for moment in course])
+    moments = [Moment(0.0, 0.0, pool.trivial), *course]
     places = np.searchsorted(prices, np.array(SHARES) * pool.whole_price, side="right")
-    return [float(each) for each in worth[places] / pool.full]
+    return [
+        Moment(share, moments[at].worth / pool.full, moments[at].error / pool.least)
+        for share, at in zip(SHARES, places, strict=True)
+    ]
 
 
-def share_to(pool: Pool, course: Sequence[tuple[float, float]], worth: float) -> float:
-    """The share of the whole price after which it is worth so much, and stays so; or infinity."""
-    enough = [price for price, each in course if each >= worth * pool.full]
+def share_to(pool: Pool, course: Sequence[Moment], worth: float) -> float:
+    """The share of the whole price after which it is first worth so much; or infinity."""
+    enough = [moment.price for moment in course if moment.worth >= worth * pool.full]
     return enough[0] / pool.whole_price if enough else np.inf
 
 
+def compared(found: dict[str, Pool], args: argparse.Namespace) -> Iterator[dict[str, object]]:
+    """A row a set, method, order and share."""
+    for name, pool in found.items():
+        for method in args.methods:
+            for order in range(args.orders):
+                made = METHODS[method](pool, order)
+                course = replay(pool, made, args.workers, 1.5 * pool.whole_price)
+                to98 = share_to(pool, course, 0.98)
+                for share, worth, error in at_shares(pool, course):
+                    yield {
+                        "set": name,
+                        "method": method,
+                        "order": order,
+                        "share": share,
+                        "worth": worth,
+                        "error": error,
+                        "to98": to98,
+                    }
+        print(name, file=sys.stderr, flush=True)
+
+
 def main() -> None:
-    """Print a table a set, and how the methods compare over all."""
+    """Print tables of methods, by set and over all, and draw them."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -89,46 +129,77 @@ def main() -> None:
     parser.add_argument("--schedule", default="wsd")
     parser.add_argument("--goes-on", action="store_true", help="longer trainings go on")
     parser.add_argument("--unit", default="train_flops", choices=["train_flops", "seconds"])
+    parser.add_argument("--picture", type=Path, help="draw the methods into a file")
     args = parser.parse_args()
     table = pd.read_parquet(HERE / "trainings.parquet")
-    rows = []
-    found = pools(table, args.schedule, args.unit, args.sets, goes_on=args.goes_on)
-    for name, pool in guessing(found, table).items():
-        for method in args.methods:
-            for order in range(args.orders):
-                course = replay(pool, METHODS[method](pool, order), args.workers,
-                                1.5 * pool.whole_price)  # fmt: skip
-                worth = at_shares(pool, course)
-                shares: dict[object, float] = dict(zip(SHARES, worth, strict=True))
-                rows.append(
-                    {
-                        "set": name,
-                        "method": method,
-                        "order": order,
-                        **shares,
-                        "to98": share_to(pool, course, 0.98),
-                    }  # fmt: skip
-                )
-    _print(pd.DataFrame(rows), args.methods)
+    every = pools(table, args.schedule, args.unit, args.sets, goes_on=args.goes_on)
+    found = pd.DataFrame(compared(guessing(every, table), args))
+    for measure, title in MEASURES.items():
+        _print([[title, *map(str, SHARES)], *_means(found, measure)])
+    _print([["method", "share to .98 of the hypervolume, by set (median)"], *_to98(found)])
+    _print([["against", "share", "measure", "difference", "p"], *_tests(found, args.methods)])
+    if args.picture:
+        _draw(found, args.picture)
 
 
-def _print(found: pd.DataFrame, methods: Sequence[str]) -> None:
-    lines = [["set", "method", *map(str, SHARES), "to .98 (median)"]]
-    for (name, method), group in found.groupby(["set", "method"], sort=False):
-        means = [f"{group[share].mean():.3f}" for share in SHARES]
-        lines.append([name, method, *means, f"{group['to98'].median():.3f}"])
-    for method, group in found.groupby("method", sort=False):
-        means = [f"{group[share].mean():.3f}" for share in SHARES]
-        lines.append(["all", method, *means, f"{group['to98'].median():.3f}"])
-    last = methods[-1]
-    ours = found[found["method"] == last].set_index(["set", "order"])
+def _means(found: pd.DataFrame, measure: str) -> Iterator[list[str]]:
+    """Means over orders, by set; and over sets."""
+    means = found.groupby(["set", "method", "share"], sort=False)[measure].mean().unstack("share")
+    for (name, method), row in means.iterrows():
+        yield [f"{name}, {method}", *(f"{value:.3f}" for value in row)]
+    for method, row in means.groupby("method", sort=False).mean().iterrows():
+        yield [f"all, {method}", *(f"{value:.3f}" for value in row)]
+
+
+def _to98(found: pd.DataFrame) -> Iterator[list[str]]:
+    first = found[found["share"] == SHARES[0]]
+    medians = first.groupby(["method", "set"], sort=False)["to98"].median().unstack("set")
+    for method, row in medians.iterrows():
+        yield [str(method), ", ".join(f"{name} {value:.2f}" for name, value in row.items())]
+
+
+def _tests(found: pd.DataFrame, methods: Sequence[str]) -> Iterator[list[str]]:
+    """The last method against each other one: paired over sets and orders, by Wilcoxon."""
+    wide = found.set_index(["method", "share", "set", "order"]).sort_index()
     for method in methods[:-1]:
-        other = found[found["method"] == method].set_index(["set", "order"])
-        gains = (ours[0.2] - other[0.2]).to_numpy()
-        p = wilcoxon(gains).pvalue if np.any(gains) else 1.0
-        lines.append([f"{last} - {method} at .2", f"{gains.mean():+.4f}", f"p {p:.1e}"])
-    for line in lines:
+        for share in COMPARED_AT:
+            for measure in MEASURES:
+                ours = wide.loc[methods[-1], share][measure]
+                gains = (ours - wide.loc[method, share][measure]).to_numpy()
+                p = wilcoxon(gains).pvalue if np.any(gains) else 1.0
+                yield [method, str(share), measure, f"{gains.mean():+.4f}", f"{p:.1e}"]
+
+
+def _draw(found: pd.DataFrame, path: Path) -> None:
+    """A line a method, its mean over sets, with a band of the 95 % interval over orders."""
+    mpl.use("Agg")
+    figure, axes = plt.subplots(1, len(MEASURES), figsize=(11, 4.5), constrained_layout=True)
+    for ax, (measure, title) in zip(axes, MEASURES.items(), strict=True):
+        for method, group in found.groupby("method", sort=False):
+            means = group.groupby(["order", "share"])[measure].mean().unstack("share")
+            half = 1.96 * means.std() / np.sqrt(len(means))
+            (line,) = ax.plot(means.columns, means.mean(), label=method, linewidth=1.5)
+            ax.fill_between(
+                means.columns,
+                means.mean() - half,
+                means.mean() + half,
+                color=line.get_color(),
+                alpha=0.2,
+                linewidth=0,
+            )
+        ax.set_xscale("log")
+        ax.set_xlabel("share of the price of all trainings")
+        ax.set_title(title)
+    axes[1].set_ylim(0.95, 2.0)
+    axes[0].legend(frameon=False)
+    figure.savefig(path, dpi=110)
+
+
+def _print(lines: Sequence[Sequence[str]]) -> None:
+    head, *rest = lines
+    for line in (head, ["---"] * len(head), *rest):
         sys.stdout.write("| " + " | ".join(line) + " |\n")
+    sys.stdout.write("\n")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from autosynth.study.auction import (
+    DRAWS,
     FEWEST_KNOWN,
     KIND_SHARE,
     Arm,
@@ -141,3 +142,42 @@ def test_the_area_below_a_point() -> None:
     points = np.array([[1.0, 3.0], [2.0, 1.0], [2.5, 2.0], [9.0, 0.0]])
     assert hypervolume(points, (4.0, 4.0)) == pytest.approx(3 * 1 + 2 * 2)
     assert hypervolume(points, (1.0, 1.0)) == 0.0
+
+
+def test_what_is_guessed_says_what_comes_first() -> None:
+    def guess(arms: Sequence[Arm]) -> np.ndarray:
+        means = np.array([-1.0 if arm.answers["width"] == 5.0 else 0.0 for arm in arms])
+        return means + np.random.default_rng(0).normal(0, 0.1, (DRAWS, len(arms)))
+
+    fresh = [arm(i, float(3 + i % 6), (1.0,)) for i in range(36)]
+    first = [Auction(levels=1, seed=seed, guess=guess).choose(fresh) for seed in range(20)]
+    found = [each.arm.answers["width"] for each in first if each and each.why != "by chance"]
+    assert len(found) > 10
+    assert found.count(5.0) >= 0.9 * len(found)
+
+
+def test_a_guess_that_is_wrong_is_found_out() -> None:
+    def guess(arms: Sequence[Arm]) -> np.ndarray:
+        return np.tile([-float(arm.answers["width"]) for arm in arms], (DRAWS, 1))
+
+    def of(number: int, width: float, cost: float) -> Arm:
+        return replace(arm(number, width, (1.0,)), cost=cost)
+
+    auction = Auction(levels=1, seed=0, is_balanced=False, guess=guess)
+    for i in range(24):
+        _done(auction, of(i, float(3 + i % 6), 100.0), 0, 0.1 * (3 + i % 6))
+    wide, narrow = auction.gains([of(90, 8.0, 10.0), of(91, 3.0, 10.0)])
+    assert narrow > wide
+
+
+def test_what_is_being_trained_counts_as_what_is_foreseen() -> None:
+    def guess(arms: Sequence[Arm]) -> np.ndarray:
+        return np.random.default_rng(0).normal(0, 0.05, (DRAWS, len(arms)))
+
+    auction = Auction(levels=1, seed=0, is_balanced=False, guess=guess)
+    _done(auction, arm(0, 8.0, (1.0,)), 0, 0.5)
+    before = auction.gains([arm(2, 4.0, (1.0,))])[0]
+    from autosynth.study.auction import Action
+
+    auction.start(Action(arm=arm(1, 4.0, (1.0,)), level=0, why=""))
+    assert auction.gains([arm(2, 4.0, (1.0,))])[0] < 0.2 * before

@@ -91,6 +91,7 @@ class Auction:
     seed: int = 0
     is_balanced: bool = True
     in_logs: bool = False
+    reach: float = REACH
     guess: Guess | None = None
     errors: dict[str, dict[int, float]] = field(default_factory=dict)
     """What arms have shown, by key and level."""
@@ -181,7 +182,7 @@ class Auction:
                 np.log(np.maximum(front[:, 0], LEAST)),
                 np.log(np.maximum(draws, LEAST)),
             )
-        return hypervolume_gains(draws, costs, front, reach=REACH)
+        return hypervolume_gains(draws, costs, front, reach=self.reach)
 
     def _draws(self, arms: Sequence[Arm], known: Sequence[Arm]) -> _Floats:
         """What the error of each may be at its end, (draws, n)."""

@@ -11,11 +11,11 @@ SOURCES := autosynth tests results/benchmark results/composition results/measure
 # Two test processes on two cores: one thread each, which sleeps when it has nothing to do.
 PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest
 
-.PHONY: help demo install test test-slow lint format bench clean
+.PHONY: help demo install test test-slow lint format clean
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo | test | test-slow | lint | format | bench | install | clean"
+	@echo "make demo | test | test-slow | lint | format | install | clean"
 
 demo: $(VENV)/.installed
 	$(BIN)/autosynth search digits --budget 2m
@@ -37,11 +37,6 @@ lint: $(VENV)/.installed-dev
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
-
-bench: $(VENV)/.installed-dev
-	@set -e; for script in tests/benchmarks/[!_]*.py; do \
-		echo "== $$script"; $(BIN)/python "$$script" $(ARGS); \
-	done
 
 clean:
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -43,9 +43,10 @@ class Record:
     and `test_interval` the 95 % interval of the metric that ranks, there. `standard_error` is that
     of the validation score, which is of `n_folds` folds. What was trained on several seeds has in
     `repeats` the score of each, and in `val` their means. On few rows `cv` is the score over
-    several folds, and `expected` what all scores together let expect on new rows. `calibration`
-    was fitted for the trial, and `refit_test` are the test scores of the winner trained again on
-    more rows, which took `refit_seconds`.
+    the folds of the last choice, whose own `standard_error` then is, and `expected` what all
+    scores together let expect on new rows. `calibration` was fitted for the trial, and
+    `refit_test` are the test scores of the winner trained again on more rows, which took
+    `refit_seconds`.
 
     `flops` are a sample's, at inference, as expected, and `worst_flops` those of one that goes
     through all parts of a cascade; `train_flops` the whole training's. `foreseen_seconds` are what

@@ -122,7 +122,7 @@ def cross_validate(context: RunContext, records: Sequence[Record], deadline: Dea
         for record in last:
             every, given = np.concatenate(rows), np.concatenate(found[record.trial])
             score, error = context.score(every, given), context.standard_error(every, given)
-            record = replace(record, cv=score, n_folds=len(rows), standard_error=error)
+            record = replace(record, cv=score, standard_error=error)
             write_record(record, context.folder)
 
 
@@ -168,7 +168,8 @@ def refit(
         outcome = train_last(context, record, ends, pool)
     except TrialError:
         return None
-    if outcome.stopped:
+    # Cut short for want of time it may be far less than what the search has.
+    if outcome.stopped or (outcome.cut and not record.reason):
         return None
     data, test = context.dataset, context.dataset.splits.test
     found = test_outputs(context, record, outcome.model)
@@ -215,7 +216,8 @@ def compare(
     composite = _best([r for r in scored if r.topology != "single"], name)
     content: dict[str, Any] = {"metric": name, "difference": None}
     content["choice"] = choice.to_dict() if choice else None
-    content["singles_not_run"] = sum(r.state in NEVER_HAD for r in records if r.origin == "ladder")
+    ladder = [r for r in records if r.origin == "ladder"]
+    content["singles_not_run"] = len({r.canonical for r in ladder} - _had_turns(ladder))
     if composite is not None:
         cheap = [
             r
@@ -248,13 +250,18 @@ def _withheld(cheap: Sequence[Record]) -> str:
     if cut := [r for r in cheap if r.state == "complete" and r.reason]:
         return f"{cut[0].strategy} was {cut[0].reason}: with more time it may be better"
     ladder = [r for r in cheap if r.origin == "ladder"]
-    had = sum(r.state not in NEVER_HAD for r in ladder)
-    if ladder and had < LEAST_SHARE * len(ladder):
+    n, had = len({r.canonical for r in ladder}), len(_had_turns(ladder))
+    if n and had < LEAST_SHARE * n:
         return (
-            f"of {len(ladder)} single components that cost no more than the best composite, only "
-            f"{had} had a turn"
+            f"of {n} single components that cost no more than the best composite, only {had} had "
+            "a turn"
         )
     return ""
+
+
+def _had_turns(records: Sequence[Record]) -> set[str]:
+    """The strategies that were trained, or tried, in one of some trials at least."""
+    return {r.canonical for r in records if r.state not in NEVER_HAD}
 
 
 def _difference(context: RunContext, ours: Array, other: Array) -> dict[str, float]:

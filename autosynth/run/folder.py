@@ -117,7 +117,7 @@ def place(
                 said = f"warning: {folder / RUN_FILE} is damaged: it is written anew from this "
                 say(f"{said}command, and the old one kept as {aside(folder / RUN_FILE).name}")
             write_run(folder, dataset, options)
-        yield folder, RunState() if state.finished else state
+        yield folder, state.anew()
 
 
 def _make(folder: Path) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from autosynth.budget import Deadline
 from autosynth.composite import Resolved
+from autosynth.composite.plan import Phase
 from autosynth.errors import TrialError
 from autosynth.record import Record, read_all, write_record
 from autosynth.study.context import RunContext
@@ -107,8 +108,11 @@ class _OneSeed:
         plan = resolved.training_plan
         if len(plan.phases) < 2:
             return []
-        found = [alone_of(resolved, phase) for phase in plan.phases]
-        new = {str(each.strategy): each for each in found if each is not None}
+        new: dict[str, Resolved] = {}
+        for phase in plan.phases:
+            part = alone_of(resolved, phase)
+            if part and self._recipe(part) == self._recipe(part, resolved, phase):
+                new[part.canonical] = part
         return [each for each in new.values() if self._recipe(each) not in self._known]
 
     def _train(self, resolved: Resolved) -> Outcome:
@@ -125,17 +129,19 @@ class _OneSeed:
             deadline=self.deadline,
             bank=self._known.get,
         )
-        if outcome.stopped:
+        if outcome.stopped or outcome.cut:
             raise OutOfTime("a training on another seed would not have ended in its time")
         return outcome
 
-    def _recipe(self, resolved: Resolved) -> Recipe:
-        """How a part is asked for that was trained alone."""
-        (phase, *_) = resolved.training_plan.phases
+    def _recipe(
+        self, part: Resolved, whole: Resolved | None = None, phase: Phase | None = None
+    ) -> Recipe:
+        """What a part is known by that was trained alone; or by that a phase of a `whole` asks."""
+        phase, whole = phase or part.training_plan.phases[0], whole or part
         config, rows = self.context.trainer_config, len(self.context.dataset.splits.train)
-        steps = config.steps * float(resolved.settings["length"])
+        steps = config.steps * float(whole.settings["length"])
         samples = samples_of(phase, steps, min(config.batch_size, rows))
-        return Recipe(strategy=resolved.strategy, rows=phase.rows, samples=samples)
+        return Recipe(strategy=part.strategy, rows=phase.rows, samples=samples)
 
     def _remember(self, resolved: Resolved, outcome: Outcome) -> None:
         if len(resolved.training_plan.phases) == 1:

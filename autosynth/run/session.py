@@ -124,7 +124,7 @@ def search(
     with deterministic_kernels(options.deterministic, options.device):
         check_limits(dataset, chosen, options)
         with place(dataset, options, out, teller.say) as (folder, state):
-            sitting = Sitting(folder, state.elapsed_seconds, began)
+            sitting = Sitting(folder, state, began)
             with sitting.saving():
                 whole = _Session(dataset, chosen, options, sitting, teller).run()
             sitting.save(finished=whole)

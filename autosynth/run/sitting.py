@@ -6,6 +6,7 @@ reading, measuring, a training of hours and the last training count as they pass
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
@@ -18,9 +19,14 @@ from autosynth.run.state import RunState, write_state
 class Sitting:
     """One sitting of a run, which began at a moment of `time.monotonic()`."""
 
-    def __init__(self, folder: Path, before: float, began: float) -> None:
-        """`before` are the seconds of earlier sittings."""
-        self.folder, self.before, self.began = folder, before, began
+    def __init__(self, folder: Path, state: RunState, began: float) -> None:
+        """`state` is that which earlier sittings left."""
+        self.folder, self.began, self._state = folder, began, state
+
+    @property
+    def before(self) -> float:
+        """The seconds of the same budget that went in earlier sittings."""
+        return self._state.elapsed_seconds
 
     def save(self, *, finished: bool = False) -> None:
         """Keep how long the run has gone.
@@ -29,7 +35,8 @@ class Sitting:
             RunError: the folder is gone, or cannot be written.
         """
         elapsed = self.before + monotonic() - self.began
-        write_state(self.folder, RunState(elapsed_seconds=elapsed, finished=finished))
+        state = replace(self._state, elapsed_seconds=elapsed, finished=finished)
+        write_state(self.folder, state)
 
     @contextmanager
     def saving(self, every: float = POLICY.save_seconds) -> Iterator[None]:

@@ -34,10 +34,23 @@ RUN_FILE, STATE_FILE = "run.toml", "state.json"
 
 @dataclass(frozen=True, kw_only=True)
 class RunState:
-    """How far a run got: seconds spent, in all its sessions, and whether it came to its end."""
+    """How far a run got: seconds of its budget, in all sittings, and whether it came to its end.
+
+    `earlier_seconds` are those of budgets before, where a run that had ended goes on.
+    """
 
     elapsed_seconds: float = 0.0
     finished: bool = False
+    earlier_seconds: float = 0.0
+
+    @property
+    def whole_seconds(self) -> float:
+        """Of all budgets."""
+        return self.earlier_seconds + self.elapsed_seconds
+
+    def anew(self) -> "RunState":
+        """That of the same run with a new budget, once it has ended."""
+        return RunState(earlier_seconds=self.whole_seconds) if self.finished else self
 
 
 def read_run(folder: Path) -> dict[str, Any]:

@@ -5,7 +5,7 @@ is lost that might be mended by hand, and its strategy may be trained again.
 """
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from autosynth.atomic import is_temporary, unwritable
@@ -20,6 +20,8 @@ Say = Callable[[str], None]
 
 def sweep(folder: Path, metric: str, cost: str, say: Say) -> None:
     """Remove leftovers and put damaged trials aside, while the lock of the run is held.
+
+    What an earlier sitting had no time to begin is a leftover, too: it may have its turn now.
 
     Args:
         folder: the run's.
@@ -40,12 +42,26 @@ def sweep(folder: Path, metric: str, cost: str, say: Say) -> None:
     except OSError as problem:
         raise unwritable(Path(problem.filename or folder), problem) from problem
     records, damage = read_records(folder)
+    records = list(_with_turns(folder, records))
     problems = {each.folder: each.problem for each in damage}
     for record in records:
         if found := _problem(folder, record, metric, cost):
             problems[trial_dir(folder, record.trial)] = found
     for trial, text in problems.items():
         put_aside(trial, text, say)
+
+
+def _with_turns(folder: Path, records: Iterable[Record]) -> Iterator[Record]:
+    """The records of trials; those of what was never begun are removed."""
+    for record in records:
+        if record.state != "not_run":
+            yield record
+            continue
+        place = trial_dir(folder, record.trial)
+        try:
+            shutil.rmtree(place)
+        except OSError as problem:
+            raise unwritable(place, problem) from problem
 
 
 def put_aside(trial: Path, problem: str, say: Say) -> None:

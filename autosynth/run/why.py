@@ -77,7 +77,7 @@ def search_reasons(
             storage.mend(copy)
             choices = what_mattered(storage.open_study(copy, seed=seed), seed=seed)
     workers = int(asked["search"].get("workers") or asked.get("plan", {}).get("workers", 1))
-    seconds = read_state(folder).elapsed_seconds
+    seconds = read_state(folder).whole_seconds
     ended = Counter(r.state for r in records if r.state in ("pruned", "stopped", "failed"))
     return SearchReasons(
         metric=metric,

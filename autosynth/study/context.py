@@ -70,8 +70,8 @@ class RunContext:
         return rows_digest(splits.train, splits.calibration, splits.validation)
 
     @cached_property
-    def shares_of_time(self) -> dict[tuple[str, int], float]:
-        """What `share_of_time` has said of strategies, by their text and the workers."""
+    def phase_seconds(self) -> dict[str, tuple[tuple[float, ...], float, bool]]:
+        """What `lasttraining` has foreseen of strategies, by their text."""
         return {}
 
     @property
@@ -129,7 +129,7 @@ class RunContext:
 
     def once_seconds(self, resolved: Resolved) -> float:
         """The time its frozen networks will take over the rows they have not seen; 0 unknown."""
-        lacking = self.device_dataset.memory.lacking(resolved.program, len(self.dataset.y))
+        lacking = self.device_dataset.memory.lacking(resolved.program)
         steps = [(rows, resolved.program.step(at)) for at, rows in lacking.items()]
         rate = self.trainer_config.once_seconds
         return sum(rows * step.flops * rate.get(step.family, 0.0) for rows, step in steps)

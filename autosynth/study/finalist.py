@@ -22,7 +22,7 @@ from autosynth.front import ParetoFront
 from autosynth.record import Record, preference, score_of
 from autosynth.strategy import Scalar, parse
 from autosynth.study.context import RunContext
-from autosynth.study.lasttraining import share_of_time
+from autosynth.study.lasttraining import seconds_side_by_side
 from autosynth.study.space import TOPOLOGIES
 
 # Strategies that the choice by folds starts with: after the first fold the better two go on.
@@ -116,7 +116,7 @@ def reserve_seconds(
     if refit:
         held_out = len(splits.calibration) + len(splits.validation)
         more = 1 + held_out / len(splits.train)
-        again = a_training(best) * share_of_time(context, best.canonical, workers)
+        again = seconds_side_by_side(context, best.canonical, workers, a_training(best))
         after += max(again, coming) * more * POLICY.refit_factor
     after += repeat_seconds(last, context, repeats, budget)
     return after + choice_seconds(last, context, budget, coming)

@@ -68,7 +68,7 @@ def fold_outputs(
         seed=context.seed if seed is None else seed,
         deadline=deadline,
     )
-    if outcome.stopped:
+    if outcome.stopped or outcome.cut:
         raise OutOfTime("a fold would not have ended in its time")
     return raw_outputs(outcome.model, context.device_dataset, outside), outcome
 

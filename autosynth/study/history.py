@@ -24,7 +24,7 @@ from autosynth.study.context import RunContext
 from autosynth.study.finalist import a_training
 from autosynth.study.fold import outputs_key
 from autosynth.study.job import CUT, TrainedPart
-from autosynth.study.lasttraining import share_of_time
+from autosynth.study.lasttraining import seconds_side_by_side
 from autosynth.study.shelf import Shelf
 from autosynth.study.standings import Standings
 from autosynth.study.trial import load_trained, part_outputs
@@ -133,8 +133,8 @@ class RunHistory:
         known = 0.0
         if len(resolved.training_plan.phases) > 1:
             known = sum(found[0].seconds for _, found in self.standing(resolved) if found)
-        share = share_of_time(self._context, resolved.canonical, workers)
-        return share * (self.foreseen_seconds(resolved) + known)
+        whole = self.foreseen_seconds(resolved) + known
+        return seconds_side_by_side(self._context, resolved.canonical, workers, whole)
 
     def hurries(self, resolved: Resolved, left: float) -> bool:
         """Whether a part that is no network would have less time than one of its family took.

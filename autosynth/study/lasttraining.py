@@ -89,39 +89,50 @@ def train_last_part(context: RunContext, job: Job, told: Told = lambda: False) -
         reason = str(error) if isinstance(error, AutosynthError) else lacking(error)
         record = replace(blank, reason=reason or type(error).__name__)
         return Failed(number=job.number, part=job.part, record=record)
-    if outcome.stopped:
-        record = replace(blank, state="stopped", reason=outcome.stopped)
+    if outcome.stopped or outcome.cut:
+        record = replace(blank, state="stopped", reason=outcome.stopped or outcome.cut)
         return Done(number=job.number, part=job.part, record=record)
     record = replace(blank, state="complete", train_seconds=outcome.seconds)
     weights = part_weights(outcome.model, resolved, job.part)
     return Done(number=job.number, part=job.part, record=record, weights=weights)
 
 
-def share_of_time(context: RunContext, canonical: str, workers: int) -> float:
-    """The time of a last training by so many workers, over that of one process (0 to 1)."""
+def seconds_side_by_side(
+    context: RunContext, canonical: str, workers: int, seconds: float
+) -> float:
+    """The time of a last training by so many workers, of one that takes one process `seconds`.
+
+    Of what takes no steps nothing is foreseen: all of it together is what `seconds` have left.
+    """
     if workers < 2:
-        return 1.0
-    known = context.shares_of_time  # it is asked before every trial
-    if (canonical, workers) not in known:
-        known[canonical, workers] = _share_of_time(context, canonical, workers)
-    return known[canonical, workers]
+        return seconds
+    known = context.phase_seconds  # it is asked before every trial
+    if canonical not in known:
+        known[canonical] = _phase_seconds(context, canonical)
+    apart, rest, has_fits = known[canonical]
+    fits = max(0.0, seconds - sum(apart) - rest) if has_fits else 0.0
+    total = sum(apart) + rest + fits
+    if not apart or not total:
+        return seconds
+    loads = [0.0] * workers  # the longest first, each to the worker that is free first
+    for taken in sorted((*apart, fits), reverse=True):
+        loads[loads.index(min(loads))] += taken
+    return seconds * min(1.0, (max(loads) / POLICY.workers_worth + rest) / total)
 
 
-def _share_of_time(context: RunContext, canonical: str, workers: int) -> float:
+def _phase_seconds(context: RunContext, canonical: str) -> tuple[tuple[float, ...], float, bool]:
+    """Seconds foreseen of phases that need nothing of each other, and of the others together.
+
+    None of the first where there is but one. And whether some phases take no steps.
+    """
     resolved = context.resolved(canonical)
     plan, apart = resolved.training_plan, set(parts_apart(resolved))
-    seconds = {
-        phase.name: seconds_of(context.trainer_config, plan.program, phase)
-        for phase in plan.phases
-    }
-    total = sum(seconds.values())
-    if len(apart) < 2 or not total:
-        return 1.0
-    loads = [0.0] * workers  # the longest first, each to the worker that is free first
-    for name in sorted(apart, key=lambda name: -seconds[name]):
-        loads[loads.index(min(loads))] += seconds[name]
+    length, seconds = float(resolved.settings["length"]), dict[str, float]()
+    for phase in plan.phases:
+        seconds[phase.name] = length * seconds_of(context.trainer_config, plan.program, phase)
+    found = tuple(taken for name, taken in seconds.items() if name in apart)
     rest = sum(taken for name, taken in seconds.items() if name not in apart)
-    return min(1.0, (max(loads) / POLICY.workers_worth + rest) / total)
+    return found, rest, any(phase.is_fit for phase in plan.phases)
 
 
 def parts_apart(resolved: Resolved) -> list[str]:

@@ -237,14 +237,14 @@ class StepTimer:
 
     def _remember(self, resolved: Resolved, plan: TrainerConfig) -> None:
         """Have the memory know the rows that will be timed: they are those of trials, too."""
-        program, memory, n = resolved.program, self.data.memory, len(self.data.y)
+        program, memory = resolved.program, self.data.memory
         parts = max(phase.n_units for phase in resolved.training_plan.phases)
         few = self.data.rows(self.rows.train[: plan.batch_size * (_WARMUP + _TIMED) * parts])
         model = build(resolved)
         model.fit_inputs(*sample(self.data, self.rows.train))
-        before = memory.lacking(program, n)
+        before = memory.lacking(program)
         _, seconds = remember(model.to(self.data.device), self.data, few)
-        after = memory.lacking(program, n)
+        after = memory.lacking(program)
         for at in before:
             step = program.step(at)
             flops = float((before[at] - after[at]) * step.flops)

@@ -208,7 +208,12 @@ class ProcessPool(WorkerPool):
                     f"workers end before they begin ({why}); try --workers 1, which trains in "
                     f"this process"
                 )
-        self._workers[self._workers.index(worker)] = self._spawn(worker.number)
+        try:
+            self._workers[self._workers.index(worker)] = self._spawn(worker.number)
+        except OSError as problem:
+            raise NoWorkersError(
+                f"a worker was lost ({why}), and no process can be started in its place: {problem}"
+            ) from problem
         if worker.job:
             handle(Lost(number=worker.job.number, part=worker.job.part, reason=why))
 

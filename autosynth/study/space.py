@@ -74,7 +74,7 @@ class Space:
     (options, and settings that suit the family better), say what a written strategy means where
     it is silent. A training is a word's value and what goes with it (`subsets rows=all`);
     `forbidden` are columns of the leaderboard whose values may not meet. `ladder[family]` are the
-    sizes of the single component that every search trains, smallest first; `composites` is tried
+    sizes of the single component that come before all others; `composites` is tried
     early. `ends` are the families that are no networks and may read the features of a frozen one,
     or of another that is none. `optional` families are left out where this machine has nothing
     that they could be: no weights of a pretrained network.

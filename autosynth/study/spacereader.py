@@ -237,7 +237,7 @@ class SpaceReader:
             key = f"ladder.{family}"
             ladder[family] = self._strategies(key, tables.get(family, []))
             if family not in tables or tables[family] == []:
-                self._problem(key, f"missing; list the sizes of {family} that are always trained")
+                self._problem(key, f"missing; list the sizes of {family} that come first")
             for number, strategy in enumerate(ladder[family], start=1):
                 if not (isinstance(strategy.root, Part) and strategy.root.family == family):
                     self._problem(f"{key}[{number}]", f"{strategy} is not a {family} alone")

@@ -6,6 +6,7 @@ This is all that a worker does. It decides nothing, and writes nothing.
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 from autosynth.budget import POLICY, Deadline
 from autosynth.composite import Composite, Cost, Resolved, build, cost
 from autosynth.composite.fittedpart import fitted_end
-from autosynth.errors import AutosynthError, TrialError, fault, lacking
+from autosynth.errors import AutosynthError, BundleError, TrialError, fault, lacking
 from autosynth.record import Record, weights_path
 from autosynth.study.composer import may_be_part
 from autosynth.study.context import RunContext
@@ -125,34 +126,48 @@ def run_trial(
     resolved = context.resolved(job.strategy)
     phase = phase_of(resolved, job.part)
     alone = (phase and alone_of(resolved, phase)) or resolved
-    given, n = [each.record for each in job.given], len(context.dataset.splits.train)
     rungs = _Rungs(context, job, tell)
-    blank = initial_record(context, job, "failed")
-    blank = blank if given else _timed(context, resolved, blank)
-    if blank.state == "infeasible":
-        return _told(job, blank)
-    blank, ended = _remembered(context, job, alone, blank)
-    if not ended:
-        return _told(job, with_parts(blank, given, n))
-    start = time.monotonic()
-    deadline = _ends_by(context, job, blank)
+    start, blank = time.monotonic(), initial_record(context, job, "failed")
     try:
-        outcome = _trained(context, job, rungs, deadline, told)
-        record = _finished(context, job, blank, outcome, rungs, deadline)
-        record = with_parts(record, given, n)
-        cuts = [outcome.cut, *(part.cut for part in job.begin)]
-        if any(cuts) and record.state == "complete":
-            record = replace(record, reason=CUT + "; ".join(dict.fromkeys(filter(None, cuts))))
-        folds: dict[str, Tensor] = {}
-        if not job.part and record.state == "complete":
-            record, folds = _scored(context, job, record, outcome.model)
+        return _run(context, job, resolved, alone, blank, rungs, told)
     except Exception as error:  # whatever it is, it costs its trial, and not the run
         told_by = str(error) if isinstance(error, AutosynthError) else lacking(error)
         seconds = time.monotonic() - start
         record = replace(
             blank, reason=told_by or fault(error), curve=rungs.curve, train_seconds=seconds
         )
-        return _told(job, with_parts(record, given, n))
+        given = [each.record for each in job.given]
+        return _told(job, with_parts(record, given, len(context.dataset.splits.train)))
+
+
+def _run(
+    context: RunContext,
+    job: Job,
+    resolved: Resolved,
+    alone: Resolved,
+    blank: Record,
+    rungs: "_Rungs",
+    told: Told,
+) -> Done | Failed:
+    """What `run_trial` does; `alone` is what the job trains, as a strategy of its own."""
+    given, n = [each.record for each in job.given], len(context.dataset.splits.train)
+    blank = blank if given else _timed(context, resolved, blank)
+    if blank.state == "infeasible":
+        return _told(job, blank)
+    blank, ended = _remembered(context, job, alone, blank)
+    if not ended:
+        return _told(job, with_parts(blank, given, n))
+    deadline = _ends_by(context, job, blank)
+    outcome = _trained(context, job, rungs, deadline, told)
+    record = _finished(context, job, blank, outcome, rungs, deadline)
+    record = with_parts(record, given, n)
+    cuts = [outcome.cut, *(part.cut for part in job.begin)]
+    cuts += [each.reason.removeprefix(CUT) for each in given]
+    if any(cuts) and record.state == "complete":
+        record = replace(record, reason=CUT + "; ".join(dict.fromkeys(filter(None, cuts))))
+    folds: dict[str, Tensor] = {}
+    if not job.part and record.state == "complete":
+        record, folds = _scored(context, job, record, outcome.model)
     if record.state != "complete":
         return _told(job, record)
     weights = part_weights(outcome.model, resolved, job.part)
@@ -225,7 +240,8 @@ def _bank(job: Job) -> Bank:
     def find(recipe: Recipe) -> tuple[Weights, float] | None:
         for part in job.begin:
             if part.is_of(str(recipe.strategy), recipe.rows, recipe.samples):
-                return load_tensors(part.weights), part.share
+                with suppress(BundleError):  # it made room for others meanwhile: trained again
+                    return load_tensors(part.weights), part.share
         return None
 
     return find
@@ -260,7 +276,7 @@ def _remembered(
     whether it ended before the budget; where it did not, the record of a trial that was stopped.
     """
     memory = context.device_dataset.memory
-    if not any(memory.lacking(resolved.program, len(context.dataset.y)).values()):
+    if not any(memory.lacking(resolved.program).values()):
         return blank, True
     try:
         model = build(resolved, job.seed)

@@ -88,7 +88,7 @@ class DeviceDataset:
     device: torch.device
     weights: Tensor | None = None
     score_weights: NDArray[np.float64] | None = None
-    memory: Memory = field(default_factory=Memory, compare=False, repr=False)
+    memory: Memory = field(compare=False, repr=False)
     seen: SeenItems | None = None
     history_mask: HistoryMask | None = None
     lengths: Lengths = field(default_factory=Lengths, compare=False, repr=False)
@@ -129,7 +129,7 @@ def to_device(
         scales=found.scales,
         balance=found.balance,
         device=device,
-        memory=Memory(store=store),
+        memory=Memory(len(dataset.y), store=store),
         weights=_row_weights(dataset, device),
         score_weights=dataset.weights,
         seen=dataset.seen,

@@ -5,11 +5,10 @@ training is the phases of the strategy's training plan, one after another, and t
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -20,9 +19,8 @@ from autosynth.budget import NEVER, Deadline
 from autosynth.composite import Composite, Resolved, build, trained
 from autosynth.composite.plan import Phase
 from autosynth.composite.resolve import seed_of
-from autosynth.errors import TrialError
+from autosynth.training.attempt import in_memory
 from autosynth.training.config import TrainerConfig
-from autosynth.training.determinism import refusal
 from autosynth.training.devicedataset import DeviceDataset, sample
 from autosynth.training.fit import fit_phase
 from autosynth.training.output import outputs
@@ -41,8 +39,6 @@ from autosynth.training.phase import (
 from autosynth.training.settle import fold_name, settle, trainings_of
 from autosynth.training.weights import Bank, taken_from, unpack_tensors
 from autosynth.training.work import seconds_of
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,32 +120,8 @@ def train(
     return in_memory(attempt, config.batch_size)
 
 
-def in_memory(attempt: Callable[[int], _T], whole: int) -> _T:
-    """What an attempt gives at the `whole` batch size, or a smaller one that memory is there for.
-
-    Raises TrialError for what is the strategy's fault.
-    """
-    batch = whole
-    while True:
-        try:
-            # Unnamed: what a failed attempt held on the device is free for the next.
-            return attempt(batch)
-        except (RuntimeError, MemoryError) as error:
-            if isinstance(error, TrialError):
-                raise
-            if not _out_of_memory(error):
-                # One strategy's fault: it is recorded with its reason, and a search goes on.
-                raise TrialError(refusal(error)) from error
-            # Halved twice and no more: an eighth of the rows would take eight times the steps.
-            if batch * 4 <= whole:
-                raise TrialError(f"out of memory at a batch of {batch} too") from error
-        batch //= 2
-
-
-def _out_of_memory(error: RuntimeError | MemoryError) -> bool:
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return "can't allocate memory" in str(error)
+class _FoldStoppedError(Exception):
+    """A training out of fold was stopped, and with it what it is for; says why."""
 
 
 class Trainer:
@@ -183,6 +155,7 @@ class Trainer:
         self.flops, self.samples = 0.0, 0
         self.cuts: list[str] = []
         self.deadline = NEVER
+        self.told: Told = lambda: False
         self.phases = [
             phase
             for phase in resolved.training_plan.phases
@@ -204,6 +177,8 @@ class Trainer:
         rows = self.rows.train
         if not phase.supervised:
             rows = np.concatenate([rows, self.rows.unlabelled])
+        # All parts are dealt theirs by one chance, so that none has what another has.
+        rows = phase_rows(phase, rows, self.data, self.seed)
         return PhaseTrainer(
             self.model,
             phase,
@@ -231,7 +206,7 @@ class Trainer:
     ) -> Outcome:
         """Train to the end of the training plan, or until it is stopped."""
         start, stopped, steps = time.monotonic(), "", 0
-        self.deadline = deadline
+        self.deadline, self.told = deadline, told
         monitor = Monitor(score, on_rung, deadline, start, told=told)
         with torch.random.fork_rng(devices=cuda_of(self.data.device)):
             torch.manual_seed(self.seed)
@@ -247,15 +222,7 @@ class Trainer:
                 stopped = stopped or "out of time"
             if self.post_hoc and not stopped:
                 torch.manual_seed(self.seed)
-                settle(
-                    self.model,
-                    self.post_hoc,
-                    self.data,
-                    self.rows.train,
-                    self.rows.calibration,
-                    self.seed,
-                    self._without,
-                )
+                stopped = self._settle()
         self.model.bf16 = frozenset()
         return Outcome(
             model=trained(self.resolved, self.model).requires_grad_(True),
@@ -367,6 +334,23 @@ class Trainer:
         plan = replace(self.config, steps=steps)
         return Trainer(self.resolved, self.data, rows, plan, self.seed, self.batch, self.until)
 
+    def _settle(self) -> str:
+        """Fit what is fitted afterwards; why a training that this took was stopped, or nothing."""
+        rows, seed = self.rows, self.seed
+        try:
+            settle(
+                self.model,
+                self.post_hoc,
+                self.data,
+                rows.train,
+                rows.calibration,
+                seed,
+                self._without,
+            )
+        except _FoldStoppedError as stopped:
+            return str(stopped)
+        return ""
+
     def _without(self, number: int, inside: NDArray[np.int64], _: NDArray[np.int64]) -> Composite:
         """A composite for out-of-fold outputs: one that is given, or trained here."""
         found: Composite
@@ -374,10 +358,13 @@ class Trainer:
             found = self.model.twin()
             found.load_state_dict(unpack_tensors(weights))
         else:
-            trainer = self.without(inside)
+            trainer, start = self.without(inside), time.monotonic()
+            monitor = Monitor(None, None, self.deadline, start, told=self.told)
             for index, phase in enumerate(trainer.phases):
-                end = self.deadline if phase.is_fit else NEVER
-                trainer.train_phase(phase, index, Monitor(None, None, end, 0.0))
+                stopped = trainer.train_phase(phase, index, monitor)[1]
+                if stopped:
+                    raise _FoldStoppedError(stopped)
+            self.cuts += trainer.cuts
             self.flops += trainer.flops
             self.samples += trainer.samples
             found = trainer.model

@@ -89,10 +89,15 @@ class Kept:
 
 
 class Memory:
-    """What is kept for one dataset, by piece and input; what was used last stands last."""
+    """What is kept for one dataset, by piece and input; what was used last stands last.
 
-    def __init__(self, most_bytes: int = MOST_BYTES, store: ValueStore | None = None) -> None:
-        self.most_bytes, self.store = most_bytes, store
+    What it lacks it takes from the store, where another process has put it.
+    """
+
+    def __init__(
+        self, n_rows: int, most_bytes: int = MOST_BYTES, store: ValueStore | None = None
+    ) -> None:
+        self.n_rows, self.most_bytes, self.store = n_rows, most_bytes, store
         self.kept: dict[Key, Kept] = {}
         self.refused: set[Key] = set()
 
@@ -101,13 +106,15 @@ class Memory:
         found: dict[int, Kept] = {}
         for at, key in places(model.program):
             kept = self.kept.get(key)
+            if not (kept and kept.has(rows)):
+                kept = self._stored(model, at, key, rows.device)
             if kept and kept.has(rows) and kept.marks == _marks(model, at):
                 found[at] = self.kept[key] = self.kept.pop(key)
         return found
 
-    def lacking(self, program: Program, rows: int) -> dict[int, int]:
-        """How many of so many rows are still to be computed and kept, by the value's place."""
-        found = {}
+    def lacking(self, program: Program) -> dict[int, int]:
+        """How many of all rows are still to be computed and kept, by the value's place."""
+        found, rows = {}, self.n_rows
         for at, key in places(program):
             kept = self.kept.get(key)
             known = rows if key in self.refused else int(kept.there.sum()) if kept else 0
@@ -122,7 +129,6 @@ class Memory:
         inputs: dict[str, Tensor],
         rows: Tensor,
         *,
-        n_rows: int,
         chunk: int,
         deadline: Deadline = NEVER,
     ) -> bool:
@@ -132,7 +138,6 @@ class Memory:
             model: fitted; on the device of `rows`.
             inputs: raw values of all rows, by name.
             rows: to be known afterwards.
-            n_rows: of the data.
             chunk: rows at a time.
             deadline: by which it must have ended.
 
@@ -146,7 +151,7 @@ class Memory:
                 continue
             kept, marks = self.kept.pop(key, None), _marks(model, at)
             if kept is None or kept.marks != marks:
-                kept = Kept(marks, n_rows)
+                kept = Kept(marks, self.n_rows)
             if not kept.there.all():
                 self._recall(key, kept, rows.device)
             self.kept[key] = kept
@@ -156,15 +161,30 @@ class Memory:
             if not done:
                 return False
             if self.store and len(missing) and key in self.kept and kept.there.all():
-                self.store.put(_value_key(key, marks, n_rows), packed(kept.tensors()))
+                self.store.put(_value_key(key, marks, self.n_rows), packed(kept.tensors()))
         return True
 
-    def _recall(self, key: Key, kept: Kept, device: torch.device) -> None:
-        """Take the values of all rows from the store, where it has them."""
-        if self.store:
-            found = self.store.find(_value_key(key, kept.marks, len(kept.there)))
-            if found:
-                kept.recall(found, device)
+    def _stored(self, model: Composite, at: int, key: Key, device: torch.device) -> Kept | None:
+        """What the store has of a piece, kept from now on; None where it has nothing."""
+        if key in self.refused or not self.store:
+            return None
+        if not self.store.has(_value_key(key, (), self.n_rows)):
+            return None
+        kept = Kept(_marks(model, at), self.n_rows)
+        if not self._recall(key, kept, device):
+            return None
+        self.kept[key] = kept
+        self._make_room(key)
+        return self.kept.get(key)
+
+    def _recall(self, key: Key, kept: Kept, device: torch.device) -> bool:
+        """Take the values of all rows from the store; whether it has them."""
+        if not self.store:
+            return False
+        found = self.store.find(_value_key(key, kept.marks, self.n_rows))
+        if found:
+            kept.recall(found, device)
+        return bool(found)
 
     @torch.no_grad()
     def _compute(

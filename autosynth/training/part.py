@@ -12,9 +12,10 @@ import torch
 from autosynth.budget import NEVER, Deadline
 from autosynth.composite import Composite, Resolved
 from autosynth.composite.plan import Phase
+from autosynth.training.attempt import in_memory
 from autosynth.training.config import TrainerConfig
 from autosynth.training.devicedataset import DeviceDataset
-from autosynth.training.loop import Outcome, Trainer, TrainingRows, cuda_of, in_memory
+from autosynth.training.loop import Outcome, Trainer, TrainingRows, cuda_of
 from autosynth.training.phase import Monitor, OnRung, ScoreFunction, Told
 from autosynth.training.settle import FOLDS, deal_folds, fold_name
 from autosynth.training.weights import Bank, packed
@@ -71,6 +72,7 @@ def train_part(
             stopped=stopped,
             best_fractions=trainer.best_fractions,
             train_flops=trainer.flops,
+            cut="; ".join(trainer.cuts),
         )
 
     return in_memory(attempt, config.batch_size)

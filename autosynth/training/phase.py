@@ -103,7 +103,7 @@ class PhaseTrainer:
         model: Composite,
         phase: Phase,
         data: DeviceDataset,
-        train: NDArray[np.int64],
+        rows: NDArray[np.int64],
         settings: dict[str, float | str],
         *,
         steps: float,
@@ -112,7 +112,6 @@ class PhaseTrainer:
         deadline: Deadline = NEVER,
     ) -> None:
         self.model, self.phase, self.data, self.settings = model, phase, data, settings
-        rows = phase_rows(phase, train, data, seed)
         self.steps, self.batch = max(1, round(steps * phase.fraction)), min(batch, len(rows))
         self.work = work_of(model.program, phase)
         self.parameters = _release(model, phase)

@@ -208,9 +208,7 @@ def remember(
     Returns whether it ended by `deadline`, and the seconds that it took.
     """
     start = time.monotonic()
-    ended = data.memory.fill(
-        model, dict(data.inputs), rows, n_rows=len(data.y), chunk=chunk, deadline=deadline
-    )
+    ended = data.memory.fill(model, dict(data.inputs), rows, chunk=chunk, deadline=deadline)
     return ended, time.monotonic() - start
 
 

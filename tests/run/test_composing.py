@@ -42,7 +42,8 @@ def outputs(context: RunContext, right: float) -> np.ndarray[Any, Any]:
 
 def add(context: RunContext, number: int, val: float, **more: Any) -> None:
     known = {
-        "trial": number, "seed": 0, "strategy": f"s{number}", "state": "complete",
+        "trial": number, "seed": 0, "strategy": f"s{number}", "canonical": f"s{number}",
+        "state": "complete",
         "val": {"accuracy": val} if val else {}, "topology": "single", "flops": 100,
         "origin": "ladder", **more,
     }  # fmt: skip
@@ -100,4 +101,16 @@ def test_nothing_is_said_where_most_single_components_as_cheap_had_no_turn(
     assert "of 3 single components that cost no more than the best composite, only 1" in sentence
     add(context, 3, 0.5, flops=150)
     _, sentence = said(context, {0: 0.7, 1: 0.9})
+    assert sentence.startswith("Composing paid in this run")
+
+
+def test_what_had_its_turn_in_a_later_sitting_counts_once(context: RunContext) -> None:
+    add(context, 0, 0.7)
+    add(context, 1, 0.9, topology="parallel", flops=200, origin="portfolio")
+    for number in range(2, 6):  # had no time at first, and then had
+        add(context, number, 0.0, state="stopped", canonical=f"late {number}")
+        add(context, number + 10, 0.6, canonical=f"late {number}")
+    content, sentence = said(context, {0: 0.7, 1: 0.9})
+    assert content["withheld"] == ""
+    assert content["singles_not_run"] == 0
     assert sentence.startswith("Composing paid in this run")

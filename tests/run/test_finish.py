@@ -2,20 +2,26 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from autosynth.budget import NEVER, Deadline
-from autosynth.composite import build
+from autosynth.composite import Resolved, build
 from autosynth.data import load_dataset
 from autosynth.plugin import TASKS
 from autosynth.record import Record, read_all
+from autosynth.run import finish
 from autosynth.run.finish import cross_validate, refit, resolved_of
 from autosynth.study import spacefile
+from autosynth.study.composer import may_be_part
 from autosynth.study.context import RunContext, trivial_score
+from autosynth.study.finalist import a_training
+from autosynth.study.fold import fold_outputs
 from autosynth.study.history import RunHistory
 from autosynth.study.job import Done, Job
+from autosynth.study.lasttraining import train_last
 from autosynth.study.probe import fixed_plan
 from autosynth.study.restrict import restrict
 from autosynth.study.trial import run_trial
@@ -45,18 +51,35 @@ def trained(context: RunContext, *texts: str) -> list[Record]:
     return found
 
 
-def test_the_front_is_scored_over_all_folds(context: RunContext) -> None:
+@pytest.fixture
+def folds(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The strategies that were trained on further folds."""
+    found: list[str] = []
+
+    def noted(context: RunContext, resolved: Resolved, *rest: Any) -> Any:
+        found.append(resolved.canonical)
+        return fold_outputs(context, resolved, *rest)
+
+    monkeypatch.setattr(finish, "fold_outputs", noted)
+    return found
+
+
+def test_the_front_is_scored_over_all_folds(context: RunContext, folds: list[str]) -> None:
     records = trained(context, "mlp[width=16]", "cnn[width=8]")
     cross_validate(context, records, NEVER)
     after = read_all(context.folder)
-    assert [r.n_folds for r in after] == [3, 3]
+    assert sorted(folds) == sorted(2 * [r.canonical for r in records])
     assert all(r.cv is not None and 0.4 < r.cv <= 1 for r in after)
+    # What one training takes is known as before, and that it may be a part of others.
+    assert [a_training(r) for r in after] == [a_training(r) for r in records]
+    assert all(may_be_part(context, r) for r in after)
 
 
-def test_after_each_fold_the_better_half_goes_on(context: RunContext) -> None:
+def test_after_each_fold_the_better_half_goes_on(context: RunContext, folds: list[str]) -> None:
     records = trained(context, *(f"mlp[width={width}]" for width in (4, 8, 16, 32)))
     cross_validate(context, records, NEVER)
-    assert sorted(r.n_folds for r in read_all(context.folder) if r.cv is not None) == [3, 3]
+    assert len(folds) == 4 + 2
+    assert sum(r.cv is not None for r in read_all(context.folder)) == 2
 
 
 def test_without_time_or_a_rival_there_is_no_race(context: RunContext) -> None:
@@ -114,3 +137,19 @@ def test_rows_to_fit_a_threshold_on_are_kept_for_it(context: RunContext) -> None
     gate.register_forward_hook(lambda module, args, rows: seen.append(len(rows)))
     again.model(context.device_dataset.batch(context.device_dataset.rows(cut.calibration))[0])
     assert seen == [3]  # .3 of the ten rows that it was fitted to
+
+
+def test_a_last_training_that_was_cut_short_is_not_taken(
+    context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (record,) = trained(context, "boosting")
+    whole = refit(context, record, NEVER)
+    assert whole is not None
+
+    def cut(*given: Any) -> Any:
+        return replace(train_last(*given), cut="2 of 100 rounds")
+
+    monkeypatch.setattr(finish, "train_last", cut)
+    assert refit(context, record, NEVER) is None
+    # Nothing better is known of what the search had to cut short itself.
+    assert refit(context, replace(record, reason="cut short: 3 of 100 rounds"), NEVER)

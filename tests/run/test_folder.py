@@ -223,6 +223,9 @@ def test_what_a_killed_process_left_is_swept(wine: Dataset, tmp_path: Path) -> N
     (tmp_path / hidden).mkdir()  # half a bundle
     (tmp_path / f"{hidden}.old").mkdir()  # the whole one that it was to replace
     (tmp_path / f"{hidden}.old/model.json").write_text("{}")
+    trial_dir(tmp_path, 7).mkdir()  # what had no time to begin may have it now
+    idle = Record(trial=7, seed=0, strategy="gru", canonical="gru", state="not_run")
+    write_record(idle, tmp_path)
     assert goes_on(wine, tmp_path) == ([0, 1, 2], "")
     assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]
     assert not (tmp_path / "trials/000009").exists()

@@ -1,13 +1,27 @@
 """`--repeats`: the front trained on further seeds, its score their mean."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import autosynth
+from autosynth.budget import NEVER
+from autosynth.composite import Resolved
+from autosynth.data import load_dataset
 from autosynth.leaderboard import front
+from autosynth.plugin import TASKS
+from autosynth.record import Record
+from autosynth.run import repeat as repeats
 from autosynth.run.run import Run, open_run
+from autosynth.study import spacefile
+from autosynth.study.context import RunContext, trivial_score
+from autosynth.study.probe import fixed_plan
+from autosynth.study.restrict import restrict
+from autosynth.training.devicedataset import to_device
+from autosynth.training.loop import train
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +67,31 @@ def test_a_run_that_goes_on_trains_none_of_them_again(run: Run, tmp_path: Path) 
     autosynth.search("digits", space="small", trials=6, repeats=3, refit=False, out=run.folder)
     after = {r.trial: r.repeats for r in open_run(run.folder).records if r.repeats}
     assert after == before
+
+
+def test_no_part_is_trained_alone_that_nobody_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[str] = []
+
+    def noted(resolved: Resolved, *given: Any, **more: Any) -> Any:
+        trained.append(resolved.canonical)
+        return train(resolved, *given, **more)
+
+    monkeypatch.setattr(repeats, "train", noted)
+    wine, metric = load_dataset("wine"), TASKS["classification"].metrics["accuracy"]
+    context = RunContext(
+        dataset=wine, device_dataset=to_device(wine, torch.device("cpu"), wine.splits.train),
+        space=restrict(spacefile.load_space("small"), wine.inputs, "classification"),
+        trainer_config=fixed_plan("cpu", len(wine.splits.train), 20), metric=metric,
+        trivial_score=trivial_score(wine, metric), folder=tmp_path, seed=0,
+    )  # fmt: skip
+    for rows, n in (("rows=all", 3), ("rows=bootstrap", 1), ("rows=disjoint", 1)):
+        trained.clear()
+        text = f"mean(mlp[width=8], mlp[width=16]) train=subsets {rows}"
+        record = Record(
+            trial=0, seed=0, strategy=text, state="complete",
+            canonical=context.resolved(text).canonical,
+        )  # fmt: skip
+        repeats._OneSeed(context, 1, NEVER).scores(record)
+        assert len(trained) == n

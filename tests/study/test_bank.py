@@ -7,14 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from autosynth.composite import resolve
 from autosynth.data import load_dataset
 from autosynth.record import Record, read_all
 from autosynth.strategy import parse
+from autosynth.study import trial as trials
 from autosynth.study.context import RunContext
 from autosynth.study.history import RunHistory
-from autosynth.study.job import Done, Job
+from autosynth.study.job import Done, Failed, Job
 from autosynth.study.trial import run_trial
 from autosynth.training.loop import TrainingRows, train
 from autosynth.training.weights import alone_of
@@ -109,3 +111,28 @@ def test_the_last_training_is_the_one_that_was_scored(context: RunContext) -> No
     # The trial itself took two schedules: the third is that of the part it took.
     assert single.epochs is not None
     assert record.epochs == pytest.approx(2 * single.epochs)
+
+
+def test_a_part_whose_weights_made_room_for_others_is_trained_again(context: RunContext) -> None:
+    resolved = context.resolved(f"mean({WIDE}, {DEEP}) train=subsets rows=all")
+    history = RunHistory(context, read_all(context.folder))
+    (part,) = history.part(context.resolved(WIDE).canonical)
+    part.weights.unlink()
+    ended = run_trial(context, Job(number=9, strategy=resolved.canonical, begin=(part,)))
+    assert ended.record.state == "complete"
+    samples = ended.record.samples_seen
+    config = context.trainer_config
+    assert samples == 2 * config.steps * config.batch_size
+
+
+def test_what_cannot_even_be_timed_costs_its_trial(
+    context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*given: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(trials, "untrained_latency_ms", full)
+    limited = replace(context, max_latency_ms=5.0)
+    ended = run_trial(limited, Job(number=9, strategy=context.resolved(DEEP).canonical))
+    assert (type(ended), ended.record.state) == (Failed, "failed")
+    assert "memory" in ended.record.reason

@@ -13,7 +13,7 @@ from autosynth.study.job import Done, Failed, Job
 from autosynth.study.lasttraining import (
     last_rows,
     parts_apart,
-    share_of_time,
+    seconds_side_by_side,
     train_last,
     train_last_part,
 )
@@ -124,7 +124,7 @@ def test_it_learns_from_all_but_test(context: RunContext) -> None:
 
 def test_the_time_it_takes_is_that_of_the_longest_part(context: RunContext) -> None:
     def share(text: str, workers: int, context: RunContext) -> float:
-        return share_of_time(context, context.resolved(text).canonical, workers)
+        return seconds_side_by_side(context, context.resolved(text).canonical, workers, 1.0)
 
     plan = TrainerConfig(device="cpu", batch_size=16, steps=100, step_seconds={"mlp": (0.01, 0)})
     context = replace(context, trainer_config=plan)
@@ -134,5 +134,9 @@ def test_the_time_it_takes_is_that_of_the_longest_part(context: RunContext) -> N
         2 / 3 / 0.75
     )
     assert share("mlp[width=8]", 2, context) == 1.0
+    # Of 8 seconds two networks take 1 each, so that the fit takes 6.
+    fit = TWO.replace("mean(", "mean(boosting, ")
+    taken = seconds_side_by_side(context, context.resolved(fit).canonical, 2, 8.0)
+    assert taken == pytest.approx(6.0 / 0.75)
     unknown = replace(context, trainer_config=replace(plan, step_seconds={}))
     assert share(TWO, 2, unknown) == 1.0

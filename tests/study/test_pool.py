@@ -20,7 +20,7 @@ from autosynth.study.context import RunContext
 from autosynth.study.driver import Driver
 from autosynth.study.job import Done, Event, Failed, Job, Lost, Rung
 from autosynth.study.pool import LocalPool, WorkerPool
-from autosynth.study.processes import ProcessPool
+from autosynth.study.processes import NoWorkersError, ProcessPool
 from autosynth.study.simulation import Replay, SimulatedPool
 from autosynth.study.transport import attach, share
 
@@ -219,6 +219,24 @@ def test_a_lost_worker_is_told_and_another_takes_its_place(
         pool.start(job(context, 6))  # it is left with a job, and ended with it
     assert set(children()) == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["trials"]
+
+
+def test_a_worker_in_whose_place_none_can_be_started_ends_the_pool(
+    context_of: MakeBench, wine: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = context_of(wine, tmp_path)
+    before = set(children())
+    with ProcessPool(context, 1) as pool:
+        wait_until(pool, lambda: pool.free == 1)
+        (worker,) = set(children()) - before
+
+        def refused(number: int) -> None:
+            raise OSError("Cannot allocate memory")
+
+        monkeypatch.setattr(pool, "_spawn", refused)
+        os.kill(worker, signal.SIGKILL)
+        with pytest.raises(NoWorkersError, match="signal 9.*Cannot allocate memory"):
+            wait_until(pool, lambda: False)
 
 
 class Losing(pools.LocalPool):

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from autosynth.budget import Deadline
 from autosynth.composite import resolve
 from autosynth.spec import Dataset
 from autosynth.strategy import parse
@@ -87,3 +88,30 @@ def test_a_training_stops_when_it_is_told_to(digits: Dataset) -> None:
     plan = TrainerConfig(device="cpu", batch_size=32, steps=10**6)
     outcome = train(resolved, data, rows, plan, told=told)
     assert (outcome.stopped, outcome.steps) == ("pruned", 7)
+
+
+def test_what_is_trained_out_of_fold_stops_when_it_is_told_to(digits: Dataset) -> None:
+    resolved = resolve(parse(f"stack[linear]({MLP}, {MLP})"), digits.inputs, digits.target)
+    data = to_device(digits, torch.device("cpu"), digits.splits.train)
+    rows = TrainingRows(train=digits.splits.train, calibration=digits.splits.calibration[:0])
+    asked: list[int] = []
+
+    def told() -> bool:
+        asked.append(len(asked))
+        return len(asked) == 25
+
+    plan = TrainerConfig(device="cpu", batch_size=32, steps=20)
+    outcome = train(resolved, data, rows, plan, told=told)
+    assert outcome.stopped == "pruned"
+    assert len(asked) == 25  # twenty steps of the whole, and five of the first fold
+
+
+def test_a_part_that_is_cut_short_says_so(digits: Dataset) -> None:
+    text = f"mean({MLP}, boosting) train=subsets rows=all"
+    resolved = resolve(parse(text), digits.inputs, digits.target)
+    data = to_device(digits, torch.device("cpu"), digits.splits.train)
+    rows = TrainingRows(train=digits.splits.train, calibration=digits.splits.calibration[:0])
+    (name,) = [phase.name for phase in resolved.training_plan.phases if phase.is_fit]
+    plan = TrainerConfig(device="cpu", batch_size=32, steps=20)
+    late = train_part(resolved, data, rows, plan, name, deadline=Deadline.after(-1.0))
+    assert "rounds" in late.cut

@@ -106,6 +106,16 @@ def test_parts_on_subsets_never_meet_each_others_rows(digits: Dataset) -> None:
     assert not np.array_equal(one, other)
 
 
+def test_equal_parts_have_rows_of_their_own(digits: Dataset) -> None:
+    data, rows = to_device(digits, CPU, digits.splits.train), digits.splits.train
+    resolved = resolved_of(digits, f"mean({MLP}, {MLP}) train=subsets")
+    plan = TrainerConfig(device="cpu", batch_size=32, steps=4)
+    given = TrainingRows(train=rows, calibration=rows[:0])
+    trainer = Trainer(resolved, data, given, plan, 3, 32)
+    found = [trainer.phase_trainer(phase).numbers for phase in trainer.phases]
+    assert sorted(np.concatenate(found)) == sorted(rows)
+
+
 def test_flops_of_a_training_are_those_of_its_passes(digits: Dataset) -> None:
     text = f"mean({CNN}, {MLP})"
     flops = cost(resolved_of(digits, text)).flops

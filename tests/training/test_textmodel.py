@@ -174,7 +174,7 @@ def test_another_process_takes_it_from_the_store(
 ) -> None:
     model, data = fresh()
     store = ValueStore(tmp_path / "store")
-    data = replace(data, memory=Memory(store=store))
+    data = replace(data, memory=Memory(240, store=store))
     everything, program = torch.arange(240), model.program
     remember(model, data, torch.arange(100))
     assert not store.folder.exists()  # not all rows are known as yet
@@ -182,15 +182,14 @@ def test_another_process_takes_it_from_the_store(
     expected = outputs(model, data, np.arange(240))
     seen.clear()
     model, again = fresh()
-    again = replace(again, memory=Memory(store=ValueStore(store.folder)))
-    assert not any(again.memory.lacking(program, 240).values())
-    assert remember(model, again, everything)[0]
+    again = replace(again, memory=Memory(240, store=ValueStore(store.folder)))
+    assert not any(again.memory.lacking(program).values())  # so that no trial has it computed
     np.testing.assert_array_equal(outputs(model, again, np.arange(240)), expected)
     assert not seen
     (stem,) = [m for m in model.modules() if isinstance(m, TextModel)]
     with torch.no_grad():
         next(stem.parameters()).add_(1)
-    other = replace(again, memory=Memory(store=ValueStore(store.folder)))
+    other = replace(again, memory=Memory(240, store=ValueStore(store.folder)))
     remember(model, other, everything)
     assert sum(rows for rows, _ in seen) == 240  # of other weights nothing is known
 
@@ -201,12 +200,12 @@ def test_a_memory_that_had_no_time_goes_on_where_it_ended(
     model, data = fresh()
     everything, program = torch.arange(240), model.program
     assert not remember(model, data, everything, deadline=Deadline.after(0.0), chunk=100)[0]
-    assert list(data.memory.lacking(program, 240).values()) == [140]
+    assert list(data.memory.lacking(program).values()) == [140]
     assert not data.memory.find(model, everything)
     assert remember(model, data, everything, chunk=100)[0]
     assert [rows for rows, _ in seen] == [100, 100, 40]
     model, data = fresh()
-    data = replace(data, memory=Memory(most_bytes=1000))
+    data = replace(data, memory=Memory(240, most_bytes=1000))
     assert remember(model, data, everything)[0]  # too large to keep: as if there were no memory
     assert not data.memory.kept
-    assert not any(data.memory.lacking(program, 240).values())
+    assert not any(data.memory.lacking(program).values())

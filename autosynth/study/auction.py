@@ -13,7 +13,7 @@ had one. It knows no clock and no data: prices are in any unit.
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any
 
@@ -116,10 +116,13 @@ class Auction:
     def end(self, key: str, level: int, error: float | None) -> None:
         """Note what came of it; None where it failed."""
         self.running.pop(key, None)
-        if error is None:
-            self.begun.pop(key, None)
-        else:
+        if error is not None:
             self.errors.setdefault(key, {})[level] = error
+        elif key not in self.errors:
+            self.begun.pop(key, None)
+        else:  # it stays as good as it was, and goes on no more
+            arm = self.begun[key]
+            self.begun[key] = replace(arm, prices=arm.prices[: self._next(arm)])
 
     def choose(self, fresh: Sequence[Arm], may: May = lambda arm, level: True) -> Action | None:
         """The next action, of beginning one of the `fresh` and of going on with what was begun.

@@ -32,8 +32,7 @@ KEPT_ROWS = 500
 class _EveryRung(TrainerConfig):
     """A plan that looks at every rung, however little it may say."""
 
-    @property
-    def rungs(self) -> tuple[float, ...]:
+    def rungs(self, length: float = 1.0) -> tuple[float, ...]:
         return RUNGS
 
 

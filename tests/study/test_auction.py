@@ -181,3 +181,14 @@ def test_what_is_being_trained_counts_as_what_is_foreseen() -> None:
 
     auction.start(Action(arm=arm(1, 4.0, (1.0,)), level=0, why=""))
     assert auction.gains([arm(2, 4.0, (1.0,))])[0] < 0.2 * before
+
+
+def test_what_failed_at_a_longer_training_is_as_good_as_before() -> None:
+    auction = Auction(levels=3, is_balanced=False, seed=1)
+    for i in range(12):
+        _done(auction, arm(i, 5.0 + i / 12), 0, 0.2 if i == 4 else 0.6)
+    before = auction.gains([arm(50, 5.2, (1.0,))])
+    _done(auction, auction.begun["arm 4"], 1, None)
+    assert np.allclose(auction.gains([arm(50, 5.2, (1.0,))]), before, rtol=0.2)
+    chosen = [auction.choose([]) for _ in range(30)]
+    assert "arm 4" not in {each.arm.key for each in chosen if each}

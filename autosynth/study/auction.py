@@ -299,14 +299,3 @@ class _Forest:
     def _rows(self, arms: Sequence[Arm], hints: _Floats) -> NDArray[np.float32]:
         rows = np.column_stack([self._columns.rows([arm.answers for arm in arms]), hints])
         return rows.astype(np.float32)
-
-
-def hypervolume(points: _Floats, reference: tuple[float, float]) -> float:
-    """The area that points (n, 2), both to be made small, dominate below a reference point."""
-    inside = points[(points < np.array(reference)).all(axis=1)]
-    area, least = 0.0, reference[1]
-    for x, y in inside[np.lexsort((inside[:, 1], inside[:, 0]))]:
-        if y < least:
-            area += (reference[0] - x) * (least - y)
-            least = y
-    return float(area)

@@ -10,8 +10,9 @@ import pandas as pd
 from experience import ends, without
 from numpy.typing import NDArray
 
+from autosynth.front import ParetoFront
 from autosynth.strategy import parse
-from autosynth.study.auction import Arm, Guess, hypervolume
+from autosynth.study.auction import Arm, Guess
 from autosynth.study.encoding import costed_answers
 from autosynth.study.experience import LEAST_ERROR
 
@@ -48,18 +49,14 @@ class Pool:
 
     def worth(self, shown: Sequence[tuple[Arm, int]]) -> float:
         """The hypervolume on test of the front, chosen on validation, of what has ended."""
-        if not shown:
-            return 0.0
-        points = np.array([[self.val[a.key, at], np.log10(a.cost)] for a, at in shown])
-        order = np.lexsort((points[:, 1], points[:, 0]))
-        order = order[np.argsort(points[order, 1], kind="stable")]
-        best, front = np.inf, []
-        for at in order:
-            if points[at, 0] < best:
-                best = points[at, 0]
-                arm, level = shown[at]
-                front.append([self.test[arm.key, level], points[at, 1]])
-        return hypervolume(np.array(front), self.reference)
+        chosen, held = ParetoFront(), ParetoFront()
+        for number, (arm, level) in enumerate(shown):
+            chosen.insert(number, float(np.log10(arm.cost)), self.val[arm.key, level])
+        for number in chosen:
+            arm, level = shown[number]
+            held.insert(number, float(np.log10(arm.cost)), self.test[arm.key, level])
+        error, cost = self.reference
+        return held.hypervolume(cost, error)
 
     def error(self, shown: Sequence[tuple[Arm, int]]) -> float:
         """The test error of the best on validation rows; that of knowing nothing before any."""

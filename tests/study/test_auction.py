@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import pytest
 
 from autosynth.study.auction import (
     DRAWS,
@@ -12,7 +11,6 @@ from autosynth.study.auction import (
     KIND_SHARE,
     Arm,
     Auction,
-    hypervolume,
 )
 
 
@@ -136,12 +134,6 @@ def test_one_seed_gives_one_course() -> None:
 
     assert course(0) == course(0)
     assert course(0) != course(1)
-
-
-def test_the_area_below_a_point() -> None:
-    points = np.array([[1.0, 3.0], [2.0, 1.0], [2.5, 2.0], [9.0, 0.0]])
-    assert hypervolume(points, (4.0, 4.0)) == pytest.approx(3 * 1 + 2 * 2)
-    assert hypervolume(points, (1.0, 1.0)) == 0.0
 
 
 def test_what_is_guessed_says_what_comes_first() -> None:

@@ -76,7 +76,7 @@ def test_a_replay_is_the_same_each_time() -> None:
 def test_a_front_is_chosen_on_validation_and_worth_what_test_says() -> None:
     (pool,) = pools(table(), "onecycle", "seconds").values()
     arm = max(pool.arms, key=lambda arm: arm.cost)
-    end = len(arm.prices) - 1
+    end = pool.last(arm)
     height = pool.reference[0] - pool.test[arm.key, end]
     width = pool.reference[1] - np.log10(arm.cost)
     assert pool.worth([(arm, end)]) == pytest.approx(height * width)
@@ -85,8 +85,10 @@ def test_a_front_is_chosen_on_validation_and_worth_what_test_says() -> None:
 
 def test_a_trunk_goes_on_where_it_was() -> None:
     (pool,) = pools(table(), "onecycle", "seconds", goes_on=True).values()
-    prices = next(arm.prices for arm in pool.arms if len(arm.prices) == 3)
-    assert prices == pytest.approx((0.11, 0.33 - 0.088, 1.0 - 0.264))
+    arm = next(arm for arm in pool.arms if arm.takes_steps)
+    found = [pool.price(arm, 0), pool.price(arm, 1, 0), pool.price(arm, 2, 1), pool.price(arm, 2)]
+    assert found == pytest.approx([0.11, 0.33 - 0.088, 1.0 - 0.264, 1.0])
+    assert pool.whole_price == pytest.approx(24 + 0.01)
 
 
 def test_what_was_trained_is_read_again_and_packed(tmp_path: Path) -> None:

@@ -113,7 +113,8 @@ class Driver:
                     return
                 self.hopeful, self.repeats = True, 0
             self._show(left)
-            self._next()
+            if not self._next():
+                self.repeats = MAX_REPEATS
 
     def _hand_out(self) -> None:
         """Give free workers what waits of trials that are begun, the earliest of them first."""
@@ -156,9 +157,10 @@ class Driver:
         most = math.inf if self.limits.trials is None else self.limits.trials
         return most - self.history.n_trained - len(self.running)
 
-    def _next(self) -> None:
-        """Ask for one strategy, and do with it what is to be done."""
-        self._enqueue()
+    def _next(self) -> bool:
+        """Ask for one strategy, and do with it what is to be done; false where there is none."""
+        if not self._enqueue():
+            return False
         proposal = self.sampler.propose()
         data, space = self.context.dataset, self.context.space
         try:
@@ -166,10 +168,10 @@ class Driver:
             resolved = resolve(strategy, data.inputs, data.target)
         except StrategyError as error:
             self._pass_over(proposal, str(error))
-            return
+            return True
         if is_forbidden(resolved, space):
             self._pass_over(proposal, "the space forbids it")
-            return
+            return True
         canonical = resolved.canonical
         self.sampler.begin(proposal, cost=cost(resolved).flops, canonical=canonical)
         if canonical in self.history.done:
@@ -182,6 +184,7 @@ class Driver:
         else:
             self.repeats = 0
             self._begin(proposal, resolved)
+        return True
 
     def _begin(self, proposal: Proposal, resolved: Resolved) -> None:
         """Hand out a job; or keep a record where it is over a limit."""
@@ -218,8 +221,8 @@ class Driver:
         self.waiting.append(assembly)
         self._hand_out()
 
-    def _enqueue(self) -> None:
-        """Have the sampler propose what has its turn; of its own choice where nothing has."""
+    def _enqueue(self) -> bool:
+        """Have the sampler propose what has its turn; false where nothing has."""
         done, begun = self.history.done, self.begun
 
         def able(resolved: Resolved) -> bool:
@@ -238,10 +241,12 @@ class Driver:
             self.sampler.ask_for(written, origin)
         elif offer := self.offers.next(able):
             self.sampler.ask_for(offer.strategy, offer.origin, offer.params)
+        else:
+            return False
+        return True
 
     def _pass_over(self, proposal: Proposal, why: str) -> None:
         self.repeats += 1
-        self.offers.refuse()
         self.sampler.prune(proposal, constraint=FAR_BEHIND, why=why)
 
     def _learn(self, proposal: Proposal, record: Record, constraint: float = FAR_BEHIND) -> None:
@@ -294,6 +299,7 @@ class Driver:
         # A longer one is there because a shorter one was among the best; and where a trial is
         # scored on several folds, the rows of the first are too few to end it.
         spared = each.assembly.job.origin in SPARED or self.context.folds > 1
+        spared = spared or self.offers.may_go_on(each.resolved)
         if spared or is_spared(trial, self.context.seed) or not verdict.prune:
             return False
         each.pruned = verdict

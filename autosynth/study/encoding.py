@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from autosynth.composite.fittedpart import takes_steps
 from autosynth.strategy import Fusion, Scalar, Strategy, parts, topology
 
 Answers = Mapping[str, float | str]
@@ -15,7 +16,7 @@ NO_CHOICE = -20.0
 
 
 def answers_of(strategy: Strategy) -> dict[str, float | str]:
-    """The choices that a strategy is made of.
+    """The choices that a strategy is made of, without the length of its training.
 
     Of several parts of one family, the largest of each size counts.
     """
@@ -28,8 +29,9 @@ def answers_of(strategy: Strategy) -> dict[str, float | str]:
         found[part.family] = float(found.get(part.family, 0.0)) + 1.0
         for key, value in part.config:
             _add(found, f"{part.family}.{key}", value)
-    for key, value in strategy.settings:
-        _add(found, f"settings.{key}", value)
+    for key, value in strategy.settings if takes_steps(strategy.root) else ():
+        if key != "length":
+            _add(found, f"settings.{key}", value)
     return found
 
 

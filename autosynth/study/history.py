@@ -14,7 +14,7 @@ from torch import Tensor
 
 from autosynth.budget import POLICY
 from autosynth.composite import Resolved
-from autosynth.composite.fittedpart import fitted_end
+from autosynth.composite.fittedpart import fitted_end, takes_steps
 from autosynth.composite.plan import Phase
 from autosynth.errors import AutosynthError
 from autosynth.record import Record, score_of, weights_path, write_record
@@ -136,6 +136,15 @@ class RunHistory:
         whole = self.foreseen_seconds(resolved) + known
         return seconds_side_by_side(self._context, resolved.canonical, workers, whole)
 
+    def fit_seconds(self, resolved: Resolved) -> float:
+        """What parts that are no networks and do not stand will take, by the longest of a kind."""
+        root, found = resolved.strategy.root, 0.0
+        for phase, known in self.standing(resolved):
+            end = fitted_end(phase.unit.node if phase.unit else root) if phase.is_fit else None
+            if end and not known:
+                found += self._fits.get(end.family, 0.0)
+        return found
+
     def hurries(self, resolved: Resolved, left: float) -> bool:
         """Whether a part that is no network would have less time than one of its family took.
 
@@ -168,12 +177,16 @@ class RunHistory:
         """The parts of a composite that are trained alone, on all rows, and are still to be."""
         if len(resolved.training_plan.phases) < 2:
             return []
-        found = {
-            strategy: self._context.resolved(strategy)
-            for phase, _ in self.standing(resolved)
-            if phase.rows == "all" and (strategy := self.alone(resolved, phase))
-        }
-        return [part for strategy, part in found.items() if strategy not in self.done]
+        steps, found = float(resolved.settings["length"]), list[Resolved]()
+        for phase in resolved.training_plan.phases:
+            strategy = self.alone(resolved, phase) if phase.rows == "all" else ""
+            if strategy and strategy not in self.done:
+                part = self._context.resolved(strategy)
+                # One that is staged has a part of the time alone, and is of no use to it.
+                length = float(part.settings["length"]) if takes_steps(part.strategy.root) else 0.0
+                if math.isclose(length, steps * phase.fraction):
+                    found.append(part)
+        return found
 
     def part(self, strategy: str) -> list[TrainedPart]:
         """The trainings of a strategy whose weights are there."""

@@ -43,7 +43,7 @@ class Random(Method):
         if not self.fresh:
             return None
         arm = self.fresh.pop()
-        return Action(arm=arm, level=len(arm.prices) - 1, why="")
+        return Action(arm=arm, level=self.pool.last(arm))
 
 
 class ConstantEpochs(Method):
@@ -67,11 +67,11 @@ class ConstantEpochs(Method):
         if self.to_finish:
             arm = self.to_finish.pop()
             self.finished.add(arm.key)
-            return Action(arm=arm, level=len(arm.prices) - 1, why="front")
+            return Action(arm=arm, level=self.pool.last(arm), why="front")
         if not self.fresh:
             return None
         self.begun += 1
-        return Action(arm=self.fresh.pop(), level=0, why="")
+        return Action(arm=self.fresh.pop(), level=0)
 
     def _plan(self) -> None:
         if not self.short:
@@ -81,7 +81,7 @@ class ConstantEpochs(Method):
         front = [known[at][0] for at in np.flatnonzero(layers(points) <= 2)]
         self.to_finish += [
             arm for arm in front
-            if arm.key not in self.finished and len(arm.prices) > 1 and arm not in self.to_finish
+            if arm.key not in self.finished and arm.takes_steps and arm not in self.to_finish
         ]  # fmt: skip
 
     def told(self, action: Action, error: float | None) -> None:
@@ -110,12 +110,12 @@ class Asha(Method):
             order = np.lexsort((-_crowding(points, layer), layer))
             for at in order[: len(rung) // 3]:
                 arm = rung[at][0]
-                if arm.key not in self.promoted[level] and len(arm.prices) > level + 1:
+                if arm.key not in self.promoted[level] and self.pool.last(arm) > level:
                     self.promoted[level].add(arm.key)
                     return Action(arm=arm, level=level + 1, why="promoted")
         if not self.fresh:
             return None
-        return Action(arm=self.fresh.pop(), level=0, why="")
+        return Action(arm=self.fresh.pop(), level=0)
 
     def told(self, action: Action, error: float | None) -> None:
         if error is not None:
@@ -168,7 +168,7 @@ class OfSampler(Method):
         # The study is told of what was trained, not of what was asked for.
         self.study.tell(trial, state=optuna.trial.TrialState.FAIL)
         self.trials[self.arms[at].key] = trial
-        return Action(arm=self.arms[at], level=len(self.arms[at].prices) - 1, why="")
+        return Action(arm=self.arms[at], level=self.pool.last(self.arms[at]))
 
     def told(self, action: Action, error: float | None) -> None:
         at = next(i for i, arm in enumerate(self.arms) if arm is action.arm)
@@ -209,11 +209,24 @@ class Nsga(OfSampler):
 
 
 class Before(Tpe):
-    """The search as it was: TPE at full length, pruned at a third of it by a rule with slack."""
+    """Near to the search as it was: what the space names, then TPE, pruned at a third with slack.
+
+    All at full length; turns, longer trainings and composing are left out.
+    """
 
     def __init__(self, pool: Pool, seed: int) -> None:
         super().__init__(pool, seed)
         self.book, self.number = RungBook(), 0
+        named = sorted(pool.places, key=pool.places.__getitem__, reverse=True)
+        self.named = [at for key in named for at, arm in enumerate(self.arms) if arm.key == key]
+
+    def choose(self) -> Action | None:
+        while self.named:
+            at = self.named.pop()
+            self.left.discard(at)
+            arm = self.arms[at]
+            return Action(arm=arm, level=self.pool.last(arm))
+        return super().choose()
 
     def stops(self, action: Action) -> float | None:
         error = self.pool.rung.get(action.arm.key, np.nan)
@@ -232,15 +245,25 @@ class Before(Tpe):
 class OfAuction(Method):
     """The largest expected gain in hypervolume for its price, with nothing known before."""
 
-    experienced, in_logs = False, False
+    experienced = False
 
     def __init__(self, pool: Pool, seed: int) -> None:
         super().__init__(pool, seed)
-        guess = pool.guess if self.experienced else None
-        self.auction = Auction(levels=len(LEVELS), seed=seed, guess=guess, in_logs=self.in_logs)
+        self.trained: dict[str, int] = {}
+        self.auction = Auction(
+            lengths=LEVELS,
+            price=self._price,
+            seed=seed,
+            guess=pool.guess if self.experienced else None,
+        )
+
+    def _price(self, arm: Arm, level: int) -> float:
+        """As it is foreseen."""
+        true = self.pool.price(arm, level, self.trained.get(arm.key))
+        return true * self.pool.foreseen[arm.key]
 
     def choose(self) -> Action | None:
-        action = self.auction.choose(self.fresh)
+        action = self.auction.choose([Action(arm=arm, level=0) for arm in self.fresh])
         if action is None:
             return None
         self.fresh = [arm for arm in self.fresh if arm is not action.arm]
@@ -248,19 +271,16 @@ class OfAuction(Method):
         return action
 
     def told(self, action: Action, error: float | None) -> None:
-        self.auction.end(action.arm.key, action.level, error)
+        arm, level = action.arm, action.level
+        price = self.pool.price(arm, level, self.trained.get(arm.key))
+        self.auction.end(arm.key, level, error, price=price)
+        self.trained[arm.key] = level
 
 
 class Experienced(OfAuction):
     """The same, with what all other sets say of errors."""
 
     experienced = True
-
-
-class Logs(OfAuction):
-    """The same in logarithms of errors."""
-
-    experienced, in_logs = True, True
 
 
 class Written(Method):
@@ -274,7 +294,7 @@ class Written(Method):
         if not self.fresh:
             return None
         arm = self.fresh.pop()
-        return Action(arm=arm, level=len(arm.prices) - 1, why="")
+        return Action(arm=arm, level=self.pool.last(arm))
 
 
 METHODS: Mapping[str, type[Method]] = {
@@ -287,5 +307,4 @@ METHODS: Mapping[str, type[Method]] = {
     "before": Before,
     "auction": OfAuction,
     "experienced": Experienced,
-    "logs": Logs,
 }

@@ -56,13 +56,14 @@ def replay(pool: Pool, method: Method, workers: int, budget: float) -> list[Mome
     ahead: list[tuple[float, int, Action, float, float]] = []
     shown: list[tuple[Arm, int]] = []
     course: list[Moment] = []
+    trained: dict[str, int] = {}
     now, spent, number = 0.0, 0.0, 0
     while True:
         while len(ahead) < workers and spent < budget:
             action = method.choose()
             if action is None:
                 break
-            price = action.arm.prices[action.level]
+            price = pool.price(action.arm, action.level, trained.get(action.arm.key))
             stopped = method.stops(action)
             price = price if stopped is None else price * stopped
             spent += price
@@ -75,6 +76,7 @@ def replay(pool: Pool, method: Method, workers: int, budget: float) -> list[Mome
             method.told(action, None)
         else:
             shown.append((action.arm, action.level))
+            trained[action.arm.key] = action.level
             method.told(action, pool.val[action.arm.key, action.level])
         course.append(Moment(now * workers, pool.worth(shown), pool.error(shown)))
 

@@ -54,11 +54,10 @@ def test_what_is_begun_is_begun_at_the_shortest_length(context: RunContext) -> N
     offers = offers_of(context)
     found = [offers.next(everything) for _ in range(30)]
     assert {each.origin for each in found if each} <= {"ladder", "portfolio", "sampler", "part"}
-    assert any(each and each.origin == "sampler" for each in found)
     for each in found:
         assert each is not None
         shortest = float(each.resolved.settings["length"])
-        assert shortest == offers.lengths[0] or not each.arm.prices[1:]
+        assert shortest == offers.lengths[0] or not each.arm.takes_steps
 
 
 def test_the_best_is_offered_a_longer_training(context: RunContext) -> None:
@@ -84,17 +83,47 @@ def test_the_best_is_offered_a_longer_training(context: RunContext) -> None:
 def test_what_was_composed_is_no_rival_of_its_parts(context: RunContext) -> None:
     text = "mean(mlp[width=8], mlp[width=16]) train=subsets rows=all | length=0.33"
     offers = offers_of(context, trained(context, 0, text, 0.9, COMPOSED))
-    assert not offers.auction.begun
-    assert not offers.auction.errors
+    assert offers.auction.known == 0
 
 
-def test_what_could_not_be_begun_is_not_offered_again(context: RunContext) -> None:
+def test_what_was_stopped_is_not_offered_again(context: RunContext) -> None:
     offers = offers_of(context)
     first = offers.next(everything)
     assert first is not None
-    offers.refuse()
+    offers.start(first.resolved, first.origin)
+    stopped = trained(context, 0, str(first.resolved.strategy), 0.5, first.origin)
+    offers.put(replace(stopped, state="stopped", val={}))
     keys = {each.arm.key for _ in range(40) if (each := offers.next(everything))}
     assert first.arm.key not in keys
+
+
+def test_a_composite_has_its_turn_once_its_parts_stand(context: RunContext) -> None:
+    text = "mean(mlp[width=8], mlp[width=16]) train=subsets rows=all | length=0.33"
+    offers = offers_of(context)
+    whole = context.resolved(text)
+    offers._owed.append(offers._offer(whole, "portfolio"))
+    done = {}
+    for number in range(2):
+        offer = offers.next(everything)
+        assert offer is not None
+        assert offer.origin == "part"
+        offers.start(offer.resolved, offer.origin)
+        record = trained(context, number, str(offer.resolved.strategy), 0.5, "part")
+        offers.history.done[record.canonical] = record
+        offers.put(record)
+        done[record.canonical] = number
+    last = offers.next(everything)
+    assert last is not None
+    assert last.resolved.canonical == whole.canonical
+    assert offers.auction.spent[True] == 0.0  # its parts are on the composite's account
+
+
+def test_what_is_staged_has_no_part_trained_alone(context: RunContext) -> None:
+    history = RunHistory(context, [])
+    whole = context.resolved("concat(mlp[width=8], mlp[width=16]) train=staged")
+    assert history.lacking(whole) == []
+    apart = context.resolved("mean(mlp[width=8], mlp[width=16]) train=subsets rows=all")
+    assert len(history.lacking(apart)) == 2
 
 
 def test_a_search_goes_on_where_it_was(
@@ -102,10 +131,8 @@ def test_a_search_goes_on_where_it_was(
 ) -> None:
     driver_of(context, trials=12).run()
     again = driver_of(context, trials=0)
-    known = {
-        without_length(r.canonical)
-        for r in read_all(tmp_path)
-        if r.kind == "strategy" and r.origin != COMPOSED
-    }
-    assert set(again.offers.auction.begun) == known
-    assert not again.offers.auction.running
+    records = [r for r in read_all(tmp_path) if r.kind == "strategy" and r.origin != COMPOSED]
+    assert records
+    assert all(again.offers.auction.is_begun(without_length(r.canonical)) for r in records)
+    assert again.offers.auction.known == len({without_length(r.canonical) for r in records})
+    assert sum(again.offers.auction.spent.values()) > 0

@@ -177,7 +177,7 @@ class RunHistory:
         """The parts of a composite that are trained alone, on all rows, and are still to be."""
         if len(resolved.training_plan.phases) < 2:
             return []
-        steps, found = float(resolved.settings["length"]), list[Resolved]()
+        steps, found = float(resolved.settings["length"]), dict[str, Resolved]()
         for phase in resolved.training_plan.phases:
             strategy = self.alone(resolved, phase) if phase.rows == "all" else ""
             if strategy and strategy not in self.done:
@@ -185,8 +185,8 @@ class RunHistory:
                 # One that is staged has a part of the time alone, and is of no use to it.
                 length = float(part.settings["length"]) if takes_steps(part.strategy.root) else 0.0
                 if math.isclose(length, steps * phase.fraction):
-                    found.append(part)
-        return found
+                    found[strategy] = part
+        return list(found.values())
 
     def part(self, strategy: str) -> list[TrainedPart]:
         """The trainings of a strategy whose weights are there."""

@@ -128,6 +128,7 @@ class Auction:
         self._rng = np.random.default_rng(self.seed)
         self._begun: dict[str, _Begun] = {}
         self._running: dict[str, tuple[Action, bool, float]] = {}
+        self._points: list[tuple[float, float]] = []  # logarithms of error and cost
         self._front = ParetoFront()
         self._falls = [
             [-each * math.log(longer / shorter) for each in EXPONENTS]
@@ -177,7 +178,9 @@ class Auction:
         error = max(error, LEAST_ERROR)
         before = begun.errors.get(level - 1)
         begun.errors[level] = error
-        self._front.insert(0, math.log(begun.arm.cost), math.log(error))
+        point = math.log(error), math.log(begun.arm.cost)
+        self._front.insert(len(self._points), point[1], point[0])
+        self._points.append(point)
         if before is not None:
             self._falls[level - 1].append(math.log(error / before))
             if error >= before:  # a longer one would hardly be better
@@ -224,9 +227,7 @@ class Auction:
 
     def gains(self, actions: Sequence[Action]) -> _Floats:
         """The hypervolume that each is expected to add to what is known, (n,)."""
-        points = [
-            (each.error, math.log(each.arm.cost)) for each in self._begun.values() if each.errors
-        ]
+        points = [self._points[number] for number in self._front]
         # What is being trained counts as if it had come to what is foreseen.
         awaited = [action for action, _, _ in self._running.values()]
         if awaited:

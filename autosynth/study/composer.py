@@ -288,7 +288,7 @@ class Composer:
 
     def _scored(self, each: FusionCandidate) -> FusionCandidate:
         """With its score on the rows held back."""
-        score = self.context.score(self._rows, self._values(each))
+        score = self.context.metric.score(self._y, self._values(each), self._row_weights)
         return replace(each, score=-math.inf if math.isnan(score) else float(score))
 
     def _values(self, each: FusionCandidate) -> Array:
@@ -323,6 +323,15 @@ class Composer:
     @cached_property
     def _rows(self) -> NDArray[np.int64]:
         return np.concatenate([*self._held.values()])
+
+    @cached_property
+    def _y(self) -> Array:
+        """The true values of these rows, and below how much each counts."""
+        return self.context.dataset.y[self._rows]
+
+    @cached_property
+    def _row_weights(self) -> Array | None:
+        return self.context.dataset.weights_of(self._rows)
 
     @cached_property
     def _most_joined(self) -> int:

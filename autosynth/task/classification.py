@@ -23,6 +23,7 @@ from autosynth.task.metric import (
     Metric,
     by_name,
     of_classes,
+    plain_roc_auc,
     prepare_neg_calibration_error,
     prepare_neg_log_loss,
     prepare_roc_auc,
@@ -41,7 +42,7 @@ class Classification(CodedTask):
     metrics = by_name(
         of_classes("accuracy", thresholds=False),
         *(of_classes(name) for name in COUNTS if name != "accuracy"),
-        Metric(name="roc_auc", prepare=prepare_roc_auc),
+        Metric(name="roc_auc", prepare=prepare_roc_auc, plain=plain_roc_auc),
         Metric(name="neg_log_loss", prepare=prepare_neg_log_loss, relative=True),
         Metric(
             name="neg_calibration_error", prepare=prepare_neg_calibration_error, maximised=False

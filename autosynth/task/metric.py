@@ -31,7 +31,8 @@ TINY = 1e-12
 class Metric:
     """One way to score.
 
-    `prepare(y, output)` gives the score as a function of row weights; NaN where it has none. With
+    `prepare(y, output)` gives the score as a function of row weights; NaN where it has none, and
+    `plain(y, output)` the same where all rows count alike, if that is quicker. With
     `counts`, it goes by the classes that are guessed, and with `thresholds` moving these can raise
     it. `relative` metrics state their error as a share of the trivial baseline's. What is not
     `maximised` is reported alone. A `share` is of rows that are right.
@@ -44,12 +45,15 @@ class Metric:
     relative: bool = False
     maximised: bool = True
     share: bool = False
+    plain: Callable[[Array, Array], float] | None = None
 
     def score(self, y: Array, output: Array, weights: Array | None = None) -> float:
         """The score, higher is better, of `output` against `y`, rows first.
 
         `weights` (n,) say how much each row counts, above 0; None where all count alike.
         """
+        if weights is None and self.plain is not None:
+            return self.plain(y, output)
         return self.prepare(y, output)(np.ones(len(y)) if weights is None else weights)
 
     def error(self, score: float, baseline_score: float) -> float:
@@ -172,6 +176,21 @@ def prepare_roc_auc(y: Array, output: Array) -> Scorer:
     k = output.shape[1]
     chosen = [1] if k == 2 else range(k)
     return _mean_area([_prepare_area(y == c, output[:, c]) for c in chosen])
+
+
+def plain_roc_auc(y: Array, output: Array) -> float:
+    """The same where all rows count alike: two sorts, a fifth of the time."""
+    k = output.shape[1]
+    areas = []
+    for c in [1] if k == 2 else range(k):
+        positive = y == c
+        above, below = np.sort(output[positive, c]), np.sort(output[~positive, c])
+        if len(above) and len(below):
+            # For each positive, the negatives below it, and half of those beside it.
+            wins = np.searchsorted(below, above, "left").sum()
+            wins += np.searchsorted(below, above, "right").sum()
+            areas.append(float(wins) / (2 * len(above) * len(below)))
+    return float(np.mean(areas)) if areas else nan
 
 
 def prepare_label_auc(y: Array, output: Array) -> Scorer:

@@ -34,7 +34,12 @@ def metrics_of(target: TargetSpec) -> dict[str, Metric]:
         for name, metric in task_of(each.target).metrics.items():
             own = f"{each.target.name}.{name}"
             found[own] = replace(
-                metric, name=own, prepare=_within(each, metric), thresholds=False, counts=None
+                metric,
+                name=own,
+                prepare=_within(each, metric),
+                thresholds=False,
+                counts=None,
+                plain=None,
             )
     return found
 

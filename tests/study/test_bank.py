@@ -136,3 +136,12 @@ def test_what_cannot_even_be_timed_costs_its_trial(
     ended = run_trial(limited, Job(number=9, strategy=context.resolved(DEEP).canonical))
     assert (type(ended), ended.record.state) == (Failed, "failed")
     assert "memory" in ended.record.reason
+
+
+def test_what_is_staged_lacks_no_part_that_is_trained_alone(context: RunContext) -> None:
+    history = RunHistory(context, [])
+    assert history.lacking(context.resolved(f"concat({WIDE}, {DEEP}) train=staged")) == []
+    apart = context.resolved(f"mean({WIDE}, {DEEP}, boosting, {DEEP}) train=subsets rows=all")
+    found = [str(each.strategy.root) for each in history.lacking(apart)]
+    assert len(found) == 3
+    assert [text.split("[")[0] for text in found] == ["boosting", "mlp", "mlp"]

@@ -392,3 +392,16 @@ def test_few_rows_of_one_class_leave_an_interval():
     proba = np.eye(2)[y] * 0.5 + 0.25 + made_up(22, 2)[1] * 0.3
     low, high = score_interval(CLASSIFIED["roc_auc"], y, proba)
     assert 0 <= low <= high <= 1
+
+
+@pytest.mark.parametrize("k", [2, 4])
+def test_an_area_is_the_same_where_no_row_has_a_weight(k: int) -> None:
+    rng, metric = np.random.default_rng(k), CLASSIFIED["roc_auc"]
+    for n in (1, 2, 7, 300):
+        y = rng.integers(0, k, n)
+        output = rng.integers(0, 9, (n, k)).astype(np.float32) / 9  # with many ties
+        expected = metric.score(y, output, np.ones(n))
+        assert metric.score(y, output) == pytest.approx(expected, abs=1e-12, nan_ok=True)
+    # A class that is absent has none.
+    y = np.zeros(9, dtype=int)
+    assert np.isnan(metric.score(y, rng.random((9, 2))))

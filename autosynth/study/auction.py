@@ -8,7 +8,8 @@ best ratio has its turn.
 The error of what is new is foreseen by what was guessed of it before, and by extra trees that
 learn how far those that were trained are from their guesses, as BANANAS learns errors (White,
 Neiswanger and Savani, 2021); its cost is exact. How an error falls with a longer training is taken
-from those that had one. It knows no clock and no data: prices are in any unit.
+from those that had one. It knows no clock and no data: prices are in any unit. So far
+results/benchmark replays it, and no search goes by it.
 """
 
 import math
@@ -285,9 +286,10 @@ class Auction:
             self._residuals = {}
         new = [arm for arm in arms if arm.key not in self._residuals]
         if new:
-            found = self._forest.predict(new).T
-            self._residuals |= {arm.key: each for arm, each in zip(new, found, strict=True)}
-        return guesses + np.array([self._residuals[arm.key] for arm in arms]).T
+            made = self._forest.predict(new).T
+            self._residuals |= {arm.key: each for arm, each in zip(new, made, strict=True)}
+        found: _Floats = guesses + np.array([self._residuals[arm.key] for arm in arms]).T
+        return found
 
     def _beyond(self, ended: Sequence[_Begun]) -> _Floats:
         """How far errors at the shortest length are from their guesses, as logarithms."""

@@ -3,8 +3,8 @@
 A file that comes with this package holds the ends of real trainings on sets of all kinds
 (`results/benchmark/experience.py` makes it). Extra trees learn from it, by the choices that a
 strategy is made of, its FLOPs and what is known of the data, by which factor its error is above or
-below the usual one of a set. So the first strategies of a search are none that somebody wrote
-down: they are those of which most is to be expected on data like these.
+below the usual one of a set. So the first strategies of a search need not be those that somebody
+wrote down. So far results/benchmark replays it, and no search goes by it.
 """
 
 import json

@@ -14,6 +14,8 @@ from autosynth.study.pruner import Curve, RungBook, doubt
 from autosynth.study.storage import tpe_sampler
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
+# Strategies, before Optuna's samplers propose any.
+STARTUP = 16
 
 
 class Method(ABC):
@@ -142,7 +144,9 @@ class OfSampler(Method):
 
     def __init__(self, pool: Pool, seed: int) -> None:
         super().__init__(pool, seed)
-        rows = as_rows([arm.answers for arm in self.arms])
+        # FLOPs follow from what is chosen, and are no choice.
+        chosen = [{k: v for k, v in arm.answers.items() if k != "flops"} for arm in self.arms]
+        rows = as_rows(chosen)
         kept = np.ptp(rows, axis=0) > 0
         self.rows = rows[:, kept]
         self.choices = [np.unique(column) for column in self.rows.T]
@@ -155,6 +159,10 @@ class OfSampler(Method):
     def choose(self) -> Action | None:
         if not self.left:
             return None
+        if len(self.arms) - len(self.left) < STARTUP:  # as these samplers begin, by chance
+            at = int(self.rng.choice(sorted(self.left)))
+            self.left.remove(at)
+            return Action(arm=self.arms[at], level=self.pool.last(self.arms[at]))
         trial = self.study.ask()
         asked = [
             float(choices[trial.suggest_int(str(at), 0, len(choices) - 1)])

@@ -3,7 +3,7 @@
 import numpy as np
 
 from autosynth.strategy import parse
-from autosynth.study.encoding import NO_CHOICE, answers_of, as_rows
+from autosynth.study.encoding import NO_CHOICE, answers_of, as_rows, costed_answers
 
 
 def test_choices_have_names() -> None:
@@ -28,3 +28,11 @@ def test_rows_have_a_column_for_each_number_and_each_word() -> None:
         [(1.0, NO_CHOICE), (4.0, NO_CHOICE), (1.0, 0.0), (NO_CHOICE, 1.0), (NO_CHOICE, 2.0)]
     )
     assert as_rows([one, one])[0].tolist() == as_rows([one, one])[1].tolist()
+
+
+def test_what_a_strategy_does_not_use_is_no_choice_of_it() -> None:
+    settings = "| lr=0.004 schedule=wsd length=2.0"
+    assert not [name for name in answers_of(parse(f"trees {settings}")) if "settings" in name]
+    found = answers_of(parse(f"mean(trees, mlp) {settings}"))
+    assert {name for name in found if "settings" in name} == {"settings.lr", "settings.schedule"}
+    assert costed_answers(parse("mlp"), 1024.0)["flops"] == 10.0

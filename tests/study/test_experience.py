@@ -6,8 +6,9 @@ import numpy as np
 
 from autosynth.data import load_dataset
 from autosynth.strategy import parse
+from autosynth.study.auction import DRAWS
 from autosynth.study.encoding import Answers, costed_answers
-from autosynth.study.experience import Ended, Experience, facts_of
+from autosynth.study.experience import Ended, Experience, facts_of, shipped
 
 
 def ended(scale: float, best: int) -> list[Ended]:
@@ -49,3 +50,13 @@ def test_facts_of_data_are_known_before_any_training() -> None:
     assert (facts["data.kinds"], facts["data.task"]) == ("table", "classification")
     assert facts["data.outputs"] == math.log2(3)
     assert facts["data.size"] == math.log2(13)
+
+
+def test_what_ships_leaves_out_the_data_that_is_searched() -> None:
+    digits = facts_of(load_dataset("digits"))
+    asked = [costed_answers(parse("cnn[depth=3]"), 5e5), costed_answers(parse("linear"), 1e3)]
+    known, blind = shipped(), shipped(tuple(sorted(digits.items())))
+    assert known.factors(digits, asked).shape == (DRAWS, 2)
+    cnn, linear = known.factors(digits, asked).mean(axis=0)
+    assert cnn < linear
+    assert not np.array_equal(known.factors(digits, asked), blind.factors(digits, asked))

@@ -9,7 +9,7 @@ wrote down. So far results/benchmark replays it, and no search goes by it.
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -79,16 +79,20 @@ def shipped(without: tuple[tuple[str, float | str], ...] = ()) -> Experience:
     would know its answers.
     """
     plain: dict[str, Any] = json.loads(FILE.read_text())
+    return experience_of(each for each in plain.values() if each["facts"] != dict(without))
+
+
+def experience_of(sets: Iterable[Mapping[str, Any]]) -> Experience:
+    """That of some sets, as the file holds them: facts, and FLOPs and error by strategy."""
     return Experience(
         {
-            name: (
+            str(number): (
                 each["facts"],
                 [
                     Ended(costed_answers(parse(text), flops), error)
                     for text, (flops, error) in each["strategies"].items()
                 ],
             )
-            for name, each in plain.items()
-            if each["facts"] != dict(without)
+            for number, each in enumerate(sets)
         }
     )

@@ -146,7 +146,7 @@ def _run(
     resolved: Resolved,
     alone: Resolved,
     blank: Record,
-    rungs: "_Rungs",
+    rungs: _Rungs,
     told: Told,
 ) -> Done | Failed:
     """What `run_trial` does; `alone` is what the job trains, as a strategy of its own."""

@@ -13,9 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from autosynth.strategy import parse
-from autosynth.study.encoding import costed_answers
-from autosynth.study.experience import FILE, Ended, Experience
+from autosynth.study.experience import FILE, Experience, experience_of
 
 HERE = Path(__file__).parent
 FACTS = HERE / "sets.json"
@@ -41,18 +39,8 @@ def ends(table: pd.DataFrame, schedule: str = "wsd") -> dict[str, dict[str, Any]
 
 def without(found: dict[str, dict[str, Any]], left_out: str) -> Experience | None:
     """That of all sets but one; none where there is no other."""
-    known = {
-        name: (
-            each["facts"],
-            [
-                Ended(costed_answers(parse(text), flops), error)
-                for text, (flops, error) in each["strategies"].items()
-            ],
-        )
-        for name, each in found.items()
-        if name != left_out and each["strategies"]
-    }
-    return Experience(known) if known else None
+    others = [each for name, each in found.items() if name != left_out]
+    return experience_of(others) if others else None
 
 
 def main() -> None:

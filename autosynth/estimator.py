@@ -53,6 +53,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no 
         repeats: int = 1,
         deterministic: bool = False,
         refit: bool = True,
+        from_run: Any = (),
         out: str | Path | None = None,
         verbose: bool = False,
     ) -> None:
@@ -75,6 +76,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no 
         self.repeats = repeats
         self.deterministic = deterministic
         self.refit = refit
+        self.from_run = from_run
         self.out = out
         self.verbose = verbose
 
@@ -195,6 +197,7 @@ class AutoSynthClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         repeats: int = 1,
         deterministic: bool = False,
         refit: bool = True,
+        from_run: Any = (),
         out: str | Path | None = None,
         verbose: bool = False,
     ) -> None:

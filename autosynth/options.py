@@ -261,6 +261,13 @@ class Options(DataConfig):
     refit: bool = option(
         True, "train the best again on everything but test", flags=("--no-refit",)
     )
+    from_run: tuple[str | os.PathLike[str], ...] = option(
+        (),
+        "run to begin from: what it learnt, and its trials where its data are these; repeat",
+        metavar="RUN",
+        flags=("--from",),
+        repeat=True,
+    )
     out: str | os.PathLike[str] | None = option(
         None,
         "folder of what it leaves (a new one under results)",
@@ -283,7 +290,7 @@ class Options(DataConfig):
             value = getattr(self, each.name)
             # What is off unless asked for is left out: runs from before it was there go on.
             asked = value is not None and not (each.default is False and value is False)
-            if asked and each.name not in (*DATA_NAMES, "budget", "out"):
+            if asked and each.name not in (*DATA_NAMES, "budget", "out", "from_run"):
                 section[each.name] = value
         return section
 

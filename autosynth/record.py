@@ -20,9 +20,9 @@ from autosynth.front import layers
 from autosynth.jsonfields import RECORD_1, from_fields, json_ready, renamed
 from autosynth.task.calibration import Calibration
 
-RECORD_VERSION = 3
+RECORD_VERSION = 4
 """Of what is written. Version 1 is read by the table of `autosynth.jsonfields`; version 2 had no
-`weights_dropped`."""
+`weights_dropped`, version 3 no `chosen`."""
 # Numbers over that are no measure of anything, and no float of numpy's integers.
 _MOST = 2.0**62
 RecordKind = Literal["strategy", "baseline"]
@@ -58,8 +58,8 @@ class Record:
     `best_fractions` are, by phase of the training, the fraction (0 to 1) of its schedule after
     which it was best on `calibration`, where not at its end. `curve` pairs the fraction of the
     schedule (0 to 1) with the validation error there. `still_gaining` says why a longer training
-    may pay. `origin` says who proposed the trial: ladder, portfolio, part, composed, longer,
-    tuned, sampler or given.
+    may pay. `origin` says who proposed the trial: ladder, portfolio, known, part, composed,
+    longer, tuned, sampler or given; `chosen` why it had its turn, where the search weighed it.
 
     Where `weights_dropped`, a limit of disk had no room for its weights: it is chosen no more.
     """
@@ -107,6 +107,7 @@ class Record:
     curve: tuple[tuple[float, float], ...] = ()
     still_gaining: str = ""
     origin: str = ""
+    chosen: str = ""
     weights_dropped: bool = False
 
 

@@ -100,7 +100,7 @@ def test_numbers_json_does_not_have_are_left_out():
         (lambda text: text.replace('"params": 1234', '"params": true'), "params = True"),
         (lambda text: json.dumps({**json.loads(text), "curve": [[1]]}), r"curve = \[\[1\]\]"),
         (lambda text: text.replace('"bias"', '"biases"'), "calibration = {.*'biases'"),
-        (lambda text: text.replace('"version": 3', '"version": "3"'), "version = '3'"),
+        (lambda text: text.replace('"version": 4', '"version": "3"'), "version = '3'"),
         (lambda text: text.replace("31.5", "NaN"), "NaN, which is no number"),
         (lambda text: text.replace("31.5", "-31.5"), r"train_seconds = -31\.5"),
         (lambda text: text.replace("1234", "9" * 400), "params = 999"),
@@ -134,7 +134,7 @@ def test_a_run_folder_that_is_gone_is_not_made_again(tmp_path):
 
 
 def test_a_record_of_the_version_before_is_read():
-    text = to_json(FULL).replace('"version": 3', '"version": 2')
+    text = to_json(FULL).replace('"version": 4', '"version": 2')
     plain = {key: value for key, value in json.loads(text).items() if key != "weights_dropped"}
     assert from_json(json.dumps(plain)) == FULL
 
@@ -191,7 +191,7 @@ def test_an_old_record_that_is_none_is_named(old, new, match):
 
 def test_a_run_of_a_newer_version_says_so(tmp_path):
     path = write_record(FULL, tmp_path)
-    path.write_text(path.read_text().replace('"version": 3', '"version": 4, "colour": "red"'))
+    path.write_text(path.read_text().replace('"version": 4', '"version": 5, "colour": "red"'))
     newer = "record.json: this run was made by a newer AutoSynth: .* version 4.*upgrade"
     with pytest.raises(NewerRunError, match=newer) as caught:
         read_all(tmp_path)

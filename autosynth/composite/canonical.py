@@ -5,7 +5,7 @@ Works on the notation's trees and on grids alone; `program` makes pieces of the 
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import count
 
@@ -31,7 +31,17 @@ from autosynth.errors import StrategyError, lookup, unknown
 from autosynth.modality import MODALITIES
 from autosynth.piece import coarser, n_tokens
 from autosynth.spec import InputSpec
-from autosynth.strategy import Chain, Fusion, Node, Part, Scalar, Settings, Strategy, parts
+from autosynth.strategy import (
+    Chain,
+    Fusion,
+    Node,
+    Part,
+    Scalar,
+    Settings,
+    Strategy,
+    map_parts,
+    parts,
+)
 
 SHARING = {
     "none": "every part has its own parameters",
@@ -329,7 +339,7 @@ def _tag_all(root: Node) -> Node:
                 "is for one component repeated in a chain, or on several inputs"
             )
     names = {key: f"t{i}" for i, key in enumerate(groups)}
-    return _map(root, lambda part: replace(part, tag=names[_parameters(part)]))
+    return map_parts(root, lambda part: replace(part, tag=names[_parameters(part)]))
 
 
 def _parameters(part: Part) -> tuple[str, tuple[tuple[str, Scalar], ...]]:
@@ -352,15 +362,7 @@ def _rename_tags(root: Node) -> Node:
     for part in parts(root):
         if part.tag and uses[part.tag] > 1 and part.tag not in names:
             names[part.tag] = f"t{next(fresh)}"
-    return _map(root, lambda part: replace(part, tag=names.get(part.tag or "")))
-
-
-def _map(node: Node, change: Callable[[Part], Part]) -> Node:
-    if isinstance(node, Part):
-        return change(node)
-    if isinstance(node, Chain):
-        return Chain(steps=tuple(_map(step, change) for step in node.steps))
-    return replace(node, parts=tuple(_map(part, change) for part in node.parts))
+    return map_parts(root, lambda part: replace(part, tag=names.get(part.tag or "")))
 
 
 def _sort(node: Node, at_root: bool) -> Node:

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from autosynth.errors import RunError, lookup
+from autosynth.leaderboard.outlook import outlook_of, outlook_sentence
 from autosynth.leaderboard.rank import chosen
 from autosynth.number import human, score_text, shorten, signed
 from autosynth.record import Record
@@ -197,15 +198,11 @@ def _composing(composing: Mapping[str, Any] | None) -> str:
     if dear and dear["single"] != composing["single"]:
         other = f"; against the best one at any cost (trial {dear['single']}) {_shown(dear)}"
     beside = f"; against the baseline {baseline['name']} {_shown(baseline)}" if baseline else ""
-    missing = composing.get("singles_not_run", 0)
-    note = ""
-    if missing:
-        note = f" Single components that had no time to train to the end: {missing}."
     return (
         f"{verdict}: the best composite (trial {composing['composite']}) against the front of "
         f"single components (trial {composing['single']}) is "
         f"{_shown(composing, composing['metric'])} over {composing['n']:,} test rows of one "
-        f"seed{other}{beside}.{note}"
+        f"seed{other}{beside}."
     )
 
 
@@ -248,7 +245,12 @@ def remarks(records: Iterable[Record], *, metric: str, cost: str = "flops") -> l
         f"The best strategy (trial {best.trial}) may gain by a longer training: "
         f"{best.still_gaining}. Give the search more time with --budget."
     )
-    return [*_luckier(best, records, metric), *([gaining] if best.still_gaining else [])]
+    found = outlook_of(records, metric=metric, cost=cost)
+    return [
+        *_luckier(best, records, metric),
+        *([gaining] if best.still_gaining else []),
+        *([outlook_sentence(found)] if found else []),
+    ]
 
 
 def _luckier(best: Record, records: Sequence[Record], metric: str) -> Iterator[str]:

@@ -20,6 +20,7 @@ from autosynth.errors import AutosynthError, TrialError
 from autosynth.record import Record, cost_of, merit, preference, read_all, trial_dir, write_record
 from autosynth.run.sweep import put_aside
 from autosynth.spec import Array
+from autosynth.study.agenda import PART_ALONE
 from autosynth.study.context import RunContext
 from autosynth.study.finalist import RACERS, a_training, finalists
 from autosynth.study.fold import OutOfTime, fold_outputs
@@ -37,10 +38,9 @@ from autosynth.training.output import finished_rows, outputs
 
 # Times a composite's cost, that a single component may have and is no dearer: as in the pruner.
 SLACK = 1.05
-# Of the single components as cheap, that had a turn. With fewer, the best composite would be held
-# against what happened to be trained, and look good for it: then nothing is claimed.
-LEAST_SHARE = 0.5
-NEVER_HAD = ("not_run", "stopped")
+# Of all trainings, by their price, that single components had. With less, the best composite would
+# be held against what happened to be trained, and look good for it: then nothing is claimed.
+LEAST_SHARE = 0.3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,8 +216,6 @@ def compare(
     composite = _best([r for r in scored if r.topology != "single"], name)
     content: dict[str, Any] = {"metric": name, "difference": None}
     content["choice"] = choice.to_dict() if choice else None
-    ladder = [r for r in records if r.origin == "ladder"]
-    content["singles_not_run"] = len({r.canonical for r in ladder} - _had_turns(ladder))
     if composite is not None:
         cheap = [
             r
@@ -227,7 +225,7 @@ def compare(
         ]
         single = _best([r for r in cheap if r in scored], name)
         content |= {"composite": composite.trial, "n": len(context.dataset.splits.test)}
-        content["withheld"] = _withheld(cheap)
+        content["withheld"] = _withheld(context, records, cheap)
         if single is not None:
             content |= {"single": single.trial}
             content |= _difference(context, found[composite.trial], found[single.trial])
@@ -245,23 +243,22 @@ def _is_defined(context: RunContext, output: Array) -> bool:
     return not np.isnan(context.score(context.dataset.splits.test, output))
 
 
-def _withheld(cheap: Sequence[Record]) -> str:
+def _withheld(context: RunContext, records: Sequence[Record], cheap: Sequence[Record]) -> str:
     """Why nothing can be said, or nothing. `cheap` are the single components as cheap."""
     if cut := [r for r in cheap if r.state == "complete" and r.reason]:
         return f"{cut[0].strategy} was {cut[0].reason}: with more time it may be better"
-    ladder = [r for r in cheap if r.origin == "ladder"]
-    n, had = len({r.canonical for r in ladder}), len(_had_turns(ladder))
-    if n and had < LEAST_SHARE * n:
+    what = "train_seconds" if context.trainer_config.step_seconds else "train_flops"
+    spent = [(r, float(getattr(r, what) or 0.0)) for r in records if r.kind == "strategy"]
+    total = sum(price for _, price in spent)
+    # A part that was trained for a composite counts as the composite's.
+    ours = sum(p for r, p in spent if r.topology == "single" and r.origin != PART_ALONE)
+    if ours < LEAST_SHARE * total:
+        unit = "seconds" if context.trainer_config.step_seconds else "operations"
         return (
-            f"of {n} single components that cost no more than the best composite, only {had} had "
-            "a turn"
+            f"single components had {ours / total:.0%} of the {unit} of all trainings, and need "
+            f"{LEAST_SHARE:.0%} to be held against composites"
         )
     return ""
-
-
-def _had_turns(records: Sequence[Record]) -> set[str]:
-    """The strategies that were trained, or tried, in one of some trials at least."""
-    return {r.canonical for r in records if r.state not in NEVER_HAD}
 
 
 def _difference(context: RunContext, ours: Array, other: Array) -> dict[str, float]:

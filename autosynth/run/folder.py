@@ -11,6 +11,7 @@ from autosynth.atomic import is_temporary, unwritable
 from autosynth.errors import RunError, RunningError
 from autosynth.options import Options
 from autosynth.record import check_there, read_all, read_records
+from autosynth.run.earlier import begin_from
 from autosynth.run.lock import DRIVER_FILE, LOCK_FILE, is_locked, lock
 from autosynth.run.state import (
     RUN_FILE,
@@ -25,6 +26,7 @@ from autosynth.run.state import (
 from autosynth.run.sweep import aside, sweep
 from autosynth.scratch import sweep_scratch
 from autosynth.spec import Dataset
+from autosynth.study.context import EARLIER_FILE
 
 RESULTS = Path("results")
 # What may differ between a run and a request that goes on with it.
@@ -40,6 +42,7 @@ _OURS = frozenset(
             STATE_FILE,
             "data.json",
             "sample.safetensors",
+            EARLIER_FILE,
         ),
         *("study.journal", "study.journal.lock", "composing.json", "importance.json", "bundle"),
         *("leaderboard.csv", "leaderboard.md", "front.png", ".writable"),
@@ -113,6 +116,7 @@ def place(
         sweep(folder, options.metric or "", options.cost, say)
         state = read_state(folder)
         if not _is_known(folder):
+            begin_from(folder, dataset, options, say)
             if (folder / RUN_FILE).exists():
                 said = f"warning: {folder / RUN_FILE} is damaged: it is written anew from this "
                 say(f"{said}command, and the old one kept as {aside(folder / RUN_FILE).name}")

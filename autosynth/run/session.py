@@ -18,7 +18,7 @@ from autosynth.leaderboard import pick
 from autosynth.number import printable
 from autosynth.options import Options
 from autosynth.progress import Progress
-from autosynth.record import Record, claim, read_all, write_record
+from autosynth.record import Record, read_all, write_record
 from autosynth.report import report
 from autosynth.run.finish import (
     Refit,
@@ -43,7 +43,7 @@ from autosynth.run.sitting import Sitting
 from autosynth.signature import takes_options
 from autosynth.spec import Dataset
 from autosynth.study import storage
-from autosynth.study.agenda import Limits, ladder, why_longer
+from autosynth.study.agenda import Limits, why_longer
 from autosynth.study.context import RunContext
 from autosynth.study.driver import Driver
 from autosynth.study.finalist import (
@@ -54,13 +54,13 @@ from autosynth.study.finalist import (
     repeat_seconds,
     reserve_seconds,
 )
-from autosynth.study.job import Job
+from autosynth.study.lasttraining import last_form
 from autosynth.study.optimism import ChosenAmong
 from autosynth.study.pool import LocalPool, WorkerPool
 from autosynth.study.processes import NoWorkersError, pool_of
 from autosynth.study.sampler import Sampler
 from autosynth.study.space import Space
-from autosynth.study.trial import initial_record, load_trained
+from autosynth.study.trial import load_trained
 from autosynth.training.config import schedule
 from autosynth.training.determinism import deterministic_kernels
 
@@ -99,6 +99,7 @@ def search(
     repeats: int = 1,
     deterministic: bool = False,
     refit: bool = True,
+    from_run: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
     out: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     started: float | None = None,
@@ -220,7 +221,6 @@ class _Session:
     def finish(self, whole: bool, pool: WorkerPool) -> None:
         """Choose, refit, score on test, compare, report. No refit where it was broken off."""
         context = self.context
-        self._not_run()
         if whole and self.options.repeats > 1:
             self._repeat()
         self._expect()
@@ -259,10 +259,11 @@ class _Session:
         """The best composite as a bundle, trained on everything but test where there is time."""
         context = self.context
         best = pick(read_all(self.folder), "best", metric=context.metric.name, cost=context.cost)
-        resolved = resolved_of(context, best)
         # The bundle and the report come after it: half-trained, a winner is worth nothing.
         end = self.deadline.earlier(POLICY.after_refit_seconds)
-        trained: Refit | None = refit(context, best, end, pool) if again else None
+        last = last_form(context, best)
+        trained: Refit | None = refit(context, last, end, pool) if again else None
+        resolved = resolved_of(context, last if trained else best)
         model = trained.model if trained else load_trained(context, best, resolved)
         best = replace(
             best,
@@ -280,23 +281,6 @@ class _Session:
             calibration=best.calibration,
             card=_card(context, best, trained),
         )
-
-    def _not_run(self) -> None:
-        """Single components there was no time for stand on the board, too."""
-        records = read_all(self.folder)
-        seen = {r.canonical for r in records}
-        for _, resolved in ladder(self.context.dataset, self.context.space):
-            if str(resolved.strategy) not in seen:
-                job = Job(
-                    number=claim(self.folder),
-                    strategy=str(resolved.strategy),
-                    origin="ladder",
-                    seed=self.options.seed,
-                )
-                record = initial_record(
-                    self.context, job, "not_run", "the budget ended before its turn"
-                )
-                write_record(record, self.folder)
 
     def _expect(self) -> None:
         """Write to the records what is to be expected of strategies, where rows are few."""

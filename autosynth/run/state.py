@@ -27,6 +27,7 @@ from autosynth.leaderboard.rank import COSTS
 from autosynth.options import Options
 from autosynth.record import check_there, read_all
 from autosynth.spec import Dataset
+from autosynth.study.facts import facts_of
 from autosynth.training.config import TrainerConfig
 
 RUN_FILE, STATE_FILE = "run.toml", "state.json"
@@ -136,6 +137,7 @@ def write_run(
             "fingerprint": dataset.fingerprint,
             **options.data_section(),
         },
+        "facts": facts_of(dataset),
         "search": options.search_section(),
         **({} if plan is None else {"plan": plan.to_dict()}),
         "versions": {

@@ -10,11 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autosynth.record import Record, preference
+from autosynth.front import ParetoFront
+from autosynth.record import Record, cost_of, preference
 from autosynth.run.state import read_state
 from autosynth.scratch import scratch
 from autosynth.study import storage
-from autosynth.study.agenda import LONGER, TUNED, by_strategy, length_of, still_gains
+from autosynth.study.agenda import (
+    LONGER,
+    TUNED,
+    by_strategy,
+    length_of,
+    still_gains,
+    without_length,
+)
+from autosynth.study.auction import SPARED_WHY
 from autosynth.study.mattered import FEWEST_TRIALS, Mattered, what_mattered
 
 # Strategies whose lengths are told, the best.
@@ -40,7 +49,11 @@ class Lengthened:
 
 @dataclass(frozen=True, kw_only=True)
 class SearchReasons:
-    """What explains a run; `workers` had `seconds` of wall clock each, `choices` may be none."""
+    """What explains a run; `workers` had `seconds` of wall clock each, `choices` may be none.
+
+    `chosen` are seconds of trainings by why they had their turn. `spared` are how many strategies
+    were trained for longer whatever they had shown, and how many of them are on the front.
+    """
 
     metric: str
     trials: int
@@ -48,7 +61,9 @@ class SearchReasons:
     seconds: float
     choices: tuple[Mattered, ...]
     spent: tuple[Spent, ...]
+    chosen: tuple[Spent, ...]
     lengthened: tuple[Lengthened, ...]
+    spared: tuple[int, int]
     ended_early: tuple[tuple[str, int], ...]
 
 
@@ -86,7 +101,9 @@ def search_reasons(
         seconds=seconds,
         choices=tuple(choices),
         spent=tuple(_spent(records, workers * seconds)),
+        chosen=tuple(_chosen(records)),
         lengthened=tuple(lengthened(records, metric, cost)),
+        spared=spared_strategies(records, metric, cost),
         ended_early=tuple(ended.items()),
     )
 
@@ -116,9 +133,39 @@ def _spent_lines(found: SearchReasons) -> Iterator[str]:
     for each in found.spent:
         share = each.seconds / total if total else 0.0
         yield f"  {each.seconds:7.1f} s  {share:4.0%}  {each.what}"
+    if found.chosen:
+        yield "Of trainings, by why each had its turn"
+    for each in found.chosen:
+        yield f"  {each.seconds:7.1f} s        {each.what}"
+
+
+def _chosen(records: Sequence[Record]) -> Iterator[Spent]:
+    """Seconds of trainings by why they had their turn, the most first."""
+    found: Counter[str] = Counter()
+    for record in records:
+        if record.kind == "strategy" and record.chosen:
+            found[record.chosen] += record.train_seconds or 0.0  # type: ignore[assignment]
+    return (Spent(what=what, seconds=seconds) for what, seconds in found.most_common())
+
+
+def spared_strategies(records: Sequence[Record], metric: str, cost: str) -> tuple[int, int]:
+    """How many strategies were trained on whatever they had shown; and are on the front."""
+    done = [r for r in records if r.kind == "strategy" and r.state == "complete"]
+    keys = {without_length(r.canonical) for r in done if r.chosen == SPARED_WHY}
+    best = ParetoFront()
+    for record in done:
+        best.insert(record.trial, cost_of(record, cost), -record.val[metric])
+    front = {without_length(r.canonical) for r in done if r.trial in set(best)}
+    return len(keys), len(keys & front)
 
 
 def _longer_lines(found: SearchReasons) -> Iterator[str]:
+    n, kept = found.spared
+    if n:
+        yield (
+            f"Whatever they had shown, {n} strategies were trained for longer, to see what is "
+            f"missed: {kept} of them are on the front"
+        )
     ended = ", ".join(f"{n} {state}" for state, n in found.ended_early)
     yield f"Trials: {found.trials} complete" + (f", {ended}" if ended else "")
     if found.lengthened:

@@ -10,7 +10,7 @@ order outlives any JSON writer.
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
@@ -177,6 +177,15 @@ def walk(node: Node) -> Iterator[Node]:
 def parts(node: Node) -> tuple[Part, ...]:
     """The parts of the tree, left to right."""
     return tuple(each for each in walk(node) if isinstance(each, Part))
+
+
+def map_parts(node: Node, change: Callable[[Part], Part]) -> Node:
+    """The same tree with every part changed, left to right."""
+    if isinstance(node, Part):
+        return change(node)
+    if isinstance(node, Chain):
+        return Chain(steps=tuple(map_parts(step, change) for step in node.steps))
+    return replace(node, parts=tuple(map_parts(part, change) for part in node.parts))
 
 
 def topology(node: Node) -> Topology:

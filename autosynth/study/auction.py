@@ -1,72 +1,54 @@
-"""What is trained next, of all that could be: the largest gain in hypervolume for its price.
+"""What is trained next, of all that could be: the largest gain for its price.
 
 A strategy is trained at some lengths, as a rule the shortest first, and each is a training of its
 own. What could be done is to begin one, or to train one for longer that was begun. Each has a
-price, and a gain: by how much the front of (log error, log cost) is expected to move by it. The
-best ratio has its turn.
+price, and a gain that is foreseen (`foresight.py`). The best ratio has its turn.
 
-The error of what is new is foreseen by what was guessed of it before, and by extra trees that
-learn how far those that were trained are from their guesses, as BANANAS learns errors (White,
-Neiswanger and Savani, 2021); its cost is exact. How an error falls with a longer training is taken
-from those that had one. It knows no clock and no data: prices are in any unit. So far
-results/benchmark replays it, and no search goes by it.
+Two gains are asked for, each for half of the price: by how much the front of (log error, log cost)
+is expected to move, and by how much the least error is to fall. What does most for the front are
+many small trainings at its cheap end; a user wants the best as well. And going on with what was
+begun has half of the price, too, as the shares of a halving are equal at all lengths (Li et al.,
+2018, "Hyperband"): of much that is new some always promises more than it holds. For the same
+reason what was promised is held against what came of it, and counts for less where it fell short.
+
+It knows no clock and no data: prices are in any unit.
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from importlib import import_module
-from itertools import pairwise
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
 from autosynth.front import ParetoFront, layers
-from autosynth.study.encoding import AnswerColumns, Answers
+from autosynth.study.foresight import FEWEST_KNOWN, LEAST_ERROR, Arm, Begun, Foresight, Guess
 from autosynth.study.knowncost import hypervolume_gains
 
-# Draws of what an error may be, and trees of a forest.
-DRAWS = 64
-# Strategies that have ended, before trees learn from them: until then a mean moves all guesses.
-FEWEST_KNOWN = 6
-# Of the price of all, what begins by chance: what no model expects is found so.
-CHANCE_SHARE = 0.05
+# Why something is trained, which has a share of the price of all. By chance: what no model expects
+# is found so.
+BY_CHANCE, CHANCE_SHARE = "by chance", 0.05
 # One strategy in so many is trained to its end whatever it has shown, so that what is not
-# lengthened by mistake can be counted; they take this share of the price of all at most.
-SPARED_ONE_IN, SPARED_SHARE = 20, 0.05
-# Of a training that is k times as long the error is k to the power of minus one of these times as
-# large, as far as nothing was measured.
-EXPONENTS = (0.0, 0.1, 0.2, 0.3, 0.45)
-# Errors below count as it: of a few hundred rows none may be wrong.
-LEAST_ERROR = 1e-3
+# lengthened by mistake can be counted.
+SPARED_WHY, SPARED_ONE_IN, SPARED_SHARE = "spared", 20, 0.05
+FOR_FRONT = "it promises most for its price"
+FOR_BEST, BEST_SHARE = "it may be the best for its price", 0.5
+# Of the price, that longer trainings have, and that single components and composites have each.
+LONG_SHARE, KIND_SHARE = 0.5, 0.4
 # How far the reference point lies beyond the largest cost, as a logarithm: what is better there
 # counts as if it were so over a decade. Without, what is dearest would never gain.
 REACH = math.log(10.0)
-# Of the trainings' price at least, that single components and composites each have.
-KIND_SHARE = 0.4
-# Strategies that may be known more, before the forest is grown anew, as a share of those it knows.
-_STALE = 0.05
+# Of what was promised and what came of it, the share that still counts after one more; and as how
+# many that kept what they promised all begin.
+KEPT_SHARE, TRUST = 0.95, 4.0
 # Actions, the best first, that are asked for whether they may be.
 _MOST_ASKED = 50
 # What was begun goes on only where so small a share of its error would be on the front.
 _BEST_FALL = 0.4
 _Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Arm:
-    """A strategy that can be trained, at any length: what it is made of, and its cost.
-
-    One that takes no steps has no longer training than the first.
-    """
-
-    key: str
-    answers: Answers
-    cost: float
-    is_single: bool = False
-    takes_steps: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,40 +59,38 @@ class Action:
     level: int
     why: str = ""
 
+    @property
+    def is_long(self) -> bool:
+        """Whether it is longer than the shortest training."""
+        return self.level > 0
+
 
 Price = Callable[[Arm, int], float]
 """Of training an arm at a level, above 0."""
 May = Callable[[Arm, int], bool]
 """Whether an arm may be trained at a level now."""
-Guess = Callable[[Sequence[Arm]], _Floats]
-"""What is guessed of arms before any is trained: logarithms of their errors over a usual one, as
-some draws, (DRAWS, n)."""
 
 
-@dataclass(kw_only=True)
-class _Begun:
-    """An arm that was begun: the errors it has shown by level, and how many levels it may have."""
+class _Running(NamedTuple):
+    """What is being trained: on whose account, and at what price."""
 
-    arm: Arm
-    levels: int
-    errors: dict[int, float] = field(default_factory=dict)
+    action: Action
+    is_single: bool
+    charged: float
 
-    @property
-    def next(self) -> int:
-        """The level that comes next."""
-        return 1 + max(self.errors, default=-1)
 
-    @property
-    def error(self) -> float:
-        """The least that it has shown, as a logarithm."""
-        return math.log(min(self.errors.values()))
+class _Point(NamedTuple):
+    """Logarithms of an error and of a cost."""
+
+    error: float
+    cost: float
 
 
 @dataclass(kw_only=True)
 class Auction:
     """Chooses what is trained next, and is told what came of it.
 
-    `lengths` are those that there are, ascending; `in_logs` and `is_balanced` are for comparisons.
+    `lengths` are those that there are, ascending; `is_balanced` is for comparisons.
     """
 
     lengths: Sequence[float]
@@ -118,26 +98,22 @@ class Auction:
     seed: int = 0
     guess: Guess | None = None
     is_balanced: bool = True
-    in_logs: bool = True
-    reach: float = REACH
     spent: dict[bool, float] = field(default_factory=lambda: {True: 0.0, False: 0.0})
     """The price so far of single components, and of composites."""
-    spent_for: dict[str, float] = field(default_factory=dict)
+    spent_for: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     """The price so far by reason."""
+    spent_long: float = 0.0
 
     def __post_init__(self) -> None:
         self._rng = np.random.default_rng(self.seed)
-        self._begun: dict[str, _Begun] = {}
-        self._running: dict[str, tuple[Action, bool, float]] = {}
-        self._points: list[tuple[float, float]] = []  # logarithms of error and cost
+        self._foresight = Foresight(self.lengths, self.guess, self._rng)
+        self._begun: dict[str, Begun] = {}
+        self._running: dict[str, _Running] = {}
+        self._points: list[_Point] = []
         self._front = ParetoFront()
-        self._falls = [
-            [-each * math.log(longer / shorter) for each in EXPONENTS]
-            for shorter, longer in pairwise(self.lengths)
-        ]
-        self._guesses: dict[str, _Floats] = {}
-        self._residuals: dict[str, _Floats] = {}
-        self._forest: _Forest | None = None
+        self._drawn = ""  # what begins by chance next
+        self._promised: dict[str, float] = {}
+        self._credits: dict[tuple[str, bool], _Credit] = defaultdict(_Credit)
 
     @property
     def known(self) -> int:
@@ -154,166 +130,119 @@ class Auction:
 
     def start(self, action: Action, *, is_single: bool | None = None) -> None:
         """Note that something is being trained, on the account of single components or not."""
-        arm, level = action.arm, action.level
-        begun = self._begun.setdefault(arm.key, self._new(arm))
-        side = begun.arm.is_single if is_single is None else is_single
-        charged = self.price(begun.arm, level)
-        self._running[arm.key] = action, side, charged
-        self._charge(action.why, side, charged)
+        arm = self._begun.setdefault(action.arm.key, self._new(action.arm)).arm
+        side = arm.is_single if is_single is None else is_single
+        charged = self.price(arm, action.level)
+        self._running[arm.key] = _Running(action, side, charged)
+        self._charge(action, side, charged)
 
     def end(
         self, key: str, level: int, error: float | None, *, price: float | None = None
     ) -> None:
         """Note what came of it: the error, none where it failed, and the price that it had."""
-        action, side, charged = self._running.pop(key, (None, False, 0.0))
-        if action is not None and price is not None:
-            self._charge(action.why, side, price - charged)
+        running = self._running.pop(key, None)
+        if running is not None and price is not None:
+            self._charge(running.action, running.is_single, price - running.charged)
         begun = self._begun.get(key)
         if begun is None:
             return
-        if error is None:
+        point = None
+        if error is not None:
+            error = max(error, LEAST_ERROR)
+            point = _Point(math.log(error), math.log(begun.arm.cost))
+        if running is not None:
+            self._settle(running.action, point)
+        if error is None or point is None:
             begun.levels = begun.next
             if not begun.errors:
                 del self._begun[key]
             return
-        error = max(error, LEAST_ERROR)
-        before = begun.errors.get(level - 1)
+        if before := begun.errors.get(level - 1):
+            self._foresight.fell(level - 1, before, error)
         begun.errors[level] = error
-        point = math.log(error), math.log(begun.arm.cost)
-        self._front.insert(len(self._points), point[1], point[0])
+        self._front.insert(len(self._points), point.cost, point.error)
         self._points.append(point)
-        if before is not None:
-            self._falls[level - 1].append(math.log(error / before))
-            if error >= before:  # a longer one would hardly be better
-                begun.levels = begun.next
 
-    def note(self, arm: Arm, level: int, error: float, *, price: float = 0.0) -> None:
+    def note(self, action: Action, error: float, *, price: float = 0.0) -> None:
         """Take in what was trained before, or without being chosen here."""
-        self._begun.setdefault(arm.key, self._new(arm))
-        self._charge("", arm.is_single, price)
-        self.end(arm.key, level, error)
-
-    def _new(self, arm: Arm) -> _Begun:
-        return _Begun(arm=arm, levels=len(self.lengths) if arm.takes_steps else 1)
+        self._begun.setdefault(action.arm.key, self._new(action.arm))
+        self._charge(action, action.arm.is_single, price)
+        self.end(action.arm.key, action.level, error)
 
     def choose(self, fresh: Sequence[Action], may: May = lambda arm, level: True) -> Action | None:
         """The next action, of the `fresh` beginnings and of going on with what was begun.
 
         Of those that it `may` take; None where there are none.
         """
-        idle = list(self._going_on())
+        total, idle = sum(self.spent.values()), list(self._going_on())
+        if action := self._by_chance(fresh, may) or self._spared(idle, may):
+            return action
         for ours, more in self._sides(fresh, idle):
-            if action := self._best(ours, more, may):
+            hopeful = [each for each in more if self._may_gain(each)]
+            is_behind = self.spent_long < LONG_SHARE * total
+            long = [each for each in [*ours, *hopeful] if each.is_long]
+            if is_behind and (action := self._best(long, may)):
+                return action
+            if action := self._best([*ours, *hopeful], may):
                 return action
         return None
 
-    def _best(self, fresh: Sequence[Action], idle: Sequence[Action], may: May) -> Action | None:
-        """The best of some actions, or one by chance."""
-        total = sum(self.spent.values())
-        is_blind = self.guess is None and self.known < FEWEST_KNOWN
-        if is_blind or self.spent_for.get("by chance", 0.0) < CHANCE_SHARE * total:
-            order = self._rng.permutation(len(fresh))[:_MOST_ASKED].tolist()
-            if found := _first([fresh[at] for at in order], may, "by chance"):
-                return found
-        if self.spent_for.get("spared", 0.0) < SPARED_SHARE * total:
-            spared = [each for each in idle if crc32(each.arm.key.encode()) % SPARED_ONE_IN == 0]
-            if found := _first(spared[:_MOST_ASKED], may, "spared"):
-                return found
-        actions = [*fresh, *filter(self._may_gain, idle)]
-        if not actions or is_blind:
-            return None
-        prices = np.array([self.price(each.arm, each.level) for each in actions])
-        order = np.argsort(-self.gains(actions) / prices, kind="stable")[:_MOST_ASKED].tolist()
-        return _first([actions[at] for at in order], may, "it promises most for its price")
-
     def gains(self, actions: Sequence[Action]) -> _Floats:
         """The hypervolume that each is expected to add to what is known, (n,)."""
-        points = [self._points[number] for number in self._front]
-        # What is being trained counts as if it had come to what is foreseen.
-        awaited = [action for action, _, _ in self._running.values()]
-        if awaited:
-            means = self._draws(awaited).mean(axis=0).tolist()
-            costs = [math.log(each.arm.cost) for each in awaited]
-            points += list(zip(means, costs, strict=True))
-        costs_asked, draws = np.log([each.arm.cost for each in actions]), self._draws(actions)
+        points, draws = self._awaited(), self._draws(actions)
+        costs = np.log([each.arm.cost for each in actions])
         if not points:  # nothing was begun: as if the cheapest were as bad as any
-            points = [(float(draws.max()), float(costs_asked.min()))]
+            points = [_Point(float(draws.max()), float(costs.min()))]
         front = np.array(points)
-        front = front[layers(front) == 1]
-        if not self.in_logs:
-            front[:, 0], draws = np.exp(front[:, 0]), np.exp(draws)
-        return hypervolume_gains(draws, costs_asked, front, reach=self.reach)
+        return hypervolume_gains(draws, costs, front[layers(front) == 1], reach=REACH)
 
-    def _going_on(self) -> Iterator[Action]:
-        """Longer trainings of what was begun."""
-        for key, each in self._begun.items():
-            if key not in self._running and each.errors and each.next < each.levels:
-                yield Action(arm=each.arm, level=each.next)
+    def _gains_of_best(self, actions: Sequence[Action]) -> _Floats:
+        """By how much the logarithm of the least error is expected to fall by each, (n,)."""
+        least = min(point.error for point in self._awaited())
+        gains: _Floats = np.clip(least - self._draws(actions), 0.0, None).mean(axis=0)
+        return gains
 
-    def _may_gain(self, action: Action) -> bool:
-        """Whether what was begun might come to the front by a longer training."""
-        best = self._front.best(math.log(action.arm.cost))
-        return self._begun[action.arm.key].error + math.log(_BEST_FALL) < best
+    def _best(self, actions: Sequence[Action], may: May) -> Action | None:
+        """The largest gain for its price."""
+        if not actions or self._is_blind:
+            return None
+        is_due = self.spent_for[FOR_BEST] < BEST_SHARE * sum(self.spent.values())
+        why = FOR_BEST if self._points and is_due else FOR_FRONT
+        gains = self._gains_of_best(actions) if why == FOR_BEST else self.gains(actions)
+        trusted = gains * [self._credits[why, each.is_long].factor for each in actions]
+        prices = np.array([self._price_of(each) for each in actions])
+        order = np.argsort(-trusted / prices, kind="stable")[:_MOST_ASKED].tolist()
+        for at in order:
+            if found := _first([actions[at]], may, why):
+                self._promised[found.arm.key] = float(gains[at])
+                return found
+        return None
 
-    def _draws(self, actions: Sequence[Action]) -> _Floats:
-        """What the logarithm of the error of each may be, (DRAWS, n)."""
-        begun = [self._begun.get(each.arm.key) for each in actions]
-        known = [bool(each and each.errors) for each in begun]
-        draws = np.zeros((DRAWS, len(actions)))
-        new = [at for at, is_known in enumerate(known) if not is_known]
-        if new:
-            draws[:, new] = self._foreseen([actions[at].arm for at in new])
-        first = np.zeros(len(actions), dtype=int)
-        for at, each in enumerate(begun):
-            if known[at] and each is not None:
-                first[at] = max(each.errors)
-                draws[:, at] = math.log(each.errors[int(first[at])])
-        last = np.array([each.level for each in actions])
-        for level, falls in enumerate(self._falls):
-            through = np.flatnonzero((first <= level) & (level < last))
-            draws[:, through] += self._rng.choice(falls, (DRAWS, len(through)))
-        return draws
+    def _by_chance(self, fresh: Sequence[Action], may: May) -> Action | None:
+        """What begins whatever is foreseen of it, once its share of the price is there.
 
-    def _foreseen(self, arms: Sequence[Arm]) -> _Floats:
-        """What arms that have shown nothing may come to at the shortest length, (DRAWS, n)."""
-        ended = [each for each in self._begun.values() if each.errors]
-        guesses = self._guessed(arms)
-        if len(ended) < FEWEST_KNOWN:
-            return guesses + (float(np.mean(self._beyond(ended))) if ended else 0.0)
-        if self._forest is None or len(ended) > (1 + _STALE) * self._forest.n_known:
-            known = [each.arm for each in ended]
-            self._forest = _Forest(known, self._beyond(ended), int(self._rng.integers(2**31)))
-            self._residuals = {}
-        new = [arm for arm in arms if arm.key not in self._residuals]
-        if new:
-            made = self._forest.predict(new).T
-            self._residuals |= {arm.key: each for arm, each in zip(new, made, strict=True)}
-        found: _Floats = guesses + np.array([self._residuals[arm.key] for arm in arms]).T
-        return found
+        It is drawn beforehand and waits: whatever its price, it has the same chance.
+        """
+        left = CHANCE_SHARE * sum(self.spent.values()) - self.spent_for[BY_CHANCE]
+        if not (self._is_blind or left > 0):
+            return None
+        fresh = [each for each in fresh if not each.is_long]
+        known = {each.arm.key: each for each in fresh}
+        if self._drawn not in known or not may(known[self._drawn].arm, known[self._drawn].level):
+            order = self._rng.permutation(len(fresh))[:_MOST_ASKED].tolist()
+            found = _first([fresh[at] for at in order], may, BY_CHANCE)
+            self._drawn = found.arm.key if found else ""
+        drawn = known.get(self._drawn)
+        if drawn is None or not (self._is_blind or self._price_of(drawn) <= left):
+            return None
+        return replace(drawn, why=BY_CHANCE)
 
-    def _beyond(self, ended: Sequence[_Begun]) -> _Floats:
-        """How far errors at the shortest length are from their guesses, as logarithms."""
-        means = [float(np.mean(falls)) for falls in self._falls]
-        shown = []
-        for each in ended:
-            level = min(each.errors)
-            shown.append(math.log(each.errors[level]) - sum(means[:level]))
-        found: _Floats = np.array(shown) - self._guessed([e.arm for e in ended]).mean(axis=0)
-        return found
-
-    def _guessed(self, arms: Sequence[Arm]) -> _Floats:
-        """The guesses, each made once, (DRAWS, n)."""
-        if self.guess is None:
-            return np.zeros((DRAWS, len(arms)))
-        new = [arm for arm in arms if arm.key not in self._guesses]
-        if new:
-            made = self.guess(new).T
-            self._guesses |= {arm.key: each for arm, each in zip(new, made, strict=True)}
-        return np.array([self._guesses[arm.key] for arm in arms]).T
-
-    def _charge(self, why: str, is_single: bool, price: float) -> None:
-        self.spent[is_single] += price
-        self.spent_for[why] = self.spent_for.get(why, 0.0) + price
+    def _spared(self, idle: Sequence[Action], may: May) -> Action | None:
+        """What goes on whatever it has shown."""
+        if self.spent_for[SPARED_WHY] >= SPARED_SHARE * sum(self.spent.values()):
+            return None
+        spared = [each for each in idle if crc32(each.arm.key.encode()) % SPARED_ONE_IN == 0]
+        return _first(spared[:_MOST_ASKED], may, SPARED_WHY)
 
     def _sides(
         self, fresh: Sequence[Action], idle: Sequence[Action]
@@ -328,6 +257,63 @@ class Auction:
                 )
         yield fresh, idle
 
+    @property
+    def _is_blind(self) -> bool:
+        """Whether nothing is known that anything could be foreseen from."""
+        return self.guess is None and self.known < FEWEST_KNOWN
+
+    def _going_on(self) -> Iterator[Action]:
+        """Longer trainings of what was begun."""
+        for key, each in self._begun.items():
+            if key not in self._running and each.errors and each.next < each.levels:
+                yield Action(arm=each.arm, level=each.next)
+
+    def _may_gain(self, action: Action) -> bool:
+        """Whether what was begun might come to the front by a longer training."""
+        best = self._front.best(math.log(action.arm.cost))
+        return self._begun[action.arm.key].error + math.log(_BEST_FALL) < best
+
+    def _awaited(self) -> list[_Point]:
+        """The front of what has ended, and what is being trained as it is foreseen."""
+        points = [self._points[number] for number in self._front]
+        actions = [each.action for each in self._running.values()]
+        if actions:
+            means = self._draws(actions).mean(axis=0).tolist()
+            points += [
+                _Point(error, math.log(each.arm.cost))
+                for each, error in zip(actions, means, strict=True)
+            ]
+        return points
+
+    def _draws(self, actions: Sequence[Action]) -> _Floats:
+        asked = [(each.arm, each.level) for each in actions]
+        return self._foresight.draws(asked, list(self._begun.values()))
+
+    def _settle(self, action: Action, point: _Point | None) -> None:
+        """Hold what came of an action against what it promised."""
+        promised = self._promised.pop(action.arm.key, None)
+        if promised is None:
+            return
+        kept = 0.0
+        if point and self._points and action.why == FOR_BEST:
+            kept = max(0.0, min(each.error for each in self._points) - point.error)
+        elif point and self._points:
+            front = np.array([self._points[number] for number in self._front])
+            errors, costs = np.array([[point.error]]), np.array([point.cost])
+            kept = float(hypervolume_gains(errors, costs, front, reach=REACH)[0])
+        self._credits[action.why, action.is_long].add(promised, kept)
+
+    def _price_of(self, action: Action) -> float:
+        return self.price(action.arm, action.level)
+
+    def _charge(self, action: Action, is_single: bool, price: float) -> None:
+        self.spent[is_single] += price
+        self.spent_for[action.why] += price
+        self.spent_long += price if action.is_long else 0.0
+
+    def _new(self, arm: Arm) -> Begun:
+        return Begun(arm=arm, levels=len(self.lengths) if arm.takes_steps else 1)
+
 
 def _first(actions: Sequence[Action], may: May, why: str) -> Action | None:
     """The first of them that may be taken now."""
@@ -337,23 +323,22 @@ def _first(actions: Sequence[Action], may: May, why: str) -> Action | None:
     return None
 
 
-class _Forest:
-    """Extra trees on what strategies are made of: how far errors are from guesses."""
+@dataclass(kw_only=True)
+class _Credit:
+    """By how much what was promised has come true."""
 
-    def __init__(self, known: Sequence[Arm], beyond: _Floats, seed: int) -> None:
-        self.n_known = len(known)
-        self._columns = AnswerColumns([arm.answers for arm in known])
-        # Late: it takes half a second.
-        forests: Any = import_module("sklearn.ensemble")
-        self._forest = forests.ExtraTreesRegressor(
-            DRAWS, min_samples_leaf=2, random_state=seed, n_jobs=1
-        )
-        self._forest.fit(self._rows(known), beyond)
+    promised: float = 0.0
+    kept: float = 0.0
+    number: float = 0.0
 
-    def predict(self, arms: Sequence[Arm]) -> _Floats:
-        """What each tree says of each arm, (DRAWS, n)."""
-        rows = self._rows(arms)
-        return np.array([tree.predict(rows) for tree in self._forest.estimators_])
+    def add(self, promised: float, kept: float) -> None:
+        self.promised = KEPT_SHARE * self.promised + promised
+        self.kept = KEPT_SHARE * self.kept + kept
+        self.number = KEPT_SHARE * self.number + 1.0
 
-    def _rows(self, arms: Sequence[Arm]) -> NDArray[np.float32]:
-        return self._columns.rows([arm.answers for arm in arms]).astype(np.float32)
+    @property
+    def factor(self) -> float:
+        if not self.promised:
+            return 1.0
+        usual = TRUST * self.promised / self.number
+        return (self.kept + usual) / (self.promised + usual)

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from autosynth.composite import resolve
+from autosynth.composite import Resolved, resolve
 from autosynth.composite.fittedpart import takes_steps
 from autosynth.composite.fusion import weights_of
 from autosynth.composite.join import PostHocSum, Sum, confidence
@@ -138,7 +138,7 @@ class Composer:
         self._new.append(len(self._parts) - 1)
         self._left = AT_ONCE
 
-    def propose(self, able: Able) -> Strategy | None:
+    def propose(self, able: Able) -> Resolved | None:
         """A fusion that gains on what costs no more, and is still to be tried.
 
         After a new part first the best of all by score, and then what gains most: cheap ones gain
@@ -156,11 +156,11 @@ class Composer:
             orders.insert(0, nlargest(MOST_ASKED, worth, key=attrgetter("score")))
         for each in dict.fromkeys(chain(*orders)):
             self._candidates.remove(each)
-            strategy = self._strategy(each)
             data = self.context.dataset
-            if able(resolve(strategy, data.inputs, data.target)):
+            resolved = resolve(self._strategy(each), data.inputs, data.target)
+            if able(resolved):
                 self._left -= 1
-                return strategy
+                return resolved
             self._passed.append(each)
         self._left = 0
         return None

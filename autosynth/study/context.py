@@ -2,9 +2,9 @@
 
 import math
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
@@ -29,12 +29,16 @@ from autosynth.training.store import STORE, ValueStore, rows_digest
 # From 2,000 rows on a fifth held out is 400 rows, whose standard error is at most .025, and folds
 # cost more than they tell.
 SMALL_ROWS = 2000
+# What the runs that a run has begun from came to.
+EARLIER_FILE = "earlier.json"
 # Every fold is a training: more than five would leave too few strategies.
 MOST_FOLDS = 5
 # Held out, that a trial is scored on where folds can bring as many. On CricketX one training with
 # 130 rows held back said as much as two folds of 78, and twice as many strategies had a turn: so
 # folds serve only where even a third of the rows held back is less than this.
 JUDGED_ROWS = 100
+# Resolved strategies that are kept, at some tens of kilobytes each.
+_KEPT = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +74,7 @@ class RunContext:
         return rows_digest(splits.train, splits.calibration, splits.validation)
 
     @cached_property
-    def phase_seconds(self) -> dict[str, tuple[tuple[float, ...], float, bool]]:
+    def phase_seconds(self) -> dict[str, tuple[tuple[float, ...], float, float, bool]]:
         """What `lasttraining` has foreseen of strategies, by their text."""
         return {}
 
@@ -157,7 +161,14 @@ class RunContext:
 
     def resolved(self, strategy: str) -> Resolved:
         """A strategy in the notation, resolved for the inputs and the target of this data."""
-        return resolve(parse(strategy), self.dataset.inputs, self.dataset.target)
+        return self._resolved(strategy)
+
+    @cached_property
+    def _resolved(self) -> Callable[[str], Resolved]:
+        """The same, kept of those that were asked for last: a driver asks again and again."""
+        return lru_cache(maxsize=_KEPT)(
+            lambda text: resolve(parse(text), self.dataset.inputs, self.dataset.target)
+        )
 
     def other_folds(self) -> Iterator[tuple[Array, Array]]:
         """The rows inside and outside of the folds after the first, which is `validation`.

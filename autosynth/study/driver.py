@@ -6,7 +6,6 @@ next, whether a training goes on, and what is kept. What comes next is the agend
 
 import math
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from autosynth.budget import POLICY
@@ -14,27 +13,12 @@ from autosynth.composite import Resolved, cost, resolve
 from autosynth.errors import StrategyError
 from autosynth.progress import Progress
 from autosynth.record import Record, read_all
-from autosynth.strategy import Strategy
-from autosynth.study.agenda import (
-    COMPOSED,
-    LENGTH,
-    LONGER,
-    SPARED,
-    TUNED,
-    WRITTEN,
-    Agenda,
-    Limits,
-    candidates,
-    first_length,
-    joint_training,
-    ladder,
-    turn_of,
-)
+from autosynth.study.agenda import COMPOSED, SPARED, Agenda, Limits, candidates, ladder
 from autosynth.study.assembly import Assembly, has_room, trial_parts
 from autosynth.study.context import RunContext
 from autosynth.study.history import RunHistory
 from autosynth.study.job import Done, Event, Failed, Job, Lost, Rung
-from autosynth.study.params import params_for
+from autosynth.study.offers import Offers
 from autosynth.study.pool import WorkerPool
 from autosynth.study.pruner import Curve, Decision, RungBook, doubt, is_spared
 from autosynth.study.restrict import is_forbidden
@@ -88,7 +72,8 @@ class Driver:
         self.floor = 0.0
         if context.cost != "latency_ms":
             self.floor = CHEAP_SHARE * max(getattr(cost(r), context.cost) for _, r in singles)
-        self.turn, self.repeats, self.hopeful = 0, 0, False
+        self.offers = Offers(self.history, self.agenda, floor=self.floor)
+        self.repeats, self.hopeful = 0, False
         self.running: dict[int, _Running] = {}
         self.waiting: deque[Assembly] = deque()
         self.begun: set[str] = set()
@@ -128,7 +113,8 @@ class Driver:
                     return
                 self.hopeful, self.repeats = True, 0
             self._show(left)
-            self._next()
+            if not self._next():
+                self.repeats = MAX_REPEATS
 
     def _hand_out(self) -> None:
         """Give free workers what waits of trials that are begun, the earliest of them first."""
@@ -171,9 +157,10 @@ class Driver:
         most = math.inf if self.limits.trials is None else self.limits.trials
         return most - self.history.n_trained - len(self.running)
 
-    def _next(self) -> None:
-        """Ask for one strategy, and do with it what is to be done."""
-        self._enqueue()
+    def _next(self) -> bool:
+        """Ask for one strategy, and do with it what is to be done; false where there is none."""
+        if not self._enqueue():
+            return False
         proposal = self.sampler.propose()
         data, space = self.context.dataset, self.context.space
         try:
@@ -181,10 +168,10 @@ class Driver:
             resolved = resolve(strategy, data.inputs, data.target)
         except StrategyError as error:
             self._pass_over(proposal, str(error))
-            return
+            return True
         if is_forbidden(resolved, space):
             self._pass_over(proposal, "the space forbids it")
-            return
+            return True
         canonical = resolved.canonical
         self.sampler.begin(proposal, cost=cost(resolved).flops, canonical=canonical)
         if canonical in self.history.done:
@@ -197,6 +184,7 @@ class Driver:
         else:
             self.repeats = 0
             self._begin(proposal, resolved)
+        return True
 
     def _begin(self, proposal: Proposal, resolved: Resolved) -> None:
         """Hand out a job; or keep a record where it is over a limit."""
@@ -210,6 +198,7 @@ class Driver:
             number=self.history.number(),
             strategy=resolved.canonical,
             origin=proposal.origin,
+            why=self.offers.why(resolved.canonical),
             seed=self.context.seed,
             deadline=self.limits.deadline.earlier(after),
             foreseen_seconds=self.history.foreseen_seconds(resolved),
@@ -229,11 +218,12 @@ class Driver:
             assembly=assembly, proposal=proposal, resolved=resolved, curve=curve
         )
         self.begun.add(job.strategy)
+        self.offers.start(resolved, job.origin)
         self.waiting.append(assembly)
         self._hand_out()
 
-    def _enqueue(self) -> None:
-        """Have the sampler propose what comes next by the agenda, or a choice of its own."""
+    def _enqueue(self) -> bool:
+        """Have the sampler propose what has its turn; false where nothing has."""
         done, begun = self.history.done, self.begun
 
         def able(resolved: Resolved) -> bool:
@@ -243,63 +233,16 @@ class Driver:
         def quick(resolved: Resolved) -> bool:
             return able(resolved) and self._seconds(resolved) <= self.quick
 
-        def bold(resolved: Resolved) -> bool:
-            seconds = self._seconds(resolved, self._pace())
-            return able(resolved) and seconds <= POLICY.bold_share * self._left()
-
-        origin, written = "ladder", self.agenda.fresh(self.families, quick)
-        if not (written or done):  # in a budget too short for that there is to be a model, too
-            written = self.agenda.quickest(able)
-        if not written:
-            origin, written = COMPOSED, self.history.composer.propose(able)
-        if written:
-            self._ask(written, origin)
-            return
-        topologies, n_begun = self.context.space.topologies, len(done) + len(self.running)
-        turns = self.agenda.turns(n_begun, len(self.context.space.families))
-        at = self.repeats % len(turns)  # whose turn brought nothing new lets the next one try
-        for turn in [*turns[at:], *turns[:at]]:
-            if turn == "longer":
-                if self._lengthen(able):
-                    return
-                continue
-            if turn == "single":
-                singles, metric = self.history.standings.best_singles(), self.context.metric.name
-                origin, written = "ladder", self.agenda.single(singles, able, bold, metric)
-            else:
-                origin, written = self.agenda.composite(able, self.history.lacking)
-            if written:
-                self._ask(written, origin)
-                return
-            kinds = [each for each in topologies if (each == "single") == (turn == "single")]
-            if kinds:
-                self.turn += 1
-                topology = {"topology": kinds[self.turn % len(kinds)]} if topologies[1:] else {}
-                params = topology | first_length(self.context.space)
-                self.sampler.enqueue(params, "sampler")
-                return
-
-    def _ask(self, written: Strategy, origin: str) -> None:
-        if origin in WRITTEN:
-            self.sampler.enqueue_written(written, origin)
-        else:
-            self.sampler.enqueue(params_for(written, self.context.space), origin)
-
-    def _lengthen(self, able: Callable[[Resolved], bool]) -> bool:
-        """Have the longer training proposed that promises most, or the best one's joint one."""
-        front = self.history.standings.front()
-        tuned = joint_training(front, self.context.space, self.context.metric.name)
-        if tuned and able(self.context.resolved(str(tuned))):
-            self._ask(tuned, TUNED)
-            return True
-        for each in self.history.standings.worth_longer(self.context.space):
-            params = self.sampler.params(each.trained)
-            if params is None or self.sampler.params(each.resolved) is not None:
-                continue
-            if able(self.context.resolved(each.resolved)):
-                self.sampler.enqueue({**params, LENGTH: each.param}, LONGER)
-                return True
-        return False
+        origin, resolved = "ladder", self.agenda.fresh(self.families, quick)
+        if not (resolved or done):  # in a budget too short for that there is to be a model, too
+            resolved = self.agenda.quickest(able)
+        if not resolved:
+            origin, resolved = COMPOSED, self.history.composer.propose(able)
+        if not resolved and (offer := self.offers.next(able)):
+            origin, resolved = offer.origin, offer.resolved
+        if resolved:
+            self.sampler.ask_for(resolved, origin)
+        return resolved is not None
 
     def _pass_over(self, proposal: Proposal, why: str) -> None:
         self.repeats += 1
@@ -355,6 +298,7 @@ class Driver:
         # A longer one is there because a shorter one was among the best; and where a trial is
         # scored on several folds, the rows of the first are too few to end it.
         spared = each.assembly.job.origin in SPARED or self.context.folds > 1
+        spared = spared or self.offers.may_go_on(each.resolved)
         if spared or is_spared(trial, self.context.seed) or not verdict.prune:
             return False
         each.pruned = verdict
@@ -372,9 +316,7 @@ class Driver:
         del self.running[job.number]
         self.begun.discard(job.strategy)
         self.repeats = 0 if self.running else self.repeats
-        # Counted without a clock: the same seed gives the same trials.
-        turn = turn_of(job.origin, record.topology)
-        self.agenda.spent[turn] += 1.0 if self.limits.trials else record.train_seconds or 0.0
+        self.offers.put(record)
         if record.state == "failed":
             self.sampler.fail(each.proposal, record.reason)
         else:

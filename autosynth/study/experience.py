@@ -4,13 +4,12 @@ A file that comes with this package holds the ends of real trainings on sets of 
 (`results/benchmark/experience.py` makes it). Extra trees learn from it, by the choices that a
 strategy is made of, its FLOPs and what is known of the data, by which factor its error is above or
 below the usual one of a set. So the first strategies of a search need not be those that somebody
-wrote down. So far results/benchmark replays it, and no search goes by it.
+wrote down. Runs that a search begins from are such sets, too.
 """
 
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,10 +17,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from autosynth.spec import Dataset
-from autosynth.strategy import parse
-from autosynth.study.auction import DRAWS, LEAST_ERROR
+from autosynth.record import Record, score_of
+from autosynth.strategy import Strategy, parse
+from autosynth.study.agenda import by_strategy
 from autosynth.study.encoding import AnswerColumns, Answers, costed_answers
+from autosynth.study.foresight import DRAWS, LEAST_ERROR
+from autosynth.task.metric import Metric
 
 FILE = Path(__file__).with_name("experience.json")
 
@@ -33,25 +34,17 @@ class Ended(NamedTuple):
     error: float
 
 
-def facts_of(dataset: Dataset) -> dict[str, float | str]:
-    """What is known of data before any training: kinds, task, and sizes as logarithms."""
-    inputs, target = dataset.inputs, dataset.target
-    return {
-        "data.kinds": " ".join(sorted({each.kind for each in inputs if not each.of})),
-        "data.task": target.task,
-        "data.rows": math.log2(len(dataset.splits.train)),
-        "data.outputs": math.log2(target.n_outputs),
-        "data.size": math.log2(sum(math.prod(each.shape) for each in inputs if not each.of)),
-    }
-
-
 class Experience:
     """Guesses errors of strategies on data of which some facts are known."""
 
     def __init__(
-        self, known: Mapping[str, tuple[Answers, Sequence[Ended]]], seed: int = 0
+        self,
+        known: Mapping[str, tuple[Answers, Sequence[Ended]]],
+        strategies: Iterable[Strategy] = (),
+        seed: int = 0,
     ) -> None:
-        """`known` are, by set, its facts and its trainings."""
+        """`known` are, by set, its facts and its trainings; `strategies` those that had them."""
+        self.strategies = tuple(strategies)
         asked: list[Answers] = []
         factors: list[float] = []
         for facts, ended in known.values():
@@ -71,28 +64,42 @@ class Experience:
         return np.array([tree.predict(rows) for tree in self._forest.estimators_])
 
 
-@lru_cache(maxsize=2)
-def shipped(without: tuple[tuple[str, float | str], ...] = ()) -> Experience:
-    """That of the sets that the file holds, each strategy at the length that its data ask for.
+def known_elsewhere(facts: Answers, earlier: Path) -> Experience:
+    """That of the sets that the file holds, and of the runs that a run has begun from.
 
-    Those `without` which it is asked for are left out, by their facts: a search of one of them
-    would know its answers.
+    Sets of the same facts are left out of the file: a search of one would know its answers.
+
+    Args:
+        facts: of the data that are searched.
+        earlier: the file of the runs, which need not be there.
     """
     plain: dict[str, Any] = json.loads(FILE.read_text())
-    return experience_of(each for each in plain.values() if each["facts"] != dict(without))
+    sets = [each for each in plain.values() if each["facts"] != dict(facts)]
+    return experience_of(sets + (json.loads(earlier.read_text()) if earlier.exists() else []))
+
+
+def plain_experience(
+    facts: Mapping[str, Any], records: Iterable[Record], metric: Metric
+) -> dict[str, Any]:
+    """What a run's strategies came to at their longest trainings, as the file has it of a set."""
+    records = list(records)
+    trivial = next((score_of(r, metric.name) for r in records if r.kind == "baseline"), 0.0)
+    known = {}
+    for key, group in by_strategy(records).items():
+        error = metric.error(score_of(group[-1], metric.name), trivial)
+        if math.isfinite(error):
+            known[key] = group[-1].flops or 0, min(error, 1.0)
+    return {"facts": dict(facts), "strategies": known}
 
 
 def experience_of(sets: Iterable[Mapping[str, Any]]) -> Experience:
     """That of some sets, as the file holds them: facts, and FLOPs and error by strategy."""
-    return Experience(
-        {
-            str(number): (
-                each["facts"],
-                [
-                    Ended(costed_answers(parse(text), flops), error)
-                    for text, (flops, error) in each["strategies"].items()
-                ],
-            )
-            for number, each in enumerate(sets)
-        }
-    )
+    known: dict[str, tuple[Answers, list[Ended]]] = {}
+    strategies: dict[str, Strategy] = {}
+    for each in sets:
+        ended = []
+        for text, (flops, error) in each["strategies"].items():
+            strategies.setdefault(text, parse(text))
+            ended.append(Ended(costed_answers(strategies[text], flops), error))
+        known[str(len(known))] = each["facts"], ended
+    return Experience(known, strategies.values())

@@ -112,11 +112,15 @@ def reserve_seconds(
     scoring = sum((r.eval_seconds or 0.0) + 0.02 for r in last) * ratio
     scoring += 0.1 * len(last)
     after = POLICY.report_seconds + scoring
-    best = min(last, key=lambda r: preference(r, context.metric.name, context.cost))
+    best = sorted(last, key=lambda r: preference(r, context.metric.name, context.cost))
     if refit:
         held_out = len(splits.calibration) + len(splits.validation)
         more = 1 + held_out / len(splits.train)
-        again = seconds_side_by_side(context, best.canonical, workers, a_training(best))
+        # Any of those that race for it may be the one.
+        again = max(
+            seconds_side_by_side(context, r.canonical, workers, a_training(r))
+            for r in best[: RACERS if context.is_small else 1]
+        )
         after += max(again, coming) * more * POLICY.refit_factor
     after += repeat_seconds(last, context, repeats, budget)
     return after + choice_seconds(last, context, budget, coming)

@@ -37,7 +37,7 @@ class RunHistory:
     """What was trained so far, the baseline among it."""
 
     def __init__(self, context: RunContext, records: Iterable[Record]) -> None:
-        self._context = context
+        self.context = self._context = context
         self.done: dict[str, Record] = {}
         """Strategies that need not be trained again, by canonical form."""
         self.standings = Standings(context)
@@ -135,6 +135,15 @@ class RunHistory:
             known = sum(found[0].seconds for _, found in self.standing(resolved) if found)
         whole = self.foreseen_seconds(resolved) + known
         return seconds_side_by_side(self._context, resolved.canonical, workers, whole)
+
+    def fit_seconds(self, resolved: Resolved) -> float:
+        """What parts that are no networks and do not stand will take, by the longest of a kind."""
+        root, found = resolved.strategy.root, 0.0
+        for phase, known in self.standing(resolved):
+            end = fitted_end(phase.unit.node if phase.unit else root) if phase.is_fit else None
+            if end and not known:
+                found += self._fits.get(end.family, 0.0)
+        return found
 
     def hurries(self, resolved: Resolved, left: float) -> bool:
         """Whether a part that is no network would have less time than one of its family took.

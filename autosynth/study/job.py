@@ -103,10 +103,10 @@ class Stop:
 class Job:
     """One training of a strategy, in canonical form: its number, its seed, when it must end.
 
-    `foreseen_seconds` are what it was foreseen to take, as steps were measured; 0 where nothing is
-    known of it, and left out where nobody has asked. What does
-    not come near the score `bar` is not scored on further folds. `begin` are parts that need not
-    be trained again.
+    `why` it has its turn. `foreseen_seconds` are what it was foreseen to take, as steps were
+    measured; 0 where nothing is known of it, and left out where nobody has asked. What does not
+    come near the score `bar` is not scored on further folds. `begin` are parts that need not be
+    trained again.
 
     A trial may be several jobs of one number. Where `part` names a phase of the training plan, or
     a training out of fold, that alone is trained, and nothing scored. The job without one trains
@@ -119,6 +119,7 @@ class Job:
     number: int
     strategy: str
     origin: str = "given"
+    why: str = ""
     seed: int = 0
     deadline: Deadline = NEVER
     foreseen_seconds: float | None = None

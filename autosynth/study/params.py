@@ -5,10 +5,22 @@ other; and a space file whose strategies it could not suggest itself is found ou
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from autosynth.errors import ConfigError
-from autosynth.strategy import Chain, Fusion, Part, Scalar, Strategy, topology, walk
+from autosynth.composite import Resolved, resolve
+from autosynth.errors import ConfigError, StrategyError
+from autosynth.strategy import (
+    Chain,
+    Fusion,
+    Node,
+    Part,
+    Scalar,
+    Strategy,
+    map_parts,
+    parts,
+    topology,
+    walk,
+)
 from autosynth.study.space import Space, StrategyShape
 from autosynth.study.suggest import (
     ends_at,
@@ -34,12 +46,60 @@ def params_for(strategy: Strategy, space: Space) -> dict[str, Scalar]:
 
 
 def is_suggested(strategy: Strategy, space: Space) -> bool:
-    """Whether the space could suggest a strategy."""
+    """Whether the space could suggest a strategy as it is written."""
     try:
         params_for(strategy, space)
     except ConfigError:
         return False
     return True
+
+
+def answers_for(resolved: Resolved, space: Space) -> dict[str, Scalar] | None:
+    """The parameters that make a strategy on its data; None where the space does not suggest it.
+
+    What the space does not ask for has to be as it is by default.
+    """
+    form = _form(resolved.strategy)
+    if form is None:
+        return None
+    # Full sharing is written by tags in the canonical form.
+    is_full = resolved.sharing == "full"
+    layers = {*space.layers} if resolved.sharing == "layers" else set()
+    searched = {
+        id(part): layers | {*searched_options(space, place, part.family, reads)}
+        for place, part, reads in form.placed(resolved.sharing)
+        if part.family in space.options
+    }
+    whole = iter(parts(resolved.strategy.root))
+
+    def asked(short: Part) -> Part:
+        part = next(whole)
+        own = {key for key, _ in short.config} | searched.get(id(part), set())
+        config = tuple(pair for pair in part.config if pair[0] in own)
+        return replace(short, config=config, tag=None if is_full else short.tag)
+
+    own = {*space.settings, *dict(resolved.short_form.settings)}
+    strategy = replace(
+        resolved.strategy,
+        root=_as_offered(map_parts(resolved.short_form.root, asked), space),
+        flags=resolved.strategy.flags + ((("share", "full"),) if is_full else ()),
+        settings=tuple(pair for pair in resolved.strategy.settings if pair[0] in own),
+    )
+    try:
+        params, rebuilt = _inverse(strategy, space)
+        again = resolve(rebuilt, resolved.inputs, resolved.target)
+    except (ConfigError, StrategyError):
+        return None
+    return params if again.canonical == resolved.canonical else None
+
+
+def _as_offered(node: Node, space: Space) -> Node:
+    """The same with fusions without what they take, where the space offers them so."""
+    if isinstance(node, Chain):
+        return Chain(steps=tuple(_as_offered(step, space) for step in node.steps))
+    if isinstance(node, Fusion) and written_fusion(node) not in space.fusions:
+        return replace(node, args=())
+    return node
 
 
 def complete_strategy(strategy: Strategy, space: Space) -> Strategy:

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 
 import optuna
 
+from autosynth.composite import Resolved
 from autosynth.strategy import Scalar, Strategy, parse
 from autosynth.study import storage
 from autosynth.study.context import RunContext
+from autosynth.study.params import answers_for
 from autosynth.study.pruner import Curve
 from autosynth.study.space import Space
 from autosynth.study.suggest import suggest
@@ -32,11 +34,6 @@ class Sampler:
 
     def __init__(self, study: optuna.Study, space: Space) -> None:
         self.study, self.space = study, space
-        self._begun: dict[str, dict[str, Scalar]] = {
-            canonical: dict(trial.params)
-            for canonical, trial in storage.trials_by_strategy(study).items()
-        }
-        self._canonical: dict[int, str] = {}
 
     @classmethod
     def of_run(
@@ -55,6 +52,7 @@ class Sampler:
             context.journal, seed=context.seed, fingerprint=context.space.fingerprint
         )
         storage.reap(study)
+        storage.name_metrics(study, context.metric.name, context.cost)
         return cls(study, context.space)
 
     def enqueue(self, params: Mapping[str, Scalar], origin: str) -> None:
@@ -68,6 +66,13 @@ class Sampler:
         """
         self.study.enqueue_trial({}, user_attrs={_ORIGIN: origin, _WRITTEN: str(strategy)})
 
+    def ask_for(self, resolved: Resolved, origin: str) -> None:
+        """Have the next proposal be a strategy: by the answers that make it, if there are any."""
+        if params := answers_for(resolved, self.space):
+            self.enqueue(params, origin)
+        else:
+            self.enqueue_written(resolved.strategy, origin)
+
     def propose(self) -> Proposal:
         """The next trial: what was enqueued first, or one of the sampler's choice."""
         trial = self.study.ask()
@@ -79,10 +84,6 @@ class Sampler:
             return parse(str(written))
         return suggest(proposal.trial, self.space)
 
-    def params(self, canonical: str) -> dict[str, Scalar] | None:
-        """The answers that made a strategy which was begun; None where there are none."""
-        return self._begun.get(canonical) or None
-
     def curves(self) -> dict[int, Curve]:
         """What the trials of the study have shown, by their number in it."""
         return storage.curves(self.study)
@@ -90,8 +91,6 @@ class Sampler:
     def begin(self, proposal: Proposal, *, cost: float, canonical: str) -> None:
         """Note what is known of it before it is trained."""
         storage.start(proposal.trial, cost=cost, strategy=canonical)
-        self._begun[canonical] = dict(proposal.trial.params)
-        self._canonical[proposal.trial.number] = canonical
 
     def rung(self, proposal: Proposal, done: float, error: float) -> None:
         """Note its error with a share of the schedule done."""
@@ -107,5 +106,4 @@ class Sampler:
 
     def fail(self, proposal: Proposal, why: str) -> None:
         """It broke: nothing is learnt from it."""
-        self._begun.pop(self._canonical.get(proposal.trial.number, ""), None)
         storage.fail(self.study, proposal.trial, why=why)

@@ -74,10 +74,10 @@ class Space:
     (options, and settings that suit the family better), say what a written strategy means where
     it is silent. A training is a word's value and what goes with it (`subsets rows=all`);
     `forbidden` are columns of the leaderboard whose values may not meet. `ladder[family]` are the
-    sizes of the single component that come before all others; `composites` is tried
-    early. `ends` are the families that are no networks and may read the features of a frozen one,
-    or of another that is none. `optional` families are left out where this machine has nothing
-    that they could be: no weights of a pretrained network.
+    sizes of the single component that are always in, and so are `composites`, which come first
+    where `composites_first`: a user's own. `ends` are the families that are no networks and may
+    read the features of a frozen one, or of another that is none. `optional` families are left
+    out where this machine has nothing that they could be: no weights of a pretrained network.
     """
 
     name: str
@@ -101,6 +101,7 @@ class Space:
     family_defaults: Mapping[str, Mapping[str, Scalar]] = field(default_factory=dict)
     ladder: Mapping[str, tuple[Strategy, ...]] = field(default_factory=dict)
     composites: tuple[Strategy, ...] = ()
+    composites_first: bool = False
     ends: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     max_flops: int | None = None
@@ -142,6 +143,7 @@ class Space:
             "about": None,
         }
         del content["ends"]  # which follows from the families
+        del content["composites_first"]  # from where the file lies
         if self.max_latency_ms is None:  # runs from before it was there go on
             del content["max_latency_ms"]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

@@ -7,6 +7,7 @@ is wrong is refused before the first trial, with the key of each problem and the
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ def load_space(name_or_path: str | Path) -> Space:
     """
     path = path_of(name_or_path, "a search space is the name of one or a file", ConfigError)
     if path.suffix == ".toml" or path.is_file():
-        return read_space(path)
+        space = read_space(path)
+        return replace(space, composites_first="composites" in tomllib.loads(path.read_text()))
     if str(name_or_path) not in names():
         raise unknown("search space", str(name_or_path), names(), "(no file of that name either)")
     return read_space(_folder() / f"{name_or_path}.toml")

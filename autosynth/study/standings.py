@@ -1,7 +1,7 @@
 """The records of a run as they come in, and what is asked of them before every trial out.
 
-The front, the finalists, what is to be expected of the best, which trainings may gain by being
-longer: functions of all records, which `finalist.py` and `agenda.py` define. A driver that asks
+The front, the finalists, what is to be expected of the best: functions of all records, which
+`finalist.py` defines. A driver that asks
 them after each of ten thousand trials has no time to look at ten thousand records: `Standings`
 gives the same answers, and looks at a record when it comes.
 """
@@ -13,18 +13,16 @@ from dataclasses import replace
 from typing import Any
 
 from autosynth.front import ParetoFront
-from autosynth.record import Record, preference, score_of, worth
-from autosynth.study.agenda import BEST, Longer, length_of, longer_trainings, without_length
+from autosynth.record import Record, preference, score_of
 from autosynth.study.context import RunContext
 from autosynth.study.finalist import MOST, RACERS, expectations, score_to_expect
-from autosynth.study.space import Space
 
 
 class Standings:
     """All records of a run by number, and how they stand beside each other.
 
-    The answers are those of `finalists`, `front_of` and `worth_longer` over all records with what
-    `expect` says of them, where the context has few rows.
+    The answers are those of `finalists` and `front_of` over all records with what `expect` says of
+    them, where the context has few rows.
     """
 
     def __init__(self, context: RunContext) -> None:
@@ -37,9 +35,6 @@ class Standings:
         self._smoothed: list[Record] = []  # what the expectations were made of
         self._scores = _Ranking()  # of strategies that something may be expected of
         self._able, self._done, self._composites = _Ranking(), _Ranking(), _Ranking()
-        self._singles: dict[str, _Ranking] = {}  # by family
-        self._groups: dict[str, dict[int, Record]] = {}
-        self._ranked_groups = _Ranking()
         self._points: dict[int, tuple[float, float]] = {}
         self._fronts: tuple[ParetoFront, ParetoFront] | None = ParetoFront(), ParetoFront()
 
@@ -75,22 +70,6 @@ class Standings:
         chosen.update(self._composites.best(1))
         return [self._judged[trial] for trial in sorted(chosen)]
 
-    def best_singles(self) -> list[Record]:
-        """Of each family that stood alone in a trial its best one."""
-        self._settle()
-        return [self._judged[trial] for each in self._singles.values() for trial in each.best(1)]
-
-    def worth_longer(self, space: Space) -> list[Longer]:
-        """Longer trainings that may pay, the most promising first; see `agenda.worth_longer`."""
-        front = self.front()
-        keys = self._ranked_groups.best(BEST)
-        keys += [without_length(record.canonical) for record in front]
-        groups = [
-            sorted(self._groups[key].values(), key=lambda r: (length_of(r), r.trial))
-            for key in keys
-        ]
-        return longer_trainings(groups, space, self._metric)
-
     def _settle(self) -> None:
         """Have the expectations follow the best scores, which seldom change late in a run."""
         if not self._is_few:
@@ -109,7 +88,6 @@ class Standings:
         trial = record.trial
         if trial in self._expected:
             record = replace(record, expected=self._expected[trial])
-        before = self._judged.get(trial)
         self._judged[trial] = record
         is_able = record.kind == "strategy" and record.state == "complete"
         is_done = record.kind == "strategy" and score_of(record, self._metric) > self._floor
@@ -118,13 +96,7 @@ class Standings:
         place = order if is_done else None
         self._done.put(trial, place)
         self._composites.put(trial, place if record.topology != "single" else None)
-        if record.kind == "strategy" and record.topology == "single":
-            ranking = self._singles.setdefault(record.components, _Ranking())
-            ranking.put(trial, (worth(record, self._metric), trial))
         self._place(record, is_done)
-        if before is not None and before.canonical != record.canonical:
-            self._group(before, is_member=False)
-        self._group(record, is_member=is_able)
 
     def _place(self, record: Record, is_done: bool) -> None:
         """Have the fronts know of a strategy; they are made anew where one has moved."""
@@ -157,18 +129,6 @@ class Standings:
             for trial, point in self._points.items():
                 self._insert(self._fronts, self._judged[trial], point)
         return self._fronts
-
-    def _group(self, record: Record, *, is_member: bool) -> None:
-        """Keep the trainings of one strategy together, whatever their length."""
-        if not record.canonical:  # of a baseline, or of a run before strategies had one
-            return
-        key = without_length(record.canonical)
-        group = self._groups.setdefault(key, {})
-        group.pop(record.trial, None)
-        if is_member:
-            group[record.trial] = record
-        best = max((worth(r, self._metric) for r in group.values()), default=None)
-        self._ranked_groups.put(key, None if best is None else (best, min(group)))
 
 
 def _is(one: object, other: object) -> bool:

@@ -75,6 +75,15 @@ def open_study(
     return study
 
 
+def name_metrics(study: optuna.Study, metric: str, cost: str) -> None:
+    """Say what the two values of its trials are, for who opens it elsewhere."""
+    names = [f"error ({metric})", f"log10 of {cost}"]
+    if study.metric_names != names:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            study.set_metric_names(names)
+
+
 def _journal(path: str) -> JournalStorage:
     return JournalStorage(_Journal(path))
 

@@ -90,6 +90,7 @@ def initial_record(context: RunContext, job: Job, state: str, reason: str = "") 
         params=price.params,
         worst_flops=price.worst_flops,
         origin=job.origin,
+        chosen=job.why,
         canonical=resolved.canonical,
         foreseen_seconds=round(foreseen, 3),
         known_seconds=round(sum(part.seconds for part in job.begin), 3) if job.begin else None,

@@ -27,7 +27,7 @@ from strategies import Entry, bare_text, benchmark_strategies
 from trainings import Task, Training, append, read, trained
 
 from autosynth.composite.fittedpart import has_fitted
-from autosynth.study.experience import facts_of
+from autosynth.study.facts import facts_of
 
 HERE = Path(__file__).parent
 WORK = HERE / "work"

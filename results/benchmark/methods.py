@@ -8,8 +8,9 @@ import optuna
 from pools import LEVELS, Pool
 
 from autosynth.front import layers
-from autosynth.study.auction import Action, Arm, Auction
+from autosynth.study.auction import Action, Auction
 from autosynth.study.encoding import as_rows
+from autosynth.study.foresight import Arm
 from autosynth.study.pruner import Curve, RungBook, doubt
 from autosynth.study.storage import tpe_sampler
 
@@ -271,7 +272,14 @@ class OfAuction(Method):
         return true * self.pool.foreseen[arm.key]
 
     def choose(self) -> Action | None:
-        action = self.auction.choose([Action(arm=arm, level=0) for arm in self.fresh])
+        # At the shortest length and at the next, as a search offers them.
+        action = self.auction.choose(
+            [
+                Action(arm=arm, level=level)
+                for arm in self.fresh
+                for level in range(min(1, self.pool.last(arm)) + 1)
+            ]
+        )
         if action is None:
             return None
         self.fresh = [arm for arm in self.fresh if arm is not action.arm]

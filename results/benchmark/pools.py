@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from autosynth.front import ParetoFront
 from autosynth.strategy import parse
-from autosynth.study.auction import LEAST_ERROR, Arm, Guess
 from autosynth.study.encoding import costed_answers
+from autosynth.study.foresight import LEAST_ERROR, Arm, Guess
 
 LEVELS = (0.11, 0.33, 1.0)
 """The lengths that strategies are trained at, over what the data ask for."""

@@ -26,7 +26,8 @@ from methods import METHODS, Method
 from pools import Pool, guessing, pools
 from scipy.stats import wilcoxon
 
-from autosynth.study.auction import Action, Arm
+from autosynth.study.auction import Action
+from autosynth.study.foresight import Arm
 
 HERE = Path(__file__).parent
 SHARES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)

@@ -30,7 +30,7 @@ from autosynth.record import Record, from_json, read_all, record_layers, to_json
 from autosynth.report.front import picture
 from autosynth.report.page import page
 from autosynth.study import spacefile
-from autosynth.study.agenda import by_strategy, why_longer, worth_longer
+from autosynth.study.agenda import by_strategy, why_longer
 from autosynth.study.context import RunContext, trivial_score
 from autosynth.study.finalist import expect, finalists, front_of, reserve_seconds
 from autosynth.study.probe import fixed_plan
@@ -74,7 +74,6 @@ def of_reading(records: list[Record], context: RunContext) -> dict[str, Call]:
 
 def of_turn(records: list[Record], context: RunContext) -> dict[str, Call]:
     """What is asked of all records before a trial, as pure functions of them."""
-    space, front = context.space, front_of(records, context)
     last = finalists(records, context)
     floor = context.trivial_score
     return {
@@ -83,7 +82,6 @@ def of_turn(records: list[Record], context: RunContext) -> dict[str, Call]:
         "front_of": lambda: front_of(records, context),
         "expect": lambda: expect(records, METRIC, floor),
         "by_strategy": lambda: by_strategy(records),
-        "worth_longer": lambda: worth_longer(records, front, space, METRIC),
     }
 
 
@@ -101,7 +99,6 @@ def of_standings(records: list[Record], context: RunContext) -> dict[str, Call]:
     def ask() -> None:
         last = kept.finalists()
         reserve_seconds(last, context, budget=600, refit=True)
-        kept.worth_longer(context.space)
 
     def come_and_ask(score: float) -> None:
         come(score)

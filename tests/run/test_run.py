@@ -18,7 +18,7 @@ from autosynth.record import Record, read_all
 from autosynth.report import report
 from autosynth.run import Run, open_run, search, train_strategy
 from autosynth.run.state import RunState, read_run, read_state, write_state
-from autosynth.run.why import lengthened
+from autosynth.run.why import lengthened, spared_strategies
 from autosynth.study.processes import NoWorkersError, ProcessPool
 
 # Numbers that no clock enters.
@@ -49,10 +49,6 @@ def test_singles_composites_and_the_baseline_stand_on_one_board(run: Run) -> Non
     trained = board[(board["topology"] != "baseline") & (board["state"] == "complete")]
     assert len(trained) >= 2
     assert "single" in set(trained["topology"])
-    not_run = board[board["state"] == "not_run"]
-    assert len(not_run)
-    assert not_run["flops"].notna().all()
-    assert not_run["rank"].isna().all()
     assert run.best.val["accuracy"] == pytest.approx(
         max(r.val["accuracy"] for r in run.records if r.trial == run.best.trial)
     )
@@ -221,6 +217,24 @@ def test_a_run_says_what_its_time_went_into(run: Run, capsys: pytest.CaptureFixt
     assert "Which choices mattered cannot be said" in said
     assert "seconds went into" in said
     assert f"Trials: {found.trials} complete" in said
+
+
+def test_what_is_missed_by_not_going_on_is_counted() -> None:
+    def trained(number: int, text: str, score: float, chosen: str = "") -> Record:
+        return Record(
+            trial=number, seed=0, strategy=text, canonical=text, state="complete",
+            val={"accuracy": score}, flops=100, chosen=chosen,
+        )  # fmt: skip
+
+    records = [
+        trained(0, "mlp[width=8] | length=0.33", 0.7),
+        trained(1, "cnn | length=0.33", 0.6),
+        trained(2, "cnn | length=1.0", 0.8, "spared"),
+        trained(3, "gru | length=0.33", 0.5),
+        trained(4, "gru | length=1.0", 0.6, "spared"),
+    ]
+    assert spared_strategies(records, "accuracy", "flops") == (2, 1)
+    assert spared_strategies(records[:2], "accuracy", "flops") == (0, 0)
 
 
 def test_why_a_network_was_trained_no_longer() -> None:

@@ -7,14 +7,19 @@ import numpy as np
 import pytest
 
 from autosynth.study.auction import (
-    DRAWS,
-    FEWEST_KNOWN,
+    BEST_SHARE,
+    BY_CHANCE,
+    CHANCE_SHARE,
+    FOR_BEST,
+    FOR_FRONT,
     KIND_SHARE,
+    LONG_SHARE,
     SPARED_ONE_IN,
+    SPARED_WHY,
     Action,
-    Arm,
     Auction,
 )
+from autosynth.study.foresight import DRAWS, FEWEST_KNOWN, Arm
 
 LENGTHS = (1.0, 3.0, 9.0)
 
@@ -41,7 +46,7 @@ def done(auction: Auction, each: Arm, level: int, error: float | None, why: str 
 
 def without_chance(auction: Auction) -> Auction:
     """Nothing is begun by chance, and nothing spared, for a long time."""
-    auction.spent_for |= {"by chance": 1e9, "spared": 1e9}
+    auction.spent_for |= {BY_CHANCE: 1e9, SPARED_WHY: 1e9}
     return auction
 
 
@@ -75,7 +80,7 @@ def test_of_equal_gains_the_cheaper_training_comes_first() -> None:
     for i in range(FEWEST_KNOWN + 2):
         done(auction, arm(i, float(i % 8)), 0, 0.5)
     chosen = [auction.choose(fresh(arm(50, 3.0), arm(51, 3.0))) for _ in range(20)]
-    keys = [each.arm.key for each in chosen if each and each.why.startswith("it promises")]
+    keys = [each.arm.key for each in chosen if each]
     assert keys
     assert set(keys) <= {"arm 50", *(f"arm {i}" for i in range(8))}
 
@@ -85,18 +90,76 @@ def test_the_best_is_trained_for_longer() -> None:
     for i in range(12):
         done(auction, arm(i, 5.0), 0, 0.2 if i == 4 else 0.6)
     chosen = [auction.choose([]) for _ in range(20)]
-    longer = [each for each in chosen if each and each.why.startswith("it promises")]
-    assert {(each.arm.key, each.level) for each in longer} == {("arm 4", 1)}
+    assert {(each.arm.key, each.level) for each in chosen if each} == {("arm 4", 1)}
 
 
-def test_what_gained_nothing_by_a_longer_training_has_no_longer_one() -> None:
-    auction = auction_of(seed=1)
+def test_what_gained_nothing_by_a_longer_training_promises_less() -> None:
+    def gain(error: float) -> float:
+        auction = auction_of(seed=1)
+        for i in range(12):
+            done(auction, arm(i, 5.0), 0, 0.2 if i == 4 else 0.6)
+        done(auction, arm(4, 5.0), 1, error)
+        return float(auction.gains([Action(arm=arm(4, 5.0), level=2)])[0])
+
+    assert gain(0.19) > 1.2 * gain(0.21) > 0
+
+
+def test_going_on_has_its_share_of_the_price() -> None:
+    def guess(arms: Sequence[Arm]) -> np.ndarray:
+        means = [-4.0 if each.key == "arm 99" else 0.0 for each in arms]
+        return np.random.default_rng(0).normal(means, 0.1, (DRAWS, len(arms)))
+
+    auction = without_chance(auction_of(guess=guess))
     for i in range(12):
-        done(auction, arm(i, 5.0), 0, 0.2 if i == 4 else 0.6)
-    done(auction, arm(4, 5.0), 1, 0.21)
-    without_chance(auction)
-    chosen = [auction.choose([]) for _ in range(20)]
-    assert "arm 4" not in {each.arm.key for each in chosen if each}
+        done(auction, arm(i, float(i)), 0, 0.5)
+    promising = fresh(arm(99, 6.0))
+    longer = auction.choose(promising)
+    assert longer is not None
+    assert longer.is_long
+    auction.spent_long = LONG_SHARE * sum(auction.spent.values())
+    assert auction.choose(promising) == replace(promising[0], why=FOR_BEST)
+
+
+def test_the_best_has_its_share_of_the_price() -> None:
+    auction = without_chance(auction_of((1.0,)))
+    for step in range(100):
+        # By price what is small does most for the front, and is never the best.
+        arms = [arm(100 * step + i, float(2 + i), cost=10.0**i) for i in range(6)]
+        action = auction.choose(fresh(*arms))
+        assert action is not None
+        done(auction, action.arm, 0, 0.5 - 0.01 * float(action.arm.answers["width"]), action.why)
+    total = sum(auction.spent.values())
+    assert auction.spent_for[FOR_BEST] / total == pytest.approx(BEST_SHARE, abs=0.03)
+    assert auction.spent_for[FOR_FRONT] / total == pytest.approx(1 - BEST_SHARE, abs=0.06)
+
+
+def test_what_is_dear_does_not_begin_by_chance_before_its_share_is_there() -> None:
+    dear = arm(99, 3.0)
+    auction = auction_of(
+        (1.0,), prices={"arm 99": 50.0}, guess=lambda arms: np.zeros((DRAWS, len(arms)))
+    )
+    for step in range(4000):
+        action = auction.choose(fresh(dear, arm(1000 + step, 9.0)))
+        assert action is not None
+        if action.arm.key == dear.key and action.why == BY_CHANCE:
+            break
+        done(auction, action.arm, 0, 0.5, action.why)
+    assert action.arm.key == dear.key
+    assert CHANCE_SHARE * sum(auction.spent.values()) >= 50.0
+
+
+def test_promises_that_were_not_kept_count_for_less() -> None:
+    def factor(*, kept: bool) -> float:
+        auction = auction_of((1.0, 1.5))
+        for step in range(30):
+            each = arm(step, 4.0)
+            auction.start(Action(arm=each, level=0, why=FOR_FRONT))
+            auction._promised[each.key] = 0.1
+            auction.end(each.key, 0, 0.5 * (0.9**step if kept else 1.0))
+        return auction._credits[FOR_FRONT, False].factor
+
+    assert factor(kept=False) < 0.3
+    assert factor(kept=True) > 0.8
 
 
 def test_how_errors_fall_is_taken_from_those_that_fell() -> None:
@@ -166,11 +229,11 @@ def test_one_in_twenty_is_trained_to_its_end_whatever_it_shows() -> None:
         done(auction, arm(i, 5.0), 0, 0.1 if i == 0 else 0.9)
     found: list[str] = []
     while (action := auction.choose([])) and len(found) < 60:
-        found += [action.arm.key] if action.why == "spared" else []
+        found += [action.arm.key] if action.why == SPARED_WHY else []
         done(auction, action.arm, action.level, 0.05 if action.arm.key == "arm 0" else 0.8,
              action.why)  # fmt: skip
     assert 1 <= len(set(found)) <= 3 * 60 / SPARED_ONE_IN
-    assert auction.spent_for["spared"] <= 0.2 * sum(auction.spent.values())
+    assert auction.spent_for[SPARED_WHY] <= 0.2 * sum(auction.spent.values())
 
 
 def test_a_course_is_the_same_each_time() -> None:
@@ -233,7 +296,7 @@ def test_what_an_earlier_sitting_trained_is_known() -> None:
     for i in range(8):
         each = arm(i, float(i), single=True)
         done(one, each, 0, 0.1 * (1 + i))
-        other.note(each, 0, 0.1 * (1 + i), price=1.0)
+        other.note(Action(arm=each, level=0), 0.1 * (1 + i), price=1.0)
     assert one.spent == other.spent
     asked = fresh(arm(20, 2.5), arm(21, 6.5))
     assert one.gains(asked) == pytest.approx(other.gains(asked))

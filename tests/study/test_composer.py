@@ -57,9 +57,9 @@ def test_parts_that_err_on_different_rows_are_joined(context: RunContext) -> Non
     assert composer.propose(lambda resolved: True) is None  # one alone joins nothing
     composer.put(trial(context, 1, "boosting", 0.6, 200), knowing(context, slice(1, None, 2)))
     found = composer.propose(lambda resolved: True)
-    assert str(found).startswith("mean(linear[penalty=l2], boosting")
     assert found is not None
-    assert found.flag("train", "") == "subsets"
+    assert found.components == "boosting+linear"
+    assert found.strategy.flag("train", "") == "subsets"
 
 
 def test_what_gains_nothing_on_what_is_no_dearer_is_not_proposed(context: RunContext) -> None:
@@ -110,9 +110,8 @@ def test_parts_of_other_settings_are_joined_with_their_own(context: RunContext) 
     composer.put(trial(context, 1, "gru | lr=0.004", 0.6, 200), knowing(context, other))
     found = composer.propose(lambda resolved: True)
     assert found is not None
-    resolved = resolve(found, context.dataset.inputs, context.dataset.target)
-    assert "gru | lr=0.004, mlp)" in str(resolved.short_form)
-    assert resolved.settings["lr"] == 0.002
+    assert "gru | lr=0.004, mlp)" in str(found.short_form)
+    assert found.settings["lr"] == 0.002
 
 
 def test_a_search_joins_what_it_has_trained_and_trains_nothing_again(
@@ -133,7 +132,7 @@ def test_parts_of_a_written_composite_are_trials_of_their_own(
     context: RunContext, driver_of: MakeDriver, tmp_path: Path
 ) -> None:
     written = parse("mean(mlp[width=32, depth=2], mlp[width=64, depth=3]) train=subsets rows=all")
-    space = replace(context.space, composites=(written,))
+    space = replace(context.space, composites=(written,), composites_first=True)
     driver_of(replace(context, space=space), trials=12).run()
     records = read_all(tmp_path)
     (composite,) = [record for record in records if record.origin == "portfolio"]

@@ -409,7 +409,7 @@ def test_a_busy_spell_does_not_end_a_search(
     for trial in range(3):  # what took ten thousand times as long as was foreseen
         slow = replace(
             record_of(trial, 0.9, 100),
-            canonical=f"slow{trial}",
+            canonical=context.resolved(f"mlp[width={99 + trial}]").canonical,
             train_seconds=100.0,
             foreseen_seconds=0.01,
         )

@@ -1,14 +1,27 @@
 """What other data say of a strategy: learnt from trainings that ended, by facts of the data."""
 
+import json
 import math
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 
 from autosynth.data import load_dataset
+from autosynth.plugin import TASKS
+from autosynth.record import Record
 from autosynth.strategy import parse
-from autosynth.study.auction import DRAWS
 from autosynth.study.encoding import Answers, costed_answers
-from autosynth.study.experience import Ended, Experience, facts_of, shipped
+from autosynth.study.experience import (
+    Ended,
+    Experience,
+    experience_of,
+    known_elsewhere,
+    plain_experience,
+)
+from autosynth.study.facts import facts_of
+from autosynth.study.foresight import DRAWS
 
 
 def ended(scale: float, best: int) -> list[Ended]:
@@ -52,11 +65,35 @@ def test_facts_of_data_are_known_before_any_training() -> None:
     assert facts["data.size"] == math.log2(13)
 
 
-def test_what_ships_leaves_out_the_data_that_is_searched() -> None:
+def test_what_ships_leaves_out_the_data_that_is_searched(tmp_path: Path) -> None:
     digits = facts_of(load_dataset("digits"))
     asked = [costed_answers(parse("cnn[depth=3]"), 5e5), costed_answers(parse("linear"), 1e3)]
-    known, blind = shipped(), shipped(tuple(sorted(digits.items())))
+    known = known_elsewhere({"data.kinds": "none"}, tmp_path / "no such file")
+    blind = known_elsewhere(digits, tmp_path / "no such file")
     assert known.factors(digits, asked).shape == (DRAWS, 2)
     cnn, linear = known.factors(digits, asked).mean(axis=0)
     assert cnn < linear
     assert not np.array_equal(known.factors(digits, asked), blind.factors(digits, asked))
+    assert len(blind.strategies) < len(known.strategies)
+
+
+def test_a_run_is_experience_of_its_longest_trainings(tmp_path: Path) -> None:
+    def record(trial: int, text: str, score: float, **more: Any) -> Record:
+        known = {"state": "complete", "val": {"accuracy": score}, "flops": 1000, **more}
+        return Record(trial=trial, seed=0, strategy=text, canonical=text, **known)
+
+    records = [
+        record(0, "majority", 0.3, kind="baseline"),
+        record(1, "mlp[width=8] | length=0.33", 0.6),
+        record(2, "mlp[width=8] | length=1.0", 0.8),
+        record(3, "mlp[width=16] | length=0.33", 0.7, state="failed", val={}),
+    ]
+    accuracy = TASKS["classification"].metrics["accuracy"]
+    facts = facts_of(load_dataset("wine"))
+    plain = plain_experience(facts, records, accuracy)
+    (key,) = plain["strategies"]
+    assert plain["strategies"][key] == (1000, pytest.approx(0.2))
+    (tmp_path / "earlier.json").write_text(json.dumps([plain]))
+    found = known_elsewhere(facts, tmp_path / "earlier.json")
+    assert parse(key) in found.strategies
+    assert experience_of([plain]).strategies == (parse(key),)

@@ -1,7 +1,7 @@
 """Of few rows, every trial is scored by outputs for all of them, out of fold."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -110,7 +110,8 @@ def test_folds_that_do_not_end_leave_the_trial_whole(
             object.__setattr__(job, "deadline", Deadline(0.0))
             return super().other_folds()
 
-    record = run_trial(Late(**vars(context)), job).record
+    known = {each.name: getattr(context, each.name) for each in fields(context)}
+    record = run_trial(Late(**known), job).record
     assert record.state == "complete"
     assert record.n_folds == 1
 

@@ -11,11 +11,13 @@ from autosynth.record import Record
 from autosynth.study.context import RunContext
 from autosynth.study.job import Done, Failed, Job
 from autosynth.study.lasttraining import (
+    last_form,
     last_rows,
     parts_apart,
     seconds_side_by_side,
     train_last,
     train_last_part,
+    whole_length,
 )
 from autosynth.study.pool import Handle, WorkerPool
 from autosynth.study.processes import ProcessPool
@@ -40,6 +42,43 @@ def record_of(context: RunContext, text: str, until: float = 1.0) -> Record:
         canonical=resolved.canonical,
         best_fractions=fractions,
     )
+
+
+def lengths(context: RunContext, *values: float) -> RunContext:
+    space = context.space
+    settings = {**space.settings, "length": values}
+    return replace(context, space=replace(
+        space, settings=settings, defaults={**space.defaults, "length": values[0]}
+    ))  # fmt: skip
+
+
+def test_nothing_is_trained_last_for_the_shortest_length(context: RunContext) -> None:
+    short = lengths(context, 0.33, 1.0, 2.0)
+    text = "mean(mlp[width=8] | length=2, mlp[width=12] | lr=0.002) train=subsets | length=0.33"
+    whole = whole_length(context.resolved(text).canonical, short.space)
+    shown = str(context.resolved(whole).short_form)
+    assert "mlp[width=8] | length=2.0" in shown
+    assert "0.33" not in shown
+    record = record_of(context, text, until=0.5)
+    last = last_form(short, record)
+    assert last.canonical == context.resolved(whole).canonical
+    assert last.best_fractions == {}  # of another schedule than the trial's
+    # One that was longer, and a space without a shorter one, are as they are.
+    long = record_of(context, "mlp[width=8] | length=2", until=0.5)
+    assert last_form(short, long) is long
+    assert last_form(lengths(context, 1.0, 2.0), record) is record
+
+
+def test_the_time_for_it_is_that_of_the_longer_one(context: RunContext) -> None:
+    timed = replace(
+        context,
+        trainer_config=replace(context.trainer_config, step_seconds={"mlp": (1e-3, 0.0)}),
+        folder=context.folder,
+    )
+    short = lengths(timed, 0.25, 1.0)
+    canonical = context.resolved("mlp[width=8] | length=0.25").canonical
+    assert seconds_side_by_side(short, canonical, 1, 3.0) == pytest.approx(12.0)
+    assert seconds_side_by_side(lengths(timed, 1.0, 2.0), canonical, 1, 3.0) == pytest.approx(3.0)
 
 
 class Two(WorkerPool):

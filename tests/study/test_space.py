@@ -17,7 +17,7 @@ from autosynth.composite.fittedpart import takes_steps
 from autosynth.errors import ConfigError
 from autosynth.spec import InputSpec, Kind, TargetSpec
 from autosynth.strategy import parse, parts, topology
-from autosynth.study.params import complete_strategy, params_for
+from autosynth.study.params import answers_for, complete_strategy, params_for
 from autosynth.study.restrict import default_space, restrict
 from autosynth.study.space import Space, StrategyShape, networks
 from autosynth.study.spacefile import load_space
@@ -132,6 +132,7 @@ def test_a_suggestion_prints_reads_back_and_has_its_own_parameters(scripted, nam
     assert resolved.topology == trial.params["topology"]
     assert resolved.sharing == strategy.flag("share", "none")
     assert cost(resolved).flops > 0
+    assert answers_for(resolved, space) is not None
 
 
 @settings(max_examples=40, deadline=None)

@@ -192,3 +192,13 @@ def test_importance_says_what_mattered_for_the_error(journal):
     assert shares["x"] > 0.6
     assert sum(shares.values()) == pytest.approx(1)
     assert json.loads(json.dumps(shares)) == shares
+
+
+def test_the_values_of_a_study_have_names_for_who_opens_it_elsewhere(journal):
+    study = storage.open_study(journal, seed=0)
+    storage.name_metrics(study, "roc_auc", "flops")
+    again = storage.open_study(journal, seed=0)
+    assert again.metric_names == ["error (roc_auc)", "log10 of flops"]
+    lines = journal.read_bytes().count(b"\n")
+    storage.name_metrics(again, "roc_auc", "flops")
+    assert journal.read_bytes().count(b"\n") == lines  # known already

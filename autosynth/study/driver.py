@@ -1,7 +1,7 @@
 """The one driver of a run: it asks, resolves, hands out jobs, and decides on what workers tell.
 
 It owns the study, the records and the clock. Workers only train: the driver alone says what comes
-next, whether a training goes on, and what is kept. What comes next is the agenda's to say.
+next, whether a training goes on, and what is kept. What comes next is the offers' to say.
 """
 
 import math

@@ -158,8 +158,8 @@ def _seconds_by_phase(context: RunContext, resolved: Resolved) -> dict[str, floa
 def whole_length(canonical: str, space: Space) -> str:
     """A strategy in which nothing is trained for the shortest of several lengths: for the next.
 
-    The shortest serves to choose: of ten sets, eight had 4 to 47 % fewer errors at the next one,
-    and one as many (results/benchmark).
+    The shortest serves to choose: of ten sets, nine had 1 to 47 % fewer errors at the next one
+    (results/benchmark).
     """
     lengths = [float(value) for value in space.settings.get(LENGTH, ())]
     first = float(space.defaults.get(LENGTH, 1.0))

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
-from autosynth.errors import FULL, AutosynthError, RunError
+from autosynth.errors import FULL, AutosynthError, RunError, lacking
 from autosynth.number import brief_repr
 
 # Of some network and foreign file systems, that do not flush folders: nothing is to be done.
@@ -97,6 +97,8 @@ def unwritable(path: Path, problem: OSError) -> RunError:
     cure = "name a folder you may write with --out"
     if problem.errno in FULL:
         cure = "free some space on its disk, and type the same command again"
+    if problem.errno in (errno.EMFILE, errno.ENFILE):  # the folder is well
+        cure = lacking(problem) or cure
     return RunError(f"cannot write {str(path)!r}: {problem.strerror or problem}; {cure}")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from autosynth.atomic import atomic_path, write_text_atomic
+from autosynth.atomic import atomic_path, unwritable, write_text_atomic
 
 ROOT = Path(__file__).parents[1]
 # Each of its steps refused once, and with all that follow: a line says what was raised.
@@ -85,3 +85,10 @@ def test_each_step_of_a_write_may_be_refused(number: int, refuse: Path, tmp_path
     assert steps >= 2 * 5  # made, written, flushed, renamed, its folder flushed
     assert [text.startswith("cannot write") for text in said] == [True] * len(said)
     assert len(said) >= 2 * 5
+
+
+def test_where_no_more_files_may_be_open_the_folder_is_not_to_blame(tmp_path):
+    told = str(unwritable(tmp_path / "front.png", OSError(errno.EMFILE, "Too many open files")))
+    assert "front.png" in told
+    assert "ulimit -n" in told
+    assert "--out" not in told

@@ -14,7 +14,7 @@ from typing import Any
 from autosynth.atomic import unwritable, write_text_atomic
 from autosynth.options import Options
 from autosynth.record import read_all
-from autosynth.run.state import read_run
+from autosynth.run.state import RunState, read_run, read_state, write_state
 from autosynth.spec import Dataset
 from autosynth.study.context import EARLIER_FILE
 from autosynth.study.experience import plain_experience
@@ -72,9 +72,13 @@ def _is_of(asked: dict[str, Any], dataset: Dataset, options: Options) -> bool:
 
 
 def _copy(source: Path, folder: Path) -> None:
-    """The trials of a run, and what was computed for them; what tells of what data first."""
+    """The trials of a run, and what was computed for them; what tells of what data first.
+
+    Its seconds count as those of a budget before.
+    """
     for name in ("data.json", "sample.safetensors", STORE, "trials"):
         if (source / name).is_dir():
             shutil.copytree(source / name, folder / name, dirs_exist_ok=True)
         elif (source / name).exists():
             shutil.copyfile(source / name, folder / name)
+    write_state(folder, RunState(earlier_seconds=read_state(source).whole_seconds))

@@ -113,10 +113,11 @@ def place(
         _check_same(folder, dataset, options)  # again: no other process changes it from here on
         check_there(folder)  # what holds the lock is not to be made again without it
         _make(folder / "trials")
+        if not _is_known(folder):
+            begin_from(folder, dataset, options, say)
         sweep(folder, options.metric or "", options.cost, say)
         state = read_state(folder)
         if not _is_known(folder):
-            begin_from(folder, dataset, options, say)
             if (folder / RUN_FILE).exists():
                 said = f"warning: {folder / RUN_FILE} is damaged: it is written anew from this "
                 say(f"{said}command, and the old one kept as {aside(folder / RUN_FILE).name}")

@@ -30,6 +30,7 @@ def test_of_the_same_data_it_has_the_trials(earlier: Run, tmp_path: Path) -> Non
     assert sum(r.kind == "baseline" for r in run.records) == 1
     new = [r for r in run.records if r.kind == "strategy" and r.trial not in before]
     assert {r.canonical for r in new}.isdisjoint(r.canonical for r in before.values())
+    assert sum(each.seconds for each in run.reasons.spent) <= 1.01 * run.reasons.seconds
     # The run that it began from is as it was.
     assert {r.trial for r in read_all(earlier.folder)} == {r.trial for r in earlier.records}
 

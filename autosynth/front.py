@@ -12,6 +12,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+# Of the dearest single component: what is as cheap need not be cheaper. On a log scale of cost the
+# sampler would else go after ever smaller networks, which nobody wants.
+CHEAP_SHARE = 0.01
+
 
 def layers(points: ArrayLike) -> NDArray[np.int64]:
     """The layer of each point: 1 for the front, 2 for the front of what is left, and so on.

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from autosynth.front import ParetoFront
+from autosynth.front import CHEAP_SHARE, ParetoFront
 from autosynth.record import Record, cost_of, score_of
 
 # What twice the budget adds to the hypervolume, over what the second half of it has added and a
@@ -19,8 +19,6 @@ from autosynth.record import Record, cost_of, score_of
 LOW, HIGH, LEAST_MOVED = 0.0, 4.6, 0.002
 # Trainings, before anything is said.
 FEWEST_ENDED = 12
-# Of the largest cost of a single component, below which cheaper is not better.
-_CHEAP = 0.01
 
 
 class Moved(NamedTuple):
@@ -84,7 +82,7 @@ def outlook_of(records: Iterable[Record], *, metric: str, cost: str) -> Outlook 
     costs = [cost_of(r, cost) for r in done if r.topology == "single"]
     if not done or not costs or not trivial or not math.isfinite(max(trivial)):
         return None
-    floor = max(_CHEAP * max(costs), 1e-6)
+    floor = max(CHEAP_SHARE * max(costs), 1e-6)
     is_timed = any(r.foreseen_seconds for r in done)
     steps = [
         Moved(

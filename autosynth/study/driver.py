@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from autosynth.budget import POLICY
 from autosynth.composite import Resolved, cost, resolve
 from autosynth.errors import StrategyError
+from autosynth.front import CHEAP_SHARE
 from autosynth.progress import Progress
 from autosynth.record import Record, read_all
 from autosynth.study.agenda import COMPOSED, SPARED, Agenda, Limits, candidates, ladder
@@ -28,9 +29,6 @@ from autosynth.study.trial import initial_record, over_limit
 # Suggestions in a row that bring nothing new, before a search gives up: a small space is soon
 # exhausted, and a suggestion costs far less than a training.
 MAX_REPEATS = 30
-# Of the dearest single component: what is as cheap need not be cheaper. On a log scale of cost the
-# sampler would else go after ever smaller networks, which nobody wants.
-CHEAP_SHARE = 0.01
 # The constraint of what was not worth training: far over most errors, so that the sampler ranks it
 # behind all that was pruned by its curve.
 FAR_BEHIND = 10.0

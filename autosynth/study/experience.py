@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from autosynth.errors import AutosynthError, RunError
 from autosynth.record import Record, score_of
 from autosynth.strategy import Strategy, parse
 from autosynth.study.agenda import by_strategy
@@ -72,10 +73,20 @@ def known_elsewhere(facts: Answers, earlier: Path) -> Experience:
     Args:
         facts: of the data that are searched.
         earlier: the file of the runs, which need not be there.
+
+    Raises:
+        RunError: that file is damaged.
     """
-    plain: dict[str, Any] = json.loads(FILE.read_text())
+    plain: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
     sets = [each for each in plain.values() if each["facts"] != dict(facts)]
-    return experience_of(sets + (json.loads(earlier.read_text()) if earlier.exists() else []))
+    if not earlier.exists():
+        return experience_of(sets)
+    try:
+        return experience_of(sets + json.loads(earlier.read_text(encoding="utf-8")))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, AutosynthError) as error:
+        raise RunError(
+            f"{earlier} is damaged ({type(error).__name__}: {error}); remove it to do without it"
+        ) from error
 
 
 def plain_experience(

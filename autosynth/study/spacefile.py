@@ -32,7 +32,9 @@ def load_space(name_or_path: str | Path) -> Space:
     path = path_of(name_or_path, "a search space is the name of one or a file", ConfigError)
     if path.suffix == ".toml" or path.is_file():
         space = read_space(path)
-        return replace(space, composites_first="composites" in tomllib.loads(path.read_text()))
+        return replace(
+            space, composites_first="composites" in tomllib.loads(path.read_text(encoding="utf-8"))
+        )
     if str(name_or_path) not in names():
         raise unknown("search space", str(name_or_path), names(), "(no file of that name either)")
     return read_space(_folder() / f"{name_or_path}.toml")

@@ -253,15 +253,6 @@ def curves(study: optuna.Study) -> dict[int, Curve]:
     }
 
 
-def trials_by_strategy(study: optuna.Study) -> dict[str, FrozenTrial]:
-    """Every trial that has started and did not break, by its resolved strategy."""
-    return {
-        trial.user_attrs[_STRATEGY]: trial
-        for trial in study.get_trials(deepcopy=False)
-        if _STRATEGY in trial.user_attrs and trial.state != TrialState.FAIL
-    }
-
-
 def _errors(attrs: Mapping[str, object]) -> dict[float, float]:
     return {
         float(key.removeprefix(_RUNG)): float(str(value))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from autosynth.data import load_dataset
+from autosynth.errors import RunError
 from autosynth.plugin import TASKS
 from autosynth.record import Record
 from autosynth.strategy import parse
@@ -97,3 +98,10 @@ def test_a_run_is_experience_of_its_longest_trainings(tmp_path: Path) -> None:
     found = known_elsewhere(facts, tmp_path / "earlier.json")
     assert parse(key) in found.strategies
     assert experience_of([plain]).strategies == (parse(key),)
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '[{"facts": {}, "strategies": {"cnn(": [1, 0.1]}}]'])
+def test_a_damaged_file_of_runs_is_named(text: str, tmp_path: Path) -> None:
+    (tmp_path / "earlier.json").write_text(text)
+    with pytest.raises(RunError, match=r"(?s)earlier\.json is damaged .* remove it"):
+        known_elsewhere({}, tmp_path / "earlier.json")

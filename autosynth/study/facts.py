@@ -6,7 +6,7 @@ from autosynth.spec import Dataset
 
 
 def facts_of(dataset: Dataset) -> dict[str, float | str]:
-    """Kinds, task, and sizes as logarithms, by name."""
+    """Kinds, task, and binary logarithms of training rows, outputs and numbers a row, by name."""
     inputs, target = dataset.inputs, dataset.target
     return {
         "data.kinds": " ".join(sorted({each.kind for each in inputs if not each.of})),

@@ -13,7 +13,7 @@ sys.path.insert(0, str(HERE))
 from methods import METHODS  # noqa: E402
 from pack import pack, packed_keys  # noqa: E402
 from pools import LEVELS, pools  # noqa: E402
-from replay import at_shares, replay, share_to  # noqa: E402
+from replay import at_prices, replay, share_to  # noqa: E402
 from trainings import Task, Training, append, read  # noqa: E402
 
 
@@ -60,7 +60,7 @@ def test_every_method_comes_to_the_whole_front(method: str, workers: int) -> Non
     assert worth[0] >= 0
     # Pruning, and choosing by short trainings, may miss what hardly matters.
     assert worth[-1] >= 0.97 * pool.full
-    last = at_shares(pool, course)[-1]
+    last = at_prices(pool, course, [pool.whole_price])[-1]
     assert last.worth <= 1.0 + 1e-9
     assert last.error >= 1.0 - 1e-9
     assert errors[-1] <= 1.05 * pool.least

@@ -9,12 +9,13 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from autosynth.budget import POLICY
 from autosynth.components import FAMILIES
@@ -203,13 +204,20 @@ def smoothed(records: Sequence[Record], scores: NDArray[np.float64]) -> NDArray[
     noise = SHARED * (errors / spread) ** 2
     process = gaussian.GaussianProcessRegressor(alike + own, alpha=noise + 1e-6, random_state=0)
     places = np.array([_features(record) for record in records])
-    with warnings.catch_warnings():
+    # Threads wait for each other where workers have the cores: ten times as long, of so few rows.
+    with warnings.catch_warnings(), _libraries().limit(limits=1, user_api="blas"):
         # Of convergence, at a bound of the length scale.
         warnings.simplefilter("ignore", import_module("sklearn.exceptions").ConvergenceWarning)
         process.fit(places, (scores - scores.mean()) / spread)
     # Not `predict`, which takes what is a strategy's own for noise.
     found: NDArray[np.float64] = process.kernel_(places) @ process.alpha_ * spread + scores.mean()
     return found
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """The libraries that have threads of their own, looked for once: it takes 20 ms."""
+    return ThreadpoolController()
 
 
 def score_to_expect(record: Record, metric: str) -> float:

@@ -90,6 +90,7 @@ class Offers:
         self._rng = np.random.default_rng([self.context.seed, 1])
         self._measured: dict[str, tuple[int, float]] = {}
         self._refused: set[str] = set()
+        self._texts: dict[tuple[str, int], str] = {}  # of arms at levels
         self._owed: list[Offer] = []
         self._why: dict[str, str] = {}  # of what was offered last, by canonical form
         self._named = list(self._name(agenda))
@@ -310,8 +311,10 @@ class Offers:
         offer = self._offered.get(key)
         if offer and offer.level == level:
             return offer.resolved
-        has_length = takes_steps(parse(key).root)
-        return self.context.resolved(at_length(key, self.lengths[level]) if has_length else key)
+        if (key, level) not in self._texts:  # asked of every candidate, before every training
+            has_length = takes_steps(parse(key).root)
+            self._texts[key, level] = at_length(key, self.lengths[level]) if has_length else key
+        return self.context.resolved(self._texts[key, level])
 
     def _level(self, canonical: str) -> int:
         """The place of a strategy's length among those of the space; of others the nearest."""
@@ -326,11 +329,14 @@ class Offers:
         if arm.key in self._measured and plan.step_seconds:
             known, seconds = self._measured[arm.key]
             return TRIAL_SECONDS + folds * seconds * self.lengths[level] / self.lengths[known]
-        resolved = self._resolved(arm.key, level)
+        # Of what was not begun any length is known by the first: all are proportional to it.
+        offer = self._offered.get(arm.key)
+        resolved = offer.resolved if offer else self._resolved(arm.key, level)
+        longer = self.lengths[level] / self.lengths[offer.level] if offer else 1.0
         if not plan.step_seconds:
             samples = plan.steps * self.lengths[level] * plan.batch_size
             return TRIAL_SECONDS + 3 * cost(resolved).flops * samples / FLOPS_A_SECOND
-        seconds = self.history.pace * self.history.foreseen_seconds(resolved)
+        seconds = longer * self.history.pace * self.history.foreseen_seconds(resolved)
         seconds += self.history.fit_seconds(resolved)
         return TRIAL_SECONDS + folds * seconds + self.context.once_seconds(resolved)
 

@@ -16,7 +16,7 @@ from autosynth.study.context import RunContext
 from autosynth.study.params import answers_for
 from autosynth.study.pruner import Curve
 from autosynth.study.space import Space
-from autosynth.study.suggest import suggest
+from autosynth.study.suggest import by_values, suggest
 
 _ORIGIN, _WRITTEN = "origin", "written"
 
@@ -69,7 +69,8 @@ class Sampler:
     def ask_for(self, resolved: Resolved, origin: str) -> None:
         """Have the next proposal be a strategy: by the answers that make it, if there are any."""
         if params := answers_for(resolved, self.space):
-            self.enqueue(params, origin)
+            by_value = storage.asks_by_value(self.study)
+            self.enqueue(by_values(params, self.space) if by_value else params, origin)
         else:
             self.enqueue_written(resolved.strategy, origin)
 
@@ -82,7 +83,8 @@ class Sampler:
         """The strategy that the answers make. Raises StrategyError where they make none."""
         if written := proposal.trial.user_attrs.get(_WRITTEN):
             return parse(str(written))
-        return suggest(proposal.trial, self.space)
+        by_value = storage.asks_by_value(self.study)
+        return suggest(proposal.trial, self.space, by_value=by_value)
 
     def curves(self) -> dict[int, Curve]:
         """What the trials of the study have shown, by their number in it."""

@@ -37,6 +37,7 @@ MIN_FOR_IMPORTANCE = 12
 COST = "cost"
 """The user attribute of a trial that says what it costs."""
 _STRATEGY, _RUNG, _REASON, _SPACE = "strategy", "rung:", "reason", "space"
+_BY_VALUE = "by value"
 
 
 def open_study(
@@ -62,6 +63,8 @@ def open_study(
         directions=["minimize", "minimize"],
         load_if_exists=True,
     )
+    if not study.get_trials(deepcopy=False):
+        study.set_user_attr(_BY_VALUE, True)
     made_with = study.user_attrs.get(_SPACE)
     if fingerprint and made_with is None:
         study.set_user_attr(_SPACE, fingerprint)
@@ -73,6 +76,11 @@ def open_study(
     entropy = [seed, worker, len(study.get_trials(deepcopy=False))]
     study.sampler = tpe_sampler(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
     return study
+
+
+def asks_by_value(study: optuna.Study) -> bool:
+    """Whether numbers are asked for by what they are; in studies of before, by their position."""
+    return bool(study.user_attrs.get(_BY_VALUE))
 
 
 def name_metrics(study: optuna.Study, metric: str, cost: str) -> None:

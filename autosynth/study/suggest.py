@@ -3,8 +3,9 @@
 A parameter is named by its place in the strategy (`branch1.step2.cnn.width`), so that its choices
 are fixed for a study; what a part reads (`branch1.step1.reads`) is asked before its options, which
 go by the kind of it. `walk_space` asks all the questions; `suggest` answers them from a trial,
-and `params_for` from a strategy. Ascending numbers are asked for by their position, which tells
-the sampler that neighbours are alike.
+and `params_for` from a strategy. Ascending numbers are asked for by their position, which tells a
+sampler that neighbours are alike; the study of a run, which is told what to try and is there to be
+looked at, by their values.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -56,24 +57,40 @@ _SHARINGS: dict[Topology, tuple[str, ...]] = {
 }
 
 
-def suggest(trial: BaseTrial, space: Space) -> Strategy:
+def suggest(trial: BaseTrial, space: Space, *, by_value: bool = False) -> Strategy:
     """A strategy of the space, with all its options and settings written out.
 
     Args:
         trial: of an optuna study; what only one value is left for is not asked.
         space: restricted to the data (`restrict`), and the same for the whole study.
+        by_value: numbers are asked for by what they are, not by their position.
     """
 
     def ask(name: str, choices: Sequence[Scalar]) -> Scalar:
         if len(choices) == 1:
             return choices[0]
-        if is_ordered(choices):
+        if is_ordered(choices) and not by_value:
             return choices[trial.suggest_int(name, 0, len(choices) - 1)]
         value = trial.suggest_categorical(name, list(choices))
         assert value is not None
         return value
 
     return walk_space(space, ask)
+
+
+def by_values(params: Mapping[str, Scalar], space: Space) -> dict[str, Scalar]:
+    """Answers that ask for numbers by their position, as those that ask by value."""
+    found: dict[str, Scalar] = {}
+
+    def answer(name: str, choices: Sequence[Scalar]) -> Scalar:
+        if len(choices) == 1:
+            return choices[0]
+        value = params[name]
+        found[name] = choices[int(value)] if is_ordered(choices) else value
+        return found[name]
+
+    walk_space(space, answer)
+    return found
 
 
 def walk_space(space: Space, choose: Choose) -> Strategy:

@@ -32,6 +32,8 @@ from autosynth.study.foresight import Arm
 HERE = Path(__file__).parent
 SHARES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
 """Of the price of training everything to its end, at which searches are compared."""
+MINUTES = (1, 5, 20)
+"""And minutes, where prices are seconds."""
 COMPARED_AT = (0.05, 0.1, 0.2)
 """The shares at which they are held against each other by a test."""
 MEASURES = {"worth": "hypervolume, of all", "error": "test error handed over, of the best"}
@@ -82,14 +84,14 @@ def replay(pool: Pool, method: Method, workers: int, budget: float) -> list[Mome
         course.append(Moment(now * workers, pool.worth(shown), pool.error(shown)))
 
 
-def at_shares(pool: Pool, course: Sequence[Moment]) -> list[Moment]:
-    """What it has at each share of the whole price, over what everything has."""
-    prices = np.array([moment.price for moment in course])
+def at_prices(pool: Pool, course: Sequence[Moment], prices: Sequence[float]) -> list[Moment]:
+    """What it has at each price, over what everything has."""
+    passed = np.array([moment.price for moment in course])
     moments = [Moment(0.0, 0.0, pool.trivial), *course]
-    places = np.searchsorted(prices, np.array(SHARES) * pool.whole_price, side="right")
+    places = np.searchsorted(passed, prices, side="right")
     return [
-        Moment(share, moments[at].worth / pool.full, moments[at].error / pool.least)
-        for share, at in zip(SHARES, places, strict=True)
+        Moment(price, moments[at].worth / pool.full, moments[at].error / pool.least)
+        for price, at in zip(prices, places, strict=True)
     ]
 
 
@@ -100,19 +102,24 @@ def share_to(pool: Pool, course: Sequence[Moment], worth: float) -> float:
 
 
 def compared(found: dict[str, Pool], args: argparse.Namespace) -> Iterator[dict[str, object]]:
-    """A row a set, method, order and share."""
+    """A row a set, method, order and share; or number of minutes."""
+    in_minutes = [60.0 * each for each in MINUTES] if args.unit == "seconds" else []
     for name, pool in found.items():
+        prices = [*(share * pool.whole_price for share in SHARES), *in_minutes]
         for method in args.methods:
             for order in range(args.orders):
                 made = METHODS[method](pool, order)
                 course = replay(pool, made, args.workers, 1.5 * pool.whole_price)
                 to98 = share_to(pool, course, 0.98)
-                for share, worth, error in at_shares(pool, course):
+                moments = at_prices(pool, course, prices)
+                marks = [(share, None) for share in SHARES] + [(None, m) for m in MINUTES]
+                for (share, minutes), (_, worth, error) in zip(marks, moments, strict=False):
                     yield {
                         "set": name,
                         "method": method,
                         "order": order,
                         "share": share,
+                        "minutes": minutes,
                         "worth": worth,
                         "error": error,
                         "to98": to98,
@@ -139,6 +146,8 @@ def main() -> None:
     found = pd.DataFrame(compared(guessing(every, table), args))
     for measure, title in MEASURES.items():
         _print([[title, *map(str, SHARES)], *_means(found, measure)])
+    if args.unit == "seconds" and "written" in args.methods:
+        _print([["minutes", "method", "better than `written`", "sure"], *_by_minutes(found)])
     _print([["method", "share to .98 of the hypervolume, by set (median)"], *_to98(found)])
     _print([["against", "share", "measure", "difference", "p"], *_tests(found, args.methods)])
     if args.picture:
@@ -152,6 +161,23 @@ def _means(found: pd.DataFrame, measure: str) -> Iterator[list[str]]:
         yield [f"{name}, {method}", *(f"{value:.3f}" for value in row)]
     for method, row in means.groupby("method", sort=False).mean().iterrows():
         yield [f"all, {method}", *(f"{value:.3f}" for value in row)]
+
+
+def _by_minutes(found: pd.DataFrame) -> Iterator[list[str]]:
+    """On how many sets a method has more than the written list, after some minutes."""
+    for measure, sign in (("worth", 1.0), ("error", -1.0)):
+        wide = found.groupby(["minutes", "set", "method"])[measure].mean().unstack("method")
+        spread = found.groupby(["minutes", "set", "method"])[measure].sem().unstack("method")
+        for minutes in MINUTES:
+            means = wide.loc[minutes]
+            for method in means.columns.drop("written"):
+                gains = sign * (means[method] - means["written"])
+                doubt = 1.96 * np.hypot(
+                    spread.loc[minutes, method], spread.loc[minutes, "written"]
+                )
+                sure = f"{(gains > doubt).sum()} more, {(gains < -doubt).sum()} less"
+                count = f"{(gains > 0).sum()} of {len(gains)} ({measure})"
+                yield [f"{minutes:g}", str(method), count, sure]
 
 
 def _to98(found: pd.DataFrame) -> Iterator[list[str]]:

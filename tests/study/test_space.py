@@ -21,7 +21,7 @@ from autosynth.study.params import answers_for, complete_strategy, params_for
 from autosynth.study.restrict import default_space, restrict
 from autosynth.study.space import Space, StrategyShape, networks
 from autosynth.study.spacefile import load_space
-from autosynth.study.suggest import suggest
+from autosynth.study.suggest import by_values, suggest
 
 SHIPPED = (
     "audio", "everything", "forecast", "frames", "image", "multimodal", "pretrained",
@@ -104,6 +104,17 @@ def test_ladders_and_portfolios_are_what_the_space_would_suggest(spaces):
                 assert set(written.config) <= set(full.config)
             settings = list(space.settings) if takes_steps(strategy.root) else []
             assert [name for name, _ in suggested.settings] == settings
+
+
+def test_answers_by_value_make_the_same_strategies(spaces):
+    for space in spaces.values():
+        for strategy in chain(*space.ladder.values()):
+            params = params_for(strategy, space)
+            named = by_values(params, space)
+            assert named.keys() == params.keys()
+            again = suggest(FixedTrial(named), space, by_value=True)
+            assert again == suggest(FixedTrial(params), space)
+            assert named.get("length", 0.33) == dict(again.settings).get("length", 0.33)
 
 
 def test_enqueued_strategies_reach_the_study_as_they_are():

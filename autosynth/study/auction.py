@@ -16,7 +16,7 @@ It knows no clock and no data: prices are in any unit.
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 from zlib import crc32
@@ -160,6 +160,23 @@ class Auction:
         if before := begun.errors.get(level - 1):
             self._foresight.fell(level - 1, before, error)
         begun.errors[level] = error
+        self._add(point)
+
+    def revise(self, errors: Mapping[tuple[str, int], float]) -> None:
+        """Take other errors for those that were shown, by key and level, with less luck in them.
+
+        Of many errors on few rows the least is the luckiest, and nothing would promise to be less.
+        """
+        for (key, level), error in errors.items():
+            begun = self._begun.get(key)
+            if begun is not None and level in begun.errors:
+                begun.errors[level] = max(error, LEAST_ERROR)
+        self._points, self._front = [], ParetoFront()
+        for each in self._begun.values():
+            for error in each.errors.values():
+                self._add(_Point(math.log(error), math.log(each.arm.cost)))
+
+    def _add(self, point: _Point) -> None:
         self._front.insert(len(self._points), point.cost, point.error)
         self._points.append(point)
 

@@ -90,6 +90,7 @@ class Offers:
         self._rng = np.random.default_rng([self.context.seed, 1])
         self._measured: dict[str, tuple[int, float]] = {}
         self._refused: set[str] = set()
+        self._places: dict[int, tuple[str, int]] = {}  # of trials: keys and levels
         self._texts: dict[tuple[str, int], str] = {}  # of arms at levels
         self._owed: list[Offer] = []
         self._why: dict[str, str] = {}  # of what was offered last, by canonical form
@@ -154,6 +155,8 @@ class Offers:
 
     def _chosen(self, able: Able) -> Offer | None:
         """What the auction chooses; candidates are drawn anew where none of them may be."""
+        if self.context.is_few:
+            self.auction.revise(self._expected())
         for is_last in (False, True):
             fresh = self._offered = {offer.arm.key: offer for offer in self._fresh()}
 
@@ -214,6 +217,7 @@ class Offers:
         price = self._paid(record)
         if record.state == "complete":
             self._measured[key] = level, a_training(record)
+            self._places[record.trial] = key, level
             self.auction.end(key, level, self._error(record), price=price)
             return
         self._refused.add(key)
@@ -230,15 +234,27 @@ class Offers:
         except AutosynthError:  # of a component that is not here any more
             return
         self._measured[offer.arm.key] = offer.level, a_training(record)
+        self._places[record.trial] = offer.arm.key, offer.level
         price = self._paid(record)
         action = Action(arm=offer.arm, level=offer.level, why=record.chosen)
         self.auction.note(action, self._error(record), price=price)
 
+    def _expected(self) -> dict[tuple[str, int], float]:
+        """What is to be expected of trials by what is like them, where anything is."""
+        known = [each for each in self.history.standings if each.trial in self._places]
+        return {
+            self._places[each.trial]: self._no_worse(each.expected)
+            for each in known
+            if each.expected is not None
+        }
+
     def _error(self, record: Record) -> float:
-        """What is to be made small; no worse than that of knowing nothing."""
-        context = self.context
-        error = context.error(record.val[context.metric.name])
-        return min(error, context.error(context.trivial_score))
+        """What is to be made small."""
+        return self._no_worse(record.val[self.context.metric.name])
+
+    def _no_worse(self, score: float) -> float:
+        """The error of a score; no worse than that of knowing nothing."""
+        return min(self.context.error(score), self.context.error(self.context.trivial_score))
 
     def _paid(self, record: Record) -> float:
         if self.context.trainer_config.step_seconds:

@@ -20,6 +20,8 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -89,16 +91,14 @@ METHODS: dict[str, type[Driver]] = {"ours": Driver, "random": Random, "tpe": Tpe
 def search(method: str, arguments: Sequence[str]) -> None:
     """A search by a method, in this process: what a lane starts."""
     from autosynth.cli.entry import main as command  # noqa: PLC0415
-    from autosynth.run import session  # noqa: PLC0415
 
-    session.Driver = METHODS[method]  # type: ignore[misc]
+    session: Any = import_module("autosynth.run.session")
+    session.Driver = METHODS[method]
     if method != "ours":
         prepare = session.prepare_space
 
         def whole(*args: Any, **kwargs: Any) -> Any:
             """The space with one length, that which the data ask for."""
-            from dataclasses import replace  # noqa: PLC0415
-
             space = prepare(*args, **kwargs)
             settings = dict(space.settings) | {"length": (1.0,)}
             defaults = dict(space.defaults) | {"length": 1.0}

@@ -68,7 +68,7 @@ def tasks_of(where: BenchmarkSet, args: argparse.Namespace) -> Iterator[Task]:
             for schedule, lengths in SCHEDULES.items():
                 yield from (task(each, schedule, length) for length in lengths)
         return
-    for each in found:
+    for each in found[args.after :]:
         lengths = (1.0,) if each not in networks else (SHORT, MIDDLE, 1.0)
         yield from (task(each, MAIN, length) for length in lengths)
     for each in networks[: args.repeated]:
@@ -132,6 +132,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--minutes", type=float, default=600.0, help="then it ends")
     parser.add_argument("--strategies", type=int, default=STRATEGIES, help="of each set")
+    parser.add_argument("--after", type=int, default=0, help="so many are passed over")
     parser.add_argument("--compared", type=int, default=COMPARED_STRATEGIES, help="of each set")
     parser.add_argument("--repeated", type=int, default=REPEATED, help="on a second seed")
     args = parser.parse_args()

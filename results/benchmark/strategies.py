@@ -19,8 +19,10 @@ from autosynth.study.context import RunContext
 from autosynth.study.restrict import is_forbidden
 from autosynth.study.suggest import suggest
 
-# Multiplications and additions of a training, forward and backward: some ten seconds of one core.
-MOST_TRAINING_FLOPS = 2e11
+# Multiplications and additions of a training, forward and backward: some ten seconds of one core,
+# of the first 50 strategies, and two or three of what comes after them.
+MOST_TRAINING_FLOPS, FEWER_TRAINING_FLOPS = 2e11, 4e10
+DEAR = 50
 # Draws, before a space is taken to have no more.
 MOST_DRAWS = 20_000
 # Of the strategies at most, that the space names.
@@ -35,10 +37,12 @@ class Entry(NamedTuple):
 
 
 def benchmark_strategies(context: RunContext, n: int) -> list[Entry]:
-    """The same `n` strategies each time, in an order by chance; fewer where there are no more.
+    """The same `n` strategies each time; fewer where there are no more.
 
-    Each is at the length that the data asks for, and none costs more than a training may.
+    Each is at the length that the data asks for, and none costs more than a training may. The
+    first `DEAR` are in an order by chance, and so are the others.
     """
+    dear, cheap = min(n, DEAR), n - min(n, DEAR)
     rng = np.random.default_rng(0)
     named = [
         *(pair[1] for pair in ladder(context.dataset, context.space)),
@@ -51,14 +55,25 @@ def benchmark_strategies(context: RunContext, n: int) -> list[Entry]:
     for each in _able(context, (r.strategy for r in named)):
         found.setdefault(each.canonical, Entry(each, len(found)))
     texts = list(found)
-    kept = [texts[at] for at in rng.permutation(len(texts))[: int(WRITTEN_SHARE * n)]]
-    found = {text: found[text] for text in kept}
-    for each in _able(context, _drawn(context, rng)):
-        if len(found) >= n:
-            break
-        found.setdefault(each.canonical, Entry(each, None))
-    every = list(found.values())
-    return [every[at] for at in rng.permutation(len(every))]
+    order = [texts[at] for at in rng.permutation(len(texts))]
+    first = {text: found[text] for text in order[: int(WRITTEN_SHARE * dear)]}
+    later = [found[text] for text in order[len(first) :]]
+    drawn = _able(context, _drawn(context, rng))
+    while len(first) < dear and (each := next(drawn, None)):
+        first.setdefault(each.canonical, Entry(each, None))
+    every = list(first.values())
+    every = [every[at] for at in rng.permutation(len(every))]
+    second = {
+        each.resolved.canonical: each
+        for each in later
+        if each.resolved.canonical not in first and _is_cheap(context, each.resolved)
+    }
+    second = dict(list(second.items())[: int(WRITTEN_SHARE * cheap)])
+    while len(second) < cheap and (each := next(drawn, None)):
+        if each.canonical not in first and _is_cheap(context, each):
+            second.setdefault(each.canonical, Entry(each, None))
+    rest = list(second.values())
+    return [*every, *(rest[at] for at in rng.permutation(len(rest)))]
 
 
 def bare_text(resolved: Resolved) -> str:
@@ -75,7 +90,7 @@ def _drawn(context: RunContext, rng: np.random.Generator) -> Iterator[Strategy]:
 
 def _able(context: RunContext, strategies: Iterator[Strategy]) -> Iterator[Resolved]:
     """Those that this data can have, within the most that a training may cost."""
-    plan, data = context.trainer_config, context.dataset
+    data = context.dataset
     for strategy in strategies:
         settings = tuple((k, v) for k, v in strategy.settings if k not in ("schedule", "length"))
         try:
@@ -84,5 +99,14 @@ def _able(context: RunContext, strategies: Iterator[Strategy]) -> Iterator[Resol
             continue
         if "pretrained" in resolved.components or is_forbidden(resolved, context.space):
             continue
-        if 3 * cost(resolved).flops * plan.batch_size * plan.steps <= MOST_TRAINING_FLOPS:
+        if _training_flops(context, resolved) <= MOST_TRAINING_FLOPS:
             yield resolved
+
+
+def _training_flops(context: RunContext, resolved: Resolved) -> float:
+    plan = context.trainer_config
+    return 3.0 * cost(resolved).flops * plan.batch_size * plan.steps
+
+
+def _is_cheap(context: RunContext, resolved: Resolved) -> bool:
+    return _training_flops(context, resolved) <= FEWER_TRAINING_FLOPS

@@ -197,6 +197,18 @@ def test_the_account_and_the_price_are_those_that_are_told() -> None:
     assert auction.spent == {True: 0.0, False: 7.0}
 
 
+def test_with_less_luck_in_the_best_others_promise_more() -> None:
+    auction = auction_of((1.0,))
+    for i in range(20):
+        done(auction, arm(i, 5.0, cost=100.0), 0, 0.05 if i == 7 else 0.3 + 0.001 * i)
+    dear = Action(arm=arm(100, 8.0, cost=200.0), level=0)
+    (before,) = auction.gains([dear])
+    auction.revise({("arm 7", 0): 0.3, ("arm 7", 1): 0.0, ("another", 0): 0.0})
+    (after,) = auction.gains([dear])
+    assert after > before
+    assert min(point.error for point in auction._points) == pytest.approx(np.log(0.3))
+
+
 def test_what_failed_and_what_runs_is_not_chosen() -> None:
     auction = without_chance(auction_of())
     done(auction, arm(1, 3.0), 0, None)

@@ -1,5 +1,6 @@
 """What a search offers to its auction: what is written, what is drawn, and longer trainings."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -82,6 +83,21 @@ def test_the_best_is_offered_a_longer_training(context: RunContext) -> None:
     best = max(texts, key=texts.count)
     assert "width=32" in best
     assert "length=1.0" in best
+
+
+def test_of_few_rows_the_luckiest_counts_as_what_is_to_be_expected(
+    context: RunContext,
+) -> None:
+    assert context.is_few
+    texts = [f"mlp[width={width}, depth={depth}]" for width in (16, 32, 64) for depth in (1, 2, 3)]
+    records = [
+        replace(trained(context, i, text, 0.99 if i == 4 else 0.7, "ladder"), standard_error=0.1)
+        for i, text in enumerate(texts)
+    ]
+    offers = offers_of(context, *records)
+    offers.next(everything)
+    errors = [each.error for each in offers.auction._begun.values()]
+    assert 0.01 < math.exp(min(errors)) < 0.2  # of 36 rows 1 % of errors is luck
 
 
 def test_what_was_composed_is_no_rival_of_its_parts(context: RunContext) -> None:

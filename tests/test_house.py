@@ -40,7 +40,7 @@ ORDER = [
         "task",
         "data",
     ),
-    *("piece", "modality"),
+    *("exportable", "piece", "modality"),
     *("components", "composite", "training"),
     *("front", "record", "progress", "study", "leaderboard", "report", "bundle"),
     *("testing", "run", "estimator", "cli", "__main__"),

@@ -3,9 +3,9 @@
 Takes an `Info`, gives a page of Markdown. Everything on it stands in `model.json` too.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
-from autosynth.bundle.info import Info, ModelCard
+from autosynth.bundle.info import ExportCheck, Info, ModelCard
 from autosynth.modality import MODALITIES
 from autosynth.strategy import topology
 from autosynth.task.target import DAYS
@@ -63,15 +63,33 @@ from this folder."""
 
 
 def _deploy(info: Info) -> str:
-    exported = info.exported
-    if not exported:
+    if not info.exported:
         return ""
-    inputs = exported.inputs
-    names = [f"x{i}" for i in range(len(inputs))] if len(inputs) > 1 else ["x"]
-    tensors = "\n".join(
-        f"{name} = torch.zeros(3, {_numbers(each.shape)}, dtype=torch.{each.dtype})  # {each.name}"
-        for name, each in zip(names, inputs, strict=True)
-    )
+    shown = [_SHOWN[name](info, check) for name, check in info.exported.items() if name in _SHOWN]
+    lines = [
+        "## Deploy, without AutoSynth",
+        "",
+        *("\n".join(each) + "\n" for each in shown),
+        "Any number of rows at once. Inputs are raw values, encoded as `encoders.json` says, and "
+        f"outputs {_given(info)}.",
+        _bias(info),
+        "Checked after it was saved and opened again, on held-out rows, against the live model:",
+        "",
+        "| file | largest difference | allowed | rows | batches | MB | one row alone | made by |",
+        "| --- | ---: | ---: | ---: | --- | ---: | ---: | --- |",
+        *(_checked(name, check) for name, check in info.exported.items()),
+    ]
+    if "pt2" in info.exported:
+        lines += [
+            "",
+            "**Load `model.pt2` only from folders you trust**: it is a zip that torch unpickles, "
+            "and a forged\none can run code. The other files cannot.",
+        ]
+    return "\n".join(lines)
+
+
+def _given(info: Info) -> str:
+    """What the outputs of an exported file are."""
     gives = "float64 values in the target's own unit"
     if info.target.classes:
         gives = (
@@ -84,26 +102,57 @@ def _deploy(info: Info) -> str:
         gives += ", less the `center` of the row's series in `encoders.json` and over its `spread`"
     if info.target.parts:
         gives = "the probabilities or values of each target, side by side"
-    return f"""## Deploy, without AutoSynth
+    return gives
 
-```python
-import torch
 
-program = torch.export.load("model.pt2").module()
-{tensors}
-with torch.inference_mode():
-    print(program({", ".join(names)}))
-```
+def _with_pt2(info: Info, check: ExportCheck) -> list[str]:
+    names = [f"x{i}" for i in range(len(check.inputs))] if len(check.inputs) > 1 else ["x"]
+    return [
+        "```python",
+        "import torch",
+        "",
+        'program = torch.export.load("model.pt2").module()',
+        *(
+            f"{name} = torch.zeros(3, {_numbers(each.shape)}, dtype=torch.{each.dtype})"
+            f"  # {each.name}"
+            for name, each in zip(names, check.inputs, strict=True)
+        ),
+        "with torch.inference_mode():",
+        f"    print(program({', '.join(names)}))",
+        "```",
+    ]
 
-Any number of rows at once. It takes raw values, encoded as `encoders.json` says, and gives
-{gives}.
-{_bias(info)}
-Checked after it was saved and opened again, on {exported.rows} sample rows in batches of
-{_numbers(exported.batches)}: largest difference to the live model {exported.difference:.3g}
-({exported.tolerance:.3g} allowed), with torch {exported.torch}.
 
-**Load `model.pt2` only from folders you trust**: it is a zip that torch unpickles, and a forged
-one can run code. The other files cannot."""
+def _with_onnx(info: Info, check: ExportCheck) -> list[str]:
+    inputs = ", ".join(
+        f"{each.name!r}: np.zeros((3, {_numbers(each.shape)}), np.{each.dtype})"
+        for each in check.inputs
+    )
+    return [
+        "```python",
+        "import numpy as np",
+        "import onnxruntime",
+        "",
+        'session = onnxruntime.InferenceSession("model.onnx")',
+        f"print(session.run(None, {{{inputs}}})[0])",
+        "```",
+    ]
+
+
+_SHOWN: Mapping[str, Callable[[Info, ExportCheck], list[str]]] = {
+    "pt2": _with_pt2,
+    "onnx": _with_onnx,
+}
+
+
+def _checked(name: str, check: ExportCheck) -> str:
+    size = "-" if check.bytes is None else f"{check.bytes / 1e6:.2f}"
+    latency = "-" if check.latency_ms is None else f"{check.latency_ms:.3g} ms"
+    cells = (
+        f"`model.{name}`", f"{check.difference:.3g}", f"{check.tolerance:.3g}", str(check.rows),
+        _numbers(check.batches), size, latency, check.made_by,
+    )  # fmt: skip
+    return f"| {' | '.join(cells)} |"
 
 
 def _bias(info: Info) -> str:

@@ -4,6 +4,7 @@ A bundle is built in a temporary folder beside its place and then takes that pla
 ever finds half of one. A folder that holds anything else than a bundle is never replaced.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -21,10 +22,10 @@ STRATEGY = "strategy.txt"
 ENCODERS_FILE = "encoders.json"
 WEIGHTS = "weights.safetensors"
 CARD = "card.md"
-PROGRAM = "model.pt2"
+PROGRAMS = ("model.pt2", "model.onnx")
 NEEDED = (MODEL, STRATEGY, ENCODERS_FILE, WEIGHTS)
-"""What `load` opens; the card is for people, the program for deployment."""
-KNOWN = frozenset((*NEEDED, CARD, PROGRAM))
+"""What `load` opens; the card is for people, the programs for deployment."""
+KNOWN = frozenset((*NEEDED, CARD, *PROGRAMS))
 
 
 def find(path: str | Path) -> Path:
@@ -78,6 +79,12 @@ def read_object(path: Path) -> dict[str, Any]:
 def write_object(path: Path, plain: Mapping[str, Any]) -> None:
     """A JSON object as indented text; numpy numbers become JSON's."""
     path.write_text(_text(plain) + "\n", encoding="utf-8")
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def damaged(path: Path, what: str) -> BundleError:

@@ -22,7 +22,7 @@ from autosynth.strategy import Strategy, from_dict, to_dict
 from autosynth.task.calibration import Calibration
 from autosynth.task.task import task_of
 
-FORMAT = 4
+FORMAT = 5
 _OF_WEIGHTS = ("weight", "class_weights")
 GIVEN = "(given in Python)"
 """What a card calls weights of rows that stood in no column."""
@@ -74,18 +74,23 @@ class ProgramInput:
 
 @dataclass(frozen=True, kw_only=True)
 class ExportCheck:
-    """How `model.pt2` was compared with the live model, and by which version of PyTorch.
+    """How an exported file was compared with the live model, and what it was made by.
 
     `difference` is the largest over `rows` sample rows in batches of `batches`, `tolerance` what
-    is allowed, both in the unit of the outputs.
+    is allowed, both in the unit of the outputs. `bytes` is the file's size, `latency_ms` the
+    median time of one row alone where it was exported, and `sha256` that of the file; None, and
+    empty, in bundles of earlier formats.
     """
 
     inputs: tuple[ProgramInput, ...]
-    torch: str
+    made_by: str
     difference: float
     tolerance: float
     rows: int
     batches: tuple[int, ...]
+    bytes: int | None = None
+    latency_ms: float | None = None
+    sha256: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,8 +100,8 @@ class Info:
     `strategy` is canonical, `short_form` the same without defaults, for reading. `scales`, one for
     each field of the target, bring values to the target's own unit. `calibration` is what is done
     to probabilities, and where the predicted class is chosen. `flops` are per sample at inference.
-    `card` says where the model comes from; `exported` how `model.pt2` was checked. `version` is of
-    the AutoSynth that wrote it.
+    `card` says where the model comes from; `exported` how each exported file was checked, by the
+    name of its form. `version` is of the AutoSynth that wrote it.
     """
 
     strategy: Strategy
@@ -108,7 +113,7 @@ class Info:
     flops: int
     params: int
     card: ModelCard
-    exported: ExportCheck | None = None
+    exported: Mapping[str, ExportCheck] = field(default_factory=dict)
     version: str = __version__
 
 
@@ -179,13 +184,16 @@ _KEYS = {
     # Every value was learnt as it is, standardised: see `scales_from`.
     2: (*(name for name in _OLD_NAMES if name != "scales"), "center", "spread"),
     3: _OLD_NAMES,
+    4: _NAMES,
     FORMAT: _NAMES,
 }
 """What `model.json` holds, by the formats that are read."""
 
 
 def _info(plain: Mapping[str, Any]) -> Info:
-    if plain["format"] < FORMAT:
+    if plain["format"] < 5:
+        plain = dict(plain) | {"exported": _one_export(plain["exported"])}
+    if plain["format"] < 4:
         plain = renamed(plain, MODEL_3)
         known = {field.name for field in fields(ModelCard)}  # any key was allowed in a card
         plain["card"] = {key: value for key, value in dict(plain["card"]).items() if key in known}
@@ -199,11 +207,20 @@ def _info(plain: Mapping[str, Any]) -> Info:
         flops=int(plain["flops"]),
         params=int(plain["params"]),
         card=from_fields(ModelCard, plain["card"]),
-        exported=None
-        if plain["exported"] is None
-        else from_fields(ExportCheck, plain["exported"]),
+        exported={
+            str(name): from_fields(ExportCheck, check)
+            for name, check in dict(plain["exported"]).items()
+        },
         version=str(plain["version"]),
     )
+
+
+def _one_export(plain: Any) -> dict[str, Any]:
+    """What formats before the fifth said of their one export, as what is said of several."""
+    if plain is None:
+        return {}
+    made_by = {"made_by": f"torch {plain['torch']}"} if "torch" in plain else {}
+    return {"pt2": {k: v for k, v in plain.items() if k != "torch"} | made_by}
 
 
 def _plain_input(spec: InputSpec) -> dict[str, Any]:

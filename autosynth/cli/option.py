@@ -57,6 +57,16 @@ def one_of(what: str, names: Iterable[str]) -> Callable[[str], str]:
     return read
 
 
+def several_of(what: str, names: Iterable[str]) -> Callable[[str], tuple[str, ...]]:
+    """Reads names of `names` with commas between, each once."""
+    read_one = one_of(what, tuple(names))
+
+    def read(text: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(read_one(name.strip()) for name in text.split(",")))
+
+    return read
+
+
 def whole(least: int) -> Callable[[str], int]:
     """Reads a whole number of `least` or more; 5M and 5e6 are understood."""
 

@@ -11,6 +11,7 @@ from autosynth.cli.option import (
     format_argument,
     options_of,
     run_argument,
+    several_of,
     whole,
 )
 from autosynth.cli.text import (
@@ -82,7 +83,11 @@ def _leaderboard_options(parser: Parser) -> None:
 
 def _export(args: argparse.Namespace) -> None:
     made = _opened(args).export(
-        args.out, pick=args.pick, max_flops=args.max_flops, force=args.force
+        args.out,
+        pick=args.pick,
+        max_flops=args.max_flops,
+        forms=args.format,
+        force=args.force,
     )
     put_bundle(made)
 
@@ -94,6 +99,9 @@ def _export_options(parser: Parser) -> None:
     add("--pick", default="best", metavar="WHICH", help=which)
     add("--max-flops", type=whole(1), metavar="N", help="pick among those of at most N")
     add("-o", "--out", metavar="DIR", help="folder of the bundle")
+    forms = several_of("format", ("pt2", "onnx"))
+    about = "files to add, with commas: pt2, onnx (pt2)"
+    add("--format", type=forms, default=("pt2",), metavar="F", help=about)
     add("--force", action="store_true", help="replace the bundle of another model there")
 
 

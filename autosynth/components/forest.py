@@ -153,10 +153,13 @@ class Forest(nn.Module):
         codes = torch.where(is_code, x, unknown).to(torch.int32)
         codes = codes.index_select(1, self.set_feature)
         first = torch.arange(len(self.sets), dtype=torch.int32, device=x.device) * n_bytes
-        place = (first + (codes >> 3)).reshape(-1)
+        place = (first + codes // 8).reshape(-1)
         bits = self.sets.reshape(-1).index_select(0, place).reshape(codes.shape)
-        is_left = (bits >> (codes & 7).to(torch.uint8)) & 1
-        return torch.cat([x, left, missing, 1.0 - is_left], 1)
+        # No shift by another tensor, which ONNX lacks.
+        powers = torch.tensor([1, 2, 4, 8, 16, 32, 64, 128], dtype=torch.uint8, device=x.device)
+        one = powers.index_select(0, (codes % 8).reshape(-1)).reshape(codes.shape)
+        goes_right = (bits & one) == 0
+        return torch.cat([x, left, missing, goes_right.to(torch.float32)], 1)
 
     def _load_from_state_dict(
         self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any

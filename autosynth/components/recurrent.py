@@ -4,7 +4,8 @@ Backwards is a gather of every row's real tokens in reverse, then the same again
 a row's end cannot enter it, and no packed sequence is needed, which would not export.
 """
 
-from typing import ClassVar
+from importlib import import_module
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -25,13 +26,34 @@ class Recurrence(nn.Module):
         """The states of both directions at every token; masked tokens enter as zeros."""
         x, mask = tokens
         if mask is None:
-            back = self.backwards(x.flip(1))[0].flip(1)
+            back = _states(self.backwards, x.flip(1)).flip(1)
         else:
             x = zeroed(x, mask)
             order = _reverse(mask).unsqueeze(-1)
-            turned = self.backwards(x.gather(1, order.expand_as(x)))[0]
+            turned = _states(self.backwards, x.gather(1, order.expand_as(x)))
             back = turned.gather(1, order.expand_as(turned))
-        return torch.cat((self.forwards(x)[0], back), -1), mask
+        return torch.cat((_states(self.forwards, x), back), -1), mask
+
+
+def _states(layer: nn.Module, x: Tensor) -> Tensor:
+    """The states of a recurrent layer at every token (B, T, width).
+
+    Where a cascade is exported there may be no rows, and ONNX Runtime's recurrences end the
+    process on none: these get a row of zeros, which is taken off again.
+    """
+    if not (torch.compiler.is_exporting() and _may_be_none(x.shape[0])):
+        found: Tensor = layer(x)[0]
+        return found
+    none = (torch.full((1,), x.shape[0], device=x.device) == 0).nonzero().squeeze(1)
+    row = x.new_zeros(1, *x.shape[1:]).index_select(0, none)
+    found = layer(torch.cat((x, row)))[0]
+    return found[: x.shape[0]]
+
+
+def _may_be_none(rows: Any) -> bool:
+    """Whether a number of rows follows from values, while a program is traced."""
+    symbols: Any = import_module("torch.fx.experimental.symbolic_shapes")  # late: it loads sympy
+    return bool(symbols.free_unbacked_symbols(rows))
 
 
 def _reverse(mask: Tensor) -> Tensor:

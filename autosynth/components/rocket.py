@@ -19,6 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from autosynth.exportable import running_max
+
 # Of nine weights three are 2 and the others -1: all 84 ways to place them.
 _TRIPLES = tuple(combinations(range(9), 3))
 N_KERNELS = len(_TRIPLES)
@@ -215,7 +217,7 @@ def _four_pools(x: Tensor, limits: Tensor) -> tuple[Tensor, Tensor, Tensor, Tens
     some, least = count > 0, count.clamp(min=1)
     mean = torch.where(some, over.relu().sum(-1) / least + 2 * limits, 0.0)
     # The last step below so far; what is above counts as less than the first one.
-    last = (sign * -steps).cummax(-1).values
+    last = running_max(sign * -steps)
     stretch = (steps[1:] - last[..., :-1]).amax(-1) if len(steps) > 1 else torch.zeros_like(mean)
     return count / len(steps), stretch, mean, torch.where(some, places / least, -1.0)
 

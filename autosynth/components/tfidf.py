@@ -17,6 +17,7 @@ from autosynth.components.family import Config, Hyperparameter
 from autosynth.components.fitted import FitRows, FittedFamily, FittedModel
 from autosynth.components.letters import LEAST_GRAM, MOST_GRAM, Letters, n_grams
 from autosynth.components.linearfit import fit_linear
+from autosynth.exportable import searched
 from autosynth.piece import Piece
 from autosynth.spec import InputSpec, TargetSpec
 
@@ -84,8 +85,8 @@ class TfidfModel(FittedModel):
     def _weighted(self, raw: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """For every key of a row its place and its share of the row's weight for that place."""
         keys = self._keys(raw)
-        count = torch.searchsorted(keys, keys, right=True) - torch.searchsorted(keys, keys)
-        places = torch.searchsorted(self.keys, keys).clamp(max=len(self.keys) - 1)
+        count = searched(keys, keys, right=True) - searched(keys, keys)
+        places = searched(self.keys, keys).clamp(max=len(self.keys) - 1)
         known = self.keys[places] == keys
         count = count.to(self.idf.dtype)
         weight = torch.where(known, (1 + count.log()) * self.idf[places], 0.0)

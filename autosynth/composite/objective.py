@@ -11,6 +11,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from autosynth.exportable import searched
 from autosynth.modality.convolution import last_known
 from autosynth.scale import PLAIN, Scale
 from autosynth.spec import SeenItems, TargetSpec
@@ -119,7 +120,7 @@ def in_unit(scale: Scale, out: Tensor, base: Tensor | None = None) -> Tensor:
         values = values.clamp(*scale.bounds)
     values = values * scale.spread + scale.center
     if scale.kind == "log":
-        values = scale.unit * values.sinh()
+        values = scale.unit * 0.5 * (values.exp() - (-values).exp())  # ONNX has no such sinh
     elif scale.kind == "quantile":
         values = _interpolated(values, scale)
     if scale.factor != 1:
@@ -136,7 +137,7 @@ def _interpolated(z: Tensor, scale: Scale) -> Tensor:
     normal = torch.tensor(scale.normal, dtype=z.dtype, device=z.device)
     knots = torch.tensor(scale.knots, dtype=z.dtype, device=z.device)
     z = z.clamp(scale.normal[0], scale.normal[-1])
-    right = torch.searchsorted(normal, z.contiguous()).clamp(1, len(scale.knots) - 1)
+    right = searched(normal, z).clamp(1, len(scale.knots) - 1)
     left = right - 1
     share = (z - normal[left]) / (normal[right] - normal[left])
     return knots[left] + share * (knots[right] - knots[left])

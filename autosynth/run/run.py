@@ -1,6 +1,7 @@
 """What can be read from a run's folder, and a bundle of any strategy in it."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -123,6 +124,7 @@ class Run:
         pick: str | int = "best",
         max_flops: int | None = None,
         *,
+        forms: Sequence[str] = ("pt2",),
         force: bool = False,
     ) -> Path:
         """A bundle with `model.pt2`, compared with the live model on held-out rows.
@@ -131,6 +133,7 @@ class Run:
             path: the folder to make; `export` in the run's folder if left out.
             pick: best, cheapest, knee, or the number of a trial; see `leaderboard.pick`.
             max_flops: strategies of more are not considered.
+            forms: which files to add: pt2 (`model.pt2`), onnx (`model.onnx`, the extra `onnx`).
             force: whether a bundle of another model in that folder is replaced.
         """
         record = pick_of(
@@ -142,7 +145,7 @@ class Run:
             if record.trial != self.best.trial or not source.is_dir():
                 source = self._bundle_of(record, folder / "bundle")
             sample = load_tensors(self.folder / "sample.safetensors")
-            export_bundle(source, target, sample=sample, force=force)
+            export_bundle(source, target, sample=sample, forms=forms, force=force)
         return target
 
     def _bundle_of(self, record: Record, folder: Path) -> Path:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autosynth.errors import AutosynthError, RunError
+from autosynth.front import layers
 from autosynth.record import Record, score_of
 from autosynth.strategy import Strategy, parse
 from autosynth.study.agenda import by_strategy
@@ -26,6 +27,8 @@ from autosynth.study.foresight import DRAWS, LEAST_ERROR
 from autosynth.task.metric import Metric
 
 FILE = Path(__file__).with_name("experience.json")
+# Strategies of each set that are offered on others: those nearest to its front.
+BEST_OF_A_SET = 25
 
 
 class Ended(NamedTuple):
@@ -44,7 +47,7 @@ class Experience:
         strategies: Iterable[Strategy] = (),
         seed: int = 0,
     ) -> None:
-        """`known` are, by set, its facts and its trainings; `strategies` those that had them."""
+        """`known` are, by set, its facts and its trainings; `strategies` are offered elsewhere."""
         self.strategies = tuple(strategies)
         asked: list[Answers] = []
         factors: list[float] = []
@@ -107,10 +110,19 @@ def experience_of(sets: Iterable[Mapping[str, Any]]) -> Experience:
     """That of some sets, as the file holds them: facts, and FLOPs and error by strategy."""
     known: dict[str, tuple[Answers, list[Ended]]] = {}
     strategies: dict[str, Strategy] = {}
-    for each in sets:
+    offered: dict[str, Strategy] = {}
+    for each in (each for each in sets if each["strategies"]):
         ended = []
         for text, (flops, error) in each["strategies"].items():
             strategies.setdefault(text, parse(text))
             ended.append(Ended(costed_answers(strategies[text], flops), error))
         known[str(len(known))] = each["facts"], ended
-    return Experience(known, strategies.values())
+        offered |= {text: strategies[text] for text in _nearest_front(each["strategies"])}
+    return Experience(known, offered.values())
+
+
+def _nearest_front(ended: Mapping[str, Sequence[float]]) -> list[str]:
+    """The strategies of a set on the first layers of (FLOPs, error), so many."""
+    layer = layers([(float(flops), float(error)) for flops, error in ended.values()])
+    texts = list(ended)
+    return [texts[at] for at in np.argsort(layer, kind="stable")[:BEST_OF_A_SET].tolist()]

@@ -59,8 +59,8 @@ def benchmark_strategies(context: RunContext, n: int) -> list[Entry]:
     first = {text: found[text] for text in order[: int(WRITTEN_SHARE * dear)]}
     later = [found[text] for text in order[len(first) :]]
     drawn = _able(context, _drawn(context, rng))
-    while len(first) < dear and (each := next(drawn, None)):
-        first.setdefault(each.canonical, Entry(each, None))
+    while len(first) < dear and (new := next(drawn, None)):
+        first.setdefault(new.canonical, Entry(new, None))
     every = list(first.values())
     every = [every[at] for at in rng.permutation(len(every))]
     second = {
@@ -69,9 +69,9 @@ def benchmark_strategies(context: RunContext, n: int) -> list[Entry]:
         if each.resolved.canonical not in first and _is_cheap(context, each.resolved)
     }
     second = dict(list(second.items())[: int(WRITTEN_SHARE * cheap)])
-    while len(second) < cheap and (each := next(drawn, None)):
-        if each.canonical not in first and _is_cheap(context, each):
-            second.setdefault(each.canonical, Entry(each, None))
+    while len(second) < cheap and (new := next(drawn, None)):
+        if new.canonical not in first and _is_cheap(context, new):
+            second.setdefault(new.canonical, Entry(new, None))
     rest = list(second.values())
     return [*every, *(rest[at] for at in rng.permutation(len(rest)))]
 

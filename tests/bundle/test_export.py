@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from autosynth.bundle import ModelCard, export, load, write_bundle
-from autosynth.bundle.export import TOLERANCE, check_program
+from autosynth.bundle.form import FORMS
+from autosynth.bundle.formcheck import TOLERANCE, check_form
 from autosynth.bundle.info import ProgramInput
 from autosynth.components import FAMILIES
 from autosynth.composite import FUSIONS, build, resolve
@@ -77,8 +78,10 @@ def check(made: Any, out: Path) -> None:
         np.testing.assert_allclose(output, expected[:size], atol=TOLERANCE * spread)
     with torch.inference_mode():
         assert len(program(torch.cat([x] * 30))) == 30 * len(x)
-    assert 0 <= report.difference <= report.tolerance == TOLERANCE * spread
-    assert (report.folder, report.rows, report.batches) == (out, len(x), (1, 2, len(x)))
+    found = report.forms["pt2"]
+    assert 0 <= found.difference <= found.tolerance == TOLERANCE * spread
+    assert (report.folder, found.rows) == (out, len(x))
+    assert set(found.batches) == {1, 3, 256, len(x)}
 
 
 @pytest.mark.parametrize(("kind", "strategy"), COVERING)
@@ -126,14 +129,14 @@ def test_an_export_is_a_bundle_whose_card_works_without_autosynth(
     np.testing.assert_allclose(
         model.predict(made.case.raw).iloc[:, 1:].to_numpy(), made.expected(), atol=1e-6
     )
-    exported = model.info.exported
-    assert exported is not None
-    assert exported.difference == report.difference
+    exported = model.info.exported["pt2"]
+    assert exported == report.forms["pt2"]
+    assert exported.bytes == (out / "model.pt2").stat().st_size
     assert exported.inputs == (ProgramInput(name="image", dtype="uint8", shape=(1, 8, 8)),)
-    assert replace(model.info, exported=None) == load(made.folder).info
+    assert replace(model.info, exported={}) == load(made.folder).info
 
     page = (out / "card.md").read_text()
-    assert f"largest difference to the live model {report.difference:.3g}" in page
+    assert f"| `model.pt2` | {exported.difference:.3g} |" in page
     assert "only from folders you trust" in page
     assert "calibration's `bias`" in page
     code = page.split("## Deploy")[1].split("```python\n")[1].split("```")[0]
@@ -206,7 +209,7 @@ def test_two_inputs_are_taken_in_the_order_of_model_json(
     folder = write_bundle(tmp_path / "b", resolved=resolved, model=model, encoders=encoders)
     export(folder, tmp_path / "out", sample=sample)
     plain = json.loads((tmp_path / "out" / "model.json").read_text())
-    assert [each["name"] for each in plain["exported"]["inputs"]] == ["series", "table"]
+    assert [each["name"] for each in plain["exported"]["pt2"]["inputs"]] == ["series", "table"]
     with torch.inference_mode():
         expected = model(sample).softmax(-1).numpy()
     found = run(tmp_path / "out", sample["series"], sample["table"])
@@ -218,7 +221,7 @@ def test_one_row_is_enough_to_check_on(make: Make, tmp_path: Path) -> None:
         "number", "mlp[depth=1]", scales=(Scale(center=1e7, spread=0.5),)
     )  # float32 could not hold it
     report = export(made.folder, tmp_path / "out", sample={"table": made.case.sample["table"][:1]})
-    assert report.difference < 1e-5
+    assert report.forms["pt2"].difference < 1e-5
     values = run(tmp_path / "out", made.case.sample["table"])
     assert values.shape == (48,)
     assert values.dtype == np.float64
@@ -233,7 +236,7 @@ def test_values_are_exported_in_their_own_unit(make: Make, tmp_path: Path, kind:
     report = export(made.folder, tmp_path / "out", sample=made.case.sample)
     live = load(made.folder).predict(made.case.raw)["prediction"].to_numpy()
     values = run(tmp_path / "out", made.case.sample["table"])
-    assert report.difference <= report.tolerance
+    assert report.forms["pt2"].difference <= report.forms["pt2"].tolerance
     assert np.ptp(live) > 100
     np.testing.assert_allclose(values, live, rtol=1e-4)
     assert load(tmp_path / "out").info.scales == (scale,)
@@ -249,9 +252,10 @@ def test_a_program_that_differs_is_refused(make: Make, tmp_path: Path) -> None:
         encoders=made.case.dataset.encoders,
     )  # fmt: skip
     with pytest.raises(BundleError, match=r"differs from the live model by .* with a batch of"):
-        check_program(
-            tmp_path / "out" / "model.pt2", load(made.folder), (made.case.sample["image"],)
-        )
+        check_form(
+            FORMS["pt2"], tmp_path / "out" / "model.pt2", load(made.folder),
+            [made.case.sample["image"].numpy()],
+        )  # fmt: skip
 
 
 def test_what_is_refused_is_not_kept(make: Make, tmp_path: Path) -> None:

@@ -210,7 +210,7 @@ def edit(path: Path, **changes: Any) -> None:
 def old_model(plain: dict[str, Any], **card: Any) -> dict[str, Any]:
     """What a bundle of format 3 says, with its words, of one of today."""
     kept = {key: value for key, value in plain.items() if key != "short_form"}
-    return {**kept, "format": 3, "brief": plain["short_form"], "card": card}
+    return {**kept, "format": 3, "brief": plain["short_form"], "card": card, "exported": None}
 
 
 def test_a_bundle_of_format_3_is_read_with_its_card(make: Make) -> None:
@@ -218,7 +218,7 @@ def test_a_bundle_of_format_3_is_read_with_its_card(make: Make) -> None:
     path = made.folder / "model.json"
     info = load(made.folder).info
     plain = json.loads(path.read_text())
-    assert plain["format"] == 4
+    assert plain["format"] == 5
     said = {"dataset": "toy", "n_train": 40, "n_fit": 4, "n_select": 8, "of": "mine"}
     path.write_text(json.dumps(old_model(plain, **said, val={"f1": 0.5})))
     found = load(made.folder).info
@@ -228,6 +228,19 @@ def test_a_bundle_of_format_3_is_read_with_its_card(make: Make) -> None:
     path.write_text(json.dumps(old_model(plain, n_fit="few")))
     with pytest.raises(BundleError, match=r"cannot be understood \(n_calibration = 'few'\)"):
         load(made.folder)
+
+
+def test_a_bundle_of_format_4_is_read_with_its_one_export(make: Make) -> None:
+    made = make("table", "mlp")
+    path = made.folder / "model.json"
+    plain = json.loads(path.read_text())
+    one = {"inputs": [], "torch": "2.9", "difference": 1e-7, "tolerance": 1e-4, "rows": 4}
+    one["batches"] = [1, 2, 4]
+    path.write_text(json.dumps({**plain, "format": 4, "exported": one}))
+    (found,) = load(made.folder).info.exported.values()
+    assert (found.made_by, found.rows, found.bytes, found.sha256) == ("torch 2.9", 4, None, "")
+    path.write_text(json.dumps({**plain, "format": 4, "exported": None}))
+    assert load(made.folder).info.exported == {}
 
 
 def test_a_bundle_of_the_format_before_is_read_as_linear(make: Make) -> None:
@@ -334,9 +347,9 @@ def test_a_strategy_that_is_not_in_canonical_form(make: Make, family: str, messa
     ("changes", "message"),
     [
         ({"format": 1, "version": "9.1"}, "is of format 1, written by autosynth 9.1"),
-        ({"format": 5}, "is of format 5, .*made by a newer AutoSynth; upgrade"),
+        ({"format": 6}, "is of format 6, .*made by a newer AutoSynth; upgrade"),
         ({"card": {"datset": "toy"}}, "unknown key 'datset'"),
-        ({"exported": {"rows": 3}}, "no 'batches'; no 'difference'"),
+        ({"exported": {"pt2": {"rows": 3}}}, "no 'batches'; no 'difference'"),
         ({"inputs": []}, "there is no input"),
         ({"inputs": [{"name": "image"}]}, "cannot be understood"),
         (

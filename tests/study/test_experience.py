@@ -15,6 +15,7 @@ from autosynth.record import Record
 from autosynth.strategy import parse
 from autosynth.study.encoding import Answers, costed_answers
 from autosynth.study.experience import (
+    BEST_OF_A_SET,
     Ended,
     Experience,
     experience_of,
@@ -57,6 +58,18 @@ def test_data_that_are_alike_count_most() -> None:
     least = {name: factors(known, facts) for name, facts in (("s", small), ("l", large))}
     assert min(least["s"], key=least["s"].__getitem__) < 32
     assert min(least["l"], key=least["l"].__getitem__) > 32
+
+
+def test_of_each_set_those_nearest_to_its_front_are_offered() -> None:
+    good = {f"mlp[width={8 * i}]": (i, 1.0 / i) for i in range(1, BEST_OF_A_SET + 1)}
+    bad = {f"mlp[width={8 * i}, depth=3]": (2 * i, 2.0 / i) for i in range(1, 41)}
+    sets = [
+        {"facts": {}, "strategies": bad | good},
+        {"facts": {}, "strategies": {"linear": (1, 1)}},
+    ]
+    offered = set(map(str, experience_of(sets).strategies))
+    assert offered == {*map(str, map(parse, good)), "linear"}
+    assert not tuple(experience_of([{"facts": {}, "strategies": {}}, *sets[1:]]).strategies)[1:]
 
 
 def test_facts_of_data_are_known_before_any_training() -> None:

@@ -8,6 +8,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,12 @@ class NameMatch:
 
     @classmethod
     def of(cls, names: Sequence[str], first: int = 0) -> "NameMatch":
-        """That of names whose codes count up from `first`."""
+        """That of names whose codes count up from `first`; made once of the same."""
+        return cls._made(tuple(names), first)
+
+    @classmethod
+    @lru_cache(maxsize=1024)  # as many columns, which each row that is predicted is read by
+    def _made(cls, names: tuple[str, ...], first: int) -> "NameMatch":
         exact = {text: code for code, text in enumerate(names, start=first)}
         pairs = [(key, code) for text, code in exact.items() for key in _alike(text)]
         counts = Counter(key for key, _ in pairs)

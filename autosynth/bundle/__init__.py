@@ -4,6 +4,7 @@ from autosynth.bundle.evaluation import Evaluation, evaluate
 from autosynth.bundle.export import Exported, export
 from autosynth.bundle.info import Info, ModelCard
 from autosynth.bundle.model import Model, load, write_bundle
+from autosynth.bundle.verify import Verified, verify
 
 __all__ = [
     "Evaluation",
@@ -11,8 +12,10 @@ __all__ = [
     "Info",
     "Model",
     "ModelCard",
+    "Verified",
     "evaluate",
     "export",
     "load",
+    "verify",
     "write_bundle",
 ]

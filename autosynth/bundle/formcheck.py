@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autosynth.bundle.folder import sha256_of
 from autosynth.bundle.form import ExportForm, RunForm
 from autosynth.bundle.info import ExportCheck, Info, ProgramInput
 from autosynth.bundle.model import Model
@@ -84,7 +83,6 @@ def check_form(
         batches=batches,
         bytes=path.stat().st_size,
         latency_ms=_latency_ms(run, [x[:1] for x in inputs]),
-        sha256=sha256_of(path),
     )
 
 

@@ -77,9 +77,8 @@ class ExportCheck:
     """How an exported file was compared with the live model, and what it was made by.
 
     `difference` is the largest over `rows` sample rows in batches of `batches`, `tolerance` what
-    is allowed, both in the unit of the outputs. `bytes` is the file's size, `latency_ms` the
-    median time of one row alone where it was exported, and `sha256` that of the file; None, and
-    empty, in bundles of earlier formats.
+    is allowed, both in the unit of the outputs. `bytes` is the file's size, and `latency_ms` the
+    median time of one row alone where it was exported; None in bundles of earlier formats.
     """
 
     inputs: tuple[ProgramInput, ...]
@@ -90,7 +89,6 @@ class ExportCheck:
     batches: tuple[int, ...]
     bytes: int | None = None
     latency_ms: float | None = None
-    sha256: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +99,9 @@ class Info:
     each field of the target, bring values to the target's own unit. `calibration` is what is done
     to probabilities, and where the predicted class is chosen. `flops` are per sample at inference.
     `card` says where the model comes from; `exported` how each exported file was checked, by the
-    name of its form. `version` is of the AutoSynth that wrote it.
+    name of its form. `files` are the SHA-256 sums of the other files, but for the card, which
+    follows from this; none in bundles of earlier formats. `version` is of the AutoSynth that wrote
+    it.
     """
 
     strategy: Strategy
@@ -114,6 +114,7 @@ class Info:
     params: int
     card: ModelCard
     exported: Mapping[str, ExportCheck] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
     version: str = __version__
 
 
@@ -131,6 +132,7 @@ def to_plain(info: Info) -> dict[str, Any]:
         "calibration": json_ready(info.calibration),
         "card": _plain_card(info.card),
         "exported": json_ready(info.exported),
+        "files": dict(info.files),
     }
 
 
@@ -178,13 +180,14 @@ def _unreadable(path: Path, plain: Mapping[str, Any]) -> BundleError:
 
 
 _NAMES = (*(field.name for field in fields(Info)), "strategy_text")
+_NAMES_4 = tuple(name for name in _NAMES if name != "files")
 _FORMER = {new: old for old, (new, _) in MODEL_3.items()}
-_OLD_NAMES = tuple(_FORMER.get(name, name) for name in _NAMES)
+_OLD_NAMES = tuple(_FORMER.get(name, name) for name in _NAMES_4)
 _KEYS = {
     # Every value was learnt as it is, standardised: see `scales_from`.
     2: (*(name for name in _OLD_NAMES if name != "scales"), "center", "spread"),
     3: _OLD_NAMES,
-    4: _NAMES,
+    4: _NAMES_4,
     FORMAT: _NAMES,
 }
 """What `model.json` holds, by the formats that are read."""
@@ -192,7 +195,7 @@ _KEYS = {
 
 def _info(plain: Mapping[str, Any]) -> Info:
     if plain["format"] < 5:
-        plain = dict(plain) | {"exported": _one_export(plain["exported"])}
+        plain = dict(plain) | {"exported": _one_export(plain["exported"]), "files": {}}
     if plain["format"] < 4:
         plain = renamed(plain, MODEL_3)
         known = {field.name for field in fields(ModelCard)}  # any key was allowed in a card
@@ -211,6 +214,7 @@ def _info(plain: Mapping[str, Any]) -> Info:
             str(name): from_fields(ExportCheck, check)
             for name, check in dict(plain["exported"]).items()
         },
+        files={str(name): str(known) for name, known in dict(plain["files"]).items()},
         version=str(plain["version"]),
     )
 

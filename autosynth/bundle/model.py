@@ -6,7 +6,8 @@ safetensors alone, and runs no code from the folder.
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,9 @@ from autosynth.bundle.form import FORMS, RunForm
 from autosynth.bundle.info import Info, ModelCard, read_info, to_plain
 from autosynth.composite import Composite, Resolved, build, cost, resolve
 from autosynth.composite.objective import base_of, finished, mask_seen
-from autosynth.data import Encoded, encode_parts
+from autosynth.data import Encoded, framing_of
 from autosynth.data.encoder.registry import input_spec
+from autosynth.data.framing.framing import Framing
 from autosynth.data.source.memory import BY_SIZE, Batching
 from autosynth.errors import BundleError, DataError, StrategyError, UnknownNameError
 from autosynth.scale import Scale
@@ -49,6 +51,8 @@ from autosynth.training.weights import load_weights, save_weights
 
 # Rows at once: what every layer makes of them has to fit in memory beside each other.
 BATCH = 512
+# Parameters are saved as float32; so many are built before it is known that they do not fit.
+_PARAMETER_BYTES, _HARMLESS = 4, 2**24
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,12 +87,14 @@ class Model:
         Raises:
             DataError: no rows, columns or shapes that do not fit, or a row without finite output.
         """
-        return pd.concat(self.predict_parts(source))
+        frames = list(self.predict_parts(source))
+        return frames[0] if len(frames) == 1 else pd.concat(frames)
 
     def predict_parts(self, source: Any, batching: Batching = BY_SIZE) -> Iterator[pd.DataFrame]:
         """As `predict`; of a table too large for memory, a part of its rows after another."""
         rows = 0
-        for encoded in encode_parts(source, self.encoders, batching):
+        framing = self._framing if batching == BY_SIZE else framing_of(self.encoders, batching)
+        for encoded in framing.encode_parts(source):
             for text in encoded.warnings:
                 warnings.warn(text, stacklevel=3)
             if len(encoded.index):
@@ -96,6 +102,10 @@ class Model:
                 yield self._predicted(encoded)
         if not rows:
             raise DataError("there are no rows to predict; give one or more")
+
+    @cached_property
+    def _framing(self) -> Framing:
+        return framing_of(self.encoders)
 
     def _predicted(self, encoded: Encoded) -> pd.DataFrame:
         output = self.outputs(encoded.x, encoded.seen)
@@ -166,26 +176,43 @@ def load(path: str | Path) -> Model:
     folder = find(path)
     info = read_info(folder)
     resolved = _resolve(folder, info)
+    encoders = _encoders(folder, info)
+    _check_room(folder / WEIGHTS, resolved)
     module = build(resolved)
     load_weights(module, folder / WEIGHTS)
     module = module.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Model(
         folder=folder,
         info=info,
-        encoders=_encoders(folder, info),
+        encoders=encoders,
         resolved=resolved,
         module=module,
         quick=_quick(folder, info),
     )
 
 
+def _check_room(weights: Path, resolved: Resolved) -> None:
+    """Raise `BundleError` for a strategy of more parameters than the file of weights has room for.
+
+    A few bytes of text may ask for any number of them: nothing is built before.
+    """
+    pieces = resolved.program.pieces.values()
+    needed = sum(piece.params for piece in pieces if piece.learns == "gradient")
+    held = weights.stat().st_size // _PARAMETER_BYTES
+    if needed > max(held, _HARMLESS):
+        raise damaged(
+            weights,
+            f"has room for {held:,} numbers, and {resolved.short_form} has {needed:,} parameters",
+        )
+
+
 def _quick(folder: Path, info: Info) -> RunForm | None:
     """What runs the bundle's ONNX file, where it was checked and can be run here."""
     form = FORMS["onnx"]
-    check, path = info.exported.get(form.name), folder / form.file
-    if check is None or not path.is_file() or find_spec("onnxruntime") is None:
+    path, known = folder / form.file, info.files.get(form.file)
+    if known is None or not path.is_file() or find_spec("onnxruntime") is None:
         return None
-    if sha256_of(path) != check.sha256:
+    if sha256_of(path) != known:
         raise damaged(path, "is not the file that was checked when it was exported")
     return form.open(path)
 
@@ -266,16 +293,21 @@ def write_bundle(
     )
     place = Path(folder)
     with replacing(place) as temporary:
-        write_info(info, temporary)
         write_object(temporary / ENCODERS_FILE, _read_alone(encoders, resolved))
         save_weights(model, temporary / WEIGHTS)
+        write_info(info, temporary)
     return place
 
 
 def write_info(info: Info, folder: Path) -> None:
-    """The files of a bundle that people read: `model.json`, `strategy.txt` and `card.md`."""
-    write_object(folder / MODEL, to_plain(info))
+    """The files of a bundle that people read: `strategy.txt`, `model.json` and `card.md`.
+
+    The others are there already: `model.json` has the sum of each.
+    """
     (folder / STRATEGY).write_text(f"{info.strategy}\n", encoding="utf-8")
+    sums = {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
+    info = replace(info, files=sums)
+    write_object(folder / MODEL, to_plain(info))
     (folder / CARD).write_text(card_text(info), encoding="utf-8")
 
 

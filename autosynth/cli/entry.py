@@ -29,6 +29,7 @@ COMMANDS: dict[str, Command] = {
         run.EXPORT,
         model.PREDICT,
         model.EVALUATE,
+        model.VERIFY,
         run.TRAIN,
         listing.INSPECT,
         run.REPORT,

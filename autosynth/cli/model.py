@@ -1,4 +1,4 @@
-"""The commands that use a model: `predict`, and `evaluate` on labelled data."""
+"""The commands that use a model: `predict`, `evaluate` on labelled data, and `verify`."""
 
 import argparse
 import json
@@ -175,4 +175,27 @@ EVALUATE = Command(
     about="score a bundle on labelled data, and on the same data damaged",
     call=_evaluate,
     add_arguments=_evaluate_options,
+)
+
+
+def _verify(args: argparse.Namespace) -> None:
+    with quick_imports():
+        from autosynth.bundle import verify
+
+    found = verify(args.model)
+    if found.files:
+        put(f"{found.folder} is as it was written: {', '.join(found.files)}")
+    else:
+        put(f"{found.folder} opens; its version of AutoSynth wrote no sums of its files")
+
+
+def _verify_options(parser: Parser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="folder of a bundle")
+
+
+VERIFY = Command(
+    name="verify",
+    about="compare the files of a bundle with those that were written, and open it",
+    call=_verify,
+    add_arguments=_verify_options,
 )

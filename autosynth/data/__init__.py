@@ -4,6 +4,7 @@ from autosynth.data.framing.framing import Encoded, LabelledRows
 from autosynth.data.load import (
     encode,
     encode_parts,
+    framing_of,
     load_dataset,
     read_dataset,
     read_labelled,
@@ -23,6 +24,7 @@ __all__ = [
     "TargetSpec",
     "encode",
     "encode_parts",
+    "framing_of",
     "load_dataset",
     "read_dataset",
     "read_labelled",

@@ -65,7 +65,7 @@ def encode(source: Any, encoders: Mapping[str, Any], batching: Batching = BY_SIZ
     there is a row for each user. Raises `DataError` where columns lack, shapes differ, or no row
     is left.
     """
-    return _framing_of(encoders, batching).encode(source)
+    return framing_of(encoders, batching).encode(source)
 
 
 def encode_parts(
@@ -75,7 +75,7 @@ def encode_parts(
 
     A part may have no row that can be read; its warnings say which rows it holds.
     """
-    return _framing_of(encoders, batching).encode_parts(source)
+    return framing_of(encoders, batching).encode_parts(source)
 
 
 def read_labelled(
@@ -97,7 +97,7 @@ def read_labelled(
     Raises:
         DataError: no labels, columns or shapes that do not fit, or no row that can be scored.
     """
-    return _framing_of(encoders, batching).labelled(source, target, columns)
+    return framing_of(encoders, batching).labelled(source, target, columns)
 
 
 def _framing_name(config: DataConfig) -> str:
@@ -108,6 +108,10 @@ def _framing_name(config: DataConfig) -> str:
     return "rows"
 
 
-def _framing_of(encoders: Mapping[str, Any], batching: Batching) -> Framing:
+def framing_of(encoders: Mapping[str, Any], batching: Batching = BY_SIZE) -> Framing:
+    """How rows of other data are made as those of a dataset were, by its `encoders`.
+
+    Who reads much in small pieces keeps it: what the encoders say is read once.
+    """
     name = next((name for name in FRAMINGS if name in encoders), "rows")
     return FRAMINGS[name](encoders=encoders, batching=batching)

@@ -95,6 +95,9 @@ def search(method: str, arguments: Sequence[str]) -> None:
     session: Any = import_module("autosynth.run.session")
     session.Driver = METHODS[method]
     if method != "ours":
+        # What does not fit in the time that is left is drawn again, until something does.
+        driver: Any = import_module("autosynth.study.driver")
+        driver.MAX_REPEATS = 1000
         prepare = session.prepare_space
 
         def whole(*args: Any, **kwargs: Any) -> Any:

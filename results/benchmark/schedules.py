@@ -63,6 +63,32 @@ def compared(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def of_itself(table: pd.DataFrame, schedule: str, fewest: int = 20) -> pd.DataFrame:
+    """A row a set and length: its order and that of the same schedule's full trainings."""
+    table = table[(table["state"] == "complete") & (table["seed"] == 0) & (table["steps"] > 0)]
+    rows = []
+    for name, group in table[table["schedule"] == schedule].groupby("set"):
+        wide = group.pivot_table(index="strategy", columns="length", values="val_error")
+        test = group[group["length"] == 1].set_index("strategy")["test_error"]
+        for length in (each for each in wide.columns if each < 1):
+            both = wide[[length, 1.0]].dropna()
+            if len(both) < fewest:
+                continue
+            short = both[length].to_numpy()
+            val = correlation(short, both[1.0].to_numpy())
+            held = correlation(short, test.loc[both.index].to_numpy())
+            rows.append(
+                {
+                    "set": name,
+                    "length": length,
+                    "n": len(both),
+                    "validation": "{:.2f} [{:.2f}, {:.2f}]".format(*val),
+                    "test": "{:.2f} [{:.2f}, {:.2f}]".format(*held),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
 def against(table: pd.DataFrame, one: str, other: str) -> pd.DataFrame:
     """A row a set: how the test errors of one schedule, at full length, compare with another's."""
     table = table[(table["state"] == "complete") & (table["seed"] == 0) & (table["length"] == 1)]
@@ -110,9 +136,10 @@ def _row(
 
 
 def main() -> None:
-    """Print both tables as Markdown."""
+    """Print the tables as Markdown."""
     table = pd.read_parquet(HERE / "trainings.parquet")
-    for found in (compared(table), against(table, "wsd", "onecycle")):
+    tables = compared(table), of_itself(table, "wsd"), against(table, "wsd", "onecycle")
+    for found in tables:
         lines = [list(found.columns), ["---"] * len(found.columns), *found.to_numpy().tolist()]
         sys.stdout.writelines(f"| {' | '.join(map(str, line))} |\n" for line in lines)
         sys.stdout.write("\n")

@@ -14,12 +14,12 @@ import pytest
 import torch
 
 import autosynth
-from autosynth.bundle import ModelCard, load, write_bundle
+from autosynth.bundle import ModelCard, load, verify, write_bundle
 from autosynth.components import FAMILIES
 from autosynth.composite import build, cost, resolve
 from autosynth.errors import BundleError, DataError
 from autosynth.scale import Scale
-from autosynth.strategy import parse
+from autosynth.strategy import parse, to_dict
 from autosynth.study.space import fits_task
 from autosynth.task.calibration import Calibration
 
@@ -223,11 +223,31 @@ def test_a_bundle_of_format_3_is_read_with_its_card(make: Make) -> None:
     path.write_text(json.dumps(old_model(plain, **said, val={"f1": 0.5})))
     found = load(made.folder).info
     wanted = ModelCard(dataset="toy", n_train=40, n_calibration=4, n_validation=8, val={"f1": 0.5})
-    assert found == replace(info, card=wanted)
+    assert found == replace(info, card=wanted, files={})
     assert found.short_form == "mlp | lr=0.01"
     path.write_text(json.dumps(old_model(plain, n_fit="few")))
     with pytest.raises(BundleError, match=r"cannot be understood \(n_calibration = 'few'\)"):
         load(made.folder)
+
+
+def test_a_bundle_that_was_changed_is_found_out(make: Make) -> None:
+    made = make("table", "mlp")
+    assert set(verify(made.folder).files) == {
+        "encoders.json", "strategy.txt", "weights.safetensors",
+    }  # fmt: skip
+    path = made.folder / "weights.safetensors"
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))  # a digit of a weight
+    load(made.folder)
+    (made.folder / "notes.txt").write_text("mine")
+    with pytest.raises(BundleError, match=r"weights.safetensors is not what was .*; notes.txt is"):
+        verify(made.folder)
+    path.write_bytes(content)
+    (made.folder / "notes.txt").unlink()
+    plain = json.loads((made.folder / "model.json").read_text())
+    del plain["files"]  # as the format before it has it
+    (made.folder / "model.json").write_text(json.dumps({**plain, "format": 4, "exported": None}))
+    assert verify(made.folder).files == ()
 
 
 def test_a_bundle_of_format_4_is_read_with_its_one_export(make: Make) -> None:
@@ -238,7 +258,7 @@ def test_a_bundle_of_format_4_is_read_with_its_one_export(make: Make) -> None:
     one["batches"] = [1, 2, 4]
     path.write_text(json.dumps({**plain, "format": 4, "exported": one}))
     (found,) = load(made.folder).info.exported.values()
-    assert (found.made_by, found.rows, found.bytes, found.sha256) == ("torch 2.9", 4, None, "")
+    assert (found.made_by, found.rows, found.bytes) == ("torch 2.9", 4, None)
     path.write_text(json.dumps({**plain, "format": 4, "exported": None}))
     assert load(made.folder).info.exported == {}
 
@@ -255,6 +275,19 @@ def test_a_bundle_of_the_format_before_is_read_as_linear(make: Make) -> None:
     np.testing.assert_allclose(found, made.expected(), rtol=1e-5)
     path.write_text(json.dumps({**plain, "format": 2, "center": [7.0]}))
     with pytest.raises(BundleError, match="lacks spread"):
+        load(made.folder)
+
+
+def test_nothing_is_built_that_the_weights_have_no_room_for(make: Make) -> None:
+    """A hundred bytes of text must not ask for 40 GB."""
+    made = make("table", "mlp[depth=1, width=16]")
+    path = made.folder / "model.json"
+    plain = json.loads(path.read_text())
+    text = plain["strategy_text"].replace("width=16", "width=4096")
+    plain["strategy"] = to_dict(parse(text))
+    path.write_text(json.dumps({**plain, "strategy_text": text}))
+    (made.folder / "strategy.txt").write_text(text)
+    with pytest.raises(BundleError, match=r"has room for [\d,]+ numbers, and .* parameters; copy"):
         load(made.folder)
 
 

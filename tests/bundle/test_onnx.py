@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from autosynth.bundle import export, load
+from autosynth.bundle import export, load, verify
 from autosynth.bundle.form import FORMS
 from autosynth.bundle.formcheck import TOLERANCE
 from autosynth.errors import BundleError, UnknownNameError
@@ -91,6 +91,7 @@ def test_predictions_are_those_of_the_file_that_was_checked(make: Make, tmp_path
     exported(made, out)
     model = load(out)
     assert model.quick is not None
+    assert set(verify(out).files) >= {"model.onnx", "weights.safetensors"}
     frame = model.predict(made.case.raw)
     np.testing.assert_allclose(frame.iloc[:, 1:].to_numpy(), made.expected(), atol=1e-5)
     assert load(made.folder).quick is None

@@ -7,6 +7,7 @@ other data of the same form to predict or to score on.
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -97,7 +98,7 @@ class Framing(ABC):
     encoders: Mapping[str, Any]
     batching: Batching = BY_SIZE
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[Encoder, ...]:
         """The encoders of the inputs."""
         return encoders_from(self.encoders)

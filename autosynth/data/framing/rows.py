@@ -7,6 +7,7 @@ rows, encode everything.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,7 @@ class RowFraming(Framing):
         rows = self._whole(raw.main)
         return _checked(_encode(self.inputs, rows, raw.source, self.batching), raw)
 
-    @property
+    @cached_property
     def _reading(self) -> Batching:
         """How other data is read: what was learnt of words for no value and forms of numbers."""
         cells = [column for each in self.inputs for column in understood_columns(each)]
@@ -83,7 +84,7 @@ class RowFraming(Framing):
         text = [c.name for c in cells if c.kind == "number" and c.forms]
         return replace(self.batching, words=tuple(kept), text=tuple(text))
 
-    @property
+    @cached_property
     def _row_format(self) -> RowFormat:
         """What rows to predict look like."""
         inputs = self.inputs

@@ -76,7 +76,7 @@ def plain_frame(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with columns of pandas' own types; what is plain already is not copied."""
     changed = {}
     for place, kind in enumerate(frame.dtypes):
-        if isinstance(kind, np.dtype) and kind.kind != "O":
+        if (isinstance(kind, np.dtype) and kind.kind != "O") or kind == "str":
             continue  # of tables of many thousand columns, nearly all are numbers
         column = frame.iloc[:, place]
         plain = plain_column(column)

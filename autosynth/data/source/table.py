@@ -71,7 +71,8 @@ def frame_rows(
         target = _known_target(target, list(frame.columns), source)
         values = [frame[each].reset_index(drop=True) for each in target]
         y = values[0] if len(values) == 1 else pd.concat(values, axis=1)
-    frame = frame.drop(columns=[name for name in target if name in frame.columns])
+    if there := [name for name in target if name in frame.columns]:
+        frame = frame.drop(columns=there)
     file, _ = split_part(Path(source))
     folder = str(file.parent) if file.is_file() else ""
     rows = RawRows(x=frame, y=y, index=index, folder=folder)

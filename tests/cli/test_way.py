@@ -171,6 +171,7 @@ def test_what_cannot_be_predicted_leaves_no_file(
         ("--pick bets", "best, cheapest, knee or the number of a trial"),
         ("--pick 0", "trial 0 is a baseline"),
         ("--max-flops 1", "at most 1 FLOPs"),
+        ("--format pt2,onxx", "unknown format 'onxx' (--format); valid: pt2, onnx"),
     ],
 )
 def test_what_cannot_be_picked_is_not_exported(
@@ -191,6 +192,20 @@ def test_an_export_does_not_replace_that_of_another_trial(run: Path, capsys: Cap
     assert load("chosen").info.card.trial == done[0]
     printed(f"{other} --force", capsys)
     assert load("chosen").info.card.trial == done[1]
+
+
+def test_an_export_has_the_forms_that_are_asked_for_and_is_verified(
+    run: Path, capsys: Capture
+) -> None:
+    pytest.importorskip("onnxscript")
+    printed(f"export {run} -o both --format onnx,pt2", capsys)
+    text = printed("verify both", capsys)
+    assert "is as it was written: " in text
+    assert "model.onnx, model.pt2" in text
+    with Path("both/encoders.json").open("a") as file:
+        file.write(" ")
+    assert main(["verify", "both"]) == 2
+    assert "encoders.json is not what was written. Copy" in capsys.readouterr().err
 
 
 def test_report_makes_the_files_of_a_run_again(run: Path, capsys: Capture) -> None:

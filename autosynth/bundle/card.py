@@ -65,12 +65,12 @@ from this folder."""
 def _deploy(info: Info) -> str:
     if not info.exported:
         return ""
-    shown = [_SHOWN[name](info, check) for name, check in info.exported.items() if name in _SHOWN]
+    shown = [_SHOWN[name](check) for name, check in info.exported.items() if name in _SHOWN]
     lines = [
         "## Deploy, without AutoSynth",
         "",
         *("\n".join(each) + "\n" for each in shown),
-        "Any number of rows at once. Inputs are raw values, encoded as `encoders.json` says, and "
+        "One row or more at once. Inputs are raw values, encoded as `encoders.json` says, and "
         f"outputs {_given(info)}.",
         _bias(info),
         "Checked after it was saved and opened again, on held-out rows, against the live model:",
@@ -105,7 +105,7 @@ def _given(info: Info) -> str:
     return gives
 
 
-def _with_pt2(info: Info, check: ExportCheck) -> list[str]:
+def _with_pt2(check: ExportCheck) -> list[str]:
     names = [f"x{i}" for i in range(len(check.inputs))] if len(check.inputs) > 1 else ["x"]
     return [
         "```python",
@@ -123,7 +123,7 @@ def _with_pt2(info: Info, check: ExportCheck) -> list[str]:
     ]
 
 
-def _with_onnx(info: Info, check: ExportCheck) -> list[str]:
+def _with_onnx(check: ExportCheck) -> list[str]:
     inputs = ", ".join(
         f"{each.name!r}: np.zeros((3, {_numbers(each.shape)}), np.{each.dtype})"
         for each in check.inputs
@@ -139,7 +139,7 @@ def _with_onnx(info: Info, check: ExportCheck) -> list[str]:
     ]
 
 
-_SHOWN: Mapping[str, Callable[[Info, ExportCheck], list[str]]] = {
+_SHOWN: Mapping[str, Callable[[ExportCheck], list[str]]] = {
     "pt2": _with_pt2,
     "onnx": _with_onnx,
 }

@@ -5,10 +5,11 @@
 
 A job is a set, a method, a seed and minutes. `ours` is the search as it is. `random` draws each
 strategy of the same space by chance, and `tpe` is Optuna's multivariate TPE on error and cost,
-whose trials end where their error is above the median at that share of a training
-(`MedianPruner`); both train everything for as long as the data ask for, join nothing that stands
-trained, and have all that comes before and after the trials in common with ours. Each job has one
-core of its own and one worker; `live.jsonl` has a line a job.
+whose trials end where their error is above the median at that share of a training, the rule of
+Optuna's `MedianPruner`, which takes no two objectives. Both train everything for as long as the
+data ask for, join nothing that stands trained, and have all that comes before and after the trials
+in common with ours. Each job has one core of its own and one worker; `live.jsonl` has a line a
+job.
 """
 
 import argparse
@@ -55,6 +56,8 @@ class Plain(Driver):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._shown: dict[float, list[float]] = {}
+        # Numbers are asked for by their position: TPE is to know which values are neighbours.
+        self.sampler.study.set_user_attr("by value", False)
         if made := type(self).sampler_of:
             self.sampler.study.sampler = made(self.context.seed)
 

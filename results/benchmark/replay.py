@@ -189,7 +189,8 @@ def _to98(found: pd.DataFrame) -> Iterator[list[str]]:
 
 def _tests(found: pd.DataFrame, methods: Sequence[str]) -> Iterator[list[str]]:
     """The last method against each other one: paired over sets and orders, by Wilcoxon."""
-    wide = found.set_index(["method", "share", "set", "order"]).sort_index()
+    shares = found.dropna(subset="share")
+    wide = shares.set_index(["method", "share", "set", "order"]).sort_index()
     for method in methods[:-1]:
         for share in COMPARED_AT:
             for measure in MEASURES:

@@ -32,7 +32,15 @@ def compared(table: pd.DataFrame) -> pd.DataFrame:
     """A row a set, schedule and length: how well its order is that of the end."""
     table = table[(table["state"] == "complete") & (table["seed"] == 0)]
     rows = []
+    ended = table[
+        (table["schedule"] == "onecycle") & (table["length"] == 1) & (table["steps"] > 0)
+    ]
     for name, group in table.groupby("set", sort=False):
+        # Of most strategies and sets there is no one-cycle training to compare with.
+        own = set(ended.loc[ended["set"] == name, "strategy"])
+        group = group[group["strategy"].isin(own)]
+        if not own:
+            continue
         wide = group.pivot_table(
             index="strategy", columns=["schedule", "length"], values="val_error"
         )

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from autosynth.bundle import export, load, verify
+from autosynth.bundle.folder import PROGRAMS
 from autosynth.bundle.form import FORMS
 from autosynth.bundle.formcheck import TOLERANCE
 from autosynth.errors import BundleError, UnknownNameError
@@ -111,6 +112,11 @@ def test_no_row_of_the_sample_and_no_path_is_stored(make: Make, tmp_path: Path) 
     assert sample["series"].numpy()[0, 0, :4].tobytes() not in content
     assert b"site-packages" not in content
     assert str(Path(__file__).parents[2]).encode() not in content
+
+
+def test_every_form_is_a_file_that_a_bundle_may_hold() -> None:
+    assert [form.file for form in FORMS.values()] == list(PROGRAMS)
+    assert [f"model.{name}" for name in FORMS] == list(PROGRAMS)
 
 
 def test_several_forms_stand_beside_each_other_and_on_the_card(make: Make, tmp_path: Path) -> None:

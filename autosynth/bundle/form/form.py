@@ -57,5 +57,5 @@ class ExportForm(ABC):
         """
 
     @abstractmethod
-    def open(self, path: Path, threads: int | None = None) -> RunForm:
-        """What runs the file, on so many threads; as many as the library likes if left out."""
+    def open(self, path: Path) -> RunForm:
+        """What runs the file, on as many threads as the library likes."""

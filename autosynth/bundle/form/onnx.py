@@ -48,13 +48,11 @@ class OnnxForm(ExportForm):
             _forget_source(each)
         made.save(path, external_data=False)
 
-    def open(self, path: Path, threads: int | None = None) -> RunForm:
+    def open(self, path: Path) -> RunForm:
         """What runs it by ONNX Runtime, on the processor."""
         runtime: Any = import_module("onnxruntime")
         options = runtime.SessionOptions()
         options.log_severity_level = _ERRORS_ALONE
-        if threads is not None:
-            options.intra_op_num_threads = threads
         try:
             session = runtime.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]

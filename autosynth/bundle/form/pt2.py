@@ -27,7 +27,7 @@ class Pt2Form(ExportForm):
         """Write the file; the inputs of a program have places, and no names."""
         torch.export.save(program, path)
 
-    def open(self, path: Path, threads: int | None = None) -> RunForm:
+    def open(self, path: Path) -> RunForm:
         """What runs it, on the threads that PyTorch has."""
         module = torch.export.load(path).module()
 
